@@ -1,0 +1,65 @@
+"""Failures of a request, each with its owner; the ingress turns them into gRPC statuses.
+
+| exception         | owner    | status                                              |
+|-------------------|----------|-----------------------------------------------------|
+| `CallerError`     | caller   | INVALID_ARGUMENT with `google.rpc.BadRequest`       |
+| `OverloadError`   | overload | RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`      |
+| `BugError`        | bug      | INTERNAL with the request id and nothing else       |
+
+A failed dependency is not among them: it degrades the answer (`router.pipeline.stages.DependencyError`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One field of a request that is wrong: its path, for example `page_size` or `scenes[1].scene`."""
+
+    field: str
+    description: str
+
+
+class CallerError(Exception):
+    """The request is wrong; sending it again unchanged fails again."""
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        if not violations:
+            raise ValueError("a CallerError needs at least one field violation")
+        self.violations: tuple[FieldViolation, ...] = tuple(violations)
+        super().__init__("; ".join(f"{fault.field}: {fault.description}" for fault in self.violations))
+
+    @classmethod
+    def of(cls, field: str, description: str) -> "CallerError":
+        """The error for one field."""
+        return cls([FieldViolation(field, description)])
+
+    def __reduce__(self) -> tuple[type["CallerError"], tuple[tuple[FieldViolation, ...]]]:
+        return CallerError, (self.violations,)
+
+
+class OverloadError(Exception):
+    """The router has more work than it can hold; the same request may be sent again.
+
+    `retry_after_s` is the shortest time in seconds the caller should wait; `reason` names what is full.
+    """
+
+    def __init__(self, retry_after_s: float, reason: str) -> None:
+        self.retry_after_s = retry_after_s
+        self.reason = reason
+        super().__init__(f"overloaded ({reason}): retry after {retry_after_s:g} s")
+
+    def __reduce__(self) -> tuple[type["OverloadError"], tuple[float, str]]:
+        return OverloadError, (self.retry_after_s, self.reason)
+
+
+class BugError(Exception):
+    """The router itself failed; `request_id` finds the logged cause. Raise it `from` that cause."""
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        super().__init__(f"internal error; request {request_id}")
+
+    def __reduce__(self) -> tuple[type["BugError"], tuple[str]]:
+        return BugError, (self.request_id,)
