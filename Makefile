@@ -1,0 +1,49 @@
+# Two commands matter: `make run` and `make test`. Everything they need is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+INSTALLED_DEV := .venv/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint protos evaluate bench clean
+
+help: ## Show the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+run: $(INSTALLED) ## Build what is missing, start everything, print an answer; DATA=<folder> for your own files
+	@exec $(BIN)/shopfront run $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+test: $(INSTALLED_DEV) ## Run the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED_DEV) ## Check style, formatting and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+protos: $(INSTALLED_DEV) ## Generate Python from protos/
+	$(BIN)/python -m protos.generate
+
+evaluate: $(INSTALLED) ## Print the evaluation table; DATA=<folder> for your own files
+	@$(BIN)/shopfront evaluate $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+bench: $(INSTALLED_DEV) ## Measure the service against a plain peer
+	$(BIN)/python -m benchmarks.end_to_end $(ARGS)
+
+clean: ## Remove everything built (data sets, models, state), keeping .venv
+	rm -rf build
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Shopfront needs Python 3.11 to 3.13 and found %d.%d; name another with make PYTHON=python3.12" % v)'
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3 cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(INSTALLED): requirements.txt requirements-triton.txt constraints.txt pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --disable-pip-version-check --progress-bar on -q -r requirements.txt -c constraints.txt
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps -r requirements-triton.txt
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+$(INSTALLED_DEV): requirements-dev.txt $(INSTALLED)
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements-dev.txt -c constraints.txt
+	@touch $@
