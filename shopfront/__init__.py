@@ -1,0 +1,1 @@
+"""The command line: builds a workspace from logs, serves it, asks it, evaluates it."""

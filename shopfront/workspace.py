@@ -1,0 +1,82 @@
+"""The folder that holds everything one shop's run makes."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class WorkspaceBusy(Exception):
+    """Another process builds or serves this workspace."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below one root; see docs/architecture.md for what lies in each."""
+
+    root: Path
+
+    @classmethod
+    def for_data(cls, data: Path | None) -> "Workspace":
+        """The default workspace: `build/sample`, or `build/<name of the data folder>`."""
+        return cls(PROJECT / "build" / ("sample" if data is None else data.resolve().name))
+
+    @property
+    def datasets(self) -> Path:
+        return self.root / "datasets"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def triton(self) -> Path:
+        return self.root / "triton"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def metrics(self) -> Path:
+        return self.root / "metrics"
+
+    @property
+    def build_record(self) -> Path:
+        return self.root / "build_record.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the workspace against a second `shopfront run` or `build`.
+
+        The lock is the kernel's and ends with the process, however it ends. Raises WorkspaceBusy, naming
+        the process that holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(descriptor, 32).decode() or "unknown"
+                raise WorkspaceBusy(
+                    f"{self.root} is in use by process {holder}: stop it (Ctrl-C) or name another folder "
+                    "with --workspace"
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
