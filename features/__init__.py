@@ -1,0 +1,1 @@
+"""NumPy encoders shared by training and serving: history, profile, context."""

@@ -1,0 +1,105 @@
+"""History encoding: a shopper's recent behaviours as three padded rows, the same in training and serving.
+
+Histories hold behaviours (views, favourites, carts, purchases), not impressions: an impression is what the
+shop did, not the shopper.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+HISTORY_LENGTH = 50
+AGE_BUCKETS = 24
+
+# Bucket k starts at 60·(2^(k-1) - 1) seconds: exact integers, where a floating logarithm could be off by one.
+_BUCKET_STARTS = 60 * (2 ** np.arange(AGE_BUCKETS, dtype=np.int64) - 1)
+
+
+def age_bucket(seconds: np.ndarray) -> np.ndarray:
+    """Bucket ages on a logarithmic scale: 1 + floor(log2(1 + seconds / 60)), clipped to 1…24.
+
+    Args:
+        seconds: int64[...], age in seconds; a negative age (a clock ahead of ours) counts as 0.
+
+    Returns:
+        int32[...] of the same shape; 0 never appears, it is left to padding.
+    """
+    buckets = np.searchsorted(_BUCKET_STARTS, np.asarray(seconds, dtype=np.int64), side="right")
+    return np.maximum(buckets, 1).astype(np.int32)
+
+
+def encode_history(
+    items: np.ndarray,
+    events: np.ndarray,
+    ts: np.ndarray,
+    now: int,
+    length: int = HISTORY_LENGTH,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Encode one history, newest first.
+
+    Unknown items (index 0) are left out, so that a position is padding in all three rows or in none.
+
+    Args:
+        items: integer[h], dense item indices.
+        events: integer[h], event codes.
+        ts: int64[h], unix seconds.
+        now: moment of the request, unix seconds.
+        length: positions in the result; older behaviours are cut off.
+
+    Returns:
+        item, event, age: int32[length] each; the newest behaviour at position 0, zeros behind the last.
+    """
+    known = np.flatnonzero(np.asarray(items) > 0)[:length]
+    encoded = np.zeros((3, length), dtype=np.int32)
+    count = len(known)
+    encoded[0, :count] = np.asarray(items)[known]
+    encoded[1, :count] = np.asarray(events)[known]
+    encoded[2, :count] = age_bucket(now - np.asarray(ts, dtype=np.int64)[known])
+    return encoded[0], encoded[1], encoded[2]
+
+
+def encode_history_batch(
+    items: np.ndarray,
+    events: np.ndarray,
+    ts: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    now: np.ndarray,
+    length: int = HISTORY_LENGTH,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Encode many histories that are slices of flat columns, oldest first as in `events.parquet`.
+
+    Row b is what `encode_history` makes of `items[starts[b]:ends[b]]` reversed, at `now[b]`. Slices may
+    overlap, so one user's events serve all of that user's samples. With offsets[B + 1] of adjoining
+    histories pass `offsets[:-1]` and `offsets[1:]`.
+
+    Args:
+        items: integer[e], dense item indices.
+        events: integer[e], event codes.
+        ts: int64[e], unix seconds.
+        starts, ends: integer[B], half-open slices, 0 ≤ start ≤ end ≤ e.
+        now: int64[B], moment of each request, unix seconds.
+        length: positions in the result; older behaviours are cut off.
+
+    Returns:
+        item, event, age: int32[B, length] each; newest at position 0, zeros behind the last.
+    """
+    items, events, ts = np.asarray(items), np.asarray(events), np.asarray(ts, dtype=np.int64)
+    starts, ends = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+    known = items > 0
+    if not known.all():
+        known_before = np.concatenate(([0], np.cumsum(known)))
+        starts, ends = known_before[starts], known_before[ends]
+        items, events, ts = items[known], events[known], ts[known]
+    shape = (len(starts), length)
+    if not len(items):
+        return np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+    positions = ends[:, None] - 1 - np.arange(length)
+    filled = positions >= starts[:, None]
+    positions = np.where(filled, positions, 0)
+    ages = age_bucket(np.asarray(now, dtype=np.int64)[:, None] - ts[positions])
+    return (
+        np.where(filled, items[positions], 0).astype(np.int32, copy=False),
+        np.where(filled, events[positions], 0).astype(np.int32, copy=False),
+        np.where(filled, ages, 0).astype(np.int32, copy=False),
+    )

@@ -1,0 +1,57 @@
+"""Data sets: sealed folders with cleaned events, users and a catalogue. Polars is imported when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
+from snapshot.manifest import Kind, Manifest
+from snapshot.store import SealedFolders
+
+if TYPE_CHECKING:
+    import polars as pl
+
+EVENTS_NAME = "events.parquet"
+USERS_NAME = "users.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """An opened data set."""
+
+    path: Path
+    manifest: Manifest
+    catalogue: Catalogue
+
+    def events(self) -> pl.LazyFrame:
+        """Events sorted by user and time.
+
+        Columns: user int32 (1…U), item int32 (1…N), event uint8 (`snapshot.event_codes`), ts int64 (unix
+        seconds), then whatever the shop's data had beside them (scene, position, session_id, quantity,
+        price and unknown columns).
+        """
+        import polars as pl
+
+        return pl.scan_parquet(self.path / EVENTS_NAME)
+
+    def users(self) -> pl.DataFrame:
+        """Users by index.
+
+        Columns: user int32 (row r holds user r + 1), user_id str; gender, age_band, city,
+        purchasing_power str (null = unknown) and `<field>_code` int32 for each (0 = unknown), then
+        whatever the shop's data had beside them.
+        """
+        import polars as pl
+
+        return pl.read_parquet(self.path / USERS_NAME)
+
+
+class DatasetStore(SealedFolders[Dataset]):
+    """Data sets under one root, for instance `<workspace>/datasets`."""
+
+    kind: Kind = "dataset"
+
+    def _opened(self, path: Path, manifest: Manifest) -> Dataset:
+        return Dataset(path, manifest, Catalogue.open(path / CATALOGUE_FOLDER))
