@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from snapshot.durable_files import write_durably
 
 
 def fingerprint(inputs: Mapping[str, Any]) -> str:
@@ -43,9 +44,4 @@ class BuildRecord:
     def keep(self, step: str, inputs: str, made: Any) -> None:
         """Remember (durably) that `step` made `made` (a JSON value) from inputs of this fingerprint."""
         self._steps[step] = {"inputs": inputs, "made": made}
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("w") as file:
-            json.dump(self._steps, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self._path)
+        write_durably(self._path, json.dumps(self._steps, indent=1).encode())
