@@ -1,0 +1,24 @@
+"""User state and the event log, behind one interface chosen by URL."""
+
+from router.state.errors import StateError, StateOverloaded
+from router.state.event_batch import EventBatch
+from router.state.event_log import LoggedEvent
+from router.state.registry import open_state
+from router.state.settings import StateSettings
+from router.state.store import StateStore, StoreStatus
+from router.state.user_state import EMPTY_STATE, Behaviours, TimedItems, UserState
+
+__all__ = [
+    "EMPTY_STATE",
+    "Behaviours",
+    "EventBatch",
+    "LoggedEvent",
+    "StateError",
+    "StateOverloaded",
+    "StateSettings",
+    "StateStore",
+    "StoreStatus",
+    "TimedItems",
+    "UserState",
+    "open_state",
+]

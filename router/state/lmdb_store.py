@@ -1,0 +1,263 @@
+"""User state and event log in one LMDB environment, open in several processes at a time.
+
+Databases: `behaviours`, `purchases`, `impressions`, `profiles` (user hash → record), `log` (sequence number
+→ event), `seen` (deduplication) and `meta` (format, next sequence number, markers). The user hash is the
+16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import lmdb
+import msgspec
+import numpy as np
+
+from router.state.deduplication import Deduplication
+from router.state.errors import StateError, StateOverloaded
+from router.state.event_batch import EventBatch
+from router.state.event_log import EventLog, LoggedEvent
+from router.state.group_commit import GroupCommit, QueueFull
+from router.state.lmdb_environment import LmdbEnvironment, get
+from router.state.settings import StateSettings
+from router.state.store import StoreStatus
+from router.state.user_records import RECORD_DATABASES, UserRecords, user_hash
+from router.state.user_state import Behaviours, TimedItems, UserState
+
+_DATABASES = (*RECORD_DATABASES, b"log", b"seen", b"meta")
+_FORMAT_KEY = b"format"
+_FORMAT = b"1"
+_LOG_CHUNK = 1_000
+_TRIM_STEP = 1_000
+_MERGE_STEP = 500
+
+
+class _ServedItems(msgspec.Struct, frozen=True):
+    """Items served to a user: keys uint64[n] at unix second `ts`."""
+
+    user_id: str
+    keys: np.ndarray
+    ts: int
+
+
+class LmdbStateStore:
+    """A `StateStore` in an LMDB folder. One per process and folder; not to be used across a fork."""
+
+    def __init__(self, folder: Path, settings: StateSettings, clock: Callable[[], float] = time.time) -> None:
+        """Opens or creates the environment in `folder`; `clock` gives unix seconds.
+
+        Raises:
+            StateError: the folder cannot be used, or was written in another format.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._environment = LmdbEnvironment(
+            folder,
+            _DATABASES,
+            map_initial_bytes=settings.map_initial_bytes,
+            map_max_bytes=settings.map_max_bytes,
+            max_readers=settings.max_readers,
+            sync=settings.sync,
+        )
+        databases = self._environment.databases
+        self._records = UserRecords(databases, settings, folder)
+        self._meta = databases[b"meta"]
+        self._log = EventLog(
+            databases[b"log"],
+            self._meta,
+            max_events=settings.log_max_events,
+            max_days=settings.log_max_days,
+        )
+        self._seen = Deduplication(databases[b"seen"], days=settings.deduplication_days)
+        self._repeated = 0
+        self._closed = False
+        try:
+            self._environment.write(self._check_format)
+        except StateError:
+            self._environment.close()
+            raise
+        self._writer: GroupCommit[EventBatch, _ServedItems] = GroupCommit(
+            self._commit,
+            self._clean_up,
+            max_queued=settings.max_queued_events,
+            max_group=settings.max_group_events,
+            max_notes=settings.max_queued_impressions,
+            notes_wait_s=settings.impressions_flush_s,
+        )
+
+    # Reads
+
+    def read(self, user_id: str) -> UserState:
+        """See `StateStore.read`."""
+        key = user_hash(user_id)
+        return self._environment.read(lambda transaction: self._records.read(transaction, key))
+
+    def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
+        """See `StateStore.read_many`."""
+        keys = [user_hash(user_id) for user_id in user_ids]
+        return self._environment.read(
+            lambda transaction: [self._records.read(transaction, key) for key in keys]
+        )
+
+    def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:
+        """See `StateStore.read_log`."""
+        left = limit
+        while left is None or left > 0:
+            size = _LOG_CHUNK if left is None else min(left, _LOG_CHUNK)
+            found = self._environment.read(partial(self._log.read, after_seq=after_seq, limit=size))
+            yield from found
+            if len(found) < size:
+                return
+            after_seq = found[-1][0]
+            if left is not None:
+                left -= size
+
+    def marker(self, name: str) -> str | None:
+        """See `StateStore.marker`."""
+        key = b"marker:" + name.encode()
+        value = self._environment.read(lambda transaction: get(transaction, key, self._meta))
+        return None if value is None else value.decode()
+
+    def status(self) -> StoreStatus:
+        """See `StateStore.status`."""
+        return StoreStatus(
+            queued_events=self._writer.queued,
+            queued_impressions=self._writer.queued_notes,
+            dropped_impressions=self._writer.dropped_notes,
+            repeated_events=self._repeated,
+            write_groups=self._writer.groups,
+        )
+
+    # Writes
+
+    async def append(self, events: EventBatch) -> None:
+        """See `StateStore.append`."""
+        if not len(events):
+            return
+        try:
+            await self._writer.submit(events, len(events))
+        except QueueFull as full:
+            raise StateOverloaded(
+                full.queued, self._settings.max_queued_events, self._settings.retry_after_s
+            ) from None
+
+    async def append_impressions(self, user_id: str, keys: np.ndarray, ts: int) -> None:
+        """See `StateStore.append_impressions`."""
+        if len(keys):
+            self._writer.note(_ServedItems(user_id, keys, ts), len(keys))
+
+    def put_profiles(self, profiles: Mapping[str, Mapping[str, str]], updated_at: int) -> int:
+        """See `StateStore.put_profiles`."""
+        return self._environment.write(
+            lambda transaction: sum(
+                self._records.put_profile(transaction, user_hash(user_id), profile, updated_at)
+                for user_id, profile in profiles.items()
+            )
+        )
+
+    def merge(self, states: Sequence[tuple[str, UserState]], profiles_updated_at: int) -> None:
+        """See `StateStore.merge`."""
+        for start in range(0, len(states), _MERGE_STEP):
+            step = states[start : start + _MERGE_STEP]
+
+            def work(transaction: lmdb.Transaction, step: Sequence[tuple[str, UserState]] = step) -> None:
+                for user_id, state in step:
+                    self._records.merge(transaction, user_hash(user_id), state, profiles_updated_at)
+
+            self._environment.write(work)
+
+    def delete_user(self, user_id: str) -> bool:
+        """See `StateStore.delete_user`."""
+        key = user_hash(user_id)
+        return self._environment.write(lambda transaction: self._records.delete(transaction, key))
+
+    def set_marker(self, name: str, value: str) -> None:
+        """See `StateStore.set_marker`."""
+        key = b"marker:" + name.encode()
+        self._environment.write(lambda transaction: transaction.put(key, value.encode(), db=self._meta))
+
+    def close(self) -> None:
+        """See `StateStore.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writer.close()
+        self._environment.close()
+
+    # Inside a transaction
+
+    def _check_format(self, transaction: lmdb.Transaction) -> None:
+        found = get(transaction, _FORMAT_KEY, self._meta)
+        if found is None:
+            transaction.put(_FORMAT_KEY, _FORMAT, db=self._meta)
+        elif found != _FORMAT:
+            raise StateError(
+                f"the state environment {self._environment.folder} has format {found!r}, this program reads "
+                f"{_FORMAT!r}; open it with the program that wrote it, or name another folder in state.url"
+            )
+
+    def _commit(self, batches: list[EventBatch], served: list[_ServedItems]) -> None:
+        self._repeated += self._environment.write(
+            lambda transaction: self._commit_group(transaction, batches, served)
+        )
+
+    def _commit_group(
+        self, transaction: lmdb.Transaction, batches: list[EventBatch], served: list[_ServedItems]
+    ) -> int:
+        """Stores events, then served items; returns how many events were repeats."""
+        now = self._clock()
+        now_s = int(now)
+        hashes: dict[str, bytes] = {}
+        arrivals: dict[bytes, list[int]] = {}
+        keys: list[np.ndarray] = []
+        events: list[np.ndarray] = []
+        ts: list[np.ndarray] = []
+        offset = 0
+        stored = 0
+        for batch in batches:
+            rows: list[int] = []
+            for row, (user_id, event_id) in enumerate(zip(batch.user_ids, batch.event_ids, strict=True)):
+                key = hashes.get(user_id)
+                if key is None:
+                    key = hashes[user_id] = user_hash(user_id)
+                if event_id and not self._seen.is_new(transaction, key, event_id, now_s):
+                    continue
+                rows.append(row)
+                arrivals.setdefault(key, []).append(offset + row)
+            self._log.append(transaction, batch, rows)
+            keys.append(batch.item_keys)
+            events.append(batch.events)
+            ts.append(batch.timestamps_ms // 1000)
+            offset += len(batch)
+            stored += len(rows)
+        if arrivals:
+            all_keys, all_events, all_ts = np.concatenate(keys), np.concatenate(events), np.concatenate(ts)
+            for key, positions in arrivals.items():
+                newest_first = positions[::-1]
+                self._records.add_events(
+                    transaction,
+                    key,
+                    Behaviours(all_keys[newest_first], all_events[newest_first], all_ts[newest_first]),
+                )
+        for note in served:
+            self._records.add_impressions(
+                transaction,
+                user_hash(note.user_id),
+                TimedItems(note.keys, np.full(len(note.keys), note.ts, dtype=np.int64)),
+            )
+        self._trim(transaction, now, _TRIM_STEP + 2 * stored)
+        return offset - stored
+
+    def _trim(self, transaction: lmdb.Transaction, now: float, limit: int) -> int:
+        return self._log.trim(transaction, int(now * 1000), limit) + self._seen.trim(
+            transaction, int(now), limit
+        )
+
+    def _clean_up(self) -> None:
+        self._environment.check_readers()
+        while (
+            self._environment.write(lambda transaction: self._trim(transaction, self._clock(), _TRIM_STEP))
+            >= _TRIM_STEP
+        ):
+            pass

@@ -1,0 +1,40 @@
+"""Opens the state store that a URL names. A new kind of store is one line here."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from router.state.errors import StateError
+from router.state.lmdb_store import LmdbStateStore
+from router.state.settings import StateSettings
+from router.state.store import StateStore
+
+Clock = Callable[[], float]
+
+
+def _open_lmdb(place: str, settings: StateSettings, clock: Clock) -> StateStore:
+    return LmdbStateStore(Path(place), settings, clock)
+
+
+_SCHEMES: dict[str, Callable[[str, StateSettings, Clock], StateStore]] = {
+    "lmdb": _open_lmdb,
+}
+
+
+def open_state(settings: StateSettings, clock: Clock = time.time) -> StateStore:
+    """Opens the store at `settings.url`; what stands behind `scheme://` is the store's own (a folder).
+
+    `clock` gives unix seconds.
+
+    Raises:
+        StateError: the URL names no known kind of store or no place, or the store cannot be opened.
+    """
+    scheme, separator, place = settings.url.partition("://")
+    known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
+    if not separator or scheme not in _SCHEMES:
+        raise StateError(f"state.url {settings.url!r} names no known store; known are: {known}")
+    if not place:
+        raise StateError(
+            f"state.url {settings.url!r} names no place; write for example {scheme}:///srv/state"
+        )
+    return _SCHEMES[scheme](place, settings, clock)

@@ -1,0 +1,56 @@
+"""What is known of one user, in columns, newest first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+
+def _empty(dtype: type[np.generic]) -> np.ndarray:
+    column = np.empty(0, dtype=dtype)
+    column.flags.writeable = False
+    return column
+
+
+NO_KEYS = _empty(np.uint64)
+NO_TIMES = _empty(np.int64)
+NO_EVENTS = _empty(np.uint8)
+NO_PROFILE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviours:
+    """Views, favourites, carts and purchases, newest first.
+
+    `items` uint64[n] item keys, `events` uint8[n] event codes 2…5, `ts` int64[n] unix seconds.
+    """
+
+    items: np.ndarray
+    events: np.ndarray
+    ts: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class TimedItems:
+    """Purchases or impressions, newest first: `items` uint64[n] item keys, `ts` int64[n] unix seconds."""
+
+    items: np.ndarray
+    ts: np.ndarray
+
+
+NO_BEHAVIOURS = Behaviours(NO_KEYS, NO_EVENTS, NO_TIMES)
+NO_ITEMS = TimedItems(NO_KEYS, NO_TIMES)
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """All that is kept of one user; empty for a user never seen. The arrays are read-only."""
+
+    behaviours: Behaviours = NO_BEHAVIOURS
+    purchases: TimedItems = NO_ITEMS
+    impressions: TimedItems = NO_ITEMS
+    profile: Mapping[str, str] = field(default_factory=lambda: NO_PROFILE)
+
+
+EMPTY_STATE = UserState()
