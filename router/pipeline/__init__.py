@@ -1,4 +1,4 @@
-"""The stage framework: columns of candidates travel through channels, fusion, filters, a scorer and rerankers.
+"""The stage framework: columns of candidates travel through channels, fusion, filters, ranking and rerank.
 
 Knows nothing of shops, servers or models; needs NumPy and the standard library only.
 """

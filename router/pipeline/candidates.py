@@ -20,8 +20,8 @@ class Candidates:
 
     items         int32[n], dense item indexes, never 0, no item twice
     channels      uint32[n], bit i set where the i-th channel of the pipeline recalled the item
-    recall_score  float32[n], score by the channel credited with the item (channels differ in scale)
-    trigger       int32[n], item that caused the recall, 0 = none
+    recall_score  float32[n], score by the first channel of those bits (channels differ in scale)
+    trigger       int32[n], item that caused the recall by that first channel, 0 = none
     score         float32[n], by the scorer; NaN until scored
     """
 

@@ -1,0 +1,1 @@
+"""Joins what the channels recalled into one candidate set."""

@@ -1,0 +1,297 @@
+"""One request on its way through a pipeline: the stages in turn, and what happens when one fails."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+
+import numpy as np
+
+from router.pipeline.candidates import Candidates, Float32, Int32, unscored
+from router.pipeline.contracts import check_mask, check_order, check_recalled, check_scores
+from router.pipeline.deadlines import Cutoffs, run_until
+from router.pipeline.stages import (
+    NO_MODEL,
+    Channel,
+    DependencyError,
+    Filter,
+    Model,
+    RecalledColumns,
+    Reranker,
+    StageBug,
+)
+from router.pipeline.trace import Clock, Outcome, Trace
+
+if TYPE_CHECKING:
+    from router.pipeline.runner import Backfill, Pipeline, Ranking
+
+Q = TypeVar("Q")
+T = TypeVar("T")
+
+BACKFILL_GROWTH = 4
+OUTAGES = (DependencyError, TimeoutError)
+
+
+class Nothing(NamedTuple):
+    """What a channel recalls when it recalls nothing."""
+
+    items: Int32
+    scores: Float32
+    triggers: Int32
+
+
+NOTHING = Nothing(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[Q]):
+    """A query on its way through `pipeline`; `trace` gathers what happened to it."""
+
+    pipeline: Pipeline[Q]
+    query: Q
+    page_size: int
+    cutoffs: Cutoffs
+    clock: Clock
+    trace: Trace
+
+    async def run(self) -> tuple[Candidates, Model]:
+        """Candidates in page order, and the model that scored them."""
+        pipeline = self.pipeline
+        limit = max(pipeline.candidates, self.page_size)
+        recalled = await self.recall()
+        fused = self.fuse(recalled, math.ceil(limit * pipeline.oversample))
+        kept = fused
+        for stage in pipeline.filters:
+            kept = self.filter(stage, kept)
+        kept = self.limit(kept, limit)
+        if pipeline.backfill is not None and len(kept) < self.page_size:
+            kept = await self.fill(pipeline.backfill, kept, fused.items)
+        model = NO_MODEL
+        if pipeline.ranking is not None:
+            kept, model = await self.rank(pipeline.ranking, kept)
+        for reranker in pipeline.rerankers:
+            kept = self.rerank(reranker, kept)
+        return kept.take(slice(self.page_size)), model
+
+    async def recall(self) -> list[RecalledColumns]:
+        """Every channel's answer, in the pipeline's order; empty where one failed or was late."""
+        slots = self.pipeline.channels
+        began = self.clock()
+        until = [min(began + slot.timeout_ms / 1000.0, self.cutoffs.recall) for slot in slots]
+        tasks = await run_until([self._ask(slot.channel, slot.k) for slot in slots], until, self.clock)
+        answers: list[RecalledColumns] = []
+        for slot, task in zip(slots, tasks, strict=True):
+            answer = None
+            if task is None:
+                self._failed(f"channel:{slot.channel.name}", began, slot.k, "timeout", "its deadline passed")
+            else:
+                answer = task.result()
+            answers.append(NOTHING if answer is None else answer)
+        return answers
+
+    async def _ask(self, channel: Channel[Q], k: int) -> RecalledColumns | None:
+        stage = f"channel:{channel.name}"
+        began = self.clock()
+        recalled = await self._guarded(stage, began, k, channel.recall(self.query, k))
+        if recalled is not None:
+            with bugs_of(stage):
+                check_recalled(recalled, k)
+            self.trace.record(stage, began, k, recalled.items.size)
+        return recalled
+
+    def fuse(self, recalled: list[RecalledColumns], total: int) -> Candidates:
+        """At most `total` candidates out of the channels' answers."""
+        began = self.clock()
+        count_in = sum(columns.items.size for columns in recalled)
+        with bugs_of("fusion"):
+            fused = self.pipeline.fusion.fuse(recalled, total)
+        self.trace.record("fusion", began, count_in, len(fused))
+        return fused
+
+    def filter(self, stage: Filter[Q], candidates: Candidates) -> Candidates:
+        """The candidates that `stage` keeps; all of them where its dependency failed."""
+        if len(candidates) == 0:
+            return candidates
+        name = f"filter:{stage.name}"
+        began = self.clock()
+        try:
+            kept = self._keep(stage, candidates)
+        except OUTAGES as error:
+            self._failed(name, began, len(candidates), "failed", str(error))
+            return candidates
+        removed = len(candidates) - len(kept)
+        self.trace.record(name, began, len(candidates), len(kept), {stage.name: removed} if removed else None)
+        return kept
+
+    def _keep(self, stage: Filter[Q], candidates: Candidates) -> Candidates:
+        with bugs_of(f"filter:{stage.name}", apart_from=OUTAGES):
+            mask = stage.keep(self.query, candidates)
+            check_mask(mask, len(candidates))
+        return candidates if mask.all() else candidates.take(mask)
+
+    def limit(self, candidates: Candidates, limit: int) -> Candidates:
+        """The first `limit` candidates in recall order: what ranking is asked to score."""
+        if len(candidates) <= limit:
+            return candidates
+        began = self.clock()
+        kept = candidates.take(slice(limit))
+        self.trace.record("limit", began, len(candidates), limit, {"over_limit": len(candidates) - limit})
+        return kept
+
+    async def fill(self, backfill: Backfill[Q], kept: Candidates, seen: Int32) -> Candidates:
+        """Candidates filled up to a page by the backfill channel, as far as it and the time go.
+
+        seen  int32[s], items that need not be asked about again
+        """
+        channel = backfill.channel
+        bit = self.pipeline.channel_names.index(channel.name)
+        k = 0
+        while len(kept) < self.page_size and k < backfill.limit:
+            k = min(max(k * BACKFILL_GROWTH, seen.size + self.page_size), backfill.limit)
+            began = self.clock()
+            (task,) = await run_until([self._backfill(channel, k)], [self.cutoffs.ranking], self.clock)
+            if task is None:
+                self._failed(f"backfill:{channel.name}", began, k, "timeout", "its deadline passed")
+                break
+            recalled = task.result()
+            if recalled is None:
+                break
+            new = np.isin(recalled.items, seen, invert=True)
+            found = unscored(
+                recalled.items[new],
+                np.full(np.count_nonzero(new), 1 << bit, dtype=np.uint32),
+                recalled.scores[new],
+                recalled.triggers[new],
+            )
+            kept = kept.followed_by(self._sieved_backfill(channel, found, began, self.page_size - len(kept)))
+            if recalled.items.size < k:
+                break
+            seen = np.concatenate((seen, found.items))
+        return kept
+
+    async def _backfill(self, channel: Channel[Q], k: int) -> RecalledColumns | None:
+        stage = f"backfill:{channel.name}"
+        recalled = await self._guarded(stage, self.clock(), k, channel.recall(self.query, k))
+        if recalled is not None:
+            with bugs_of(stage):
+                check_recalled(recalled, k)
+        return recalled
+
+    def _sieved_backfill(
+        self, channel: Channel[Q], found: Candidates, began: float, wanted: int
+    ) -> Candidates:
+        removed: dict[str, int] = {}
+        kept = found
+        for stage in self.pipeline.filters:
+            before = len(kept)
+            try:
+                kept = self._keep(stage, kept) if before else kept
+            except OUTAGES:
+                self.trace.degrade(f"filter:{stage.name}")
+            if len(kept) < before:
+                removed[stage.name] = before - len(kept)
+        kept = kept.take(slice(wanted))
+        self.trace.record(f"backfill:{channel.name}", began, len(found), len(kept), removed)
+        return kept
+
+    async def rank(self, ranking: Ranking[Q], candidates: Candidates) -> tuple[Candidates, Model]:
+        """Candidates best first by the scorer; in recall order where it failed or was late."""
+        began = self.clock()
+        count = len(candidates)
+        if count == 0:
+            self.trace.record("ranking", began, 0, 0, outcome="skipped", detail="no candidates")
+            return candidates, NO_MODEL
+        until = min(began + ranking.timeout_ms / 1000.0, self.cutoffs.ranking)
+        if until <= began:
+            self._failed("ranking", began, count, "skipped", "no time left")
+            return candidates, NO_MODEL
+        scoring = self._guarded("ranking", began, count, ranking.scorer.score(self.query, candidates))
+        (task,) = await run_until([scoring], [until], self.clock)
+        if task is None:
+            self._failed("ranking", began, count, "timeout", "its deadline passed")
+            return candidates, NO_MODEL
+        scores = task.result()
+        if scores is None:
+            return candidates, NO_MODEL
+        with bugs_of("ranking"):
+            check_scores(scores, count)
+            model = ranking.scorer.model(self.query)
+        order = np.argsort(-scores, kind="stable")
+        unscored_count = int(np.count_nonzero(np.isnan(scores)))
+        self.trace.record(
+            "ranking", began, count, count, detail=f"{unscored_count} scores NaN" if unscored_count else ""
+        )
+        return candidates.with_score(scores).take(order), model
+
+    def rerank(self, reranker: Reranker[Q], candidates: Candidates) -> Candidates:
+        """Candidates in the order `reranker` gives them; unchanged where its dependency failed."""
+        name = f"rerank:{reranker.name}"
+        began = self.clock()
+        try:
+            with bugs_of(name, apart_from=OUTAGES):
+                positions = reranker.order(self.query, candidates, self.page_size)
+                check_order(positions, len(candidates), self.page_size)
+        except OUTAGES as error:
+            self._failed(name, began, len(candidates), "failed", str(error))
+            return candidates
+        self.trace.record(name, began, len(candidates), positions.size)
+        return candidates.take(positions)
+
+    async def _guarded(
+        self, stage: str, began: float, count_in: int, work: Coroutine[Any, Any, T]
+    ) -> T | None:
+        """The result of `work`; None where its dependency failed, which is recorded."""
+        outcome: Outcome = "failed"
+        try:
+            with bugs_of(stage, apart_from=OUTAGES):
+                result = await work
+                if is_left_behind():
+                    raise asyncio.CancelledError
+                return result
+        except TimeoutError as error:
+            outcome, detail = "timeout", str(error) or "a dependency timed out"
+        except DependencyError as error:
+            detail = str(error)
+        except asyncio.CancelledError:
+            # A client library cancels its own call where its connection is closed; only a cancellation
+            # aimed at this task may end it.
+            detail = "its call was cancelled from within"
+        if is_left_behind():
+            raise asyncio.CancelledError
+        self._failed(stage, began, count_in, outcome, detail)
+        return None
+
+    def _failed(self, stage: str, began: float, count_in: int, outcome: Outcome, detail: str) -> None:
+        kept = 0 if stage.startswith(("channel:", "backfill:")) else count_in
+        self.trace.record(stage, began, count_in, kept, outcome=outcome, detail=detail)
+        self.trace.degrade(stage.replace("backfill:", "channel:"))
+
+
+def is_left_behind() -> bool:
+    """Whether somebody has cancelled the running task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class bugs_of:
+    """Turns what its block raises into a bug of `stage`, the kinds in `apart_from` excepted."""
+
+    __slots__ = ("apart_from", "stage")
+
+    def __init__(self, stage: str, apart_from: tuple[type[Exception], ...] = ()) -> None:
+        self.stage = stage
+        self.apart_from = apart_from
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> Literal[False]:
+        if isinstance(error, Exception) and not isinstance(error, (StageBug, *self.apart_from)):
+            raise StageBug(self.stage, error) from error
+        return False
