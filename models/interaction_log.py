@@ -1,0 +1,111 @@
+"""The event log as flat columns by user, and the numbers counted from it before a cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from features.profile import PROFILE_FIELDS
+from snapshot.dataset import Dataset
+from snapshot.event_codes import IMPRESSION
+
+_TIME_SPAN = 2**34
+
+
+@dataclass(frozen=True, slots=True)
+class EventColumns:
+    """Events sorted by user and time.
+
+    user, item: int32[e]; event: uint8[e]; ts: int64[e]; offsets: int64[U+2], the events of user u are
+    offsets[u]…offsets[u+1] (user 0 has none); keys: int64[e], user and time as one ascending number.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    event: np.ndarray
+    ts: np.ndarray
+    offsets: np.ndarray
+    keys: np.ndarray
+
+    @classmethod
+    def from_frame(cls, events: pl.DataFrame, users: int) -> EventColumns:
+        """Takes the columns user, item, event, ts of known items out of a frame, sorted by user and ts."""
+        events = events.filter(pl.col("item") > 0).select("user", "item", "event", "ts")
+        ordered = events.sort("user", "ts", maintain_order=True)
+        user, ts = ordered["user"].to_numpy(), ordered["ts"].to_numpy()
+        return cls(
+            user=user,
+            item=ordered["item"].to_numpy(),
+            event=ordered["event"].to_numpy(),
+            ts=ts,
+            offsets=np.searchsorted(user, np.arange(users + 2)),
+            keys=_keys(user, ts),
+        )
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def position_before(self, user: np.ndarray, ts: np.ndarray) -> np.ndarray:
+        """int64[n]: for each (user, ts) the end of the user's events strictly before ts.
+
+        user: int[n], 1…U; ts: int64[n], unix seconds.
+        """
+        return np.searchsorted(self.keys, _keys(user, ts), side="left")
+
+
+def _keys(user: np.ndarray, ts: np.ndarray) -> np.ndarray:
+    """int64: user and time as one number that sorts like the pair; times are cut to 0…2^34 (the year 2514)."""
+    moment = np.clip(np.asarray(ts, dtype=np.int64), 0, _TIME_SPAN - 1)
+    return np.asarray(user, dtype=np.int64) * _TIME_SPAN + moment
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionLog:
+    """A data set's events: what shoppers did apart from what the shop showed them.
+
+    behaviours: events other than impressions; impressions: the impressions; profile: int32[U+1, 4], codes in
+    the order of `PROFILE_FIELDS`, row 0 unknown; items: N; categories: int32[N+1].
+    """
+
+    behaviours: EventColumns
+    impressions: EventColumns
+    profile: np.ndarray
+    items: int
+    categories: np.ndarray
+
+    @classmethod
+    def from_dataset(cls, dataset: Dataset) -> InteractionLog:
+        """Reads a data set's events and users."""
+        return cls.from_frames(
+            dataset.events().select("user", "item", "event", "ts").collect(),
+            dataset.users(),
+            dataset.catalogue.size,
+            np.asarray(dataset.catalogue.category),
+        )
+
+    @classmethod
+    def from_frames(
+        cls, events: pl.DataFrame, users: pl.DataFrame, items: int, categories: np.ndarray
+    ) -> InteractionLog:
+        """Builds the log from the tables of a data set: see `docs/architecture.md` for their columns."""
+        count = users.height
+        profile = np.zeros((count + 1, len(PROFILE_FIELDS)), dtype=np.int32)
+        rows = users["user"].to_numpy()
+        for column, field in enumerate(PROFILE_FIELDS):
+            if f"{field}_code" in users.columns:
+                profile[rows, column] = users[f"{field}_code"].fill_null(0).to_numpy()
+        shown = pl.col("event") == IMPRESSION
+        return cls(
+            behaviours=EventColumns.from_frame(events.filter(~shown), count),
+            impressions=EventColumns.from_frame(events.filter(shown), count),
+            profile=profile,
+            items=items,
+            categories=categories,
+        )
+
+    def item_frequency(self, before: int) -> np.ndarray:
+        """int64[N+1]: behaviours of each item strictly before `before` (unix seconds)."""
+        early = self.behaviours.ts < before
+        return np.bincount(self.behaviours.item[early], minlength=self.items + 1)

@@ -1,0 +1,126 @@
+"""Sample points cut by time: what was known at a moment, and what the shopper took next.
+
+A point stands at a time at which its shopper took something. Its history is everything strictly before, its
+positives are the distinct items taken from then on within a horizon. No point looks beyond its range's end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.interaction_log import InteractionLog
+from models.settings import SampleSettings
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePoints:
+    """Sample points in order of time.
+
+    user: int32[S]; now: int64[S], unix seconds; history_start, history_end: int64[S], half-open slices of the
+    log's behaviours; positives: int32[S, P], 0 = none; taken_offsets: int64[S+1] and taken_items: int32[...],
+    every distinct item taken within the horizon, also those beyond the first P (never used as negatives).
+    """
+
+    user: np.ndarray
+    now: np.ndarray
+    history_start: np.ndarray
+    history_end: np.ndarray
+    positives: np.ndarray
+    taken_offsets: np.ndarray
+    taken_items: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def select(self, rows: np.ndarray) -> SamplePoints:
+        """The points of the given rows (int[m]), in that order."""
+        lengths = np.diff(self.taken_offsets)[rows]
+        return SamplePoints(
+            self.user[rows],
+            self.now[rows],
+            self.history_start[rows],
+            self.history_end[rows],
+            self.positives[rows],
+            np.concatenate(([0], np.cumsum(lengths))),
+            self.taken_items[_slices(self.taken_offsets[:-1][rows], lengths)],
+        )
+
+
+def _slices(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """int64[sum(lengths)]: the positions of many slices, one after another."""
+    before = np.cumsum(lengths) - lengths
+    return np.arange(int(lengths.sum())) - np.repeat(before, lengths) + np.repeat(starts, lengths)
+
+
+def cut_points(
+    log: InteractionLog,
+    settings: SampleSettings,
+    time_range: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    max_points: int,
+    most_recent: bool = True,
+) -> SamplePoints:
+    """Cuts sample points out of [time_range[0], time_range[1]), unix seconds.
+
+    There is one candidate point per shopper and distinct time of a positive event. Where there are more than
+    `max_points`, the most recent are kept, or (`most_recent=False`) ones drawn by `rng`. Where a point has
+    more positives than `settings.positives`, the earliest are kept, ties drawn by `rng`. A point whose
+    shopper's horizon reaches the range's end loses what lies behind it.
+
+    Returns points sorted by time; none if nothing was taken in the range.
+    """
+    start, end = time_range
+    behaviours = log.behaviours
+    wanted = (
+        (behaviours.ts >= start)
+        & (behaviours.ts < end)
+        & np.isin(behaviours.event, np.asarray(settings.positive_events))
+    )
+    rows = np.flatnonzero(wanted)
+    user, ts, item = behaviours.user[rows], behaviours.ts[rows], behaviours.item[rows]
+    first = np.ones(len(rows), dtype=bool)
+    first[1:] = (user[1:] != user[:-1]) | (ts[1:] != ts[:-1])
+    points = np.flatnonzero(first)
+    if len(points) > max_points:
+        if most_recent:
+            points = points[np.argsort(-ts[points], kind="stable")[:max_points]]
+        else:
+            points = rng.choice(points, max_points, replace=False)
+    points = points[np.lexsort((user[points], ts[points]))]
+
+    span = end - start + settings.horizon + 2
+    keys = user.astype(np.int64) * span + (ts - start)
+    stops = np.searchsorted(keys, keys[points] + settings.horizon, side="right")
+    lengths = stops - points
+    point = np.repeat(np.arange(len(points)), lengths)
+    taken = _slices(points, lengths)
+    taken_item, taken_ts = item[taken], ts[taken]
+
+    order = np.lexsort((rng.random(len(taken)), taken_ts, taken_item, point))
+    point, taken_item, taken_ts = point[order], taken_item[order], taken_ts[order]
+    fresh = np.ones(len(point), dtype=bool)
+    fresh[1:] = (point[1:] != point[:-1]) | (taken_item[1:] != taken_item[:-1])
+    point, taken_item, taken_ts = point[fresh], taken_item[fresh], taken_ts[fresh]
+
+    order = np.lexsort((rng.random(len(point)), taken_ts, point))
+    point, taken_item = point[order], taken_item[order]
+    counts = np.bincount(point, minlength=len(points))
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    rank = np.arange(len(point)) - offsets[point]
+    positives = np.zeros((len(points), settings.positives), dtype=np.int32)
+    kept = rank < settings.positives
+    positives[point[kept], rank[kept]] = taken_item[kept]
+
+    owner, now = user[points], ts[points]
+    return SamplePoints(
+        user=owner,
+        now=now,
+        history_start=behaviours.offsets[owner],
+        history_end=behaviours.position_before(owner, now),
+        positives=positives,
+        taken_offsets=offsets,
+        taken_items=taken_item,
+    )

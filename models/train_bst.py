@@ -1,0 +1,133 @@
+"""Training of the Behavior Sequence Transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from evaluation.metrics import auc, gauc, log_loss
+from models.batches import encode_shoppers, ordered_batches, shuffled_batches
+from models.bst import Bst
+from models.interaction_log import InteractionLog
+from models.item_features import ItemFeatures
+from models.negatives import NegativeSampler
+from models.samples import SamplePoints, cut_points
+from models.settings import BstSettings, SampleSettings, TrainingSettings
+from models.training_loop import Progress, TrainingError, TrainingResult, silent, train
+from snapshot.manifest import Cuts
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPoints:
+    """Sample points with their candidates: items int32[S, C], 0 = none; labels float32[S, C]."""
+
+    points: SamplePoints
+    items: np.ndarray
+    labels: np.ndarray
+
+
+def with_candidates(
+    points: SamplePoints, sampler: NegativeSampler, negatives: int, rng: np.random.Generator
+) -> LabelledPoints:
+    """Puts each point's positives and freshly drawn negatives side by side."""
+    drawn = sampler.draw(points, negatives, rng)
+    items = np.concatenate((points.positives, drawn), axis=1)
+    labels = np.zeros(items.shape, dtype=np.float32)
+    labels[:, : points.positives.shape[1]] = 1
+    return LabelledPoints(points, items, labels)
+
+
+def score_points(
+    model: Bst, log: InteractionLog, labelled: LabelledPoints, batch_size: int = 256
+) -> np.ndarray:
+    """Logits float32[S, C] of the candidates, in eval mode; those of absent candidates mean nothing."""
+    scores = np.zeros(labelled.items.shape, dtype=np.float32)
+    done = 0
+    model.eval()
+    with torch.inference_mode():
+        for batch in ordered_batches(labelled.points, batch_size):
+            rows = slice(done, done + len(batch))
+            shoppers = encode_shoppers(log, batch)
+            scores[rows] = model.grouped_logits(*shoppers.all, torch.from_numpy(labelled.items[rows])).numpy()
+            done += len(batch)
+    return scores
+
+
+def ranking_metrics(labelled: LabelledPoints, probabilities: np.ndarray) -> dict[str, float]:
+    """auc, gauc (by shopper) and log_loss of float[S, C] probabilities; absent candidates are left out."""
+    present = labelled.items > 0
+    label, score = labelled.labels[present], probabilities[present]
+    user = np.broadcast_to(labelled.points.user[:, None], present.shape)[present]
+    return {
+        "auc": auc(label, score),
+        "gauc": gauc(label, score, user),
+        "log_loss": log_loss(label, score),
+    }
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits.astype(np.float64)))
+
+
+def train_bst(
+    log: InteractionLog,
+    features: ItemFeatures,
+    profile_counts: tuple[int, ...],
+    cuts: Cuts,
+    settings: BstSettings,
+    samples: SampleSettings,
+    training: TrainingSettings,
+    progress: Progress = silent,
+) -> tuple[Bst, TrainingResult]:
+    """Trains on points before `cuts.valid_from`, stopping early by GAUC on [valid_from, test_from).
+
+    Popularity for negatives comes from before `valid_from`. All randomness comes from `training.seed`: the
+    same seed, settings, log and number of threads give the same weights on the same machine.
+
+    Raises TrainingError where one of the two ranges holds no sample point, or a loss is not finite.
+    """
+    torch.manual_seed(training.seed)
+    rng = np.random.default_rng(training.seed)
+    sampler = NegativeSampler.fit(log, samples.negative_sources, cuts.valid_from)
+    points = cut_points(log, samples, (0, cuts.valid_from), rng, max_points=samples.max_points)
+    held_out = cut_points(
+        log,
+        samples,
+        (cuts.valid_from, cuts.test_from),
+        rng,
+        max_points=training.validation_points,
+        most_recent=False,
+    )
+    for name, cut in (("before valid_from", points), ("between valid_from and test_from", held_out)):
+        if not len(cut):
+            raise TrainingError(
+                f"there is no sample point {name} ({cuts.valid_from}, {cuts.test_from}); move the cuts or "
+                "allow more event types in samples.positive_events"
+            )
+    validation = with_candidates(held_out, sampler, samples.negatives, rng)
+    model = Bst(settings, features, profile_counts)
+
+    def losses() -> Iterator[Callable[[], Tensor]]:
+        for batch in shuffled_batches(points, training.batch_size, rng):
+            labelled = with_candidates(batch, sampler, samples.negatives, rng)
+
+            def loss(labelled: LabelledPoints = labelled) -> Tensor:
+                shoppers = encode_shoppers(log, labelled.points)
+                items = torch.from_numpy(labelled.items)
+                logits = model.grouped_logits(*shoppers.all, items)
+                present = items > 0
+                return functional.binary_cross_entropy_with_logits(
+                    logits[present], torch.from_numpy(labelled.labels)[present]
+                )
+
+            yield loss
+
+    def validate() -> dict[str, float]:
+        return ranking_metrics(validation, _sigmoid(score_points(model, log, validation)))
+
+    return model, train(model, losses(), validate, "gauc", training, progress)

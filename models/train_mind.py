@@ -1,0 +1,130 @@
+"""Training of MIND by sampled softmax over label-aware shopper vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evaluation.metrics import hit_rate, recall
+from models.batches import encode_shoppers, ordered_batches, shuffled_batches
+from models.interaction_log import InteractionLog
+from models.item_features import ItemFeatures
+from models.mind import Mind
+from models.sampled_softmax import FrequencySampler, sampled_softmax_loss
+from models.samples import SamplePoints, cut_points
+from models.settings import MindSettings, SampleSettings, TrainingSettings
+from models.training_loop import Progress, TrainingError, TrainingResult, silent, train
+from snapshot.manifest import Cuts
+
+VALIDATION_K = 200
+
+
+def nearest_items(interests: Tensor, item_vectors: Tensor, k: int) -> np.ndarray:
+    """int64[B, k]: the items nearest to any of a shopper's interests, best first.
+
+    interests: float32[B, K, D]; item_vectors: float32[N+1, D], row 0 never returned.
+    """
+    score = interests[:, 0] @ item_vectors.T
+    for interest in interests.unbind(1)[1:]:
+        active = (interest.abs().sum(-1, keepdim=True) > 0).float()
+        score = torch.maximum(score, interest @ item_vectors.T * active - 2 * (1 - active))
+    score[:, 0] = -torch.inf
+    return torch.topk(score, min(k, score.shape[1] - 1), dim=1).indices.numpy()
+
+
+def recall_at(
+    model: Mind, log: InteractionLog, points: SamplePoints, k: int, batch_size: int = 256
+) -> dict[str, float]:
+    """recall@k and hit_rate@k of the points' positives over the whole catalogue, each point weighing alike."""
+    vectors = model.item_vectors()
+    hits, targets = [], []
+    for batch in ordered_batches(points, batch_size):
+        with torch.inference_mode():
+            found = nearest_items(model(*encode_shoppers(log, batch).history), vectors, k)
+        wanted = np.where(batch.positives > 0, batch.positives, -1)
+        hits.append((found[:, :, None] == wanted[:, None, :]).any(2))
+        targets.append((batch.positives > 0).sum(1))
+    hit, target = np.concatenate(hits), np.concatenate(targets)
+    return {
+        f"recall@{k}": float(recall(hit, target, k).mean()),
+        f"hit_rate@{k}": float(hit_rate(hit, k).mean()),
+    }
+
+
+def train_mind(
+    log: InteractionLog,
+    features: ItemFeatures,
+    cuts: Cuts,
+    settings: MindSettings,
+    samples: SampleSettings,
+    training: TrainingSettings,
+    progress: Progress = silent,
+) -> tuple[Mind, TrainingResult]:
+    """Trains on points before `cuts.valid_from`, stopping early by recall on [valid_from, test_from).
+
+    Frequencies, for draws and for their correction, come from before `valid_from`. All randomness comes from
+    `training.seed`: the same seed, settings, log and number of threads give the same weights on the same
+    machine.
+
+    Raises TrainingError where one of the two ranges holds no point with a history, or a loss is not finite.
+    """
+    torch.manual_seed(training.seed)
+    rng = np.random.default_rng(training.seed)
+    sampler = FrequencySampler.fit(
+        log.item_frequency(cuts.valid_from), settings.negative_power, settings.negative_smoothing
+    )
+    log_share = torch.from_numpy(sampler.log_share)
+    points = _with_history(cut_points(log, samples, (0, cuts.valid_from), rng, max_points=samples.max_points))
+    held_out = _with_history(
+        cut_points(
+            log,
+            samples,
+            (cuts.valid_from, cuts.test_from),
+            rng,
+            max_points=training.validation_points,
+            most_recent=False,
+        )
+    )
+    for name, cut in (("before valid_from", points), ("between valid_from and test_from", held_out)):
+        if not len(cut):
+            raise TrainingError(
+                f"no sample point {name} has a history ({cuts.valid_from}, {cuts.test_from}); move the cuts "
+                "or allow more event types in samples.positive_events"
+            )
+    model = Mind(settings, features, routing_seed=training.seed)
+
+    def losses() -> Iterator[Callable[[], Tensor]]:
+        for batch in shuffled_batches(points, training.batch_size, rng):
+            drawn = sampler.draw(settings.shared_negatives, rng)
+
+            def loss(batch: SamplePoints = batch, drawn: np.ndarray = drawn) -> Tensor:
+                return _loss(model, log, batch, torch.from_numpy(drawn), log_share)
+
+            yield loss
+
+    def validate() -> dict[str, float]:
+        return recall_at(model, log, held_out, VALIDATION_K)
+
+    return model, train(model, losses(), validate, f"recall@{VALIDATION_K}", training, progress)
+
+
+def _with_history(points: SamplePoints) -> SamplePoints:
+    return points.select(np.flatnonzero(points.history_end > points.history_start))
+
+
+def _loss(
+    model: Mind, log: InteractionLog, batch: SamplePoints, negatives: Tensor, log_share: Tensor
+) -> Tensor:
+    positives = torch.from_numpy(batch.positives).long()
+    targets = model.vectors_of(positives)
+    interests = model(*encode_shoppers(log, batch).history)
+    shopper = model.label_aware(interests, targets)
+    present = positives > 0
+    temperature = model.settings.temperature
+    shopper, targets = shopper[present], targets[present]
+    positive = (shopper * targets).sum(-1) / temperature
+    negative = shopper @ model.vectors_of(negatives).T / temperature
+    return sampled_softmax_loss(positive, negative, log_share, positives[present], negatives)

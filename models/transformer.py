@@ -1,0 +1,74 @@
+"""A transformer block whose history can be shared by many candidates.
+
+The block is that of Vaswani et al. 2017 (arXiv:1706.03762) with the LeakyReLU of BST
+(Chen et al. 2019, arXiv:1905.06874), normalised after each sub-layer. It is written with plain matrix
+products and softmax, so that every exporter and quantiser knows its operators.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+MASKED = -1e9  # finite, so that a row with nothing to attend to has a softmax without NaN
+
+
+class TransformerBlock(nn.Module):
+    """Multi-head self-attention and a feed-forward layer over tokens of `dimension` floats."""
+
+    def __init__(self, dimension: int, heads: int, feed_forward: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.width = dimension // heads
+        self.query = nn.Linear(dimension, dimension)
+        self.key = nn.Linear(dimension, dimension)
+        self.value = nn.Linear(dimension, dimension)
+        self.output = nn.Linear(dimension, dimension)
+        self.expand = nn.Linear(dimension, feed_forward)
+        self.contract = nn.Linear(feed_forward, dimension)
+        self.attention_norm = nn.LayerNorm(dimension)
+        self.feed_forward_norm = nn.LayerNorm(dimension)
+        self.dropout = nn.Dropout(dropout)
+
+    def _split(self, tokens: Tensor) -> Tensor:
+        """[G, L, d] → [G, heads, L, d / heads]."""
+        return tokens.reshape(tokens.shape[0], -1, self.heads, self.width).transpose(1, 2)
+
+    def _merge(self, tokens: Tensor) -> Tensor:
+        """[G, heads, L, d / heads] → [G, L, d]."""
+        return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, self.heads * self.width)
+
+    def _finish(self, tokens: Tensor, attended: Tensor) -> Tensor:
+        tokens = self.attention_norm(tokens + self.dropout(self.output(attended)))
+        fed = self.contract(functional.leaky_relu(self.expand(tokens)))
+        return self.feed_forward_norm(tokens + self.dropout(fed))
+
+    def attend(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Self-attention over whole sequences.
+
+        tokens: float32[G, L, d]; mask: float32, broadcast to [G, 1, L, L], added to the attention scores
+        (0 where a token may look, `MASKED` where not). Returns float32[G, L, d].
+        """
+        query, key, value = (self._split(f(tokens)) for f in (self.query, self.key, self.value))
+        scores = query @ key.transpose(-1, -2) / math.sqrt(self.width) + mask
+        return self._finish(tokens, self._merge(torch.softmax(scores, dim=-1) @ value))
+
+    def attend_shared(self, candidates: Tensor, history: Tensor, mask: Tensor) -> Tensor:
+        """Each candidate attends to a history it shares with others, and to itself.
+
+        candidates: float32[G, C, d]; history: float32[G, S, d], the same layer's input tokens;
+        mask: float32, broadcast to [G, 1, C, S]. Returns float32[G, C, d]: what `attend` gives the last token
+        of the sequence history + candidate when nothing in the history looks at the candidate.
+        """
+        query = self._split(self.query(candidates))
+        own_key, own_value = self._split(self.key(candidates)), self._split(self.value(candidates))
+        key, value = self._split(self.key(history)), self._split(self.value(history))
+        scale = 1 / math.sqrt(self.width)
+        scores = query @ key.transpose(-1, -2) * scale + mask
+        own_score = (query * own_key).sum(-1, keepdim=True) * scale
+        weights = torch.softmax(torch.cat((scores, own_score), dim=-1), dim=-1)
+        attended = weights[..., :-1] @ value + weights[..., -1:] * own_value
+        return self._finish(candidates, self._merge(attended))
