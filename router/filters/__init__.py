@@ -1,0 +1,1 @@
+"""What must not be shown, one reason per file."""

@@ -1,0 +1,36 @@
+"""Items for adults, in scenes that everybody sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from recall.query import Query
+from router.pipeline.candidates import Candidates
+from snapshot.catalogue import Catalogue
+
+
+class AdultSettings(BaseModel):
+    """The filter has no settings: a scene that may show adult items leaves it out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Adult:
+    """Removes what the catalogue marks as adult; adult is bool[N+1]."""
+
+    adult: npt.NDArray[np.bool_]
+    name: str = "adult"
+
+    def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
+        """bool[n], False where the item is for adults."""
+        return ~self.adult[candidates.items]
+
+
+def build(catalogue: Catalogue, settings: AdultSettings) -> Adult:
+    """The filter over the catalogue's column `adult`."""
+    return Adult(catalogue.adult)

@@ -1,0 +1,49 @@
+"""Items the shopper has bought lately."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from recall.query import Query
+from router.pipeline.candidates import Candidates
+from snapshot.catalogue import Catalogue
+
+SECONDS_PER_DAY = 86_400
+
+
+class AlreadyBoughtSettings(BaseModel):
+    """How long a purchase keeps an item off the page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    window_days: float | None = Field(
+        default=30.0,
+        gt=0,
+        description="Days after a purchase in which the item is not shown; null = for ever. Short where "
+        "people buy the same again (groceries), long where they do not (furniture).",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyBought:
+    """Removes items bought within the last `window_seconds`; None = ever."""
+
+    window_seconds: float | None
+    name: str = "already_bought"
+
+    def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
+        """bool[n], False where the shopper bought the item within the window before `query.now`."""
+        bought = query.purchased_items
+        if self.window_seconds is not None:
+            bought = bought[query.purchased_ts > query.now - self.window_seconds]
+        return np.isin(candidates.items, bought, invert=True)
+
+
+def build(catalogue: Catalogue, settings: AlreadyBoughtSettings) -> AlreadyBought:
+    """The filter; needs nothing of the catalogue."""
+    days = settings.window_days
+    return AlreadyBought(None if days is None else days * SECONDS_PER_DAY)

@@ -1,0 +1,36 @@
+"""Items that cannot be bought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from recall.query import Query
+from router.pipeline.candidates import Candidates
+from snapshot.catalogue import Catalogue
+
+
+class OutOfStockSettings(BaseModel):
+    """The filter has no settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfStock:
+    """Removes what the catalogue does not have in stock; in_stock is bool[N+1]."""
+
+    in_stock: npt.NDArray[np.bool_]
+    name: str = "out_of_stock"
+
+    def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
+        """bool[n], False where the item is out of stock."""
+        return self.in_stock[candidates.items]
+
+
+def build(catalogue: Catalogue, settings: OutOfStockSettings) -> OutOfStock:
+    """The filter over the catalogue's column `in_stock`."""
+    return OutOfStock(catalogue.in_stock)

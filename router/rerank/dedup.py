@@ -1,0 +1,51 @@
+"""The same product listed under several item numbers comes once, as far as the page allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from router.pipeline.candidates import Candidates, Int32
+from snapshot.catalogue import Catalogue
+
+
+class DedupSettings(BaseModel):
+    """The reranker has no settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Dedup:
+    """Moves an item behind all others where a better one has the same title and the same brand.
+
+    titles  titles of items int32[n]; an empty one is like no other
+    brand   int32[N+1]
+    """
+
+    titles: Callable[[Int32], Sequence[str]]
+    brand: npt.NDArray[np.int32]
+    name: str = "dedup"
+
+    def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+        """Positions int[n]: the best item of each product, then the repetitions, each best first."""
+        brands = self.brand[candidates.items].tolist()
+        seen: set[tuple[str, int]] = set()
+        repeated = np.zeros(len(candidates), dtype=np.bool_)
+        for position, title in enumerate(self.titles(candidates.items)):
+            product = (" ".join(title.casefold().split()), brands[position])
+            if product in seen:
+                repeated[position] = True
+            elif product[0]:
+                seen.add(product)
+        return np.concatenate((np.flatnonzero(~repeated), np.flatnonzero(repeated)))
+
+
+def build(catalogue: Catalogue, settings: DedupSettings) -> Dedup:
+    """The reranker over the catalogue's titles and brands."""
+    return Dedup(catalogue.titles, catalogue.brand)
