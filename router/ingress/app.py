@@ -1,0 +1,228 @@
+"""Starts the router as processes of their own and hands back a handle to call, watch and stop it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+import grpc
+import msgspec
+import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from router.ingress.ports import free_ports
+from router.ingress.router_process import Orders, Report
+from router.ingress.settings import split_address
+from router.settings import RouterSettings
+
+logger = logging.getLogger(__name__)
+
+# Marks every process of one router, also those whose parent died first.
+_MARK = "SHOPFRONT_ROUTER_MARK"
+_STOP_MARGIN_S = 30.0
+
+
+class RouterStartError(Exception):
+    """The router does not start; the message says why and where its log lies."""
+
+
+class RouterHandle:
+    """A running router."""
+
+    def __init__(
+        self, address: str, process: subprocess.Popen[bytes], mark: str, folder: Path, stop_within_s: float
+    ) -> None:
+        self.address = address
+        """host:port that answers gRPC."""
+        self._process = process
+        self._mark = mark
+        self._folder = folder
+        self._stop_within_s = stop_within_s
+        self._known: set[psutil.Process] = set()
+
+    def is_running(self) -> bool:
+        """Whether the process that holds the router together lives."""
+        return self._process.poll() is None
+
+    def processes(self) -> list[psutil.Process]:
+        """Every living process of the router, Ray's and HAProxy's included."""
+        self._known |= _descendants(self._process.pid) | _marked(self._mark)
+        self._known = set(_living(self._known))
+        return sorted(self._known, key=lambda process: process.pid)
+
+    def pids(self) -> list[int]:
+        """Process ids of `processes()`."""
+        return [process.pid for process in self.processes()]
+
+    def replica_pids(self) -> list[int]:
+        """Process ids of the replicas."""
+        return [process.pid for process in self.processes() if _name(process).startswith("ray::ServeRepl")]
+
+    def stop(self) -> None:
+        """Lets calls in progress finish, stops every process, and returns when none is left."""
+        self.processes()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(self._stop_within_s)
+        except subprocess.TimeoutExpired:
+            logger.warning("the router did not stop within %.0f s and is killed", self._stop_within_s)
+        leftovers = self.processes()
+        for process in leftovers:
+            _kill(process)
+        psutil.wait_procs(leftovers, timeout=10)
+        self._process.wait(10)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def start_router(settings: RouterSettings) -> RouterHandle:
+    """Starts Ray (or joins `ray.address`), deploys the replicas and returns when the address answers.
+
+    The processes end with `stop()` or with the calling process. Their log is `router.log` in
+    `request_log.folder`.
+
+    Raises:
+        RouterStartError: the address is taken, a replica cannot be built (a snapshot, the state, …), or the router
+            is not ready within `ingress.start_timeout_s`; nothing is left running.
+    """
+    settings = _with_free_port(settings)
+    log_path = settings.request_log.folder.absolute() / "router.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    settings.metrics_folder.mkdir(parents=True, exist_ok=True)
+    # Unix sockets have paths of at most 107 bytes, so the folder cannot lie in the workspace.
+    folder = Path(tempfile.mkdtemp(prefix="shopfront-"))
+    mark = secrets.token_hex(8)
+    deadline = time.monotonic() + settings.ingress.start_timeout_s
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "router.ingress.router_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(settings, mark),
+        )
+    stop_within_s = settings.ingress.deregister_s + settings.ingress.drain_s + _STOP_MARGIN_S
+    handle = RouterHandle(settings.ingress.address, process, mark, folder, stop_within_s)
+    try:
+        _send(process, Orders(settings.model_dump(mode="json"), str(folder)))
+        report = _report(process, deadline)
+        if report is None or report.error:
+            why = report.error if report is not None else "it is not ready in time or died"
+            raise RouterStartError(f"the router does not start: {why}; its log is {log_path}")
+        _wait_until_serving(settings.ingress.address, deadline, log_path)
+    except BaseException:
+        handle.stop()
+        raise
+    return handle
+
+
+def _with_free_port(settings: RouterSettings) -> RouterSettings:
+    host, port = split_address(settings.ingress.address)
+    if port:
+        return settings
+    ingress = settings.ingress.model_copy(update={"address": f"{host}:{free_ports(1, host)[0]}"})
+    return settings.model_copy(update={"ingress": ingress})
+
+
+def _environment(settings: RouterSettings, mark: str) -> dict[str, str]:
+    # Ray's and Serve's variables of another router must not leak into this one.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_SERVE_")}
+    return inherited | {
+        _MARK: mark,
+        "PROMETHEUS_MULTIPROC_DIR": str(settings.metrics_folder.absolute()),
+    }
+
+
+def _send(process: subprocess.Popen[bytes], orders: Orders) -> None:
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(orders) + b"\n")
+    process.stdin.flush()
+
+
+def _report(process: subprocess.Popen[bytes], deadline: float) -> Report | None:
+    """What the process reports; None where it dies or is silent until the deadline."""
+    assert process.stdout is not None
+    lines: list[bytes] = []
+
+    def read(stream: IO[bytes]) -> None:
+        lines.append(stream.readline())
+
+    reader = threading.Thread(target=read, args=(process.stdout,), daemon=True)
+    reader.start()
+    reader.join(max(0.0, deadline - time.monotonic()))
+    if not lines or not lines[0]:
+        return None
+    return msgspec.json.decode(lines[0], type=Report)
+
+
+def _wait_until_serving(address: str, deadline: float, log_path: Path) -> None:
+    with grpc.insecure_channel(address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        while True:
+            try:
+                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+            except grpc.RpcError as error:
+                last = f"{error.code().name}: {error.details()}"
+            else:
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+                last = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+            if time.monotonic() > deadline:
+                raise RouterStartError(f"{address} does not serve ({last}); the router's log is {log_path}")
+            time.sleep(0.05)
+
+
+def _descendants(pid: int) -> set[psutil.Process]:
+    try:
+        parent = psutil.Process(pid)
+        return {parent, *parent.children(recursive=True)}
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def _marked(mark: str) -> set[psutil.Process]:
+    return {process for process in psutil.process_iter() if _environment_mark(process) == mark}
+
+
+def _environment_mark(process: psutil.Process) -> str:
+    try:
+        return process.environ().get(_MARK, "")
+    except psutil.Error:
+        return ""
+
+
+def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    living = []
+    for process in processes:
+        try:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                living.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return living
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        logger.warning("killing %d (%s), left over by the router", process.pid, process.name())
+        process.kill()
+    except psutil.NoSuchProcess:
+        return

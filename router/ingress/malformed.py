@@ -1,0 +1,140 @@
+"""Requests that protobuf cannot read: caught before gRPC turns them into INTERNAL, and their field named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from router.errors import FieldViolation
+
+_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
+_WHOLE_REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRequest:
+    """Stands in for a request message whose bytes protobuf refused."""
+
+    violation: FieldViolation
+
+
+class TolerantRegistrar:
+    """Registers a generated service so that unreadable bytes reach the handler as a `MalformedRequest`.
+
+    gRPC answers INTERNAL where a deserializer raises; the caller's mistake is INVALID_ARGUMENT. `server` is
+    any server with gRPC's two registration methods (`grpc.aio.Server`, Ray Serve's).
+    """
+
+    def __init__(self, server: Any, requests: Mapping[str, type[Message]]) -> None:
+        """`requests`: method name → class of its request message."""
+        self._server = server
+        self._requests = requests
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]) -> None:
+        """Passes the service on, its deserializers replaced."""
+        for handler in generic_rpc_handlers:
+            handler._method_handlers = self._tolerant(handler._method_handlers)
+        self._server.add_generic_rpc_handlers(generic_rpc_handlers)
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler]
+    ) -> None:
+        """Passes the service's methods on, their deserializers replaced."""
+        self._server.add_registered_method_handlers(service_name, self._tolerant(method_handlers))
+
+    def _tolerant(self, handlers: Mapping[str, grpc.RpcMethodHandler]) -> dict[str, grpc.RpcMethodHandler]:
+        return {
+            path: handler._replace(request_deserializer=tolerant(self._requests[path.rsplit("/", 1)[-1]]))
+            for path, handler in handlers.items()
+        }
+
+
+def tolerant(message: type[Message]) -> Callable[[bytes], Message | MalformedRequest]:
+    """A deserializer for `message` that never raises on the caller's bytes."""
+
+    def deserialize(data: bytes) -> Message | MalformedRequest:
+        try:
+            return message.FromString(data)
+        except DecodeError:
+            return MalformedRequest(find_violation(data, message.DESCRIPTOR))
+
+    return deserialize
+
+
+def find_violation(data: bytes, descriptor: Descriptor) -> FieldViolation:
+    """Which field makes `data` unreadable as a message of `descriptor`.
+
+    Walks the wire format (https://protobuf.dev/programming-guides/encoding/) for the first string that is not
+    UTF-8; anything else is blamed on the whole request.
+    """
+    try:
+        field = _invalid_utf8(data, descriptor)
+    except (IndexError, ValueError):
+        field = None
+    if field is None:
+        return FieldViolation(
+            _WHOLE_REQUEST,
+            f"not a well-formed {descriptor.full_name}; encode it with the current protos/shopfront/v1",
+        )
+    return FieldViolation(field, "not valid UTF-8; strings must be UTF-8 text")
+
+
+def _invalid_utf8(data: bytes, descriptor: Descriptor) -> str | None:
+    position = 0
+    occurrences: dict[int, int] = {}
+    while position < len(data):
+        tag, position = _varint(data, position)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _VARINT:
+            _, position = _varint(data, position)
+        elif wire_type == _FIXED64:
+            position += 8
+        elif wire_type == _FIXED32:
+            position += 4
+        elif wire_type == _LENGTH_DELIMITED:
+            length, position = _varint(data, position)
+            value = data[position : position + length]
+            if len(value) != length:
+                raise ValueError("truncated field")
+            position += length
+            field = descriptor.fields_by_number.get(number)
+            if field is None:
+                continue
+            index = occurrences.get(number, 0)
+            occurrences[number] = index + 1
+            path = f"{field.name}[{index}]" if field.is_repeated else field.name
+            if field.type == FieldDescriptor.TYPE_STRING and not _is_utf8(value):
+                return path
+            if field.type == FieldDescriptor.TYPE_MESSAGE:
+                inner = _invalid_utf8(value, field.message_type)
+                if inner is not None:
+                    return f"{path}.{inner}"
+        else:
+            raise ValueError(f"wire type {wire_type}")
+    return None
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7
+        if shift > 63:
+            raise ValueError("varint longer than 10 bytes")

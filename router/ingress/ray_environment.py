@@ -1,0 +1,59 @@
+"""The environment variables Ray and Ray Serve are started with.
+
+Ray reads them when it is imported, so they must be in place before. A cluster this router is deployed to must be
+started with `serve_environment`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from router.ingress.ports import free_ports, free_range
+from router.ingress.settings import IngressSettings, RaySettings
+
+
+def serve_environment(settings: IngressSettings) -> dict[str, str]:
+    """What the ingress needs of Ray Serve, on any node."""
+    shared = {
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": str(settings.health_check_period_s),
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(settings.health_check_period_s),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+    }
+    if settings.kind == "grpc":
+        return shared | {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
+    return shared | {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+    }
+
+
+def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
+    """A lean node beside others on this machine: nothing sent home, no fixed port, all files under `folder`."""
+    haproxy = folder / "haproxy"
+    metrics_port, stats_port, http_port, grpc_port = free_ports(4)
+    replica_ports = free_range(seed=os.getpid())
+    half = len(replica_ports) // 2
+    return {
+        "RAY_AUTH_MODE": ray.auth_mode,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_metrics_collection": "0",
+        "RAY_num_prestart_python_workers": "0",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http_port),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc_port),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replica_ports[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_ports[half - 1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(replica_ports[half]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(replica_ports[-1]),
+    }

@@ -1,0 +1,158 @@
+"""The process that starts Ray, deploys the replicas and stays until its standard input ends.
+
+Started by `router.ingress.app`, never by hand. A process of its own, because Ray Serve reads its environment when it
+is imported, takes over signal handlers, and must not die of a Ctrl-C meant for the program around it.
+
+Reads one JSON line (`Orders`), answers one JSON line (`Report`), and stops when standard input reaches its end: on
+the starter's word or with the starter's death.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from router.ingress.ray_environment import local_environment, serve_environment
+from router.ingress.settings import split_address
+from router.settings import RouterSettings
+
+logger = logging.getLogger(__name__)
+
+APPLICATION = "shopfront"
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What to start: `RouterSettings` as JSON values, and a folder of our own with a short path."""
+
+    settings: dict[str, Any]
+    folder: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`error` is empty once the router answers."""
+
+    error: str = ""
+
+
+def main() -> int:
+    """Runs until standard input ends; the exit status says whether the router ever answered."""
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    settings = RouterSettings.model_validate(orders.settings)
+    report = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    # What Ray prints must not get between the reports.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    started = False
+    try:
+        _start(settings, Path(orders.folder))
+        started = True
+    except Exception as error:
+        logger.exception("the router does not start")
+        report.write(msgspec.json.encode(Report(_in_one_line(error))) + b"\n")
+    if started:
+        report.write(msgspec.json.encode(Report()) + b"\n")
+        sys.stdin.buffer.read()
+    _stop(settings)
+    return 0 if started else 1
+
+
+def _start(settings: RouterSettings, folder: Path) -> None:
+    os.environ.update(serve_environment(settings.ingress))
+    if not settings.ray.address:
+        os.environ.update(local_environment(settings.ray, folder))
+    # Only now: importing Ray reads the environment.
+    import ray
+    from ray import serve
+
+    began = time.monotonic()
+    if settings.ray.address:
+        ray.init(address=settings.ray.address, log_to_driver=False)
+    else:
+        ray.init(
+            address="local",
+            num_cpus=max(2, os.cpu_count() or 2),
+            include_dashboard=False,
+            object_store_memory=settings.ray.object_store_bytes,
+            log_to_driver=False,
+            _temp_dir=str(folder / "ray"),
+            _node_ip_address="127.0.0.1",
+        )
+    logger.info("Ray is up after %.1f s", time.monotonic() - began)
+    _start_serve(settings)
+    serve.run(_application(settings), name=APPLICATION, route_prefix="/")
+    logger.info("%d replicas are up after %.1f s", settings.ingress.replicas, time.monotonic() - began)
+
+
+def _start_serve(settings: RouterSettings) -> None:
+    from ray import serve
+    from ray.serve.config import HTTPOptions, ProxyLocation, gRPCOptions
+
+    from router.ingress.ports import free_ports
+    from router.ingress.services import ADD_FUNCTIONS
+
+    quiet = {"enable_access_log": False, "log_level": "WARNING"}
+    if settings.ingress.kind == "grpc":
+        serve.start(proxy_location=ProxyLocation.Disabled, logging_config=quiet)
+        return
+    host, port = split_address(settings.ingress.address)
+    (http_port,) = free_ports(1)
+    serve.start(
+        proxy_location=ProxyLocation.HeadOnly,
+        # The gRPC front listens on the host of the HTTP front.
+        http_options=HTTPOptions(host=host, port=http_port),
+        grpc_options=gRPCOptions(
+            port=port,
+            grpc_servicer_functions=[f"{add.__module__}.{add.__qualname__}" for add in ADD_FUNCTIONS],
+        ),
+        logging_config=quiet,
+    )
+
+
+def _application(settings: RouterSettings) -> Any:
+    from ray import serve
+
+    from router.ingress.serve_haproxy import HaproxyIngress
+    from router.ingress.serve_own_grpc import OwnGrpcIngress
+
+    ingress: type = HaproxyIngress if settings.ingress.kind == "haproxy" else OwnGrpcIngress
+    # Above our own limit, which answers with RetryInfo; Serve's refusal carries none.
+    most_calls = 2 * settings.admission.max_concurrent
+    deployment = serve.deployment(
+        name="router",
+        num_replicas=settings.ingress.replicas,
+        max_ongoing_requests=most_calls,
+        max_queued_requests=most_calls,
+        health_check_period_s=settings.ingress.health_check_period_s,
+        graceful_shutdown_timeout_s=settings.ingress.deregister_s + settings.ingress.drain_s,
+        graceful_shutdown_wait_loop_s=0.1,
+        ray_actor_options={"num_cpus": settings.ray.cpus_per_replica},
+    )(ingress)
+    return deployment.bind(settings.model_dump(mode="json"))
+
+
+def _stop(settings: RouterSettings) -> None:
+    import ray
+    from ray import serve
+
+    if not ray.is_initialized():
+        return
+    if settings.ray.address:
+        serve.delete(APPLICATION)
+    else:
+        serve.shutdown()
+    ray.shutdown()
+
+
+def _in_one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

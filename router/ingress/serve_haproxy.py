@@ -1,0 +1,75 @@
+"""The default ingress: HAProxy in front, Ray Serve inside the replica, this class behind it.
+
+What Ray Serve gives a method instead of a gRPC context has no deadline and no abort: a refusal is a code, trailers
+and an empty message returned, since what a raise carries loses the trailers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+
+from router.ingress.health import HealthChecks
+from router.ingress.status import Refusal
+from router.service.startup import start_service
+from router.settings import RouterSettings
+
+
+class HaproxyIngress:
+    """One replica. Ray Serve dispatches by bare method name."""
+
+    async def __init__(self, settings: dict[str, Any]) -> None:
+        """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
+        self._running = await start_service(RouterSettings.model_validate(settings))
+        self._calls = self._running.calls
+        self._checks = HealthChecks(self._running.service.health)
+
+    async def Recommend(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("Recommend", request, grpc_context)
+
+    async def RecommendPage(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("RecommendPage", request, grpc_context)
+
+    async def SimilarItems(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("SimilarItems", request, grpc_context)
+
+    async def ReportEvents(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("ReportEvents", request, grpc_context)
+
+    async def Check(self, request: Any, grpc_context: Any) -> Message:
+        answer = self._checks.check(request)
+        if isinstance(answer, Refusal):
+            _refuse(grpc_context, answer)
+            return health_pb2.HealthCheckResponse()
+        return answer
+
+    async def List(self, request: Any, grpc_context: Any) -> Message:
+        return self._checks.list()
+
+    async def Watch(self, request: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        async for status in self._checks.watch(request):
+            yield status
+
+    async def _answer(self, method: str, request: Any, grpc_context: Any) -> Message:
+        answer = await self._calls.handle(method, request, time_remaining=None)
+        if isinstance(answer, Refusal):
+            _refuse(grpc_context, answer)
+            return self._calls.empty_response(method)
+        return answer
+
+    async def check_health(self) -> None:
+        """Called by Ray Serve, which replaces the replica where this raises."""
+        self._running.check_alive()
+
+    async def __del__(self) -> None:
+        """Called by Ray Serve after the replica has drained."""
+        await self._running.stop()
+
+
+def _refuse(grpc_context: Any, refusal: Refusal) -> None:
+    grpc_context.set_code(refusal.code)
+    grpc_context.set_details(refusal.details)
+    grpc_context.set_trailing_metadata(list(refusal.trailing_metadata))

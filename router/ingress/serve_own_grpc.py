@@ -1,0 +1,31 @@
+"""Ingress `grpc` on Ray Serve: Serve keeps the replica alive, and the replica's own server takes the calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from router.ingress.own_grpc import serve_in_process
+from router.ingress.settings import split_address
+from router.service.startup import start_service
+from router.settings import RouterSettings
+
+
+class OwnGrpcIngress:
+    """One replica. All replicas of a node share the port; the kernel spreads connections over them."""
+
+    async def __init__(self, settings: dict[str, Any]) -> None:
+        """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
+        parsed = RouterSettings.model_validate(settings)
+        self._drain_s = parsed.ingress.drain_s
+        self._running = await start_service(parsed)
+        host, port = split_address(parsed.ingress.address)
+        self._server = await serve_in_process(self._running.calls, host, port, reuse_port=True)
+
+    async def check_health(self) -> None:
+        """Called by Ray Serve, which replaces the replica where this raises."""
+        self._running.check_alive()
+
+    async def __del__(self) -> None:
+        """Called by Ray Serve when the replica stops; Serve sees no calls here, so the drain is ours."""
+        await self._server.stop(self._drain_s)
+        await self._running.stop()

@@ -1,0 +1,45 @@
+"""The gRPC services of the router, as functions that add them to a server: ours or Ray Serve's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
+from router.ingress.malformed import TolerantRegistrar
+
+RECOMMEND_SERVICE: str = recommend_pb2.DESCRIPTOR.services_by_name["RecommendService"].full_name
+EVENT_SERVICE: str = event_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
+HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+
+RECOMMEND_REQUESTS: dict[str, type[Message]] = {
+    "Recommend": recommend_pb2.RecommendRequest,
+    "RecommendPage": recommend_pb2.RecommendPageRequest,
+    "SimilarItems": recommend_pb2.SimilarItemsRequest,
+}
+EVENT_REQUESTS: dict[str, type[Message]] = {"ReportEvents": event_pb2.ReportEventsRequest}
+HEALTH_REQUESTS: dict[str, type[Message]] = dict.fromkeys(("Check", "Watch"), health_pb2.HealthCheckRequest) | {
+    "List": health_pb2.HealthListRequest
+}
+
+
+def add_recommend_service(servicer: Any, server: Any) -> None:
+    """Adds `shopfront.v1.RecommendService`; unreadable requests reach the servicer as `MalformedRequest`."""
+    recommend_pb2_grpc.add_RecommendServiceServicer_to_server(
+        servicer, TolerantRegistrar(server, RECOMMEND_REQUESTS)
+    )
+
+
+def add_event_service(servicer: Any, server: Any) -> None:
+    """Adds `shopfront.v1.EventService`; unreadable requests reach the servicer as `MalformedRequest`."""
+    event_pb2_grpc.add_EventServiceServicer_to_server(servicer, TolerantRegistrar(server, EVENT_REQUESTS))
+
+
+def add_health_service(servicer: Any, server: Any) -> None:
+    """Adds `grpc.health.v1.Health`; unreadable requests reach the servicer as `MalformedRequest`."""
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, TolerantRegistrar(server, HEALTH_REQUESTS))
+
+
+ADD_FUNCTIONS = (add_recommend_service, add_event_service, add_health_service)

@@ -1,0 +1,72 @@
+"""From a failure's owner to a gRPC status with rich details (https://google.aip.dev/193)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from router.errors import BugError, CallerError, FieldViolation, OverloadError
+
+DETAILS_KEY = "grpc-status-details-bin"
+# HTTP/2 peers commonly refuse more than 8 KiB of trailers.
+_MAX_VIOLATIONS_SENT = 20
+_MAX_DETAIL_CHARACTERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A call that ends without a message: gRPC code, text for people, and trailers for programs."""
+
+    code: grpc.StatusCode
+    details: str
+    trailing_metadata: tuple[tuple[str, str | bytes], ...]
+
+
+def refusal_of(error: CallerError | OverloadError | BugError) -> Refusal:
+    """The status a failure is answered with, `google.rpc.Status` in its trailers."""
+    if isinstance(error, CallerError):
+        return _refusal(
+            grpc.StatusCode.INVALID_ARGUMENT, str(error), error_details_pb2.BadRequest(field_violations=_shown(error))
+        )
+    if isinstance(error, OverloadError):
+        delay = Duration()
+        delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        return _refusal(
+            grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), error_details_pb2.RetryInfo(retry_delay=delay)
+        )
+    return _refusal(
+        grpc.StatusCode.INTERNAL, str(error), error_details_pb2.RequestInfo(request_id=error.request_id)
+    )
+
+
+def deadline_refusal(details: str) -> Refusal:
+    """DEADLINE_EXCEEDED: the caller's deadline had passed before work began."""
+    return _refusal(grpc.StatusCode.DEADLINE_EXCEEDED, details)
+
+
+def not_found_refusal(details: str) -> Refusal:
+    """NOT_FOUND, for a health check of a service that does not exist."""
+    return _refusal(grpc.StatusCode.NOT_FOUND, details)
+
+
+def _refusal(code: grpc.StatusCode, details: str, *messages: Message) -> Refusal:
+    shown = details if len(details) <= _MAX_DETAIL_CHARACTERS else details[: _MAX_DETAIL_CHARACTERS - 1] + "…"
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=shown)
+    for message in messages:
+        status.details.add().Pack(message)
+    return Refusal(code, shown, ((DETAILS_KEY, status.SerializeToString()),))
+
+
+def _shown(error: CallerError) -> list[error_details_pb2.BadRequest.FieldViolation]:
+    faults = error.violations[:_MAX_VIOLATIONS_SENT]
+    unsent = len(error.violations) - len(faults)
+    if unsent:
+        faults = (*faults, FieldViolation("request", f"{unsent} further violations"))
+    return [
+        error_details_pb2.BadRequest.FieldViolation(field=fault.field, description=fault.description)
+        for fault in faults
+    ]

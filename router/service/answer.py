@@ -1,0 +1,112 @@
+"""From a page of candidates to the response message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.shopfront.v1.recommend_pb2 import Reason, RecommendedItem, RecommendResponse, StageTrace, Trace
+from router.pipeline.candidates import Candidates
+from router.pipeline.runner import Page, channels_of
+from router.pipeline.trace import StageRecord
+from snapshot.catalogue import Catalogue
+
+
+def build_response(
+    page: Page,
+    items: Candidates,
+    catalogue: Catalogue,
+    channel_names: tuple[str, ...],
+    *,
+    scene: str,
+    snapshot_id: str,
+    request_id: str,
+    attribution_token: str,
+    arms: Mapping[str, str],
+    degraded: Sequence[str],
+) -> RecommendResponse:
+    """The response for `items`, those rows of `page` that are shown, in page order.
+
+    `channel_names` as `Pipeline.channel_names`; `degraded` what was missing before the pipeline ran, named ahead
+    of what was missing in it.
+    """
+    response = RecommendResponse(
+        attribution_token=attribution_token,
+        model_name=page.model.name,
+        model_version=page.model.version,
+        arms=arms,
+        degraded=dict.fromkeys((*degraded, *page.degraded)),
+        scene=scene,
+        snapshot_id=snapshot_id,
+        request_id=request_id,
+    )
+    response.items.extend(_items(page, items, catalogue, channel_names))
+    return response
+
+
+def add_trace(response: RecommendResponse, records: Sequence[StageRecord], total_ms: float) -> None:
+    """Adds the trace of the stages; `total_ms`: milliseconds from arrival to answer."""
+    response.trace.CopyFrom(
+        Trace(
+            stages=[
+                StageTrace(
+                    stage=record.stage,
+                    count_in=record.count_in,
+                    count_out=record.count_out,
+                    removed=record.removed,
+                    start_ms=record.start_ms,
+                    elapsed_ms=record.elapsed_ms,
+                    outcome=record.outcome,
+                    detail=record.detail,
+                )
+                for record in records
+            ],
+            total_ms=total_ms,
+        )
+    )
+
+
+def _items(
+    page: Page, items: Candidates, catalogue: Catalogue, channel_names: tuple[str, ...]
+) -> list[RecommendedItem]:
+    return [
+        RecommendedItem(
+            item_id=item_id,
+            score=score,
+            reasons=_reasons(channels, channel_names, trigger_id),
+            title=title,
+            category=category,
+        )
+        for item_id, score, channels, trigger_id, title, category in zip(
+            catalogue.item_ids(items.items),
+            shown_scores(page, items).tolist(),
+            items.channels.tolist(),
+            catalogue.item_ids(items.trigger),
+            catalogue.titles(items.items),
+            catalogue.category_names(catalogue.category[items.items]),
+            strict=True,
+        )
+    ]
+
+
+def shown_scores(page: Page, items: Candidates) -> NDArray[np.float32]:
+    """float32[n]: the model's probabilities, 0 where it gave none; recall scores where no model scored."""
+    if not page.model.name:
+        return items.recall_score
+    return np.nan_to_num(items.score, nan=0.0)
+
+
+def _reasons(channels: int, channel_names: tuple[str, ...], trigger_id: str) -> list[Reason]:
+    first, *others = _channels(channels, channel_names)
+    return [
+        Reason(channel=first, trigger_item_id=trigger_id),
+        *(Reason(channel=channel) for channel in others),
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _channels(channels: int, channel_names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(channels_of(channels, channel_names))

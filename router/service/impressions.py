@@ -1,0 +1,33 @@
+"""Notes what was served to whom, once the answer has left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recall.query import Query
+from router.state.store import StateStore
+from snapshot.item_keys import item_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What an answer showed, as side effects see it: ids in page order, at unix second `ts`."""
+
+    scene: str
+    item_ids: Sequence[str]
+    ts: int
+
+
+class ServedImpressions:
+    """The side effect that notes served items in the shopper's state; anonymous shoppers have none."""
+
+    name = "impressions"
+
+    def __init__(self, store: StateStore) -> None:
+        self._store = store
+
+    async def after(self, query: Query, response: Served) -> None:
+        """Hands the served items to the store, which writes them later."""
+        if query.user_id and response.item_ids:
+            await self._store.append_impressions(query.user_id, item_keys(response.item_ids), response.ts)

@@ -1,0 +1,205 @@
+"""The recommendation service: one method per RPC, the same behind every ingress."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protos.shopfront.v1 import event_pb2, recommend_pb2
+from recall.query import Query
+from router.attribution import Attribution, AttributionCodec
+from router.engine.engine import Engine
+from router.engine.holder import EngineHolder
+from router.events import report_events
+from router.pipeline.candidates import Candidates
+from router.pipeline.runner import Page
+from router.pipeline.side_effects import SideEffects
+from router.service.admission import Admission
+from router.service.answer import add_trace, build_response
+from router.service.call import Call
+from router.service.health import Health
+from router.service.impressions import Served
+from router.service.queries import Anchor, build_query, find_anchor
+from router.service.shopper import read_shopper
+from router.service.validation import (
+    Asked,
+    SceneAsked,
+    check_page,
+    check_recommend,
+    check_similar_items,
+)
+from router.state.store import StateStore
+
+
+class RecommendationService:
+    """Answers from the live engine; every method may run many times at once on one event loop.
+
+    Methods raise `CallerError` and `OverloadError` as their owners demand; anything else that escapes is a bug.
+    """
+
+    def __init__(
+        self,
+        engines: EngineHolder,
+        store: StateStore,
+        attribution: AttributionCodec,
+        admission: Admission,
+        side_effects: SideEffects[Query, Served],
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded."""
+        self._engines = engines
+        self._store = store
+        self._attribution = attribution
+        self._admission = admission
+        self._side_effects = side_effects
+        self._clock = clock
+        self._wall_clock = wall_clock
+
+    async def recommend(
+        self, request: recommend_pb2.RecommendRequest, call: Call
+    ) -> recommend_pb2.RecommendResponse:
+        """Items for one scene."""
+        with self._admission.admit():
+            engine = self._engines.current
+            asked = check_recommend(request, engine.scenes)
+            if request.validate_only:
+                return recommend_pb2.RecommendResponse(
+                    scene=request.scene, snapshot_id=engine.snapshot_id, request_id=call.request_id
+                )
+            (response,) = await self._answer(engine, asked, call)
+            return response
+
+    async def recommend_page(
+        self, request: recommend_pb2.RecommendPageRequest, call: Call
+    ) -> recommend_pb2.RecommendPageResponse:
+        """Items for several scenes; an item appears only in the first scene that has it."""
+        with self._admission.admit():
+            engine = self._engines.current
+            asked = check_page(request, engine.scenes)
+            return recommend_pb2.RecommendPageResponse(scenes=await self._answer(engine, asked, call))
+
+    async def similar_items(
+        self, request: recommend_pb2.SimilarItemsRequest, call: Call
+    ) -> recommend_pb2.RecommendResponse:
+        """Items that go with one item, ordered for the shopper."""
+        with self._admission.admit():
+            engine = self._engines.current
+            asked = check_similar_items(request, engine.scenes)
+            (response,) = await self._answer(engine, asked, call)
+            return response
+
+    async def report_events(
+        self, request: event_pb2.ReportEventsRequest, call: Call
+    ) -> event_pb2.ReportEventsResponse:
+        """Stores events; returns when they are durable. Raises `StateError` where the store failed."""
+        with self._admission.admit():
+            catalogue = self._engines.current.catalogue
+            return await report_events(request, self._store, catalogue, self._wall_clock, self._attribution)
+
+    def health(self) -> Health:
+        """Whether this router answers."""
+        return Health(serving=True)
+
+    async def drain(self, timeout_ms: float) -> None:
+        """Waits for side effects under way, at most `timeout_ms` milliseconds."""
+        await self._side_effects.drain(timeout_ms)
+
+    async def _answer(
+        self, engine: Engine, asked: Asked, call: Call
+    ) -> list[recommend_pb2.RecommendResponse]:
+        now = int(self._wall_clock())
+        shopper = read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
+        anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
+        queries = [
+            build_query(engine, shopper, asked, scene.scene, anchor, now) for scene in asked.scenes
+        ]
+        pages = await asyncio.gather(
+            *(
+                self._run(engine, query, scene.scene, page_size, asked, call)
+                for query, scene, page_size in zip(
+                    queries, asked.scenes, _sizes_with_spares(asked.scenes), strict=True
+                )
+            )
+        )
+        degraded = (*shopper.degraded, *anchor.degraded)
+        responses = [
+            self._respond(engine, query, scene.scene, page, shown, degraded, call, now)
+            for query, scene, page, shown in zip(
+                queries, asked.scenes, pages, _without_repeats(pages, asked.scenes), strict=True
+            )
+        ]
+        if asked.with_trace:
+            total_ms = (self._clock() - call.arrival) * 1_000
+            for response, page in zip(responses, pages, strict=True):
+                add_trace(response, page.trace, total_ms)
+        return responses
+
+    async def _run(
+        self, engine: Engine, query: Query, scene: str, page_size: int, asked: Asked, call: Call
+    ) -> Page:
+        budget_s = engine.timeout_s(scene) if asked.timeout_s is None else asked.timeout_s
+        return await engine.pipelines[scene].run(
+            query, page_size, call.deadline_within(budget_s), self._clock, arrived=call.arrival
+        )
+
+    def _respond(
+        self,
+        engine: Engine,
+        query: Query,
+        scene: str,
+        page: Page,
+        shown: Candidates,
+        degraded: Sequence[str],
+        call: Call,
+        now: int,
+    ) -> recommend_pb2.RecommendResponse:
+        token = self._attribution.encode(
+            Attribution(
+                request_id=call.request_id,
+                scene=scene,
+                snapshot_id=engine.snapshot_id,
+                model_name=page.model.name,
+                model_version=page.model.version,
+                arms=dict(query.arms),
+                issued_at=now,
+            )
+        )
+        response = build_response(
+            page,
+            shown,
+            engine.catalogue,
+            engine.pipelines[scene].channel_names,
+            scene=scene,
+            snapshot_id=engine.snapshot_id,
+            request_id=call.request_id,
+            attribution_token=token,
+            arms=query.arms,
+            degraded=degraded,
+        )
+        served = Served(scene, [item.item_id for item in response.items], now)
+        self._side_effects.schedule(scene, query, served)
+        return response
+
+
+def _sizes_with_spares(scenes: Sequence[SceneAsked]) -> list[int]:
+    """Page sizes that stay full once the items of the scenes before are taken out."""
+    return np.cumsum([scene.page_size for scene in scenes]).tolist()
+
+
+def _without_repeats(pages: Sequence[Page], scenes: Sequence[SceneAsked]) -> list[Candidates]:
+    """Each page cut to its size, without the items that a page before it shows."""
+    taken: NDArray[np.int32] = np.empty(0, np.int32)
+    shown = []
+    for page, scene in zip(pages, scenes, strict=True):
+        items = page.items
+        if taken.size:
+            items = items.take(np.isin(items.items, taken, invert=True))
+        items = items.take(slice(scene.page_size))
+        taken = np.concatenate((taken, items.items))
+        shown.append(items)
+    return shown

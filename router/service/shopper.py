@@ -1,0 +1,69 @@
+"""What is known of the shopper behind a request, in the dense ids of the snapshot that answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.profile import encode_profile
+from router.state.errors import StateError
+from router.state.store import StateStore
+from router.state.user_state import EMPTY_STATE, UserState
+from snapshot.catalogue import Catalogue
+
+logger = logging.getLogger(__name__)
+
+MAX_HISTORY = 200
+STATE_DEGRADED = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class Shopper:
+    """One shopper as columns, newest first; only items the catalogue knows."""
+
+    user_id: str
+    history_items: NDArray[np.int32]
+    history_events: NDArray[np.uint8]
+    history_ts: NDArray[np.int64]
+    purchased_items: NDArray[np.int32]
+    purchased_ts: NDArray[np.int64]
+    profile: Mapping[str, str]
+    profile_codes: NDArray[np.int32]
+    degraded: tuple[str, ...]
+    """("state",) where the store failed and the shopper is answered as one never seen."""
+
+
+def read_shopper(store: StateStore, catalogue: Catalogue, user_id: str, city: str) -> Shopper:
+    """The shopper `user_id`; empty = anonymous. `city`, where given, stands in for the profile's."""
+    state, degraded = _read_state(store, user_id)
+    profile = {**state.profile, "city": city} if city else state.profile
+    behaviours, purchases = state.behaviours, state.purchases
+    behaved = catalogue.dense_from_keys(behaviours.items)
+    known = np.flatnonzero(behaved)[:MAX_HISTORY]
+    bought = catalogue.dense_from_keys(purchases.items)
+    bought_known = np.flatnonzero(bought)
+    return Shopper(
+        user_id=user_id,
+        history_items=behaved[known],
+        history_events=behaviours.events[known],
+        history_ts=behaviours.ts[known],
+        purchased_items=bought[bought_known],
+        purchased_ts=purchases.ts[bought_known],
+        profile=profile,
+        profile_codes=encode_profile(profile, catalogue.profile_vocab),
+        degraded=degraded,
+    )
+
+
+def _read_state(store: StateStore, user_id: str) -> tuple[UserState, tuple[str, ...]]:
+    if not user_id:
+        return EMPTY_STATE, ()
+    try:
+        return store.read(user_id), ()
+    except StateError as error:
+        logger.warning("a shopper is answered as one never seen: %s", error)
+        return EMPTY_STATE, (STATE_DEGRADED,)

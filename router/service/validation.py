@@ -1,0 +1,159 @@
+"""The rules of `protos/shopfront/v1/recommend.proto`, applied: requests in, checked values or every fault out.
+
+What the contract coerces (a page size above 100) is coerced; what it refuses raises one `CallerError` that names
+all fields at fault. Descriptions never repeat what the caller sent: it may be personal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from protos.shopfront.v1.recommend_pb2 import (
+    Context,
+    RecommendPageRequest,
+    RecommendRequest,
+    SimilarItemsRequest,
+)
+from router.errors import CallerError, FieldViolation
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+MAX_SCENES = 10
+MAX_EXCLUDED = 1_000
+MAX_ID_BYTES = 256
+MAX_CITY_CHARACTERS = 128
+MAX_TIMEOUT_MS = 10_000
+SIMILAR_ITEMS_SCENE = "similar_items"
+
+
+@dataclass(frozen=True, slots=True)
+class SceneAsked:
+    """One scene to fill with `page_size` items, 1…100."""
+
+    scene: str
+    page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A checked request, the same for every RPC."""
+
+    scenes: tuple[SceneAsked, ...]
+    user_id: str
+    city: str
+    device: str
+    excluded_item_ids: Sequence[str]
+    with_trace: bool
+    timeout_s: float | None
+    """Time budget in seconds from arrival; None = the scene's default."""
+    anchor_item_id: str = ""
+    """The item whose company is wanted; empty where the shopper's own history causes recall."""
+
+
+def check_recommend(request: RecommendRequest, known_scenes: Collection[str]) -> Asked:
+    """Checks a RecommendRequest. Raises `CallerError` with every violation."""
+    faults = _Faults()
+    faults.scene("scene", request.scene, known_scenes)
+    faults.page_size("page_size", request.page_size)
+    return _asked(request, (SceneAsked(request.scene, _page_size(request.page_size)),), faults)
+
+
+def check_page(request: RecommendPageRequest, known_scenes: Collection[str]) -> Asked:
+    """Checks a RecommendPageRequest. Raises `CallerError` with every violation."""
+    faults = _Faults()
+    if not 1 <= len(request.scenes) <= MAX_SCENES:
+        faults.add("scenes", f"must hold 1 to {MAX_SCENES} scenes, holds {len(request.scenes)}")
+    seen: set[str] = set()
+    for index, scene in enumerate(request.scenes[:MAX_SCENES]):
+        faults.scene(f"scenes[{index}].scene", scene.scene, known_scenes)
+        faults.page_size(f"scenes[{index}].page_size", scene.page_size)
+        if scene.scene in seen:
+            faults.add(f"scenes[{index}].scene", "is asked for twice; ask for each scene once")
+        seen.add(scene.scene)
+    scenes = tuple(SceneAsked(scene.scene, _page_size(scene.page_size)) for scene in request.scenes)
+    return _asked(request, scenes, faults)
+
+
+def check_similar_items(request: SimilarItemsRequest, known_scenes: Collection[str]) -> Asked:
+    """Checks a SimilarItemsRequest. Raises `CallerError` with every violation."""
+    faults = _Faults()
+    if not request.item_id:
+        faults.add("item_id", "is required")
+    faults.longest_id("item_id", request.item_id)
+    scene = request.scene or SIMILAR_ITEMS_SCENE
+    faults.scene("scene", scene, known_scenes)
+    faults.page_size("page_size", request.page_size)
+    return _asked(request, (SceneAsked(scene, _page_size(request.page_size)),), faults, request.item_id)
+
+
+def _asked(
+    request: RecommendRequest | RecommendPageRequest | SimilarItemsRequest,
+    scenes: tuple[SceneAsked, ...],
+    faults: _Faults,
+    anchor_item_id: str = "",
+) -> Asked:
+    faults.longest_id("user_id", request.user_id)
+    faults.context(request.context)
+    if len(request.excluded_item_ids) > MAX_EXCLUDED:
+        faults.add(
+            "excluded_item_ids",
+            f"must hold at most {MAX_EXCLUDED:,} items, holds {len(request.excluded_item_ids):,}",
+        )
+    if request.timeout_ms < 0:
+        faults.add("timeout_ms", "must not be negative; 0 takes the scene's default")
+    faults.raise_any()
+    return Asked(
+        scenes=scenes,
+        user_id=request.user_id,
+        city=request.context.city,
+        device=request.context.device,
+        excluded_item_ids=request.excluded_item_ids,
+        with_trace=request.with_trace,
+        timeout_s=min(request.timeout_ms, MAX_TIMEOUT_MS) / 1_000 if request.timeout_ms else None,
+        anchor_item_id=anchor_item_id,
+    )
+
+
+def _page_size(asked: int) -> int:
+    return min(asked or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+class _Faults:
+    """Collects violations, so that a caller learns of all of them at once."""
+
+    def __init__(self) -> None:
+        self._violations: list[FieldViolation] = []
+
+    def add(self, field: str, description: str) -> None:
+        self._violations.append(FieldViolation(field, description))
+
+    def scene(self, field: str, scene: str, known: Collection[str]) -> None:
+        if not scene:
+            self.add(field, f"is required; {_one_of(known)}")
+        elif scene not in known:
+            self.add(field, f"is no scene of the configuration; {_one_of(known)}")
+
+    def page_size(self, field: str, size: int) -> None:
+        if size < 0:
+            self.add(field, f"must not be negative; 0 takes the default of {DEFAULT_PAGE_SIZE}")
+
+    def longest_id(self, field: str, value: str) -> None:
+        size = len(value.encode())
+        if size > MAX_ID_BYTES:
+            self.add(field, f"must be at most {MAX_ID_BYTES} bytes of UTF-8, is {size}")
+
+    def context(self, context: Context) -> None:
+        if len(context.city) > MAX_CITY_CHARACTERS:
+            self.add(
+                "context.city", f"must be at most {MAX_CITY_CHARACTERS} characters, is {len(context.city)}"
+            )
+
+    def raise_any(self) -> None:
+        if self._violations:
+            raise CallerError(self._violations)
+
+
+def _one_of(known: Collection[str]) -> str:
+    shown = sorted(known)[:20]
+    return f"the scenes are {', '.join(shown)}{' …' if len(known) > len(shown) else ''}"
