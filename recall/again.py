@@ -1,0 +1,65 @@
+"""Again: the shopper's own past items, for shops where people come back for the same (groceries, consumables).
+
+score(i) = Σ over the shopper's past behaviours of i of strength × decay(age)   ×   repeat_rate(i)^γ
+
+The repeat rate is the share of an item's shoppers who came back to it on another day, smoothed towards that of
+its category and the category's towards everybody's (Anderson et al., "The dynamics of repeat consumption",
+WWW 2014, for recency and frequency as the drivers of re-consumption).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recall.channel import BuildSource, Recalled, Services
+from recall.merge import merge_by_item
+from recall.query import Query
+from recall.settings import AgainSettings
+from recall.triggers import EVENT_STRENGTH
+from snapshot.catalogue import Catalogue
+from snapshot.columns import load_column, save_column
+
+NAME = "again"
+REPEAT_RATE = "repeat_rate"
+
+
+class Again:
+    """Ranks the items of the query's history and purchases."""
+
+    name = NAME
+
+    def __init__(
+        self, repeat_rate: NDArray[np.float32], catalogue: Catalogue, settings: AgainSettings
+    ) -> None:
+        """Repeat rate by item, float32[N + 1]."""
+        # An item out of stock cannot be taken again; a factor of 0 leaves it out.
+        self._factor = np.where(catalogue.in_stock, repeat_rate**settings.rate_exponent, 0).astype(np.float32)
+        self._settings = settings
+
+    async def recall(self, query: Query, k: int) -> Recalled:
+        """The shopper's k most likely repeats; each is its own trigger. Empty without a history."""
+        items = query.history_items
+        factor = self._factor[items]
+        age_hours = np.maximum(query.now - query.history_ts, 0) / 3600
+        decay = (1 + age_hours / self._settings.time_scale_hours) ** -self._settings.age_exponent
+        scores = EVENT_STRENGTH[query.history_events] * decay * factor
+        due = np.flatnonzero(scores > 0)
+        return merge_by_item(items[due], scores[due].astype(np.float32), items[due], k, "sum")
+
+
+def build(source: BuildSource, folder: Path, settings: AgainSettings) -> dict[str, int]:
+    """Write `repeat_rate.npy` into `folder`; returns how many items anybody came back to."""
+    from recall.again_build import repeat_rates
+
+    rates, repeated = repeat_rates(source, settings.rate_prior)
+    save_column(folder, REPEAT_RATE, rates)
+    return {"items": len(rates) - 1, "repeated": repeated}
+
+
+def open_channel(folder: Path, catalogue: Catalogue, services: Services, settings: AgainSettings) -> Again:
+    """Memory-map the rates of `build`. Raises SnapshotError where they are torn or do not fit."""
+    rates = load_column(folder, REPEAT_RATE, np.dtype(np.float32), catalogue.size + 1)
+    return Again(rates, catalogue, settings)

@@ -1,0 +1,65 @@
+"""Building every enabled channel's tables into a snapshot's folder, and opening them from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from recall.channel import BuildSource, Channel, Services
+from recall.registry import CHANNELS
+from recall.settings import RecallSettings
+from snapshot.catalogue import Catalogue
+
+RECALL_FOLDER = "recall"
+"""The folder inside a snapshot that holds one folder per channel."""
+
+Progress = Callable[[str, int, int], None]
+"""(what is being built, how many are done, of how many)."""
+
+
+def enabled_channels(settings: RecallSettings) -> list[str]:
+    """The names of the channels that are switched on, in the registry's order."""
+    return [name for name in CHANNELS if getattr(settings, name).enabled]
+
+
+def build_channels(
+    source: BuildSource, folder: Path, settings: RecallSettings, progress: Progress | None = None
+) -> dict[str, dict[str, int]]:
+    """Build every enabled channel into `folder/<channel>/`.
+
+    Args:
+        source: the log, catalogue and vectors; nothing after `source.now` is used.
+        folder: the snapshot's recall folder; created where absent, its channels' folders must be absent.
+        settings: which channels, and how.
+        progress: told before each channel and at the end.
+
+    Returns:
+        Channel → table → entries.
+
+    Raises:
+        ValueError: a channel lacks what it is built from; says which and what to do.
+    """
+    names = enabled_channels(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = {}
+    for done, name in enumerate(names):
+        if progress:
+            progress(name, done, len(names))
+        (folder / name).mkdir()
+        rows[name] = CHANNELS[name].build(source, folder / name, getattr(settings, name))
+    if progress:
+        progress("", len(names), len(names))
+    return rows
+
+
+def open_channels(
+    folder: Path, catalogue: Catalogue, services: Services, settings: RecallSettings
+) -> dict[str, Channel]:
+    """Open every enabled channel of a snapshot's recall folder, in the registry's order.
+
+    Raises SnapshotError where a channel's files are missing, torn or do not fit the catalogue.
+    """
+    return {
+        name: CHANNELS[name].open(folder / name, catalogue, services, getattr(settings, name))
+        for name in enabled_channels(settings)
+    }

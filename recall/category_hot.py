@@ -1,0 +1,81 @@
+"""Hot items of the categories the shopper was in lately: reaches items that nobody shares with the shopper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from recall.channel import BuildSource, Recalled, Services, nothing
+from recall.lists import ItemLists
+from recall.merge import top_positions
+from recall.query import Query
+from recall.settings import CategoryHotSettings
+from snapshot.catalogue import Catalogue
+
+NAME = "category_hot"
+LISTS = "categories"
+
+
+class CategoryHot:
+    """Weighs the categories by the query's triggers and asks each one's list."""
+
+    name = NAME
+
+    def __init__(self, lists: ItemLists, catalogue: Catalogue, settings: CategoryHotSettings) -> None:
+        """Lists by category code; row 0, the unknown category, is empty."""
+        self._lists = lists
+        self._category = catalogue.category
+        self._settings = settings
+
+    async def recall(self, query: Query, k: int) -> Recalled:
+        """The k best by (weight of the category among the triggers) × (item's share of the category)^exponent.
+
+        The reported trigger is the heaviest one of the item's category. Empty without triggers.
+        """
+        order = np.argsort(-query.trigger_weights, kind="stable")
+        triggers, weights = query.triggers[order], query.trigger_weights[order]
+        category = self._category[triggers]
+        categories, heaviest, member = np.unique(category, return_index=True, return_inverse=True)
+        weight = np.bincount(member, weights=weights)
+        asked = np.argsort(-weight, kind="stable")[: self._settings.categories]
+        items, shares, source = self._lists.gather(categories[asked], limit=k)
+        if len(items) == 0:
+            return nothing()
+        row = asked[source]
+        scores = (weight[row] * shares**self._settings.share_exponent).astype(np.float32)
+        best = top_positions(scores, items, k)
+        return Recalled(items[best], scores[best], triggers[heaviest[row[best]]])
+
+
+def build(source: BuildSource, folder: Path, settings: CategoryHotSettings) -> dict[str, int]:
+    """Write the categories' lists into `folder`; returns how many entries they hold.
+
+    An item's share is its decayed behaviour score over all shoppers against its category's hottest.
+    """
+    from recall.interactions import interactions_of
+    from recall.lists import ranked_lists
+
+    catalogue = source.catalogue
+    taken = interactions_of(source)
+    decayed = taken.decayed_scores(source.now, settings.half_life_days)
+    heat = np.bincount(taken.item, weights=decayed, minlength=catalogue.size + 1)
+    listed = np.flatnonzero((heat > 0) & catalogue.in_stock & (catalogue.category > 0))
+    category = catalogue.category[listed]
+    hottest = np.zeros(catalogue.category_count + 1)
+    np.maximum.at(hottest, category, heat[listed])
+    lists = ranked_lists(
+        category,
+        listed,
+        heat[listed] / hottest[category],
+        catalogue.category_count + 1,
+        settings.items_per_category,
+    )
+    return {LISTS: lists.write(folder, LISTS)}
+
+
+def open_channel(
+    folder: Path, catalogue: Catalogue, services: Services, settings: CategoryHotSettings
+) -> CategoryHot:
+    """Memory-map the lists of `build`. Raises SnapshotError where they are torn or do not fit."""
+    return CategoryHot(ItemLists.open(folder, LISTS, catalogue.category_count + 1), catalogue, settings)

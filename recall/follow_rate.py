@@ -1,0 +1,144 @@
+"""How often a target follows a trigger, smoothed: click-through where the log holds impressions, else conversion.
+
+The rate of the pair (i, j) is the mean of a Beta posterior,
+
+    (successes_ij + m · p_j) / (trials_ij + m)
+
+with the prior's mean p_j the rate of j after any trigger and m its strength in trials.
+
+Conversion: a trial is a shopper who took i, a success one who took j within the window after it.
+Click-through: a trial is an impression of j within the window after the shopper took i, a success one that the
+shopper then viewed or took within the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recall.pair_blocks import Block, UserEvents, pair_sums, values_at
+
+
+@dataclass(frozen=True)
+class FollowRate:
+    """Shoppers who took the target after the trigger, of those who took the trigger."""
+
+    taken: UserEvents
+    item_count: int
+    window: int
+    """Seconds."""
+    strength: float
+    prior: NDArray[np.float64]
+    """float64[item_count + 1], the rate of each target after any trigger."""
+
+    @classmethod
+    def over(cls, taken: UserEvents, item_count: int, window: int, strength: float) -> FollowRate:
+        """The rates in a log of what shoppers took, sorted by user and ts, each (user, item) once."""
+        earlier = events_within(taken, taken, window) - 1
+        followed = np.bincount(taken.item, weights=earlier, minlength=item_count + 1)
+        return cls(taken, item_count, window, strength, followed / max(len(taken.item), 1))
+
+    def of(
+        self, block: Block, triggers: NDArray[np.integer], targets: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """The smoothed rate of each (trigger, target), triggers inside the block; float32[n] in (0, 1]."""
+        followed = pair_sums(self.taken, self.taken, self.item_count, block, self._follows)
+        successes = values_at(followed, triggers - block[0], targets)
+        trials = np.bincount(self.taken.item, minlength=self.item_count + 1)[triggers]
+        return _posterior_mean(successes, trials, self.prior[targets], self.strength)
+
+    def _follows(self, trigger: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.float32]:
+        gap = self.taken.ts[target] - self.taken.ts[trigger]
+        return ((gap >= 0) & (gap <= self.window)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ClickRate:
+    """Impressions of the target after the trigger that were clicked, of all such impressions."""
+
+    taken: UserEvents
+    shown: UserEvents
+    clicked: NDArray[np.bool_]
+    """bool[len(shown.item)]: the shopper viewed or took the shown item within the window after it was shown."""
+    item_count: int
+    window: int
+    """Seconds."""
+    strength: float
+    prior: NDArray[np.float64]
+    """float64[item_count + 1], the click-through rate of each item, smoothed towards that of all."""
+
+    @classmethod
+    def over(
+        cls, taken: UserEvents, shown: UserEvents, item_count: int, window: int, strength: float
+    ) -> ClickRate:
+        """The rates in a log of what was shown and what shoppers took, each sorted by user and ts."""
+        clicked = clicked_after(shown, taken, window)
+        shows = np.bincount(shown.item, minlength=item_count + 1)
+        clicks = np.bincount(shown.item, weights=clicked, minlength=item_count + 1)
+        # One success in as many trials as the prior has keeps the rate above 0 in a log without a click.
+        overall = min((clicks.sum() + 1) / (shows.sum() + strength), 1.0)
+        prior = (clicks + strength * overall) / (shows + strength)
+        return cls(taken, shown, clicked, item_count, window, strength, prior)
+
+    def of(
+        self, block: Block, triggers: NDArray[np.integer], targets: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """The smoothed rate of each (trigger, target), triggers inside the block; float32[n] in (0, 1]."""
+        shown = pair_sums(self.taken, self.shown, self.item_count, block, self._shown_after)
+        clicked = pair_sums(self.taken, self.shown, self.item_count, block, self._clicked_after)
+        rows = triggers - block[0]
+        return _posterior_mean(
+            values_at(clicked, rows, targets),
+            values_at(shown, rows, targets),
+            self.prior[targets],
+            self.strength,
+        )
+
+    def _shown_after(self, trigger: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:
+        gap = self.shown.ts[shown] - self.taken.ts[trigger]
+        return ((gap >= 0) & (gap <= self.window)).astype(np.float32)
+
+    def _clicked_after(self, trigger: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._shown_after(trigger, shown) * self.clicked[shown]
+
+
+def events_within(events: UserEvents, asked: UserEvents, window: int) -> NDArray[np.int64]:
+    """How many `events` each asked event's shopper had in [ts − window, ts]; int64[n].
+
+    Both are sorted by user, `events` by user and ts.
+    """
+    # User and time in one sorted key; spread so that a window never reaches into the next user's run.
+    earliest = min(events.ts.min(initial=0), asked.ts.min(initial=0) - window)
+    spread = int(max(events.ts.max(initial=0), asked.ts.max(initial=0)) - earliest) + 1
+    keys = events.user.astype(np.int64) * spread + (events.ts - earliest)
+    asked_key = asked.user.astype(np.int64) * spread + (asked.ts - earliest)
+    return np.searchsorted(keys, asked_key, side="right") - np.searchsorted(keys, asked_key - window, side="left")
+
+
+def clicked_after(shown: UserEvents, responses: UserEvents, window: int) -> NDArray[np.bool_]:
+    """Whether each impression's shopper responded to the very item within `window` seconds; bool[n]."""
+    if len(responses.item) == 0:
+        return np.zeros(len(shown.item), bool)
+    order = np.lexsort((responses.ts, responses.item, responses.user))
+    user, item, ts = responses.user[order], responses.item[order], responses.ts[order]
+    pair = np.r_[responses.item, shown.item].max() + 1
+    keys = user.astype(np.int64) * pair + item
+    asked = shown.user.astype(np.int64) * pair + shown.item
+    pairs = np.unique(keys)
+    run = np.minimum(np.searchsorted(pairs, asked), len(pairs) - 1)
+    same = pairs[run] == asked
+    # Rank of the pair and time in one sorted key finds the first response not before the impression.
+    earliest = min(ts.min(), shown.ts.min(initial=ts.min()))
+    spread = int(max(ts.max(), shown.ts.max(initial=ts.max())) - earliest) + 1
+    rank = np.searchsorted(pairs, keys)
+    at = np.searchsorted(rank * spread + (ts - earliest), run * spread + (shown.ts - earliest))
+    at_known = np.minimum(at, len(ts) - 1)
+    return same & (at < len(ts)) & (rank[at_known] == run) & (ts[at_known] - shown.ts <= window)
+
+
+def _posterior_mean(
+    successes: NDArray[np.floating], trials: NDArray[np.number], prior: NDArray[np.floating], strength: float
+) -> NDArray[np.float32]:
+    return ((successes + strength * prior) / (trials + strength)).astype(np.float32)

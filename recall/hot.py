@@ -1,0 +1,93 @@
+"""Hot lists: what the shopper's crowd takes most, then coarser crowds, then everybody.
+
+A crowd is a combination of gender × age band × city. The lists are asked from the finest crowd down, along
+`FALLBACK`; what a finer crowd already gave is not repeated. A field the profile lacks skips the crowds that need
+it. The list of everybody holds every item in stock, so any shopper gets as many as there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from recall.channel import BuildSource, Recalled, Services
+from recall.lists import ItemLists
+from recall.merge import first_of_each
+from recall.query import Query
+from recall.settings import HotSettings
+from snapshot.catalogue import Catalogue
+from snapshot.manifest import SnapshotError
+
+NAME = "hot"
+LISTS = "crowds"
+CROWDS_FILE = "crowds.json"
+
+FALLBACK: tuple[tuple[str, ...], ...] = (
+    ("gender", "age_band", "city"),
+    ("gender", "age_band"),
+    ("age_band", "city"),
+    ("gender", "city"),
+    ("age_band",),
+    ("gender",),
+    ("city",),
+    (),
+)
+"""The fields that name a crowd, finest first; the empty one is everybody."""
+
+Crowd = tuple[tuple[str, str], ...]
+"""(field, value) pairs in the order of `FALLBACK`; () is everybody."""
+
+
+class Hot:
+    """Concatenates the lists of the crowds a profile belongs to."""
+
+    name = NAME
+
+    def __init__(self, lists: ItemLists, crowds: list[Crowd]) -> None:
+        """Row r of the lists belongs to the r-th crowd; everybody's is among them."""
+        self._lists = lists
+        self._row_of_crowd = {crowd: row for row, crowd in enumerate(crowds)}
+
+    def rows(self, profile: Mapping[str, str]) -> list[int]:
+        """Rows of the crowds the profile belongs to and that have a list, finest first, everybody last."""
+        rows = []
+        for fields in FALLBACK:
+            if all(profile.get(field) for field in fields):
+                row = self._row_of_crowd.get(tuple((field, profile[field]) for field in fields))
+                if row is not None:
+                    rows.append(row)
+        return rows
+
+    async def recall(self, query: Query, k: int) -> Recalled:
+        """k items (fewer only where fewer are in stock). No triggers.
+
+        Scores fall along the answer: the whole part counts the coarser lists still to come, the fraction is the
+        item's share of its list's hottest.
+        """
+        rows = np.array(self.rows(query.profile))
+        # k of each list are enough: the last alone could fill the answer.
+        items, shares, level = self._lists.gather(rows, limit=k)
+        first = first_of_each(items, k)
+        scores = (len(rows) - 1 - level[first]) + shares[first]
+        return Recalled(items[first], scores.astype(np.float32), np.zeros(len(first), np.int32))
+
+
+def build(source: BuildSource, folder: Path, settings: HotSettings) -> dict[str, int]:
+    """Write the crowds and their lists into `folder`; returns how many there are."""
+    from recall.hot_build import build_tables
+
+    return build_tables(source, folder, settings)
+
+
+def open_channel(folder: Path, catalogue: Catalogue, services: Services, settings: HotSettings) -> Hot:
+    """Memory-map the tables of `build`. Raises SnapshotError where they are torn or do not fit."""
+    try:
+        crowds = msgspec.json.decode((folder / CROWDS_FILE).read_bytes(), type=list[Crowd])
+    except (OSError, msgspec.DecodeError) as error:
+        raise SnapshotError(folder, CROWDS_FILE, f"cannot be read ({error})", "build the snapshot again") from error
+    if () not in crowds:
+        raise SnapshotError(folder, CROWDS_FILE, "lacks the crowd of everybody", "build the snapshot again")
+    return Hot(ItemLists.open(folder, LISTS, len(crowds)), crowds)

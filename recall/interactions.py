@@ -1,0 +1,65 @@
+"""What each shopper took, one row per shopper and item, as the channels' tables are built from it. Offline only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ingest.behaviour_score import behaviour_scores
+from recall.channel import BuildSource
+from recall.pair_blocks import UserEvents
+from snapshot.event_codes import IMPRESSION
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """Distinct (shopper, item) pairs as columns of equal length, sorted by user, ts and item."""
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    ts: NDArray[np.int64]
+    """int64, the latest behaviour of the pair, unix seconds."""
+    score: NDArray[np.float32]
+    """float32, `ingest.behaviour_score` of the pair, above 0."""
+
+    @property
+    def events(self) -> UserEvents:
+        """The same rows without their scores."""
+        return UserEvents(self.user, self.item, self.ts)
+
+    def latest_of_each_user(self, limit: int) -> Interactions:
+        """Only the `limit` latest items of each shopper."""
+        ends = np.searchsorted(self.user, self.user, side="right")
+        kept = ends - np.arange(len(self.user)) <= limit
+        return Interactions(self.user[kept], self.item[kept], self.ts[kept], self.score[kept])
+
+    def decayed_scores(self, now: int, half_life_days: float) -> NDArray[np.float64]:
+        """Each row's score times 2^(−age / half-life), the age counted from its latest behaviour; float64[n]."""
+        return self.score.astype(np.float64) * np.exp2((self.ts - now) / (half_life_days * 86_400))
+
+
+def interactions_of(source: BuildSource) -> Interactions:
+    """Everything shoppers did themselves (no impressions) up to `source.now`."""
+    behaviours = source.events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= source.now))
+    pairs = behaviour_scores(behaviours).filter(pl.col("score") > 0).sort("user", "last_ts", "item")
+    return Interactions(
+        user=pairs["user"].to_numpy().astype(np.int32),
+        item=pairs["item"].to_numpy().astype(np.int32),
+        ts=pairs["last_ts"].to_numpy().astype(np.int64),
+        score=pairs["score"].to_numpy().astype(np.float32),
+    )
+
+
+def impressions_of(source: BuildSource) -> UserEvents:
+    """Every impression up to `source.now`, sorted by user and ts."""
+    shown = source.events.filter((pl.col("event") == IMPRESSION) & (pl.col("ts") <= source.now)).sort(
+        "user", "ts"
+    )
+    return UserEvents(
+        user=shown["user"].to_numpy().astype(np.int32),
+        item=shown["item"].to_numpy().astype(np.int32),
+        ts=shown["ts"].to_numpy().astype(np.int64),
+    )

@@ -1,0 +1,95 @@
+"""Ranked lists of items in three flat, memory-mapped arrays (the layout of a CSR sparse matrix).
+
+Neighbours of an item, hot items of a category, hot items of a crowd: all are "row → items, best first".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snapshot.columns import load_column, save_column
+from snapshot.manifest import SnapshotError
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLists:
+    """Row r holds `items[offsets[r]:offsets[r + 1]]`, best first, and their `scores`."""
+
+    offsets: NDArray[np.int64]
+    """int64[rows + 1]."""
+    items: NDArray[np.int32]
+    """int32[total]."""
+    scores: NDArray[np.float32]
+    """float32[total]."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.offsets) - 1
+
+    def lengths(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
+        """The length of each asked row, int64[r]. Raises IndexError for a row outside the lists."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
+    def gather(
+        self, rows: NDArray[np.integer], limit: int | None = None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+        """The first `limit` entries of each asked row, one after the other.
+
+        Returns items int32[m], scores float32[m] and, for each, the position in `rows` it came from, int64[m].
+        Raises IndexError for a row outside the lists.
+        """
+        lengths = self.lengths(rows)
+        if limit is not None:
+            lengths = np.minimum(lengths, limit)
+        source = np.repeat(np.arange(len(rows)), lengths)
+        first = np.cumsum(lengths) - lengths
+        at = np.arange(len(source)) + (self.offsets[rows] - first)[source]
+        return self.items[at], self.scores[at], source
+
+    def write(self, folder: Path, name: str) -> int:
+        """Write `<name>_offsets.npy`, `_items.npy` and `_scores.npy` into `folder`; returns the entries."""
+        save_column(folder, f"{name}_offsets", self.offsets.astype(np.int64, copy=False))
+        save_column(folder, f"{name}_items", self.items.astype(np.int32, copy=False))
+        save_column(folder, f"{name}_scores", self.scores.astype(np.float32, copy=False))
+        return len(self.items)
+
+    @classmethod
+    def open(cls, folder: Path, name: str, rows: int) -> ItemLists:
+        """Memory-map what `write` wrote; the lists must have `rows` rows.
+
+        Raises SnapshotError where a file is missing, torn or of another type, or where the files do not fit
+        each other or the catalogue.
+        """
+        offsets = load_column(folder, f"{name}_offsets", np.dtype(np.int64), rows + 1)
+        total = int(offsets[-1])
+        if offsets[0] != 0 or total < 0 or np.any(np.diff(offsets) < 0):
+            raise SnapshotError(folder, f"{name}_offsets.npy", "does not rise from 0", "build the folder again")
+        items = load_column(folder, f"{name}_items", np.dtype(np.int32), total)
+        scores = load_column(folder, f"{name}_scores", np.dtype(np.float32), total)
+        return cls(offsets, items, scores)
+
+
+def ranked_lists(
+    rows: NDArray[np.integer],
+    items: NDArray[np.integer],
+    scores: NDArray[np.floating],
+    row_count: int,
+    limit: int,
+) -> ItemLists:
+    """Sort loose (row, item, score) entries into lists: best first, ties by the smaller item, at most `limit`.
+
+    The three inputs are of equal length, rows in 0…row_count−1; each (row, item) stands at most once.
+    """
+    order = np.lexsort((items, -scores.astype(np.float64), rows))
+    rows, items, scores = rows[order], items[order], scores[order]
+    starts = np.searchsorted(rows, np.arange(row_count))
+    rank = np.arange(len(rows)) - starts[rows]
+    kept = rank < limit
+    offsets = np.zeros(row_count + 1, np.int64)
+    np.cumsum(np.bincount(rows[kept], minlength=row_count), out=offsets[1:])
+    return ItemLists(offsets, items[kept].astype(np.int32), scores[kept].astype(np.float32))

@@ -1,0 +1,114 @@
+"""MIND: items nearest to each of the shopper's interests (Li et al., CIKM 2019), merged by the best match."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from features.history import HISTORY_LENGTH
+from recall.channel import BuildSource, Recalled, Services, nothing
+from recall.merge import merge_by_item
+from recall.query import Query
+from recall.settings import MindSettings
+from recall.vector_index import open_index, open_vectors, search_parameters, write_index, write_vectors
+from snapshot.catalogue import Catalogue
+from snapshot.columns import load_column, save_column
+from snapshot.manifest import SnapshotError
+
+NAME = "mind"
+VECTORS, INDEXED = "vectors.npy", "indexed_items"
+INDEX = "items.faiss"
+
+
+class Mind:
+    """Asks the embedding model for the shopper's interests and the index for each one's neighbours."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        index: Any,
+        indexed: NDArray[np.int32],
+        vectors: NDArray[np.float32],
+        services: Services,
+        settings: MindSettings,
+    ) -> None:
+        """`indexed[r]` is the item of the index's row r; `vectors` are float32[N + 1, D]."""
+        self._index = index
+        self._indexed = indexed
+        self._vectors = vectors
+        self._embed_history = services.embed_history
+        self._settings = settings
+
+    async def recall(self, query: Query, k: int) -> Recalled:
+        """The k items nearest to any interest, by inner product; empty without a history or an interest.
+
+        The reported trigger is the item of the encoded history that lies nearest to the interest which
+        recalled. What `embed_history` raises is passed on.
+        """
+        if len(query.history_items) == 0 or len(self._indexed) == 0 or k <= 0:
+            return nothing()
+        interests = await self._embed_history(query)
+        interests = np.ascontiguousarray(interests[np.any(interests != 0, axis=1)], np.float32)
+        if len(interests) == 0:
+            return nothing()
+        near = min(k, len(self._indexed))
+        scores, rows = self._index.search(
+            interests, near, params=search_parameters(self._index, near, self._settings)
+        )
+        # faiss fills up with −1 where it found fewer.
+        found = rows >= 0
+        interest = np.nonzero(found)[0].astype(np.int32)
+        merged = merge_by_item(self._indexed[rows[found]], scores[found], interest, k, "max")
+        return merged._replace(triggers=self._nearest_history(query, interests)[merged.triggers])
+
+    def _nearest_history(self, query: Query, interests: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The history item nearest to each interest, int32[K]; 0 where none has a vector."""
+        items = query.history_items[:HISTORY_LENGTH]
+        vectors = self._vectors[items]
+        embedded = np.any(vectors != 0, axis=1)
+        if not embedded.any():
+            return np.zeros(len(interests), np.int32)
+        return items[embedded][np.argmax(interests @ vectors[embedded].T, axis=1)]
+
+
+def build(source: BuildSource, folder: Path, settings: MindSettings) -> dict[str, int]:
+    """Write the item vectors, the index over those in stock, and the index's row → item; returns the counts.
+
+    Items without a vector (all zero) stay outside the index. Raises ValueError where there are no vectors or
+    they do not fit the catalogue.
+    """
+    vectors, catalogue = source.item_vectors, source.catalogue
+    if vectors is None:
+        raise ValueError("mind needs item vectors: train and export the mind model, or switch the channel off")
+    if vectors.ndim != 2 or len(vectors) != catalogue.size + 1:
+        raise ValueError(
+            f"mind's item vectors are {list(vectors.shape)}, the catalogue needs [{catalogue.size + 1}, D]: "
+            "they were trained on another data set"
+        )
+    indexed = np.flatnonzero(np.any(vectors != 0, axis=1) & catalogue.in_stock)
+    indexed = indexed[indexed > 0].astype(np.int32)
+    write_vectors(folder / VECTORS, vectors)
+    save_column(folder, INDEXED, indexed)
+    write_index(folder / INDEX, vectors[indexed], settings, source.seed)
+    return {"vectors": len(vectors) - 1, "indexed": len(indexed), "dimensions": vectors.shape[1]}
+
+
+def open_channel(folder: Path, catalogue: Catalogue, services: Services, settings: MindSettings) -> Mind:
+    """Memory-map the files of `build`. Raises SnapshotError where they are torn or do not fit each other."""
+    vectors = open_vectors(folder / VECTORS, catalogue.size + 1)
+    indexed = load_column(folder, INDEXED, np.dtype(np.int32))
+    index = open_index(folder / INDEX)
+    if index.ntotal != len(indexed) or index.d != vectors.shape[1]:
+        raise SnapshotError(
+            folder,
+            INDEX,
+            f"holds {index.ntotal} × {index.d}, the other files {len(indexed)} × {vectors.shape[1]}",
+            "build the snapshot again",
+        )
+    faiss.omp_set_num_threads(settings.threads)
+    return Mind(index, indexed, vectors, services, settings)

@@ -1,0 +1,90 @@
+"""Sums over pairs of what a shopper did: exact, in blocks of trigger items that bound the memory.
+
+For a trigger item i and a target item j: the sum of a value over all pairs of a shopper's events of i and of j.
+The value may be anything of the two events (a time decay, an indicator), so the sum is no plain matrix product
+of shopper × item matrices. It is one once the pairs are laid out: with K (trigger events × items; each row holds
+one trigger event's values against every target event of its shopper) and S (items × trigger events, ones), the
+sum is S·K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Block = tuple[int, int]
+"""Trigger items start…stop − 1."""
+
+PairValue = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
+"""(positions of trigger events, positions of target events) → the value of each pair, float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserEvents:
+    """Events as columns of equal length, sorted by user: user and item int32, ts int64 (unix seconds)."""
+
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    ts: NDArray[np.int64]
+
+    def runs(self, users: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each asked user's events start and how many there are, int64[n] each."""
+        first = np.searchsorted(self.user, users, side="left")
+        return first, np.searchsorted(self.user, users, side="right") - first
+
+
+def trigger_blocks(
+    triggers: UserEvents, targets: UserEvents, item_count: int, pairs_per_block: int
+) -> Iterator[Block]:
+    """Blocks over the items 1…item_count, each of at most `pairs_per_block` pairs or of a single item."""
+    pairs = np.bincount(triggers.item, weights=targets.runs(triggers.user)[1], minlength=item_count + 1)
+    pairs_so_far = np.cumsum(pairs)
+    start = 1
+    while start <= item_count:
+        full = np.searchsorted(pairs_so_far, pairs_so_far[start - 1] + pairs_per_block, side="right")
+        stop = min(max(int(full), start + 1), item_count + 1)
+        yield start, stop
+        start = stop
+
+
+def pair_sums(
+    triggers: UserEvents, targets: UserEvents, item_count: int, block: Block, value: PairValue
+) -> sp.csr_matrix:
+    """Sum `value` over the pairs whose trigger item lies in the block.
+
+    Returns float32[stop − start, item_count + 1]. Pairs of an item with itself and pairs of value 0 leave no
+    entry.
+    """
+    start, stop = block
+    chosen = np.flatnonzero((triggers.item >= start) & (triggers.item < stop))
+    chosen = chosen[np.argsort(triggers.item[chosen], kind="stable")]
+    first, met = targets.runs(triggers.user[chosen])
+
+    row = np.repeat(np.arange(len(chosen)), met)
+    target = np.arange(len(row)) + (first - (np.cumsum(met) - met))[row]
+    trigger = chosen[row]
+    values = value(trigger, target)
+    counts = (values != 0) & (triggers.item[trigger] != targets.item[target])
+    row_ends = np.r_[0, np.cumsum(np.bincount(row[counts], minlength=len(chosen)))]
+    kernel = sp.csr_matrix(
+        (values[counts], targets.item[target[counts]], row_ends), shape=(len(chosen), item_count + 1)
+    )
+    item_ends = np.searchsorted(triggers.item[chosen], np.arange(start, stop + 1))
+    by_item = sp.csr_matrix(
+        (np.ones(len(chosen), np.float32), np.arange(len(chosen)), item_ends), shape=(stop - start, len(chosen))
+    )
+    return by_item @ kernel
+
+
+def values_at(
+    sums: sp.csr_matrix, rows: NDArray[np.integer], columns: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Entries of a sparse matrix at the given positions, 0 where there is none; float32[n]."""
+    if len(rows) == 0:
+        return np.empty(0, np.float32)
+    sums.sort_indices()
+    return np.asarray(sums[rows, columns], np.float32).ravel()

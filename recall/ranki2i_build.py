@@ -1,0 +1,193 @@
+"""Ranki2i's offline side: similarity(trigger, target) × smoothed rate(trigger → target), cut to the best n.
+
+Similarity is item-based collaborative filtering (Sarwar et al., WWW 2001; Linden et al., IEEE Internet Computing
+2003). For a shopper u with distinct items N(u), each with a behaviour score s and its latest time t:
+
+    pair(i, j) = Σ_u  s_ui · s_uj · decay(t_uj − t_ui) / log(1 + |N(u)|)
+    decay(gap) = 1 / (1 + |gap| / time_scale),  times backward_weight where the target came first
+    mass_i     = Σ_u  s_ui² / log(1 + |N(u)|)
+    sim(i, j)  = pair(i, j) / (mass_i · mass_j)^β · (1 + boost if both share the category)
+
+1 / log(1 + |N(u)|) is the inverse user frequency of Breese et al. (UAI 1998). The best targets by similarity are
+shortlisted, and score(i, j) = sim(i, j) · rate(i → j)^γ with the rate of `recall.follow_rate`.
+
+A trigger that met few items is completed from its category: the hottest items of the category and of the
+categories most often shared with it, on a scale below that of real neighbours.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recall.channel import BuildSource
+from recall.follow_rate import ClickRate, FollowRate
+from recall.interactions import Interactions, impressions_of, interactions_of
+from recall.lists import ItemLists, ranked_lists
+from recall.pair_blocks import Block, PairValue, pair_sums, trigger_blocks
+from recall.settings import Ranki2iSettings
+
+NEIGHBOURS, COMPLETION = "neighbours", "completion"
+
+
+def build_tables(source: BuildSource, folder: Path, settings: Ranki2iSettings) -> dict[str, int]:
+    """Write the neighbours of every item and the completion list of every category; returns their entries."""
+    taken = interactions_of(source).latest_of_each_user(settings.items_per_user)
+    neighbours = item_neighbours(taken, source, settings)
+    completion = category_completion(taken, source, settings, _typical_best_score(neighbours))
+    return {
+        NEIGHBOURS: neighbours.write(folder, NEIGHBOURS),
+        COMPLETION: completion.write(folder, COMPLETION),
+    }
+
+
+def item_neighbours(taken: Interactions, source: BuildSource, settings: Ranki2iSettings) -> ItemLists:
+    """The best in-stock targets of each item 1…N; row 0 is empty."""
+    size = source.catalogue.size
+    weight = _pair_weight(taken, settings)
+    scale = _popularity_scale(taken, size, settings.popularity_exponent)
+    rate = _rate(taken, source, settings)
+    rows: list[NDArray] = [np.empty(0, np.int64)]
+    items: list[NDArray] = [np.empty(0, np.int32)]
+    scores: list[NDArray] = [np.empty(0, np.float64)]
+    for block in trigger_blocks(taken.events, taken.events, size, settings.pairs_per_block):
+        row, item, similarity = _similar(taken, source, settings, block, weight, scale)
+        rows.append(row)
+        items.append(item)
+        scores.append(similarity * rate.of(block, row, item).astype(np.float64) ** settings.rate_exponent)
+    return ranked_lists(
+        np.concatenate(rows), np.concatenate(items), np.concatenate(scores), size + 1, settings.neighbours
+    )
+
+
+def _similar(
+    taken: Interactions,
+    source: BuildSource,
+    settings: Ranki2iSettings,
+    block: Block,
+    weight: PairValue,
+    scale: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
+    """The shortlist of a block of triggers: trigger, target and similarity of each pair."""
+    catalogue = source.catalogue
+    pairs = pair_sums(taken.events, taken.events, catalogue.size, block, weight)
+    row, item = np.repeat(np.arange(*block), np.diff(pairs.indptr)), pairs.indices
+    category = catalogue.category[item]
+    same_category = (catalogue.category[row] == category) & (category > 0)
+    similarity = pairs.data * scale[row] * scale[item] * (1 + settings.same_category_boost * same_category)
+    similarity[~catalogue.in_stock[item]] = 0
+    shortlisted = _best_of_each_row(pairs.indptr, similarity, settings.neighbours * settings.shortlist)
+    return row[shortlisted], item[shortlisted], similarity[shortlisted]
+
+
+def category_completion(
+    taken: Interactions, source: BuildSource, settings: Ranki2iSettings, scale: float
+) -> ItemLists:
+    """Hot items of each category 1…count and of its related ones; row 0 is empty.
+
+    An item's score is the similarity of the two categories (1 for the category itself) times its share of its
+    own category's hottest item, on the scale `category_weight · scale`.
+    """
+    catalogue = source.catalogue
+    categories = catalogue.category_count
+    heat = np.bincount(taken.item, weights=taken.score, minlength=catalogue.size + 1)
+    heat[~catalogue.in_stock] = 0
+    hot = np.flatnonzero(heat)
+    hottest = ranked_lists(
+        catalogue.category[hot], hot, heat[hot], categories + 1, settings.category_items
+    )
+    row, related, similarity = _related_categories(taken, source, settings.related_categories)
+    items, scores, source_row = hottest.gather(related)
+    best = np.zeros(categories + 1)
+    np.maximum.at(best, catalogue.category[items], scores)
+    share = scores / best[catalogue.category[items]]
+    return ranked_lists(
+        row[source_row],
+        items,
+        settings.category_weight * scale * similarity[source_row] * share,
+        categories + 1,
+        settings.category_items,
+    )
+
+
+def _related_categories(
+    taken: Interactions, source: BuildSource, limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Category, related category and their cosine over shoppers; each category stands first for itself."""
+    count = source.catalogue.category_count
+    own = np.arange(1, count + 1)
+    category = source.catalogue.category[taken.item]
+    known = category > 0
+    matrix = sp.csr_matrix(
+        (taken.score[known].astype(np.float64), (taken.user[known], category[known])),
+        shape=(int(taken.user.max(initial=0)) + 1, count + 1),
+    )
+    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
+    shared = (matrix.T @ matrix).tocoo()
+    other = shared.row != shared.col
+    row, related = shared.row[other], shared.col[other]
+    cosine = shared.data[other] / (norm[row] * norm[related])
+    closest = ranked_lists(row, related, cosine, count + 1, limit)
+    closest_row = np.repeat(np.arange(count + 1), np.diff(closest.offsets))
+    return (
+        np.r_[own, closest_row],
+        np.r_[own, closest.items],
+        np.r_[np.ones(count), closest.scores],
+    )
+
+
+def _pair_weight(taken: Interactions, settings: Ranki2iSettings) -> PairValue:
+    activity = _activity(taken)
+    scale = settings.time_scale_hours * 3600
+
+    def weight(trigger: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.float32]:
+        gap = (taken.ts[target] - taken.ts[trigger]).astype(np.float32)
+        decay = 1 / (1 + np.abs(gap) / np.float32(scale))
+        decay[gap < 0] *= settings.backward_weight
+        return decay * (taken.score * activity)[trigger] * taken.score[target]
+
+    return weight
+
+
+def _activity(taken: Interactions) -> NDArray[np.float32]:
+    """1 / log(1 + |N(u)|) of each interaction's shopper."""
+    items_of_user = np.bincount(taken.user)
+    return (1 / np.log1p(items_of_user[taken.user])).astype(np.float32)
+
+
+def _popularity_scale(taken: Interactions, size: int, exponent: float) -> NDArray[np.float64]:
+    mass = np.bincount(taken.item, weights=taken.score**2 * _activity(taken), minlength=size + 1)
+    scale = np.zeros(size + 1)
+    scale[mass > 0] = mass[mass > 0] ** -exponent
+    return scale
+
+
+def _rate(taken: Interactions, source: BuildSource, settings: Ranki2iSettings) -> FollowRate | ClickRate:
+    """Click-through where anything was shown, else conversion."""
+    window = int(settings.follow_window_hours * 3600)
+    shown = impressions_of(source)
+    size = source.catalogue.size
+    if len(shown.item):
+        return ClickRate.over(taken.events, shown, size, window, settings.rate_prior)
+    return FollowRate.over(taken.events, size, window, settings.rate_prior)
+
+
+def _best_of_each_row(
+    row_ends: NDArray[np.integer], scores: NDArray[np.floating], limit: int
+) -> NDArray[np.int64]:
+    """Positions of the `limit` largest positive scores of each row of a CSR matrix, rows in order."""
+    kept = scores > 0
+    for row in np.flatnonzero(np.diff(row_ends) > limit):
+        span = slice(row_ends[row], row_ends[row + 1])
+        beaten = np.argpartition(scores[span], -limit)[:-limit]
+        kept[row_ends[row] + beaten] = False
+    return np.flatnonzero(kept)
+
+
+def _typical_best_score(neighbours: ItemLists) -> float:
+    """The median of the best neighbours' scores; 1 where nothing has a neighbour."""
+    first = neighbours.offsets[:-1][np.diff(neighbours.offsets) > 0]
+    return float(np.median(neighbours.scores[first])) if len(first) else 1.0

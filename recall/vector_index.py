@@ -1,0 +1,92 @@
+"""A faiss index over unit vectors by inner product, of a kind that suits their number, and its files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from recall.settings import MindSettings
+from snapshot.durable_files import sync_file, sync_folder
+from snapshot.manifest import SnapshotError
+
+_TRAINING_VECTORS_PER_CELL = 64
+
+
+def make_index(vectors: NDArray[np.float32], settings: MindSettings, seed: int) -> Any:
+    """Index the rows of float32[n, D].
+
+    flat compares every vector; hnsw walks a small-world graph (Malkov & Yashunin, TPAMI 2020); ivf visits the
+    nearest of about 4·√n k-means cells. Which one, the settings say, or the number of vectors.
+    """
+    count, dimensions = vectors.shape
+    kind = settings.index
+    if kind == "auto":
+        kind = "flat" if count < settings.flat_below else "hnsw" if count < settings.hnsw_below else "ivf"
+    if kind == "flat" or count == 0:
+        index: Any = faiss.IndexFlatIP(dimensions)
+    elif kind == "hnsw":
+        index = faiss.IndexHNSWFlat(dimensions, settings.hnsw_links, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = settings.hnsw_build_width
+    else:
+        cells = max(1, min(int(4 * count**0.5), count))
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimensions), dimensions, cells, faiss.METRIC_INNER_PRODUCT)
+        index.cp.seed = seed & 0x7FFFFFFF
+        sample = np.random.default_rng(seed).permutation(count)[: cells * _TRAINING_VECTORS_PER_CELL]
+        index.train(np.ascontiguousarray(vectors[np.sort(sample)]))
+        index.nprobe = min(settings.ivf_probes, cells)
+    index.add(np.ascontiguousarray(vectors, np.float32))
+    return index
+
+
+def search_parameters(index: Any, k: int, settings: MindSettings) -> Any:
+    """What a search for k neighbours tells the index: a graph must hold at least k candidates on its way."""
+    if isinstance(index, faiss.IndexHNSW):
+        return faiss.SearchParametersHNSW(efSearch=max(settings.hnsw_search_width, k))
+    return None
+
+
+def write_index(path: Path, vectors: NDArray[np.float32], settings: MindSettings, seed: int) -> None:
+    """Index the vectors and put the index at `path`, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        faiss.write_index(make_index(vectors, settings, seed), str(temporary))
+        sync_file(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def open_index(path: Path) -> Any:
+    """Memory-map an index. Raises SnapshotError where the file is missing or torn."""
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1]
+        raise SnapshotError(path.parent, path.name, f"cannot be read ({reason})", "build the snapshot again") from error
+
+
+def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
+    """Write float32[N + 1, D] as `.npy`."""
+    np.save(path, np.ascontiguousarray(vectors, np.float32), allow_pickle=False)
+
+
+def open_vectors(path: Path, rows: int) -> NDArray[np.float32]:
+    """Memory-map float32[rows, D]. Raises SnapshotError where the file is missing, torn or of another shape."""
+    try:
+        vectors = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise SnapshotError(path.parent, path.name, f"cannot be mapped ({error})", "build the snapshot again") from error
+    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != rows:
+        raise SnapshotError(
+            path.parent,
+            path.name,
+            f"holds {vectors.dtype.name}{list(vectors.shape)} instead of float32[{rows}, D]",
+            "build the snapshot again",
+        )
+    return vectors
