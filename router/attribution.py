@@ -1,0 +1,163 @@
+"""The attribution token: what an answer was made of, carried by the caller and sent back with events.
+
+A token is unpadded URL-safe base64 of: one byte of format, a tag, and a msgpack array of the fields. The tag
+is a 16-byte keyed BLAKE2b (RFC 7693) where a secret is configured, so that a forged token is refused, and a
+CRC-32 where none is, so that a damaged one is.
+"""
+
+import binascii
+import hmac
+import os
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_TOKEN_BYTES = 512
+MAX_AHEAD_S = 300
+
+_CHECKED = b"\x01"
+_SIGNED = b"\x02"
+_CRC_BYTES = 4
+_MAC_BYTES = 16
+_SECRET_BYTES = (16, 64)
+
+
+class AttributionError(ValueError):
+    """The token is malformed, forged or expired; the message says which."""
+
+
+class Attribution(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What an answer was made of. `issued_at` is in unix seconds; `arms` is experiment → arm."""
+
+    request_id: str
+    scene: str
+    snapshot_id: str
+    model_name: str
+    model_version: str
+    arms: dict[str, str]
+    issued_at: int
+
+
+class AttributionSettings(BaseModel):
+    """Section `attribution` of the router's configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    secret_variable: str = Field(
+        "SHOPFRONT_ATTRIBUTION_SECRET",
+        min_length=1,
+        description="Environment variable with the secrets that sign tokens, 16 to 64 bytes each, separated "
+        "by commas. The first signs and all are accepted, so a new one is written in front of the old. "
+        "Unset or empty: tokens are checked for damage only.",
+    )
+    valid_days: float = Field(7.0, gt=0, description="Days after which a token is expired.")
+
+
+class AttributionCodec:
+    """Writes and reads tokens with one set of secrets."""
+
+    def __init__(self, secrets: Sequence[bytes] = (), valid_s: float = 7 * 86_400) -> None:
+        """`secrets`: the first signs, each is accepted; none: tokens carry a CRC-32. `valid_s` in seconds.
+
+        Raises:
+            ValueError: a secret is shorter than 16 or longer than 64 bytes.
+        """
+        shortest, longest = _SECRET_BYTES
+        for position, secret in enumerate(secrets):
+            if not shortest <= len(secret) <= longest:
+                raise ValueError(
+                    f"attribution secret {position + 1} has {len(secret)} bytes; {shortest} to {longest} are "
+                    "allowed"
+                )
+        self._secrets = tuple(secrets)
+        self._valid_s = valid_s
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Attribution)
+
+    @classmethod
+    def from_settings(
+        cls, settings: AttributionSettings, environ: Mapping[str, str] = os.environ
+    ) -> "AttributionCodec":
+        """The codec with the secrets of the settings' environment variable; errors as in the constructor."""
+        named = environ.get(settings.secret_variable, "").split(",")
+        secrets = [secret.strip().encode() for secret in named if secret.strip()]
+        return cls(secrets, settings.valid_days * 86_400)
+
+    def encode(self, attribution: Attribution) -> str:
+        """The token, at most 512 ASCII characters.
+
+        Raises:
+            AttributionError: the fields do not fit; shorten the names of experiments and arms.
+        """
+        body = self._encoder.encode(attribution)
+        if self._secrets:
+            raw = _SIGNED + _mac(self._secrets[0], body) + body
+        else:
+            raw = _CHECKED + zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body
+        token = urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+        if len(token) > MAX_TOKEN_BYTES:
+            raise AttributionError(
+                f"the attribution token would have {len(token)} of at most {MAX_TOKEN_BYTES} bytes; shorten "
+                f"the names of the {len(attribution.arms)} experiments and their arms"
+            )
+        return token
+
+    def decode(self, token: str) -> Attribution:
+        """The fields of a token, however old it is.
+
+        Raises:
+            AttributionError: the token is malformed, or not signed with one of the secrets.
+        """
+        if not 0 < len(token) <= MAX_TOKEN_BYTES:
+            raise AttributionError(f"it has {len(token)} characters; 1 to {MAX_TOKEN_BYTES} are expected")
+        try:
+            raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+        except (UnicodeEncodeError, binascii.Error):
+            raise AttributionError("it is not URL-safe base64") from None
+        # Python's decoder skips foreign characters; what does not encode back was changed on its way.
+        if urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") != token:
+            raise AttributionError("it is not URL-safe base64 as it was issued")
+        body = self._checked_body(raw)
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise AttributionError("its fields are not those of a token") from None
+
+    def check_age(self, attribution: Attribution, now: float) -> None:
+        """Accepts a token issued within the validity before unix second `now`.
+
+        Raises:
+            AttributionError: it is expired, or issued more than 5 minutes ahead of `now`.
+        """
+        age = now - attribution.issued_at
+        if age > self._valid_s:
+            raise AttributionError(
+                f"it was issued {age / 86_400:.1f} days ago; tokens are valid for "
+                f"{self._valid_s / 86_400:g} days"
+            )
+        if age < -MAX_AHEAD_S:
+            raise AttributionError(f"it was issued {-age:.0f} s ahead of the server's clock")
+
+    def _checked_body(self, raw: bytes) -> bytes:
+        kind = raw[:1]
+        if self._secrets:
+            if kind != _SIGNED:
+                raise AttributionError("it is not a signed token")
+            tag, body = raw[1 : 1 + _MAC_BYTES], raw[1 + _MAC_BYTES :]
+            if not any(hmac.compare_digest(tag, _mac(secret, body)) for secret in self._secrets):
+                raise AttributionError("its signature does not match")
+            return body
+        if kind != _CHECKED:
+            raise AttributionError("its format is not known here")
+        tag, body = raw[1 : 1 + _CRC_BYTES], raw[1 + _CRC_BYTES :]
+        if tag != zlib.crc32(body).to_bytes(_CRC_BYTES, "big"):
+            raise AttributionError("its checksum does not match")
+        return body
+
+
+def _mac(secret: bytes, body: bytes) -> bytes:
+    return blake2b(body, key=secret, digest_size=_MAC_BYTES).digest()

@@ -1,0 +1,144 @@
+"""Checks reported events one by one against the rules written in `protos/shopfront/v1/event.proto`."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from protos.shopfront.v1 import event_pb2
+from router.attribution import AttributionCodec, AttributionError
+from router.errors import CallerError
+from router.state.event_batch import EventBatch
+from snapshot.event_codes import EVENT_CODES
+
+MAX_EVENTS = 1_000
+MAX_ID_BYTES = 256
+MAX_SHORT_BYTES = 64
+MAX_QUERY_BYTES = 512
+MAX_AHEAD_MS = 5 * 60 * 1_000
+MAX_BEHIND_MS = 400 * 86_400 * 1_000
+
+_TYPES = frozenset(EVENT_CODES.values())
+_TYPE_NAMES = ", ".join(name for name, code in event_pb2.EventType.items() if code in _TYPES)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFault:
+    """Why an event is refused: its position in the request, its first field at fault, and the reason."""
+
+    index: int
+    field: str
+    reason: str
+
+
+def check_events(
+    request: event_pb2.ReportEventsRequest, now_ms: int, attribution: AttributionCodec
+) -> tuple[EventBatch, list[EventFault]]:
+    """Splits a request into the good events, as columns in their order, and the faults of the others.
+
+    Each refused event has one fault, its first in the order of the contract's fields. A timestamp of 0
+    becomes `now_ms` (unix milliseconds), a quantity of 0 becomes 1.
+
+    Raises:
+        CallerError: the request holds no event or more than 1,000.
+    """
+    count = len(request.events)
+    if not 1 <= count <= MAX_EVENTS:
+        raise CallerError.of("events", f"has {count} events; 1 to {MAX_EVENTS:,} are expected")
+    tokens = _TokenCheck(attribution)
+    faults: list[EventFault] = []
+    good: list[event_pb2.Event] = []
+    for index, event in enumerate(request.events):
+        fault = _fault(event, now_ms, tokens)
+        if fault is None:
+            good.append(event)
+        else:
+            faults.append(EventFault(index, *fault))
+    return _columns(good, now_ms), faults
+
+
+class _TokenCheck:
+    """Reads each different token of a request once: the events of a page carry the same one."""
+
+    def __init__(self, codec: AttributionCodec) -> None:
+        self._codec = codec
+        self._reasons: dict[str, str | None] = {}
+
+    def reason(self, token: str) -> str | None:
+        if token not in self._reasons:
+            try:
+                self._codec.decode(token)
+                self._reasons[token] = None
+            except AttributionError as error:
+                self._reasons[token] = f"is malformed: {error}; send it as it was issued or leave it empty"
+        return self._reasons[token]
+
+
+def _too_long(text: str, limit: int) -> bool:
+    # A character takes at most four bytes, so most texts need not be encoded to be measured.
+    return 4 * len(text) > limit and len(text.encode()) > limit
+
+
+def _fault(event: event_pb2.Event, now_ms: int, tokens: _TokenCheck) -> tuple[str, str] | None:
+    for field, text in (("user_id", event.user_id), ("item_id", event.item_id)):
+        if not text:
+            return field, f"is empty; 1 to {MAX_ID_BYTES} bytes are expected"
+        if _too_long(text, MAX_ID_BYTES):
+            return field, _length_reason(text, MAX_ID_BYTES)
+    if event.type not in _TYPES:
+        return "type", f"is {event.type}; one of {_TYPE_NAMES} is expected"
+    timestamp = event.timestamp_ms
+    if timestamp:
+        if timestamp > now_ms + MAX_AHEAD_MS:
+            return "timestamp_ms", (
+                f"is {(timestamp - now_ms) / 1000:.0f} s ahead of the server's clock; at most 300 s are "
+                "allowed, in milliseconds since 1970-01-01 UTC"
+            )
+        if timestamp < now_ms - MAX_BEHIND_MS:
+            return "timestamp_ms", (
+                f"is {(now_ms - timestamp) / 86_400_000:.0f} days behind the server's clock; at most 400 are "
+                "allowed, in milliseconds since 1970-01-01 UTC"
+            )
+    if _too_long(event.scene, MAX_SHORT_BYTES):
+        return "scene", _length_reason(event.scene, MAX_SHORT_BYTES)
+    if event.position < 0:
+        return "position", f"is {event.position}; 1 or more is expected, or 0 where it is unknown"
+    if event.attribution_token:
+        reason = tokens.reason(event.attribution_token)
+        if reason is not None:
+            return "attribution_token", reason
+    if event.quantity < 0:
+        return "quantity", f"is {event.quantity}; 1 or more is expected, or 0 for 1"
+    price = event.price
+    if price < 0 or not math.isfinite(price):
+        return "price", f"is {price}; a finite number of at least 0 is expected"
+    if _too_long(event.query, MAX_QUERY_BYTES):
+        return "query", _length_reason(event.query, MAX_QUERY_BYTES)
+    if _too_long(event.event_id, MAX_SHORT_BYTES):
+        return "event_id", _length_reason(event.event_id, MAX_SHORT_BYTES)
+    if _too_long(event.session_id, MAX_SHORT_BYTES):
+        return "session_id", _length_reason(event.session_id, MAX_SHORT_BYTES)
+    return None
+
+
+def _length_reason(text: str, limit: int) -> str:
+    return f"has {len(text.encode())} bytes; at most {limit} are allowed"
+
+
+def _columns(events: Sequence[event_pb2.Event], now_ms: int) -> EventBatch:
+    return EventBatch.build(
+        user_ids=[event.user_id for event in events],
+        item_ids=[event.item_id for event in events],
+        events=np.fromiter((event.type for event in events), np.uint8, len(events)),
+        timestamps_ms=np.fromiter((event.timestamp_ms or now_ms for event in events), np.int64, len(events)),
+        arrived_ms=now_ms,
+        scenes=[event.scene for event in events],
+        positions=[event.position for event in events],
+        attribution_tokens=[event.attribution_token for event in events],
+        quantities=[event.quantity or 1 for event in events],
+        prices=[event.price for event in events],
+        queries=[event.query for event in events],
+        event_ids=[event.event_id for event in events],
+        session_ids=[event.session_id for event in events],
+    )

@@ -1,0 +1,52 @@
+"""Answers ReportEvents: checks, stores durably, and says what became of each event."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from protos.shopfront.v1 import event_pb2
+from router.attribution import AttributionCodec
+from router.errors import OverloadError
+from router.events.check import check_events
+from router.state.errors import StateOverloaded
+from router.state.store import StateStore
+
+
+class KnownItems(Protocol):
+    """What is asked of the serving catalogue."""
+
+    def dense_from_keys(self, keys: np.ndarray) -> np.ndarray:
+        """Dense indices int32[n] of item keys uint64[n], 0 where the catalogue does not know the item."""
+        ...
+
+
+async def report_events(
+    request: event_pb2.ReportEventsRequest,
+    store: StateStore,
+    catalogue: KnownItems,
+    clock: Callable[[], float],
+    attribution: AttributionCodec,
+) -> event_pb2.ReportEventsResponse:
+    """Stores the good events and returns once they are durable; `clock` gives unix seconds.
+
+    The answer counts the stored events, repeats included, and those whose item the catalogue does not know,
+    and names each refused event by index, field and reason.
+
+    Raises:
+        CallerError: the request holds no event or more than 1,000.
+        OverloadError: the store's queue is full; nothing was stored.
+        StateError: the store failed; nothing was stored.
+    """
+    events, faults = check_events(request, int(clock() * 1000), attribution)
+    response = event_pb2.ReportEventsResponse()
+    if len(events):
+        try:
+            await store.append(events)
+        except StateOverloaded as full:
+            raise OverloadError(full.retry_after_s, "the queue of events to be stored is full") from full
+        response.accepted = len(events)
+        response.unknown_items = int(np.count_nonzero(catalogue.dense_from_keys(events.item_keys) == 0))
+    for fault in faults:
+        response.errors.add(index=fault.index, field=fault.field, reason=fault.reason)
+    return response

@@ -1,0 +1,16 @@
+"""Prometheus metrics of all router processes behind one /metrics."""
+
+from router.metrics.endpoint import MetricsServer, prepare_folder, serve_metrics
+from router.metrics.registry import RouterMetrics, open_metrics
+from router.metrics.settings import MetricsSettings
+from router.metrics.stage_metrics import PrometheusStageMetrics
+
+__all__ = [
+    "MetricsServer",
+    "MetricsSettings",
+    "PrometheusStageMetrics",
+    "RouterMetrics",
+    "open_metrics",
+    "prepare_folder",
+    "serve_metrics",
+]

@@ -1,0 +1,19 @@
+"""Settings of the metrics endpoint."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class MetricsSettings(BaseModel):
+    """Section `metrics` of the router's configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(True, description="Count, and serve /metrics.")
+    port: int = Field(
+        9108, ge=0, le=65_535, description="TCP port of /metrics on 127.0.0.1; 0 takes a free one."
+    )
+    folder: str = Field(
+        "build/sample/metrics",
+        description="Folder in which the processes of this machine keep their counts; on a RAM disk where "
+        "there is one.",
+    )
