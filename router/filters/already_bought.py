@@ -20,30 +20,28 @@ class AlreadyBoughtSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    window_days: float | None = Field(
+    window_days: float = Field(
         default=30.0,
         gt=0,
-        description="Days after a purchase in which the item is not shown; null = for ever. Short where "
+        le=36_500,
+        description="Days after a purchase in which the item is not shown; 36500 = for ever. Short where "
         "people buy the same again (groceries), long where they do not (furniture).",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyBought:
-    """Removes items bought within the last `window_seconds`; None = ever."""
+    """Removes items bought within the last `window_seconds`."""
 
-    window_seconds: float | None
+    window_seconds: float
     name: str = "already_bought"
 
     def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
         """bool[n], False where the shopper bought the item within the window before `query.now`."""
-        bought = query.purchased_items
-        if self.window_seconds is not None:
-            bought = bought[query.purchased_ts > query.now - self.window_seconds]
-        return np.isin(candidates.items, bought, invert=True)
+        lately = query.purchased_items[query.purchased_ts > query.now - self.window_seconds]
+        return np.isin(candidates.items, lately, invert=True)
 
 
 def build(catalogue: Catalogue, settings: AlreadyBoughtSettings) -> AlreadyBought:
     """The filter; needs nothing of the catalogue."""
-    days = settings.window_days
-    return AlreadyBought(None if days is None else days * SECONDS_PER_DAY)
+    return AlreadyBought(settings.window_days * SECONDS_PER_DAY)

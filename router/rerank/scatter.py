@@ -76,10 +76,10 @@ def scatter(
     limits  one (window, max) per rule, most important first, 1 ≤ max < window: among any `window`
             consecutive slots at most `max` are of one group
 
-    Greedy: each slot takes the best candidate left that breaks no rule. Where there is none, it takes the
-    best among those whose broken rules matter least: a candidate that breaks only the last rule goes before
-    any that breaks an earlier one, and of two that break the same most important rule the one that breaks
-    fewer of the further rules goes first. So min(page_size, count) slots are always filled.
+    Greedy: each slot takes the best candidate left that breaks no rule. Where there is none, rules are given
+    up from the last towards the first: the slot goes to the candidate whose broken rules matter least, one
+    that breaks only later rules coming before any that breaks an earlier one, and of equals the best. So
+    min(page_size, count) slots are always filled.
 
     Returns intp[count], a permutation: the page, then the rest in their given order.
     """

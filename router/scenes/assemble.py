@@ -1,0 +1,93 @@
+"""Builds a scene's pipeline from its settings and the components that are live."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+
+from recall.query import Query
+from router.filters.registry import FILTERS
+from router.fusion.quota import QuotaFusion
+from router.pipeline.deadlines import Division
+from router.pipeline.metrics import NoMetrics, StageMetrics
+from router.pipeline.runner import Backfill, ChannelSlot, Pipeline, Ranking
+from router.pipeline.stages import Channel, Scorer
+from router.rerank.registry import RERANKERS
+from router.scenes.problems import SettingsError
+from router.scenes.settings import SceneSettings
+from snapshot.catalogue import Catalogue
+
+log = logging.getLogger(__name__)
+
+
+def assemble(
+    name: str,
+    scene: SceneSettings,
+    channels: Mapping[str, Channel[Query]],
+    catalogue: Catalogue,
+    scorers: Mapping[str, Scorer[Query]],
+    metrics: StageMetrics | None = None,
+) -> Pipeline[Query]:
+    """The pipeline of the scene `name`.
+
+    channels  live channels by name; one that the scene names and the snapshot lacks is left out, with a
+              warning, and its share goes to the others
+    scorers   live scorers by model name
+
+    Raises `SettingsError` where none of the scene's channels is live, or its backfill channel or scorer
+    is not.
+    """
+    live = {channel: part for channel, part in scene.channels.items() if channel in channels}
+    for channel in scene.channels:
+        if channel not in live:
+            log.warning("scene %s goes without channel %s: the snapshot does not have it", name, channel)
+    shares = np.array([part.share for part in live.values()], dtype=np.float64)
+    if shares.sum() <= 0:
+        raise _refused(f"scenes.{name}.channels", "no channel with a share", channels)
+    return Pipeline(
+        name=name,
+        channels=tuple(
+            ChannelSlot(channels[channel], part.k, part.timeout_ms) for channel, part in live.items()
+        ),
+        fusion=QuotaFusion(shares),
+        filters=tuple(FILTERS[key].build(catalogue, settings) for key, settings in scene.filters.items()),
+        ranking=_ranking(name, scene, scorers),
+        rerankers=tuple(RERANKERS[key].build(catalogue, settings) for key, settings in scene.rerank.items()),
+        backfill=_backfill(name, scene, channels),
+        candidates=scene.candidates,
+        oversample=scene.oversample,
+        division=Division(
+            scene.deadline.reserve_ms, scene.deadline.recall_share, scene.deadline.rerank_share
+        ),
+        metrics=metrics or NoMetrics(),
+    )
+
+
+def _ranking(name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]]) -> Ranking[Query] | None:
+    if not scene.ranking.enabled:
+        return None
+    scorer = scorers.get(scene.ranking.model)
+    if scorer is None:
+        raise _refused(f"scenes.{name}.ranking.model", f"the model {scene.ranking.model} is not", scorers)
+    return Ranking(scorer, scene.ranking.timeout_ms)
+
+
+def _backfill(
+    name: str, scene: SceneSettings, channels: Mapping[str, Channel[Query]]
+) -> Backfill[Query] | None:
+    if scene.backfill is None:
+        return None
+    channel = channels.get(scene.backfill.channel)
+    if channel is None:
+        raise _refused(
+            f"scenes.{name}.backfill.channel", f"the channel {scene.backfill.channel} is not", channels
+        )
+    return Backfill(channel, scene.backfill.limit)
+
+
+def _refused(key: str, what: str, live: Mapping[str, object]) -> SettingsError:
+    return SettingsError(
+        "scene configuration", [f"{key}: {what} live; live are {', '.join(sorted(live)) or 'none'}"]
+    )

@@ -1,0 +1,214 @@
+"""Reads and checks the scene configuration file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from router.filters.registry import FILTERS
+from router.rerank.registry import RERANKERS
+from router.scenes import problems
+from router.scenes.merge_patch import idle_removals, merge_patch
+from router.scenes.problems import SettingsError, dotted, explain
+from router.scenes.settings import SceneSettings
+from router.scenes.yaml_tree import YamlError, parse
+
+TOP_KEYS = ("defaults", "scenes")
+SCENE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+FILTER_SETTINGS: Mapping[str, type[BaseModel]] = {name: kind.settings for name, kind in FILTERS.items()}
+RERANKER_SETTINGS: Mapping[str, type[BaseModel]] = {name: kind.settings for name, kind in RERANKERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenes:
+    """Every scene of one configuration file.
+
+    by_name  settings by scene, in the file's order
+    source   the file
+    digest   SHA-256 of its bytes, in hexadecimal
+    """
+
+    by_name: Mapping[str, SceneSettings]
+    source: str
+    digest: str
+
+    def __getitem__(self, name: str) -> SceneSettings:
+        return self.by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.by_name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_name)
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+
+def load_scenes(
+    path: Path,
+    known_channels: Collection[str],
+    known_filters: Mapping[str, type[BaseModel]] = FILTER_SETTINGS,
+    known_rerankers: Mapping[str, type[BaseModel]] = RERANKER_SETTINGS,
+    known_models: Collection[str] | None = None,
+) -> Scenes:
+    """The scenes of the file at `path`, every key checked.
+
+    known_channels   channel names that may be used
+    known_filters    settings model by filter name
+    known_rerankers  settings model by reranker name
+    known_models     ranking models that may be used; None = any
+
+    Raises `SettingsError` naming every key that is wrong by its dotted path, and OSError where the file
+    cannot be read.
+    """
+    return read_scenes(
+        path.read_bytes(), str(path), known_channels, known_filters, known_rerankers, known_models
+    )
+
+
+def read_scenes(
+    content: bytes,
+    source: str,
+    known_channels: Collection[str],
+    known_filters: Mapping[str, type[BaseModel]] = FILTER_SETTINGS,
+    known_rerankers: Mapping[str, type[BaseModel]] = RERANKER_SETTINGS,
+    known_models: Collection[str] | None = None,
+) -> Scenes:
+    """As `load_scenes`, of a file's bytes; `source` is how messages call it."""
+    try:
+        raw = parse(content.decode("utf-8"))
+    except (UnicodeDecodeError, YamlError) as error:
+        raise SettingsError(source, [str(error)]) from error
+    defaults, scenes = _sections(source, raw)
+    found: list[str] = []
+    by_name: dict[str, SceneSettings] = {}
+    for name, patch in scenes.items():
+        scene = _Scene(name, defaults, patch, found)
+        settings = scene.read(known_channels, known_filters, known_rerankers, known_models)
+        if settings is not None:
+            by_name[name] = settings
+    if found:
+        raise SettingsError(source, list(dict.fromkeys(found)))
+    return Scenes(by_name, source, hashlib.sha256(content).hexdigest())
+
+
+def _sections(source: str, raw: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    if not isinstance(raw, dict):
+        raise SettingsError(source, ["a mapping with the key scenes is expected; the file holds none"])
+    found = [f"{key}: {problems.unknown('key', key, TOP_KEYS)}" for key in raw if key not in TOP_KEYS]
+    defaults, scenes = raw.get("defaults") or {}, raw.get("scenes")
+    if not isinstance(defaults, dict):
+        found.append("defaults: a mapping of scene keys is expected")
+    if not isinstance(scenes, dict) or not scenes:
+        found.append("scenes: a mapping with at least one scene is expected")
+    else:
+        for name, patch in scenes.items():
+            if not SCENE_NAME.fullmatch(name):
+                found.append(
+                    f"scenes.{name}: a scene's name is a letter, then at most 63 letters, digits or _ . -"
+                )
+            if not isinstance(patch, dict):
+                found.append(f"scenes.{name}: a mapping of scene keys is expected; {{}} takes every default")
+    if found or not isinstance(scenes, dict):
+        raise SettingsError(source, found)
+    return defaults, scenes
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One scene being read; what is wrong with it is added to `found`."""
+
+    name: str
+    defaults: dict[str, Any]
+    patch: dict[str, Any]
+    found: list[str]
+
+    def read(
+        self,
+        known_channels: Collection[str],
+        known_filters: Mapping[str, type[BaseModel]],
+        known_rerankers: Mapping[str, type[BaseModel]],
+        known_models: Collection[str] | None,
+    ) -> SceneSettings | None:
+        """The scene's settings; None where something is wrong with them."""
+        before = len(self.found)
+        for path in idle_removals(self.defaults, self.patch):
+            self.problem(
+                path, "null removes what defaults set, and they set nothing here; {} takes every default"
+            )
+        merged = merge_patch(self.defaults, self.patch)
+        merged["filters"] = self.components("filters", "filter", merged.get("filters"), known_filters)
+        merged["rerank"] = self.components("rerank", "reranker", merged.get("rerank"), known_rerankers)
+        if isinstance(channels := merged.get("channels"), dict):
+            for name in channels:
+                if name not in known_channels:
+                    self.problem(("channels", name), problems.unknown("channel", name, known_channels))
+        try:
+            settings = SceneSettings.model_validate(merged)
+        except ValidationError as error:
+            self.found.extend(explain(error, SceneSettings, self.locate))
+            return None
+        self.check_names(settings, known_channels, known_models)
+        return settings if len(self.found) == before else None
+
+    def components(
+        self, key: str, kind: str, raw: Any, known: Mapping[str, type[BaseModel]]
+    ) -> dict[str, BaseModel]:
+        """Settings by component name, each by the model its registry names."""
+        if raw is None:
+            return {}
+        if not isinstance(raw, dict):
+            self.problem((key,), f"a mapping of {kind} names to their settings is expected, got {raw!r}")
+            return {}
+        read: dict[str, BaseModel] = {}
+        for name, settings in raw.items():
+            model = known.get(name)
+            if model is None:
+                self.problem((key, name), problems.unknown(kind, name, known))
+            elif not isinstance(settings, dict):
+                self.problem((key, name), f"a mapping is expected ({{}} for no settings), got {settings!r}")
+            else:
+                try:
+                    read[name] = model.model_validate(settings)
+                except ValidationError as error:
+                    self.found.extend(explain(error, model, self.locate, within=(key, name)))
+        return read
+
+    def check_names(
+        self, settings: SceneSettings, channels: Collection[str], models: Collection[str] | None
+    ) -> None:
+        """Checks that the backfill channel and the model that the scene names exist."""
+        if settings.backfill is not None and settings.backfill.channel not in channels:
+            name = settings.backfill.channel
+            self.problem(("backfill", "channel"), problems.unknown(f"channel {name}", name, channels))
+        if models is not None and settings.ranking.enabled and settings.ranking.model not in models:
+            name = settings.ranking.model
+            self.problem(("ranking", "model"), problems.unknown(f"model {name}", name, models))
+
+    def problem(self, path: tuple[str, ...], expected: str) -> None:
+        """Notes what is wrong at `path` of this scene."""
+        self.found.append(f"{dotted(self.locate(path))}: {expected}")
+
+    def locate(self, path: problems.Path) -> problems.Path:
+        """Where in the file the value at `path` of this scene comes from: the scene or the defaults."""
+        if not _reaches(self.patch, path) and _reaches(self.defaults, path):
+            return ("defaults", *path)
+        return ("scenes", self.name, *path)
+
+
+def _reaches(tree: Any, path: problems.Path) -> bool:
+    for part in path:
+        is_key = isinstance(tree, dict) and part in tree
+        is_position = isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+        if not (is_key or is_position):
+            return False
+        tree = tree[part]
+    return True

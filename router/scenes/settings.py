@@ -1,0 +1,162 @@
+"""The settings of a scene. Every key has a default; times are milliseconds."""
+
+from __future__ import annotations
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from router.pipeline.candidates import MAX_CHANNELS
+
+STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ChannelSettings(BaseModel):
+    """A recall channel's part in a scene."""
+
+    model_config = STRICT
+
+    share: float = Field(
+        default=1.0,
+        ge=0,
+        description="Part of the candidates, relative to the other channels' shares. 0: only where the "
+        "others have nothing left.",
+    )
+    k: int = Field(default=200, ge=1, le=5000, description="Most items asked for.")
+    timeout_ms: float = Field(
+        default=50.0,
+        gt=0,
+        le=10_000,
+        description="Milliseconds after which the channel is not waited for, within what the request has "
+        "left.",
+    )
+
+
+class BackfillSettings(BaseModel):
+    """The channel asked for more where the filters leave less than a page."""
+
+    model_config = STRICT
+
+    channel: str = Field(default="hot", description="Channel asked; need not be one of the scene's channels.")
+    limit: int = Field(default=2000, ge=1, le=100_000, description="Most items it is ever asked for.")
+
+
+class RankingSettings(BaseModel):
+    """The model that orders the candidates."""
+
+    model_config = STRICT
+
+    enabled: bool = Field(default=True, description="false: candidates stay in recall order.")
+    model: str = Field(default="bst", description="Model on Triton that scores the candidates.")
+    timeout_ms: float = Field(
+        default=100.0,
+        gt=0,
+        le=10_000,
+        description="Milliseconds after which recall order is used, within what the request has left.",
+    )
+
+
+class PageSettings(BaseModel):
+    """How many items an answer holds."""
+
+    model_config = STRICT
+
+    default_size: int = Field(default=20, ge=1, le=100, description="Items where the caller names no number.")
+    max_size: int = Field(
+        default=100,
+        ge=1,
+        le=100,
+        validate_default=True,
+        description="Items at most; a larger wish is coerced.",
+    )
+
+    @field_validator("max_size")
+    @classmethod
+    def _default_fits(cls, max_size: int, info: ValidationInfo) -> int:
+        default_size = info.data.get("default_size")
+        if default_size is not None and max_size < default_size:
+            raise ValueError(f"must be at least default_size ({default_size}), got {max_size}")
+        return max_size
+
+
+class DeadlineSettings(BaseModel):
+    """The time an answer may take and how it is divided among the stages."""
+
+    model_config = STRICT
+
+    budget_ms: float = Field(
+        default=300.0,
+        gt=0,
+        le=10_000,
+        description="Milliseconds for an answer where the caller sets no limit.",
+    )
+    reserve_ms: float = Field(
+        default=5.0,
+        ge=0,
+        le=1000,
+        description="Milliseconds kept back for encoding the answer and its way home; at most half of the "
+        "time.",
+    )
+    recall_share: float = Field(
+        default=0.5, gt=0, le=1, description="Part of the time after which no channel is waited for."
+    )
+    rerank_share: float = Field(
+        default=0.1, ge=0, lt=1, description="Part of the time kept for arranging the page after ranking."
+    )
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> DeadlineSettings:
+        if self.recall_share + self.rerank_share > 1:
+            raise ValueError(
+                "recall_share and rerank_share must sum to at most 1, got "
+                f"{self.recall_share} + {self.rerank_share}"
+            )
+        return self
+
+
+class SceneSettings(BaseModel):
+    """One scene: a placement on a page and how it is filled."""
+
+    model_config = STRICT
+
+    channels: dict[str, ChannelSettings] = Field(
+        default={"hot": ChannelSettings()},
+        description="Recall channels by name, the most telling first: an item recalled by several shows the "
+        "first one's score and trigger.",
+    )
+    candidates: int = Field(default=300, ge=1, le=5000, description="Most candidates ranked.")
+    oversample: float = Field(
+        default=1.5,
+        ge=1,
+        le=10,
+        description="Fusion hands the filters this many times `candidates`, so that they leave enough.",
+    )
+    filters: dict[str, SerializeAsAny[BaseModel]] = Field(
+        default={}, description="Filters by name with their settings, in this order: cheap before dear."
+    )
+    backfill: BackfillSettings | None = Field(
+        default=None, description="Fills a page that the filters leave short; null = it stays short."
+    )
+    ranking: RankingSettings = Field(default=RankingSettings(), description="The model that scores.")
+    rerank: dict[str, SerializeAsAny[BaseModel]] = Field(
+        default={}, description="Rerankers by name with their settings, in this order."
+    )
+    page: PageSettings = Field(default=PageSettings(), description="Number of items in an answer.")
+    deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="Time an answer may take.")
+
+    @field_validator("channels")
+    @classmethod
+    def _something_to_recall(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+        if not channels:
+            raise ValueError("at least one channel is expected")
+        if len(channels) >= MAX_CHANNELS:
+            raise ValueError(f"at most {MAX_CHANNELS - 1} channels are expected, got {len(channels)}")
+        if sum(channel.share for channel in channels.values()) <= 0:
+            raise ValueError("the channels' shares must sum to more than 0")
+        return channels
