@@ -1,0 +1,1 @@
+"""Cleaning rules, one per file, registered in `rules.py`."""

@@ -1,0 +1,10 @@
+"""Masks over event rows."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def all_but(height: int, rows: pl.Series) -> pl.Series:
+    """bool[height], False at `rows` (integer[k]) and True elsewhere."""
+    return pl.repeat(True, height, dtype=pl.Boolean, eager=True).scatter(rows, False)

@@ -1,0 +1,148 @@
+"""From a shop's tables to a sealed data set: dense ids, cleaning, cuts, catalogue, files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from features.profile import PROFILE_FIELDS
+from ingest.catalogue_columns import catalogue_content
+from ingest.cleaning.rules import clean
+from ingest.dense_ids import DenseIds, by_first_appearance, compact
+from ingest.profiles import profile_vocabulary, users_table
+from ingest.settings import IngestSettings
+from ingest.shop_tables import IngestError, Progress, ShopTables
+from ingest.time_cuts import time_cuts
+from snapshot.catalogue import CATALOGUE_FOLDER
+from snapshot.catalogue_writer import write_catalogue
+from snapshot.dataset import EVENTS_NAME, USERS_NAME, Dataset, DatasetStore
+from snapshot.event_codes import EVENT_CODES
+from snapshot.manifest import Manifest
+
+ITEM_ATTRIBUTES = (
+    "category", "standard_category", "brand", "shop", "price", "title", "in_stock", "adult", "created_at",
+)  # fmt: skip
+
+
+def write_dataset(
+    tables: ShopTables,
+    workspace: Path,
+    settings: IngestSettings,
+    seed: int,
+    progress: Progress,
+    created_at: datetime,
+) -> Dataset:
+    """Clean a shop's tables and seal them as the published data set of a workspace.
+
+    Args:
+        tables: from an importer.
+        workspace: folder whose `datasets/` gains the data set.
+        settings: cleaning, cuts and what else can be chosen.
+        seed: of cleaning rules that draw.
+        progress: told stage and share done.
+        created_at: date of the data set, with a time zone.
+
+    Returns:
+        The opened data set.
+
+    Raises:
+        IngestError: no event is left.
+        ItemIdClash: two item ids share a key.
+    """
+    progress("numbering users and items", 0.3)
+    events, user_ids = by_first_appearance(tables.events, "user_id", "user")
+    events, item_ids = by_first_appearance(events, "item_id", "item")
+    events = events.sort("user", "ts_ms", maintain_order=True)
+    cleaned = clean(
+        events, settings.cleaning, seed, lambda rule: progress(f"cleaning: {rule.replace('_', ' ')}", 0.5)
+    )
+    events = events[cleaned.rows]
+    if events.is_empty():
+        raise IngestError(
+            f"{tables.source}: no event is left of {tables.events.height:,}; removed: {cleaned.removed}"
+        )
+    progress("laying out the catalogue", 0.7)
+    events, user_ids = compact(events, "user", user_ids, _ids(tables.users, "user_id"))
+    further_items = tables.items if settings.keep_items_without_events else None
+    events, item_ids = compact(events, "item", item_ids, _ids(further_items, "item_id"))
+    events = events.with_columns((pl.col("ts_ms") // 1_000).alias("ts")).drop("ts_ms")
+    leading = ["user", "item", "event", "ts"]
+    events = events.select(*leading, pl.exclude(leading))
+    cuts = time_cuts(events["ts"], settings.cuts)
+    content = catalogue_content(item_ids, tables.items, events, cuts.valid_from)
+    vocabulary = profile_vocabulary(tables.users)
+    users = users_table(user_ids, tables.users, vocabulary)
+
+    progress("writing the data set", 0.85)
+    store = DatasetStore(workspace / "datasets")
+    staged = store.stage()
+    try:
+        events.write_parquet(staged / EVENTS_NAME, compression="zstd")
+        users.write_parquet(staged / USERS_NAME, compression="zstd")
+        write_catalogue(
+            staged / CATALOGUE_FOLDER,
+            item_ids.ids.to_list(),
+            content.titles,
+            content.columns,
+            content.names,
+            vocabulary,
+        )
+        manifest = Manifest(
+            kind="dataset",
+            created_at=created_at.isoformat(timespec="microseconds"),
+            source=tables.source,
+            rows=_row_counts(tables, events, user_ids, item_ids),
+            time_range=(int(events["ts"].min()), int(events["ts"].max())),  # type: ignore[arg-type]
+            cuts=cuts,
+            switched_off=_switched_off(tables, events),
+            removed={
+                **tables.removed,
+                **{f"cleaning: {rule.replace('_', ' ')}": count for rule, count in cleaned.removed.items()},
+            },
+        )
+        id = store.seal(staged, manifest)
+    finally:
+        store.discard(staged)
+    store.publish(id)
+    progress("data set ready", 1.0)
+    return store.open(id, verify=False)
+
+
+def _ids(table: pl.DataFrame | None, column: str) -> pl.Series:
+    return table[column] if table is not None else pl.Series(column, [], dtype=pl.String)
+
+
+def _row_counts(
+    tables: ShopTables, events: pl.DataFrame, user_ids: DenseIds, item_ids: DenseIds
+) -> dict[str, int]:
+    described = item_ids.ids.is_in(_ids(tables.items, "item_id").implode()).sum()
+    profiled = user_ids.ids.is_in(_ids(tables.users, "user_id").implode()).sum()
+    counts = {
+        "events": events.height,
+        "users": len(user_ids),
+        "users_with_events": events["user"].n_unique(),
+        "users_without_profile": len(user_ids) - int(profiled),
+        "items": len(item_ids),
+        "items_with_events": events["item"].n_unique(),
+        "items_without_attributes": len(item_ids) - int(described),
+    }
+    by_code = dict(events["event"].value_counts().iter_rows())
+    return counts | {f"events_{name}": by_code.get(code, 0) for name, code in EVENT_CODES.items()}
+
+
+def _switched_off(tables: ShopTables, events: pl.DataFrame) -> list[str]:
+    """What the data cannot support: item attributes, profile fields and event types that never occur."""
+    absent = [
+        name
+        for name in ITEM_ATTRIBUTES
+        if not (name == "price" and "price" in events.columns) and not _has_values(tables.items, name)
+    ]
+    absent += [field for field in PROFILE_FIELDS if not _has_values(tables.users, field)]
+    present = set(events["event"].unique())
+    return absent + [name for name, code in EVENT_CODES.items() if code not in present]
+
+
+def _has_values(table: pl.DataFrame | None, column: str) -> bool:
+    return table is not None and column in table.columns and table[column].null_count() < table.height

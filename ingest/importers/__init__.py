@@ -1,0 +1,1 @@
+"""Importers of known log formats, one per file, registered in `registry.py`."""

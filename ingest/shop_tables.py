@@ -1,0 +1,39 @@
+"""What an importer hands over: a shop's events, items and users in one shape, whatever the files were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+Progress = Callable[[str, float], None]
+"""Told what is being done and which share (0…1) of the whole ingest is behind."""
+
+
+class IngestError(Exception):
+    """The shop's data cannot be ingested; the message names what, where and what to do."""
+
+
+@dataclass(frozen=True)
+class ShopTables:
+    """A shop's data before cleaning.
+
+    Attributes:
+        source: where it came from, for people.
+        events: user_id and item_id (str or integer, no nulls), event uint8 (`snapshot.event_codes`), ts_ms
+            int64 (unix milliseconds); optional scene str, position int32, session_id str, quantity float64,
+            price float64 (per piece); further columns as they came.
+        items: item_id str (no nulls), optional category, standard_category, brand, shop, title str,
+            price float64, in_stock, adult bool, created_at int64 (unix seconds); further columns. None
+            where the shop has no items file.
+        users: user_id str (no nulls), optional gender, age_band, city, purchasing_power str; further columns.
+            None where the shop has no users file.
+        removed: rows already left out, by reason.
+    """
+
+    source: str
+    events: pl.DataFrame
+    items: pl.DataFrame | None = None
+    users: pl.DataFrame | None = None
+    removed: dict[str, int] = field(default_factory=dict)
