@@ -1,0 +1,124 @@
+"""Versions on disk: numbering, checksums, refusal, pruning, configurations."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from tests.triton_models import add_tiny_version, stage_tiny_version
+from triton_repo.errors import RepositoryError
+from triton_repo.manifest import MANIFEST, read_manifest, write_manifest
+from triton_repo.repository import COMMITTED_MODELS, ModelRepository
+from triton_repo.settings import ModelSettings
+
+CONTRACT = {
+    "bst": (
+        {
+            "history_item": [-1, 50],
+            "history_event": [-1, 50],
+            "history_age": [-1, 50],
+            "profile": [-1, 4],
+            "context": [-1, 3],
+            "candidate_item": [-1],
+            "candidate_row": [-1],
+        },
+        {"score": [-1]},
+    ),
+    "mind": (
+        {"history_item": [-1, 50], "history_event": [-1, 50], "history_age": [-1, 50]},
+        {"interests": [-1, -1, -1]},
+    ),
+}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> ModelRepository:
+    return ModelRepository(tmp_path / "triton")
+
+
+def parse(path: Path) -> model_config_pb2.ModelConfig:
+    return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+
+
+@pytest.mark.parametrize("model", ["bst", "mind"])
+def test_committed_configurations_hold_the_contract(model: str) -> None:
+    config = parse(COMMITTED_MODELS / model / "config.pbtxt")
+    inputs, outputs = CONTRACT[model]
+    assert (config.name, config.backend, config.max_batch_size) == (model, "onnxruntime", 0)
+    assert {tensor.name: list(tensor.dims) for tensor in config.input} == inputs
+    assert {tensor.name: list(tensor.dims) for tensor in config.output} == outputs
+    assert {tensor.data_type for tensor in config.input} == {model_config_pb2.TYPE_INT32}
+    assert {tensor.data_type for tensor in config.output} == {model_config_pb2.TYPE_FP32}
+    assert config.version_policy.latest.num_versions == 2
+
+
+def test_configuring_copies_the_committed_file_or_changes_only_what_is_asked(
+    repository: ModelRepository,
+) -> None:
+    repository.configure({"bst": ModelSettings(), "mind": ModelSettings(instances=3, intra_op_threads=2)})
+    same, changed = (repository.models_folder / model / "config.pbtxt" for model in ("bst", "mind"))
+    assert same.read_bytes() == (COMMITTED_MODELS / "bst" / "config.pbtxt").read_bytes()
+    expected = parse(COMMITTED_MODELS / "mind" / "config.pbtxt")
+    expected.instance_group[0].count = 3
+    expected.parameters["intra_op_thread_count"].string_value = "2"
+    assert parse(changed) == expected
+
+
+def test_configuring_an_unknown_model_names_the_known_ones(repository: ModelRepository) -> None:
+    with pytest.raises(RepositoryError, match=r"'vgg'.*bst, mind"):
+        repository.configure({"vgg": ModelSettings()})
+
+
+def test_versions_are_numbered_upwards_and_numbers_are_not_reused_after_pruning(
+    repository: ModelRepository,
+) -> None:
+    assert repository.versions("bst") == []
+    assert [add_tiny_version(repository, "bst", seed) for seed in range(12)] == list(range(1, 13))
+    assert repository.prune("bst", keep=2, needed=frozenset({3})) == [1, 2, *range(4, 11)]
+    assert repository.versions("bst") == [3, 11, 12]
+    assert add_tiny_version(repository, "bst", 0) == 13
+    assert repository.manifest("bst", 13).checkpoint == "tiny-0"
+    assert list((repository.root / "staging").iterdir()) == []
+
+
+def test_a_changed_file_is_found_and_refused(repository: ModelRepository) -> None:
+    for seed in (1, 2):
+        add_tiny_version(repository, "bst", seed)
+    model = repository.version_folder("bst", 2) / "model.onnx"
+    torn = model.read_bytes()[:-10]
+    model.write_bytes(torn)
+    with pytest.raises(RepositoryError, match=r"2/model\.onnx is corrupt"):
+        repository.verify("bst", 2)
+    reasons = repository.refuse_corrupt("bst")
+    assert list(reasons) == [2]
+    assert "model.onnx is corrupt" in reasons[2]
+    assert repository.versions("bst") == [1]
+    [refused] = (repository.root / "refused").iterdir()
+    assert (refused / "model.onnx").read_bytes() == torn
+
+
+def test_a_staged_folder_that_is_not_what_it_says_is_not_added(repository: ModelRepository) -> None:
+    staged = stage_tiny_version(repository, "bst", 1)
+    with pytest.raises(RepositoryError, match="holds a version of 'bst', not of 'mind'"):
+        repository.add_version("mind", staged)
+    (staged / "model.onnx").unlink()
+    with pytest.raises(RepositoryError, match=r"model\.onnx is missing"):
+        repository.add_version("bst", staged)
+    (staged / MANIFEST).write_bytes(b'{"model": "bst"')
+    with pytest.raises(RepositoryError, match="not a version manifest"):
+        repository.add_version("bst", staged)
+    (staged / MANIFEST).unlink()
+    with pytest.raises(RepositoryError, match="cannot be read"):
+        repository.add_version("bst", staged)
+    assert repository.versions("bst") == []
+
+
+def test_a_manifest_that_records_nothing_is_refused(repository: ModelRepository) -> None:
+    staged = stage_tiny_version(repository, "bst", 1)
+    manifest = read_manifest(staged)
+    (staged / "model.onnx").unlink()
+    write_manifest(staged, msgspec.structs.replace(manifest, files={}))
+    with pytest.raises(RepositoryError, match="records no file"):
+        repository.add_version("bst", staged)

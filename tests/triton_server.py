@@ -1,0 +1,61 @@
+"""A real Triton with tiny `bst` and `mind` models, for any test that needs one.
+
+`from tests.triton_server import triton` makes the session's server a fixture of the importing module; it is
+shared, so a test that stops, kills or reconfigures its server starts its own with `tiny_triton`.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tritonclient.grpc import InferenceServerClient, InferInput
+
+from tests.triton_models import add_tiny_version
+from triton_repo.repository import ModelRepository
+from triton_repo.server import TritonServer
+from triton_repo.settings import TritonSettings
+
+OUTPUTS = {"bst": "score", "mind": "interests"}
+
+
+def tiny_repository(folder: Path, seed: int = 1) -> ModelRepository:
+    """A repository under `folder` with version 1 of the tiny `bst` and `mind`."""
+    repository = ModelRepository(folder / "triton")
+    for model in OUTPUTS:
+        add_tiny_version(repository, model, seed)
+    return repository
+
+
+@contextmanager
+def tiny_triton(folder: Path, seed: int = 1, **settings: object) -> Iterator[TritonServer]:
+    """A started server over `tiny_repository`, stopped at the end; `settings` as in TritonSettings."""
+    server = TritonServer(
+        tiny_repository(folder, seed), folder / "triton.log", TritonSettings.model_validate(settings)
+    )
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def infer(
+    url: str, model: str, feeds: Mapping[str, np.ndarray], version: str = "", timeout_s: float = 10.0
+) -> np.ndarray:
+    """One blocking inference; the model's only output."""
+    inputs = []
+    for name, values in feeds.items():
+        tensor = InferInput(name, list(values.shape), "INT32")
+        inputs.append(tensor.set_data_from_numpy(values))
+    with InferenceServerClient(url) as client:
+        result = client.infer(model, inputs, model_version=version, client_timeout=timeout_s)
+        return np.asarray(result.as_numpy(OUTPUTS[model]))
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """The session's server: tiny `bst` and `mind` of seed 1, version 1."""
+    with tiny_triton(tmp_path_factory.mktemp("triton")) as server:
+        yield server

@@ -1,0 +1,156 @@
+"""The model repository on disk: configurations, numbered versions, and what is refused."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from triton_repo.errors import RepositoryError
+from triton_repo.manifest import VersionManifest, read_manifest, verify
+from triton_repo.settings import ModelSettings
+
+COMMITTED_MODELS = Path(__file__).parent / "models"
+
+
+class ModelRepository:
+    """The folder `<root>/models` that Triton serves, and beside it what must stay out of Triton's sight.
+
+    `<root>` is `<workspace>/triton`. `staging/` holds versions being written, `refused/` versions that
+    were found corrupt or that the server could not load, kept for whoever wants to know why.
+    """
+
+    def __init__(self, root: Path, configurations: Path = COMMITTED_MODELS) -> None:
+        self.root = root.absolute()
+        self.models_folder = self.root / "models"
+        self._configurations = configurations
+
+    def configure(self, models: Mapping[str, ModelSettings]) -> None:
+        """Writes `config.pbtxt` of each model: the committed one, with the operator's settings in it.
+
+        Raises RepositoryError where no configuration is committed for a model.
+        """
+        for model, settings in models.items():
+            source = self._configurations / model / "config.pbtxt"
+            if not source.is_file():
+                known = sorted(path.parent.name for path in self._configurations.glob("*/config.pbtxt"))
+                raise RepositoryError(
+                    f"model {model!r} has no {source}; configured models are {', '.join(known)}"
+                )
+            text = _with_settings(source.read_text(), settings)
+            target = self.models_folder / model / "config.pbtxt"
+            if target.is_file() and target.read_text() == text:
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write(target, text)
+
+    def versions(self, model: str) -> list[int]:
+        """Version numbers of a model on disk, ascending; empty for a model that has none."""
+        folder = self.models_folder / model
+        if not folder.is_dir():
+            return []
+        return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
+
+    def version_folder(self, model: str, version: int) -> Path:
+        """Where a version lies, whether or not it exists."""
+        return self.models_folder / model / str(version)
+
+    def manifest(self, model: str, version: int) -> VersionManifest:
+        """The manifest of a version; RepositoryError where it cannot be read."""
+        return read_manifest(self.version_folder(model, version))
+
+    def stage(self, model: str) -> Path:
+        """A fresh folder to write a version into, on the same file system as the versions."""
+        staging = self.root / "staging"
+        staging.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f"{model}-", dir=staging))
+
+    def add_version(self, model: str, staged: Path) -> int:
+        """Moves a written version folder in as the next version, in one rename, and returns its number.
+
+        Raises RepositoryError where the folder does not match its manifest or is another model's.
+        """
+        manifest = verify(staged)
+        if manifest.model != model:
+            raise RepositoryError(f"{staged} holds a version of {manifest.model!r}, not of {model!r}")
+        staged.chmod(0o755)
+        for path in (*staged.rglob("*"), staged):
+            _sync(path)
+        parent = self.models_folder / model
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            version = max(self.versions(model), default=0) + 1
+            try:
+                # Renaming onto a folder that another exporter has just filled fails: take the next number.
+                staged.rename(parent / str(version))
+            except OSError as error:
+                if (parent / str(version)).exists():
+                    continue
+                raise RepositoryError(f"{staged} cannot become version {version}: {error}") from error
+            _sync(parent)
+            return version
+
+    def verify(self, model: str, version: int) -> VersionManifest:
+        """Compares a version with its manifest's checksums; RepositoryError names the file that differs."""
+        return verify(self.version_folder(model, version))
+
+    def refuse(self, model: str, version: int) -> Path:
+        """Takes a version out of Triton's sight, into `refused/`, and returns where it lies now."""
+        refused = self.root / "refused"
+        refused.mkdir(parents=True, exist_ok=True)
+        target = Path(tempfile.mkdtemp(prefix=f"{model}-{version}-", dir=refused))
+        self.version_folder(model, version).rename(target)
+        return target
+
+    def refuse_corrupt(self, model: str) -> dict[int, str]:
+        """Refuses every version that does not match its manifest; version → reason, one line each."""
+        reasons = {}
+        for version in self.versions(model):
+            try:
+                self.verify(model, version)
+            except RepositoryError as error:
+                reasons[version] = f"{error} (moved to {self.refuse(model, version)})"
+        return reasons
+
+    def prune(self, model: str, keep: int, needed: frozenset[int] = frozenset()) -> list[int]:
+        """Removes all but the newest `keep` versions and those in `needed`; returns what was removed."""
+        versions = self.versions(model)
+        spare = [version for version in versions[: max(0, len(versions) - keep)] if version not in needed]
+        for version in spare:
+            folder = self.version_folder(model, version)
+            # A folder that vanishes file by file would be a torn version: it leaves by one rename first.
+            doomed = self.stage(model)
+            folder.rename(doomed)
+            shutil.rmtree(doomed)
+        return spare
+
+
+def _with_settings(text: str, settings: ModelSettings) -> str:
+    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    before = config.SerializeToString(deterministic=True)
+    for group in config.instance_group:
+        group.count = settings.instances
+    config.parameters["intra_op_thread_count"].string_value = str(settings.intra_op_threads)
+    if config.SerializeToString(deterministic=True) == before:
+        return text
+    return text_format.MessageToString(config)
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

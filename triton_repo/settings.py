@@ -1,0 +1,49 @@
+"""Settings of the embedded Triton server and of the models it serves."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelSettings(BaseModel):
+    """How the embedded server runs one model; every instance of every version is a process of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    instances: int = Field(
+        default=1, ge=1, le=64, description="Processes per version; each holds about 150 MB."
+    )
+    intra_op_threads: int = Field(
+        default=1,
+        ge=0,
+        le=256,
+        description="Threads inside one operator; 0 lets ONNX Runtime take every core.",
+    )
+
+
+class TritonSettings(BaseModel):
+    """The embedded Triton server. It listens on 127.0.0.1 only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    grpc_port: int = Field(default=0, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
+    http_port: int = Field(default=0, ge=0, le=65535, description="HTTP port; 0 takes a free one.")
+    metrics_port: int = Field(default=0, ge=0, le=65535, description="Prometheus port; 0 takes a free one.")
+    models: dict[str, ModelSettings] = Field(
+        default_factory=lambda: {"bst": ModelSettings(), "mind": ModelSettings()},
+        description="Models the server loads, and how it runs them.",
+    )
+    start_timeout_s: float = Field(default=60.0, gt=0, description="Seconds until every model must be ready.")
+    stop_timeout_s: float = Field(default=15.0, gt=0, description="Seconds between SIGTERM and SIGKILL.")
+    load_timeout_s: float = Field(default=60.0, gt=0, description="Seconds loading a new version may take.")
+    restart_initial_s: float = Field(
+        default=0.2, gt=0, description="Seconds before a dead server is restarted."
+    )
+    restart_max_s: float = Field(
+        default=10.0,
+        gt=0,
+        description="Longest pause in seconds between two restarts; it doubles up to this.",
+    )
+    steady_after_s: float = Field(
+        default=30.0, gt=0, description="Seconds a restarted server must live for the pause to start over."
+    )
+    keep_versions: int = Field(default=4, ge=2, description="Versions of a model kept on disk.")
+    log_verbosity: int = Field(default=0, ge=0, le=9, description="Triton's --log-verbose.")
