@@ -8,7 +8,7 @@ import numpy as np
 
 from features.history import HISTORY_LENGTH
 from models.interaction_log import InteractionLog
-from models.samples import SamplePoints, _slices
+from models.samples import SamplePoints, flat_slices
 from models.settings import NegativeSettings
 
 REDRAWS = 8
@@ -116,7 +116,7 @@ class NegativeSampler:
         start = impressions.position_before(points.user, points.now - self.settings.impression_window)
         lengths = np.minimum(np.maximum(end - start, 0), 4 * drawn.shape[1])
         row = np.repeat(np.arange(len(points)), lengths)
-        item = impressions.item[_slices(end - lengths, lengths)].astype(np.int64)
+        item = impressions.item[flat_slices(end - lengths, lengths)].astype(np.int64)
         free = ~np.isin(row * (self.log.items + 1) + item, self._taken_keys(points))
         row, item = row[free], item[free]
         _, unique = np.unique(row * (self.log.items + 1) + item, return_index=True)

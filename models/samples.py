@@ -44,11 +44,11 @@ class SamplePoints:
             self.history_end[rows],
             self.positives[rows],
             np.concatenate(([0], np.cumsum(lengths))),
-            self.taken_items[_slices(self.taken_offsets[:-1][rows], lengths)],
+            self.taken_items[flat_slices(self.taken_offsets[:-1][rows], lengths)],
         )
 
 
-def _slices(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def flat_slices(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """int64[sum(lengths)]: the positions of many slices, one after another."""
     before = np.cumsum(lengths) - lengths
     return np.arange(int(lengths.sum())) - np.repeat(before, lengths) + np.repeat(starts, lengths)
@@ -96,7 +96,7 @@ def cut_points(
     stops = np.searchsorted(keys, keys[points] + settings.horizon, side="right")
     lengths = stops - points
     point = np.repeat(np.arange(len(points)), lengths)
-    taken = _slices(points, lengths)
+    taken = flat_slices(points, lengths)
     taken_item, taken_ts = item[taken], ts[taken]
 
     order = np.lexsort((rng.random(len(taken)), taken_ts, taken_item, point))

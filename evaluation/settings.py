@@ -1,0 +1,58 @@
+"""Settings of the offline evaluation."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from models.settings import NegativeSettings
+
+
+class ItemCfSettings(BaseModel):
+    """The item-CF baseline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window_hours: float = Field(
+        168.0, gt=0, description="Items one shopper takes within a window of this many hours belong together."
+    )
+    half_life_days: float = Field(
+        90.0, gt=0, description="Days after which a window counts half when similarities are counted."
+    )
+    neighbours: int = Field(500, ge=1, description="Neighbours kept of each item.")
+    shrinkage: float = Field(
+        1.0, ge=0, description="Added to the cosine's denominator, so that one shared window proves little."
+    )
+    category_weight: float = Field(
+        0.01, ge=0, description="Weight of the similarity of categories beside that of items."
+    )
+    history_half_life_days: float = Field(
+        14.0, gt=0, description="Days after which an item of the asked shopper's history counts half."
+    )
+
+
+class EvaluationSettings(BaseModel):
+    """What is measured, on how much, from which seed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: int = Field(1, ge=0, description="Seed of the draws of points, negatives and shoppers.")
+    ks: tuple[int, ...] = Field((10, 50, 200), min_length=1, description="Cuts k of HR, NDCG and recall.")
+    ranking_points: int = Field(3000, ge=1, description="Sample points in the ranking table.")
+    ranking_positives: int = Field(8, ge=1, description="Positives of one sample point at most.")
+    ranking_negatives: int = Field(100, ge=1, description="Negatives of one sample point.")
+    ranking_k: int = Field(10, ge=1, description="k of HR and NDCG among a point's candidates.")
+    negative_sources: NegativeSettings = Field(
+        default_factory=NegativeSettings, description="Where the ranking table's negatives come from."
+    )
+    max_users: int = Field(2000, ge=1, description="Shoppers in the recall table.")
+    fused_total: int = Field(200, ge=1, description="Budget of fusion and of each channel beside it, items.")
+    rank_candidates: int = Field(
+        300, ge=1, description="Fused candidates that the ranking model scores in the full path."
+    )
+    item_cf: ItemCfSettings = Field(default_factory=ItemCfSettings)
+
+    @model_validator(mode="after")
+    def _cuts_are_positive(self) -> EvaluationSettings:
+        if min(self.ks) < 1:
+            raise ValueError(f"ks must all be at least 1, got {self.ks}")
+        return self
