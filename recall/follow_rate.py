@@ -38,7 +38,9 @@ class FollowRate:
         """The rates in a log of what shoppers took, sorted by user and ts, each (user, item) once."""
         earlier = events_within(taken, taken, window) - 1
         followed = np.bincount(taken.item, weights=earlier, minlength=item_count + 1)
-        return cls(taken, item_count, window, strength, followed / max(len(taken.item), 1))
+        # One follow more for every item (Laplace) keeps the rate of what never followed anything above 0.
+        prior = (followed + 1) / (len(taken.item) + item_count)
+        return cls(taken, item_count, window, strength, prior)
 
     def of(
         self, block: Block, triggers: NDArray[np.integer], targets: NDArray[np.integer]

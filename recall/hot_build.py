@@ -90,7 +90,7 @@ def _below_one(share: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _heat_by_item(items: NDArray[np.int32], heat: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    return np.bincount(items, weights=heat, minlength=length)
+    return np.bincount(items, weights=heat, minlength=length).astype(np.float64)
 
 
 def _stack(lists: list[ItemLists]) -> ItemLists:

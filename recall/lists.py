@@ -77,19 +77,23 @@ class ItemLists:
 def ranked_lists(
     rows: NDArray[np.integer],
     items: NDArray[np.integer],
-    scores: NDArray[np.floating],
+    scores: NDArray[np.number],
     row_count: int,
     limit: int,
 ) -> ItemLists:
-    """Sort loose (row, item, score) entries into lists: best first, ties by the smaller item, at most `limit`.
+    """Sort loose (row, item, score) entries into lists: best first, ties by the smaller item.
 
-    The three inputs are of equal length, rows in 0…row_count−1; each (row, item) stands at most once.
+    The inputs are of equal length, rows in 0…row_count − 1, scores not negative; each (row, item) stands at most
+    once. Each row keeps its `limit` best.
     """
-    order = np.lexsort((items, -scores.astype(np.float64), rows))
+    scores = scores.astype(np.float32)
+    # The bits of a float that is not negative rise with it: row and score fit one integer, half the sorting.
+    key = (rows.astype(np.int64) << 32) - scores.view(np.int32)
+    order = np.lexsort((items, key))
     rows, items, scores = rows[order], items[order], scores[order]
     starts = np.searchsorted(rows, np.arange(row_count))
     rank = np.arange(len(rows)) - starts[rows]
     kept = rank < limit
     offsets = np.zeros(row_count + 1, np.int64)
     np.cumsum(np.bincount(rows[kept], minlength=row_count), out=offsets[1:])
-    return ItemLists(offsets, items[kept].astype(np.int32), scores[kept].astype(np.float32))
+    return ItemLists(offsets, items[kept].astype(np.int32), scores[kept])

@@ -52,12 +52,16 @@ def item_neighbours(taken: Interactions, source: BuildSource, settings: Ranki2iS
     rate = _rate(taken, source, settings)
     rows: list[NDArray] = [np.empty(0, np.int64)]
     items: list[NDArray] = [np.empty(0, np.int32)]
-    scores: list[NDArray] = [np.empty(0, np.float64)]
+    scores: list[NDArray] = [np.empty(0, np.float32)]
     for block in trigger_blocks(taken.events, taken.events, size, settings.pairs_per_block):
-        row, item, similarity = _similar(taken, source, settings, block, weight, scale)
-        rows.append(row)
-        items.append(item)
-        scores.append(similarity * rate.of(block, row, item).astype(np.float64) ** settings.rate_exponent)
+        row, item, score = _similar(taken, source, settings, block, weight, scale)
+        score *= rate.of(block, row, item) ** settings.rate_exponent
+        best = _best_of_each_row(
+            np.searchsorted(row, np.arange(block[0], block[1] + 1)), score, settings.neighbours
+        )
+        rows.append(row[best])
+        items.append(item[best])
+        scores.append(score[best])
     return ranked_lists(
         np.concatenate(rows), np.concatenate(items), np.concatenate(scores), size + 1, settings.neighbours
     )
