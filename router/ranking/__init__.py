@@ -1,0 +1,1 @@
+"""Ranking on Triton: the scorer, and the shopper's interests for recall."""

@@ -1,0 +1,55 @@
+"""Scoring candidates by BST on Triton."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recall.query import Query
+from router.pipeline.candidates import Candidates
+from router.pipeline.stages import NO_MODEL, DependencyError, Model
+from router.ranking.settings import RankingSettings
+from router.ranking.shopper import history_inputs, model_version
+from router.ranking.triton_client import TritonClient
+
+
+class TritonScorer:
+    """The pipeline's Scorer: one call per request, the history once for all candidates."""
+
+    def __init__(self, client: TritonClient, settings: RankingSettings) -> None:
+        self._client = client
+        self._model = settings.model
+        self._timeout_s = settings.score_timeout_ms / 1000
+
+    def model(self, query: Query) -> Model:
+        """The model and version that `score` asks for this query; NO_MODEL where its snapshot names none."""
+        version = model_version(query, self._model)
+        return Model(self._model, version) if version else NO_MODEL
+
+    async def score(
+        self, query: Query, candidates: Candidates, timeout_s: float | None = None
+    ) -> NDArray[np.float32]:
+        """Probability float32[n] that the shopper takes each candidate; NaN where the model answers NaN.
+
+        Waits `timeout_s` seconds, by default what the settings say. Raises DependencyError where the
+        snapshot names no version of the model, or Triton is down, too slow, or refuses.
+        """
+        count = len(candidates)
+        if count == 0:
+            return np.empty(0, np.float32)
+        version = model_version(query, self._model)
+        if not version:
+            raise DependencyError(f"the snapshot names no version of {self._model}; train and publish one")
+        inputs = {
+            **history_inputs(query),
+            "profile": query.profile_codes[None],
+            "context": query.context_codes[None],
+            "candidate_item": candidates.items,
+            "candidate_row": np.zeros(count, np.int32),
+        }
+        scores = await self._client.infer(
+            self._model, version, inputs, "score", self._timeout_s if timeout_s is None else timeout_s
+        )
+        if scores.shape != (count,):
+            raise DependencyError(
+                f"{self._model} version {version} answered {list(scores.shape)} scores for {count} candidates"
+            )
+        return scores
