@@ -17,7 +17,7 @@ from ingest.shop_tables import IngestError, Progress, ShopTables
 from ingest.time_cuts import time_cuts
 from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.catalogue_writer import write_catalogue
-from snapshot.dataset import EVENTS_NAME, USERS_NAME, Dataset, DatasetStore
+from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, DatasetStore
 from snapshot.event_codes import EVENT_CODES
 from snapshot.manifest import Manifest
 
@@ -81,6 +81,7 @@ def write_dataset(
     try:
         events.write_parquet(staged / EVENTS_NAME, compression="zstd")
         users.write_parquet(staged / USERS_NAME, compression="zstd")
+        _items_table(item_ids, tables.items).write_parquet(staged / ITEMS_NAME, compression="zstd")
         write_catalogue(
             staged / CATALOGUE_FOLDER,
             item_ids.ids.to_list(),
@@ -112,6 +113,12 @@ def write_dataset(
 
 def _ids(table: pl.DataFrame | None, column: str) -> pl.Series:
     return table[column] if table is not None else pl.Series(column, [], dtype=pl.String)
+
+
+def _items_table(ids: DenseIds, items: pl.DataFrame | None) -> pl.DataFrame:
+    table = pl.DataFrame({"item_id": ids.ids}).with_row_index("item", offset=1)
+    table = table.with_columns(pl.col("item").cast(pl.Int32))
+    return table if items is None else table.join(items, on="item_id", how="left", maintain_order="left")
 
 
 def _row_counts(

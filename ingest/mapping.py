@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -63,6 +64,18 @@ class EventsMapping(_Section):
     exclude: dict[str, list[str]] = Field(
         default={}, description="The file's column → values whose rows are no shopping (postage, fees)."
     )
+
+    not_before: datetime | None = Field(
+        default=None, description="Events earlier than this are wrong and left out; ISO 8601, UTC by default."
+    )
+    not_after: datetime | None = Field(
+        default=None, description="Events later than this are wrong and left out; ISO 8601, UTC by default."
+    )
+
+    @field_validator("not_before", "not_after")
+    @classmethod
+    def _in_utc(cls, moment: datetime | None) -> datetime | None:
+        return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
     @field_validator("event_names", mode="before")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -28,8 +28,13 @@ class UnreadableFile(IngestError):
         super().__init__(f"{path}{where}: {fault}")
 
 
-def read_table(path: Path, header: Sequence[str] | None = None) -> pl.DataFrame:
-    """Read a CSV, TSV or Parquet file whole.
+def read_table(
+    path: Path,
+    header: Sequence[str] | None = None,
+    dtypes: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
+    rows: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Read a CSV, TSV or Parquet file in one pass, keeping no more of it than asked for.
 
     CSV values stay strings, so that ids such as "00123" survive; empty values become null. Categorical and
     enumerated Parquet columns become strings.
@@ -37,6 +42,8 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> pl.DataFrame:
     Args:
         path: the file.
         header: column names of a CSV file that has no header line.
+        dtypes: types to read columns as; values that do not fit become null.
+        rows: a filter on the columns as they stand in the file.
 
     Raises:
         UnreadableFile: the file is missing, empty, not UTF-8, or a line has another number of values than
@@ -44,35 +51,31 @@ def read_table(path: Path, header: Sequence[str] | None = None) -> pl.DataFrame:
     """
     if not path.is_file():
         raise UnreadableFile(path, None, None, "there is no such file")
-    if path.suffix.lower() in PARQUET_SUFFIXES:
-        return _read_parquet(path)
-    if path.suffix.lower() not in CSV_SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix not in TABLE_SUFFIXES:
         raise UnreadableFile(path, None, None, f"is neither CSV nor Parquet ({', '.join(TABLE_SUFFIXES)})")
-    separator = _separator(path)
+    separator = "\t" if suffix == ".tsv" else ","
     try:
-        return pl.read_csv(
-            path,
-            separator=separator,
-            has_header=header is None,
-            new_columns=list(header) if header else None,
-            schema=dict.fromkeys(header, pl.String) if header else None,
-            infer_schema=False,
-            raise_if_empty=True,
-        )
+        if suffix in PARQUET_SUFFIXES:
+            table = pl.scan_parquet(path, glob=False)
+        else:
+            table = pl.scan_csv(
+                path,
+                separator=separator,
+                has_header=header is None,
+                new_columns=list(header) if header else None,
+                infer_schema=False,
+                glob=False,
+            )
+        if rows is not None:
+            table = table.filter(rows)
+        casts = [pl.col(name).cast(dtype, strict=False) for name, dtype in (dtypes or {}).items()]
+        texts = pl.col(pl.Categorical, pl.Enum).cast(pl.String)
+        return table.with_columns(texts).with_columns(casts).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
+        if suffix in PARQUET_SUFFIXES:
+            raise UnreadableFile(path, None, None, f"is no readable Parquet file ({error})") from error
         raise _located(path, separator, header) or UnreadableFile(path, None, None, str(error)) from error
-
-
-def _read_parquet(path: Path) -> pl.DataFrame:
-    try:
-        table = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UnreadableFile(path, None, None, f"is no readable Parquet file ({error})") from error
-    return table.with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-
-
-def _separator(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
 
 
 def _located(path: Path, separator: str, header: Sequence[str] | None) -> UnreadableFile | None:

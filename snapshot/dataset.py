@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 EVENTS_NAME = "events.parquet"
 USERS_NAME = "users.parquet"
+ITEMS_NAME = "items.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,16 @@ class Dataset:
         import polars as pl
 
         return pl.read_parquet(self.path / USERS_NAME)
+
+    def items(self) -> pl.DataFrame:
+        """Everything the shop said about its items, in words; the catalogue holds the same in codes.
+
+        Columns: item int32 (row r holds item r + 1), item_id str, then the shop's columns (category, brand,
+        title, … and unknown ones), null where unknown.
+        """
+        import polars as pl
+
+        return pl.read_parquet(self.path / ITEMS_NAME)
 
 
 class DatasetStore(SealedFolders[Dataset]):

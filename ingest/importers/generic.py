@@ -59,6 +59,7 @@ def read(folder: Path, now: datetime) -> ShopTables:
     events, removed = keep_usable(
         events, mapping.events.all_event_names, int(now.timestamp() * 1_000) + _DAY_MS, path.name
     )
+    events, misdated = _within_period(events, mapping.events, path)
     taken = {*mapping.items.from_events.values(), *mapping.users.from_events.values()}
     items, item_faults = _attributes(folder, "item", mapping.items, events)
     users, user_faults = _attributes(folder, "user", mapping.users, events)
@@ -67,7 +68,7 @@ def read(folder: Path, now: datetime) -> ShopTables:
         events=events.drop(taken & set(events.columns) - {"price", "quantity"}),
         items=items,
         users=users,
-        removed=excluded | removed | item_faults | user_faults,
+        removed=excluded | removed | misdated | item_faults | user_faults,
     )
 
 
@@ -136,6 +137,23 @@ def _events_as_ours(raw: pl.DataFrame, mapping: EventsMapping, path: Path) -> pl
             *(pl.col(name).cast(pl.String) for name in texts if name in events.columns),
         )
     )
+
+
+def _within_period(
+    events: pl.DataFrame, mapping: EventsMapping, path: Path
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    removed = {}
+    for name, moment, keep in (
+        ("not_before", mapping.not_before, pl.Expr.__ge__),
+        ("not_after", mapping.not_after, pl.Expr.__le__),
+    ):
+        if moment is None:
+            continue
+        within = events.filter(keep(pl.col("ts_ms"), int(moment.timestamp() * 1_000)))
+        if within.height < events.height:
+            removed[f"{path.name}: excluded by {name}"] = events.height - within.height
+            events = within
+    return events, removed
 
 
 def _attributes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -38,43 +39,44 @@ def read(folder: Path, now: datetime) -> ShopTables:
         IngestError: a column is missing, no row can be used, or the category tree runs in a circle.
         UnreadableFile: a file is broken; named with row and column.
     """
-    raw = _read(folder, _EVENTS).rename({"visitorid": "user_id", "itemid": "item_id"})
-    events = raw.with_columns(
-        (pl.col(name).cast(pl.Int64, strict=False) for name in ("user_id", "item_id")),
-    ).with_columns(pl.col("timestamp").cast(pl.Int64, strict=False).alias("ts_ms"))
-    events, removed = keep_usable(
-        events.drop("timestamp"), _EVENT_NAMES, int(now.timestamp() * 1_000), _EVENTS
-    )
+    numbers = dict.fromkeys(("timestamp", "visitorid", "itemid"), pl.Int64)
+    raw = _read(folder, _EVENTS, dtypes=numbers)
+    events = raw.rename({"visitorid": "user_id", "itemid": "item_id", "timestamp": "ts_ms"})
+    events, removed = keep_usable(events, _EVENT_NAMES, int(now.timestamp() * 1_000), _EVENTS)
     latest = _latest_properties(folder, int(events["ts_ms"].max()))  # type: ignore[arg-type]
     items = latest.join(_roots(_read(folder, _TREE)), left_on="category", right_on="categoryid", how="left")
     items, faults = item_attributes(items.sort("item_id"), "item_properties")
     return ShopTables(source=f"RetailRocket ({folder})", events=events, items=items, removed=removed | faults)
 
 
-def _read(folder: Path, name: str) -> pl.DataFrame:
-    table = read_table(folder / name)
-    missing = [column for column in _COLUMNS[name] if column not in table.columns]
-    if missing:
+def _read(
+    folder: Path,
+    name: str,
+    dtypes: Mapping[str, type[pl.DataType]] | None = None,
+    rows: pl.Expr | None = None,
+) -> pl.DataFrame:
+    try:
+        return read_table(folder / name, dtypes=dtypes, rows=rows).select(_COLUMNS[name])
+    except pl.exceptions.ColumnNotFoundError as error:
         raise IngestError(
-            f"{folder / name}: has no column {', '.join(missing)}; it has {', '.join(table.columns)}"
-        )
-    return table
+            f"{folder / name}: lacks a column of {', '.join(_COLUMNS[name])} ({error}); "
+            "bring the file as it was published"
+        ) from error
 
 
 def _latest_properties(folder: Path, end_ms: int) -> pl.DataFrame:
     """item_id, category, in_stock as str, by the latest values up to `end_ms`."""
     wanted = {"categoryid": "category", "available": "in_stock"}
-    parts = [_read(folder, name).filter(pl.col("property").is_in(list(wanted))) for name in _PROPERTIES]
-    properties = (
-        pl.concat(parts, how="vertical")
-        .with_columns(pl.col("timestamp").cast(pl.Int64, strict=False))
-        .filter(pl.col("timestamp") <= end_ms)
+    # Every item has a category, so the other properties need not be held to know all items.
+    properties = pl.concat(
+        _read(folder, name, {"timestamp": pl.Int64}, pl.col("property").is_in(list(wanted)))
+        for name in _PROPERTIES
     )
-    items = pl.concat([part["itemid"] for part in parts]).unique().alias("item_id").to_frame()
+    items = properties.select(pl.col("itemid").unique().sort().alias("item_id"))
+    known = properties.filter(pl.col("timestamp") <= end_ms).sort("timestamp", maintain_order=True)
     for name, ours in wanted.items():
         values = (
-            properties.filter(pl.col("property") == name)
-            .sort("timestamp", maintain_order=True)
+            known.filter(pl.col("property") == name)
             .group_by("itemid")
             .agg(pl.col("value").last().alias(ours))
         )

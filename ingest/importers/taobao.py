@@ -35,11 +35,9 @@ def read(folder: Path, now: datetime) -> ShopTables:
         IngestError: no row can be used.
         UnreadableFile: the file is broken; named with row and column.
     """
-    table = read_table(folder / _FILE, header=_HEADER)
-    numbers = (pl.col(name).cast(pl.Int64, strict=False) for name in ("user_id", "item_id", "category"))
-    events = table.with_columns(
-        *numbers, (pl.col("timestamp").cast(pl.Int64, strict=False) * 1_000).alias("ts_ms")
-    ).drop("timestamp")
+    numbers = dict.fromkeys(("user_id", "item_id", "category", "timestamp"), pl.Int64)
+    table = read_table(folder / _FILE, header=_HEADER, dtypes=numbers)
+    events = table.with_columns((pl.col("timestamp") * 1_000).alias("ts_ms")).drop("timestamp")
     events, removed = keep_usable(events, _EVENT_NAMES, int(now.timestamp() * 1_000), _FILE)
     published = events.filter(pl.col("ts_ms").is_between(_FIRST_MS, _END_MS, closed="left"))
     if published.height < events.height:
