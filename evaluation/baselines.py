@@ -51,9 +51,7 @@ class ItemCf:
             popularity_scores(log.behaviours, log.items, before),
         )
 
-    def scores(
-        self, items: np.ndarray, ts: np.ndarray, offsets: np.ndarray, now: np.ndarray
-    ) -> np.ndarray:
+    def scores(self, items: np.ndarray, ts: np.ndarray, offsets: np.ndarray, now: np.ndarray) -> np.ndarray:
         """float32[B, N+1]: every item's score for each history; column 0 is 0.
 
         items: int32[h], ts: int64[h], flat histories; offsets: int64[B+1]; now: int64[B]. Popularity breaks

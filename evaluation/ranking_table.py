@@ -12,7 +12,7 @@ from features.history import HISTORY_LENGTH
 from models.bst import Bst
 from models.interaction_log import InteractionLog
 from models.negatives import NegativeSampler
-from models.samples import SamplePoints, flat_slices, cut_points
+from models.samples import SamplePoints, cut_points, flat_slices
 from models.settings import SampleSettings
 from models.train_bst import LabelledPoints, score_points, with_candidates
 from snapshot.manifest import Cuts
@@ -54,9 +54,7 @@ def ranking_table(
     table = {}
     for row, scores in rows.items():
         present = labelled["validation"].items > 0
-        to_probability = fit_platt(
-            labelled["validation"].labels[present], scores["validation"][present]
-        )
+        to_probability = fit_platt(labelled["validation"].labels[present], scores["validation"][present])
         table[row] = _measure(
             labelled["test"], scores["test"], to_probability(scores["test"]), settings.ranking_k
         )
@@ -73,7 +71,9 @@ def item_cf_scores(item_cf: ItemCf, log: InteractionLog, labelled: LabelledPoint
     scores = np.zeros(labelled.items.shape)
     for start in range(0, len(labelled.points), 256):
         rows = slice(start, start + 256)
-        items, ts, offsets = visible_history(log, labelled.points.select(np.arange(len(labelled.points))[rows]))
+        items, ts, offsets = visible_history(
+            log, labelled.points.select(np.arange(len(labelled.points))[rows])
+        )
         dense = item_cf.scores(items, ts, offsets, labelled.points.now[rows])
         scores[rows] = np.take_along_axis(dense, labelled.items[rows], axis=1)
     return np.log(scores + 1e-9)
@@ -97,7 +97,9 @@ def _measure(
     label = labelled.labels[present]
     user = np.broadcast_to(labelled.points.user[:, None], present.shape)[present]
     # Ties are broken by the candidates' order, which must not put the positives first.
-    shuffled = np.random.default_rng(0).permuted(np.tile(np.arange(scores.shape[1]), (len(scores), 1)), axis=1)
+    shuffled = np.random.default_rng(0).permuted(
+        np.tile(np.arange(scores.shape[1]), (len(scores), 1)), axis=1
+    )
     masked = np.take_along_axis(np.where(present, scores, -np.inf), shuffled, axis=1)
     order = np.take_along_axis(shuffled, np.argsort(-masked, axis=1, kind="stable"), axis=1)
     hits = np.take_along_axis(labelled.labels.astype(bool) & present, order, axis=1)

@@ -1,13 +1,14 @@
 """Behavior Sequence Transformer for CTR (Chen et al. 2019, arXiv:1905.06874), with a shared history.
 
 The paper puts the candidate into the shopper's sequence and lets every token attend to every other, so the
-history must be computed again for each candidate. By default (`mask_candidate`) the history here does not look
-at the candidate: its part is computed once per shopper, each candidate attends to the history and to itself,
-and the first layer of the MLP is split into a half computed once per shopper and a half per candidate.
+history must be computed again for each candidate. By default (`mask_candidate`) the history here does not
+look at the candidate: its part is computed once per shopper, each candidate attends to the history and to
+itself, and the first layer of the MLP is split into a half computed once per shopper and one per candidate.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -23,7 +24,8 @@ from models.transformer import MASKED, TransformerBlock
 
 EVENTS = 6  # event codes 1…5, 0 = padding
 TOKEN_FIELDS = ("category", "brand")
-SIDE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band", "popularity_band")
+SIDE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
+POPULARITY_BANDS = 32  # two per unit of log1p(shoppers)
 
 
 class History(NamedTuple):
@@ -61,8 +63,8 @@ class Bst(nn.Module):
         self.code_counts = dict(features.code_counts)
         self.profile_counts = tuple(profile_counts)
         width, side = settings.dimension, settings.side_dimension
-        self.tables = ItemTables(features)
-        self.item_embedding = nn.Embedding(features.items + 1, width, sparse=True)
+        self.tables = ItemTables(features, settings.min_item_users)
+        self.item_embedding = nn.Embedding(self.tables.id_rows, width, sparse=True)
         self.token_embeddings = nn.ModuleDict(
             {field: nn.Embedding(self.code_counts[field] + 1, width) for field in TOKEN_FIELDS}
         )
@@ -72,6 +74,7 @@ class Bst(nn.Module):
         self.side_embeddings = nn.ModuleDict(
             {field: nn.Embedding(self.code_counts[field] + 1, side) for field in SIDE_FIELDS}
         )
+        self.popularity_embedding = nn.Embedding(POPULARITY_BANDS, side)
         self.profile_embeddings = nn.ModuleList(
             nn.Embedding(count + 1, side) for count in self.profile_counts
         )
@@ -82,12 +85,11 @@ class Bst(nn.Module):
         )
         self.cross_features = CrossFeatures()
         user_width = HISTORY_LENGTH * width + side * (len(self.profile_counts) + len(CONTEXT_SIZES)) + 1
-        candidate_width = 2 * width + side * len(SIDE_FIELDS) + 1 + self.cross_features.width
+        candidate_width = 2 * width + side * (len(SIDE_FIELDS) + 1) + 1 + self.cross_features.width
         first, *rest = settings.hidden
         self.user_half = nn.Linear(user_width, first)
         self.candidate_half = nn.Linear(candidate_width, first, bias=False)
-        widths = [first, *rest, 1]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise([first, *rest, 1]))
         self.dropout = nn.Dropout(settings.dropout)
         self._reset()
 
@@ -102,9 +104,9 @@ class Bst(nn.Module):
 
     def _item_token(self, items: Tensor) -> Tensor:
         """float32[..., d] from safe ids: item, category and brand, summed."""
-        own = items
+        own = self.tables.id_row[items]
         if self.training and self.settings.id_dropout > 0:
-            own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, items)
+            own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, own)
         token: Tensor = self.item_embedding(own)
         for field, embedding in self.token_embeddings.items():
             token = token + embedding(self.tables.codes(field, items))
@@ -140,13 +142,24 @@ class Bst(nn.Module):
         half: Tensor = self.user_half(torch.cat([flat, *codes, length], dim=-1))
         return half
 
-    def _candidate_half(self, items: Tensor, token: Tensor, encoded: Tensor, cross: Tensor) -> Tensor:
+    def _popularity(self, items: Tensor, own: Tensor | None) -> Tensor:
+        """float32[...]: log1p of the shoppers who took each item, not counting the `own` many asked about."""
+        popularity = self.tables.popularity[items]
+        if own is None:
+            return popularity
+        return torch.log1p((torch.expm1(popularity) - own).clamp(min=0))
+
+    def _candidate_half(
+        self, items: Tensor, token: Tensor, encoded: Tensor, cross: Tensor, own: Tensor | None = None
+    ) -> Tensor:
         """float32[..., first]; token and encoded: float32[..., d] before and after the transformer."""
         side = [
             embedding(self.tables.codes(field, items)) for field, embedding in self.side_embeddings.items()
         ]
-        popularity = self.tables.popularity[items][..., None]
-        half: Tensor = self.candidate_half(torch.cat([token, encoded, *side, popularity, cross], dim=-1))
+        popularity = self._popularity(items, own)
+        side.append(self.popularity_embedding((popularity * 2).clamp(0, POPULARITY_BANDS - 1).long()))
+        columns = [token, encoded, *side, popularity[..., None], cross]
+        half: Tensor = self.candidate_half(torch.cat(columns, dim=-1))
         return half
 
     def _head(self, first: Tensor) -> Tensor:
@@ -167,7 +180,14 @@ class Bst(nn.Module):
     # ---- shared form --------------------------------------------------------------------------------------
 
     def _shared_logits(
-        self, history: History, user: Tensor, layers: list[Tensor], items: Tensor, mask: Tensor, rows: Rows
+        self,
+        history: History,
+        user: Tensor,
+        layers: list[Tensor],
+        items: Tensor,
+        mask: Tensor,
+        rows: Rows,
+        own: Tensor | None = None,
     ) -> Tensor:
         """float32[G, C].
 
@@ -184,7 +204,7 @@ class Bst(nn.Module):
         encoded = token
         for block, tokens in zip(self.blocks, layers, strict=True):
             encoded = block.attend_shared(encoded, tokens, mask[:, None])
-        return self._head(user + self._candidate_half(items, token, encoded, cross))
+        return self._head(user + self._candidate_half(items, token, encoded, cross, own))
 
     def _encode_history(self, history: History) -> tuple[list[Tensor], Tensor]:
         """Each block's input tokens, float32[B, T, d] each, and the last block's output."""
@@ -203,20 +223,26 @@ class Bst(nn.Module):
         profile: Tensor,
         context: Tensor,
         candidates: Tensor,
+        own: Tensor | None = None,
     ) -> Tensor:
-        """Logits float32[B, C] of candidates int[B, C], C for each history: the form training uses."""
+        """Logits float32[B, C] of candidates int[B, C], C for each history: the form training uses.
+
+        own: float32[B, C], 1 where the shopper is among those whom the candidate's popularity counts. In
+        training that would tell the answer, so they are counted out; None where nobody is to be.
+        """
         history = self._history(history_item, history_event, history_age)
         batch, width = candidates.shape
         if not self.settings.mask_candidate:
             rows = torch.arange(batch, device=candidates.device).repeat_interleave(width)
-            flat = self._replicated_logits(history, profile, context, candidates.flatten(), rows)
+            own = own if own is None else own.flatten()
+            flat = self._replicated_logits(history, profile, context, candidates.flatten(), rows, own)
             return flat.reshape(batch, width)
         layers, encoded = self._encode_history(history)
         user = self._user_half(encoded, history, profile, context)[:, None, :]
         items = self.tables.known(candidates)
         mask = ((1 - history.present) * MASKED)[:, None, :]
         zero = torch.zeros_like(items[:, :1])
-        return self._shared_logits(history, user, layers, items, mask, Rows(zero, zero))
+        return self._shared_logits(history, user, layers, items, mask, Rows(zero, zero), own)
 
     def logits(
         self,
@@ -261,7 +287,13 @@ class Bst(nn.Module):
     # ---- replicated form ----------------------------------------------------------------------------------
 
     def _replicated_logits(
-        self, history: History, profile: Tensor, context: Tensor, items: Tensor, row: Tensor
+        self,
+        history: History,
+        profile: Tensor,
+        context: Tensor,
+        items: Tensor,
+        row: Tensor,
+        own: Tensor | None = None,
     ) -> Tensor:
         """One sequence history + candidate per candidate; logits float32[n]."""
         items = self.tables.known(items)
@@ -284,7 +316,7 @@ class Bst(nn.Module):
             history.age,
         ).squeeze(1)
         user = self._user_half(sequence[:, :-1], history, profile[row], context[row])
-        return self._head(user + self._candidate_half(items, token, sequence[:, -1], cross))
+        return self._head(user + self._candidate_half(items, token, sequence[:, -1], cross, own))
 
     def forward(
         self,
@@ -299,9 +331,9 @@ class Bst(nn.Module):
         """Probability float32[n] that the shopper takes each candidate.
 
         history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50);
-        profile: int32[B, 4]; context: int32[B, 3]; candidate_item: int32[n]; candidate_row: int32[n], the row
-        of the candidate's shopper. Ids and codes outside their tables count as unknown (0), in eager mode as in
-        an exported graph. An empty history scores by the other features.
+        profile: int32[B, 4]; context: int32[B, 3]; candidate_item: int32[n]; candidate_row: int32[n], the
+        row of the candidate's shopper. Ids and codes outside their tables count as unknown (0), in eager mode
+        as in an exported graph. An empty history scores by the other features.
         """
         return torch.sigmoid(
             self.logits(
@@ -322,7 +354,7 @@ def plain_replicated_scores(
 ) -> Tensor:
     """What `model` gives, computed the plain way: every candidate with its own copy of the history.
 
-    Arguments as in `Bst.forward`; returns float32[n]. The reference of parity tests and the peer of benchmarks.
+    Arguments as in `Bst.forward`; returns float32[n]. The reference of parity tests and benchmarks.
     """
     row = candidate_row.clamp(0, history_item.shape[0] - 1).long()
     history = model._history(history_item, history_event, history_age)

@@ -143,7 +143,7 @@ def load_checkpoint(folder: Path) -> tuple[Bst | Mind, ModelRecord]:
         raise CheckpointError(f"{path} does not have the checksum in {RECORD_NAME}; train the model again")
     try:
         weights = safetensors.torch.load(content)
-        features = ItemFeatures.blank(record.items, record.code_counts)
+        features = ItemFeatures.from_weights(weights, record.code_counts)
         model: Bst | Mind
         if record.model == "bst":
             settings = BstSettings.model_validate(record.hyperparameters)

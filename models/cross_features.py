@@ -25,7 +25,7 @@ def _history_weights() -> tuple[Tensor, Tensor]:
 
 
 class CrossFeatures(nn.Module):
-    """For each of `MATCH_FIELDS`: how often, how recently and by which events the history holds the candidate's.
+    """For each of `MATCH_FIELDS`: how often, how lately and by which events the history holds it.
 
     Counts by event and counts that decay with age pass through log1p; the age bucket of the latest match is
     embedded, with one code for "never".
@@ -50,8 +50,8 @@ class CrossFeatures(nn.Module):
     ) -> Tensor:
         """float32[G, C, `width`].
 
-        candidate_keys, history_keys: int64[G, C] and int64[G, S] for each of `MATCH_FIELDS`; equal keys match;
-        a history key of −1 matches nothing. event, age: int64[G, S], codes within their tables.
+        candidate_keys, history_keys: int64[G, C] and int64[G, S] for each of `MATCH_FIELDS`; equal keys
+        match; a history key of −1 matches nothing. event, age: int64[G, S], codes within their tables.
         """
         weights = torch.cat((self.by_event[event], self.by_age[age]), dim=-1)
         age = age[:, None, :]

@@ -56,7 +56,7 @@ class EventColumns:
 
 
 def _keys(user: np.ndarray, ts: np.ndarray) -> np.ndarray:
-    """int64: user and time as one number that sorts like the pair; times are cut to 0…2^34 (the year 2514)."""
+    """int64: user and time as one number that sorts like the pair; times are cut to 0…2^34 (year 2514)."""
     moment = np.clip(np.asarray(ts, dtype=np.int64), 0, _TIME_SPAN - 1)
     return np.asarray(user, dtype=np.int64) * _TIME_SPAN + moment
 
@@ -109,3 +109,25 @@ class InteractionLog:
         """int64[N+1]: behaviours of each item strictly before `before` (unix seconds)."""
         early = self.behaviours.ts < before
         return np.bincount(self.behaviours.item[early], minlength=self.items + 1)
+
+    def taken_pairs(self, before: int) -> TakenPairs:
+        """Which shopper took which item strictly before `before` (unix seconds)."""
+        early = self.behaviours.ts < before
+        width = self.items + 1
+        keys = self.behaviours.user[early].astype(np.int64) * width + self.behaviours.item[early]
+        return TakenPairs(np.unique(keys), width)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenPairs:
+    """A set of (shopper, item) pairs; keys: int64, ascending, user · width + item."""
+
+    keys: np.ndarray
+    width: int
+
+    def contain(self, user: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """bool[B, C] for user int[B] and items int[B, C]."""
+        if not len(self.keys):
+            return np.zeros(items.shape, dtype=bool)
+        wanted = user[:, None].astype(np.int64) * self.width + items
+        return self.keys[np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)] == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from snapshot.catalogue import Catalogue
 
-CODE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band", "popularity_band")
+CODE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,16 @@ class ItemFeatures:
             field: np.ascontiguousarray(getattr(catalogue, field), dtype=np.int32) for field in CODE_FIELDS
         }
         code_counts = {field: int(column.max(initial=0)) for field, column in codes.items()}
-        for field in ("category", "brand", "shop"):
+        for field in ("category", "standard_category", "brand", "shop"):
             code_counts[field] = max(code_counts[field], int(getattr(catalogue, f"{field}_count")))
         popularity = np.nan_to_num(np.asarray(catalogue.popularity, dtype=np.float32))
         return cls(codes=codes, code_counts=code_counts, popularity=popularity)
 
     @classmethod
-    def blank(cls, items: int, code_counts: dict[str, int]) -> ItemFeatures:
-        """Tables of the right sizes filled with zeros; loading a checkpoint's weights fills them."""
-        codes = {field: np.zeros(items + 1, dtype=np.int32) for field in CODE_FIELDS}
-        return cls(codes, dict(code_counts), np.zeros(items + 1, dtype=np.float32))
+    def from_weights(cls, weights: Mapping[str, Tensor], code_counts: dict[str, int]) -> ItemFeatures:
+        """The tables inside a network's saved weights; raises KeyError where one is missing."""
+        tables = {name: weights[f"tables.{name}"].numpy() for name in (*CODE_FIELDS, "popularity")}
+        return cls({field: tables[field] for field in CODE_FIELDS}, dict(code_counts), tables["popularity"])
 
     @property
     def items(self) -> int:
@@ -57,11 +58,20 @@ def safe_codes(codes: Tensor, size: int) -> Tensor:
 
 
 class ItemTables(nn.Module):
-    """`ItemFeatures` as buffers: ids come in, codes come out, inside the graph."""
+    """`ItemFeatures` as buffers: ids come in, codes come out, inside the graph.
 
-    def __init__(self, features: ItemFeatures) -> None:
+    Items taken by fewer than `min_users` shoppers share row 0 of the id embedding, that of the unknown item:
+    a vector learned from one or two shoppers is memory, not knowledge. `id_rows` counts the rows.
+    """
+
+    def __init__(self, features: ItemFeatures, min_users: int) -> None:
         super().__init__()
         self.items = features.items
+        common = features.popularity >= np.log1p(np.float32(min_users)) - 1e-6
+        common[0] = False
+        id_row = np.where(common, np.cumsum(common), 0).astype(np.int32)
+        self.id_rows = int(id_row.max(initial=0)) + 1
+        self.register_buffer("id_row", torch.from_numpy(id_row), persistent=False)
         for field in CODE_FIELDS:
             self.register_buffer(field, torch.from_numpy(features.codes[field].copy()))
         self.register_buffer("popularity", torch.from_numpy(features.popularity.copy()))

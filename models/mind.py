@@ -31,8 +31,8 @@ def squash(capsules: Tensor) -> Tensor:
 class Mind(nn.Module):
     """Turns a history into several interest vectors, in the same space as the item vectors.
 
-    `item_embedding` has sparse gradients: only rows of the batch are updated. Routing starts from logits drawn
-    once from `routing_seed`, so the graph is deterministic.
+    `item_embedding` has sparse gradients: only rows of the batch are updated. Routing starts from logits
+    drawn once from `routing_seed`, so the graph is deterministic.
     """
 
     def __init__(self, settings: MindSettings, features: ItemFeatures, routing_seed: int = 0) -> None:
@@ -40,8 +40,8 @@ class Mind(nn.Module):
         self.settings = settings
         self.code_counts = dict(features.code_counts)
         width = settings.dimension
-        self.tables = ItemTables(features)
-        self.item_embedding = nn.Embedding(features.items + 1, width, sparse=True)
+        self.tables = ItemTables(features, settings.min_item_users)
+        self.item_embedding = nn.Embedding(self.tables.id_rows, width, sparse=True)
         self.field_embeddings = nn.ModuleDict(
             {field: nn.Embedding(self.code_counts[field] + 1, width) for field in POOLED_FIELDS}
         )
@@ -72,9 +72,9 @@ class Mind(nn.Module):
 
     def pooled(self, items: Tensor) -> Tensor:
         """float32[..., D]: the average of the embeddings of id, category and brand, from safe ids."""
-        own = items
+        own = self.tables.id_row[items]
         if self.training and self.settings.id_dropout > 0:
-            own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, items)
+            own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, own)
         total: Tensor = self.item_embedding(own)
         for field, embedding in self.field_embeddings.items():
             total = total + embedding(self.tables.codes(field, items))
@@ -126,7 +126,7 @@ class Mind(nn.Module):
         """Interests float32[B, K, D] of length 1; an interest that is not active is all zero.
 
         history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50). Short
-        histories have fewer interests (`active_interests`), an empty one has none. Ids outside the tables count as
+        histories have fewer interests (`active_interests`), an empty one has none. Ids outside the tables are
         unknown.
         """
         event = safe_codes(history_event, EVENTS)

@@ -24,6 +24,11 @@ class BstSettings(BaseModel):
     )
     side_dimension: int = Field(8, ge=1, description="Width of the embedding of a side feature, floats.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations dropped in training.")
+    min_item_users: int = Field(
+        5,
+        ge=0,
+        description="Items taken by fewer shoppers before the validation cut have no embedding of their own.",
+    )
     id_dropout: float = Field(
         0.1,
         ge=0,
@@ -50,10 +55,15 @@ class MindSettings(BaseModel):
     power: float = Field(
         2.0,
         ge=0,
-        description="Power p of label-aware attention: 0 weighs all interests alike, large picks the nearest.",
+        description="Power p of label-aware attention: 0 weighs all interests alike, large picks one.",
     )
     temperature: float = Field(
         0.07, gt=0, description="Cosines are divided by this before the softmax; no unit."
+    )
+    min_item_users: int = Field(
+        1,
+        ge=0,
+        description="Items taken by fewer shoppers before the validation cut have no embedding of their own.",
     )
     id_dropout: float = Field(
         0.1, ge=0, lt=1, description="Share of item ids replaced by the unknown item's in training."

@@ -111,6 +111,7 @@ def train_bst(
             )
     validation = with_candidates(held_out, sampler, samples.negatives, rng)
     model = Bst(settings, features, profile_counts)
+    counted = log.taken_pairs(cuts.valid_from)
 
     def losses() -> Iterator[Callable[[], Tensor]]:
         for batch in shuffled_batches(points, training.batch_size, rng):
@@ -119,7 +120,8 @@ def train_bst(
             def loss(labelled: LabelledPoints = labelled) -> Tensor:
                 shoppers = encode_shoppers(log, labelled.points)
                 items = torch.from_numpy(labelled.items)
-                logits = model.grouped_logits(*shoppers.all, items)
+                own = torch.from_numpy(counted.contain(labelled.points.user, labelled.items)).float()
+                logits = model.grouped_logits(*shoppers.all, items, own)
                 present = items > 0
                 return functional.binary_cross_entropy_with_logits(
                     logits[present], torch.from_numpy(labelled.labels)[present]

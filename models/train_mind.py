@@ -38,7 +38,7 @@ def nearest_items(interests: Tensor, item_vectors: Tensor, k: int) -> np.ndarray
 def recall_at(
     model: Mind, log: InteractionLog, points: SamplePoints, k: int, batch_size: int = 256
 ) -> dict[str, float]:
-    """recall@k and hit_rate@k of the points' positives over the whole catalogue, each point weighing alike."""
+    """recall@k and hit_rate@k of the points' positives over the catalogue, points weighing alike."""
     vectors = model.item_vectors()
     hits, targets = [], []
     for batch in ordered_batches(points, batch_size):

@@ -1,0 +1,127 @@
+"""The whole offline evaluation of one data set and its two checkpoints."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from evaluation.baselines import ItemCf
+from evaluation.queries import test_shoppers
+from evaluation.ranking_table import ranking_table
+from evaluation.recall_table import Fuse, recall_table
+from evaluation.report import EvaluationReport
+from evaluation.settings import EvaluationSettings
+from features.history import encode_history
+from models.checkpoint import ModelRecord, load_bst, load_mind
+from models.interaction_log import InteractionLog
+from models.mind import Mind
+from recall.build import build_channels, open_channels
+from recall.channel import BuildSource, Services
+from recall.query import Query
+from recall.settings import RecallSettings
+from snapshot.dataset import Dataset
+
+STEPS = ("reading the log", "item-CF", "ranking table", "building channels", "recall table")
+
+StepProgress = Callable[[str, int, int], None]
+"""Told (step, done, of) before each of `STEPS` and, with an empty step, at the end."""
+
+
+def no_progress(step: str, done: int, of: int) -> None:
+    """A `StepProgress` that shows nothing."""
+
+
+def evaluate(
+    dataset: Dataset,
+    bst_checkpoint: Path,
+    mind_checkpoint: Path,
+    recall_settings: RecallSettings,
+    fuse: Fuse,
+    quotas: Mapping[str, float],
+    settings: EvaluationSettings = EvaluationSettings(),
+    progress: StepProgress = no_progress,
+) -> EvaluationReport:
+    """Measures ranking and recall on what happens from the data set's `cuts.test_from` on.
+
+    Recall channels and baselines are built, in a temporary folder, from events before `test_from`.
+    fuse: `router.fusion.quota.fuse`; quotas: channel → share of the fused candidates.
+
+    Raises CheckpointError where a checkpoint cannot be read, ValueError where one belongs to another data set
+    or the test range is empty.
+    """
+    bst, bst_record = load_bst(bst_checkpoint)
+    mind, mind_record = load_mind(mind_checkpoint)
+    cuts = dataset.manifest.cuts
+    for folder, record in ((bst_checkpoint, bst_record), (mind_checkpoint, mind_record)):
+        if record.dataset != dataset.manifest.id:
+            raise ValueError(
+                f"{folder} was trained on data set {record.dataset}, not {dataset.manifest.id}; train again"
+            )
+    progress(STEPS[0], 0, len(STEPS))
+    events = dataset.events().select("user", "item", "event", "ts").collect()
+    users = dataset.users()
+    log = InteractionLog.from_frames(
+        events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
+    )
+    progress(STEPS[1], 1, len(STEPS))
+    item_cf = ItemCf.fit(log, cuts.test_from, settings.item_cf)
+    progress(STEPS[2], 2, len(STEPS))
+    ranking = ranking_table(log, cuts, bst, item_cf, settings)
+    progress(STEPS[3], 3, len(STEPS))
+    rng = np.random.default_rng(settings.seed)
+    shoppers = test_shoppers(log, users, cuts.test_from, settings.max_users, recall_settings.triggers, rng)
+    source = BuildSource(
+        events=events.filter(pl.col("ts") < cuts.test_from),
+        users=users,
+        catalogue=dataset.catalogue,
+        now=cuts.test_from - 1,
+        item_vectors=mind.item_vectors().numpy(),
+        seed=settings.seed,
+    )
+    with tempfile.TemporaryDirectory(prefix="evaluation-") as folder:
+        build_channels(source, Path(folder), recall_settings)
+        channels = open_channels(
+            Path(folder), dataset.catalogue, Services(_embed_with(mind)), recall_settings
+        )
+        progress(STEPS[4], 4, len(STEPS))
+        recall = recall_table(
+            shoppers,
+            channels,
+            quotas,
+            fuse,
+            item_cf,
+            bst,
+            ks=settings.ks,
+            fused_total=settings.fused_total,
+            rank_candidates=settings.rank_candidates,
+        )
+    progress("", len(STEPS), len(STEPS))
+    return EvaluationReport(
+        dataset=dataset.manifest.id,
+        source=dataset.manifest.source,
+        ranking=ranking,
+        recall=recall,
+        quotas=quotas,
+        settings=settings.model_dump(mode="json"),
+        models={"bst": _facts(bst_record), "mind": _facts(mind_record)},
+        shoppers=len(shoppers),
+    )
+
+
+def _embed_with(mind: Mind) -> Callable[[Query], Awaitable[np.ndarray]]:
+    async def embed_history(query: Query) -> np.ndarray:
+        history = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
+        with torch.inference_mode():
+            interests: np.ndarray = mind(*(torch.from_numpy(column)[None] for column in history))[0].numpy()
+        return interests
+
+    return embed_history
+
+
+def _facts(record: ModelRecord) -> dict[str, object]:
+    return {"seed": record.seed, "steps": record.steps, "validation": record.metrics}

@@ -1,0 +1,104 @@
+"""Test shoppers as recall queries: what the router would ask at the test cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from features.context import encode_context
+from features.profile import PROFILE_FIELDS
+from models.interaction_log import InteractionLog
+from recall.query import Query
+from recall.settings import TriggerSettings
+from recall.triggers import select_triggers
+from snapshot.event_codes import PURCHASE
+
+QUERY_HISTORY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TestShopper:
+    """One shopper at the test cut.
+
+    query: all that happened before; targets: int32[t], distinct items taken from the cut on, t ≥ 1;
+    new_targets: int32[≤ t], those never taken before.
+    """
+
+    __test__ = False
+
+    query: Query
+    targets: np.ndarray
+    new_targets: np.ndarray
+
+
+def test_shoppers(
+    log: InteractionLog,
+    users: pl.DataFrame,
+    test_from: int,
+    max_users: int,
+    triggers: TriggerSettings,
+    rng: np.random.Generator,
+) -> list[TestShopper]:
+    """Shoppers who take something from `test_from` on; at most `max_users`, drawn by `rng`, by user index."""
+    behaviours = log.behaviours
+    active = np.unique(behaviours.user[behaviours.ts >= test_from])
+    if len(active) > max_users:
+        active = np.sort(rng.choice(active, max_users, replace=False))
+    profiles = _profiles(users)
+    return [_shopper(log, int(user), profiles, test_from, triggers) for user in active]
+
+
+test_shoppers.__test__ = False  # type: ignore[attr-defined]
+
+
+def _profiles(users: pl.DataFrame) -> dict[int, tuple[str, Mapping[str, str]]]:
+    fields = [field for field in PROFILE_FIELDS if field in users.columns]
+    names = users["user_id"] if "user_id" in users.columns else users["user"].cast(pl.String)
+    return {
+        user: (name, {field: value for field, value in zip(fields, values, strict=True) if value is not None})
+        for user, name, *values in zip(users["user"], names, *(users[field] for field in fields), strict=True)
+    }
+
+
+def _shopper(
+    log: InteractionLog,
+    user: int,
+    profiles: Mapping[int, tuple[str, Mapping[str, str]]],
+    test_from: int,
+    triggers: TriggerSettings,
+) -> TestShopper:
+    behaviours = log.behaviours
+    first, last = behaviours.offsets[user], behaviours.offsets[user + 1]
+    cut = int(first + np.searchsorted(behaviours.ts[first:last], test_from))
+    recent = slice(max(first, cut - QUERY_HISTORY), cut)
+    items, events, ts = (
+        np.ascontiguousarray(column[recent][::-1])
+        for column in (behaviours.item, behaviours.event, behaviours.ts)
+    )
+    chosen, weights = select_triggers(items, events, ts, test_from, settings=triggers)
+    before = slice(first, cut)
+    bought = behaviours.event[before] == PURCHASE
+    targets = np.unique(behaviours.item[cut:last])
+    user_id, profile = profiles[user]
+    query = Query(
+        scene="evaluation",
+        user_id=user_id,
+        now=test_from,
+        history_items=items,
+        history_events=events,
+        history_ts=ts,
+        triggers=chosen,
+        trigger_weights=weights,
+        profile=profile,
+        profile_codes=log.profile[user],
+        context_codes=encode_context(test_from),
+        excluded=np.empty(0, np.int32),
+        purchased_items=behaviours.item[before][bought],
+        purchased_ts=behaviours.ts[before][bought],
+        model_versions={},
+        arms={},
+    )
+    return TestShopper(query, targets, np.setdiff1d(targets, behaviours.item[before]))

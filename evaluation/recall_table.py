@@ -1,0 +1,151 @@
+"""The recall table: each channel alone, baselines, fusion, and the full path ranked by BST."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from evaluation.baselines import ItemCf
+from evaluation.metrics import hit_rate, ndcg, recall
+from evaluation.queries import TestShopper
+from features.history import HISTORY_LENGTH, encode_history
+from models.bst import Bst
+from recall.channel import Channel, Recalled
+
+NO_ITEM = 0
+
+
+class Fused(Protocol):
+    """What fusion answers: items in order, best first."""
+
+    @property
+    def items(self) -> np.ndarray:
+        """int32[m], no item twice."""
+        ...
+
+
+class Fuse(Protocol):
+    """Fusion, as `router.fusion.quota.fuse`."""
+
+    def __call__(self, recalled: Sequence[Recalled], shares: np.ndarray, total: int, /) -> Fused:
+        """recalled: one answer per channel; shares: float64[c]; total: most items wanted."""
+        ...
+
+
+def recall_table(
+    shoppers: Sequence[TestShopper],
+    channels: Mapping[str, Channel],
+    quotas: Mapping[str, float],
+    fuse: Fuse,
+    item_cf: ItemCf,
+    bst: Bst,
+    *,
+    ks: Sequence[int],
+    fused_total: int,
+    rank_candidates: int,
+) -> dict[str, dict[str, float]]:
+    """Row → column → value. Targets of a shopper are the distinct items taken from the test cut on.
+
+    Rows: popularity and item_cf (from the histories the models see); each channel alone and their fusion by
+    `quotas` (channel → share; channels without one are not fused), all with a budget of `fused_total` items;
+    `fused_bst`, the full path, where BST orders `rank_candidates` fused items.
+    Columns: recall@k, hr@k and ndcg@k for each of `ks`, and recall@k over new targets only (`new_recall@k`),
+    for the shoppers who have some. A channel with fewer than k items is measured on what it gives.
+
+    Raises ValueError where there is no shopper or a quota names an unknown channel.
+    """
+    if not shoppers:
+        raise ValueError("no shopper takes anything in the test range; move the data set's cuts")
+    unknown = sorted(set(quotas) - set(channels))
+    if unknown:
+        raise ValueError(f"quotas name channels that are not built: {', '.join(unknown)}")
+    depth = max(fused_total, rank_candidates, *ks)
+    answers = asyncio.run(_ask(shoppers, channels, depth))
+    ranked: dict[str, list[np.ndarray]] = {"popularity": [], "item_cf": []}
+    by_popularity = np.argsort(-item_cf.popularity, kind="stable")
+    by_popularity = by_popularity[by_popularity > 0][:depth]
+    ranked["popularity"] = [by_popularity[:fused_total]] * len(shoppers)
+    ranked["item_cf"] = _item_cf_items(item_cf, shoppers, fused_total)
+    for name in channels:
+        ranked[name] = [answer[name].items[:fused_total] for answer in answers]
+    names = [name for name in channels if quotas.get(name, 0) > 0]
+    shares = np.array([quotas[name] for name in names], dtype=np.float64)
+    fused, scored = [], []
+    for shopper, answer in zip(shoppers, answers, strict=True):
+        columns = [answer[name] for name in names]
+        fused.append(np.asarray(fuse(columns, shares, fused_total).items))
+        candidates = np.asarray(fuse(columns, shares, rank_candidates).items)
+        scored.append(_ranked_by(bst, shopper, candidates))
+    ranked["fused"], ranked["fused_bst"] = fused, scored
+    return {name: measure(shoppers, items, ks) for name, items in ranked.items()}
+
+
+def measure(
+    shoppers: Sequence[TestShopper], ranked: Sequence[np.ndarray], ks: Sequence[int]
+) -> dict[str, float]:
+    """Columns of one row; ranked: int[m] items for each shopper, best first, m of any length."""
+    targets = np.array([len(shopper.targets) for shopper in shoppers])
+    new = np.array([len(shopper.new_targets) for shopper in shoppers])
+    width = max(ks)
+    hits = np.zeros((len(shoppers), width), dtype=bool)
+    new_hits = np.zeros_like(hits)
+    for row, (shopper, items) in enumerate(zip(shoppers, ranked, strict=True)):
+        items = items[:width]
+        hits[row, : len(items)] = np.isin(items, shopper.targets)
+        new_hits[row, : len(items)] = np.isin(items, shopper.new_targets)
+    columns: dict[str, float] = {}
+    for k in ks:
+        columns[f"recall@{k}"] = float(recall(hits, targets, k).mean())
+        columns[f"hr@{k}"] = float(hit_rate(hits, k).mean())
+        columns[f"ndcg@{k}"] = float(ndcg(hits, targets, k).mean())
+        seeking = new > 0
+        columns[f"new_recall@{k}"] = (
+            float(recall(new_hits[seeking], new[seeking], k).mean()) if seeking.any() else float("nan")
+        )
+    return columns
+
+
+async def _ask(
+    shoppers: Sequence[TestShopper], channels: Mapping[str, Channel], k: int
+) -> list[dict[str, Recalled]]:
+    return [
+        {name: await channel.recall(shopper.query, k) for name, channel in channels.items()}
+        for shopper in shoppers
+    ]
+
+
+def _item_cf_items(item_cf: ItemCf, shoppers: Sequence[TestShopper], count: int) -> list[np.ndarray]:
+    """The best items by item-CF from the part of each history that the models see."""
+    ranked = []
+    for start in range(0, len(shoppers), 128):
+        queries = [shopper.query for shopper in shoppers[start : start + 128]]
+        items = np.concatenate([query.history_items[:HISTORY_LENGTH] for query in queries])
+        ts = np.concatenate([query.history_ts[:HISTORY_LENGTH] for query in queries])
+        lengths = [min(len(query.history_items), HISTORY_LENGTH) for query in queries]
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        scores = item_cf.scores(items, ts, offsets, np.array([query.now for query in queries]))
+        scores[:, NO_ITEM] = -np.inf
+        count = min(count, scores.shape[1] - 1)
+        best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+        ranked.extend(np.take_along_axis(best, order, axis=1))
+    return ranked
+
+
+def _ranked_by(bst: Bst, shopper: TestShopper, candidates: np.ndarray) -> np.ndarray:
+    query = shopper.query
+    history = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
+    item = torch.from_numpy(candidates.astype(np.int32))
+    with torch.inference_mode():
+        score = bst(
+            *(torch.from_numpy(column)[None] for column in history),
+            torch.from_numpy(np.asarray(query.profile_codes, dtype=np.int32))[None],
+            torch.from_numpy(query.context_codes)[None],
+            item,
+            torch.zeros_like(item),
+        )
+    return candidates[np.argsort(-score.numpy(), kind="stable")]

@@ -1,0 +1,86 @@
+"""The evaluation's result: one readable table, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from snapshot.durable_files import write_durably
+
+Rows = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """What `evaluate` measured.
+
+    dataset: id; source: the data set's source; ranking, recall: row → column → value; quotas: channel →
+    share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table.
+    """
+
+    dataset: str
+    source: str
+    ranking: Rows
+    recall: Rows
+    quotas: Mapping[str, float]
+    settings: Mapping[str, Any]
+    models: Mapping[str, Any]
+    shoppers: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; NaN (nothing to measure) becomes null."""
+        return {
+            "dataset": self.dataset,
+            "source": self.source,
+            "ranking": _plain(self.ranking),
+            "recall": _plain(self.recall),
+            "quotas": dict(self.quotas),
+            "settings": dict(self.settings),
+            "models": dict(self.models),
+            "shoppers": self.shoppers,
+        }
+
+    def write(self, path: Path) -> None:
+        """Writes the JSON to `path`, durably; makes its folder."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, (json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n").encode())
+
+    def as_table(self) -> Group:
+        """Both halves as tables for `rich.print`; the best value of each column is bold."""
+        return Group(
+            _table(f"Ranking of sampled candidates · {self.source}", self.ranking),
+            _table(f"Recall over the catalogue · {self.shoppers} shoppers", self.recall),
+        )
+
+
+def _plain(rows: Rows) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {column: None if math.isnan(value) else value for column, value in row.items()}
+        for name, row in rows.items()
+    }
+
+
+def _table(title: str, rows: Rows) -> Table:
+    columns = list(next(iter(rows.values()), {}))
+    best = {}
+    for column in columns:
+        values = [row[column] for row in rows.values() if not math.isnan(row[column])]
+        best[column] = (min if column == "log_loss" else max)(values, default=math.nan)
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, row in rows.items():
+        cells = [
+            "–" if math.isnan(row[c]) else f"[bold]{row[c]:.4f}[/]" if row[c] == best[c] else f"{row[c]:.4f}"
+            for c in columns
+        ]
+        table.add_row(name, *cells)
+    return table
