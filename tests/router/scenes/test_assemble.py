@@ -1,0 +1,125 @@
+"""A scene's pipeline out of settings and live components, asked for a page."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from router.pipeline.runner import channels_of
+from router.scenes.assemble import assemble
+from router.scenes.describe import describe
+from router.scenes.load import load_scenes, read_scenes
+from router.scenes.problems import SettingsError
+from router.scenes.settings import SceneSettings
+from tests.router.filters.test_filters import shopper
+from tests.router.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleScorer
+from tests.router.scenes.test_load import CHANNELS, CONFIG
+
+SIZE = 400
+CATALOGUE = SimpleNamespace(
+    in_stock=np.arange(SIZE + 1) % 10 != 0,
+    adult=np.arange(SIZE + 1) == 13,
+    category=(np.arange(SIZE + 1) % 7).astype(np.int32),
+    brand=(np.arange(SIZE + 1) % 11).astype(np.int32),
+    titles=lambda items: [f"item {item}" for item in items.tolist()],
+)
+
+
+def live(**items: Sequence[int]) -> dict[str, FixedChannel]:
+    return {name: FixedChannel(name, recalled) for name, recalled in items.items()}
+
+
+def home(text: str = "") -> SceneSettings:
+    if not text:
+        return load_scenes(CONFIG, CHANNELS)["home"]
+    return read_scenes(text.encode(), "scenes.yaml", CHANNELS)["home"]
+
+
+async def test_the_projects_home_scene_serves_a_page() -> None:
+    scorer, metrics = RuleScorer(lambda item: 1 / item), RecordingMetrics()
+    channels = live(
+        ranki2i=range(1, 100), mind=range(50, 200), again=[], category_hot=range(200, 300), hot=range(1, 400)
+    )
+    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": scorer}, metrics)
+    query = shopper(excluded=[1, 2], bought=[(3, 1_700_000_000 - 60)])
+    page = await pipeline.run(query, 20, time.monotonic() + 30, time.monotonic)
+    shown = page.items.items
+    assert len(shown) == 20
+    assert page.degraded == ()
+    assert not np.isin([1, 2, 3, 13], shown).any()
+    assert CATALOGUE.in_stock[shown].all()
+    for end in range(4, 21):
+        assert np.bincount(CATALOGUE.category[shown[end - 4 : end]])[1:].max(initial=0) <= 2
+    assert channels_of(page.items.channels[0], pipeline.channel_names)[0] == "ranki2i"
+    may_be_shown = CATALOGUE.in_stock[1:300] & ~np.isin(np.arange(1, 300), [1, 2, 3, 13])
+    assert scorer.scored == [np.count_nonzero(may_be_shown)]
+    removed = {reason: count for record in page.trace for reason, count in record.removed.items()}
+    assert removed["excluded"] == 2
+    assert removed["already_bought"] == 1
+    assert removed["adult"] == 1
+    assert {name for name, _ in metrics.stages} == {"home"}
+
+
+async def test_a_shopper_nobody_knows_gets_a_full_page() -> None:
+    channels = live(ranki2i=[], mind=[], again=[], category_hot=[], hot=range(1, 400))
+    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": RuleScorer(float)})
+    page = await pipeline.run(shopper(), 100, time.monotonic() + 30, time.monotonic)
+    assert len(page.items) == 100
+    assert page.degraded == ()
+
+
+def test_a_channel_the_snapshot_lacks_is_left_out_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        pipeline = assemble("home", home(), live(hot=[1], ranki2i=[2]), CATALOGUE, {"bst": RuleScorer(float)})
+    assert pipeline.channel_names == ("ranki2i", "hot")
+    assert "scene home goes without channel mind" in caplog.text
+    assert describe(home(), pipeline)["switched_off"] == ["mind", "again", "category_hot"]
+
+
+@pytest.mark.parametrize(
+    ("scene", "key"),
+    [
+        (
+            "channels: {mind: {}}, ranking: {enabled: false}",
+            "scenes.home.channels: no channel with a share live",
+        ),
+        ("ranking: {model: gbm}", "scenes.home.ranking.model: the model gbm is not live; live are bst"),
+        (
+            "ranking: {enabled: false}, backfill: {channel: again}",
+            "scenes.home.backfill.channel: the channel again is not live; live are hot",
+        ),
+    ],
+)
+def test_what_cannot_do_without_is_refused(scene: str, key: str) -> None:
+    with pytest.raises(SettingsError, match=key):
+        assemble(
+            "home",
+            home(f"scenes: {{home: {{{scene}}}}}"),
+            live(hot=[1]),
+            CATALOGUE,
+            {"bst": RuleScorer(float)},
+        )
+
+
+def test_ranking_switched_off_needs_no_scorer() -> None:
+    scene = home("scenes: {home: {ranking: {enabled: false}}}")
+    assert assemble("home", scene, live(hot=[1]), CATALOGUE, {}).ranking is None
+
+
+def test_describe_lists_the_live_components_and_fits_json() -> None:
+    scene = home()
+    channels = live(**{name: [1] for name in CHANNELS})
+    described = describe(scene, assemble("home", scene, channels, CATALOGUE, {"bst": RuleScorer(float)}))
+    assert json.loads(json.dumps(described)) == described
+    assert [channel["name"] for channel in described["channels"]] == list(scene.channels)
+    assert described["channels"][0]["share"] == scene.channels["ranki2i"].share
+    assert described["filters"][-1] == {"name": "already_bought", "window_days": 1.0}
+    assert described["rerank"][1]["rules"][0] == {"by": "category", "window": 4, "max": 2}
+    assert described["ranking"]["model"] == "bst"
+    assert described["backfill"]["channel"] == "hot"
