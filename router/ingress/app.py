@@ -44,6 +44,8 @@ class RouterHandle:
     ) -> None:
         self.address = address
         """host:port that answers gRPC."""
+        self.metrics_port = 0
+        """Port of /metrics on 127.0.0.1; 0 where nothing is counted."""
         self._process = process
         self._mark = mark
         self._folder = folder
@@ -95,10 +97,9 @@ def start_router(settings: RouterSettings) -> RouterHandle:
         RouterStartError: the address is taken, a replica cannot be built (a snapshot, the state, …), or the router
             is not ready within `ingress.start_timeout_s`; nothing is left running.
     """
-    settings = _with_free_port(settings)
+    settings = _completed(settings)
     log_path = settings.request_log.folder.absolute() / "router.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    settings.metrics_folder.mkdir(parents=True, exist_ok=True)
     # Unix sockets have paths of at most 107 bytes, so the folder cannot lie in the workspace.
     folder = Path(tempfile.mkdtemp(prefix="shopfront-"))
     mark = secrets.token_hex(8)
@@ -110,7 +111,7 @@ def start_router(settings: RouterSettings) -> RouterHandle:
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-            env=_environment(settings, mark),
+            env=_environment(mark),
         )
     stop_within_s = settings.ingress.deregister_s + settings.ingress.drain_s + _STOP_MARGIN_S
     handle = RouterHandle(settings.ingress.address, process, mark, folder, stop_within_s)
@@ -120,6 +121,7 @@ def start_router(settings: RouterSettings) -> RouterHandle:
         if report is None or report.error:
             why = report.error if report is not None else "it is not ready in time or died"
             raise RouterStartError(f"the router does not start: {why}; its log is {log_path}")
+        handle.metrics_port = report.metrics_port
         _wait_until_serving(settings.ingress.address, deadline, log_path)
     except BaseException:
         handle.stop()
@@ -127,21 +129,23 @@ def start_router(settings: RouterSettings) -> RouterHandle:
     return handle
 
 
-def _with_free_port(settings: RouterSettings) -> RouterSettings:
+def _completed(settings: RouterSettings) -> RouterSettings:
+    """The settings with what all replicas must agree on: the port and the salt of the logs."""
     host, port = split_address(settings.ingress.address)
-    if port:
-        return settings
-    ingress = settings.ingress.model_copy(update={"address": f"{host}:{free_ports(1, host)[0]}"})
-    return settings.model_copy(update={"ingress": ingress})
+    chosen = port or free_ports(1, host)[0]
+    salt = settings.request_log.salt or secrets.token_hex(16)
+    return settings.model_copy(
+        update={
+            "ingress": settings.ingress.model_copy(update={"address": f"{host}:{chosen}"}),
+            "request_log": settings.request_log.model_copy(update={"salt": salt}),
+        }
+    )
 
 
-def _environment(settings: RouterSettings, mark: str) -> dict[str, str]:
+def _environment(mark: str) -> dict[str, str]:
     # Ray's and Serve's variables of another router must not leak into this one.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_SERVE_")}
-    return inherited | {
-        _MARK: mark,
-        "PROMETHEUS_MULTIPROC_DIR": str(settings.metrics_folder.absolute()),
-    }
+    return inherited | {_MARK: mark}
 
 
 def _send(process: subprocess.Popen[bytes], orders: Orders) -> None:

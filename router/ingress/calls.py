@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,20 +12,21 @@ from google.protobuf.message import Message
 from protos.shopfront.v1 import event_pb2, recommend_pb2
 from router.errors import BugError, CallerError, OverloadError
 from router.ingress.malformed import MalformedRequest
-from router.ingress.status import Refusal, deadline_refusal, refusal_of
+from router.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
+from router.metrics.registry import RouterMetrics
 from router.pipeline.stages import DeadlineExceeded
-from router.service.call import new_call
+from router.service.call import Call, new_call
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
+from router.service.startup import RunningService
+from router.state.errors import StateError
 
-logger = logging.getLogger(__name__)
+_OK = "OK"
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """One RPC: how the service answers it, and the empty response a refusal travels with."""
-
-    answer: Callable[..., Any]
+class _Method:
+    answer: Callable[[Any, Call], Awaitable[Message]]
     response: type[Message]
 
 
@@ -37,17 +37,19 @@ class CallHandler:
         self,
         service: RecommendationService,
         request_log: RequestLog,
+        metrics: RouterMetrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`clock`: monotonic seconds, the clock of the service."""
         self.service = service
         self._log = request_log
+        self._metrics = metrics
         self._clock = clock
         self._methods = {
-            "Recommend": Method(service.recommend, recommend_pb2.RecommendResponse),
-            "RecommendPage": Method(service.recommend_page, recommend_pb2.RecommendPageResponse),
-            "SimilarItems": Method(service.similar_items, recommend_pb2.RecommendResponse),
-            "ReportEvents": Method(service.report_events, event_pb2.ReportEventsResponse),
+            "Recommend": _Method(service.recommend, recommend_pb2.RecommendResponse),
+            "RecommendPage": _Method(service.recommend_page, recommend_pb2.RecommendPageResponse),
+            "SimilarItems": _Method(service.similar_items, recommend_pb2.RecommendResponse),
+            "ReportEvents": _Method(service.report_events, event_pb2.ReportEventsResponse),
         }
 
     def empty_response(self, method: str) -> Message:
@@ -64,29 +66,47 @@ class CallHandler:
         """
         call = new_call(self._clock(), time_remaining)
         user_id = getattr(request, "user_id", "")
+        answer = await self._answer(method, request, call, user_id)
+        elapsed_s = self._clock() - call.arrival
+        if isinstance(answer, Refusal):
+            code = answer.code.name
+            self._log.refused(method, call.request_id, user_id, elapsed_s * 1_000, code, answer.details)
+        else:
+            code = _OK
+            self._log.answered(method, call.request_id, user_id, elapsed_s * 1_000, _degraded(answer))
+        self._metrics.observe_request(method, self._scene(request), code, elapsed_s)
+        return answer
+
+    async def _answer(
+        self, method: str, request: Message | MalformedRequest, call: Call, user_id: str
+    ) -> Message | Refusal:
         try:
             if isinstance(request, MalformedRequest):
                 raise CallerError([request.violation])
-            response = await self._methods[method].answer(request, call)
+            return await self._methods[method].answer(request, call)
         except (CallerError, OverloadError) as error:
-            refusal = refusal_of(error)
+            return refusal_of(error)
         except DeadlineExceeded:
-            refusal = deadline_refusal("the caller's deadline passed before the request was worked on")
+            return deadline_refusal("the deadline passed before the request was worked on")
+        except StateError as error:
+            self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
+            return unavailable_refusal(f"the user state cannot be written; request {call.request_id}")
         except Exception as error:
-            self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call.arrival), error)
+            self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
             return refusal_of(BugError(call.request_id))
-        else:
-            self._log.answered(
-                method, call.request_id, user_id, self._elapsed_ms(call.arrival), _degraded(response)
-            )
-            return response
-        self._log.refused(
-            method, call.request_id, user_id, self._elapsed_ms(call.arrival), refusal.code.name, refusal.details
-        )
-        return refusal
 
-    def _elapsed_ms(self, arrival: float) -> float:
-        return (self._clock() - arrival) * 1_000
+    def _scene(self, request: Message | MalformedRequest) -> str:
+        # Only configured names may become label values.
+        scene = getattr(request, "scene", "")
+        return scene if scene in self.service.scenes else ""
+
+    def _elapsed_ms(self, call: Call) -> float:
+        return (self._clock() - call.arrival) * 1_000
+
+
+def call_handler(running: RunningService) -> CallHandler:
+    """The handler of a running service."""
+    return CallHandler(running.service, running.request_log, running.metrics)
 
 
 def _degraded(response: Message) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable
 
 from grpc_health.v1 import health_pb2
 
+from router.errors import CallerError
 from router.ingress.malformed import MalformedRequest
 from router.ingress.services import EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE
 from router.ingress.status import Refusal, not_found_refusal, refusal_of
-from router.errors import CallerError
 from router.service.health import Health
 
 _WHOLE_SERVER = ""
@@ -24,7 +24,7 @@ _Status = health_pb2.HealthCheckResponse
 
 
 class HealthChecks:
-    """Answers Check, List and Watch; every service of the router shares one state."""
+    """Answers Check and Watch; every service of the router shares one state."""
 
     def __init__(self, health: Callable[[], Health]) -> None:
         self._health = health
@@ -38,13 +38,6 @@ class HealthChecks:
         if request.service not in CHECKED_SERVICES:
             return not_found_refusal(f"no such service; ask for one of {', '.join(CHECKED_SERVICES[1:])}")
         return _Status(status=self._status())
-
-    def list(self) -> health_pb2.HealthListResponse:
-        """The state of every service."""
-        status = self._status()
-        return health_pb2.HealthListResponse(
-            statuses={name: _Status(status=status) for name in CHECKED_SERVICES}
-        )
 
     async def watch(
         self, request: health_pb2.HealthCheckRequest | MalformedRequest

@@ -56,9 +56,6 @@ class Servicer:
     async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
         return await _message_or_abort(self._checks.check(request), context)
 
-    async def List(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return self._checks.list()
-
     async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
         async for status in self._checks.watch(request):
             yield status

@@ -20,6 +20,7 @@ import msgspec
 
 from router.ingress.ray_environment import local_environment, serve_environment
 from router.ingress.settings import split_address
+from router.metrics.endpoint import MetricsServer, prepare_folder, serve_metrics
 from router.settings import RouterSettings
 
 logger = logging.getLogger(__name__)
@@ -35,9 +36,10 @@ class Orders(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`error` is empty once the router answers."""
+    """`error` is empty once the replicas are up; `metrics_port` is 0 where nothing is counted."""
 
     error: str = ""
+    metrics_port: int = 0
 
 
 def main() -> int:
@@ -49,17 +51,30 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     started = False
+    metrics: MetricsServer | None = None
     try:
+        metrics = _serve_metrics(settings)
         _start(settings, Path(orders.folder))
         started = True
+        outcome = Report(metrics_port=metrics.port if metrics else 0)
     except Exception as error:
         logger.exception("the router does not start")
-        report.write(msgspec.json.encode(Report(_in_one_line(error))) + b"\n")
+        outcome = Report(error=_in_one_line(error))
+    report.write(msgspec.json.encode(outcome) + b"\n")
     if started:
-        report.write(msgspec.json.encode(Report()) + b"\n")
         sys.stdin.buffer.read()
     _stop(settings)
+    if metrics is not None:
+        metrics.close()
     return 0 if started else 1
+
+
+def _serve_metrics(settings: RouterSettings) -> MetricsServer | None:
+    if not settings.metrics.enabled:
+        return None
+    folder = Path(settings.metrics.folder)
+    prepare_folder(folder)
+    return serve_metrics(settings.metrics.port, folder)
 
 
 def _start(settings: RouterSettings, folder: Path) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from router.ingress.calls import call_handler
 from router.ingress.health import HealthChecks
+from router.ingress.replica_log import log_to_file
 from router.ingress.status import Refusal
 from router.service.startup import start_service
 from router.settings import RouterSettings
@@ -23,8 +25,10 @@ class HaproxyIngress:
 
     async def __init__(self, settings: dict[str, Any]) -> None:
         """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
-        self._running = await start_service(RouterSettings.model_validate(settings))
-        self._calls = self._running.calls
+        parsed = RouterSettings.model_validate(settings)
+        log_to_file(parsed.request_log.folder)
+        self._running = await start_service(parsed)
+        self._calls = call_handler(self._running)
         self._checks = HealthChecks(self._running.service.health)
 
     async def Recommend(self, request: Any, grpc_context: Any) -> Message:
@@ -45,9 +49,6 @@ class HaproxyIngress:
             _refuse(grpc_context, answer)
             return health_pb2.HealthCheckResponse()
         return answer
-
-    async def List(self, request: Any, grpc_context: Any) -> Message:
-        return self._checks.list()
 
     async def Watch(self, request: Any, grpc_context: Any) -> AsyncIterator[Message]:
         async for status in self._checks.watch(request):

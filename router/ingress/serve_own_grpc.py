@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from router.ingress.calls import call_handler
 from router.ingress.own_grpc import serve_in_process
+from router.ingress.replica_log import log_to_file
 from router.ingress.settings import split_address
 from router.service.startup import start_service
 from router.settings import RouterSettings
@@ -16,10 +18,11 @@ class OwnGrpcIngress:
     async def __init__(self, settings: dict[str, Any]) -> None:
         """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
         parsed = RouterSettings.model_validate(settings)
+        log_to_file(parsed.request_log.folder)
         self._drain_s = parsed.ingress.drain_s
         self._running = await start_service(parsed)
         host, port = split_address(parsed.ingress.address)
-        self._server = await serve_in_process(self._running.calls, host, port, reuse_port=True)
+        self._server = await serve_in_process(call_handler(self._running), host, port, reuse_port=True)
 
     async def check_health(self) -> None:
         """Called by Ray Serve, which replaces the replica where this raises."""

@@ -20,9 +20,7 @@ RECOMMEND_REQUESTS: dict[str, type[Message]] = {
     "SimilarItems": recommend_pb2.SimilarItemsRequest,
 }
 EVENT_REQUESTS: dict[str, type[Message]] = {"ReportEvents": event_pb2.ReportEventsRequest}
-HEALTH_REQUESTS: dict[str, type[Message]] = dict.fromkeys(("Check", "Watch"), health_pb2.HealthCheckRequest) | {
-    "List": health_pb2.HealthListRequest
-}
+HEALTH_REQUESTS: dict[str, type[Message]] = dict.fromkeys(("Check", "Watch"), health_pb2.HealthCheckRequest)
 
 
 def add_recommend_service(servicer: Any, server: Any) -> None:

@@ -22,7 +22,9 @@ class IngressSettings(BaseModel):
     address: str = Field("127.0.0.1:9000", description="host:port to call; port 0 takes a free one.")
     replicas: int = Field(2, ge=1, description="Processes that answer; two outlive the death of one.")
     drain_s: float = Field(
-        5.0, gt=0, description="Longest time in seconds that calls in progress may take while a replica stops."
+        5.0,
+        gt=0,
+        description="Longest time in seconds that calls in progress may take while a replica stops.",
     )
     deregister_s: float = Field(
         0.5, ge=0, description="Seconds a stopping replica still accepts calls, while HAProxy forgets it."

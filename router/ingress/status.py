@@ -30,7 +30,9 @@ def refusal_of(error: CallerError | OverloadError | BugError) -> Refusal:
     """The status a failure is answered with, `google.rpc.Status` in its trailers."""
     if isinstance(error, CallerError):
         return _refusal(
-            grpc.StatusCode.INVALID_ARGUMENT, str(error), error_details_pb2.BadRequest(field_violations=_shown(error))
+            grpc.StatusCode.INVALID_ARGUMENT,
+            str(error),
+            error_details_pb2.BadRequest(field_violations=_shown(error)),
         )
     if isinstance(error, OverloadError):
         delay = Duration()
@@ -41,6 +43,11 @@ def refusal_of(error: CallerError | OverloadError | BugError) -> Refusal:
     return _refusal(
         grpc.StatusCode.INTERNAL, str(error), error_details_pb2.RequestInfo(request_id=error.request_id)
     )
+
+
+def unavailable_refusal(details: str) -> Refusal:
+    """UNAVAILABLE: what the call cannot do without is down; sending it again later may succeed."""
+    return _refusal(grpc.StatusCode.UNAVAILABLE, details)
 
 
 def deadline_refusal(details: str) -> Refusal:

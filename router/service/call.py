@@ -25,4 +25,3 @@ class Call:
 def new_call(now: float, time_remaining: float | None = None) -> Call:
     """A call arriving at `now`; `time_remaining`: seconds the caller still waits, None = unknown."""
     return Call(uuid.uuid4().hex, now, None if time_remaining is None else now + time_remaining)
-

@@ -47,7 +47,11 @@ def build_query(
     excluded = excluded[excluded > 0]
     if anchor.items is None:
         triggers, weights = select_triggers(
-            shopper.history_items, shopper.history_events, shopper.history_ts, now, engine.triggers
+            shopper.history_items,
+            shopper.history_events,
+            shopper.history_ts,
+            now,
+            settings=engine.triggers,
         )
     else:
         triggers, weights = anchor.items, np.ones(anchor.items.size, np.float32)

@@ -42,7 +42,9 @@ class RequestLog:
             level = logging.WARNING if degraded else logging.INFO
             self._write(level, "answered", method, request_id, user_id, elapsed_ms, degraded=degraded)
 
-    def refused(self, method: str, request_id: str, user_id: str, elapsed_ms: float, code: str, why: str) -> None:
+    def refused(
+        self, method: str, request_id: str, user_id: str, elapsed_ms: float, code: str, why: str
+    ) -> None:
         """A call ended with a status that is not a bug."""
         self._write(logging.INFO, "refused", method, request_id, user_id, elapsed_ms, code=code, why=why)
 

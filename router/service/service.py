@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from protos.shopfront.v1 import event_pb2, recommend_pb2
 from recall.query import Query
 from router.attribution import Attribution, AttributionCodec
 from router.engine.engine import Engine
-from router.engine.holder import EngineHolder
+from router.engine.live import LiveEngine
 from router.events import report_events
+from router.metrics.registry import RouterMetrics
 from router.pipeline.candidates import Candidates
 from router.pipeline.runner import Page
 from router.pipeline.side_effects import SideEffects
@@ -23,7 +24,7 @@ from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.health import Health
 from router.service.impressions import Served
-from router.service.queries import Anchor, build_query, find_anchor
+from router.service.queries import build_query, find_anchor
 from router.service.shopper import read_shopper
 from router.service.validation import (
     Asked,
@@ -43,20 +44,22 @@ class RecommendationService:
 
     def __init__(
         self,
-        engines: EngineHolder,
+        live: LiveEngine,
         store: StateStore,
         attribution: AttributionCodec,
         admission: Admission,
         side_effects: SideEffects[Query, Served],
+        metrics: RouterMetrics,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded."""
-        self._engines = engines
+        self._live = live
         self._store = store
         self._attribution = attribution
         self._admission = admission
         self._side_effects = side_effects
+        self._metrics = metrics
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -65,7 +68,7 @@ class RecommendationService:
     ) -> recommend_pb2.RecommendResponse:
         """Items for one scene."""
         with self._admission.admit():
-            engine = self._engines.current
+            engine = self._live.current
             asked = check_recommend(request, engine.scenes)
             if request.validate_only:
                 return recommend_pb2.RecommendResponse(
@@ -79,7 +82,7 @@ class RecommendationService:
     ) -> recommend_pb2.RecommendPageResponse:
         """Items for several scenes; an item appears only in the first scene that has it."""
         with self._admission.admit():
-            engine = self._engines.current
+            engine = self._live.current
             asked = check_page(request, engine.scenes)
             return recommend_pb2.RecommendPageResponse(scenes=await self._answer(engine, asked, call))
 
@@ -88,7 +91,7 @@ class RecommendationService:
     ) -> recommend_pb2.RecommendResponse:
         """Items that go with one item, ordered for the shopper."""
         with self._admission.admit():
-            engine = self._engines.current
+            engine = self._live.current
             asked = check_similar_items(request, engine.scenes)
             (response,) = await self._answer(engine, asked, call)
             return response
@@ -98,8 +101,19 @@ class RecommendationService:
     ) -> event_pb2.ReportEventsResponse:
         """Stores events; returns when they are durable. Raises `StateError` where the store failed."""
         with self._admission.admit():
-            catalogue = self._engines.current.catalogue
-            return await report_events(request, self._store, catalogue, self._wall_clock, self._attribution)
+            catalogue = self._live.current.catalogue
+            response = await report_events(
+                request, self._store, catalogue, self._wall_clock, self._attribution
+            )
+            self._metrics.observe_events(
+                response.accepted, response.unknown_items, [error.field for error in response.errors]
+            )
+            return response
+
+    @property
+    def scenes(self) -> Collection[str]:
+        """Names of the configured scenes."""
+        return self._live.current.scenes
 
     def health(self) -> Health:
         """Whether this router answers."""
@@ -115,9 +129,7 @@ class RecommendationService:
         now = int(self._wall_clock())
         shopper = read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
-        queries = [
-            build_query(engine, shopper, asked, scene.scene, anchor, now) for scene in asked.scenes
-        ]
+        queries = [build_query(engine, shopper, asked, scene.scene, anchor, now) for scene in asked.scenes]
         pages = await asyncio.gather(
             *(
                 self._run(engine, query, scene.scene, page_size, asked, call)
@@ -142,7 +154,8 @@ class RecommendationService:
     async def _run(
         self, engine: Engine, query: Query, scene: str, page_size: int, asked: Asked, call: Call
     ) -> Page:
-        budget_s = engine.timeout_s(scene) if asked.timeout_s is None else asked.timeout_s
+        default_s = engine.scenes[scene].deadline.budget_ms / 1_000
+        budget_s = default_s if asked.timeout_s is None else asked.timeout_s
         return await engine.pipelines[scene].run(
             query, page_size, call.deadline_within(budget_s), self._clock, arrived=call.arrival
         )

@@ -6,7 +6,7 @@ all fields at fault. Descriptions never repeat what the caller sent: it may be p
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from protos.shopfront.v1.recommend_pb2 import (
@@ -16,9 +16,8 @@ from protos.shopfront.v1.recommend_pb2 import (
     SimilarItemsRequest,
 )
 from router.errors import CallerError, FieldViolation
+from router.scenes.settings import PageSettings, SceneSettings
 
-DEFAULT_PAGE_SIZE = 20
-MAX_PAGE_SIZE = 100
 MAX_SCENES = 10
 MAX_EXCLUDED = 1_000
 MAX_ID_BYTES = 256
@@ -26,10 +25,12 @@ MAX_CITY_CHARACTERS = 128
 MAX_TIMEOUT_MS = 10_000
 SIMILAR_ITEMS_SCENE = "similar_items"
 
+Scenes = Mapping[str, SceneSettings]
+
 
 @dataclass(frozen=True, slots=True)
 class SceneAsked:
-    """One scene to fill with `page_size` items, 1…100."""
+    """One scene to fill with `page_size` items: at least 1, at most what the scene allows."""
 
     scene: str
     page_size: int
@@ -51,40 +52,40 @@ class Asked:
     """The item whose company is wanted; empty where the shopper's own history causes recall."""
 
 
-def check_recommend(request: RecommendRequest, known_scenes: Collection[str]) -> Asked:
+def check_recommend(request: RecommendRequest, scenes: Scenes) -> Asked:
     """Checks a RecommendRequest. Raises `CallerError` with every violation."""
     faults = _Faults()
-    faults.scene("scene", request.scene, known_scenes)
+    faults.scene("scene", request.scene, scenes)
     faults.page_size("page_size", request.page_size)
-    return _asked(request, (SceneAsked(request.scene, _page_size(request.page_size)),), faults)
+    return _asked(request, (_scene_asked(request.scene, request.page_size, scenes),), faults)
 
 
-def check_page(request: RecommendPageRequest, known_scenes: Collection[str]) -> Asked:
+def check_page(request: RecommendPageRequest, scenes: Scenes) -> Asked:
     """Checks a RecommendPageRequest. Raises `CallerError` with every violation."""
     faults = _Faults()
     if not 1 <= len(request.scenes) <= MAX_SCENES:
         faults.add("scenes", f"must hold 1 to {MAX_SCENES} scenes, holds {len(request.scenes)}")
     seen: set[str] = set()
     for index, scene in enumerate(request.scenes[:MAX_SCENES]):
-        faults.scene(f"scenes[{index}].scene", scene.scene, known_scenes)
+        faults.scene(f"scenes[{index}].scene", scene.scene, scenes)
         faults.page_size(f"scenes[{index}].page_size", scene.page_size)
         if scene.scene in seen:
             faults.add(f"scenes[{index}].scene", "is asked for twice; ask for each scene once")
         seen.add(scene.scene)
-    scenes = tuple(SceneAsked(scene.scene, _page_size(scene.page_size)) for scene in request.scenes)
-    return _asked(request, scenes, faults)
+    asked = tuple(_scene_asked(scene.scene, scene.page_size, scenes) for scene in request.scenes)
+    return _asked(request, asked, faults)
 
 
-def check_similar_items(request: SimilarItemsRequest, known_scenes: Collection[str]) -> Asked:
+def check_similar_items(request: SimilarItemsRequest, scenes: Scenes) -> Asked:
     """Checks a SimilarItemsRequest. Raises `CallerError` with every violation."""
     faults = _Faults()
     if not request.item_id:
         faults.add("item_id", "is required")
     faults.longest_id("item_id", request.item_id)
     scene = request.scene or SIMILAR_ITEMS_SCENE
-    faults.scene("scene", scene, known_scenes)
+    faults.scene("scene", scene, scenes)
     faults.page_size("page_size", request.page_size)
-    return _asked(request, (SceneAsked(scene, _page_size(request.page_size)),), faults, request.item_id)
+    return _asked(request, (_scene_asked(scene, request.page_size, scenes),), faults, request.item_id)
 
 
 def _asked(
@@ -115,8 +116,9 @@ def _asked(
     )
 
 
-def _page_size(asked: int) -> int:
-    return min(asked or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+def _scene_asked(name: str, page_size: int, scenes: Scenes) -> SceneAsked:
+    page = scenes[name].page if name in scenes else PageSettings()
+    return SceneAsked(name, min(page_size or page.default_size, page.max_size))
 
 
 class _Faults:
@@ -136,7 +138,7 @@ class _Faults:
 
     def page_size(self, field: str, size: int) -> None:
         if size < 0:
-            self.add(field, f"must not be negative; 0 takes the default of {DEFAULT_PAGE_SIZE}")
+            self.add(field, "must not be negative; 0 takes the scene's default")
 
     def longest_id(self, field: str, value: str) -> None:
         size = len(value.encode())

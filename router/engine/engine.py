@@ -1,0 +1,96 @@
+"""The engine: all that answers requests, from one snapshot and one scene configuration. Immutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from recall.build import RECALL_FOLDER, open_channels
+from recall.channel import Channel, Services
+from recall.query import Query
+from recall.settings import RecallSettings, TriggerSettings
+from router.filters.excluded import ExcludedSettings
+from router.pipeline.metrics import StageMetrics
+from router.pipeline.runner import Pipeline
+from router.pipeline.stages import Scorer
+from router.scenes.assemble import assemble
+from router.scenes.load import Scenes
+from router.scenes.settings import SceneSettings
+from snapshot.catalogue import Catalogue
+from snapshot.store import Snapshot
+
+EXCLUDED = "excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One snapshot, its channels, and a pipeline per scene."""
+
+    snapshot: Snapshot
+    channels: Mapping[str, Channel]
+    scenes: Mapping[str, SceneSettings]
+    pipelines: Mapping[str, Pipeline[Query]]
+    model_versions: Mapping[str, str]
+    """Model → version on Triton that belongs to the snapshot."""
+    triggers: TriggerSettings
+
+    @property
+    def snapshot_id(self) -> str:
+        """Id of the snapshot, as answers name it."""
+        return self.snapshot.manifest.id
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The snapshot's catalogue."""
+        return self.snapshot.catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class EngineBuilder:
+    """What every engine of this process shares."""
+
+    recall: RecallSettings
+    services: Services
+    scorers: Mapping[str, Scorer[Query]]
+    """By model name."""
+    metrics: StageMetrics
+
+    def build(self, snapshot: Snapshot, scenes: Scenes) -> Engine:
+        """The engine of a snapshot; may take seconds, so run it off the event loop.
+
+        Raises `SnapshotError` where a channel's files are torn, and `SettingsError` where the scenes ask for what
+        the snapshot does not have.
+        """
+        channels = open_channels(
+            snapshot.path / RECALL_FOLDER, snapshot.catalogue, self.services, self.recall
+        )
+        return Engine(
+            snapshot=snapshot,
+            channels=channels,
+            scenes=scenes.by_name,
+            pipelines=self._pipelines(scenes, channels, snapshot.catalogue),
+            model_versions={name: str(version) for name, version in snapshot.manifest.models.items()},
+            triggers=self.recall.triggers,
+        )
+
+    def with_scenes(self, engine: Engine, scenes: Scenes) -> Engine:
+        """The same snapshot and open channels under other scenes. Raises `SettingsError` as `build` does."""
+        pipelines = self._pipelines(scenes, engine.channels, engine.catalogue)
+        return replace(engine, scenes=scenes.by_name, pipelines=pipelines)
+
+    def _pipelines(
+        self, scenes: Scenes, channels: Mapping[str, Channel], catalogue: Catalogue
+    ) -> dict[str, Pipeline[Query]]:
+        return {
+            name: assemble(
+                name, _never_showing_excluded(scene), channels, catalogue, self.scorers, self.metrics
+            )
+            for name, scene in scenes.by_name.items()
+        }
+
+
+def _never_showing_excluded(scene: SceneSettings) -> SceneSettings:
+    """The scene with the filter of excluded items: the contract promises it, so no configuration drops it."""
+    if EXCLUDED in scene.filters:
+        return scene
+    return scene.model_copy(update={"filters": {EXCLUDED: ExcludedSettings(), **scene.filters}})

@@ -1,0 +1,58 @@
+"""One query per scene before an engine takes over: its tables are in memory then, and a broken one shows itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from features.context import encode_context
+from features.profile import encode_profile
+from recall.query import Query
+from router.engine.engine import Engine
+from snapshot.event_codes import VIEW
+
+_HISTORY = 20
+_PAGE_SIZE = 20
+_BUDGET_S = 5.0
+
+
+async def warm_up(
+    engine: Engine, now: int | None = None, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Runs every scene's pipeline once for a shopper who viewed the most popular items; `now` in unix seconds.
+
+    Raises `StageBug` where a stage cannot work on this engine. A failed dependency is none of the engine's faults.
+    """
+    query = _popular_query(engine, int(time.time()) if now is None else now)
+    for scene, pipeline in engine.pipelines.items():
+        await pipeline.run(_in_scene(query, scene), _PAGE_SIZE, clock() + _BUDGET_S, clock)
+
+
+def _popular_query(engine: Engine, now: int) -> Query:
+    catalogue = engine.catalogue
+    items = (np.argsort(-catalogue.popularity[1:], kind="stable")[:_HISTORY] + 1).astype(np.int32)
+    return Query(
+        scene="",
+        user_id="",
+        now=now,
+        history_items=items,
+        history_events=np.full(items.size, VIEW, np.uint8),
+        history_ts=np.full(items.size, now - 60, np.int64),
+        triggers=items,
+        trigger_weights=np.ones(items.size, np.float32),
+        profile={},
+        profile_codes=encode_profile({}, catalogue.profile_vocab),
+        context_codes=encode_context(now),
+        excluded=np.empty(0, np.int32),
+        purchased_items=items[:0],
+        purchased_ts=np.empty(0, np.int64),
+        model_versions=engine.model_versions,
+        arms={},
+    )
+
+
+def _in_scene(query: Query, scene: str) -> Query:
+    return replace(query, scene=scene)

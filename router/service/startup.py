@@ -1,0 +1,182 @@
+"""Builds a running service from settings: the same behind every ingress and in programs without one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tritonclient.grpc.aio import InferenceServerClient
+
+from recall.channel import Services
+from recall.registry import CHANNELS
+from router.attribution import AttributionCodec
+from router.engine.engine import Engine, EngineBuilder
+from router.engine.live import LiveEngine
+from router.engine.models import TritonModels
+from router.engine.snapshot_watch import SnapshotWatch
+from router.engine.warm_up import warm_up
+from router.metrics.registry import RouterMetrics, open_metrics
+from router.metrics.stage_metrics import PrometheusStageMetrics
+from router.pipeline.side_effects import SideEffects
+from router.ranking.interests import TritonInterests
+from router.ranking.triton_client import TritonClient
+from router.ranking.triton_scorer import TritonScorer
+from router.scenes.load import Scenes, read_scenes
+from router.scenes.watch import SceneWatch, watch_scenes
+from router.service.admission import Admission
+from router.service.impressions import ServedImpressions
+from router.service.request_log import RequestLog
+from router.service.service import RecommendationService
+from router.settings import RouterSettings
+from router.state.registry import open_state
+from router.state.store import StateStore
+from snapshot.store import SnapshotStore
+
+logger = logging.getLogger(__name__)
+
+_SIDE_EFFECTS_DRAIN_MS = 2_000.0
+_QUEUES_INTERVAL_S = 1.0
+
+
+class ServiceDied(Exception):
+    """A part of the service that must run for ever has ended; the process should be replaced."""
+
+
+@dataclass
+class RunningService:
+    """A service, what an ingress needs beside it, and the background work that keeps it current."""
+
+    service: RecommendationService
+    request_log: RequestLog
+    metrics: RouterMetrics
+    live: LiveEngine
+    _store: StateStore
+    _triton: TritonClient
+    _readiness: InferenceServerClient
+    _background: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs `work` until `stop`."""
+        self._background.append(asyncio.create_task(work))
+
+    def check_alive(self) -> None:
+        """Raises `ServiceDied` where background work has ended."""
+        for task in self._background:
+            if task.done():
+                raise ServiceDied(f"{task.get_coro()} has ended") from (
+                    None if task.cancelled() else task.exception()
+                )
+
+    async def stop(self) -> None:
+        """Ends background work, waits for side effects, closes what was opened; idempotent."""
+        background, self._background = self._background, []
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await self.service.drain(_SIDE_EFFECTS_DRAIN_MS)
+        await self._triton.close()
+        await self._readiness.close()
+        await asyncio.to_thread(self._store.close)
+
+
+async def start_service(settings: RouterSettings) -> RunningService:
+    """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
+
+    Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`, `StateError`
+    or `OSError` where nothing could be served at all.
+    """
+    metrics = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else RouterMetrics()
+    triton = TritonClient(settings.ranking)
+    builder = EngineBuilder(
+        recall=settings.recall,
+        services=Services(TritonInterests(triton, settings.ranking).embed_history),
+        scorers={settings.ranking.model: TritonScorer(triton, settings.ranking)},
+        metrics=PrometheusStageMetrics(metrics),
+    )
+    scenes = _read_scenes(settings, settings.scenes.read_bytes())
+    snapshots = SnapshotStore(settings.snapshots.folder)
+    live = await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
+    store = await asyncio.to_thread(open_state, settings.state)
+    service = RecommendationService(
+        live,
+        store,
+        AttributionCodec.from_settings(settings.attribution),
+        Admission(settings.admission.max_concurrent, settings.admission.retry_after_s),
+        SideEffects([ServedImpressions(store)], asyncio.get_running_loop().time, metrics=builder.metrics),
+        metrics,
+    )
+    readiness = InferenceServerClient(settings.ranking.url)
+    running = RunningService(
+        service,
+        RequestLog(settings.request_log.salt or secrets.token_hex(16), settings.request_log.log_answers),
+        metrics,
+        live,
+        store,
+        triton,
+        readiness,
+    )
+    await warm_up(live.current)
+    _report_snapshot(metrics, "loaded", live.current)
+    running.keep_running(_snapshot_watch(settings, snapshots, live, readiness, metrics).run())
+    running.keep_running(
+        watch_scenes(_scene_watch(settings, scenes, live, metrics), settings.snapshots.poll_interval_s)
+    )
+    running.keep_running(_report_queues(store, metrics))
+    return running
+
+
+def _read_scenes(settings: RouterSettings, content: bytes) -> Scenes:
+    return read_scenes(
+        content, str(settings.scenes), known_channels=CHANNELS, known_models=[settings.ranking.model]
+    )
+
+
+def _snapshot_watch(
+    settings: RouterSettings,
+    snapshots: SnapshotStore,
+    live: LiveEngine,
+    readiness: InferenceServerClient,
+    metrics: RouterMetrics,
+) -> SnapshotWatch:
+    def report(outcome: Literal["loaded", "refused"], engine: Engine) -> None:
+        _report_snapshot(metrics, outcome, engine)
+
+    return SnapshotWatch(snapshots, live, warm_up, TritonModels(readiness), settings.snapshots, report)
+
+
+def _scene_watch(
+    settings: RouterSettings, scenes: Scenes, live: LiveEngine, metrics: RouterMetrics
+) -> SceneWatch:
+    def change(scenes: Scenes) -> None:
+        live.change_scenes(scenes)
+        metrics.config_reloads["loaded",].inc()
+
+    def refused(reason: str) -> None:
+        metrics.config_reloads["refused",].inc()
+
+    return SceneWatch(
+        settings.scenes, lambda content: _read_scenes(settings, content), scenes, change, refused
+    )
+
+
+def _report_snapshot(metrics: RouterMetrics, outcome: Literal["loaded", "refused"], engine: Engine) -> None:
+    metrics.snapshot_loads[outcome,].inc()
+    metrics.snapshot_created.set(datetime.fromisoformat(engine.snapshot.manifest.created_at).timestamp())
+
+
+async def _report_queues(store: StateStore, metrics: RouterMetrics) -> None:
+    dropped = 0
+    while True:
+        status = store.status()
+        metrics.set_queue_depth("state_events", status.queued_events)
+        metrics.set_queue_depth("state_impressions", status.queued_impressions)
+        if status.dropped_impressions > dropped:
+            metrics.served_items_dropped[()].inc(status.dropped_impressions - dropped)
+            dropped = status.dropped_impressions
+        await asyncio.sleep(_QUEUES_INTERVAL_S)

@@ -1,0 +1,134 @@
+"""A synthetic shop ready to be served: snapshots with recall tables, user state, scenes, and settings over them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recall.build import RECALL_FOLDER, build_channels
+from recall.channel import BuildSource
+from recall.settings import RecallSettings
+from router.settings import RouterSettings
+from snapshot import Dataset
+from snapshot.catalogue import CATALOGUE_FOLDER
+from snapshot.manifest import Manifest
+from snapshot.store import SnapshotStore
+from tests.synthetic_shop import DAYS, START, synthetic_dataset
+from tests.triton_models import DIMENSION
+
+ITEMS = 120
+USERS = 60
+NOW = int((START + timedelta(days=DAYS)).timestamp())
+
+SCENES = """
+defaults:
+  filters:
+    excluded: {}
+    out_of_stock: {}
+    adult: {}
+    already_bought: {window_days: 1.0}
+  backfill: {channel: hot, limit: 2000}
+  ranking: {enabled: true, model: bst, timeout_ms: 2000.0}
+  rerank:
+    scatter:
+      rules:
+        - {by: category, window: 4, max: 2}
+  deadline: {budget_ms: 4000.0}
+  candidates: 100
+scenes:
+  home:
+    channels:
+      ranki2i: {share: 0.4, timeout_ms: 2000.0}
+      mind: {share: 0.3, timeout_ms: 2000.0}
+      hot: {share: 0.3, timeout_ms: 2000.0}
+  cart:
+    channels:
+      ranki2i: {share: 0.5, timeout_ms: 2000.0}
+      hot: {share: 0.5, timeout_ms: 2000.0}
+    page: {default_size: 10}
+  similar_items:
+    channels:
+      ranki2i: {share: 0.8, timeout_ms: 2000.0}
+      hot: {share: 0.2, timeout_ms: 2000.0}
+"""
+
+
+@dataclass(frozen=True)
+class ServedShop:
+    """A workspace folder of one shop; `settings(...)` serves from it."""
+
+    folder: Path
+    dataset: Dataset
+
+    @property
+    def snapshots(self) -> SnapshotStore:
+        """The store of its snapshots."""
+        return SnapshotStore(self.folder / "snapshots")
+
+    @property
+    def scenes(self) -> Path:
+        """Its scene configuration."""
+        return self.folder / "scenes.yaml"
+
+    def publish(self, models: dict[str, int] | None = None, seed: int = 1, publish: bool = True) -> str:
+        """Builds a snapshot of the data set and publishes it; `models`: versions it belongs to."""
+        store = self.snapshots
+        staged = store.stage()
+        shutil.copytree(self.dataset.path / CATALOGUE_FOLDER, staged / CATALOGUE_FOLDER)
+        catalogue = self.dataset.catalogue
+        vectors = np.random.default_rng(seed).normal(size=(catalogue.size + 1, DIMENSION)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors[0] = 0
+        source = BuildSource(
+            events=self.dataset.events().collect(),
+            users=self.dataset.users(),
+            catalogue=catalogue,
+            now=NOW,
+            item_vectors=vectors,
+            seed=seed,
+        )
+        build_channels(source, staged / RECALL_FOLDER, RecallSettings())
+        manifest = Manifest(
+            kind="snapshot",
+            source="synthetic shop",
+            dataset=self.dataset.manifest.id,
+            models=models if models is not None else {"bst": 1, "mind": 1},
+        )
+        id = store.seal(staged, manifest)
+        if publish:
+            store.publish(id)
+        return id
+
+    def point_current_at(self, id: str) -> None:
+        """Publishes without verifying, as a broken publisher would."""
+        link = self.snapshots.root / ".current-by-hand"
+        link.symlink_to(id, target_is_directory=True)
+        link.replace(self.snapshots.root / "current")
+
+    def settings(self, triton: str, **sections: Any) -> RouterSettings:
+        """Settings to serve this shop with the models at `triton` (host:port)."""
+        plain: dict[str, Any] = {
+            "scenes": str(self.scenes),
+            "snapshots": {"folder": str(self.folder / "snapshots"), "poll_interval_s": 0.1},
+            "state": {"url": f"lmdb://{self.folder / 'state'}"},
+            "ranking": {"url": triton},
+            "request_log": {"folder": str(self.folder / "logs")},
+            "metrics": {"enabled": False, "folder": str(self.folder / "metrics")},
+        }
+        for name, section in sections.items():
+            plain[name] = plain.get(name, {}) | section
+        return RouterSettings.model_validate(plain)
+
+
+def make_shop(folder: Path) -> ServedShop:
+    """A shop of 120 items and 60 users under `folder`, its first snapshot published."""
+    dataset = synthetic_dataset(folder, users=USERS, items=ITEMS, events=6_000, seed=3)
+    shop = ServedShop(folder, dataset)
+    shop.scenes.write_text(SCENES)
+    shop.publish()
+    return shop

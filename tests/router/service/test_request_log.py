@@ -1,0 +1,48 @@
+"""Log lines are JSON, say what happened, and never hold a shopper's id."""
+
+import json
+import logging
+
+import pytest
+
+from router.service.request_log import RequestLog, UserHash
+
+USER = "jane.doe@example.org"
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO, logger="shopfront.requests")
+    return caplog
+
+
+def test_failure_is_logged_with_its_traceback_and_without_the_shopper(
+    lines: pytest.LogCaptureFixture,
+) -> None:
+    try:
+        raise KeyError(f"no state of {USER}")
+    except KeyError as error:
+        RequestLog("salt", log_answers=False).failed("Recommend", "r1", USER, 3.2, error)
+    (record,) = lines.records
+    line = json.loads(record.getMessage())
+    assert line["event"] == "failed"
+    assert line["request_id"] == "r1"
+    assert "KeyError" in line["error"]
+    assert "test_request_log.py" in line["error"]
+    assert USER not in record.getMessage()
+    assert line["user"] == UserHash("salt")(USER)
+
+
+def test_whole_answers_are_logged_only_on_demand(lines: pytest.LogCaptureFixture) -> None:
+    RequestLog("salt", log_answers=False).answered("Recommend", "r1", USER, 1.0, ())
+    assert not lines.records
+    RequestLog("salt", log_answers=False).answered("Recommend", "r2", USER, 1.0, ("ranking",))
+    RequestLog("salt", log_answers=True).answered("Recommend", "r3", "", 1.0, ())
+    degraded, whole = (json.loads(record.getMessage()) for record in lines.records)
+    assert degraded["degraded"] == ["ranking"]
+    assert whole["user"] == ""
+
+
+def test_pseudonyms_depend_on_the_salt() -> None:
+    assert UserHash("a")(USER) == UserHash("a")(USER) != UserHash("b")(USER)
+    assert len(UserHash("a")(USER)) == 16
