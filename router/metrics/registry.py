@@ -75,14 +75,28 @@ class RouterMetrics:
         self.side_effect_seconds = self._timings(
             "side_effect_seconds", "Seconds a side effect took.", STAGE_BUCKETS, "name"
         )
-        self.served_items_dropped = self._counts(
-            "served_items_dropped", "Served items not noted in the user's impressions."
+        self.served_items_dropped = Counter(
+            "shopfront_served_items_dropped",
+            "Served items not noted in the user's impressions.",
+            registry=self.registry,
+        )
+        self.events_repeated = Counter(
+            "shopfront_events_repeated",
+            "Reported events whose event_id was stored before.",
+            registry=self.registry,
+        )
+        self.state_commits = Counter(
+            "shopfront_state_commits",
+            "Transactions that stored events or impressions.",
+            registry=self.registry,
         )
 
         self.events = self._counts("events", "Reported events: accepted or refused.", "outcome")
         self.events_refused = self._counts("events_refused", "Refused events by field at fault.", "field")
-        self.events_unknown_item = self._counts(
-            "events_unknown_item", "Accepted events of items outside the catalogue."
+        self.events_unknown_item = Counter(
+            "shopfront_events_unknown_item",
+            "Accepted events of items outside the catalogue.",
+            registry=self.registry,
         )
 
         self.snapshot_loads = self._counts(
@@ -123,7 +137,7 @@ class RouterMetrics:
         if accepted:
             self.events["accepted",].inc(accepted)
         if unknown_items:
-            self.events_unknown_item[()].inc(unknown_items)
+            self.events_unknown_item.inc(unknown_items)
         if refused_fields:
             self.events["refused",].inc(len(refused_fields))
         for field in refused_fields:

@@ -1,0 +1,136 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
+from router.attribution import Attribution, AttributionCodec
+from router.errors import CallerError
+from router.events import EventFault, check_events
+from snapshot.item_keys import item_keys
+
+NOW = 1_700_000_000_000
+DAY = 86_400_000
+CODEC = AttributionCodec([b"s" * 16])
+TOKEN = CODEC.encode(Attribution("r", "home", "s", "bst", "1", {}, NOW // 1000))
+
+
+def event(**changes: object) -> Event:
+    return Event(**{"user_id": "u", "item_id": "i", "type": 2, **changes})
+
+
+def check(*events: Event) -> tuple[object, list[EventFault]]:
+    return check_events(ReportEventsRequest(events=events), NOW, CODEC)
+
+
+BAD: dict[str, list[dict[str, object]]] = {
+    "user_id": [{"user_id": ""}, {"user_id": "u" * 257}, {"user_id": "é" * 129}],
+    "item_id": [{"item_id": ""}, {"item_id": "i" * 257}, {"item_id": "商" * 86}],
+    "type": [{"type": 0}, {"type": 6}, {"type": -1}, {"type": 300}],
+    "timestamp_ms": [
+        {"timestamp_ms": NOW + 300_001},
+        {"timestamp_ms": NOW - 400 * DAY - 1},
+        {"timestamp_ms": -1},
+        {"timestamp_ms": NOW // 1000},
+        {"timestamp_ms": 2**63 - 1},
+        {"timestamp_ms": -(2**63)},
+    ],
+    "scene": [{"scene": "s" * 65}],
+    "position": [{"position": -1}],
+    "attribution_token": [{"attribution_token": TOKEN[:-1]}, {"attribution_token": "x" * 100_000}],
+    "quantity": [{"quantity": -1}],
+    "price": [{"price": -0.01}, {"price": math.nan}, {"price": math.inf}, {"price": -math.inf}],
+    "query": [{"query": "q" * 513}, {"query": "茶" * 171}],
+    "event_id": [{"event_id": "e" * 65}],
+    "session_id": [{"session_id": "s" * 65}],
+}
+GOOD: list[dict[str, object]] = [
+    {},
+    {"user_id": "u" * 256, "item_id": "é" * 128},
+    *({"type": code} for code in range(1, 6)),
+    {"timestamp_ms": NOW + 300_000},
+    {"timestamp_ms": NOW - 400 * DAY},
+    {"scene": "s" * 64, "position": 1, "quantity": 3, "price": 0.0},
+    {"attribution_token": TOKEN, "price": 1e300, "query": "茶" * 170},
+    {"event_id": "e" * 64, "session_id": "é" * 32},
+    {"position": 2**31 - 1, "quantity": 2**31 - 1},
+]
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"), [(field, changes) for field, cases in BAD.items() for changes in cases]
+)
+def test_each_rule_names_its_field(field: str, changes: dict[str, object]) -> None:
+    events, faults = check(event(**changes))
+    assert len(events) == 0
+    ((fault),) = faults
+    assert (fault.index, fault.field) == (0, field)
+    assert len(fault.reason) < 300
+
+
+@pytest.mark.parametrize("changes", GOOD)
+def test_what_keeps_the_rules_passes_unchanged(changes: dict[str, object]) -> None:
+    given_event = event(**changes)
+    events, faults = check(given_event)
+    assert faults == []
+    assert events.user_ids == [given_event.user_id]
+    assert events.item_ids == [given_event.item_id]
+    assert events.item_keys.tolist() == item_keys([given_event.item_id]).tolist()
+    assert events.events.tolist() == [given_event.type]
+    assert events.timestamps_ms.tolist() == [given_event.timestamp_ms or NOW]
+    assert events.arrived_ms == NOW
+    assert events.scenes == [given_event.scene]
+    assert events.positions == [given_event.position]
+    assert events.attribution_tokens == [given_event.attribution_token]
+    assert events.quantities == [given_event.quantity or 1]
+    assert events.prices == [given_event.price]
+    assert events.queries == [given_event.query]
+    assert events.event_ids == [given_event.event_id]
+    assert events.session_ids == [given_event.session_id]
+
+
+def test_an_event_with_several_faults_is_named_once_by_its_first_field() -> None:
+    _, faults = check(event(item_id="", price=-1.0, position=-1))
+    assert [(fault.index, fault.field) for fault in faults] == [(0, "item_id")]
+
+
+@pytest.mark.parametrize("count", [0, 1_001])
+def test_an_empty_or_oversized_request_is_refused_whole(count: int) -> None:
+    with pytest.raises(CallerError, match="1 to 1,000") as refused:
+        check(*[event()] * count)
+    assert refused.value.violations[0].field == "events"
+
+
+def test_a_thousand_events_are_taken() -> None:
+    events, faults = check(*[event()] * 1_000)
+    assert (len(events), faults) == (1_000, [])
+
+
+def test_each_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    decode: Callable[[str], Attribution] = CODEC.decode
+    monkeypatch.setattr(CODEC, "decode", lambda token: read.append(token) or decode(token))
+    _, faults = check(*[event(attribution_token=TOKEN), event(attribution_token="bad")] * 10)
+    assert sorted(read) == sorted([TOKEN, "bad"])
+    assert [fault.index for fault in faults] == list(range(1, 20, 2))
+
+
+cases = st.one_of(
+    st.sampled_from(GOOD).map(lambda changes: ("", changes)),
+    st.sampled_from([(field, changes) for field, cases in BAD.items() for changes in cases]),
+)
+
+
+@given(st.lists(cases, min_size=1, max_size=30))
+def test_of_any_mixture_exactly_the_bad_are_named(mixture: list[tuple[str, dict[str, object]]]) -> None:
+    sent = [event(**changes) for _, changes in mixture]
+    events, faults = check(*sent)
+    assert [(fault.index, fault.field) for fault in faults] == [
+        (index, field) for index, (field, _) in enumerate(mixture) if field
+    ]
+    good = [one for one, (field, _) in zip(sent, mixture, strict=True) if not field]
+    assert events.item_ids == [one.item_id for one in good]
+    assert np.array_equal(events.events, [one.type for one in good])

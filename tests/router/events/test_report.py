@@ -1,0 +1,84 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest, ReportEventsResponse
+from router.attribution import AttributionCodec
+from router.errors import CallerError, OverloadError
+from router.events import report_events
+from router.state import EventBatch, StateOverloaded, StateSettings, open_state
+from router.state.store import StateStore
+from snapshot.item_keys import item_keys
+
+NOW = 1_700_000_000.0
+
+
+class Items:
+    """A catalogue that knows the items "a" and "b"."""
+
+    def dense_from_keys(self, keys: np.ndarray) -> np.ndarray:
+        return np.isin(keys, item_keys(["a", "b"])).astype(np.int32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[StateStore]:
+    opened = open_state(StateSettings(url=f"lmdb://{tmp_path}/s", sync=False), lambda: NOW)
+    yield opened
+    opened.close()
+
+
+async def report(store: StateStore, *events: Event) -> ReportEventsResponse:
+    request = ReportEventsRequest(events=events)
+    return await report_events(request, store, Items(), lambda: NOW, AttributionCodec())
+
+
+async def test_good_events_are_stored_and_bad_ones_come_back(store: StateStore) -> None:
+    answer = await report(
+        store,
+        Event(user_id="u", item_id="a", type=2),
+        Event(user_id="u", item_id="a"),
+        Event(user_id="u", item_id="new", type=5, timestamp_ms=int(NOW * 1000) - 5_000),
+        Event(user_id="", item_id="a", type=2),
+        Event(user_id="u", item_id="b", type=4, price=float("nan")),
+    )
+    assert (answer.accepted, answer.unknown_items) == (2, 1)
+    assert [(error.index, error.field) for error in answer.errors] == [
+        (1, "type"),
+        (3, "user_id"),
+        (4, "price"),
+    ]
+    assert all(error.reason for error in answer.errors)
+    state = store.read("u")
+    assert state.behaviours.items.tolist() == item_keys(["a", "new"]).tolist()
+    assert state.behaviours.ts.tolist() == [int(NOW), int(NOW) - 5]
+    assert state.purchases.items.tolist() == item_keys(["new"]).tolist()
+
+
+async def test_a_repeat_is_accepted_and_stored_once(store: StateStore) -> None:
+    event = Event(user_id="u", item_id="a", type=2, event_id="1")
+    assert (await report(store, event)).accepted == 1
+    assert (await report(store, event, event)).accepted == 2
+    assert len(store.read("u").behaviours.items) == 1
+
+
+async def test_a_request_of_bad_events_only_stores_nothing(store: StateStore) -> None:
+    answer = await report(store, Event(), Event())
+    assert (answer.accepted, answer.unknown_items, len(answer.errors)) == (0, 0, 2)
+    assert list(store.read_log()) == []
+
+
+async def test_an_empty_request_is_the_callers_fault(store: StateStore) -> None:
+    with pytest.raises(CallerError):
+        await report(store)
+
+
+async def test_a_full_queue_is_overload(store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(_: EventBatch) -> None:
+        raise StateOverloaded(20_000, 20_000, 0.5)
+
+    monkeypatch.setattr(store, "append", full)
+    with pytest.raises(OverloadError) as refused:
+        await report(store, Event(user_id="u", item_id="a", type=2))
+    assert refused.value.retry_after_s == 0.5
