@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -96,7 +96,7 @@ class Request(Generic[Q]):
     async def _ask(self, channel: Channel[Q], k: int) -> RecalledColumns | None:
         stage = f"channel:{channel.name}"
         began = self.clock()
-        recalled = await self._guarded(stage, began, k, channel.recall(self.query, k))
+        recalled = await self._guarded(stage, began, k, lambda: channel.recall(self.query, k))
         if recalled is not None:
             with bugs_of(stage):
                 check_recalled(recalled, k)
@@ -175,7 +175,7 @@ class Request(Generic[Q]):
 
     async def _backfill(self, channel: Channel[Q], k: int) -> RecalledColumns | None:
         stage = f"backfill:{channel.name}"
-        recalled = await self._guarded(stage, self.clock(), k, channel.recall(self.query, k))
+        recalled = await self._guarded(stage, self.clock(), k, lambda: channel.recall(self.query, k))
         if recalled is not None:
             with bugs_of(stage):
                 check_recalled(recalled, k)
@@ -209,7 +209,7 @@ class Request(Generic[Q]):
         if until <= began:
             self._failed("ranking", began, count, "skipped", "no time left")
             return candidates, NO_MODEL
-        scoring = self._guarded("ranking", began, count, ranking.scorer.score(self.query, candidates))
+        scoring = self._guarded("ranking", began, count, lambda: ranking.scorer.score(self.query, candidates))
         (task,) = await run_until([scoring], [until], self.clock)
         if task is None:
             self._failed("ranking", began, count, "timeout", "its deadline passed")
@@ -242,13 +242,13 @@ class Request(Generic[Q]):
         return candidates.take(positions)
 
     async def _guarded(
-        self, stage: str, began: float, count_in: int, work: Coroutine[Any, Any, T]
+        self, stage: str, began: float, count_in: int, work: Callable[[], Awaitable[T]]
     ) -> T | None:
         """The result of `work`; None where its dependency failed, which is recorded."""
         outcome: Outcome = "failed"
         try:
             with bugs_of(stage, apart_from=OUTAGES):
-                result = await work
+                result = await work()
                 if is_left_behind():
                     raise asyncio.CancelledError
                 return result

@@ -131,6 +131,8 @@ class Pipeline(Generic[Q]):
         try:
             found, model = await request.run()
         except StageBug as bug:
+            kind = type(bug.cause).__name__
+            trace.record(bug.stage, clock(), 0, 0, outcome="failed", detail=f"bug: {kind}: {bug.cause}")
             bug.trace = tuple(trace.in_order())
             raise
         finally:

@@ -36,7 +36,7 @@ class StageBug(Exception):
 
     stage  kind and name, for example "channel:hot"
     cause  what the stage raised, with its traceback (also `__cause__`)
-    trace  records of the stages that had ended before
+    trace  records of the stages that ended before, and of this one
     """
 
     def __init__(self, stage: str, cause: BaseException, trace: Sequence[StageRecord] = ()) -> None:

@@ -123,9 +123,20 @@ async def test_a_bug_carries_the_trace_of_what_ran_before() -> None:
     metrics = RecordingMetrics()
     with pytest.raises(StageBug, match="ranking failed: ZeroDivisionError") as caught:
         await run(pipeline(FixedChannel("a", [1]), ranking=Ranking(scorer, 5000.0), metrics=metrics))
-    assert [record.stage for record in caught.value.trace] == ["channel:a", "fusion"]
-    assert [record.stage for _, record in metrics.stages] == ["channel:a", "fusion"]
+    assert [record.stage for record in caught.value.trace] == ["channel:a", "fusion", "ranking"]
+    assert [record for _, record in metrics.stages] == list(caught.value.trace)
+    assert caught.value.trace[-1].outcome == "failed"
+    assert caught.value.trace[-1].detail == "bug: ZeroDivisionError: "
     assert metrics.pages == []
+
+
+async def test_a_channel_that_raises_before_it_is_awaited_is_a_bug_too() -> None:
+    class NotAsync(FixedChannel):
+        def recall(self, query: object, k: int) -> Columns:
+            raise AttributeError("no table")
+
+    with pytest.raises(StageBug, match="channel:sync failed: AttributeError: no table"):
+        await run(pipeline(NotAsync("sync")))
 
 
 @pytest.mark.parametrize(
