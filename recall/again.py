@@ -21,6 +21,7 @@ from recall.settings import AgainSettings
 from recall.triggers import EVENT_STRENGTH
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
+from snapshot.event_codes import PURCHASE
 
 NAME = "again"
 REPEAT_RATE = "repeat_rate"
@@ -41,13 +42,24 @@ class Again:
 
     async def recall(self, query: Query, k: int) -> Recalled:
         """The shopper's k most likely repeats; each is its own trigger. Empty without a history."""
-        items = query.history_items
+        items, events, ts = past_behaviours(query)
         factor = self._factor[items]
-        age_hours = np.maximum(query.now - query.history_ts, 0) / 3600
+        age_hours = np.maximum(query.now - ts, 0) / 3600
         decay = (1 + age_hours / self._settings.time_scale_hours) ** -self._settings.age_exponent
-        scores = EVENT_STRENGTH[query.history_events] * decay * factor
+        scores = EVENT_STRENGTH[events] * decay * factor
         due = np.flatnonzero(scores > 0)
         return merge_by_item(items[due], scores[due].astype(np.float32), items[due], k, "sum")
+
+
+def past_behaviours(query: Query) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]:
+    """The history and the purchases that are too old for it: items int32, events uint8, ts int64, each [n]."""
+    oldest = query.history_ts.min(initial=np.iinfo(np.int64).max)
+    older = query.purchased_ts < oldest
+    return (
+        np.concatenate((query.history_items, query.purchased_items[older])),
+        np.concatenate((query.history_events, np.full(np.count_nonzero(older), PURCHASE, np.uint8))),
+        np.concatenate((query.history_ts, query.purchased_ts[older])),
+    )
 
 
 def build(source: BuildSource, folder: Path, settings: AgainSettings) -> dict[str, int]:

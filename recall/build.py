@@ -13,8 +13,12 @@ from snapshot.catalogue import Catalogue
 RECALL_FOLDER = "recall"
 """The folder inside a snapshot that holds one folder per channel."""
 
-Progress = Callable[[str, int, int], None]
-"""(what is being built, how many are done, of how many)."""
+Progress = Callable[[str, float], None]
+"""(what is being built, share done in 0…1)."""
+
+
+def _silent(stage: str, share: float) -> None:
+    """Report nothing."""
 
 
 def enabled_channels(settings: RecallSettings) -> list[str]:
@@ -23,7 +27,7 @@ def enabled_channels(settings: RecallSettings) -> list[str]:
 
 
 def build_channels(
-    source: BuildSource, folder: Path, settings: RecallSettings, progress: Progress | None = None
+    source: BuildSource, folder: Path, settings: RecallSettings, progress: Progress = _silent
 ) -> dict[str, dict[str, int]]:
     """Build every enabled channel into `folder/<channel>/`.
 
@@ -43,12 +47,10 @@ def build_channels(
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
     for done, name in enumerate(names):
-        if progress:
-            progress(name, done, len(names))
+        progress(f"recall: {name}", done / len(names))
         (folder / name).mkdir()
         rows[name] = CHANNELS[name].build(source, folder / name, getattr(settings, name))
-    if progress:
-        progress("", len(names), len(names))
+    progress("recall", 1.0)
     return rows
 
 

@@ -1,4 +1,11 @@
-"""Hot items of the categories the shopper was in lately: reaches items that nobody shares with the shopper."""
+"""Hot items of the categories the shopper was in lately: reaches items that nobody shares with the shopper.
+
+score(i) = W(c) · heat(i) / Σ_c heat · (heat(i) / max heat)^γ
+
+W(c) is the weight of the query's triggers of i's category c, so the first two factors are how likely the shopper
+is to take something of c times how likely i is among what is taken of c; the third leans towards items that are
+hot in the whole shop. heat is the decayed behaviour score over all shoppers.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +36,7 @@ class CategoryHot:
         self._settings = settings
 
     async def recall(self, query: Query, k: int) -> Recalled:
-        """The k best by (weight of the category among the triggers) × (item's share of the category)^exponent.
+        """The k best of the strongest categories.
 
         The reported trigger is the heaviest one of the item's category. Empty without triggers.
         """
@@ -43,16 +50,13 @@ class CategoryHot:
         if len(items) == 0:
             return nothing()
         row = asked[source]
-        scores = (weight[row] * shares**self._settings.share_exponent).astype(np.float32)
+        scores = (weight[row] * shares).astype(np.float32)
         best = top_positions(scores, items, k)
         return Recalled(items[best], scores[best], triggers[heaviest[row[best]]])
 
 
 def build(source: BuildSource, folder: Path, settings: CategoryHotSettings) -> dict[str, int]:
-    """Write the categories' lists into `folder`; returns how many entries they hold.
-
-    An item's share is its decayed behaviour score over all shoppers against its category's hottest.
-    """
+    """Write the categories' lists into `folder`; returns how many entries they hold."""
     from recall.interactions import interactions_of
     from recall.lists import ranked_lists
 
@@ -62,14 +66,11 @@ def build(source: BuildSource, folder: Path, settings: CategoryHotSettings) -> d
     heat = np.bincount(taken.item, weights=decayed, minlength=catalogue.size + 1)
     listed = np.flatnonzero((heat > 0) & catalogue.in_stock & (catalogue.category > 0))
     category = catalogue.category[listed]
-    hottest = np.zeros(catalogue.category_count + 1)
-    np.maximum.at(hottest, category, heat[listed])
+    of_category = np.bincount(category, weights=heat[listed], minlength=catalogue.category_count + 1)
+    share = heat[listed] / of_category[category]
+    hotness = (heat[listed] / heat[listed].max(initial=0)) ** settings.popularity_exponent
     lists = ranked_lists(
-        category,
-        listed,
-        heat[listed] / hottest[category],
-        catalogue.category_count + 1,
-        settings.items_per_category,
+        category, listed, share * hotness, catalogue.category_count + 1, settings.items_per_category
     )
     return {LISTS: lists.write(folder, LISTS)}
 

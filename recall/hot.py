@@ -90,4 +90,14 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
         raise SnapshotError(folder, CROWDS_FILE, f"cannot be read ({error})", "build the snapshot again") from error
     if () not in crowds:
         raise SnapshotError(folder, CROWDS_FILE, "lacks the crowd of everybody", "build the snapshot again")
-    return Hot(ItemLists.open(folder, LISTS, len(crowds)), crowds)
+    lists = ItemLists.open(folder, LISTS, len(crowds))
+    listed = int(lists.lengths(np.array([crowds.index(())]))[0])
+    in_stock = int(np.count_nonzero(catalogue.in_stock))
+    if listed != in_stock:
+        raise SnapshotError(
+            folder,
+            CROWDS_FILE,
+            f"everybody's list holds {listed} items, the catalogue {in_stock} in stock",
+            "build the snapshot again",
+        )
+    return Hot(lists, crowds)

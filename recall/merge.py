@@ -40,14 +40,14 @@ def merge_by_item(
     # Item and position in one integer: a plain sort of int64 is several times faster than a stable argsort.
     keys = np.sort((items[known].astype(np.int64) << 32) | known)
     grouped, at = (keys >> 32).astype(np.int32), keys & 0xFFFFFFFF
-    starts = np.flatnonzero(np.r_[True, grouped[1:] != grouped[:-1]])
+    ends = np.append(np.flatnonzero(grouped[1:] != grouped[:-1]) + 1, len(grouped))
+    starts = np.concatenate(([0], ends[:-1]))
     merged_items, contribution = grouped[starts], scores[at]
     largest = np.maximum.reduceat(contribution, starts)
     total = np.add.reduceat(contribution, starts) if how == "sum" else largest
 
     best = top_positions(total, merged_items, k)
-    lengths = np.diff(np.r_[starts, len(grouped)])
-    is_largest = np.flatnonzero(contribution == np.repeat(largest, lengths))
+    is_largest = np.flatnonzero(contribution == np.repeat(largest, ends - starts))
     first_largest = is_largest[np.searchsorted(is_largest, starts[best])]
     return Recalled(merged_items[best], total[best], sources[at[first_largest]])
 

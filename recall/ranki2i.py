@@ -41,8 +41,9 @@ class Ranki2i:
         thin = np.flatnonzero(self._neighbours.lengths(triggers) < settings.complete_below)
         if len(thin):
             more_items, more_scores, thin_source = self._completion.gather(self._category[triggers[thin]])
-            items, scores = np.r_[items, more_items], np.r_[scores, more_scores]
-            source = np.r_[source, thin[thin_source]]
+            items = np.concatenate((items, more_items))
+            scores = np.concatenate((scores, more_scores))
+            source = np.concatenate((source, thin[thin_source]))
         cause = triggers[source]
         others = items != cause
         return merge_by_item(

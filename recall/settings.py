@@ -20,16 +20,16 @@ class Ranki2iSettings(ChannelSettings):
 
     neighbours: int = Field(default=100, ge=1, le=10_000, description="Items kept per trigger.")
     items_per_user: int = Field(
-        default=500, ge=2, le=10_000, description="Latest distinct items of a shopper that are paired with each other."
+        default=300, ge=2, le=10_000, description="Latest distinct items of a shopper that are paired with each other."
     )
     time_scale_hours: float = Field(
-        default=24.0, gt=0, description="Hours between two events at which a pair counts half: 1 / (1 + gap / scale)."
+        default=168.0, gt=0, description="Hours between two events at which a pair counts half: 1 / (1 + gap / scale)."
     )
     backward_weight: float = Field(
         default=0.7, ge=0, le=1, description="Weight of a pair whose target came before its trigger, against after."
     )
     popularity_exponent: float = Field(
-        default=0.5, ge=0, le=1, description="β in similarity = pair sum / (mass(trigger)·mass(target))^β; 0.5 = cosine."
+        default=0.3, ge=0, le=1, description="β in similarity = pair sum / (mass(trigger)·mass(target))^β; 0.5 = cosine."
     )
     shortlist: int = Field(
         default=3, ge=1, le=100, description="Times `neighbours` items stay, by similarity, for the rate to choose among."
@@ -82,7 +82,7 @@ class MindSettings(ChannelSettings):
 class HotSettings(ChannelSettings):
     """Hottest items of the shopper's crowd, then of coarser crowds, then of all."""
 
-    half_life_days: float = Field(default=14.0, gt=0, description="Days after which a behaviour counts half.")
+    half_life_days: float = Field(default=30.0, gt=0, description="Days after which a behaviour counts half.")
     items_per_crowd: int = Field(default=500, ge=1, description="Items kept per crowd; the list of all is complete.")
     minimum_users: int = Field(default=50, ge=1, description="Shoppers a crowd needs to have a list of its own.")
     minimum_item_users: int = Field(
@@ -96,11 +96,11 @@ class HotSettings(ChannelSettings):
 class CategoryHotSettings(ChannelSettings):
     """Hottest items of the categories the shopper was in lately."""
 
-    half_life_days: float = Field(default=14.0, gt=0, description="Days after which a behaviour counts half.")
+    half_life_days: float = Field(default=30.0, gt=0, description="Days after which a behaviour counts half.")
     items_per_category: int = Field(default=200, ge=1, le=10_000, description="Items kept per category.")
-    categories: int = Field(default=20, ge=1, description="The shopper's strongest categories that are asked.")
-    share_exponent: float = Field(
-        default=0.5, ge=0, le=2, description="Power of an item's share of its category; low spreads over categories."
+    categories: int = Field(default=50, ge=1, description="The shopper's strongest categories that are asked.")
+    popularity_exponent: float = Field(
+        default=1.0, ge=0, le=2, description="Power of an item's heat in the whole shop; 0 ignores it."
     )
 
 
@@ -108,7 +108,7 @@ class AgainSettings(ChannelSettings):
     """The shopper's own past items, by recency, frequency and how often people come back to them."""
 
     time_scale_hours: float = Field(
-        default=24.0, gt=0, description="τ in a past behaviour's weight (1 + age / τ)^−δ, hours."
+        default=168.0, gt=0, description="τ in a past behaviour's weight (1 + age / τ)^−δ, hours."
     )
     age_exponent: float = Field(default=0.7, ge=0, le=5, description="δ in a past behaviour's weight (1 + age / τ)^−δ.")
     rate_prior: float = Field(
@@ -122,9 +122,9 @@ class TriggerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    limit: int = Field(default=50, ge=1, le=200, description="Distinct items at most.")
+    limit: int = Field(default=100, ge=1, le=200, description="Distinct items at most.")
     time_scale_hours: float = Field(
-        default=24.0, gt=0, description="Age in hours at which an item counts half: 1 / (1 + age / scale)."
+        default=720.0, gt=0, description="Age in hours at which an item counts half: 1 / (1 + age / scale)."
     )
 
 

@@ -14,7 +14,7 @@ from snapshot import Catalogue, write_catalogue
 from snapshot.catalogue import COLUMN_TYPES, NAME_COLUMNS
 
 DAY = 86_400
-NOW = 100 * DAY
+NOW = 100 * DAY + DAY // 2
 
 
 def make_catalogue(folder: Path, categories: Sequence[int], out_of_stock: Sequence[int] = ()) -> Catalogue:
@@ -60,15 +60,15 @@ def make_query(
     triggers: Sequence[int] = (),
     weights: Sequence[float] | None = None,
     profile: dict[str, str] | None = None,
-    now: int = NOW,
+    purchases: Sequence[tuple[int, int]] = (),
 ) -> Query:
-    """A query with a history of (item, event, ts), newest first, and the given triggers."""
-    none = np.empty(0, np.int32)
+    """A query at NOW with a history of (item, event, ts) and purchases of (item, ts), each newest first."""
+    bought = np.array(list(purchases), np.int64).reshape(-1, 2)
     columns = np.array(list(history), np.int64).reshape(-1, 3)
     return Query(
         scene="home",
         user_id="u",
-        now=now,
+        now=NOW,
         history_items=columns[:, 0].astype(np.int32),
         history_events=columns[:, 1].astype(np.uint8),
         history_ts=columns[:, 2],
@@ -77,9 +77,9 @@ def make_query(
         profile=profile or {},
         profile_codes=np.zeros(4, np.int32),
         context_codes=np.zeros(3, np.int32),
-        excluded=none,
-        purchased_items=none,
-        purchased_ts=none.astype(np.int64),
+        excluded=np.empty(0, np.int32),
+        purchased_items=bought[:, 0].astype(np.int32),
+        purchased_ts=bought[:, 1],
         model_versions={},
         arms={},
     )

@@ -1,0 +1,43 @@
+"""A made-up shop with every channel's tables, shared by the tests of the whole room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recall.build import build_channels
+from recall.channel import BuildSource
+from recall.settings import RecallSettings
+from snapshot import Dataset
+from tests.synthetic_shop import synthetic_dataset
+
+DIMENSIONS = 8
+
+
+@dataclass(frozen=True)
+class BuiltShop:
+    """A data set, what the channels were built from, and the folder they were built into."""
+
+    dataset: Dataset
+    source: BuildSource
+    folder: Path
+    rows: dict[str, dict[str, int]]
+
+
+def source_of(dataset: Dataset, now: int) -> BuildSource:
+    """A build source at `now` with random item vectors."""
+    vectors = np.random.default_rng(0).normal(size=(dataset.catalogue.size + 1, DIMENSIONS)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[0] = 0
+    return BuildSource(dataset.events().collect(), dataset.users(), dataset.catalogue, now, vectors, seed=0)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> BuiltShop:
+    dataset = synthetic_dataset(tmp_path_factory.mktemp("workspace"))
+    source = source_of(dataset, dataset.manifest.cuts.test_from)
+    folder = tmp_path_factory.mktemp("snapshot") / "recall"
+    return BuiltShop(dataset, source, folder, build_channels(source, folder, RecallSettings()))

@@ -1,0 +1,82 @@
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recall.build import build_channels, enabled_channels, open_channels
+from recall.registry import CHANNELS
+from recall.settings import ChannelSettings, RecallSettings
+from snapshot import SnapshotError
+from tests.recall.small_shop import NO_INTERESTS, make_catalogue
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_each_channel_has_its_folder_and_reports_what_it_holds(shop):
+    assert {path.name for path in shop.folder.iterdir()} == set(CHANNELS) == set(shop.rows)
+    for name, rows in shop.rows.items():
+        assert rows, name
+        assert all(count > 0 for count in rows.values()), (name, rows)
+
+
+def test_nothing_after_now_is_used(shop, tmp_path):
+    past = shop.source.events.filter(pl.col("ts") <= shop.source.now)
+    assert 0 < past.height < shop.source.events.height
+    build_channels(replace(shop.source, events=past), tmp_path / "recall", RecallSettings())
+    assert checksums(tmp_path / "recall") == checksums(shop.folder)
+
+
+def test_progress_rises_to_the_end_and_names_every_channel(shop, tmp_path):
+    told: list[tuple[str, float]] = []
+    build_channels(shop.source, tmp_path, RecallSettings(), lambda stage, share: told.append((stage, share)))
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert {stage.removeprefix("recall: ") for stage, _ in told[:-1]} == set(CHANNELS)
+
+
+def test_a_channel_switched_off_is_neither_built_nor_opened(shop, tmp_path):
+    settings = RecallSettings.model_validate({"mind": {"enabled": False}})
+    assert enabled_channels(settings) == [name for name in CHANNELS if name != "mind"]
+    rows = build_channels(replace(shop.source, item_vectors=None), tmp_path, settings)
+    assert "mind" not in rows
+    assert not (tmp_path / "mind").exists()
+    assert "mind" not in open_channels(tmp_path, shop.dataset.catalogue, NO_INTERESTS, settings)
+
+
+def test_every_channel_has_a_section_of_settings():
+    sections = {
+        name
+        for name, field in RecallSettings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, ChannelSettings)
+    }
+    assert sections == set(CHANNELS)
+
+
+@pytest.mark.parametrize("name", list(CHANNELS))
+def test_tables_of_another_catalogue_are_refused(shop, tmp_path, name):
+    other = make_catalogue(tmp_path, [1, 2, 3])
+    with pytest.raises(SnapshotError, match=name):
+        CHANNELS[name].open(shop.folder / name, other, NO_INTERESTS, getattr(RecallSettings(), name))
+
+
+@pytest.mark.parametrize("name", list(CHANNELS))
+def test_missing_tables_are_refused_by_name(shop, tmp_path, name):
+    with pytest.raises(SnapshotError, match="build"):
+        CHANNELS[name].open(tmp_path, shop.dataset.catalogue, NO_INTERESTS, getattr(RecallSettings(), name))
+
+
+def test_asking_imports_neither_torch_nor_polars_nor_scipy():
+    loaded = "import sys, recall.build, recall.triggers; print({'torch', 'polars', 'scipy'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

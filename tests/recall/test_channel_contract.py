@@ -1,0 +1,85 @@
+"""What every channel owes whatever it is asked, over a shop with all of them built."""
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recall.build import open_channels
+from recall.channel import Channel
+from recall.registry import CHANNELS
+from recall.settings import RecallSettings
+from recall.triggers import select_triggers
+from tests.recall.conftest import DIMENSIONS
+from tests.recall.small_shop import assert_well_formed, make_query, services_of
+
+ALWAYS_FULL = "hot"
+SILENT_WITHOUT_HISTORY = ("ranki2i", "mind", "category_hot", "again")
+ITEMS = 400
+histories = st.lists(
+    st.tuples(st.integers(1, ITEMS), st.integers(1, 5), st.integers(-60, 40 * 86_400)), max_size=200
+)
+
+
+@pytest.fixture(scope="module")
+def interests():
+    vectors = np.random.default_rng(1).normal(size=(4, DIMENSIONS)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[3] = 0
+    return vectors
+
+
+@pytest.fixture(scope="module")
+def channels(shop, interests) -> dict[str, Channel]:
+    return open_channels(shop.folder, shop.dataset.catalogue, services_of(interests), RecallSettings())
+
+
+def query_of(shop, history, profile):
+    now = shop.source.now
+    past = sorted(((item, event, now - age) for item, event, age in history), key=lambda row: -row[2])
+    purchases = [(item, ts) for item, event, ts in past if event == 5]
+    query = replace(make_query(past, profile=profile, purchases=purchases), now=now)
+    triggers, weights = select_triggers(query.history_items, query.history_events, query.history_ts, now)
+    return replace(query, triggers=triggers, trigger_weights=weights)
+
+
+@pytest.mark.parametrize("name", list(CHANNELS))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@given(
+    history=histories,
+    k=st.integers(0, 450),
+    profile=st.fixed_dictionaries(
+        {}, optional={"gender": st.sampled_from(["f", "?"]), "age_band": st.just("25-34"), "city": st.just("Bonn")}
+    ),
+)
+def test_answers_are_well_formed(shop, channels, name, history, k, profile):
+    query = query_of(shop, history, profile)
+    recalled = asyncio.run(channels[name].recall(query, k))
+    assert_well_formed(recalled, k, [*query.triggers, *query.history_items])
+    assert shop.dataset.catalogue.in_stock[recalled.items].all()
+
+
+@pytest.mark.parametrize("name", list(CHANNELS))
+def test_the_same_question_gets_the_same_answer(shop, channels, name):
+    query = query_of(shop, [(item, 2, item * 1_000) for item in range(1, 40)], {"gender": "f"})
+    first, second = (asyncio.run(channels[name].recall(query, 60)) for _ in range(2))
+    for left, right in zip(first, second, strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_an_unknown_shopper_gets_a_full_answer_from_hot_and_none_elsewhere(shop, channels):
+    query = query_of(shop, [], {})
+    in_stock = int(shop.dataset.catalogue.in_stock[1:].sum())
+    for k in (1, 100, in_stock, in_stock + 1):
+        assert len(asyncio.run(channels[ALWAYS_FULL].recall(query, k)).items) == min(k, in_stock)
+    for name in SILENT_WITHOUT_HISTORY:
+        assert len(asyncio.run(channels[name].recall(query, 100)).items) == 0
+    assert {ALWAYS_FULL, *SILENT_WITHOUT_HISTORY} == set(CHANNELS)
+
+
+def test_channels_answer_to_their_registered_names(channels):
+    assert {name: channel.name for name, channel in channels.items()} == {name: name for name in CHANNELS}
+    assert all(isinstance(channel, Channel) for channel in channels.values())
