@@ -35,7 +35,6 @@ def ranking_table(
         negatives=settings.ranking_negatives,
         negative_sources=settings.negative_sources,
     )
-    sampler = NegativeSampler.fit(log, settings.negative_sources, cuts.test_from)
     ranges = {"validation": (cuts.valid_from, cuts.test_from), "test": (cuts.test_from, FOREVER)}
     labelled = {}
     for name, time_range in ranges.items():
@@ -44,6 +43,7 @@ def ranking_table(
         )
         if not len(points):
             raise ValueError(f"the {name} range {time_range} holds no sample point; move the data set's cuts")
+        sampler = NegativeSampler.fit(log, settings.negative_sources, time_range)
         labelled[name] = with_candidates(points, sampler, settings.ranking_negatives, rng)
 
     popularity = popularity_scores(log.behaviours, log.items, cuts.test_from)

@@ -142,21 +142,24 @@ class Bst(nn.Module):
         half: Tensor = self.user_half(torch.cat([flat, *codes, length], dim=-1))
         return half
 
-    def _popularity(self, items: Tensor, own: Tensor | None) -> Tensor:
-        """float32[...]: log1p of the shoppers who took each item, not counting the `own` many asked about."""
-        popularity = self.tables.popularity[items]
-        if own is None:
-            return popularity
-        return torch.log1p((torch.expm1(popularity) - own).clamp(min=0))
+    def _popularity(self, items: Tensor) -> Tensor:
+        """float32[...]: log1p of the shoppers who took each item; in training all but one.
 
-    def _candidate_half(
-        self, items: Tensor, token: Tensor, encoded: Tensor, cross: Tensor, own: Tensor | None = None
-    ) -> Tensor:
+        The popularity of a positive counts the very event that is its label. Without that one shopper an item
+        taken once looks in training as a new item looks in serving. Negatives lose one shopper too: were only
+        positives counted out, being rare would give the answer away.
+        """
+        popularity: Tensor = self.tables.popularity[items]
+        if self.training:
+            popularity = torch.log1p((torch.expm1(popularity) - 1).clamp(min=0))
+        return popularity
+
+    def _candidate_half(self, items: Tensor, token: Tensor, encoded: Tensor, cross: Tensor) -> Tensor:
         """float32[..., first]; token and encoded: float32[..., d] before and after the transformer."""
         side = [
             embedding(self.tables.codes(field, items)) for field, embedding in self.side_embeddings.items()
         ]
-        popularity = self._popularity(items, own)
+        popularity = self._popularity(items)
         side.append(self.popularity_embedding((popularity * 2).clamp(0, POPULARITY_BANDS - 1).long()))
         columns = [token, encoded, *side, popularity[..., None], cross]
         half: Tensor = self.candidate_half(torch.cat(columns, dim=-1))
@@ -187,7 +190,6 @@ class Bst(nn.Module):
         items: Tensor,
         mask: Tensor,
         rows: Rows,
-        own: Tensor | None = None,
     ) -> Tensor:
         """float32[G, C].
 
@@ -204,7 +206,7 @@ class Bst(nn.Module):
         encoded = token
         for block, tokens in zip(self.blocks, layers, strict=True):
             encoded = block.attend_shared(encoded, tokens, mask[:, None])
-        return self._head(user + self._candidate_half(items, token, encoded, cross, own))
+        return self._head(user + self._candidate_half(items, token, encoded, cross))
 
     def _encode_history(self, history: History) -> tuple[list[Tensor], Tensor]:
         """Each block's input tokens, float32[B, T, d] each, and the last block's output."""
@@ -223,26 +225,20 @@ class Bst(nn.Module):
         profile: Tensor,
         context: Tensor,
         candidates: Tensor,
-        own: Tensor | None = None,
     ) -> Tensor:
-        """Logits float32[B, C] of candidates int[B, C], C for each history: the form training uses.
-
-        own: float32[B, C], 1 where the shopper is among those whom the candidate's popularity counts. In
-        training that would tell the answer, so they are counted out; None where nobody is to be.
-        """
+        """Logits float32[B, C] of candidates int[B, C], C for each history: the form training uses."""
         history = self._history(history_item, history_event, history_age)
         batch, width = candidates.shape
         if not self.settings.mask_candidate:
             rows = torch.arange(batch, device=candidates.device).repeat_interleave(width)
-            own = own if own is None else own.flatten()
-            flat = self._replicated_logits(history, profile, context, candidates.flatten(), rows, own)
+            flat = self._replicated_logits(history, profile, context, candidates.flatten(), rows)
             return flat.reshape(batch, width)
         layers, encoded = self._encode_history(history)
         user = self._user_half(encoded, history, profile, context)[:, None, :]
         items = self.tables.known(candidates)
         mask = ((1 - history.present) * MASKED)[:, None, :]
         zero = torch.zeros_like(items[:, :1])
-        return self._shared_logits(history, user, layers, items, mask, Rows(zero, zero), own)
+        return self._shared_logits(history, user, layers, items, mask, Rows(zero, zero))
 
     def logits(
         self,
@@ -293,7 +289,6 @@ class Bst(nn.Module):
         context: Tensor,
         items: Tensor,
         row: Tensor,
-        own: Tensor | None = None,
     ) -> Tensor:
         """One sequence history + candidate per candidate; logits float32[n]."""
         items = self.tables.known(items)
@@ -316,7 +311,7 @@ class Bst(nn.Module):
             history.age,
         ).squeeze(1)
         user = self._user_half(sequence[:, :-1], history, profile[row], context[row])
-        return self._head(user + self._candidate_half(items, token, sequence[:, -1], cross, own))
+        return self._head(user + self._candidate_half(items, token, sequence[:, -1], cross))
 
     def forward(
         self,

@@ -105,29 +105,7 @@ class InteractionLog:
             categories=categories,
         )
 
-    def item_frequency(self, before: int) -> np.ndarray:
-        """int64[N+1]: behaviours of each item strictly before `before` (unix seconds)."""
-        early = self.behaviours.ts < before
-        return np.bincount(self.behaviours.item[early], minlength=self.items + 1)
-
-    def taken_pairs(self, before: int) -> TakenPairs:
-        """Which shopper took which item strictly before `before` (unix seconds)."""
-        early = self.behaviours.ts < before
-        width = self.items + 1
-        keys = self.behaviours.user[early].astype(np.int64) * width + self.behaviours.item[early]
-        return TakenPairs(np.unique(keys), width)
-
-
-@dataclass(frozen=True, slots=True)
-class TakenPairs:
-    """A set of (shopper, item) pairs; keys: int64, ascending, user · width + item."""
-
-    keys: np.ndarray
-    width: int
-
-    def contain(self, user: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """bool[B, C] for user int[B] and items int[B, C]."""
-        if not len(self.keys):
-            return np.zeros(items.shape, dtype=bool)
-        wanted = user[:, None].astype(np.int64) * self.width + items
-        return self.keys[np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)] == wanted
+    def item_frequency(self, time_range: tuple[int, int]) -> np.ndarray:
+        """int64[N+1]: behaviours of each item in [time_range[0], time_range[1]), unix seconds."""
+        inside = (self.behaviours.ts >= time_range[0]) & (self.behaviours.ts < time_range[1])
+        return np.bincount(self.behaviours.item[inside], minlength=self.items + 1)

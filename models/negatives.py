@@ -16,7 +16,10 @@ REDRAWS = 8
 
 @dataclass(frozen=True, slots=True)
 class NegativeSampler:
-    """Draws negatives; what it knows of popularity comes from strictly before `before`.
+    """Draws negatives that are as popular as items were in one time range, that of the points they go to.
+
+    Popularity of another time would tell negatives from positives by their age: what shoppers take now is
+    newer than what they took before.
 
     popular: float64[N+1], cumulative share of popularity^power; category_items: int32[N], items by category;
     category_offsets: int64[C+2], where each category's items lie.
@@ -29,15 +32,17 @@ class NegativeSampler:
     category_offsets: np.ndarray
 
     @classmethod
-    def fit(cls, log: InteractionLog, settings: NegativeSettings, before: int) -> NegativeSampler:
-        """Counts popularity in the behaviours strictly before `before` (unix seconds).
+    def fit(
+        cls, log: InteractionLog, settings: NegativeSettings, time_range: tuple[int, int]
+    ) -> NegativeSampler:
+        """Counts popularity in the behaviours of [time_range[0], time_range[1]), unix seconds.
 
         Raises ValueError where the catalogue holds no item.
         """
         if log.items < 1:
             raise ValueError("negatives cannot be drawn from an empty catalogue; ingest items first")
-        weight = log.item_frequency(before).astype(np.float64) ** settings.popularity_power
-        weight[log.item_frequency(before) == 0] = 0
+        frequency = log.item_frequency(time_range)
+        weight = np.where(frequency > 0, frequency.astype(np.float64) ** settings.popularity_power, 0)
         if weight.sum() == 0:
             weight[1:] = 1
         weight[0] = 0

@@ -86,19 +86,21 @@ def train_bst(
 ) -> tuple[Bst, TrainingResult]:
     """Trains on points before `cuts.valid_from`, stopping early by GAUC on [valid_from, test_from).
 
-    Popularity for negatives comes from before `valid_from`. All randomness comes from `training.seed`: the
+    Negatives of a range are as popular as items were in that range; nothing from `valid_from` on shapes a
+    weight, and validation only chooses among weights. All randomness comes from `training.seed`: the
     same seed, settings, log and number of threads give the same weights on the same machine.
 
     Raises TrainingError where one of the two ranges holds no sample point, or a loss is not finite.
     """
     torch.manual_seed(training.seed)
     rng = np.random.default_rng(training.seed)
-    sampler = NegativeSampler.fit(log, samples.negative_sources, cuts.valid_from)
-    points = cut_points(log, samples, (0, cuts.valid_from), rng, max_points=samples.max_points)
+    past, watched = (0, cuts.valid_from), (cuts.valid_from, cuts.test_from)
+    sampler = NegativeSampler.fit(log, samples.negative_sources, past)
+    points = cut_points(log, samples, past, rng, max_points=samples.max_points)
     held_out = cut_points(
         log,
         samples,
-        (cuts.valid_from, cuts.test_from),
+        watched,
         rng,
         max_points=training.validation_points,
         most_recent=False,
@@ -109,9 +111,10 @@ def train_bst(
                 f"there is no sample point {name} ({cuts.valid_from}, {cuts.test_from}); move the cuts or "
                 "allow more event types in samples.positive_events"
             )
-    validation = with_candidates(held_out, sampler, samples.negatives, rng)
+    validation = with_candidates(
+        held_out, NegativeSampler.fit(log, samples.negative_sources, watched), samples.negatives, rng
+    )
     model = Bst(settings, features, profile_counts)
-    counted = log.taken_pairs(cuts.valid_from)
 
     def losses() -> Iterator[Callable[[], Tensor]]:
         for batch in shuffled_batches(points, training.batch_size, rng):
@@ -120,8 +123,7 @@ def train_bst(
             def loss(labelled: LabelledPoints = labelled) -> Tensor:
                 shoppers = encode_shoppers(log, labelled.points)
                 items = torch.from_numpy(labelled.items)
-                own = torch.from_numpy(counted.contain(labelled.points.user, labelled.items)).float()
-                logits = model.grouped_logits(*shoppers.all, items, own)
+                logits = model.grouped_logits(*shoppers.all, items)
                 present = items > 0
                 return functional.binary_cross_entropy_with_logits(
                     logits[present], torch.from_numpy(labelled.labels)[present]

@@ -74,7 +74,7 @@ def train_mind(
     torch.manual_seed(training.seed)
     rng = np.random.default_rng(training.seed)
     sampler = FrequencySampler.fit(
-        log.item_frequency(cuts.valid_from), settings.negative_power, settings.negative_smoothing
+        log.item_frequency((0, cuts.valid_from)), settings.negative_power, settings.negative_smoothing
     )
     log_share = torch.from_numpy(sampler.log_share)
     points = _with_history(cut_points(log, samples, (0, cuts.valid_from), rng, max_points=samples.max_points))

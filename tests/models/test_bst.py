@@ -1,0 +1,146 @@
+"""The BST network: its two forms, unknown ids, empty histories, cross features, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models.bst import Bst, plain_replicated_scores
+from models.settings import BstSettings
+from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
+
+LENGTHS = [0, 1, 7, 50, 23]
+
+
+def network(**settings: object) -> Bst:
+    """A network with weights large enough for every part to show in the score."""
+    torch.manual_seed(3)
+    model = Bst(BstSettings(**settings), item_features(), PROFILE_COUNTS).eval()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "embedding" in name or "last_age" in name:
+                weight.normal_(std=0.5)
+    return model
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_shared_form_equals_one_history_per_candidate(blocks: int) -> None:
+    model = network(blocks=blocks)
+    user, (items, rows) = shoppers(LENGTHS), candidates(64, len(LENGTHS))
+    with torch.no_grad():
+        shared = model(*user, items, rows)
+        plain = plain_replicated_scores(model, *user, items, rows)
+    assert shared.std() > 0.01
+    torch.testing.assert_close(shared, plain, atol=1e-5, rtol=0)
+
+
+def test_training_form_equals_serving_form() -> None:
+    model = network()
+    user = shoppers(LENGTHS)
+    grid = torch.arange(1, 1 + len(LENGTHS) * 4).reshape(len(LENGTHS), 4)
+    rows = torch.arange(len(LENGTHS)).repeat_interleave(4)
+    with torch.no_grad():
+        grouped = model.grouped_logits(*user, grid)
+        flat = model.logits(*user, grid.flatten(), rows)
+    torch.testing.assert_close(grouped.flatten(), flat, atol=1e-5, rtol=0)
+
+
+def test_history_sees_the_candidate_only_in_the_original_form() -> None:
+    masked, original = network(), network(mask_candidate=False)
+    original.load_state_dict(masked.state_dict())
+    user, (items, rows) = shoppers(LENGTHS), candidates(64, len(LENGTHS))
+    with torch.no_grad():
+        apart = (masked(*user, items, rows) - original(*user, items, rows)).abs()
+        plain = plain_replicated_scores(original, *user, items, rows)
+        torch.testing.assert_close(original(*user, items, rows), plain, atol=1e-6, rtol=0)
+    # Where there is no history, nothing can look at the candidate, and the forms agree.
+    assert apart[rows == 0].max() < 1e-6
+    assert apart[rows == 3].max() > 1e-4
+
+
+def test_a_candidate_does_not_depend_on_the_others() -> None:
+    model = network()
+    user, (items, rows) = shoppers(LENGTHS), candidates(20, len(LENGTHS))
+    with torch.no_grad():
+        together = model(*user, items, rows)
+        alone = [
+            model(*(column[row : row + 1] for column in user), items[[n]], torch.zeros(1, dtype=torch.int32))
+            for n, row in enumerate(rows.tolist())
+        ]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
+
+
+def test_ids_outside_the_tables_score_as_unknown() -> None:
+    model = network()
+    item, event, age, profile, context = shoppers([10])
+    strange = torch.tensor([0, -1, ITEMS + 1, 2**31 - 1, -(2**31)], dtype=torch.int32)
+    rows = torch.zeros(5, dtype=torch.int32)
+    with torch.no_grad():
+        scores = model(item, event, age, profile, context, strange, rows)
+        wild = item.clone()
+        wild[0, 3], wild[0, 5] = ITEMS + 7, -4
+        zeroed = wild.clamp(min=0) * (wild <= ITEMS)
+        torch.testing.assert_close(scores, scores[:1].expand(5))
+        torch.testing.assert_close(
+            model(wild, event, age, profile + 1000, context - 1000, strange[:1], rows[:1]),
+            model(zeroed, event, age, profile * 0, context * 0, strange[:1], rows[:1]),
+        )
+
+
+def test_empty_history_is_finite_and_follows_the_profile() -> None:
+    model = network()
+    nothing = torch.zeros(2, 50, dtype=torch.int32)
+    profile = torch.tensor([[1, 1, 0, 1], [2, 3, 0, 2]], dtype=torch.int32)
+    context = torch.ones(2, 3, dtype=torch.int32)
+    items = torch.tensor([5, 5], dtype=torch.int32)
+    with torch.no_grad():
+        scores = model(nothing, nothing, nothing, profile, context, items, torch.tensor([0, 1]))
+    assert torch.isfinite(scores).all()
+    assert abs(scores[0] - scores[1]) > 1e-5
+
+
+def test_gradients_are_finite_for_an_empty_history() -> None:
+    model = network().train()
+    loss = model.grouped_logits(*shoppers([0, 3]), torch.tensor([[1, 2], [3, 4]])).sum()
+    loss.backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        gradient = weight.grad.coalesce().values() if weight.grad.is_sparse else weight.grad
+        assert torch.isfinite(gradient).all(), name
+
+
+def test_only_common_items_have_an_embedding_of_their_own() -> None:
+    features = item_features()
+    users = np.expm1(features.popularity)
+    model = Bst(BstSettings(min_item_users=10), features, PROFILE_COUNTS)
+    assert model.item_embedding.num_embeddings == 1 + int((users[1:] > 9.5).sum())
+    rare = np.flatnonzero(users < 9.5)
+    assert (model.tables.id_row[rare] == 0).all()
+
+
+@pytest.mark.parametrize("mask_candidate", [True, False])
+def test_exported_graph_gives_the_same_for_other_sizes(tmp_path: Path, mask_candidate: bool) -> None:
+    model = network(mask_candidate=mask_candidate)
+    names = ["history_item", "history_event", "history_age", "profile", "context"]
+    names += ["candidate_item", "candidate_row"]
+    batch, count = torch.export.Dim("batch"), torch.export.Dim("candidates")
+    shapes = [{0: batch}] * 5 + [{0: count}] * 2
+    path = tmp_path / "bst.onnx"
+    example = (*shoppers([4, 50, 0]), *candidates(11, 3))
+    program = torch.onnx.export(
+        model, example, dynamo=True, input_names=names, output_names=["score"], dynamic_shapes=shapes,
+        verbose=False,
+    )  # fmt: skip
+    program.save(path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for lengths, n in (([50], 300), ([0, 3, 50, 20], 17), ([0], 1)):
+        inputs = (*shoppers(lengths, seed=9), *candidates(n, len(lengths), seed=9))
+        inputs[5][0] = ITEMS + 99
+        with torch.no_grad():
+            expected = model(*inputs).numpy()
+        (score,) = session.run(None, {k: v.numpy() for k, v in zip(names, inputs, strict=True)})
+        np.testing.assert_allclose(score, expected, atol=1e-5)
