@@ -24,13 +24,30 @@ class RouterSettings(BaseModel):
     scenes: Path = Field(
         Path("config/scenes.yaml"), description="Scene configuration; edits apply without a restart."
     )
-    ingress: IngressSettings = IngressSettings()
-    ray: RaySettings = RaySettings()
-    snapshots: SnapshotWatchSettings = SnapshotWatchSettings()
-    recall: RecallSettings = RecallSettings()
-    ranking: RankingSettings = RankingSettings()
-    state: StateSettings = StateSettings()
-    attribution: AttributionSettings = AttributionSettings()
-    admission: AdmissionSettings = AdmissionSettings()
-    request_log: RequestLogSettings = RequestLogSettings()
-    metrics: MetricsSettings = MetricsSettings()
+    ingress: IngressSettings = Field(default_factory=IngressSettings, description="Where calls come in.")
+    ray: RaySettings = Field(
+        default_factory=RaySettings, description="The Ray node or cluster the replicas run on."
+    )
+    snapshots: SnapshotWatchSettings = Field(
+        default_factory=SnapshotWatchSettings, description="Where snapshots lie."
+    )
+    recall: RecallSettings = Field(
+        default_factory=RecallSettings,
+        description="How recall channels are opened and asked; as they were built.",
+    )
+    ranking: RankingSettings = Field(default_factory=RankingSettings, description="Where Triton is.")
+    state: StateSettings = Field(
+        default_factory=StateSettings, description="Where user state and the event log live."
+    )
+    attribution: AttributionSettings = Field(
+        default_factory=AttributionSettings, description="How attribution tokens are signed."
+    )
+    admission: AdmissionSettings = Field(
+        default_factory=AdmissionSettings, description="How much work one replica takes on."
+    )
+    request_log: RequestLogSettings = Field(
+        default_factory=RequestLogSettings, description="What is written about calls."
+    )
+    metrics: MetricsSettings = Field(
+        default_factory=MetricsSettings, description="What is counted and where it is served."
+    )

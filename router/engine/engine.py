@@ -58,8 +58,8 @@ class EngineBuilder:
     def build(self, snapshot: Snapshot, scenes: Scenes) -> Engine:
         """The engine of a snapshot; may take seconds, so run it off the event loop.
 
-        Raises `SnapshotError` where a channel's files are torn, and `SettingsError` where the scenes ask for what
-        the snapshot does not have.
+        Raises `SnapshotError` where a channel's files are torn, and `SettingsError` where the scenes ask for
+        what the snapshot does not have.
         """
         channels = open_channels(
             snapshot.path / RECALL_FOLDER, snapshot.catalogue, self.services, self.recall

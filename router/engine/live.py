@@ -10,8 +10,8 @@ from snapshot.store import Snapshot
 class LiveEngine:
     """Read `current` once per request and keep what it gave: a request finishes on the engine it began on.
 
-    Replacing one reference is atomic; an engine nobody uses any more is freed with its memory maps. Everything but
-    `open` belongs to the event loop.
+    Replacing one reference is atomic; an engine nobody uses any more is freed with its memory maps.
+    Everything but `open` belongs to the event loop.
     """
 
     def __init__(self, builder: EngineBuilder, snapshot: Snapshot, scenes: Scenes) -> None:
@@ -38,6 +38,6 @@ class LiveEngine:
         self.current = engine
 
     def change_scenes(self, scenes: Scenes) -> None:
-        """Puts edited scenes into service. Raises `SettingsError`, and nothing has changed, where they cannot."""
+        """Puts edited scenes into service; where they cannot serve, `SettingsError` and no change."""
         self.current = self._builder.with_scenes(self.current, scenes)
         self._scenes = scenes

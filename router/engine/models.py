@@ -16,7 +16,7 @@ class TritonModels:
         self._timeout_s = timeout_s
 
     async def missing(self, versions: Mapping[str, str]) -> list[str]:
-        """Those of `versions` (model → version) that Triton cannot serve now, as "bst 3"; all where it is down."""
+        """Those of `versions` (model → version) not ready now, as "bst 3"; all where Triton is down."""
         return [
             f"{name} {version}" for name, version in versions.items() if not await self._ready(name, version)
         ]

@@ -1,11 +1,11 @@
 """Picks up newly published snapshots while the one before serves.
 
-A new snapshot is opened and verified off the event loop, answers one query per scene, and then takes over. One that
-is corrupt, or that a scene fails on, is refused once, and the engine in service stays.
+A new snapshot is opened and verified off the event loop, answers one query per scene, and then takes over.
+One that is corrupt, or that a scene fails on, is refused once, and the engine in service stays.
 
-A snapshot takes over only when Triton has its model versions: its item ids are those its models were trained on,
-and without them every answer would lose its ranking. It waits for as long as that takes, since the old snapshot
-answers whole meanwhile.
+A snapshot takes over only when Triton has its model versions: its item ids are those its models were trained
+on, and without them every answer would lose its ranking. It waits for as long as that takes, since the old
+snapshot answers whole meanwhile.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One query per scene before an engine takes over: its tables are in memory then, and a broken one shows itself."""
+"""One query per scene before an engine takes over: tables get into memory, and a broken one shows itself."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ _BUDGET_S = 5.0
 async def warm_up(
     engine: Engine, now: int | None = None, clock: Callable[[], float] = time.monotonic
 ) -> None:
-    """Runs every scene's pipeline once for a shopper who viewed the most popular items; `now` in unix seconds.
+    """Runs every scene's pipeline once, for a shopper who viewed the most popular items at unix second `now`.
 
-    Raises `StageBug` where a stage cannot work on this engine. A failed dependency is none of the engine's faults.
+    Raises `StageBug` where a stage cannot work on this engine. A failed dependency is none of the engine's
+    faults.
     """
     query = _popular_query(engine, int(time.time()) if now is None else now)
     for scene, pipeline in engine.pipelines.items():

@@ -11,7 +11,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -27,8 +26,6 @@ from router.settings import RouterSettings
 
 logger = logging.getLogger(__name__)
 
-# Marks every process of one router, also those whose parent died first.
-_MARK = "SHOPFRONT_ROUTER_MARK"
 _STOP_MARGIN_S = 30.0
 
 
@@ -40,17 +37,15 @@ class RouterHandle:
     """A running router."""
 
     def __init__(
-        self, address: str, process: subprocess.Popen[bytes], mark: str, folder: Path, stop_within_s: float
+        self, address: str, process: subprocess.Popen[bytes], folder: Path, stop_within_s: float
     ) -> None:
         self.address = address
         """host:port that answers gRPC."""
         self.metrics_port = 0
         """Port of /metrics on 127.0.0.1; 0 where nothing is counted."""
         self._process = process
-        self._mark = mark
         self._folder = folder
         self._stop_within_s = stop_within_s
-        self._known: set[psutil.Process] = set()
 
     def is_running(self) -> bool:
         """Whether the process that holds the router together lives."""
@@ -58,9 +53,8 @@ class RouterHandle:
 
     def processes(self) -> list[psutil.Process]:
         """Every living process of the router, Ray's and HAProxy's included."""
-        self._known |= _descendants(self._process.pid) | _marked(self._mark)
-        self._known = set(_living(self._known))
-        return sorted(self._known, key=lambda process: process.pid)
+        # All are in the session that the first one leads, also those whose parents have died.
+        return [process for process in psutil.process_iter() if _is_in_session(process, self._process.pid)]
 
     def pids(self) -> list[int]:
         """Process ids of `processes()`."""
@@ -72,7 +66,6 @@ class RouterHandle:
 
     def stop(self) -> None:
         """Lets calls in progress finish, stops every process, and returns when none is left."""
-        self.processes()
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -94,15 +87,15 @@ def start_router(settings: RouterSettings) -> RouterHandle:
     `request_log.folder`.
 
     Raises:
-        RouterStartError: the address is taken, a replica cannot be built (a snapshot, the state, …), or the router
+        RouterStartError: the address is taken, a replica cannot be built (a snapshot, the state, …), or the
+        router
             is not ready within `ingress.start_timeout_s`; nothing is left running.
     """
     settings = _completed(settings)
     log_path = settings.request_log.folder.absolute() / "router.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    # Unix sockets have paths of at most 107 bytes, so the folder cannot lie in the workspace.
-    folder = Path(tempfile.mkdtemp(prefix="shopfront-"))
-    mark = secrets.token_hex(8)
+    # HAProxy's sockets lie two levels below and may have paths of at most 97 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="shopfront-", dir="/tmp"))
     deadline = time.monotonic() + settings.ingress.start_timeout_s
     with log_path.open("ab") as log:
         process = subprocess.Popen(
@@ -111,10 +104,10 @@ def start_router(settings: RouterSettings) -> RouterHandle:
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-            env=_environment(mark),
+            env=_environment(),
         )
     stop_within_s = settings.ingress.deregister_s + settings.ingress.drain_s + _STOP_MARGIN_S
-    handle = RouterHandle(settings.ingress.address, process, mark, folder, stop_within_s)
+    handle = RouterHandle(settings.ingress.address, process, folder, stop_within_s)
     try:
         _send(process, Orders(settings.model_dump(mode="json"), str(folder)))
         report = _report(process, deadline)
@@ -142,10 +135,9 @@ def _completed(settings: RouterSettings) -> RouterSettings:
     )
 
 
-def _environment(mark: str) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     # Ray's and Serve's variables of another router must not leak into this one.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_SERVE_")}
-    return inherited | {_MARK: mark}
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_SERVE_")}
 
 
 def _send(process: subprocess.Popen[bytes], orders: Orders) -> None:
@@ -187,34 +179,11 @@ def _wait_until_serving(address: str, deadline: float, log_path: Path) -> None:
             time.sleep(0.05)
 
 
-def _descendants(pid: int) -> set[psutil.Process]:
+def _is_in_session(process: psutil.Process, leader: int) -> bool:
     try:
-        parent = psutil.Process(pid)
-        return {parent, *parent.children(recursive=True)}
-    except psutil.NoSuchProcess:
-        return set()
-
-
-def _marked(mark: str) -> set[psutil.Process]:
-    return {process for process in psutil.process_iter() if _environment_mark(process) == mark}
-
-
-def _environment_mark(process: psutil.Process) -> str:
-    try:
-        return process.environ().get(_MARK, "")
-    except psutil.Error:
-        return ""
-
-
-def _living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
-    living = []
-    for process in processes:
-        try:
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                living.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return living
+        return os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
 
 
 def _name(process: psutil.Process) -> str:

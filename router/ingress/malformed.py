@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from router.errors import FieldViolation
@@ -66,7 +66,7 @@ def tolerant(message: type[Message]) -> Callable[[bytes], Message | MalformedReq
     return deserialize
 
 
-def find_violation(data: bytes, descriptor: Descriptor) -> FieldViolation:
+def find_violation(data: bytes, descriptor: Any) -> FieldViolation:
     """Which field makes `data` unreadable as a message of `descriptor`.
 
     Walks the wire format (https://protobuf.dev/programming-guides/encoding/) for the first string that is not
@@ -84,7 +84,7 @@ def find_violation(data: bytes, descriptor: Descriptor) -> FieldViolation:
     return FieldViolation(field, "not valid UTF-8; strings must be UTF-8 text")
 
 
-def _invalid_utf8(data: bytes, descriptor: Descriptor) -> str | None:
+def _invalid_utf8(data: bytes, descriptor: Any) -> str | None:
     position = 0
     occurrences: dict[int, int] = {}
     while position < len(data):
@@ -110,7 +110,7 @@ def _invalid_utf8(data: bytes, descriptor: Descriptor) -> str | None:
             path = f"{field.name}[{index}]" if field.is_repeated else field.name
             if field.type == FieldDescriptor.TYPE_STRING and not _is_utf8(value):
                 return path
-            if field.type == FieldDescriptor.TYPE_MESSAGE:
+            if field.message_type is not None:
                 inner = _invalid_utf8(value, field.message_type)
                 if inner is not None:
                     return f"{path}.{inner}"

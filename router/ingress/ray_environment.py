@@ -1,7 +1,7 @@
 """The environment variables Ray and Ray Serve are started with.
 
-Ray reads them when it is imported, so they must be in place before. A cluster this router is deployed to must be
-started with `serve_environment`.
+Ray reads them when it is imported, so they must be in place before. A cluster this router is deployed to must
+be started with `serve_environment`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ def serve_environment(settings: IngressSettings) -> dict[str, str]:
 
 
 def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
-    """A lean node beside others on this machine: nothing sent home, no fixed port, all files under `folder`."""
-    haproxy = folder / "haproxy"
+    """A lean node beside others: nothing sent home, no fixed port of Serve, all files under `folder`."""
     metrics_port, stats_port, http_port, grpc_port = free_ports(4)
     replica_ports = free_range(seed=os.getpid())
     half = len(replica_ports) // 2
@@ -43,11 +42,11 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_metrics_collection": "0",
         "RAY_num_prestart_python_workers": "0",
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(haproxy / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(haproxy / "admin.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(haproxy),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(haproxy / "server-state"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(haproxy / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http_port),

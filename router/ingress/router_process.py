@@ -1,10 +1,10 @@
 """The process that starts Ray, deploys the replicas and stays until its standard input ends.
 
-Started by `router.ingress.app`, never by hand. A process of its own, because Ray Serve reads its environment when it
-is imported, takes over signal handlers, and must not die of a Ctrl-C meant for the program around it.
+Started by `router.ingress.app`, never by hand. A process of its own, because Ray Serve reads its environment
+when it is imported, takes over signal handlers, and must not die of a Ctrl-C meant for the program around it.
 
-Reads one JSON line (`Orders`), answers one JSON line (`Report`), and stops when standard input reaches its end: on
-the starter's word or with the starter's death.
+Reads one JSON line (`Orders`), answers one JSON line (`Report`), and stops when standard input reaches its
+end: on the starter's word or with the starter's death.
 """
 
 from __future__ import annotations

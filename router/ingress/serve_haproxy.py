@@ -1,7 +1,7 @@
 """The default ingress: HAProxy in front, Ray Serve inside the replica, this class behind it.
 
-What Ray Serve gives a method instead of a gRPC context has no deadline and no abort: a refusal is a code, trailers
-and an empty message returned, since what a raise carries loses the trailers.
+What Ray Serve gives a method instead of a gRPC context has no deadline and no abort: a refusal is a code,
+trailers and an empty message returned, since what a raise carries loses the trailers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from router.settings import RouterSettings
 class HaproxyIngress:
     """One replica. Ray Serve dispatches by bare method name."""
 
-    async def __init__(self, settings: dict[str, Any]) -> None:
+    # Ray Serve awaits the constructor.
+    async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
         """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log.folder)

@@ -1,4 +1,4 @@
-"""Ingress `grpc` on Ray Serve: Serve keeps the replica alive, and the replica's own server takes the calls."""
+"""Ingress `grpc` on Ray Serve: Serve keeps the replica alive, its own server takes the calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from router.settings import RouterSettings
 class OwnGrpcIngress:
     """One replica. All replicas of a node share the port; the kernel spreads connections over them."""
 
-    async def __init__(self, settings: dict[str, Any]) -> None:
+    # Ray Serve awaits the constructor.
+    async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
         """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log.folder)

@@ -16,8 +16,8 @@ class IngressSettings(BaseModel):
 
     kind: IngressKind = Field(
         "haproxy",
-        description="haproxy: HAProxy and Ray Serve receive calls, retry and drain. grpc: each replica runs its own "
-        "gRPC server on the shared port: higher throughput, and the caller's gRPC deadline is seen.",
+        description="haproxy: HAProxy and Ray Serve receive calls, retry and drain. grpc: each replica runs "
+        "its own gRPC server on the shared port: higher throughput, and the caller's gRPC deadline is seen.",
     )
     address: str = Field("127.0.0.1:9000", description="host:port to call; port 0 takes a free one.")
     replicas: int = Field(2, ge=1, description="Processes that answer; two outlive the death of one.")
@@ -48,13 +48,13 @@ class RaySettings(BaseModel):
 
     address: str = Field(
         "",
-        description="Ray cluster to deploy to, started with the environment of router.ingress.ray_environment; "
-        "empty = start a local node and stop it with the router.",
+        description="Ray cluster to deploy to, started with the environment router.ingress.ray_environment "
+        "gives; empty = start a local node and stop it with the router.",
     )
     auth_mode: Literal["disabled", "token"] = Field(
         "disabled",
-        description="RAY_AUTH_MODE of a local node. token writes ~/.ray/auth_token. Ray listens on all interfaces "
-        "either way: firewall its ports.",
+        description="RAY_AUTH_MODE of a local node. token writes ~/.ray/auth_token. Ray listens on all "
+        "interfaces either way: firewall its ports.",
     )
     object_store_bytes: int = Field(
         100 * 2**20, ge=76 * 2**20, description="Bytes of Ray's object store, which the router barely uses."

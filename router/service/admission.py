@@ -1,4 +1,4 @@
-"""Bounds the calls in progress, so that overload is answered at once instead of being queued past its deadline."""
+"""Bounds the calls in progress: overload is answered at once, not queued past its deadline."""
 
 from __future__ import annotations
 

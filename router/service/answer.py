@@ -30,8 +30,8 @@ def build_response(
 ) -> RecommendResponse:
     """The response for `items`, those rows of `page` that are shown, in page order.
 
-    `channel_names` as `Pipeline.channel_names`; `degraded` what was missing before the pipeline ran, named ahead
-    of what was missing in it.
+    `channel_names` as `Pipeline.channel_names`; `degraded` what was missing before the pipeline ran, named
+    ahead of what was missing in it.
     """
     response = RecommendResponse(
         attribution_token=attribution_token,

@@ -20,7 +20,7 @@ ANCHOR_UNKNOWN = "anchor_unknown"
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The item whose company is wanted: int32[1] where known, int32[0] where unknown, None where none is asked."""
+    """The item whose company is wanted: int32[1], int32[0] where unknown, None where none is asked for."""
 
     items: NDArray[np.int32] | None
     degraded: tuple[str, ...] = ()

@@ -39,7 +39,8 @@ from router.state.store import StateStore
 class RecommendationService:
     """Answers from the live engine; every method may run many times at once on one event loop.
 
-    Methods raise `CallerError` and `OverloadError` as their owners demand; anything else that escapes is a bug.
+    Methods raise `CallerError` and `OverloadError` as their owners demand; anything else that escapes is a
+    bug.
     """
 
     def __init__(

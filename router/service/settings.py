@@ -30,8 +30,8 @@ class RequestLogSettings(BaseModel):
     )
     salt: str = Field(
         "",
-        description="Key of the shoppers' pseudonyms in logs; empty takes a fresh one at every start, so that "
-        "pseudonyms cannot be traced over restarts.",
+        description="Key of the shoppers' pseudonyms in logs; empty takes a fresh one at every start, so "
+        "that pseudonyms cannot be traced over restarts.",
     )
     log_answers: bool = Field(
         False, description="Log whole answers too, not only those degraded, refused or failed."

@@ -88,8 +88,8 @@ class RunningService:
 async def start_service(settings: RouterSettings) -> RunningService:
     """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
 
-    Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`, `StateError`
-    or `OSError` where nothing could be served at all.
+    Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`,
+    `StateError` or `OSError` where nothing could be served at all.
     """
     metrics = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else RouterMetrics()
     triton = TritonClient(settings.ranking)
@@ -177,6 +177,6 @@ async def _report_queues(store: StateStore, metrics: RouterMetrics) -> None:
         metrics.set_queue_depth("state_events", status.queued_events)
         metrics.set_queue_depth("state_impressions", status.queued_impressions)
         if status.dropped_impressions > dropped:
-            metrics.served_items_dropped[()].inc(status.dropped_impressions - dropped)
+            metrics.served_items_dropped.inc(status.dropped_impressions - dropped)
             dropped = status.dropped_impressions
         await asyncio.sleep(_QUEUES_INTERVAL_S)

@@ -1,7 +1,7 @@
-"""The rules of `protos/shopfront/v1/recommend.proto`, applied: requests in, checked values or every fault out.
+"""The rules of `protos/shopfront/v1/recommend.proto`: requests in, checked values or every fault out.
 
-What the contract coerces (a page size above 100) is coerced; what it refuses raises one `CallerError` that names
-all fields at fault. Descriptions never repeat what the caller sent: it may be personal.
+What the contract coerces (a page size above 100) is coerced; what it refuses raises one `CallerError` that
+names all fields at fault. Descriptions never repeat what the caller sent: it may be personal.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A synthetic shop ready to be served: snapshots with recall tables, user state, scenes, and settings over them."""
+"""A synthetic shop ready to be served: snapshots with recall tables, scenes, and settings over them."""
 
 from __future__ import annotations
 
