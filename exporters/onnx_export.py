@@ -1,0 +1,98 @@
+"""Export to one ONNX file with its weights inside."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from exporters.errors import ExportRefused
+from exporters.input_cases import InputCase, random_feeds
+from exporters.runner import Runner
+from triton_repo.contract import Contract
+
+OPSET = 18
+"""Opset 18 and the IR version that comes with it are read by every ONNX Runtime since 1.14 (2023)."""
+MODEL_FILE = "model.onnx"
+
+
+class OnnxFormat:
+    """float32 ONNX, for ONNX Runtime on CPU and GPU.
+
+    The graph is left as torch writes it, but for constant folding: ONNX Runtime fuses it when it loads, for
+    the machine it runs on, and a graph fused here could only be read by this version of ONNX Runtime.
+    """
+
+    tools: Sequence[str] = ("torch", "onnx", "onnxscript", "onnxruntime")
+
+    def write(
+        self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
+    ) -> None:
+        """Writes `model.onnx`: inputs and output as the contract names them, B and n left open."""
+        del samples
+        # Sizes 0 and 1 would be taken for constants of the graph, and equal ones for the same axis.
+        example = random_feeds(contract, shoppers=3, candidates=7, items=2, seed=0)
+        feeds = {name: torch.from_numpy(values) for name, values in example.items()}
+        axes = {name: {0: "n" if name.startswith("candidate") else "B"} for name in feeds}
+        with torch.no_grad(), warnings.catch_warnings():
+            # It warns that it deduced the names' common axes, which is what they are given for.
+            warnings.filterwarnings("ignore", message=".*axis name")
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            program = torch.onnx.export(
+                module.eval(),
+                (),
+                kwargs=feeds,
+                dynamo=True,
+                dynamic_shapes=axes,
+                output_names=[contract.output],
+                opset_version=OPSET,
+                optimize=True,
+                verbose=False,
+            )
+        if program is None:
+            raise ExportRefused(f"{contract.model}: torch.onnx.export returned no graph")
+        program.save(folder / MODEL_FILE, external_data=False)
+        _check_signature(onnx.load(folder / MODEL_FILE), contract)
+
+    def open(self, folder: Path, contract: Contract) -> Runner:
+        """ONNX Runtime on the CPU, one thread."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = ort.InferenceSession(folder / MODEL_FILE, options, providers=["CPUExecutionProvider"])
+
+        def run(feeds: Mapping[str, NDArray[np.int32]]) -> NDArray[np.float32]:
+            (output,) = session.run([contract.output], dict(feeds))
+            return np.asarray(output)
+
+        return run
+
+
+def _check_signature(graph: onnx.ModelProto, contract: Contract) -> None:
+    """Raises ExportRefused unless the graph's tensors are the contract's, with the sizes left open."""
+    for kind, tensors, declared, code in (
+        ("input", graph.graph.input, contract.inputs, onnx.TensorProto.INT32),
+        ("output", graph.graph.output, {contract.output: contract.output_dims}, onnx.TensorProto.FLOAT),
+    ):
+        found = {tensor.name: tensor.type.tensor_type for tensor in tensors}
+        if set(found) != set(declared):
+            raise ExportRefused(
+                f"{contract.model}: the graph has {kind}s {sorted(found)}, config.pbtxt names"
+                f" {sorted(declared)}"
+            )
+        for name, dims in declared.items():
+            sizes = [axis.dim_value if axis.HasField("dim_value") else -1 for axis in found[name].shape.dim]
+            fits = len(sizes) == len(dims) and all(
+                size == wanted or (wanted == -1 and position > 0)
+                for position, (size, wanted) in enumerate(zip(sizes, dims, strict=False))
+            )
+            if found[name].elem_type != code or not fits:
+                raise ExportRefused(
+                    f"{contract.model}: {kind} {name} of the graph is"
+                    f" {onnx.TensorProto.DataType.Name(found[name].elem_type)}{sizes}, config.pbtxt says"
+                    f" {onnx.TensorProto.DataType.Name(code)}{list(dims)}"
+                )

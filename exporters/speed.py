@@ -1,0 +1,65 @@
+"""The speed gate: the exported form against eager torch, on one thread, in one process."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from exporters.errors import ExportRefused
+from exporters.input_cases import Feeds
+from exporters.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedReport:
+    """Candidates per second of both forms (shoppers, for a model without candidates), and their ratio."""
+
+    exported_per_s: float
+    torch_per_s: float
+    ratio: float
+
+
+def measure_speed(
+    reference: Runner,
+    exported: Runner,
+    feeds: Feeds,
+    *,
+    rounds: int,
+    timer: Callable[[], float] = time.perf_counter,
+) -> SpeedReport:
+    """Times both forms on the same request, in turn, so that a busy machine slows both; medians count."""
+    rows = len(feeds.get("candidate_item", feeds["history_item"]))
+    spent: dict[str, list[float]] = {"torch": [], "exported": []}
+    with _one_thread():
+        for _ in range(3):
+            reference(feeds)
+            exported(feeds)
+        for _ in range(rounds):
+            for name, run in (("torch", reference), ("exported", exported)):
+                start = timer()
+                run(feeds)
+                spent[name].append(timer() - start)
+    torch_s, exported_s = statistics.median(spent["torch"]), statistics.median(spent["exported"])
+    return SpeedReport(rows / exported_s, rows / torch_s, torch_s / exported_s)
+
+
+def check_speed(model: str, report: SpeedReport, minimum_ratio: float) -> None:
+    """Raises ExportRefused where the exported form is slower than `minimum_ratio` times eager torch."""
+    if report.ratio < minimum_ratio:
+        raise ExportRefused(
+            f"{model} runs at {report.ratio:.2f} times the speed of eager torch ({report.exported_per_s:,.0f}"
+            f" against {report.torch_per_s:,.0f} rows/s); at least {minimum_ratio:g} is wanted"
+        )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,73 @@
+"""A small data set, untrained but lively checkpoints of both models, and their exports, made once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from exporters import ExportedVersion, ExportSettings, export
+from models.bst import Bst
+from models.checkpoint import record_of, save_checkpoint
+from models.item_features import ItemFeatures
+from models.mind import Mind
+from models.settings import BstSettings, MindSettings
+from snapshot.dataset import Dataset
+from tests.synthetic_shop import synthetic_dataset
+from triton_repo.repository import ModelRepository
+
+SETTINGS = ExportSettings(sample_shoppers=20, speed_rounds=5, minimum_speed_ratio=0)
+NOON = 1_717_243_200.0  # 2024-06-01T12:00:00Z
+
+
+def clock() -> float:
+    """A clock that stands still."""
+    return NOON
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A data set, and a checkpoint of each model for it."""
+
+    dataset: Dataset
+    checkpoints: dict[str, Path]
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    workspace = tmp_path_factory.mktemp("shop")
+    dataset = synthetic_dataset(workspace, users=60, items=120, events=3000)
+    features = ItemFeatures.from_catalogue(dataset.catalogue)
+    profile_counts = tuple(len(dataset.catalogue.profile_vocab.get(field, ())) for field in _PROFILE)
+    models: dict[str, Bst | Mind] = {
+        "bst": Bst(BstSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
+        "mind": Mind(MindSettings(dimension=16), features),
+    }
+    checkpoints = {}
+    for name, model in models.items():
+        _enliven(model)
+        record = record_of(model, dataset=dataset.manifest.id, seed=1, steps=0, metrics={}, training={})
+        checkpoints[name] = save_checkpoint(model, record, workspace / "checkpoints" / name / "first")
+    return Shop(dataset, checkpoints)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> ModelRepository:
+    return ModelRepository(tmp_path_factory.mktemp("exported") / "triton")
+
+
+@pytest.fixture(scope="session", params=["bst", "mind"])
+def exported(request: pytest.FixtureRequest, shop: Shop, repository: ModelRepository) -> ExportedVersion:
+    """The first version of each model, really exported."""
+    return export(shop.checkpoints[request.param], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+
+
+_PROFILE = ("gender", "age_band", "city", "purchasing_power")
+
+
+def _enliven(model: Bst | Mind) -> None:
+    """Gives every weight a size at which the model's answers differ from input to input."""
+    generator = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.3, generator=generator)

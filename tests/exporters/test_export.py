@@ -1,0 +1,191 @@
+"""Checkpoints become versions, and only those that torch agrees with."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from exporters import ExportedVersion, ExportRefused, ExportSettings, export
+from exporters.formats import FORMATS
+from exporters.input_cases import InputCase, dataset_cases
+from exporters.onnx_export import OnnxFormat
+from exporters.parity import torch_runner
+from exporters.runner import Runner
+from models import checkpoint as checkpoints
+from models.checkpoint import load_checkpoint
+from tests.exporters.conftest import SETTINGS, Shop, clock
+from tests.triton_server import infer
+from triton_repo.contract import Contract, read_contract
+from triton_repo.repository import ModelRepository
+from triton_repo.server import TritonServer
+from triton_repo.settings import TritonSettings
+
+pytestmark = pytest.mark.slow
+
+
+class CopyOf:
+    """Writes an earlier export again, after a change to its graph: no torch, so it is quick."""
+
+    tools: Sequence[str] = ("onnx",)
+
+    def __init__(self, earlier: ExportedVersion, change=lambda graph: None) -> None:  # type: ignore[no-untyped-def]
+        self.earlier = earlier
+        self.change = change
+
+    def write(
+        self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
+    ) -> None:
+        graph = onnx.load(self.earlier.folder / "model.onnx")
+        self.change(graph)
+        onnx.save(graph, folder / "model.onnx")
+
+    def open(self, folder: Path, contract: Contract) -> Runner:
+        return OnnxFormat().open(folder, contract)
+
+
+def test_the_version_carries_its_origin_and_passes_its_own_checksums(
+    exported: ExportedVersion, shop: Shop, repository: ModelRepository
+) -> None:
+    assert exported.version == 1
+    weights = shop.checkpoints[exported.model] / "weights.safetensors"
+    manifest = repository.verify(exported.model, exported.version)
+    assert manifest == exported.manifest
+    assert manifest.checkpoint_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert (manifest.dataset, manifest.items) == (shop.dataset.manifest.id, shop.dataset.catalogue.size)
+    assert manifest.created_at == "2024-06-01T12:00:00+00:00"
+    assert set(manifest.files) == {"model.onnx"}
+    assert set(manifest.tools) == {"torch", "onnx", "onnxscript", "onnxruntime"}
+    assert manifest.parity.max_abs == exported.parity.max_abs <= 1e-4
+    assert manifest.speed is not None
+    assert manifest.speed.ratio > 0
+    names = [case.name for case in exported.parity.cases]
+    assert any(f"of data set {shop.dataset.manifest.id}" in name for name in names)
+    assert "ids and codes outside the tables" in names
+
+
+def test_the_compared_answers_differ_from_input_to_input(exported: ExportedVersion, shop: Shop) -> None:
+    module, _ = load_checkpoint(shop.checkpoints[exported.model])
+    contract = read_contract(exported.model)
+    for case in dataset_cases(contract, shop.dataset, shoppers=20, candidates=50, seed=3):
+        assert torch_runner(module)(case.feeds).std() > 0.01
+
+
+def test_real_shoppers_are_cut_at_their_moment(shop: Shop) -> None:
+    contract = read_contract("bst")
+    cases = dataset_cases(contract, shop.dataset, shoppers=40, candidates=5, seed=0, batch=16)
+    assert [len(case.feeds["history_item"]) for case in cases] == [16, 16, 8]
+    assert all(len(case.feeds["candidate_item"]) == 5 * len(case.feeds["profile"]) for case in cases)
+    lengths = np.concatenate([(case.feeds["history_event"] > 0).sum(1) for case in cases])
+    assert len(set(lengths.tolist())) > 5
+    items = np.concatenate([case.feeds["candidate_item"] for case in cases])
+    assert items.min() >= 1
+    assert items.max() <= shop.dataset.catalogue.size
+
+
+def test_triton_serves_what_torch_answers(
+    shop: Shop, tmp_path: Path, repository: ModelRepository, request: pytest.FixtureRequest
+) -> None:
+    own = ModelRepository(tmp_path / "triton")
+    for model in ("bst", "mind"):
+        # The session's exports, made by whichever test came first.
+        if not repository.versions(model):
+            export(shop.checkpoints[model], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+        shutil.copytree(repository.version_folder(model, 1), own.version_folder(model, 1))
+    server = TritonServer(own, tmp_path / "triton.log", TritonSettings())
+    server.start()
+    try:
+        for model in ("bst", "mind"):
+            module, _ = load_checkpoint(shop.checkpoints[model])
+            contract = read_contract(model)
+            for case in dataset_cases(contract, shop.dataset, shoppers=20, candidates=30, seed=5):
+                answer = infer(server.grpc_url, model, case.feeds)
+                np.testing.assert_allclose(
+                    answer, torch_runner(module)(case.feeds), rtol=0, atol=1e-4, err_msg=case.name
+                )
+    finally:
+        server.stop()
+
+
+def test_a_perturbed_graph_is_refused(
+    exported: ExportedVersion, shop: Shop, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def perturb(graph: onnx.ModelProto) -> None:
+        """Moves the largest weight tensor a little."""
+        largest = max(
+            (t for t in graph.graph.initializer if t.data_type == onnx.TensorProto.FLOAT),
+            key=lambda t: int(np.prod(t.dims)),
+        )
+        moved = numpy_helper.to_array(largest) + np.float32(0.05)
+        largest.CopyFrom(numpy_helper.from_array(moved, largest.name))
+
+    before = repository.versions(exported.model)
+    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported, perturb))
+    with pytest.raises(
+        ExportRefused,
+        match=rf"^{exported.model} differs from torch by [\d.e-]+ on .+; the tolerance is 0\.0001$",
+    ):
+        export(shop.checkpoints[exported.model], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+    assert repository.versions(exported.model) == before
+    assert list((repository.root / "staging").iterdir()) == []
+
+
+def test_an_unchanged_graph_becomes_the_next_version(
+    exported: ExportedVersion, shop: Shop, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported))
+    before = repository.versions(exported.model)
+    again = export(shop.checkpoints[exported.model], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+    assert again.version == before[-1] + 1
+    assert again.parity == exported.parity
+    assert again.manifest.files == exported.manifest.files
+
+
+def test_a_version_that_is_too_slow_is_refused(
+    exported: ExportedVersion, shop: Shop, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported))
+    settings = SETTINGS.model_copy(update={"minimum_speed_ratio": 1e6})
+    with pytest.raises(ExportRefused, match="times the speed of eager torch"):
+        export(shop.checkpoints[exported.model], shop.dataset, repository, settings, seed=3, clock=clock)
+
+
+def test_nan_weights_are_refused_by_name(
+    shop: Shop, repository: ModelRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, record = load_checkpoint(shop.checkpoints["bst"])
+    with torch.no_grad():
+        model.get_parameter("user_half.bias")[0] = float("nan")
+    # A checkpoint like this is not written by training; a hand or another tool may.
+    monkeypatch.setattr(
+        "exporters.checkpoint_export.load_checkpoint", lambda folder: (model, record), raising=True
+    )
+    assert checkpoints.load_checkpoint is load_checkpoint
+    with pytest.raises(ExportRefused, match=r"bst has NaN or infinite weights in user_half\.bias"):
+        export(tmp_path, shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+
+
+def test_another_data_set_is_refused(shop: Shop, repository: ModelRepository) -> None:
+    manifest = msgspec.structs.replace(shop.dataset.manifest, id="another")
+    other = type(shop.dataset)(shop.dataset.path, manifest, shop.dataset.catalogue)
+    with pytest.raises(ExportRefused, match="was trained on data set .*, not on another"):
+        export(shop.checkpoints["bst"], other, repository, SETTINGS, seed=3, clock=clock)
+
+
+def test_an_unknown_format_is_named(shop: Shop, repository: ModelRepository) -> None:
+    with pytest.raises(ExportRefused, match="no export format is called 'stone'; there are onnx"):
+        export(
+            shop.checkpoints["bst"],
+            shop.dataset,
+            repository,
+            ExportSettings(format="stone"),
+            seed=3,
+            clock=clock,
+        )
