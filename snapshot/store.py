@@ -69,7 +69,8 @@ class SealedFolders(ABC, Generic[Opened]):
 
     def discard(self, staged: Path) -> None:
         """Remove a staged folder that will not be sealed; does nothing where it is already gone."""
-        shutil.rmtree(staged, ignore_errors=True)
+        if staged.exists():
+            shutil.rmtree(staged)
 
     def seal(self, staged: Path, manifest: Manifest) -> str:
         """Make a staged folder immutable and give it its id.
@@ -140,11 +141,19 @@ class SealedFolders(ABC, Generic[Opened]):
         sync_folder(self.root)
 
     def current_id(self) -> str | None:
-        """Id of the published folder, or None while there is none; reads one link."""
+        """Id of the published folder, or None while there is none; reads one link.
+
+        Raises:
+            SnapshotError: `current` is there but is no link.
+        """
         try:
             return os.readlink(self.root / CURRENT)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise SnapshotError(
+                self.root, CURRENT, f"is no link ({error.strerror})", "remove it and publish again"
+            ) from error
 
     def ids(self) -> list[str]:
         """Ids of all sealed folders, oldest first (by creation time in the manifest, then id)."""
@@ -218,7 +227,7 @@ class SealedFolders(ABC, Generic[Opened]):
         if self.root.is_dir():
             for path in self.root.iterdir():
                 if path.name.startswith(f"{_DISCARDED}-") or _is_abandoned(path.name):
-                    shutil.rmtree(path, ignore_errors=True)
+                    shutil.rmtree(path)
         return removed
 
     def _created_at(self, id: str) -> str:
