@@ -48,13 +48,13 @@ class AttributionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     secret_variable: str = Field(
-        "SHOPFRONT_ATTRIBUTION_SECRET",
+        default="SHOPFRONT_ATTRIBUTION_SECRET",
         min_length=1,
         description="Environment variable with the secrets that sign tokens, 16 to 64 bytes each, separated "
         "by commas. The first signs and all are accepted, so a new one is written in front of the old. "
         "Unset or empty: tokens are checked for damage only.",
     )
-    valid_days: float = Field(7.0, gt=0, description="Days after which a token is expired.")
+    valid_days: float = Field(default=7.0, gt=0, description="Days after which a token is expired.")
 
 
 class AttributionCodec:

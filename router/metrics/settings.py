@@ -8,12 +8,12 @@ class MetricsSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = Field(True, description="Count, and serve /metrics.")
+    enabled: bool = Field(default=True, description="Count, and serve /metrics.")
     port: int = Field(
-        9108, ge=0, le=65_535, description="TCP port of /metrics on 127.0.0.1; 0 takes a free one."
+        default=9108, ge=0, le=65_535, description="TCP port of /metrics on 127.0.0.1; 0 takes a free one."
     )
     folder: str = Field(
-        "build/sample/metrics",
+        default="build/sample/metrics",
         description="Folder in which the processes of this machine keep their counts; on a RAM disk where "
         "there is one.",
     )

@@ -1,6 +1,6 @@
 """Fills the store with the history and profiles of a data set: the first request knows its shopper."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,26 +39,15 @@ def seed_state(
     users = dataset.users()
     user_ids = users["user_id"].to_list()
     profiles = _profiles(users)
-    histories = dict(_histories(dataset, settings))
+    history = _Histories(dataset, settings)
     total = len(user_ids)
     for start in range(0, total, _USERS_PER_STEP):
         stop = min(start + _USERS_PER_STEP, total)
-        store.merge(
-            [
-                (user_ids[row], _with_profile(histories.get(row + 1), profiles[row]))
-                for row in range(start, stop)
-            ],
-            profiles_updated_at=dataset.manifest.time_range[1],
-        )
+        states = [(user_ids[row], history.state(row + 1, profiles[row])) for row in range(start, stop)]
+        store.merge(states, profiles_updated_at=dataset.manifest.time_range[1])
         progress(stop, total)
     store.set_marker(marker, str(total))
     return True
-
-
-def _with_profile(history: UserState | None, profile: dict[str, str]) -> UserState:
-    if history is None:
-        return UserState(profile=profile)
-    return UserState(history.behaviours, history.purchases, history.impressions, profile)
 
 
 def _profiles(users: "pl.DataFrame") -> list[dict[str, str]]:
@@ -74,27 +63,31 @@ def _profiles(users: "pl.DataFrame") -> list[dict[str, str]]:
     ]
 
 
-def _histories(dataset: Dataset, settings: StateSettings) -> Iterator[tuple[int, UserState]]:
-    """The history of each user index that has events, newest first and within the bounds."""
-    events = dataset.events().select("user", "item", "event", "ts").collect()
-    user, item, event, ts = (events[name].to_numpy() for name in ("user", "item", "event", "ts"))
-    if not len(user):
-        return
-    catalogue = dataset.catalogue
-    keys = np.zeros(catalogue.size + 1, dtype=np.uint64)
-    keys[1:] = catalogue.item_keys(np.arange(1, catalogue.size + 1))
-    starts = np.flatnonzero(np.diff(user, prepend=user[0] - 1))
-    for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(user)], strict=True):
-        newest_first = slice(stop - 1, start - 1 if start else None, -1)
-        items, codes, times = keys[item[newest_first]], event[newest_first], ts[newest_first]
-        acted = np.flatnonzero(codes != IMPRESSION)[: settings.max_behaviours]
-        bought = np.flatnonzero(codes == PURCHASE)[: settings.max_purchases]
-        shown = np.flatnonzero(codes == IMPRESSION)[: settings.max_impressions]
-        yield (
-            int(user[start]),
-            UserState(
-                Behaviours(items[acted], codes[acted], times[acted]),
-                TimedItems(items[bought], times[bought]),
-                TimedItems(items[shown], times[shown]),
-            ),
+class _Histories:
+    """The events of a data set, found by user."""
+
+    def __init__(self, dataset: Dataset, settings: StateSettings) -> None:
+        self._settings = settings
+        events = dataset.events().select("user", "item", "event", "ts").collect()
+        catalogue = dataset.catalogue
+        keys = np.zeros(catalogue.size + 1, dtype=np.uint64)
+        keys[1:] = catalogue.item_keys(np.arange(1, catalogue.size + 1))
+        self._user = events["user"].to_numpy()
+        self._key = keys[events["item"].to_numpy()]
+        self._event = events["event"].to_numpy()
+        self._ts = events["ts"].to_numpy()
+
+    def state(self, user: int, profile: dict[str, str]) -> UserState:
+        """What a user did, newest first and within the store's bounds."""
+        start, stop = np.searchsorted(self._user, (user, user + 1)).tolist()
+        keys, codes, ts = (column[start:stop][::-1] for column in (self._key, self._event, self._ts))
+        shown = codes == IMPRESSION
+        acted_at = np.flatnonzero(~shown)[: self._settings.max_behaviours]
+        bought_at = np.flatnonzero(codes == PURCHASE)[: self._settings.max_purchases]
+        shown_at = np.flatnonzero(shown)[: self._settings.max_impressions]
+        return UserState(
+            Behaviours(keys[acted_at], codes[acted_at], ts[acted_at]),
+            TimedItems(keys[bought_at], ts[bought_at]),
+            TimedItems(keys[shown_at], ts[shown_at]),
+            profile,
         )

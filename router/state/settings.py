@@ -11,47 +11,59 @@ class StateSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: str = Field(
-        "lmdb://build/sample/state",
+        default="lmdb://build/sample/state",
         description="Where state lives: lmdb:///absolute/folder, or lmdb://folder below the working folder.",
     )
     max_behaviours: int = Field(
-        200, ge=1, le=65_535, description="Views, favourites, carts and purchases kept per user."
+        default=200, ge=1, le=65_535, description="Views, favourites, carts and purchases kept per user."
     )
-    max_purchases: int = Field(2_000, ge=1, le=65_535, description="Purchases kept per user.")
-    max_impressions: int = Field(500, ge=1, le=65_535, description="Impressions kept per user.")
+    max_purchases: int = Field(default=2_000, ge=1, le=65_535, description="Purchases kept per user.")
+    max_impressions: int = Field(default=500, ge=1, le=65_535, description="Impressions kept per user.")
     deduplication_days: int = Field(
-        3,
+        default=3,
         ge=1,
         le=60,
         description="Days for which a repeated event_id of a user is recognised; a look-up costs a read per "
         "day.",
     )
     max_queued_events: int = Field(
-        20_000, ge=1_000, description="Events waiting to be written; above it callers are told to retry."
+        default=20_000,
+        ge=1_000,
+        description="Events waiting to be written; above it callers are told to retry.",
     )
-    max_group_events: int = Field(5_000, ge=1, description="Events written by one transaction and one fsync.")
+    max_group_events: int = Field(
+        default=5_000, ge=1, description="Events written by one transaction and one fsync."
+    )
     retry_after_s: float = Field(
-        0.5, gt=0, description="Seconds a caller is asked to wait when the queue is full."
+        default=0.5, gt=0, description="Seconds a caller is asked to wait when the queue is full."
     )
     max_queued_impressions: int = Field(
-        100_000, ge=1, description="Served items waiting to be noted; above it they are dropped and counted."
+        default=100_000,
+        ge=1,
+        description="Served items waiting to be noted; above it they are dropped and counted.",
     )
     impressions_flush_s: float = Field(
-        0.25, gt=0, description="Longest time in seconds that served items wait before they are written."
+        default=0.25,
+        gt=0,
+        description="Longest time in seconds that served items wait before they are written.",
     )
-    log_max_events: int = Field(20_000_000, ge=1, description="Events kept in the event log.")
-    log_max_days: float = Field(90.0, gt=0, description="Days, counted from arrival, the event log keeps.")
+    log_max_events: int = Field(default=20_000_000, ge=1, description="Events kept in the event log.")
+    log_max_days: float = Field(
+        default=90.0, gt=0, description="Days, counted from arrival, the event log keeps."
+    )
     map_initial_bytes: int = Field(
-        256 * MIB, ge=MIB, description="First size of the LMDB map in bytes; it doubles when full."
+        default=256 * MIB, ge=MIB, description="First size of the LMDB map in bytes; it doubles when full."
     )
     map_max_bytes: int = Field(
-        65_536 * MIB, ge=MIB, description="Size in bytes above which the LMDB map does not grow."
+        default=65_536 * MIB, ge=MIB, description="Size in bytes above which the LMDB map does not grow."
     )
     max_readers: int = Field(
-        254, ge=1, description="Read transactions at one time, all processes on the environment together."
+        default=254,
+        ge=1,
+        description="Read transactions at one time, all processes on the environment together.",
     )
     sync: bool = Field(
-        True,
+        default=True,
         description="Flush to disk before an event is acknowledged. Without it a power cut loses "
         "acknowledged events and can damage the environment: for load tests only.",
     )
