@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 from recall.query import Query
 from router.pipeline.runner import Pipeline
@@ -24,16 +27,15 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
             "candidates": pipeline.candidates,
             "oversample": pipeline.oversample,
         },
-        "filters": [
-            {"name": stage.name, **scene.filters[stage.name].model_dump(mode="json")}
-            for stage in pipeline.filters
-        ],
+        "filters": [_component(stage.name, scene.filters) for stage in pipeline.filters],
         "backfill": scene.backfill.model_dump(mode="json") if scene.backfill else None,
         "ranking": scene.ranking.model_dump(mode="json") if pipeline.ranking else None,
-        "rerank": [
-            {"name": stage.name, **scene.rerank[stage.name].model_dump(mode="json")}
-            for stage in pipeline.rerankers
-        ],
+        "rerank": [_component(stage.name, scene.rerank) for stage in pipeline.rerankers],
         "page": scene.page.model_dump(mode="json"),
         "deadline": scene.deadline.model_dump(mode="json"),
     }
+
+
+def _component(name: str, settings: Mapping[str, BaseModel]) -> dict[str, Any]:
+    """A component with its settings, where the scene gives it any."""
+    return {"name": name, **(settings[name].model_dump(mode="json") if name in settings else {})}

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from router.filters.excluded import ExcludedSettings
 from router.pipeline.runner import channels_of
 from router.scenes.assemble import assemble
 from router.scenes.describe import describe
@@ -123,3 +124,11 @@ def test_describe_lists_the_live_components_and_fits_json() -> None:
     assert described["rerank"][1]["rules"][0] == {"by": "category", "window": 4, "max": 2}
     assert described["ranking"]["model"] == "bst"
     assert described["backfill"]["channel"] == "hot"
+
+
+def test_describe_lists_a_filter_the_scene_does_not_name() -> None:
+    scene = home("scenes: {home: {ranking: {enabled: false}}}")
+    always = scene.model_copy(update={"filters": {"excluded": ExcludedSettings()}})
+    described = describe(scene, assemble("home", always, live(hot=[1]), CATALOGUE, {}))
+    assert described["filters"] == [{"name": "excluded"}]
+    assert described["ranking"] is None
