@@ -17,15 +17,20 @@ EVENTS = 6  # event codes 1…5, 0 = padding
 POOLED_FIELDS = ("category", "brand")
 
 
+def _length(square: Tensor) -> Tensor:
+    """Root of a squared length, never 0. A bound, because exporters drop the addition of a tiny number."""
+    return torch.sqrt(square.clamp(min=1e-12))
+
+
 def _unit(vectors: Tensor) -> Tensor:
     """Vectors of length 1 along the last axis; a zero vector stays zero."""
-    return vectors / torch.sqrt((vectors * vectors).sum(-1, keepdim=True) + 1e-12)
+    return vectors / _length((vectors * vectors).sum(-1, keepdim=True))
 
 
 def squash(capsules: Tensor) -> Tensor:
     """Shrinks each vector to length |c|² / (1 + |c|²), direction kept (Sabour et al. 2017, eq. 1)."""
     square = (capsules * capsules).sum(-1, keepdim=True)
-    return capsules * (square / (1 + square) / torch.sqrt(square + 1e-12))
+    return capsules * (square / (1 + square) / _length(square))
 
 
 class Mind(nn.Module):
