@@ -20,7 +20,7 @@ def item_features(items: int = ITEMS, seed: int = 0) -> ItemFeatures:
         column[0] = 0
     popularity = np.log1p(rng.integers(0, 30, items + 1)).astype(np.float32)
     popularity[0] = 0
-    return ItemFeatures(codes, {field: 5 for field in CODE_FIELDS}, popularity)
+    return ItemFeatures(codes, dict.fromkeys(CODE_FIELDS, 5), popularity)
 
 
 def shoppers(lengths: list[int], seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
