@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 _RESOLUTIONS_MS = (86_400_000, 3_600_000, 60_000, 1_000)
+_COARSE_SHARE = 0.99
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Evidence:
 
 
 def time_resolution_ms(ts_ms: pl.Series) -> int:
-    """The coarsest of day, hour, minute, second and millisecond that all timestamps are whole multiples of.
+    """The coarsest of day, hour, minute, second and millisecond that the timestamps are whole multiples of.
+
+    One timestamp in a hundred may be finer, so that a few odd rows do not make dates look like exact times.
 
     Args:
         ts_ms: int64[e], unix milliseconds.
     """
     for resolution in _RESOLUTIONS_MS:
-        if (ts_ms % resolution == 0).all():
+        if int((ts_ms % resolution == 0).sum()) >= _COARSE_SHARE * len(ts_ms):
             return resolution
     return 1

@@ -44,9 +44,11 @@ class TestTimeResolution:
             ([60_000], 60_000),
             ([61_000, 60_000], 1_000),
             ([61_001, 60_000], 1),
+            ([86_400_000] * 199 + [5], 86_400_000),
+            ([86_400_000] * 19 + [5], 1),
         ],
     )
-    def test_is_the_coarsest_that_divides_all(self, ts_ms: list[int], resolution: int) -> None:
+    def test_is_the_coarsest_that_divides_nearly_all(self, ts_ms: list[int], resolution: int) -> None:
         assert time_resolution_ms(pl.Series(ts_ms)) == resolution
 
 

@@ -49,8 +49,8 @@ def test_optional_columns_are_typed_and_unknown_ones_kept(tmp_path: Path) -> Non
     assert tables.items.to_dicts() == [
         {
             "item_id": "i1", "category": "tea", "standard_category": "kitchen", "brand": "Alder",
-            "shop": "North", "price": 3.5, "title": "Green tea", "in_stock": True, "adult": False, "created_at": 1672531200,
-            "colour": "green",
+            "shop": "North", "price": 3.5, "title": "Green tea", "in_stock": True, "adult": False,
+            "created_at": 1672531200, "colour": "green",
         }
     ]  # fmt: skip
     assert tables.users is not None

@@ -31,7 +31,7 @@ def test_readers_always_see_a_whole_snapshot_while_a_writer_publishes_and_prunes
     for reader in readers:
         reader.start()
     try:
-        for turn in range(1, 15):
+        for turn in range(1, 9):
             store.publish(sealed(store, [f"r{turn}-{i}" for i in range(40)]))
             store.prune(keep=1)
     finally:
