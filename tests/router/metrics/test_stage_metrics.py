@@ -1,6 +1,13 @@
-from prometheus_client import generate_latest
+import time
+from concurrent.futures import ThreadPoolExecutor
 
-from router.metrics import PrometheusStageMetrics, RouterMetrics, StateMetrics
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+
+from router.metrics import PrometheusStageMetrics, RouterMetrics, StateMetrics, stage_metrics
+from router.metrics.registry import STAGE_BUCKETS
 from router.pipeline.trace import StageRecord
 from router.state.store import StoreStatus
 
@@ -12,20 +19,62 @@ def value(metrics: RouterMetrics, name: str, /, **labels: str) -> float | None:
 def test_a_stage_is_counted_with_its_time_outcome_and_what_it_removed() -> None:
     metrics = RouterMetrics()
     observed = PrometheusStageMetrics(metrics)
-    record = StageRecord("filter:adult", 300, 290, {"adult": 10, "gone": 0}, 1.0, 2.0, "ok", "")
+    record = StageRecord("filter:adult", 300, 290, {"adult": 10}, 1.0, 2.0, "ok", "")
     observed.stage("home", record)
     observed.stage("home", record)
     observed.stage("home", StageRecord("ranking", 290, 290, {}, 3.0, 40.0, "timeout", "late"))
+    observed.flush()
     place = {"scene": "home", "stage": "filter:adult"}
     assert value(metrics, "stage_outcomes_total", **place, outcome="ok") == 2
     assert value(metrics, "stage_outcomes_total", scene="home", stage="ranking", outcome="timeout") == 1
     assert value(metrics, "stage_seconds_sum", **place) == 0.004
-    assert value(metrics, "stage_seconds_bucket", **place, le="0.001") == 0
-    assert value(metrics, "stage_seconds_bucket", **place, le="0.0025") == 2
     assert value(metrics, "stage_candidates_in_total", **place) == 600
     assert value(metrics, "stage_candidates_out_total", **place) == 580
     assert value(metrics, "candidates_removed_total", **place, reason="adult") == 20
-    assert value(metrics, "candidates_removed_total", **place, reason="gone") is None
+    observed.stage("home", record)
+    observed.flush()
+    observed.flush()
+    assert value(metrics, "stage_outcomes_total", **place, outcome="ok") == 3
+
+
+@given(st.lists(st.one_of(st.floats(0, 3), st.sampled_from(STAGE_BUCKETS)), min_size=1, max_size=50))
+def test_times_added_up_are_those_observed_one_by_one(seconds: list[float]) -> None:
+    metrics, alone = RouterMetrics(), CollectorRegistry()
+    observed = PrometheusStageMetrics(metrics)
+    histogram = Histogram("alone", "One by one.", buckets=STAGE_BUCKETS, registry=alone)
+    for value_s in seconds:
+        record = StageRecord("ranking", 1, 1, {}, 0.0, value_s * 1000.0, "ok", "")
+        observed.stage("home", record)
+        histogram.observe(record.elapsed_ms / 1000.0)
+    observed.flush()
+    place = {"scene": "home", "stage": "ranking"}
+    for bound in [*map(str, STAGE_BUCKETS), "+Inf"]:
+        found = value(metrics, "stage_seconds_bucket", **place, le=bound)
+        assert found is not None
+        assert found == alone.get_sample_value("alone_bucket", {"le": bound})
+    assert value(metrics, "stage_seconds_sum", **place) == pytest.approx(
+        alone.get_sample_value("alone_sum"), abs=1e-12
+    )
+
+
+def test_counts_are_written_without_being_asked_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_metrics, "FLUSH_S", 0.001)
+    metrics = RouterMetrics()
+    observed = PrometheusStageMetrics(metrics)
+    record = StageRecord("fusion", 2, 1, {}, 0.0, 0.1, "ok", "")
+
+    def observe() -> None:
+        for _ in range(2_000):
+            observed.stage("home", record)
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(observe) for _ in range(4)]:
+            done.result()
+    deadline = time.monotonic() + 30
+    while value(metrics, "stage_candidates_in_total", scene="home", stage="fusion") != 16_000:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert value(metrics, "stage_seconds_count", scene="home", stage="fusion") == 8_000
 
 
 def test_pages_and_side_effects_are_counted() -> None:
@@ -35,6 +84,7 @@ def test_pages_and_side_effects_are_counted() -> None:
     observed.page("home", 20, 20, ())
     observed.side_effect("home", "impressions", "ok", 3.0)
     observed.side_effect("home", "impressions", "dropped", 0.0)
+    observed.flush()
     assert value(metrics, "page_slots_wanted_total", scene="home") == 40
     assert value(metrics, "page_slots_filled_total", scene="home") == 38
     assert value(metrics, "degraded_answers_total", scene="home", part="ranking") == 1
