@@ -17,13 +17,14 @@ from torch.nn import functional
 
 from features.context import CONTEXT_SIZES
 from features.history import HISTORY_LENGTH
-from models.cross_features import AGE_BUCKETS, MATCH_FIELDS, CrossFeatures
+from models.cross_features import AGE_BUCKETS, CrossFeatures
 from models.item_features import ItemFeatures, ItemTables, safe_codes
 from models.settings import BstSettings
 from models.transformer import MASKED, TransformerBlock
 
 EVENTS = 6  # event codes 1…5, 0 = padding
 TOKEN_FIELDS = ("category", "brand")
+MATCH_FIELDS = ("category", "brand", "shop")
 SIDE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
 POPULARITY_BANDS = 32  # two per unit of log1p(shoppers)
 
@@ -52,7 +53,8 @@ class Bst(nn.Module):
     """Scores candidates for shoppers.
 
     Build it from a catalogue's `ItemFeatures` and from the number of codes of each profile field
-    (`profile_counts`, 0 excluded). `item_embedding` has sparse gradients: only rows of the batch are updated.
+    (`profile_counts`, 0 excluded). Fields of which the shop knows no code are left out of the graph.
+    `item_embedding` has sparse gradients: only rows of the batch are updated.
     """
 
     def __init__(
@@ -63,16 +65,18 @@ class Bst(nn.Module):
         self.code_counts = dict(features.code_counts)
         self.profile_counts = tuple(profile_counts)
         width, side = settings.dimension, settings.side_dimension
+        self.match_fields = self._known(MATCH_FIELDS)
+        side_fields = self._known(SIDE_FIELDS)
         self.tables = ItemTables(features, settings.min_item_users)
         self.item_embedding = nn.Embedding(self.tables.id_rows, width, sparse=True)
         self.token_embeddings = nn.ModuleDict(
-            {field: nn.Embedding(self.code_counts[field] + 1, width) for field in TOKEN_FIELDS}
+            {field: nn.Embedding(self.code_counts[field] + 1, width) for field in self._known(TOKEN_FIELDS)}
         )
         self.event_embedding = nn.Embedding(EVENTS, width)
         self.age_embedding = nn.Embedding(AGE_BUCKETS, width)
         self.position_embedding = nn.Embedding(HISTORY_LENGTH + 1, width)
         self.side_embeddings = nn.ModuleDict(
-            {field: nn.Embedding(self.code_counts[field] + 1, side) for field in SIDE_FIELDS}
+            {field: nn.Embedding(self.code_counts[field] + 1, side) for field in side_fields}
         )
         self.popularity_embedding = nn.Embedding(POPULARITY_BANDS, side)
         self.profile_embeddings = nn.ModuleList(
@@ -83,15 +87,18 @@ class Bst(nn.Module):
             TransformerBlock(width, settings.heads, settings.feed_forward, settings.dropout)
             for _ in range(settings.blocks)
         )
-        self.cross_features = CrossFeatures()
+        self.cross_features = CrossFeatures(1 + len(self.match_fields))
         user_width = HISTORY_LENGTH * width + side * (len(self.profile_counts) + len(CONTEXT_SIZES)) + 1
-        candidate_width = 2 * width + side * (len(SIDE_FIELDS) + 1) + 1 + self.cross_features.width
+        candidate_width = 2 * width + side * (len(side_fields) + 1) + 1 + self.cross_features.width
         first, *rest = settings.hidden
         self.user_half = nn.Linear(user_width, first)
         self.candidate_half = nn.Linear(candidate_width, first, bias=False)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise([first, *rest, 1]))
         self.dropout = nn.Dropout(settings.dropout)
         self._reset()
+
+    def _known(self, fields: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(field for field in fields if self.code_counts[field] > 0)
 
     def _reset(self) -> None:
         for module in self.modules():
@@ -171,12 +178,12 @@ class Bst(nn.Module):
         return first.squeeze(-1)
 
     def _match_keys(self, items: Tensor, row: Tensor, *, of_history: bool) -> list[Tensor]:
-        """One int64 key per `MATCH_FIELDS`: equal only for the same code in the same shopper's row."""
+        """int64 keys by item and by each matched field: equal only for one code in one shopper's row."""
         keys = []
-        for field in MATCH_FIELDS:
-            code = items if field == "item" else self.tables.codes(field, items).long()
+        codes = {"item": items} | {field: self.tables.codes(field, items) for field in self.match_fields}
+        for field, code in codes.items():
             count = self.tables.items if field == "item" else self.code_counts[field]
-            key = row * (count + 1) + code
+            key = row * (count + 1) + code.long()
             keys.append(torch.where(code > 0, key, -1) if of_history else key)
         return keys
 

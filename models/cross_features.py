@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-MATCH_FIELDS = ("item", "category", "brand", "shop")
 AGE_BUCKETS = 25  # 0 = padding, 1…24 as in features.history.age_bucket
 NEVER = AGE_BUCKETS  # age code of "no such item in the history"
 HISTORY_EVENTS = (2, 3, 4, 5)  # view, favorite, cart, purchase
@@ -25,33 +24,34 @@ def _history_weights() -> tuple[Tensor, Tensor]:
 
 
 class CrossFeatures(nn.Module):
-    """For each of `MATCH_FIELDS`: how often, how lately and by which events the history holds it.
+    """For each matched field: how often, how lately and by which events the history holds it.
 
     Counts by event and counts that decay with age pass through log1p; the age bucket of the latest match is
     embedded, with one code for "never".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fields: int) -> None:
+        """fields: how many kinds of keys are matched."""
         super().__init__()
         by_event, by_age = _history_weights()
         self.register_buffer("by_event", by_event, persistent=False)
         self.register_buffer("by_age", by_age, persistent=False)
-        self.last_age = nn.ModuleList(nn.Embedding(AGE_BUCKETS + 1, AGE_DIMENSION) for _ in MATCH_FIELDS)
+        self.last_age = nn.ModuleList(nn.Embedding(AGE_BUCKETS + 1, AGE_DIMENSION) for _ in range(fields))
         for embedding in self.last_age:
             nn.init.normal_(embedding.weight, std=0.05)
 
     @property
     def width(self) -> int:
         """Floats made for one candidate."""
-        return len(MATCH_FIELDS) * (len(HISTORY_EVENTS) + len(DECAY_MINUTES) + AGE_DIMENSION)
+        return len(self.last_age) * (len(HISTORY_EVENTS) + len(DECAY_MINUTES) + AGE_DIMENSION)
 
     def forward(
         self, candidate_keys: list[Tensor], history_keys: list[Tensor], event: Tensor, age: Tensor
     ) -> Tensor:
         """float32[G, C, `width`].
 
-        candidate_keys, history_keys: int64[G, C] and int64[G, S] for each of `MATCH_FIELDS`; equal keys
-        match; a history key of −1 matches nothing. event, age: int64[G, S], codes within their tables.
+        candidate_keys, history_keys: int64[G, C] and int64[G, S] for each field; equal keys match; a history
+        key of −1 matches nothing. event, age: int64[G, S], codes within their tables.
         """
         weights = torch.cat((self.by_event[event], self.by_age[age]), dim=-1)
         age = age[:, None, :]

@@ -48,7 +48,11 @@ class Mind(nn.Module):
         self.tables = ItemTables(features, settings.min_item_users)
         self.item_embedding = nn.Embedding(self.tables.id_rows, width, sparse=True)
         self.field_embeddings = nn.ModuleDict(
-            {field: nn.Embedding(self.code_counts[field] + 1, width) for field in POOLED_FIELDS}
+            {
+                field: nn.Embedding(self.code_counts[field] + 1, width)
+                for field in POOLED_FIELDS
+                if self.code_counts[field] > 0
+            }
         )
         self.event_weight = nn.Embedding(EVENTS, 1)
         self.age_weight = nn.Embedding(AGE_BUCKETS, 1)
@@ -76,7 +80,7 @@ class Mind(nn.Module):
     # ---- items --------------------------------------------------------------------------------------------
 
     def pooled(self, items: Tensor) -> Tensor:
-        """float32[..., D]: the average of the embeddings of id, category and brand, from safe ids."""
+        """float32[..., D]: the average of the embeddings of id and of the known ones of category and brand."""
         own = self.tables.id_row[items]
         if self.training and self.settings.id_dropout > 0:
             own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, own)

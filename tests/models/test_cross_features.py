@@ -9,17 +9,18 @@ import torch
 from models.cross_features import (
     DECAY_MINUTES,
     HISTORY_EVENTS,
-    MATCH_FIELDS,
     NEVER,
     CrossFeatures,
 )
 
+FIELDS = 3
+
 
 def test_counts_decays_and_latest_age_are_those_of_a_plain_loop() -> None:
     torch.manual_seed(0)
-    cross = CrossFeatures()
-    candidate = [torch.randint(0, 4, (2, 3)) for _ in MATCH_FIELDS]
-    history = [torch.randint(-1, 4, (2, 9)) for _ in MATCH_FIELDS]
+    cross = CrossFeatures(FIELDS)
+    candidate = [torch.randint(0, 4, (2, 3)) for _ in range(FIELDS)]
+    history = [torch.randint(-1, 4, (2, 9)) for _ in range(FIELDS)]
     event = torch.randint(2, 6, (2, 9))
     age = torch.randint(1, 25, (2, 9))
     result = cross(candidate, history, event, age)
@@ -27,7 +28,7 @@ def test_counts_decays_and_latest_age_are_those_of_a_plain_loop() -> None:
     for group in range(2):
         for column in range(3):
             expected = []
-            for field in range(len(MATCH_FIELDS)):
+            for field in range(FIELDS):
                 wanted = candidate[field][group, column]
                 match = [t for t in range(9) if history[field][group, t] == wanted]
                 events = [int(event[group, t]) for t in match]
