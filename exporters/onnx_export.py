@@ -1,14 +1,19 @@
 """Export to one ONNX file with its weights inside."""
 
+import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
+import onnx_ir.passes.common as passes
 import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
+from onnxscript import optimizer
 from torch import nn
 
 from exporters.errors import ExportRefused
@@ -24,8 +29,8 @@ MODEL_FILE = "model.onnx"
 class OnnxFormat:
     """float32 ONNX, for ONNX Runtime on CPU and GPU.
 
-    The graph is left as torch writes it, but for constant folding: ONNX Runtime fuses it when it loads, for
-    the machine it runs on, and a graph fused here could only be read by this version of ONNX Runtime.
+    Constants are folded here; operators are fused by ONNX Runtime when it loads the graph, for the machine it
+    runs on. A graph fused here could only be read by this version of ONNX Runtime.
     """
 
     tools: Sequence[str] = ("torch", "onnx", "onnxscript", "onnxruntime")
@@ -39,10 +44,7 @@ class OnnxFormat:
         example = random_feeds(contract, shoppers=3, candidates=7, items=2, seed=0)
         feeds = {name: torch.from_numpy(values) for name, values in example.items()}
         axes = {name: {0: "n" if name.startswith("candidate") else "B"} for name in feeds}
-        with torch.no_grad(), warnings.catch_warnings():
-            # It warns that it deduced the names' common axes, which is what they are given for.
-            warnings.filterwarnings("ignore", message=".*axis name")
-            warnings.filterwarnings("ignore", category=FutureWarning)
+        with torch.no_grad(), _quiet():
             program = torch.onnx.export(
                 module.eval(),
                 (),
@@ -51,11 +53,12 @@ class OnnxFormat:
                 dynamic_shapes=axes,
                 output_names=[contract.output],
                 opset_version=OPSET,
-                optimize=True,
+                optimize=False,
                 verbose=False,
             )
         if program is None:
             raise ExportRefused(f"{contract.model}: torch.onnx.export returned no graph")
+        _simplify(program.model)
         program.save(folder / MODEL_FILE, external_data=False)
         _check_signature(onnx.load(folder / MODEL_FILE), contract)
 
@@ -70,6 +73,38 @@ class OnnxFormat:
             return np.asarray(output)
 
         return run
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps torch from telling about torchvision, its own deprecations, and axes that share a name."""
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*axis name", category=UserWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        log.setLevel(before)
+
+
+def _simplify(graph: ir.Model) -> None:
+    """Folds constants and merges equal nodes, in place.
+
+    torch's own `optimize=True` also runs onnxscript's rewrite rules, which take the addition of any number
+    below 1e-8 for one of 0: an epsilon under a square root goes, and a zero vector becomes NaN.
+    """
+    passes.InlinePass()(graph)
+    optimizer.fold_constants(graph)
+    ir.passes.Sequential(
+        passes.RemoveUnusedNodesPass(),
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.DeduplicateInitializersPass(),
+        passes.CommonSubexpressionEliminationPass(),
+        passes.RemoveUnusedNodesPass(),
+    )(graph)
 
 
 def _check_signature(graph: onnx.ModelProto, contract: Contract) -> None:

@@ -90,9 +90,36 @@ def test_real_shoppers_are_cut_at_their_moment(shop: Shop) -> None:
     assert items.max() <= shop.dataset.catalogue.size
 
 
-def test_triton_serves_what_torch_answers(
-    shop: Shop, tmp_path: Path, repository: ModelRepository, request: pytest.FixtureRequest
-) -> None:
+def test_an_epsilon_survives_the_export(tmp_path: Path) -> None:
+    class Unit(nn.Module):
+        """The history's items as a vector of length 1; an empty history stays zero."""
+
+        def forward(
+            self, history_item: torch.Tensor, history_event: torch.Tensor, history_age: torch.Tensor
+        ) -> torch.Tensor:
+            vectors = torch.stack([history_item, history_event + history_age], dim=1).float()
+            return vectors / torch.sqrt((vectors * vectors).sum(-1, keepdim=True) + 1e-12)
+
+    contract = read_contract("mind")
+    OnnxFormat().write(Unit(), contract, [], tmp_path)
+    zeros = {name: np.zeros((2, 50), np.int32) for name in contract.inputs}
+    np.testing.assert_array_equal(OnnxFormat().open(tmp_path, contract)(zeros), np.zeros((2, 2, 50)))
+
+
+def test_a_module_out_of_contract_is_refused(tmp_path: Path) -> None:
+    class Flat(nn.Module):
+        """Answers [B, T] where interests are [B, K, D]."""
+
+        def forward(
+            self, history_item: torch.Tensor, history_event: torch.Tensor, history_age: torch.Tensor
+        ) -> torch.Tensor:
+            return (history_item + history_event + history_age).float()
+
+    with pytest.raises(ExportRefused, match=r"mind: output interests of the graph is FLOAT\[-1, 50\]"):
+        OnnxFormat().write(Flat(), read_contract("mind"), [], tmp_path)
+
+
+def test_triton_serves_what_torch_answers(shop: Shop, tmp_path: Path, repository: ModelRepository) -> None:
     own = ModelRepository(tmp_path / "triton")
     for model in ("bst", "mind"):
         # The session's exports, made by whichever test came first.
@@ -175,7 +202,7 @@ def test_nan_weights_are_refused_by_name(
 def test_another_data_set_is_refused(shop: Shop, repository: ModelRepository) -> None:
     manifest = msgspec.structs.replace(shop.dataset.manifest, id="another")
     other = type(shop.dataset)(shop.dataset.path, manifest, shop.dataset.catalogue)
-    with pytest.raises(ExportRefused, match="was trained on data set .*, not on another"):
+    with pytest.raises(ExportRefused, match=r"was trained on data set .*, not on another"):
         export(shop.checkpoints["bst"], other, repository, SETTINGS, seed=3, clock=clock)
 
 

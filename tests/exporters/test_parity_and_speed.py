@@ -38,7 +38,9 @@ def test_passes_exactly_where_no_value_differs_by_more_than_the_tolerance(
         assert report.mean_abs == pytest.approx(difference.mean())
         assert report.samples == 10
     else:
-        with pytest.raises(ExportRefused, match="bst differs from torch by .* on the case; the tolerance is"):
+        with pytest.raises(
+            ExportRefused, match=r"bst differs from torch by .* on the case; the tolerance is"
+        ):
             check_parity("bst", constant(expected), constant(found), [CASE], tolerance)
 
 
