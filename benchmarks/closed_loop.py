@@ -101,7 +101,10 @@ def drive_in_process(plan: Plan, folder: Path) -> Outcome:
     path = folder / "plan.json"
     path.write_text(json.dumps(asdict(plan)))
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.closed_loop", str(path)], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.closed_loop", str(path)],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return Outcome(**json.loads(done.stdout))
 

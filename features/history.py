@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.absence import vantage
+
 HISTORY_LENGTH = 50
 AGE_BUCKETS = 24
 
@@ -43,7 +45,7 @@ def encode_history(
         items: integer[h], dense item indices.
         events: integer[h], event codes.
         ts: int64[h], unix seconds.
-        now: moment of the request, unix seconds.
+        now: moment of the request, unix seconds; ages are counted from `features.absence.vantage`.
         length: positions in the result; older behaviours are cut off.
 
     Returns:
@@ -52,9 +54,11 @@ def encode_history(
     known = np.flatnonzero(np.asarray(items) > 0)[:length]
     encoded = np.zeros((3, length), dtype=np.int32)
     count = len(known)
-    encoded[0, :count] = np.asarray(items)[known]
-    encoded[1, :count] = np.asarray(events)[known]
-    encoded[2, :count] = age_bucket(now - np.asarray(ts, dtype=np.int64)[known])
+    if count:
+        times = np.asarray(ts, dtype=np.int64)[known]
+        encoded[0, :count] = np.asarray(items)[known]
+        encoded[1, :count] = np.asarray(events)[known]
+        encoded[2, :count] = age_bucket(vantage(now, times[0]) - times)
     return encoded[0], encoded[1], encoded[2]
 
 
@@ -97,7 +101,8 @@ def encode_history_batch(
     positions = ends[:, None] - 1 - np.arange(length)
     filled = positions >= starts[:, None]
     positions = np.where(filled, positions, 0)
-    ages = age_bucket(np.asarray(now, dtype=np.int64)[:, None] - ts[positions])
+    times = ts[positions]
+    ages = age_bucket(vantage(now, times[:, 0])[:, None] - times)
     return (
         np.where(filled, items[positions], 0).astype(np.int32, copy=False),
         np.where(filled, events[positions], 0).astype(np.int32, copy=False),

@@ -31,9 +31,8 @@ def generate(into: Path) -> list[Path]:
     if status != 0:
         raise RuntimeError(f"protoc refused the contracts in {PROJECT / 'protos'} (exit {status})")
     stems = [into / contract.relative_to(PROJECT).with_suffix("") for contract in contracts]
-    return [
-        stem.with_name(stem.name + ending) for stem in stems for ending in ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py")
-    ]
+    endings = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py")
+    return [stem.with_name(stem.name + ending) for stem in stems for ending in endings]
 
 
 if __name__ == "__main__":

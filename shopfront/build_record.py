@@ -41,6 +41,10 @@ class BuildRecord:
         entry = self._steps.get(step)
         return entry["made"] if entry is not None and entry["inputs"] == inputs else None
 
+    def latest(self, step: str) -> Any:
+        """What `step` made last; KeyError where it has not run."""
+        return self._steps[step]["made"]
+
     def keep(self, step: str, inputs: str, made: Any) -> None:
         """Remember (durably) that `step` made `made` (a JSON value) from inputs of this fingerprint."""
         self._steps[step] = {"inputs": inputs, "made": made}

@@ -40,7 +40,11 @@ def _lines(settings: BaseModel, indent: int, path: str) -> Iterator[str]:
 
 def _scalar(value: Any) -> str:
     plain = yaml.safe_load(yaml.safe_dump(_plain(value)))
-    return yaml.safe_dump(plain, default_flow_style=True, width=10_000, sort_keys=False).removesuffix("\n...\n").strip()
+    return (
+        yaml.safe_dump(plain, default_flow_style=True, width=10_000, sort_keys=False)
+        .removesuffix("\n...\n")
+        .strip()
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -57,26 +58,51 @@ class Workspace:
     def build_record(self) -> Path:
         return self.root / "build_record.json"
 
+    @property
+    def sample_shopper(self) -> Path:
+        return self.root / "sample_shopper"
+
+    @property
+    def serving_record(self) -> Path:
+        return self.root / "serving.json"
+
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the workspace against a second `shopfront run` or `build`.
+    def held(self, purpose: Literal["building", "serving"]) -> Iterator[None]:
+        """Hold the workspace against a second process of the same purpose; one may build while one serves.
 
         The lock is the kernel's and ends with the process, however it ends. Raises WorkspaceBusy, naming
         the process that holds it.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self._lock(purpose), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.read(descriptor, 32).decode() or "unknown"
                 raise WorkspaceBusy(
-                    f"{self.root} is in use by process {holder}: stop it (Ctrl-C) or name another folder "
-                    "with --workspace"
+                    f"{self.root} is held by process {holder}, which is {purpose} it: stop that (Ctrl-C) or "
+                    "name another folder with --workspace"
                 ) from None
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)
+
+    def is_held(self, purpose: Literal["building", "serving"]) -> bool:
+        """Whether some process holds the workspace for this purpose now."""
+        try:
+            descriptor = os.open(self._lock(purpose), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _lock(self, purpose: str) -> Path:
+        return self.root / f".{purpose}.lock"

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.absence import MAX_ABSENCE_S
 from features.history import AGE_BUCKETS, HISTORY_LENGTH, age_bucket, encode_history, encode_history_batch
 
 NOW = 1_700_000_000
@@ -52,6 +53,16 @@ def test_unknown_items_are_left_out_and_make_room() -> None:
     assert item.tolist() == [3, 4]
     assert event.tolist() == [3, 4]
     assert age.tolist() == [1, 1]
+
+
+def test_after_a_long_absence_only_the_distances_between_behaviours_count() -> None:
+    times = np.array([NOW, NOW - 3600, NOW - 86_400])
+    items, events = np.array([1, 2, 3]), np.array([2, 2, 2])
+    after_a_week = encode_history(items, events, times, NOW + MAX_ABSENCE_S)
+    after_a_year = encode_history(items, events, times, NOW + 365 * 86_400)
+    sooner = encode_history(items, events, times, NOW + 60)
+    np.testing.assert_array_equal(after_a_year[2], after_a_week[2])
+    assert (sooner[2][:3] < after_a_week[2][:3]).all()
 
 
 @st.composite

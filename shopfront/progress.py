@@ -1,0 +1,72 @@
+"""What a person sees while something is built: one line per finished step, a bar for the running one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+
+from snapshot.manifest import Manifest
+
+
+class Step:
+    """The running step's bar; its methods are the callbacks of the rooms."""
+
+    def __init__(self, bars: Bars, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def stage(self, what: str, share: float) -> None:
+        """`what` is under way and `share` (0 to 1) of the step is done."""
+        self._bars.update(self._task, completed=share, total=1.0, note=what)
+
+    def counted(self, what: str, done: int, of: int) -> None:
+        """`what` is under way and `done` of `of` parts are done."""
+        self._bars.update(self._task, completed=done, total=of, note=what)
+
+    def training(self, step: int, steps: int, loss: float, metrics: dict[str, float]) -> None:
+        """Training took `step` of `steps`; metrics are those of the last validation."""
+        note = f"loss {loss:.3f}" + "".join(f"  {name} {value:.4f}" for name, value in metrics.items())
+        self._bars.update(self._task, completed=step, total=steps, note=note)
+
+
+class Progress:
+    """Prints the progress of a build to a console."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Step]:
+        """A bar while the body runs, and one line with the seconds it took once it is done."""
+        began = monotonic()
+        with Bars(
+            TextColumn("{task.description:14}"),
+            BarColumn(24),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+        ) as bars:
+            yield Step(bars, bars.add_task(name, total=None, note=""))
+        self.console.print(f"[green]✓[/] {name:18} {monotonic() - began:6.1f} s")
+
+    def reused(self, name: str, made: str) -> None:
+        """A step whose inputs did not change."""
+        self.console.print(f"[green]✓[/] {name:18} [dim]as built before ({made})[/]")
+
+    def ingested(self, manifest: Manifest) -> None:
+        """What came in, what was removed by which rule, and what the data switches off."""
+        counts = "  ".join(f"{name} {count:,}" for name, count in manifest.rows.items())
+        self.console.print(f"  [dim]{counts}[/]")
+        for reason, count in manifest.removed.items():
+            if count:
+                self.console.print(f"  [dim]removed {count:,}: {reason}[/]")
+        for what in manifest.switched_off:
+            self.console.print(f"  [yellow]switched off[/]: {what}")
+
+    def trained(self, model: str, metrics: dict[str, float]) -> None:
+        """The kept weights' metrics on the validation range."""
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        self.console.print(f"  [dim]{model} on the validation range: {shown}[/]")

@@ -1,0 +1,139 @@
+"""Starts Triton and the router over a workspace, and stops every process it started."""
+
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from router.ingress.app import RouterHandle, start_router
+from router.ingress.ports import free_ports
+from router.metrics.endpoint import prepare_folder, serve_metrics
+from router.settings import RouterSettings
+from router.state.registry import open_state
+from router.state.seed import seed_state
+from shopfront.settings import Settings
+from shopfront.workspace import Workspace
+from snapshot.dataset import DatasetStore
+from snapshot.durable_files import write_durably
+from triton_repo.repository import ModelRepository
+from triton_repo.server import TritonServer
+from triton_repo.watch import TritonWatcher
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A workspace being served.
+
+    address: host:port of the router's gRPC; metrics_port: None where metrics are off; triton: None where
+    someone else runs it.
+    """
+
+    address: str
+    metrics_port: int | None
+    router: RouterHandle
+    triton: TritonServer | None
+
+
+@contextmanager
+def serving(workspace: Workspace, settings: Settings, report: Callable[[str], None]) -> Iterator[Serving]:
+    """Serve the workspace's published snapshot while the body runs.
+
+    report: told, in one line and from another thread, when Triton dies and when it is back. Raises
+    TritonStartError or RouterStartError, with nothing left running, where a part does not start.
+    """
+    with ExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="start"))
+        triton, url = _triton(workspace, settings)
+        router_settings = settings.router.model_copy(
+            update={"ranking": settings.router.ranking.model_copy(update={"url": url})}
+        )
+        metrics_port = _serve_metrics(router_settings, stack)
+        starting = threads.submit(triton.start) if triton is not None else None
+        if triton is not None:
+            stack.callback(triton.stop)
+        # Both take seconds and neither needs the other to start.
+        router_starting = threads.submit(start_router, router_settings)
+        try:
+            if starting is not None and triton is not None:
+                starting.result()
+                watcher = TritonWatcher(triton, lambda event: report(event.detail))
+                watcher.start()
+                stack.callback(watcher.stop)
+        finally:
+            # Also where Triton failed: a router that came up meanwhile must be stopped.
+            error = router_starting.exception()
+            if error is None:
+                stack.callback(router_starting.result().stop)
+        router = router_starting.result()
+        write_durably(
+            workspace.serving_record, json.dumps({"address": router.address, "triton": url}).encode()
+        )
+        stack.callback(workspace.serving_record.unlink, missing_ok=True)
+        yield Serving(router.address, metrics_port, router, triton)
+
+
+def running_triton(workspace: Workspace) -> str | None:
+    """host:port of the Triton that serves this workspace now; None where nobody serves it."""
+    if not workspace.is_held("serving"):
+        return None
+    try:
+        return str(json.loads(workspace.serving_record.read_text())["triton"])
+    except FileNotFoundError:
+        # Still starting: Triton will find the new version in the repository by itself.
+        return None
+
+
+def _triton(workspace: Workspace, settings: Settings) -> tuple[TritonServer | None, str]:
+    if settings.triton.url:
+        return None, settings.triton.url
+    embedded = settings.triton.embedded
+    port = embedded.grpc_port or free_ports(1)[0]
+    server = TritonServer(
+        ModelRepository(workspace.triton),
+        workspace.logs / "triton.log",
+        embedded.model_copy(update={"grpc_port": port}),
+    )
+    return server, f"127.0.0.1:{port}"
+
+
+def _serve_metrics(settings: RouterSettings, stack: ExitStack) -> int | None:
+    if not settings.metrics.enabled:
+        return None
+    folder = Path(settings.metrics.folder)
+    prepare_folder(folder)
+    server = serve_metrics(settings.metrics.port, folder)
+    stack.callback(server.close)
+    return server.port
+
+
+def seed_user_state(
+    workspace: Workspace, dataset: str, settings: RouterSettings, progress: Callable[[int, int], None]
+) -> bool:
+    """Fill the user state with a data set's histories and profiles; False where that was done before."""
+    store = open_state(settings.state)
+    try:
+        opened = DatasetStore(workspace.datasets).open(dataset, verify=False)
+        return seed_state(store, opened, settings.state, progress)
+    finally:
+        store.close()
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that is set by SIGINT (Ctrl-C) or SIGTERM while the body runs."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

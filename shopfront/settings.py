@@ -1,0 +1,133 @@
+"""The process configuration: one file, one section per room."""
+
+from pathlib import Path
+from typing import Any
+
+from exporters.settings import ExportSettings
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evaluation.settings import EvaluationSettings
+from ingest.settings import IngestSettings
+from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
+from router.scenes.problems import SettingsError, explain
+from router.scenes.yaml_tree import YamlError, parse
+from router.settings import RouterSettings
+from shopfront.workspace import PROJECT, Workspace
+from triton_repo.settings import TritonSettings
+
+DEFAULT_FILE = PROJECT / "config" / "shopfront.yaml"
+WORKSPACE = "${workspace}"
+FROZEN = ConfigDict(extra="forbid", frozen=True)
+
+
+class BstModel(BaseModel):
+    """The Behavior Sequence Transformer that ranks."""
+
+    model_config = FROZEN
+
+    network: BstSettings = BstSettings()
+    samples: SampleSettings = SampleSettings()
+    training: TrainingSettings = TrainingSettings()
+
+
+class MindModel(BaseModel):
+    """MIND, whose interests recall."""
+
+    model_config = FROZEN
+
+    network: MindSettings = MindSettings()
+    samples: SampleSettings = SampleSettings()
+    training: TrainingSettings = TrainingSettings()
+
+
+class ModelsSettings(BaseModel):
+    """The networks: their shapes, samples and training."""
+
+    model_config = FROZEN
+
+    bst: BstModel = BstModel()
+    mind: MindModel = MindModel()
+
+
+class TritonChoice(BaseModel):
+    """Which Triton serves the models."""
+
+    model_config = FROZEN
+
+    url: str = Field(
+        "",
+        description="host:port of a Triton's gRPC that someone else runs over ${workspace}/triton/models; "
+        "empty = start and watch the embedded one.",
+    )
+    embedded: TritonSettings = TritonSettings()
+
+
+class Settings(BaseModel):
+    """Everything a workspace can be told. `${workspace}` in a path stands for the workspace's folder."""
+
+    model_config = FROZEN
+
+    seed: int = Field(1, ge=0, description="Seed of cleaning and of recall tables.")
+    keep_builds: int = Field(
+        3, ge=1, description="Data sets, checkpoints and snapshots kept on disk, newest first; no unit."
+    )
+    ingest: IngestSettings = IngestSettings()
+    models: ModelsSettings = ModelsSettings()
+    export: ExportSettings = ExportSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    triton: TritonChoice = TritonChoice()
+    router: RouterSettings = RouterSettings()
+
+
+def default_settings() -> Settings:
+    """The settings of an empty file, their paths below `${workspace}`."""
+    router = RouterSettings()
+    return Settings(
+        router=router.model_copy(
+            update={
+                "snapshots": router.snapshots.model_copy(update={"folder": Path(f"{WORKSPACE}/snapshots")}),
+                "state": router.state.model_copy(update={"url": f"lmdb://{WORKSPACE}/state"}),
+                "request_log": router.request_log.model_copy(update={"folder": Path(f"{WORKSPACE}/logs")}),
+                "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
+            }
+        )
+    )
+
+
+def load_settings(path: Path, workspace: Workspace) -> Settings:
+    """Read and check a configuration file; keys it leaves out take their defaults.
+
+    A relative `router.scenes` starts at the file's folder's parent, as `config/scenes.yaml` does.
+
+    Raises SettingsError naming every key that is wrong by its dotted path, and OSError where the file
+    cannot be read.
+    """
+    try:
+        given = parse(path.read_text(encoding="utf-8")) or {}
+    except (UnicodeDecodeError, YamlError) as error:
+        raise SettingsError(str(path), [str(error)]) from error
+    if not isinstance(given, dict):
+        raise SettingsError(str(path), ["a mapping of sections is expected"])
+    everything = _over(default_settings().model_dump(mode="json"), given)
+    try:
+        settings = Settings.model_validate(_placed(everything, str(workspace.root.absolute())))
+    except ValidationError as error:
+        raise SettingsError(str(path), explain(error, Settings, lambda key: key)) from error
+    scenes = settings.router.scenes
+    if not scenes.is_absolute():
+        scenes = path.absolute().parent.parent / scenes
+    return settings.model_copy(update={"router": settings.router.model_copy(update={"scenes": scenes})})
+
+
+def _over(defaults: Any, given: Any) -> Any:
+    if isinstance(defaults, dict) and isinstance(given, dict):
+        return defaults | {key: _over(defaults.get(key), value) for key, value in given.items()}
+    return given
+
+
+def _placed(tree: Any, workspace: str) -> Any:
+    if isinstance(tree, dict):
+        return {key: _placed(value, workspace) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_placed(value, workspace) for value in tree]
+    return tree.replace(WORKSPACE, workspace) if isinstance(tree, str) else tree

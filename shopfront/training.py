@@ -1,0 +1,67 @@
+"""Trains one network on a data set and keeps its checkpoint."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from features.profile import PROFILE_FIELDS
+from models.checkpoint import record_of, save_checkpoint
+from models.interaction_log import InteractionLog
+from models.item_features import ItemFeatures
+from models.train_bst import train_bst
+from models.train_mind import train_mind
+from models.training_loop import Progress
+from shopfront.settings import ModelsSettings
+from snapshot.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Name of the checkpoint's folder, and the kept weights' validation metrics."""
+
+    checkpoint: str
+    metrics: dict[str, float]
+
+
+def train_model(
+    model: str, dataset: Dataset, settings: ModelsSettings, checkpoints: Path, progress: Progress
+) -> Trained:
+    """Train "bst" or "mind" and write `checkpoints/<model>/<id>/`.
+
+    Raises TrainingError where the data set holds too little or the loss is not finite.
+    """
+    log = InteractionLog.from_dataset(dataset)
+    features = ItemFeatures.from_catalogue(dataset.catalogue)
+    cuts = dataset.manifest.cuts
+    if model == "bst":
+        chosen = settings.bst
+        vocabulary = dataset.catalogue.profile_vocab
+        network, result = train_bst(
+            log,
+            features,
+            tuple(len(vocabulary.get(field, ())) for field in PROFILE_FIELDS),
+            cuts,
+            chosen.network,
+            chosen.samples,
+            chosen.training,
+            progress,
+        )
+    else:
+        chosen = settings.mind
+        network, result = train_mind(
+            log, features, cuts, chosen.network, chosen.samples, chosen.training, progress
+        )
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset.manifest.id[-8:]}"
+    record = record_of(
+        network,
+        dataset=dataset.manifest.id,
+        seed=chosen.training.seed,
+        steps=result.steps,
+        metrics=result.metrics,
+        training={
+            "samples": chosen.samples.model_dump(mode="json"),
+            "training": chosen.training.model_dump(mode="json"),
+        },
+    )
+    save_checkpoint(network, record, checkpoints / model / name)
+    return Trained(name, result.metrics)
