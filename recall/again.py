@@ -1,10 +1,12 @@
-"""Again: the shopper's own past items, for shops where people come back for the same (groceries, consumables).
+"""Again: the shopper's own past items, for shops where people come back for the same (groceries,
+consumables).
 
 score(i) = Σ over the shopper's past behaviours of i of strength × decay(age)   ×   repeat_rate(i)^γ
 
-The repeat rate is the share of an item's shoppers who came back to it on another day, smoothed towards that of
-its category and the category's towards everybody's (Anderson et al., "The dynamics of repeat consumption",
-WWW 2014, for recency and frequency as the drivers of re-consumption).
+The repeat rate is the share of an item's shoppers who came back to it on another day, smoothed towards that
+of its category and the category's towards everybody's (Anderson et al., "The dynamics of repeat
+consumption", WWW 2014, for recency and frequency as the drivers of re-consumption). Ages are counted from
+`features.absence.vantage`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from features.absence import vantage
 from recall.channel import BuildSource, Recalled, Services
 from recall.merge import merge_by_item
 from recall.query import Query
@@ -44,7 +47,7 @@ class Again:
         """The shopper's k most likely repeats; each is its own trigger. Empty without a history."""
         items, events, ts = past_behaviours(query)
         factor = self._factor[items]
-        age_hours = np.maximum(query.now - ts, 0) / 3600
+        age_hours = np.maximum(vantage(query.now, ts.max(initial=0)) - ts, 0) / 3600
         decay = (1 + age_hours / self._settings.time_scale_hours) ** -self._settings.age_exponent
         scores = EVENT_STRENGTH[events] * decay * factor
         due = np.flatnonzero(scores > 0)
@@ -52,7 +55,7 @@ class Again:
 
 
 def past_behaviours(query: Query) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]:
-    """The history and the purchases that are too old for it: items int32, events uint8, ts int64, each [n]."""
+    """The history and the purchases too old for it: items int32, events uint8, ts int64, each [n]."""
     oldest = query.history_ts.min(initial=np.iinfo(np.int64).max)
     older = query.purchased_ts < oldest
     return (

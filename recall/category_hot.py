@@ -2,9 +2,9 @@
 
 score(i) = W(c) · heat(i) / Σ_c heat · (heat(i) / max heat)^γ
 
-W(c) is the weight of the query's triggers of i's category c, so the first two factors are how likely the shopper
-is to take something of c times how likely i is among what is taken of c; the third leans towards items that are
-hot in the whole shop. heat is the decayed behaviour score over all shoppers.
+W(c) is the weight of the query's triggers of i's category c, so the first two factors are how likely the
+shopper is to take something of c times how likely i is among what is taken of c; the third leans towards
+items that are hot in the whole shop. heat is the decayed behaviour score over all shoppers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How often a target follows a trigger, smoothed: click-through where the log holds impressions, else conversion.
+"""How often a target follows a trigger, smoothed: click-through where the log holds impressions, else
+conversion.
 
 The rate of the pair (i, j) is the mean of a Beta posterior,
 
@@ -7,8 +8,8 @@ The rate of the pair (i, j) is the mean of a Beta posterior,
 with the prior's mean p_j the rate of j after any trigger and m its strength in trials.
 
 Conversion: a trial is a shopper who took i, a success one who took j within the window after it.
-Click-through: a trial is an impression of j within the window after the shopper took i, a success one that the
-shopper then viewed or took within the window.
+Click-through: a trial is an impression of j within the window after the shopper took i, a success one that
+the shopper then viewed or took within the window.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class ClickRate:
     taken: UserEvents
     shown: UserEvents
     clicked: NDArray[np.bool_]
-    """bool[len(shown.item)]: the shopper viewed or took the shown item within the window after it was shown."""
+    """bool[len(shown.item)]: the shopper viewed or took it within the window after it was shown."""
     item_count: int
     window: int
     """Seconds."""
@@ -116,7 +117,9 @@ def events_within(events: UserEvents, asked: UserEvents, window: int) -> NDArray
     spread = int(max(events.ts.max(initial=0), asked.ts.max(initial=0)) - earliest) + 1
     keys = events.user.astype(np.int64) * spread + (events.ts - earliest)
     asked_key = asked.user.astype(np.int64) * spread + (asked.ts - earliest)
-    return np.searchsorted(keys, asked_key, side="right") - np.searchsorted(keys, asked_key - window, side="left")
+    return np.searchsorted(keys, asked_key, side="right") - np.searchsorted(
+        keys, asked_key - window, side="left"
+    )
 
 
 def clicked_after(shown: UserEvents, responses: UserEvents, window: int) -> NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """Hot lists: what the shopper's crowd takes most, then coarser crowds, then everybody.
 
 A crowd is a combination of gender × age band × city. The lists are asked from the finest crowd down, along
-`FALLBACK`; what a finer crowd already gave is not repeated. A field the profile lacks skips the crowds that need
-it. The list of everybody holds every item in stock, so any shopper gets as many as there are.
+`FALLBACK`; what a finer crowd already gave is not repeated. A field the profile lacks skips the crowds that
+need it. The list of everybody holds every item in stock, so any shopper gets as many as there are.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Hot:
     async def recall(self, query: Query, k: int) -> Recalled:
         """k items (fewer only where fewer are in stock). No triggers.
 
-        Scores fall along the answer: the whole part counts the coarser lists still to come, the fraction is the
-        item's share of its list's hottest.
+        Scores fall along the answer: the whole part counts the coarser lists still to come, the fraction is
+        the item's share of its list's hottest.
         """
         rows = np.array(self.rows(query.profile))
         # k of each list are enough: the last alone could fill the answer.
@@ -87,7 +87,9 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
     try:
         crowds = msgspec.json.decode((folder / CROWDS_FILE).read_bytes(), type=list[Crowd])
     except (OSError, msgspec.DecodeError) as error:
-        raise SnapshotError(folder, CROWDS_FILE, f"cannot be read ({error})", "build the snapshot again") from error
+        raise SnapshotError(
+            folder, CROWDS_FILE, f"cannot be read ({error})", "build the snapshot again"
+        ) from error
     if () not in crowds:
         raise SnapshotError(folder, CROWDS_FILE, "lacks the crowd of everybody", "build the snapshot again")
     lists = ItemLists.open(folder, LISTS, len(crowds))

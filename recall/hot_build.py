@@ -1,9 +1,9 @@
 """The hot lists' offline side: one ranked list per crowd that is large enough.
 
-An item's heat in a crowd is Σ over the crowd's shoppers of behaviour score × 2^(−age / half-life): every shopper
-counts once per item, by the latest behaviour, so that one shopper cannot heat an item alone. A crowd's own heat
-per shopper is mixed with everybody's (a Dirichlet prior worth `shrinkage` shoppers), because a small crowd's
-counts are mostly noise:
+An item's heat in a crowd is Σ over the crowd's shoppers of behaviour score × 2^(−age / half-life): every
+shopper counts once per item, by the latest behaviour, so that one shopper cannot heat an item alone. A
+crowd's own heat per shopper is mixed with everybody's (a Dirichlet prior worth `shrinkage` shoppers),
+because a small crowd's counts are mostly noise:
 
     heat(crowd, item) = (Σ_crowd + shrinkage · Σ_all / |all|) / (|crowd| + shrinkage)
 """

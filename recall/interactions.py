@@ -1,4 +1,4 @@
-"""What each shopper took, one row per shopper and item, as the channels' tables are built from it. Offline only."""
+"""What each shopper took, one row per shopper and item: what tables are built from. Offline only."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Interactions:
         return Interactions(self.user[kept], self.item[kept], self.ts[kept], self.score[kept])
 
     def decayed_scores(self, now: int, half_life_days: float) -> NDArray[np.float64]:
-        """Each row's score times 2^(−age / half-life), the age counted from its latest behaviour; float64[n]."""
+        """Each row's score times 2^(−age / half-life), by the age of its latest behaviour; float64[n]."""
         return self.score.astype(np.float64) * np.exp2((self.ts - now) / (half_life_days * 86_400))
 
 

@@ -40,8 +40,8 @@ class ItemLists:
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
         """The first `limit` entries of each asked row, one after the other.
 
-        Returns items int32[m], scores float32[m] and, for each, the position in `rows` it came from, int64[m].
-        Raises IndexError for a row outside the lists.
+        Returns items int32[m], scores float32[m] and, for each, the position in `rows` it came from,
+        int64[m]. Raises IndexError for a row outside the lists.
         """
         lengths = self.lengths(rows)
         if limit is not None:
@@ -68,7 +68,9 @@ class ItemLists:
         offsets = load_column(folder, f"{name}_offsets", np.dtype(np.int64), rows + 1)
         total = int(offsets[-1])
         if offsets[0] != 0 or total < 0 or np.any(np.diff(offsets) < 0):
-            raise SnapshotError(folder, f"{name}_offsets.npy", "does not rise from 0", "build the folder again")
+            raise SnapshotError(
+                folder, f"{name}_offsets.npy", "does not rise from 0", "build the folder again"
+            )
         items = load_column(folder, f"{name}_items", np.dtype(np.int32), total)
         scores = load_column(folder, f"{name}_scores", np.dtype(np.float32), total)
         return cls(offsets, items, scores)
@@ -83,8 +85,8 @@ def ranked_lists(
 ) -> ItemLists:
     """Sort loose (row, item, score) entries into lists: best first, ties by the smaller item.
 
-    The inputs are of equal length, rows in 0…row_count − 1, scores not negative; each (row, item) stands at most
-    once. Each row keeps its `limit` best.
+    The inputs are of equal length, rows in 0…row_count − 1, scores not negative; each (row, item) stands at
+    most once. Each row keeps its `limit` best.
     """
     scores = scores.astype(np.float32)
     # The bits of a float that is not negative rise with it: row and score fit one integer, half the sorting.

@@ -84,7 +84,9 @@ def build(source: BuildSource, folder: Path, settings: MindSettings) -> dict[str
     """
     vectors, catalogue = source.item_vectors, source.catalogue
     if vectors is None:
-        raise ValueError("mind needs item vectors: train and export the mind model, or switch the channel off")
+        raise ValueError(
+            "mind needs item vectors: train and export the mind model, or switch the channel off"
+        )
     if vectors.ndim != 2 or len(vectors) != catalogue.size + 1:
         raise ValueError(
             f"mind's item vectors are {list(vectors.shape)}, the catalogue needs [{catalogue.size + 1}, D]: "

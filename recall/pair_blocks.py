@@ -1,10 +1,10 @@
 """Sums over pairs of what a shopper did: exact, in blocks of trigger items that bound the memory.
 
-For a trigger item i and a target item j: the sum of a value over all pairs of a shopper's events of i and of j.
-The value may be anything of the two events (a time decay, an indicator), so the sum is no plain matrix product
-of shopper × item matrices. It is one once the pairs are laid out: with K (trigger events × items; each row holds
-one trigger event's values against every target event of its shopper) and S (items × trigger events, ones), the
-sum is S·K.
+For a trigger item i and a target item j: the sum of a value over all pairs of a shopper's events of i and
+of j. The value may be anything of the two events (a time decay, an indicator), so the sum is no plain
+matrix product of shopper × item matrices. It is one once the pairs are laid out: with K (trigger events ×
+items; each row holds one trigger event's values against every target event of its shopper) and S (items ×
+trigger events, ones), the sum is S·K.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def pair_sums(
     )
     item_ends = np.searchsorted(triggers.item[chosen], np.arange(start, stop + 1))
     by_item = sp.csr_matrix(
-        (np.ones(len(chosen), np.float32), np.arange(len(chosen)), item_ends), shape=(stop - start, len(chosen))
+        (np.ones(len(chosen), np.float32), np.arange(len(chosen)), item_ends),
+        shape=(stop - start, len(chosen)),
     )
     return by_item @ kernel
 

@@ -58,8 +58,10 @@ def build(source: BuildSource, folder: Path, settings: Ranki2iSettings) -> dict[
     return build_tables(source, folder, settings)
 
 
-def open_channel(folder: Path, catalogue: Catalogue, services: Services, settings: Ranki2iSettings) -> Ranki2i:
-    """Memory-map the tables of `build`. Raises SnapshotError where they are torn or do not fit the catalogue."""
+def open_channel(
+    folder: Path, catalogue: Catalogue, services: Services, settings: Ranki2iSettings
+) -> Ranki2i:
+    """Memory-map the tables of `build`. Raises SnapshotError where they are torn or do not fit."""
     return Ranki2i(
         ItemLists.open(folder, "neighbours", catalogue.size + 1),
         ItemLists.open(folder, "completion", catalogue.category_count + 1),

@@ -1,15 +1,17 @@
 """Ranki2i's offline side: similarity(trigger, target) × smoothed rate(trigger → target), cut to the best n.
 
-Similarity is item-based collaborative filtering (Sarwar et al., WWW 2001; Linden et al., IEEE Internet Computing
-2003). For a shopper u with distinct items N(u), each with a behaviour score s and its latest time t:
+Similarity is item-based collaborative filtering (Sarwar et al., WWW 2001; Linden et al., IEEE Internet
+Computing 2003). For a shopper u with distinct items N(u), each with a behaviour score s and its latest time
+t:
 
     pair(i, j) = Σ_u  s_ui · s_uj · decay(t_uj − t_ui) / log(1 + |N(u)|)
     decay(gap) = 1 / (1 + |gap| / time_scale),  times backward_weight where the target came first
     mass_i     = Σ_u  s_ui² / log(1 + |N(u)|)
     sim(i, j)  = pair(i, j) / (mass_i · mass_j)^β · (1 + boost if both share the category)
 
-1 / log(1 + |N(u)|) is the inverse user frequency of Breese et al. (UAI 1998). The best targets by similarity are
-shortlisted, and score(i, j) = sim(i, j) · rate(i → j)^γ with the rate of `recall.follow_rate`.
+1 / log(1 + |N(u)|) is the inverse user frequency of Breese et al. (UAI 1998). The best targets by
+similarity are shortlisted, and score(i, j) = sim(i, j) · rate(i → j)^γ with the rate of
+`recall.follow_rate`.
 
 A trigger that met few items is completed from its category: the hottest items of the category and of the
 categories most often shared with it, on a scale below that of real neighbours.
@@ -100,9 +102,7 @@ def category_completion(
     heat = np.bincount(taken.item, weights=taken.score, minlength=catalogue.size + 1)
     heat[~catalogue.in_stock] = 0
     hot = np.flatnonzero(heat)
-    hottest = ranked_lists(
-        catalogue.category[hot], hot, heat[hot], categories + 1, settings.category_items
-    )
+    hottest = ranked_lists(catalogue.category[hot], hot, heat[hot], categories + 1, settings.category_items)
     row, related, similarity = _related_categories(taken, source, settings.related_categories)
     items, scores, source_row = hottest.gather(related)
     best = np.zeros(categories + 1)

@@ -34,7 +34,9 @@ def make_index(vectors: NDArray[np.float32], settings: MindSettings, seed: int) 
         index.hnsw.efConstruction = settings.hnsw_build_width
     else:
         cells = max(1, min(int(4 * count**0.5), count))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dimensions), dimensions, cells, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.IndexIVFFlat(
+            faiss.IndexFlatIP(dimensions), dimensions, cells, faiss.METRIC_INNER_PRODUCT
+        )
         index.cp.seed = seed & 0x7FFFFFFF
         sample = np.random.default_rng(seed).permutation(count)[: cells * _TRAINING_VECTORS_PER_CELL]
         index.train(np.ascontiguousarray(vectors[np.sort(sample)]))
@@ -46,7 +48,9 @@ def make_index(vectors: NDArray[np.float32], settings: MindSettings, seed: int) 
 def search_parameters(index: Any, k: int, settings: MindSettings) -> Any:
     """What a search for k neighbours tells the index: a graph must hold at least k candidates on its way."""
     if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(efSearch=max(settings.hnsw_search_width, k))
+        return faiss.SearchParametersHNSW(  # type: ignore[attr-defined]
+            efSearch=max(settings.hnsw_search_width, k)
+        )
     return None
 
 
@@ -68,7 +72,9 @@ def open_index(path: Path) -> Any:
         return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
-        raise SnapshotError(path.parent, path.name, f"cannot be read ({reason})", "build the snapshot again") from error
+        raise SnapshotError(
+            path.parent, path.name, f"cannot be read ({reason})", "build the snapshot again"
+        ) from error
 
 
 def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
@@ -77,11 +83,13 @@ def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
 
 
 def open_vectors(path: Path, rows: int) -> NDArray[np.float32]:
-    """Memory-map float32[rows, D]. Raises SnapshotError where the file is missing, torn or of another shape."""
+    """Memory-map float32[rows, D]. Raises SnapshotError where the file is missing, torn or does not fit."""
     try:
         vectors = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
-        raise SnapshotError(path.parent, path.name, f"cannot be mapped ({error})", "build the snapshot again") from error
+        raise SnapshotError(
+            path.parent, path.name, f"cannot be mapped ({error})", "build the snapshot again"
+        ) from error
     if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != rows:
         raise SnapshotError(
             path.parent,

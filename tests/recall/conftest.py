@@ -29,7 +29,9 @@ class BuiltShop:
 
 def source_of(dataset: Dataset, now: int) -> BuildSource:
     """A build source at `now` with random item vectors."""
-    vectors = np.random.default_rng(0).normal(size=(dataset.catalogue.size + 1, DIMENSIONS)).astype(np.float32)
+    vectors = (
+        np.random.default_rng(0).normal(size=(dataset.catalogue.size + 1, DIMENSIONS)).astype(np.float32)
+    )
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[0] = 0
     return BuildSource(dataset.events().collect(), dataset.users(), dataset.catalogue, now, vectors, seed=0)

@@ -3,10 +3,19 @@ import asyncio
 import numpy as np
 import pytest
 
+from features.absence import MAX_ABSENCE_S
 from recall import again
 from recall.again_build import repeat_rates
 from recall.settings import AgainSettings
-from tests.recall.small_shop import DAY, NO_INTERESTS, NOW, assert_well_formed, make_catalogue, make_query, make_source
+from tests.recall.small_shop import (
+    DAY,
+    NO_INTERESTS,
+    NOW,
+    assert_well_formed,
+    make_catalogue,
+    make_query,
+    make_source,
+)
 
 IMPRESSION, VIEW, PURCHASE = 1, 2, 5
 CATEGORIES = (1, 1, 2, 2, 2, 0)
@@ -57,7 +66,10 @@ def test_the_recent_comes_first(channel):
 
 
 def test_the_frequent_comes_first(channel):
-    assert recall(channel, [(3, VIEW, NOW - 5 * DAY), *[(5, VIEW, NOW - at * DAY) for at in (6, 7)]]) == [5, 3]
+    assert recall(channel, [(3, VIEW, NOW - 5 * DAY), *[(5, VIEW, NOW - at * DAY) for at in (6, 7)]]) == [
+        5,
+        3,
+    ]
 
 
 def test_a_purchase_counts_more_than_a_view(channel):
@@ -80,6 +92,15 @@ def test_purchases_older_than_the_history_count_too_and_others_not_twice(channel
     )
     only = asyncio.run(channel.recall(make_query(purchases=[(3, NOW - DAY)]), 9))
     assert only.items.tolist() == [3]
+
+
+def test_after_a_long_absence_the_recent_still_comes_first(channel):
+    away = 365 * DAY
+    history = [(3, VIEW, NOW - away), (5, VIEW, NOW - away - 2 * DAY)]
+    near = [(item, event, ts + away - MAX_ABSENCE_S) for item, event, ts in history]
+    answers = [asyncio.run(channel.recall(make_query(past), 9)) for past in (history, near)]
+    assert answers[0].items.tolist() == [3, 5]
+    np.testing.assert_allclose(answers[0].scores, answers[1].scores)
 
 
 def test_no_history_recalls_nothing(channel):

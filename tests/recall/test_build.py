@@ -77,6 +77,8 @@ def test_missing_tables_are_refused_by_name(shop, tmp_path, name):
 
 
 def test_asking_imports_neither_torch_nor_polars_nor_scipy():
-    loaded = "import sys, recall.build, recall.triggers; print({'torch', 'polars', 'scipy'} & set(sys.modules))"
+    loaded = (
+        "import sys, recall.build, recall.triggers; print({'torch', 'polars', 'scipy'} & set(sys.modules))"
+    )
     result = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

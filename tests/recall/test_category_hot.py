@@ -5,7 +5,15 @@ import pytest
 
 from recall import category_hot
 from recall.settings import CategoryHotSettings
-from tests.recall.small_shop import DAY, NO_INTERESTS, NOW, assert_well_formed, make_catalogue, make_query, make_source
+from tests.recall.small_shop import (
+    DAY,
+    NO_INTERESTS,
+    NOW,
+    assert_well_formed,
+    make_catalogue,
+    make_query,
+    make_source,
+)
 
 VIEW = 2
 # Items 1-3 are tea, 4-5 mugs, 6 a lamp, 7 has no category; mug 5 is sold out.
@@ -40,7 +48,9 @@ def test_scores_are_the_categorys_weight_times_the_items_share(channel):
 
 def test_popularity_leans_towards_what_is_hot_in_the_whole_shop(catalogue, tmp_path):
     # Teas 1 and 2 are half of tea each; mug 4 is all of the mugs in stock, but half as hot.
-    events = [(user, item, VIEW, NOW) for item, count in {2: 4, 1: 4, 4: 2, 6: 1}.items() for user in range(count)]
+    events = [
+        (user, item, VIEW, NOW) for item, count in {2: 4, 1: 4, 4: 2, 6: 1}.items() for user in range(count)
+    ]
     options = CategoryHotSettings(popularity_exponent=1)
     category_hot.build(make_source(catalogue, events), tmp_path, options)
     channel = category_hot.open_channel(tmp_path, catalogue, NO_INTERESTS, options)
@@ -51,7 +61,12 @@ def test_popularity_leans_towards_what_is_hot_in_the_whole_shop(catalogue, tmp_p
 
 def test_the_heaviest_trigger_of_the_category_is_named(channel):
     recalled = recall(channel, [1, 4, 3], [0.25, 0.5, 1.0])
-    assert dict(zip(recalled.items.tolist(), recalled.triggers.tolist(), strict=True)) == {2: 3, 3: 3, 1: 3, 4: 4}
+    assert dict(zip(recalled.items.tolist(), recalled.triggers.tolist(), strict=True)) == {
+        2: 3,
+        3: 3,
+        1: 3,
+        4: 4,
+    }
 
 
 def test_only_the_strongest_categories_are_asked(channel):

@@ -52,7 +52,12 @@ def query_of(shop, history, profile):
     history=histories,
     k=st.integers(0, 450),
     profile=st.fixed_dictionaries(
-        {}, optional={"gender": st.sampled_from(["f", "?"]), "age_band": st.just("25-34"), "city": st.just("Bonn")}
+        {},
+        optional={
+            "gender": st.sampled_from(["f", "?"]),
+            "age_band": st.just("25-34"),
+            "city": st.just("Bonn"),
+        },
     ),
 )
 def test_answers_are_well_formed(shop, channels, name, history, k, profile):

@@ -66,7 +66,9 @@ def test_click_through_is_the_posterior_mean_of_counted_impressions(log, shows):
     for i, j in zip(triggers.tolist(), targets.tolist(), strict=True):
         prior = (len(clicks_of[j]) + STRENGTH * overall) / (len(shown_of[j]) + STRENGTH)
         expected.append((after(i, clicks_of[j]) + STRENGTH * prior) / (after(i, shown_of[j]) + STRENGTH))
-    rate = ClickRate.over(taken, events_of(shows), ITEMS, WINDOW, STRENGTH).of((1, ITEMS + 1), triggers, targets)
+    rate = ClickRate.over(taken, events_of(shows), ITEMS, WINDOW, STRENGTH).of(
+        (1, ITEMS + 1), triggers, targets
+    )
     np.testing.assert_allclose(rate, expected, rtol=1e-5)
     assert ((rate > 0) & (rate <= 1)).all()
 

@@ -10,7 +10,15 @@ from recall import hot
 from recall.lists import ItemLists
 from recall.settings import HotSettings
 from snapshot import SnapshotError
-from tests.recall.small_shop import DAY, NO_INTERESTS, NOW, assert_well_formed, make_catalogue, make_query, make_source
+from tests.recall.small_shop import (
+    DAY,
+    NO_INTERESTS,
+    NOW,
+    assert_well_formed,
+    make_catalogue,
+    make_query,
+    make_source,
+)
 
 VIEW, PURCHASE = 2, 5
 ITEMS = 12

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from recall import mind
 from recall.settings import MindSettings
 from snapshot import SnapshotError
-from tests.recall.small_shop import NOW, assert_well_formed, make_catalogue, make_query, make_source, services_of
+from tests.recall.small_shop import (
+    NOW,
+    assert_well_formed,
+    make_catalogue,
+    make_query,
+    make_source,
+    services_of,
+)
 
 ITEMS, DIMENSIONS = 300, 8
 OUT_OF_STOCK, UNTRAINED = 7, 11

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from recall import ranki2i
 from recall.lists import ItemLists
 from recall.settings import Ranki2iSettings
-from tests.recall.small_shop import DAY, NO_INTERESTS, NOW, assert_well_formed, make_catalogue, make_query, make_source
+from tests.recall.small_shop import (
+    DAY,
+    NO_INTERESTS,
+    NOW,
+    assert_well_formed,
+    make_catalogue,
+    make_query,
+    make_source,
+)
 
 CATEGORIES = (1, 1, 1, 2, 2, 3, 0)
 ITEMS = len(CATEGORIES)
@@ -84,7 +92,9 @@ def reference_score(log, catalogue, options: Ranki2iSettings, i: int, j: int) ->
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
-@given(log=logs, beta=st.floats(0, 1), gamma=st.sampled_from([0.0, 0.5, 1.0]), block=st.integers(1_000, 5_000))
+@given(
+    log=logs, beta=st.floats(0, 1), gamma=st.sampled_from([0.0, 0.5, 1.0]), block=st.integers(1_000, 5_000)
+)
 def test_neighbours_are_those_of_the_formula(catalogue, tmp_path_factory, log, beta, gamma, block):
     options = PLAIN.model_copy(
         update={"popularity_exponent": beta, "rate_exponent": gamma, "pairs_per_block": block}
@@ -111,7 +121,9 @@ def test_neighbours_are_those_of_the_formula(catalogue, tmp_path_factory, log, b
     merge=st.sampled_from(["sum", "max"]),
     complete_below=st.sampled_from([0, 2, 50]),
 )
-def test_asking_merges_the_triggers_lists(catalogue, tmp_path_factory, log, triggers, k, merge, complete_below):
+def test_asking_merges_the_triggers_lists(
+    catalogue, tmp_path_factory, log, triggers, k, merge, complete_below
+):
     options = Ranki2iSettings(merge=merge, complete_below=complete_below)
     folder = tmp_path_factory.mktemp("tables")
     channel = opened(catalogue, events_of(log), folder, options)

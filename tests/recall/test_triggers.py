@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.absence import MAX_ABSENCE_S
 from ingest.settings import BehaviourScoreSettings
 from recall.settings import TriggerSettings
 from recall.triggers import EVENT_STRENGTH, select_triggers
@@ -26,9 +27,10 @@ def select(history, limit=None, settings=TriggerSettings(time_scale_hours=24)):
 @given(histories, st.integers(0, 8))
 def test_triggers_are_the_heaviest_distinct_items(history, limit):
     weight: dict[int, float] = {}
+    absence = max(min((age for _, _, age in history), default=0) - MAX_ABSENCE_S, 0)
     for item, event, age in history:
         if item and event != IMPRESSION:
-            strength = float(EVENT_STRENGTH[event]) / (1 + max(age, 0) / (24 * HOUR))
+            strength = float(EVENT_STRENGTH[event]) / (1 + max(age - absence, 0) / (24 * HOUR))
             weight[item] = weight.get(item, 0) + strength
     items, weights = select(history, limit)
     assert len(items) == min(limit, len(weight))
@@ -36,6 +38,15 @@ def test_triggers_are_the_heaviest_distinct_items(history, limit):
     heaviest = sorted(weight.values(), reverse=True)[:limit]
     np.testing.assert_allclose(weights, [w / max(weight.values()) for w in heaviest], rtol=1e-5)
     np.testing.assert_allclose(weights, [weight[i] / max(weight.values()) for i in items], rtol=1e-5)
+
+
+def test_a_long_absence_leaves_the_weights_of_a_week():
+    after_a_week, after_a_year = (
+        select([(1, VIEW, away), (2, VIEW, away + 24 * HOUR)])
+        for away in (MAX_ABSENCE_S, MAX_ABSENCE_S + 365 * 24 * HOUR)
+    )
+    assert after_a_week == after_a_year
+    assert after_a_week[1][1] < after_a_week[1][0]
 
 
 def test_recent_strong_and_repeated_weigh_more():
