@@ -13,6 +13,7 @@ def test_readers_always_see_a_whole_snapshot_while_a_writer_publishes_and_prunes
     store = SnapshotStore(tmp_path)
     store.publish(sealed(store, [f"r0-{i}" for i in range(40)]))
     done = threading.Event()
+    news = threading.Condition()
     failures: list[BaseException] = []
     seen: set[str] = set()
 
@@ -23,9 +24,13 @@ def test_readers_always_see_a_whole_snapshot_while_a_writer_publishes_and_prunes
                 snapshot = reader.open_current()
                 rounds = {item.split("-")[0] for item in snapshot.catalogue.item_ids(np.arange(1, 41))}
                 assert len(rounds) == 1
-                seen.update(rounds)
+                with news:
+                    seen.update(rounds)
+                    news.notify_all()
         except BaseException as error:
-            failures.append(error)
+            with news:
+                failures.append(error)
+                news.notify_all()
 
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
@@ -34,12 +39,15 @@ def test_readers_always_see_a_whole_snapshot_while_a_writer_publishes_and_prunes
         for turn in range(1, 9):
             store.publish(sealed(store, [f"r{turn}-{i}" for i in range(40)]))
             store.prune(keep=1)
+            # The readers are at work on this round when the next one replaces and removes it.
+            with news:
+                news.wait_for(lambda name=f"r{turn}": name in seen or failures, timeout=60)
     finally:
         done.set()
         for reader in readers:
             reader.join()
     assert failures == []
-    assert len(seen) > 1
+    assert {f"r{turn}" for turn in range(1, 9)} <= seen
 
 
 def test_open_current_gives_up_on_a_corrupt_snapshot(tmp_path: Path) -> None:
