@@ -11,6 +11,13 @@ from triton_repo.errors import ModelLoadError
 from triton_repo.failure import load_failure
 from triton_repo.repository import ModelRepository
 
+# A connection of our own, found again soon: channels otherwise share gRPC's long pauses after a failure.
+_CHANNEL = [
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 200),
+]
+
 
 class TritonControl:
     """Model control of the server at `url` ("host:port" of its gRPC), for offline jobs and operators.
@@ -22,7 +29,7 @@ class TritonControl:
     def __init__(self, url: str, timeout_s: float = 60.0) -> None:
         self.url = url
         self.timeout_s = timeout_s
-        self._client = InferenceServerClient(url)
+        self._client = InferenceServerClient(url, channel_args=_CHANNEL)
 
     def __enter__(self) -> "TritonControl":
         return self
@@ -53,6 +60,11 @@ class TritonControl:
             self._client.unload_model(model, client_timeout=self.timeout_s)
         except InferenceServerException as error:
             raise ModelLoadError(f"Triton at {self.url} did not unload {model}: {_reason(error)}") from error
+
+    def reload(self, model: str) -> None:
+        """Unloads a model and loads it again, with fresh processes; it does not answer meanwhile."""
+        self.unload(model)
+        self.load(model)
 
     def ready_versions(self, model: str) -> list[int]:
         """Versions of a model that answer requests now, ascending."""

@@ -25,6 +25,7 @@ _POLL_S = 0.05
 _RECONNECT_MS = int(_POLL_S * 1000)
 # A server that is starting refuses connections: ask again soon, not after gRPC's usual second.
 _IMPATIENT = [
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
     ("grpc.min_reconnect_backoff_ms", _RECONNECT_MS),
     ("grpc.max_reconnect_backoff_ms", _RECONNECT_MS),
@@ -129,6 +130,12 @@ class TritonServer:
         process, self._process = self._process, None
         if process is not None:
             stop_session(process, self.settings.stop_timeout_s)
+
+    def kill(self) -> None:
+        """Ends a server that no longer answers, at once; `exit_status` tells of it as of any death."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def exit_status(self) -> int | None:
         """Exit status of a server that died by itself, None while it runs or where it was stopped."""

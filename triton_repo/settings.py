@@ -45,5 +45,14 @@ class TritonSettings(BaseModel):
     steady_after_s: float = Field(
         default=30.0, gt=0, description="Seconds a restarted server must live for the pause to start over."
     )
+    health_interval_s: float = Field(
+        default=1.0, gt=0, description="Seconds between two looks at a running server's health."
+    )
+    health_timeout_s: float = Field(
+        default=2.0, gt=0, description="Seconds a server may take to answer a look at its health."
+    )
+    health_failures: int = Field(
+        default=3, ge=1, description="Bad looks in a row after which something is done about it."
+    )
     keep_versions: int = Field(default=4, ge=2, description="Versions of a model kept on disk.")
     log_verbosity: int = Field(default=0, ge=0, le=9, description="Triton's --log-verbose.")

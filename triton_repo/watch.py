@@ -1,4 +1,4 @@
-"""Restarting a server that died."""
+"""Restarting a server that died or hangs, and models whose processes died."""
 
 import logging
 import threading
@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from triton_repo.errors import TritonStartError
+from triton_repo.control import TritonControl
+from triton_repo.errors import ModelLoadError, TritonStartError
+from triton_repo.health import Problem, find_problem
 from triton_repo.server import TritonServer
 
 _LOG = logging.getLogger(__name__)
@@ -17,12 +19,12 @@ _LOG = logging.getLogger(__name__)
 class WatchEvent:
     """What the watcher saw or did.
 
-    `died`: the server ended by itself; `restarted`: it serves again; `failed`: a restart did not succeed
-    and another follows after a pause. `detail` is one line, `attempt` counts restarts since it last lived
-    long enough.
+    `died`: the server ended, by itself or because it no longer answered; `restarted`: it serves again;
+    `failed`: a restart did not succeed and another follows after a pause; `reloaded`: a model whose process
+    died serves again. `detail` is one line, `attempt` counts restarts since it last lived long enough.
     """
 
-    kind: Literal["died", "restarted", "failed"]
+    kind: Literal["died", "restarted", "failed", "reloaded"]
     detail: str
     attempt: int
 
@@ -30,8 +32,9 @@ class WatchEvent:
 class TritonWatcher:
     """A thread that restarts a server whenever it dies, after pauses that double up to a limit.
 
-    The pause starts over once a restarted server has lived for `steady_after_s`. `report` is called from
-    the watcher's thread.
+    The pause starts over once a restarted server has lived for `steady_after_s`. A server that does not
+    answer several times in a row is killed and restarted; a model whose process died is reloaded. `report`
+    is called from the watcher's thread.
     """
 
     def __init__(self, server: TritonServer, report: Callable[[WatchEvent], None]) -> None:
@@ -39,6 +42,9 @@ class TritonWatcher:
         self._report = report
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="triton-watcher", daemon=True)
+        self._attempt = 0
+        self._alive_since = time.monotonic()
+        self._bad_looks = 0
 
     def start(self) -> None:
         """Begins to watch a server that has been started."""
@@ -54,32 +60,60 @@ class TritonWatcher:
         self.server.stop()
 
     def _watch(self) -> None:
-        attempt, alive_since = 0, time.monotonic()
+        settings = self.server.settings
+        next_look = time.monotonic() + settings.health_interval_s
         while not self._stopping.wait(0.1):
             status = self.server.exit_status()
-            if status is None:
-                continue
-            if time.monotonic() - alive_since > self.server.settings.steady_after_s:
-                attempt = 0
-            self._say(WatchEvent("died", f"Triton ended with {_ending(status)}", attempt))
-            attempt = self._restart(attempt)
-            alive_since = time.monotonic()
+            if status is not None:
+                self._restart(f"Triton ended with {_ending(status)}")
+            elif time.monotonic() > next_look:
+                self._look()
+                next_look = time.monotonic() + settings.health_interval_s
 
-    def _restart(self, attempt: int) -> int:
-        """Tries until the server serves or the watch ends; returns the number of attempts so far."""
+    def _restart(self, reason: str) -> None:
+        """Tries until the server serves or the watch ends."""
         settings = self.server.settings
-        while not self._stopping.wait(_pause(attempt, settings.restart_initial_s, settings.restart_max_s)):
-            attempt += 1
+        if time.monotonic() - self._alive_since > settings.steady_after_s:
+            self._attempt = 0
+        self._say("died", reason)
+        while not self._stopping.wait(
+            _pause(self._attempt, settings.restart_initial_s, settings.restart_max_s)
+        ):
+            self._attempt += 1
             try:
                 self.server.start()
             except TritonStartError as error:
-                self._say(WatchEvent("failed", str(error), attempt))
+                self._say("failed", str(error))
                 continue
-            self._say(WatchEvent("restarted", f"Triton runs again as process {self.server.pid}", attempt))
+            self._say("restarted", f"Triton runs again as process {self.server.pid}")
             break
-        return attempt
+        self._alive_since = time.monotonic()
+        self._bad_looks = 0
 
-    def _say(self, event: WatchEvent) -> None:
+    def _look(self) -> None:
+        with TritonControl(self.server.grpc_url, self.server.settings.health_timeout_s) as control:
+            problem = find_problem(self.server, control)
+        # One bad look is not enough: a version may be on its way in or out.
+        self._bad_looks = self._bad_looks + 1 if problem else 0
+        if problem is None or self._bad_looks < self.server.settings.health_failures:
+            return
+        self._bad_looks = 0
+        if not problem.model or not self._reloaded(problem):
+            self.server.kill()
+            self._restart(f"Triton was killed: {problem.detail}")
+
+    def _reloaded(self, problem: Problem) -> bool:
+        try:
+            with TritonControl(self.server.grpc_url, self.server.settings.load_timeout_s) as control:
+                control.reload(problem.model)
+        except ModelLoadError as error:
+            _LOG.warning("%s and could not be reloaded: %s", problem.detail, error)
+            return False
+        self._say("reloaded", f"{problem.detail}; {problem.model} was loaded again")
+        return True
+
+    def _say(self, kind: Literal["died", "restarted", "failed", "reloaded"], detail: str) -> None:
+        event = WatchEvent(kind, detail, self._attempt)
         try:
             self._report(event)
         except Exception:

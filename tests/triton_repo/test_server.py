@@ -87,6 +87,7 @@ def test_stop_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:
         regions = [Path("/dev/shm", model.cmdline()[2]) for model in models]
         assert len(models) == 2
         assert all(region.exists() for region in regions)
+        server.stop()
     assert not any(member.is_running() for member in [process, *models])
     assert not any(region.exists() for region in regions)
     assert server.pid is None
@@ -99,6 +100,7 @@ def test_a_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> N
         process = psutil.Process(server.pid)
         family = [process, *process.children(recursive=True)]
         process.suspend()
+        server.stop()
     assert not any(member.is_running() for member in family)
 
 

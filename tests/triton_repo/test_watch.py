@@ -37,7 +37,8 @@ class Watched:
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    with tiny_triton(tmp_path, restart_initial_s=0.05, restart_max_s=0.2) as server:
+    quick = {"restart_initial_s": 0.05, "restart_max_s": 0.2, "health_interval_s": 0.2}
+    with tiny_triton(tmp_path, health_timeout_s=0.5, health_failures=2, **quick) as server:
         started = Watched(server)
         yield started
         started.watcher.stop()
@@ -52,10 +53,7 @@ def test_a_killed_server_comes_back_on_the_same_ports(watched: Watched) -> None:
     restarted = watched.next_event()
     assert (restarted.kind, restarted.attempt) == ("restarted", 1)
     assert watched.server.ports == ports
-    feeds = bst_feeds(1, 20)
-    np.testing.assert_allclose(
-        infer(watched.server.grpc_url, "bst", feeds), bst_scores(1, feeds), rtol=0, atol=1e-6
-    )
+    assert_answers(watched.server)
     assert not any(model.is_running() for model in models)
 
 
@@ -97,17 +95,30 @@ def test_a_report_that_fails_does_not_end_the_watch(tmp_path: Path) -> None:
         watcher.stop()
 
 
-def test_a_killed_model_process_is_replaced_by_the_server(watched: Watched) -> None:
-    assert watched.server.pid is not None
-    for model in psutil.Process(watched.server.pid).children(recursive=True):
-        model.kill()
+def test_a_model_whose_process_died_is_reloaded(watched: Watched) -> None:
+    pid = watched.server.pid
+    assert pid is not None
+    [bst] = [child for child in psutil.Process(pid).children() if "/bst/1/" in child.cmdline()[1]]
+    bst.kill()
+    event = watched.next_event()
+    assert event.kind == "reloaded"
+    assert "a model process of bst version 1 is gone" in event.detail
+    assert watched.server.pid == pid
+    assert_answers(watched.server)
+
+
+def test_a_server_that_hangs_is_killed_and_restarted(watched: Watched) -> None:
+    pid = watched.server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    died = watched.next_event()
+    assert died.kind == "died"
+    assert "it took too long" in died.detail
+    assert watched.next_event().kind == "restarted"
+    assert watched.server.pid != pid
+    assert_answers(watched.server)
+
+
+def assert_answers(server: TritonServer) -> None:
     feeds = bst_feeds(1, 20)
-    answer = None
-    for _ in range(50):
-        try:
-            answer = infer(watched.server.grpc_url, "bst", feeds)
-            break
-        except Exception as error:
-            print(error)
-    assert answer is not None
-    np.testing.assert_allclose(answer, bst_scores(1, feeds), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(infer(server.grpc_url, "bst", feeds), bst_scores(1, feeds), rtol=0, atol=1e-6)
