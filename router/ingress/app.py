@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,7 @@ def start_router(settings: RouterSettings) -> RouterHandle:
             is not ready within `ingress.start_timeout_s`; nothing is left running.
     """
     settings = _completed(settings)
+    _check_address(settings.ingress.address)
     log_path = settings.request_log.folder.absolute() / "router.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     # HAProxy's sockets lie two levels below and may have paths of at most 97 bytes.
@@ -133,6 +135,19 @@ def _completed(settings: RouterSettings) -> RouterSettings:
             "request_log": settings.request_log.model_copy(update={"salt": salt}),
         }
     )
+
+
+def _check_address(address: str) -> None:
+    host, port = split_address(address)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise RouterStartError(
+                f"the router does not start: {address} cannot be taken ({error.strerror}); stop what holds "
+                "it, or set ingress.address"
+            ) from error
 
 
 def _environment() -> dict[str, str]:

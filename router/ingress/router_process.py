@@ -21,7 +21,9 @@ import msgspec
 from router.ingress.ray_environment import local_environment, serve_environment
 from router.ingress.settings import split_address
 from router.metrics.endpoint import MetricsServer, prepare_folder, serve_metrics
+from router.service.startup import read_scenes_of
 from router.settings import RouterSettings
+from snapshot.store import SnapshotStore
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ def main() -> int:
     started = False
     metrics: MetricsServer | None = None
     try:
+        _check_what_replicas_need(settings)
         metrics = _serve_metrics(settings)
         _start(settings, Path(orders.folder))
         started = True
@@ -75,6 +78,12 @@ def _serve_metrics(settings: RouterSettings) -> MetricsServer | None:
     folder = Path(settings.metrics.folder)
     prepare_folder(folder)
     return serve_metrics(settings.metrics.port, folder)
+
+
+def _check_what_replicas_need(settings: RouterSettings) -> None:
+    """Raises what every replica would fail with, before Ray is started and has tried several times."""
+    read_scenes_of(settings, settings.scenes.read_bytes())
+    SnapshotStore(settings.snapshots.folder).open_current(verify=False)
 
 
 def _start(settings: RouterSettings, folder: Path) -> None:
@@ -100,7 +109,11 @@ def _start(settings: RouterSettings, folder: Path) -> None:
         )
     logger.info("Ray is up after %.1f s", time.monotonic() - began)
     _start_serve(settings)
-    serve.run(_application(settings), name=APPLICATION, route_prefix="/")
+    try:
+        serve.run(_application(settings), name=APPLICATION, route_prefix="/")
+    except RuntimeError as error:
+        # Serve's own words leave out why a replica could not be built.
+        raise RuntimeError(_why_deploying_failed() or str(error)) from error
     logger.info("%d replicas are up after %.1f s", settings.ingress.replicas, time.monotonic() - began)
 
 
@@ -143,12 +156,22 @@ def _application(settings: RouterSettings) -> Any:
         num_replicas=settings.ingress.replicas,
         max_ongoing_requests=most_calls,
         max_queued_requests=most_calls,
+        max_constructor_retry_count=3,
         health_check_period_s=settings.ingress.health_check_period_s,
         graceful_shutdown_timeout_s=settings.ingress.deregister_s + settings.ingress.drain_s,
         graceful_shutdown_wait_loop_s=0.1,
         ray_actor_options={"num_cpus": settings.ray.cpus_per_replica},
     )(ingress)
     return deployment.bind(settings.model_dump(mode="json"))
+
+
+def _why_deploying_failed() -> str:
+    from ray import serve
+
+    application = serve.status().applications.get(APPLICATION)
+    if application is None:
+        return ""
+    return "\n".join(deployment.message for deployment in application.deployments.values())
 
 
 def _stop(settings: RouterSettings) -> None:

@@ -99,7 +99,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         scorers={settings.ranking.model: TritonScorer(triton, settings.ranking)},
         metrics=PrometheusStageMetrics(metrics),
     )
-    scenes = _read_scenes(settings, settings.scenes.read_bytes())
+    scenes = read_scenes_of(settings, settings.scenes.read_bytes())
     snapshots = SnapshotStore(settings.snapshots.folder)
     live = await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
     store = await asyncio.to_thread(open_state, settings.state)
@@ -131,7 +131,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     return running
 
 
-def _read_scenes(settings: RouterSettings, content: bytes) -> Scenes:
+def read_scenes_of(settings: RouterSettings, content: bytes) -> Scenes:
+    """The scenes in the file's `content`; `SettingsError` naming every key that is wrong."""
     return read_scenes(
         content, str(settings.scenes), known_channels=CHANNELS, known_models=[settings.ranking.model]
     )
@@ -161,7 +162,7 @@ def _scene_watch(
         metrics.config_reloads["refused",].inc()
 
     return SceneWatch(
-        settings.scenes, lambda content: _read_scenes(settings, content), scenes, change, refused
+        settings.scenes, lambda content: read_scenes_of(settings, content), scenes, change, refused
     )
 
 

@@ -1,4 +1,4 @@
-"""One shop behind every ingress: in this process, and as processes behind HAProxy and with servers of their own."""
+"""One shop behind every ingress: in this process, behind HAProxy, and with gRPC servers of our own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from router.ingress.own_grpc import serve_in_process
 from router.service.startup import RunningService, start_service
 from router.settings import RouterSettings
 from tests.router.served_shop import ServedShop, make_shop
-from tests.triton_server import triton  # noqa: F401 - a fixture
+from tests.triton_server import tiny_triton
 from triton_repo.server import TritonServer
+from triton_repo.watch import TritonWatcher
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,6 @@ class Ingress:
     def events(self) -> EventServiceStub:
         """Client of EventService."""
         return EventServiceStub(self.channel)
-
-
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> ServedShop:
-    """A shop with a published snapshot; read only."""
-    return make_shop(tmp_path_factory.mktemp("shop"))
 
 
 @contextmanager
@@ -90,6 +85,26 @@ def as_processes(settings: RouterSettings) -> Iterator[Ingress]:
     assert not [process for process in started if process.is_running()]
 
 
+@dataclass(frozen=True)
+class Stand:
+    """A router under test with a shop and a Triton that a test may break, if it mends them."""
+
+    ingress: Ingress
+    shop: ServedShop
+    triton: TritonServer
+
+
+@contextmanager
+def watched(server: TritonServer) -> Iterator[None]:
+    """The server is started again whenever it dies."""
+    watcher = TritonWatcher(server, lambda event: None)
+    watcher.start()
+    try:
+        yield
+    finally:
+        watcher.stop()
+
+
 @pytest.fixture(
     scope="session",
     params=[
@@ -98,20 +113,29 @@ def as_processes(settings: RouterSettings) -> Iterator[Ingress]:
         pytest.param("grpc", marks=pytest.mark.slow),
     ],
 )
-def ingress(
-    request: pytest.FixtureRequest,
-    shop: ServedShop,
-    triton: TritonServer,  # noqa: F811
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Ingress]:
-    """Every ingress in turn, over the same shop, each with a state of its own."""
+def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """Every ingress in turn, each with a shop and a Triton of its own."""
     folder: Path = tmp_path_factory.mktemp(request.param)
-    sections: dict[str, Any] = {"state": {"url": f"lmdb://{folder / 'state'}"}}
-    if request.param == "in_process":
-        with in_process(shop.settings(triton.grpc_url, **sections)) as started:
-            yield started
-    else:
-        sections["ingress"] = {"kind": request.param, "address": "127.0.0.1:0"}
-        sections["request_log"] = {"folder": str(folder)}
-        with as_processes(shop.settings(triton.grpc_url, **sections)) as started:
-            yield started
+    shop = make_shop(folder)
+    with tiny_triton(folder) as server, watched(server):
+        if request.param == "in_process":
+            with in_process(shop.settings(server.grpc_url)) as started:
+                yield Stand(started, shop, server)
+        else:
+            settings = shop.settings(
+                server.grpc_url, ingress={"kind": request.param, "address": "127.0.0.1:0"}
+            )
+            with as_processes(settings) as started:
+                yield Stand(started, shop, server)
+
+
+@pytest.fixture
+def ingress(stand: Stand) -> Ingress:
+    """The way in."""
+    return stand.ingress
+
+
+@pytest.fixture
+def shop(stand: Stand) -> ServedShop:
+    """The shop served."""
+    return stand.shop

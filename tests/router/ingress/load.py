@@ -58,7 +58,7 @@ class Load:
 
 @contextmanager
 def load(address: str, request: RecommendRequest, clients: int = 4) -> Iterator[Load]:
-    """`clients` threads that send `request` one after the other, retrying UNAVAILABLE, until the block ends."""
+    """`clients` threads that send `request` again and again, retrying UNAVAILABLE, until the block ends."""
     seen, stop = Load(), threading.Event()
 
     def ask() -> None:
