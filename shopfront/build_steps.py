@@ -1,5 +1,6 @@
 """From a shop's files to a published snapshot: each step runs only where its inputs changed."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,7 @@ class Build:
         return trained.checkpoint
 
     def _export(self, model: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
-        from exporters.export import export
+        from exporters.checkpoint_export import export
 
         with self.progress.step(f"export {model}"):
             exported = export(
@@ -160,7 +161,8 @@ class Build:
                 DatasetStore(self.workspace.datasets).open(dataset_id, verify=False),
                 repository,
                 self.settings.export,
-                self.settings.seed,
+                seed=self.settings.seed,
+                clock=time.time,
             )
         return exported.version
 
@@ -185,9 +187,7 @@ class Build:
                     item_vectors=network.item_vectors().numpy(),
                     seed=self.settings.seed,
                 )
-                rows = build_channels(
-                    source, staged / RECALL_FOLDER, self.settings.router.recall, step.counted
-                )
+                rows = build_channels(source, staged / RECALL_FOLDER, self.settings.router.recall, step.stage)
             return store.seal(
                 staged,
                 Manifest(

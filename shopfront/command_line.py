@@ -161,7 +161,10 @@ def config() -> None:
 
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
+    from exporters.errors import ExportRefused
     from ingest.shop_tables import IngestError
+    from models.checkpoint import CheckpointError
+    from models.training_loop import TrainingError
     from router.ingress.app import RouterStartError
     from router.state.errors import StateError
     from snapshot.manifest import SnapshotError
@@ -172,6 +175,9 @@ def _known_errors() -> tuple[type[Exception], ...]:
         WorkspaceBusy,
         SettingsError,
         IngestError,
+        TrainingError,
+        CheckpointError,
+        ExportRefused,
         SnapshotError,
         StateError,
         RouterStartError,

@@ -1,0 +1,295 @@
+"""The whole service against a plain peer, in one run: `make bench`.
+
+Both answer the same shoppers from the same snapshot and user state, with 300 candidates scored, in turns:
+a round of one, a round of the other. What counts is the ratio. Also reported: each stage's share of the time,
+and the resident memory of every process. The tables are written as JSON to build/benchmarks/end_to_end.json.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import grpc
+import psutil
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.closed_loop import Outcome, Plan, drive_in_process
+from benchmarks.plain_peer import PeerPlan
+from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
+from router.ingress.settings import IngressKind
+from shopfront.build_record import BuildRecord
+from shopfront.serve import Serving, serving
+from shopfront.settings import DEFAULT_FILE, Settings, load_settings
+from shopfront.workspace import PROJECT, Workspace
+from snapshot.dataset import DatasetStore
+from snapshot.durable_files import write_durably
+
+SCENE = "home"
+PATIENCE_MS = 10_000.0
+RESULT = PROJECT / "build" / "benchmarks" / "end_to_end.json"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Who is measured, and where it listens."""
+
+    name: str
+    address: str
+
+
+def main() -> None:
+    """Build the workspace if need be, measure, print the tables and write them as JSON."""
+    arguments = _arguments()
+    console = Console()
+    workspace = Workspace(arguments.workspace.absolute())
+    subprocess.run(
+        [sys.executable, "-m", "shopfront", "build", "--workspace", str(workspace.root)], check=True
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        settings = patient_settings(load_settings(DEFAULT_FILE, workspace), Path(scratch), arguments.ingress)
+        with (
+            serving(workspace, settings, console.print) as served,
+            plain_peer(workspace, settings, Path(scratch)) as peer,
+        ):
+            ours = Contestant(f"shopfront ({arguments.ingress})", served.address)
+            users = _users(workspace)
+            rounds = _rounds(ours, peer, users, arguments, Path(scratch))
+            stages = stage_shares(ours.address, users[: arguments.traced])
+            memory = resident_memory(served)
+    rows = summarise(rounds, ours.name, peer.name)
+    _show(console, rows, stages, memory)
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    report = {
+        "ingress": arguments.ingress,
+        "candidates": 300,
+        "cores": os.cpu_count(),
+        "latency": rows,
+        "rounds": [
+            {"contestant": name, **asdict(outcome)} for name, all in rounds.items() for outcome in all
+        ],
+        "stage_share": stages,
+        "resident_mib": memory,
+    }
+    path = RESULT if arguments.ingress == "haproxy" else RESULT.with_stem(f"end_to_end_{arguments.ingress}")
+    write_durably(path, json.dumps(report, indent=1).encode())
+    console.print(f"written to {path}", highlight=False)
+
+
+def patient_settings(settings: Settings, scratch: Path, ingress: IngressKind) -> Settings:
+    """The settings with every deadline lifted, so that both sides give whole answers or none."""
+    scenes = yaml.safe_load(settings.router.scenes.read_text())
+    scene = scenes["scenes"][SCENE]
+    for channel in scene["channels"].values():
+        channel["timeout_ms"] = PATIENCE_MS
+    scene |= {"candidates": 300, "deadline": {"budget_ms": PATIENCE_MS}}
+    scene["ranking"] = {"timeout_ms": PATIENCE_MS}
+    path = scratch / "scenes.yaml"
+    path.write_text(yaml.safe_dump(scenes))
+    router = settings.router
+    return settings.model_copy(
+        update={
+            "router": router.model_copy(
+                update={
+                    "scenes": path,
+                    "ingress": router.ingress.model_copy(update={"address": "127.0.0.1:0", "kind": ingress}),
+                    "metrics": router.metrics.model_copy(update={"port": 0}),
+                    "ranking": router.ranking.model_copy(
+                        update={"score_timeout_ms": PATIENCE_MS, "interests_timeout_ms": PATIENCE_MS}
+                    ),
+                }
+            )
+        }
+    )
+
+
+@contextmanager
+def plain_peer(workspace: Workspace, settings: Settings, scratch: Path) -> Iterator[Contestant]:
+    """The plain peer over the same workspace, in a process of its own, while the body runs."""
+    record = BuildRecord(workspace.build_record)
+    plan = PeerPlan(
+        snapshots=str(workspace.snapshots),
+        state_url=settings.router.state.url,
+        scenes=str(settings.router.scenes),
+        bst_checkpoint=str(workspace.checkpoints / "bst" / record.latest("checkpoint bst")),
+        mind_checkpoint=str(workspace.checkpoints / "mind" / record.latest("checkpoint mind")),
+    )
+    path = scratch / "peer.json"
+    path.write_text(json.dumps(asdict(plan)))
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.plain_peer", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            address = process.stdout.readline().strip()
+            if not address:
+                raise RuntimeError(f"the peer ended with status {process.wait()} before it served")
+            yield Contestant("plain peer", address)
+        finally:
+            process.stdin.close()
+            process.wait(30)
+
+
+def _rounds(
+    ours: Contestant, peer: Contestant, users: list[str], arguments: argparse.Namespace, scratch: Path
+) -> dict[str, list[Outcome]]:
+    rounds: dict[str, list[Outcome]] = defaultdict(list)
+    for concurrency in arguments.concurrency:
+        plan = Plan("", SCENE, users, concurrency, arguments.requests)
+        for contestant in (ours, peer):
+            drive_in_process(replace(plan, address=contestant.address, requests=concurrency * 8), scratch)
+        for _ in range(arguments.rounds):
+            for contestant in (ours, peer):
+                outcome = drive_in_process(replace(plan, address=contestant.address), scratch)
+                if outcome.errors:
+                    raise RuntimeError(f"{contestant.name} failed requests: {outcome.errors}")
+                rounds[contestant.name].append(outcome)
+    return rounds
+
+
+def summarise(rounds: dict[str, list[Outcome]], ours: str, peer: str) -> list[dict[str, Any]]:
+    """One row per concurrency: medians over the rounds, and the median of each round's ratio."""
+    rows = []
+    for concurrency in sorted({outcome.concurrency for outcome in rounds[ours]}):
+        mine, theirs = (
+            [outcome for outcome in rounds[name] if outcome.concurrency == concurrency]
+            for name in (ours, peer)
+        )
+        pairs = list(zip(mine, theirs, strict=True))
+        row: dict[str, Any] = {"concurrency": concurrency}
+        for figure in ("p50_ms", "p99_ms", "per_second"):
+            row[f"ours_{figure}"] = median(getattr(outcome, figure) for outcome in mine)
+            row[f"peer_{figure}"] = median(getattr(outcome, figure) for outcome in theirs)
+        row["throughput_ratio"] = median(a.per_second / b.per_second for a, b in pairs)
+        row["p50_ratio"] = median(b.p50_ms / a.p50_ms for a, b in pairs)
+        row["p99_ratio"] = median(b.p99_ms / a.p99_ms for a, b in pairs)
+        row["degraded"] = sum(sum(outcome.degraded.values()) for outcome in mine)
+        rows.append(row)
+    return rows
+
+
+def stage_shares(address: str, users: list[str]) -> list[dict[str, Any]]:
+    """Each stage's mean milliseconds and share of the whole, from the traces of single requests.
+
+    Channels run side by side: they count once, as "recall", from the first one's begin to the last one's end.
+    """
+    spent: dict[str, float] = defaultdict(float)
+    total = 0.0
+    with grpc.insecure_channel(address) as connection:
+        stub = recommend_pb2_grpc.RecommendServiceStub(connection)
+        for user in users:
+            request = recommend_pb2.RecommendRequest(scene=SCENE, user_id=user, with_trace=True)
+            trace = stub.Recommend(request, timeout=30).trace
+            total += trace.total_ms
+            begins, ends = [], []
+            for stage in trace.stages:
+                kind = stage.stage.split(":")[0]
+                if kind == "channel":
+                    begins.append(stage.start_ms)
+                    ends.append(stage.start_ms + stage.elapsed_ms)
+                    spent[f"  {stage.stage}"] += stage.elapsed_ms
+                else:
+                    spent[kind] += stage.elapsed_ms
+            spent["recall"] += max(ends) - min(begins)
+    named = sum(value for name, value in spent.items() if not name.startswith(" "))
+    spent["state, query, response"] = total - named
+    return [
+        {"stage": name, "mean_ms": value / len(users), "share": value / total}
+        for name, value in sorted(spent.items(), key=lambda pair: (pair[0].startswith(" "), -pair[1]))
+    ]
+
+
+def resident_memory(served: Serving) -> list[dict[str, Any]]:
+    """Resident and unshared MiB of every process that serves."""
+    rows = []
+    processes = {process.pid: process for process in served.router.processes()}
+    if served.triton is not None and served.triton.pid is not None:
+        triton = psutil.Process(served.triton.pid)
+        processes |= {process.pid: process for process in (triton, *triton.children(recursive=True))}
+    for process in processes.values():
+        memory = process.memory_full_info()
+        rows.append(
+            {
+                "process": _title(process),
+                "pid": process.pid,
+                "resident_mib": memory.rss / 2**20,
+                "unshared_mib": memory.uss / 2**20,
+            }
+        )
+    return sorted(rows, key=lambda row: -row["resident_mib"])
+
+
+def _title(process: psutil.Process) -> str:
+    command = process.cmdline() or [process.name()]
+    if command[0].startswith("ray::"):
+        return command[0]
+    words = [Path(word).name for word in command[:4] if not word.startswith("-")]
+    return " ".join(words)[:48]
+
+
+def _users(workspace: Workspace) -> list[str]:
+    """Every shopper, shuffled by a fixed seed."""
+    dataset = DatasetStore(workspace.datasets).open_current(verify=False)
+    return dataset.users()["user_id"].sample(fraction=1.0, shuffle=True, seed=1).to_list()
+
+
+def _show(
+    console: Console, rows: list[dict[str, Any]], stages: list[dict[str, Any]], memory: list[dict[str, Any]]
+) -> None:
+    latency = Table(title="End to end, 300 candidates scored; ratios above 1: shopfront is better")
+    for name in ("callers", "p50 ms", "p99 ms", "req/s", "peer p50", "peer p99", "peer req/s"):
+        latency.add_column(name, justify="right")
+    for name in ("p50 ratio", "p99 ratio", "req/s ratio", "degraded"):
+        latency.add_column(name, justify="right")
+    for row in rows:
+        latency.add_row(
+            str(row["concurrency"]),
+            *(f"{row[f'ours_{figure}']:.1f}" for figure in ("p50_ms", "p99_ms", "per_second")),
+            *(f"{row[f'peer_{figure}']:.1f}" for figure in ("p50_ms", "p99_ms", "per_second")),
+            *(f"{row[name]:.2f}" for name in ("p50_ratio", "p99_ratio", "throughput_ratio")),
+            str(row["degraded"]),
+        )
+    shares = Table(title="Where one request's time goes (one caller)")
+    for name in ("stage", "mean ms", "share"):
+        shares.add_column(name, justify="left" if name == "stage" else "right")
+    for row in stages:
+        shares.add_row(row["stage"], f"{row['mean_ms']:.2f}", f"{row['share']:.1%}")
+    resident = Table(title="Memory")
+    for name in ("process", "resident MiB", "unshared MiB"):
+        resident.add_column(name, justify="left" if name == "process" else "right")
+    for row in memory:
+        resident.add_row(row["process"], f"{row['resident_mib']:.0f}", f"{row['unshared_mib']:.0f}")
+    total = sum(row["unshared_mib"] for row in memory)
+    resident.add_row("all", f"{sum(row['resident_mib'] for row in memory):.0f}", f"{total:.0f}")
+    for table in (latency, shares, resident):
+        console.print(table)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workspace", type=Path, default=Workspace.for_data(None).root)
+    parser.add_argument("--ingress", choices=("haproxy", "grpc"), default="haproxy")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[1, 8, 32])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=400, help="requests per round")
+    parser.add_argument("--traced", type=int, default=200, help="requests whose traces are averaged")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
