@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from snapshot.manifest import SnapshotError
+
+# The header that np.save writes for a one-dimensional array of a plain type.
+_HEADER = re.compile(r"\{'descr': '([<|][a-z]\d+)', 'fortran_order': False, 'shape': \((\d+),\), \}\s*")
 
 
 def save_column(folder: Path, name: str, values: np.ndarray) -> None:
@@ -31,11 +36,29 @@ def load_column(folder: Path, name: str, dtype: np.dtype, length: int | None = N
     """
     file = f"{name}.npy"
     try:
-        values = np.asarray(np.load(folder / file, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+        with (folder / file).open("rb") as stream:
+            found_dtype, found_length = _read_header(stream)
+            expected = dtype.name + (f"[{length}]" if length is not None else "[n]")
+            if found_dtype != dtype or (length is not None and found_length != length):
+                found = f"{found_dtype.name}[{found_length}]"
+                raise SnapshotError(
+                    folder, file, f"holds {found} instead of {expected}", "build the folder again"
+                )
+            return np.asarray(np.memmap(stream, dtype, "r", offset=stream.tell(), shape=(found_length,)))
+    except (OSError, ValueError) as error:
         raise SnapshotError(folder, file, f"cannot be mapped ({error})", "build the folder again") from error
-    expected = dtype.name + (f"[{length}]" if length is not None else "[n]")
-    if values.ndim != 1 or values.dtype != dtype or (length is not None and len(values) != length):
-        found = f"{values.dtype.name}{list(values.shape)}"
-        raise SnapshotError(folder, file, f"holds {found} instead of {expected}", "build the folder again")
-    return values
+
+
+def _read_header(stream: BinaryIO) -> tuple[np.dtype, int]:
+    """Type and length of a one-dimensional .npy file; leaves the stream where the data begins.
+
+    `np.load` evaluates the header with `ast`, whose recursion counter the threads of early CPython 3.11
+    releases share (gh-106905): opening snapshots in two threads at once could end in a SystemError. The few
+    headers written here need no `ast`.
+    """
+    version = np.lib.format.read_magic(stream)
+    size = int.from_bytes(stream.read(2 if version == (1, 0) else 4), "little")
+    header = _HEADER.fullmatch(stream.read(size).decode("latin-1"))
+    if header is None:
+        raise ValueError("its header describes no one-dimensional array of numbers")
+    return np.dtype(header[1]), int(header[2])

@@ -1,0 +1,71 @@
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from snapshot import SnapshotError
+from snapshot.catalogue import COLUMN_TYPES
+from snapshot.columns import load_column, save_column
+
+DTYPES = sorted({*COLUMN_TYPES.values(), np.dtype(np.uint64), np.dtype(np.uint8)}, key=str)
+
+
+@given(st.sampled_from(DTYPES).flatmap(lambda dtype: arrays.arrays(dtype, st.integers(0, 200))))
+def test_what_is_saved_is_mapped_and_numpy_reads_it_too(
+    tmp_path_factory: pytest.TempPathFactory, values: np.ndarray
+) -> None:
+    folder = tmp_path_factory.mktemp("columns")
+    save_column(folder, "c", values)
+    mapped = load_column(folder, "c", values.dtype, len(values))
+    np.testing.assert_array_equal(mapped, values)
+    np.testing.assert_array_equal(np.load(folder / "c.npy"), values)
+    assert type(mapped) is np.ndarray
+    assert not mapped.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("stored", "fault"),
+    [
+        (np.zeros((2, 2), np.float32), "no one-dimensional"),
+        (np.zeros(2, [("a", "i4")]), "no one-dimensional"),
+        (np.zeros(3, np.float32), r"float32\[3\] instead of float32\[4\]"),
+        (np.zeros(4, np.float64), r"float64\[4\] instead of float32\[4\]"),
+        (np.zeros(4, ">f4"), "no one-dimensional"),
+    ],
+)
+def test_other_shapes_types_and_lengths_are_refused(tmp_path: Path, stored: np.ndarray, fault: str) -> None:
+    np.save(tmp_path / "c.npy", stored)
+    with pytest.raises(SnapshotError, match=fault):
+        load_column(tmp_path, "c", np.dtype(np.float32), 4)
+
+
+@pytest.mark.parametrize("length", [0, 5, 8, 60, 130])
+def test_torn_files_are_refused(tmp_path: Path, length: int) -> None:
+    save_column(tmp_path, "c", np.arange(4, dtype=np.float32))
+    whole = (tmp_path / "c.npy").read_bytes()
+    (tmp_path / "c.npy").write_bytes(whole[:length])
+    with pytest.raises(SnapshotError, match=r"c\.npy: cannot be mapped"):
+        load_column(tmp_path, "c", np.dtype(np.float32))
+
+
+def test_many_threads_may_open_columns_at_once(tmp_path: Path) -> None:
+    save_column(tmp_path, "c", np.arange(4, dtype=np.float32))
+    failures: list[BaseException] = []
+
+    def load() -> None:
+        try:
+            for _ in range(500):
+                load_column(tmp_path, "c", np.dtype(np.float32), 4)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
