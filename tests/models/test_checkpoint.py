@@ -1,0 +1,117 @@
+"""Checkpoints: what is saved is loaded; what is broken is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.bst import Bst
+from models.checkpoint import (
+    RECORD_NAME,
+    WEIGHTS_NAME,
+    CheckpointError,
+    ModelRecord,
+    load_bst,
+    load_checkpoint,
+    load_mind,
+    record_of,
+    save_checkpoint,
+)
+from models.mind import Mind
+from models.settings import BstSettings, MindSettings
+from tests.models.small_features import PROFILE_COUNTS, candidates, item_features, shoppers
+
+
+def bst() -> Bst:
+    torch.manual_seed(1)
+    return Bst(BstSettings(hidden=(16, 8)), item_features(), PROFILE_COUNTS).eval()
+
+
+def record(model: Bst | Mind) -> ModelRecord:
+    return record_of(
+        model, dataset="d1", seed=7, steps=30, metrics={"gauc": 0.75}, training={"batch_size": 4}
+    )
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    model = bst()
+    return save_checkpoint(model, record(model), tmp_path / "bst" / "one")
+
+
+def test_a_loaded_bst_scores_the_same(saved: Path) -> None:
+    model, loaded_record = load_bst(saved)
+    inputs = (*shoppers([0, 9, 50]), *candidates(20, 3))
+    with torch.no_grad():
+        assert torch.equal(model(*inputs), bst()(*inputs))
+    assert not model.training
+    assert loaded_record.dataset == "d1"
+    assert loaded_record.seed == 7
+    assert loaded_record.metrics == {"gauc": 0.75}
+    assert sorted(path.name for path in saved.parent.iterdir()) == ["one"]
+    assert sorted(path.name for path in saved.iterdir()) == [RECORD_NAME, WEIGHTS_NAME]
+
+
+def test_a_loaded_mind_has_the_same_interests_and_vectors(tmp_path: Path) -> None:
+    model = Mind(MindSettings(dimension=8, interests=3), item_features(), routing_seed=11).eval()
+    loaded, _ = load_mind(save_checkpoint(model, record(model), tmp_path / "one"))
+    with torch.no_grad():
+        assert torch.equal(loaded(*shoppers([30])[:3]), model(*shoppers([30])[:3]))
+    assert torch.equal(loaded.item_vectors(), model.item_vectors())
+
+
+def test_nan_weights_are_not_written(tmp_path: Path) -> None:
+    model = bst()
+    with torch.no_grad():
+        model.user_half.weight[0, 0] = float("nan")
+    with pytest.raises(CheckpointError, match=r"user_half\.weight"):
+        save_checkpoint(model, record(model), tmp_path / "one")
+    assert not list(tmp_path.iterdir())
+
+
+def test_saving_again_replaces_the_whole_checkpoint(saved: Path) -> None:
+    model = bst()
+    with torch.no_grad():
+        model.user_half.bias += 1
+    (saved / "stray").write_text("of the old one")
+    save_checkpoint(model, record(model), saved)
+    assert torch.equal(load_bst(saved)[0].user_half.bias, model.user_half.bias)
+    assert sorted(path.name for path in saved.iterdir()) == [RECORD_NAME, WEIGHTS_NAME]
+    assert len(list(saved.parent.iterdir())) == 1
+
+
+def test_a_flipped_bit_is_found(saved: Path) -> None:
+    content = bytearray((saved / WEIGHTS_NAME).read_bytes())
+    content[-3] ^= 1
+    (saved / WEIGHTS_NAME).write_bytes(bytes(content))
+    with pytest.raises(CheckpointError, match="checksum"):
+        load_checkpoint(saved)
+
+
+def test_weights_of_another_shape_are_refused(saved: Path, tmp_path: Path) -> None:
+    other = Bst(BstSettings(hidden=(24, 8)), item_features(), PROFILE_COUNTS)
+    elsewhere = save_checkpoint(other, record(other), tmp_path / "other")
+    wrong = ModelRecord.model_validate_json((elsewhere / RECORD_NAME).read_text()).model_copy(
+        update={"hyperparameters": bst().settings.model_dump(mode="json")}
+    )
+    (elsewhere / RECORD_NAME).write_text(wrong.model_dump_json())
+    with pytest.raises(CheckpointError, match="does not fit the network"):
+        load_checkpoint(elsewhere)
+
+
+def test_missing_and_damaged_files_are_named(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere/model\.json does not exist"):
+        load_checkpoint(tmp_path / "nowhere")
+    (saved / WEIGHTS_NAME).unlink()
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors does not exist"):
+        load_checkpoint(saved)
+    (saved / RECORD_NAME).write_text('{"model": "bst"}')
+    with pytest.raises(CheckpointError, match="not a checkpoint's record"):
+        load_checkpoint(saved)
+
+
+def test_the_other_network_is_refused(saved: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds bst, not mind"):
+        load_mind(saved)
