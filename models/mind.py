@@ -80,7 +80,7 @@ class Mind(nn.Module):
     # ---- items --------------------------------------------------------------------------------------------
 
     def pooled(self, items: Tensor) -> Tensor:
-        """float32[..., D]: the average of the embeddings of id and of the known ones of category and brand."""
+        """float32[..., D]: the average of the embeddings of id, category and brand, where known."""
         own = self.tables.id_row[items]
         if self.training and self.settings.id_dropout > 0:
             own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, own)

@@ -93,7 +93,7 @@ def train_bst(
     Raises TrainingError where one of the two ranges holds no sample point, or a loss is not finite.
     """
     torch.manual_seed(training.seed)
-    rng = np.random.default_rng(training.seed)
+    rng, validation_rng = np.random.default_rng(training.seed).spawn(2)
     past, watched = (0, cuts.valid_from), (cuts.valid_from, cuts.test_from)
     sampler = NegativeSampler.fit(log, samples.negative_sources, past)
     points = cut_points(log, samples, past, rng, max_points=samples.max_points)
@@ -101,7 +101,7 @@ def train_bst(
         log,
         samples,
         watched,
-        rng,
+        validation_rng,
         max_points=training.validation_points,
         most_recent=False,
     )
@@ -112,7 +112,10 @@ def train_bst(
                 "allow more event types in samples.positive_events"
             )
     validation = with_candidates(
-        held_out, NegativeSampler.fit(log, samples.negative_sources, watched), samples.negatives, rng
+        held_out,
+        NegativeSampler.fit(log, samples.negative_sources, watched),
+        samples.negatives,
+        validation_rng,
     )
     model = Bst(settings, features, profile_counts)
 

@@ -72,7 +72,7 @@ def train_mind(
     Raises TrainingError where one of the two ranges holds no point with a history, or a loss is not finite.
     """
     torch.manual_seed(training.seed)
-    rng = np.random.default_rng(training.seed)
+    rng, validation_rng = np.random.default_rng(training.seed).spawn(2)
     sampler = FrequencySampler.fit(
         log.item_frequency((0, cuts.valid_from)), settings.negative_power, settings.negative_smoothing
     )
@@ -83,7 +83,7 @@ def train_mind(
             log,
             samples,
             (cuts.valid_from, cuts.test_from),
-            rng,
+            validation_rng,
             max_points=training.validation_points,
             most_recent=False,
         )
