@@ -6,8 +6,6 @@ goes on to report the model as ready.
 
 from dataclasses import dataclass
 
-import psutil
-
 from triton_repo.control import TritonControl
 from triton_repo.errors import ModelLoadError
 from triton_repo.server import TritonServer
@@ -31,25 +29,9 @@ def find_problem(server: TritonServer, control: TritonControl) -> Problem | None
             versions = control.ready_versions(model)
         except ModelLoadError as error:
             return Problem("", str(error))
-        processes = _model_processes(server)
+        graphs = [process.graph for process in server.model_processes()]
         for version in versions:
-            graph = str(server.repository.version_folder(model, version) / "model.onnx")
-            if processes.count(graph) < settings.instances:
+            graph = server.repository.version_folder(model, version) / "model.onnx"
+            if graphs.count(graph) < settings.instances:
                 return Problem(model, f"a model process of {model} version {version} is gone")
     return None
-
-
-def _model_processes(server: TritonServer) -> list[str]:
-    """The graph each live model process was started for: its first argument."""
-    if server.pid is None:
-        return []
-    graphs = []
-    try:
-        for child in psutil.Process(server.pid).children():
-            command = child.cmdline()  # empty for one that is dead and not yet waited for
-            if len(command) > 1:
-                graphs.append(command[1])
-    except psutil.NoSuchProcess:
-        # It ended while we looked; the next look sees the rest.
-        return graphs
-    return graphs

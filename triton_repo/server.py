@@ -15,6 +15,7 @@ from triton_repo.bound_process import reap, session_of, start_bound, stop_sessio
 from triton_repo.errors import TritonStartError
 from triton_repo.failure import start_failure
 from triton_repo.installation import Installation
+from triton_repo.model_processes import ModelProcess, model_processes, remove_shared_memory
 from triton_repo.repository import ModelRepository
 from triton_repo.settings import TritonSettings
 
@@ -56,6 +57,7 @@ class TritonServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._id = ""
         self._log_start = 0
+        self._regions: set[Path] = set()
 
     @property
     def pid(self) -> int | None:
@@ -89,6 +91,7 @@ class TritonServer:
             raise TritonStartError(f"the server already runs as process {self.pid}")
         # Model processes of a server that died need a moment to notice; the new one need not wait for them.
         orphans = session_of(self._process) if self._process else []
+        regions = self._regions | {process.region for process in model_processes(orphans)}
         installation = Installation.find()
         self._prepare_models()
         backends = installation.assemble_backends(self.repository.root / "backends")
@@ -109,6 +112,8 @@ class TritonServer:
             raise
         finally:
             reap(orphans)
+            remove_shared_memory(regions)
+        self._regions = {process.region for process in self.model_processes()}
 
     def wait_ready(self, timeout_s: float) -> None:
         """Returns when the server answers and every model is ready.
@@ -129,7 +134,13 @@ class TritonServer:
         """Ends the server and its model processes; SIGKILL where SIGTERM was not enough. Idempotent."""
         process, self._process = self._process, None
         if process is not None:
+            regions = self._regions | {model.region for model in model_processes(session_of(process))}
             stop_session(process, self.settings.stop_timeout_s)
+            remove_shared_memory(regions)
+
+    def model_processes(self) -> list[ModelProcess]:
+        """The live processes that run models; none where there is no server."""
+        return model_processes(session_of(self._process)) if self._process else []
 
     def kill(self) -> None:
         """Ends a server that no longer answers, at once; `exit_status` tells of it as of any death."""

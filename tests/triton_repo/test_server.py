@@ -94,6 +94,18 @@ def test_stop_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:
     server.stop()
 
 
+def test_killed_model_processes_leave_no_shared_memory_once_the_server_stops(tmp_path: Path) -> None:
+    with tiny_triton(tmp_path) as server:
+        regions = [model.region for model in server.model_processes()]
+        assert len(regions) == 2
+        assert server.pid is not None
+        for member in psutil.Process(server.pid).children():
+            member.kill()
+        server.kill()
+        server.stop()
+    assert not any(region.exists() for region in regions)
+
+
 def test_a_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
     with tiny_triton(tmp_path, stop_timeout_s=0.5) as server:
         assert server.pid is not None

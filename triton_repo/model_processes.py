@@ -1,0 +1,36 @@
+"""The processes in which the Python backend runs models: one per instance of each version."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProcess:
+    """A live model process: the graph it was started for, and the shared memory it exchanges tensors in."""
+
+    graph: Path
+    region: Path
+
+
+def model_processes(processes: Iterable[psutil.Process]) -> list[ModelProcess]:
+    """The model processes among the given ones, by their command lines; others are left out."""
+    found = []
+    for process in processes:
+        try:
+            command = process.cmdline()  # empty for one that is dead and not yet waited for
+        except psutil.NoSuchProcess:
+            continue
+        if len(command) > 2 and command[0].endswith("triton_python_backend_stub"):
+            found.append(ModelProcess(Path(command[1]), _SHARED_MEMORY / command[2]))
+    return found
+
+
+def remove_shared_memory(regions: Iterable[Path]) -> None:
+    """Removes regions of processes that are gone: one that was killed cannot remove its own, 1 MB each."""
+    for region in regions:
+        region.unlink(missing_ok=True)
