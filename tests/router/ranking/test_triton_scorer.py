@@ -117,8 +117,7 @@ async def test_scoring_resumes_by_itself_after_the_server_was_killed(tmp_path: P
             before = await scorer.score(asked, among)
             assert server.pid is not None
             os.kill(server.pid, signal.SIGKILL)
-            while server.running:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(_until_dead, server)
             # Every call while it is down fails, and none of them waits for it.
             for _ in range(20):
                 with pytest.raises(DependencyError, match="not reachable"):
@@ -210,6 +209,11 @@ async def _serving(response: service_pb2.ModelInferResponse) -> AsyncIterator[st
         yield f"127.0.0.1:{port}"
     finally:
         server.stop(None)
+
+
+def _until_dead(server: TritonServer) -> None:
+    while server.running:
+        time.sleep(0.01)
 
 
 async def _until_answered(ask: Callable[[], object]) -> object:
