@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from snapshot.durable_files import write_durably
 
@@ -53,10 +54,12 @@ class EvaluationReport:
         write_durably(path, (json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n").encode())
 
     def as_table(self) -> Group:
-        """Both halves as tables for `rich.print`; the best value of each column is bold."""
+        """Both halves as tables for `rich.print`, the telling columns only; the best value of each is bold."""
         return Group(
-            _table(f"Ranking of sampled candidates · {self.source}", self.ranking),
-            _table(f"Recall over the catalogue · {self.shoppers} shoppers", self.recall),
+            Text(f"Ranking of sampled candidates · {self.source}"),
+            _table(self.ranking, list(next(iter(self.ranking.values()), {}))),
+            Text(f"Recall over the catalogue · {self.shoppers} shoppers"),
+            _table(self.recall, _telling_columns(self.recall)),
         )
 
 
@@ -67,13 +70,20 @@ def _plain(rows: Rows) -> dict[str, dict[str, float | None]]:
     }
 
 
-def _table(title: str, rows: Rows) -> Table:
+def _telling_columns(rows: Rows) -> list[str]:
+    """Recall at every cut, the head's quality at the first, recall of new items at the last; the JSON has all."""
     columns = list(next(iter(rows.values()), {}))
+    cuts = [column.removeprefix("recall@") for column in columns if column.startswith("recall@")]
+    wanted = {f"recall@{k}" for k in cuts} | {f"hr@{cuts[0]}", f"ndcg@{cuts[0]}", f"new_recall@{cuts[-1]}"}
+    return [column for column in columns if column in wanted]
+
+
+def _table(rows: Rows, columns: list[str]) -> Table:
     best = {}
     for column in columns:
         values = [row[column] for row in rows.values() if not math.isnan(row[column])]
         best[column] = (min if column == "log_loss" else max)(values, default=math.nan)
-    table = Table(title=title, title_justify="left")
+    table = Table()
     table.add_column("")
     for column in columns:
         table.add_column(column, justify="right")

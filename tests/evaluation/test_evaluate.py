@@ -1,0 +1,101 @@
+"""The whole evaluation on a made-up shop, from data set and checkpoints to table and JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from evaluation.evaluate import STEPS, evaluate
+from evaluation.report import EvaluationReport
+from evaluation.settings import EvaluationSettings
+from features.profile import PROFILE_FIELDS
+from models.checkpoint import record_of, save_checkpoint
+from models.interaction_log import InteractionLog
+from models.item_features import ItemFeatures
+from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
+from models.train_bst import train_bst
+from models.train_mind import train_mind
+from recall.registry import CHANNELS
+from recall.settings import RecallSettings
+from router.fusion.quota import fuse
+from snapshot.dataset import Dataset
+from tests.synthetic_shop import synthetic_dataset
+
+SETTINGS = EvaluationSettings(
+    ks=(5, 20), ranking_points=200, ranking_negatives=20, max_users=40, fused_total=20, rank_candidates=40
+)
+QUOTAS = dict.fromkeys(CHANNELS, 1.0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Path, Path]:
+    root = tmp_path_factory.mktemp("shop")
+    dataset = synthetic_dataset(root, users=150, items=300, events=15_000)
+    log = InteractionLog.from_dataset(dataset)
+    features = ItemFeatures.from_catalogue(dataset.catalogue)
+    counts = tuple(len(dataset.catalogue.profile_vocab.get(field, ())) for field in PROFILE_FIELDS)
+    samples = SampleSettings(positives=4, negatives=8)
+    training = TrainingSettings(
+        batch_size=64, max_steps=150, evaluate_every=50, validation_points=200, learning_rate=3e-3
+    )
+    cuts = dataset.manifest.cuts
+    bst, result = train_bst(
+        log, features, counts, cuts, BstSettings(dimension=16, hidden=(64, 32)), samples, training
+    )
+    mind, _ = train_mind(log, features, cuts, MindSettings(dimension=16, interests=2), samples, training)
+    facts = {"dataset": dataset.manifest.id, "seed": 1, "steps": result.steps, "metrics": {}, "training": {}}
+    return (
+        dataset,
+        save_checkpoint(bst, record_of(bst, **facts), root / "bst"),  # type: ignore[arg-type]
+        save_checkpoint(mind, record_of(mind, **facts), root / "mind"),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.slow
+def test_evaluation_end_to_end(trained: tuple[Dataset, Path, Path], tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    report = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS, lambda *step: seen.append(step))
+    assert [step for step, _, _ in seen] == [*STEPS, ""]
+    assert list(report.ranking) == ["popularity", "item_cf", "bst"]
+    assert list(report.recall) == ["popularity", "item_cf", *CHANNELS, "fused", "fused_bst"]
+    for rows in (report.ranking, report.recall):
+        assert all(math.isfinite(value) for row in rows.values() for value in row.values())
+    assert report.ranking["bst"]["gauc"] > report.ranking["popularity"]["gauc"]
+    # The same 20 items in another order hold the same targets.
+    assert report.recall["fused"]["recall@20"] > report.recall["hot"]["recall@20"]
+
+    report.write(tmp_path / "made" / "report.json")
+    written = json.loads((tmp_path / "made" / "report.json").read_text())
+    assert written["ranking"]["bst"]["gauc"] == report.ranking["bst"]["gauc"]
+    assert written["quotas"] == QUOTAS
+    again = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS)
+    assert again.as_json() == report.as_json()
+
+
+def test_a_checkpoint_of_another_data_set_is_refused(
+    trained: tuple[Dataset, Path, Path], tmp_path: Path
+) -> None:
+    other = synthetic_dataset(tmp_path, users=20, items=30, events=500, seed=4)
+    with pytest.raises(ValueError, match="was trained on data set"):
+        evaluate(other, *trained[1:], RecallSettings(), fuse, QUOTAS, SETTINGS)
+
+
+def test_the_table_is_readable_and_marks_the_best() -> None:
+    report = EvaluationReport(
+        "d", "the sample", {"a": {"auc": 0.5, "log_loss": 0.2}, "b": {"auc": 0.75, "log_loss": 0.3}},
+        {"fused": {"recall@5": math.nan}}, {}, {}, {}, 12,
+    )  # fmt: skip
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="standard")
+    console.print(report.as_table())
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "the sample" in text
+    assert "12 shoppers" in text
+    assert "\x1b[1m0.7500" in text
+    assert "\x1b[1m0.2000" in text
+    assert "\x1b[1m0.3000" not in text
+    assert report.as_json()["recall"]["fused"]["recall@5"] is None
