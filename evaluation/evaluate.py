@@ -83,10 +83,10 @@ def evaluate(
         item_vectors=mind.item_vectors().numpy(),
         seed=settings.seed,
     )
-    with tempfile.TemporaryDirectory(prefix="evaluation-") as folder:
-        build_channels(source, Path(folder), recall_settings)
+    with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
+        build_channels(source, Path(tables), recall_settings)
         channels = open_channels(
-            Path(folder), dataset.catalogue, Services(_embed_with(mind)), recall_settings
+            Path(tables), dataset.catalogue, Services(_embed_with(mind)), recall_settings
         )
         progress(STEPS[4], 4, len(STEPS))
         recall = recall_table(

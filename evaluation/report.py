@@ -54,7 +54,7 @@ class EvaluationReport:
         write_durably(path, (json.dumps(self.as_json(), indent=2, allow_nan=False) + "\n").encode())
 
     def as_table(self) -> Group:
-        """Both halves as tables for `rich.print`, the telling columns only; the best value of each is bold."""
+        """Both halves for `rich.print`, the telling columns only; the best value of each is bold."""
         return Group(
             Text(f"Ranking of sampled candidates · {self.source}"),
             _table(self.ranking, list(next(iter(self.ranking.values()), {}))),
@@ -71,7 +71,7 @@ def _plain(rows: Rows) -> dict[str, dict[str, float | None]]:
 
 
 def _telling_columns(rows: Rows) -> list[str]:
-    """Recall at every cut, the head's quality at the first, recall of new items at the last; the JSON has all."""
+    """Recall at every cut, the head's quality at the first, new items at the last; the JSON has all."""
     columns = list(next(iter(rows.values()), {}))
     cuts = [column.removeprefix("recall@") for column in columns if column.startswith("recall@")]
     wanted = {f"recall@{k}" for k in cuts} | {f"hr@{cuts[0]}", f"ndcg@{cuts[0]}", f"new_recall@{cuts[-1]}"}
