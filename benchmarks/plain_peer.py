@@ -147,9 +147,9 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
         return scores
 
 
-def _history(query: Query) -> list[torch.Tensor]:
-    encoded = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
-    return [torch.from_numpy(column)[None] for column in encoded]
+def _history(query: Query) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    item, event, age = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
+    return torch.from_numpy(item)[None], torch.from_numpy(event)[None], torch.from_numpy(age)[None]
 
 
 async def serve(plan: PeerPlan) -> None:

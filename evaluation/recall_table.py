@@ -120,7 +120,7 @@ async def _ask(
 
 def _item_cf_items(item_cf: ItemCf, shoppers: Sequence[TestShopper], count: int) -> list[np.ndarray]:
     """The best items by item-CF from the part of each history that the models see."""
-    ranked = []
+    ranked: list[np.ndarray] = []
     for start in range(0, len(shoppers), 128):
         queries = [shopper.query for shopper in shoppers[start : start + 128]]
         items = np.concatenate([query.history_items[:HISTORY_LENGTH] for query in queries])

@@ -1,8 +1,10 @@
 """From a shop's files to a published snapshot: each step runs only where its inputs changed."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +71,15 @@ class Build:
                 record,
                 f"checkpoint {model}",
                 {"dataset": dataset, "settings": section.model_dump(mode="json")},
-                lambda model=model: self._train(model, dataset),
-                lambda made, model=model: (
-                    self.workspace.checkpoints / model / made / "model.json"
-                ).is_file(),
+                partial(self._train, model, dataset),
+                partial(self._has_checkpoint, model),
             )
             versions[model] = self._step(
                 record,
                 f"version {model}",
                 {"checkpoint": checkpoints[model], "settings": self.settings.export.model_dump(mode="json")},
-                lambda model=model: self._export(model, checkpoints[model], dataset, repository),
-                lambda made, model=model: made in repository.versions(model),
+                partial(self._export, model, checkpoints[model], dataset, repository),
+                partial(_has_version, repository, model),
             )
         snapshot = self._step(
             record,
@@ -151,6 +151,9 @@ class Build:
             )
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint
+
+    def _has_checkpoint(self, model: str, name: str) -> bool:
+        return (self.workspace.checkpoints / model / name / "model.json").is_file()
 
     def _export(self, model: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
         from exporters.checkpoint_export import export
@@ -226,6 +229,13 @@ class Build:
         DatasetStore(self.workspace.datasets).prune(keep)
         for model in MODELS:
             repository.prune(model, keep, frozenset(manifest.models[model] for manifest in kept))
+            # Names begin with the time of training.
+            for old in sorted((self.workspace.checkpoints / model).iterdir())[:-keep]:
+                shutil.rmtree(old)
+
+
+def _has_version(repository: ModelRepository, model: str, version: int) -> bool:
+    return version in repository.versions(model)
 
 
 def _opens(open_folder: Callable[[], object]) -> bool:

@@ -48,6 +48,7 @@ class Progress:
             TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         ) as bars:
             yield Step(bars, bars.add_task(name, total=None, note=""))
         self.console.print(f"[green]✓[/] {name:18} {monotonic() - began:6.1f} s")

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from exporters.settings import ExportSettings
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.settings import EvaluationSettings
+from exporters.settings import ExportSettings
 from ingest.settings import IngestSettings
 from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
 from router.scenes.problems import SettingsError, explain

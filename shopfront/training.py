@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from features.profile import PROFILE_FIELDS
+from models.bst import Bst
 from models.checkpoint import record_of, save_checkpoint
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
+from models.mind import Mind
 from models.train_bst import train_bst
 from models.train_mind import train_mind
 from models.training_loop import Progress
-from shopfront.settings import ModelsSettings
+from shopfront.settings import BstModel, MindModel, ModelsSettings
 from snapshot.dataset import Dataset
 
 
@@ -33,6 +35,8 @@ def train_model(
     log = InteractionLog.from_dataset(dataset)
     features = ItemFeatures.from_catalogue(dataset.catalogue)
     cuts = dataset.manifest.cuts
+    chosen: BstModel | MindModel
+    network: Bst | Mind
     if model == "bst":
         chosen = settings.bst
         vocabulary = dataset.catalogue.profile_vocab
@@ -41,15 +45,21 @@ def train_model(
             features,
             tuple(len(vocabulary.get(field, ())) for field in PROFILE_FIELDS),
             cuts,
-            chosen.network,
-            chosen.samples,
-            chosen.training,
+            settings.bst.network,
+            settings.bst.samples,
+            settings.bst.training,
             progress,
         )
     else:
         chosen = settings.mind
         network, result = train_mind(
-            log, features, cuts, chosen.network, chosen.samples, chosen.training, progress
+            log,
+            features,
+            cuts,
+            settings.mind.network,
+            settings.mind.samples,
+            settings.mind.training,
+            progress,
         )
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset.manifest.id[-8:]}"
     record = record_of(

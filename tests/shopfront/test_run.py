@@ -1,0 +1,171 @@
+"""`shopfront run` as a newcomer meets it, on a made-up shop: builds, serves, answers, stops, starts again."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+
+from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
+from shopfront.workspace import PROJECT
+from tests.synthetic_shop import write_synthetic_shop
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SETTINGS = """
+models:
+  bst: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
+  mind: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
+router: {ingress: {address: "127.0.0.1:0"}, metrics: {port: 0}}
+"""
+
+
+@dataclass
+class Shop:
+    """Folders of one made-up shop."""
+
+    data: Path
+    workspace: Path
+    config: Path
+
+    def command(self, name: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "shopfront", name, "--data", str(self.data)),
+            *("--workspace", str(self.workspace), "--config", str(self.config)),
+        ]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    root = tmp_path_factory.mktemp("run")
+    (root / "config").mkdir()
+    config = root / "config" / "shopfront.yaml"
+    config.write_text(SETTINGS)
+    (root / "config" / "scenes.yaml").write_text((PROJECT / "config" / "scenes.yaml").read_text())
+    write_synthetic_shop(root / "data", users=120, items=300, events=8000, seed=3)
+    return Shop(root / "data", root / "workspace", config)
+
+
+@contextmanager
+def running(shop: Shop) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """`shopfront run` until it serves: the process, its output so far, and its address."""
+    process = subprocess.Popen(
+        shop.command("run"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    output = ""
+    try:
+        for line in process.stdout:
+            output += line
+            if "Ctrl-C" in line:
+                break
+        served = re.search(r"Serving gRPC on (127\.0\.0\.1:\d+)", output)
+        assert served, output
+        yield process, output, served.group(1)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+def left_behind(workspace: Path) -> list[str]:
+    """Commands of living processes that name the workspace."""
+    commands = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+        except psutil.Error:
+            continue
+        if str(workspace) in command and process.pid != os.getpid():
+            commands.append(command)
+    return commands
+
+
+def test_run_answers_learns_and_stops(shop: Shop) -> None:
+    with running(shop) as (process, output, address):
+        assert "Recommended to shopper" in output
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) > 3
+        with grpc.insecure_channel(address) as channel:
+            recommend = recommend_pb2_grpc.RecommendServiceStub(channel)
+            page = recommend.Recommend(
+                recommend_pb2.RecommendRequest(scene="home", page_size=20, with_trace=True), timeout=20
+            )
+            assert len(page.items) == 20, "an unknown shopper gets a full page"
+            event_pb2_grpc.EventServiceStub(channel).ReportEvents(
+                event_pb2.ReportEventsRequest(
+                    events=[
+                        event_pb2.Event(
+                            user_id="newcomer", item_id=page.items[0].item_id, type=event_pb2.EVENT_TYPE_VIEW
+                        )
+                    ]
+                ),
+                timeout=20,
+            )
+            after = recommend.Recommend(
+                recommend_pb2.RecommendRequest(scene="home", user_id="newcomer", timeout_ms=5000), timeout=20
+            )
+            triggers = {reason.trigger_item_id for item in after.items for reason in item.reasons}
+            assert page.items[0].item_id in triggers, "the next request knows what was reported"
+
+        first = after.snapshot_id
+        rebuild(shop, seed=2)
+        assert wait_for_snapshot(address, other_than=first) != first
+    assert process.returncode == 0
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    assert not left_behind(shop.workspace)
+
+    with running(shop) as (process, output, _):
+        assert output.count("as built before") >= 6, output
+    assert not left_behind(shop.workspace)
+
+
+def rebuild(shop: Shop, seed: int) -> None:
+    """Build a new snapshot beside the one being served."""
+    shop.config.write_text(f"seed: {seed}\n{SETTINGS}")
+    subprocess.run(shop.command("build"), check=True, capture_output=True, text=True)
+
+
+def wait_for_snapshot(address: str, other_than: str) -> str:
+    """The id of the snapshot that takes over; fails after a minute."""
+    deadline = time.monotonic() + 60
+    seen = other_than
+    with grpc.insecure_channel(address) as channel:
+        stub = recommend_pb2_grpc.RecommendServiceStub(channel)
+        while seen == other_than and time.monotonic() < deadline:
+            seen = stub.Recommend(recommend_pb2.RecommendRequest(scene="home"), timeout=20).snapshot_id
+            time.sleep(0.2)
+    return seen
+
+
+def test_a_mistake_ends_in_one_line(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("user_id,item_id\n1,2\n")
+    wrong = Shop(tmp_path, tmp_path / "workspace", shop.config)
+    done = subprocess.run(wrong.command("run"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "events.csv" in done.stderr
+
+
+def test_evaluate_prints_and_writes_its_table(shop: Shop) -> None:
+    done = subprocess.run(shop.command("evaluate"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    path = PROJECT / "build" / "evaluation" / f"{shop.workspace.name}.json"
+    report = json.loads(path.read_text())
+    path.unlink()
+    assert set(report["ranking"]) == {"popularity", "item_cf", "bst"}
