@@ -42,8 +42,6 @@ class RouterHandle:
     ) -> None:
         self.address = address
         """host:port that answers gRPC."""
-        self.metrics_port = 0
-        """Port of /metrics on 127.0.0.1; 0 where nothing is counted."""
         self._process = process
         self._folder = folder
         self._stop_within_s = stop_within_s
@@ -84,13 +82,14 @@ class RouterHandle:
 def start_router(settings: RouterSettings) -> RouterHandle:
     """Starts Ray (or joins `ray.address`), deploys the replicas and returns when the address answers.
 
+    Replicas count into `metrics.folder`; serving /metrics is the caller's (`router.metrics.serve_metrics`).
+
     The processes end with `stop()` or with the calling process. Their log is `router.log` in
     `request_log.folder`.
 
     Raises:
         RouterStartError: the address is taken, a replica cannot be built (a snapshot, the state, …), or the
-        router
-            is not ready within `ingress.start_timeout_s`; nothing is left running.
+            router is not ready within `ingress.start_timeout_s`; nothing is left running.
     """
     settings = _completed(settings)
     _check_address(settings.ingress.address)
@@ -116,7 +115,6 @@ def start_router(settings: RouterSettings) -> RouterHandle:
         if report is None or report.error:
             why = report.error if report is not None else "it is not ready in time or died"
             raise RouterStartError(f"the router does not start: {why}; its log is {log_path}")
-        handle.metrics_port = report.metrics_port
         _wait_until_serving(settings.ingress.address, deadline, log_path)
     except BaseException:
         handle.stop()

@@ -102,6 +102,10 @@ async def serve_in_process(
     reflection.enable_server_reflection(
         (RECOMMEND_SERVICE, EVENT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server
     )
-    bound = server.add_insecure_port(f"{host}:{port}")
+    try:
+        bound = server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError:
+        await server.stop(None)
+        raise
     await server.start()
     return RunningServer(f"{host}:{bound}", server, servicer)

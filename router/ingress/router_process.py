@@ -20,7 +20,6 @@ import msgspec
 
 from router.ingress.ray_environment import local_environment, serve_environment
 from router.ingress.settings import split_address
-from router.metrics.endpoint import MetricsServer, prepare_folder, serve_metrics
 from router.service.startup import read_scenes_of
 from router.settings import RouterSettings
 from snapshot.store import SnapshotStore
@@ -38,10 +37,9 @@ class Orders(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """`error` is empty once the replicas are up; `metrics_port` is 0 where nothing is counted."""
+    """`error` is empty once the replicas are up."""
 
     error: str = ""
-    metrics_port: int = 0
 
 
 def main() -> int:
@@ -53,13 +51,11 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     started = False
-    metrics: MetricsServer | None = None
     try:
         _check_what_replicas_need(settings)
-        metrics = _serve_metrics(settings)
         _start(settings, Path(orders.folder))
         started = True
-        outcome = Report(metrics_port=metrics.port if metrics else 0)
+        outcome = Report()
     except Exception as error:
         logger.exception("the router does not start")
         outcome = Report(error=_in_one_line(error))
@@ -67,17 +63,7 @@ def main() -> int:
     if started:
         sys.stdin.buffer.read()
     _stop(settings)
-    if metrics is not None:
-        metrics.close()
     return 0 if started else 1
-
-
-def _serve_metrics(settings: RouterSettings) -> MetricsServer | None:
-    if not settings.metrics.enabled:
-        return None
-    folder = Path(settings.metrics.folder)
-    prepare_folder(folder)
-    return serve_metrics(settings.metrics.port, folder)
 
 
 def _check_what_replicas_need(settings: RouterSettings) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import faiss
 from tritonclient.grpc.aio import InferenceServerClient
 
 from recall.channel import Services
@@ -102,6 +103,9 @@ async def start_service(settings: RouterSettings) -> RunningService:
     scenes = read_scenes_of(settings, settings.scenes.read_bytes())
     snapshots = SnapshotStore(settings.snapshots.folder)
     live = await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
+    # OpenMP keeps its number of threads per thread: what a channel set while it was opened in another thread
+    # does not hold here, where it is asked, and spinning helpers would triple the cost of a search.
+    faiss.omp_set_num_threads(settings.recall.mind.threads)
     store = await asyncio.to_thread(open_state, settings.state)
     service = RecommendationService(
         live,
@@ -128,6 +132,12 @@ async def start_service(settings: RouterSettings) -> RunningService:
         watch_scenes(_scene_watch(settings, scenes, live, metrics), settings.snapshots.poll_interval_s)
     )
     running.keep_running(_report_queues(store, metrics))
+    logger.info(
+        "snapshot %s serves %d scenes on %s",
+        live.current.snapshot_id,
+        len(scenes),
+        type(asyncio.get_running_loop()).__module__,
+    )
     return running
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 
 import grpc
@@ -227,18 +226,6 @@ def test_reflection_serves_a_client_that_has_no_stubs(ingress: Ingress) -> None:
     assert {RECOMMEND_SERVICE, EVENT_SERVICE, HEALTH_SERVICE} <= set(database.get_services())
     service = DescriptorPool(database).FindServiceByName(RECOMMEND_SERVICE)
     assert [method.name for method in service.methods] == ["Recommend", "RecommendPage", "SimilarItems"]
-
-
-def test_served_items_are_noted_after_the_answer(ingress: Ingress) -> None:
-    if ingress.running is None:
-        pytest.skip("the state of a router in other processes is theirs; what is noted is the same code")
-    user = f"shopper-{uuid.uuid4().hex}"
-    response = ingress.recommend.Recommend(RecommendRequest(scene="home", user_id=user), timeout=10)
-    store = ingress.running._store
-    until = time.monotonic() + 10
-    while not len(store.read(user).impressions.items) and time.monotonic() < until:
-        time.sleep(0.02)
-    assert len(store.read(user).impressions.items) == len(response.items)
 
 
 def test_same_answer_through_the_message_or_raw_bytes(ingress: Ingress) -> None:

@@ -137,6 +137,19 @@ async def test_events_become_history_profile_and_purchases(running: RunningServi
     assert "i0002" not in ids(response)
 
 
+async def test_served_items_are_noted_after_the_answer(running: RunningService) -> None:
+    user = f"shopper-{uuid.uuid4().hex}"
+    response = await running.service.recommend(RecommendRequest(scene="home", user_id=user), call())
+    await running.service.drain(5_000)
+    for _ in range(500):
+        noted = running._store.read(user).impressions.items
+        if len(noted):
+            break
+        await asyncio.sleep(0.02)
+    catalogue = running.live.current.catalogue
+    assert catalogue.item_ids(catalogue.dense_from_keys(noted)) == ids(response)
+
+
 async def test_the_city_of_the_request_stands_in_for_the_profiles(running: RunningService) -> None:
     seen: list[object] = []
     engine = running.live.current

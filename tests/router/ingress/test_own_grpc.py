@@ -1,0 +1,87 @@
+"""The server of our own, in this process: draining, and the caller's deadline and cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
+from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
+from router.ingress.own_grpc import serve_in_process
+from router.service.health import Health
+
+
+class SlowCalls:
+    """Stands in for `CallHandler`: answers when told to."""
+
+    def __init__(self) -> None:
+        self.began, self.finish = asyncio.Event(), asyncio.Event()
+        self.time_remaining: float | None = None
+        self.cancelled = False
+        self.service = SimpleNamespace(health=lambda: Health(True))
+
+    async def handle(self, method: str, request: Any, time_remaining: float | None) -> Message:
+        self.time_remaining = time_remaining
+        self.began.set()
+        try:
+            await self.finish.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return RecommendResponse(scene=request.scene)
+
+
+async def test_draining_finishes_calls_in_progress_and_takes_no_new_ones() -> None:
+    calls = SlowCalls()
+    server = await serve_in_process(calls)  # type: ignore[arg-type]
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = RecommendServiceStub(channel)
+        in_progress = asyncio.ensure_future(stub.Recommend(RecommendRequest(scene="home"), timeout=30))
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        await calls.began.wait()
+        stopping = asyncio.create_task(server.stop(grace_s=30))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        async with grpc.aio.insecure_channel(server.address) as late:
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await RecommendServiceStub(late).Recommend(RecommendRequest(), timeout=5)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        watch.cancel()
+        calls.finish.set()
+        assert (await in_progress).scene == "home"
+        await stopping
+
+
+async def test_the_callers_deadline_is_seen_and_its_cancellation_arrives() -> None:
+    calls = SlowCalls()
+    server = await serve_in_process(calls)  # type: ignore[arg-type]
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        call = RecommendServiceStub(channel).Recommend(RecommendRequest(), timeout=20)
+        running = asyncio.ensure_future(call)
+        await calls.began.wait()
+        assert calls.time_remaining is not None
+        # gRPC rounds a deadline up on the wire.
+        assert 0 < calls.time_remaining <= 21
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        for _ in range(500):
+            if calls.cancelled:
+                break
+            await asyncio.sleep(0.01)
+        assert calls.cancelled
+    await server.stop(0)
+
+
+async def test_a_taken_port_is_an_error() -> None:
+    server = await serve_in_process(SlowCalls())  # type: ignore[arg-type]
+    port = int(server.address.rpartition(":")[2])
+    with pytest.raises(RuntimeError):
+        await serve_in_process(SlowCalls(), port=port)  # type: ignore[arg-type]
+    await server.stop(0)
