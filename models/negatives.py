@@ -72,6 +72,41 @@ class NegativeSampler:
             drawn = np.where(hit, self._broad(drawn.shape, rng), drawn)
         return np.where(self._is_taken(keys, drawn), 0, drawn).astype(np.int32)
 
+    def log_oversampling(self, points: SamplePoints, items: np.ndarray) -> np.ndarray:
+        """float32[S, C]: how much likelier each is drawn than by popular and uniform draws alone, as a log.
+
+        Draws from the shopper's history and its categories show a network the hard cases, but as they come
+        they would teach it that what is in the history is mostly not taken. Less this offset, a network's
+        logit means what it would mean without them. All 0 where there are only popular and uniform draws, or
+        only others.
+        """
+        settings = self.settings
+        broad = settings.popular_share + settings.uniform_share
+        near, related = settings.history_share, settings.category_share
+        if not broad or not near + related:
+            return np.zeros(items.shape, dtype=np.float32)
+        chance = np.diff(self.popular, prepend=0)[items] * settings.popular_share
+        chance = (chance + settings.uniform_share / self.log.items) / broad
+        seen = self._seen_items(points)
+        present = (seen > 0).sum(1, keepdims=True)
+        length = np.maximum(present, 1)
+        own = (items[:, :, None] == seen[:, None, :]).sum(2) / length
+        category, seen_category = self.log.categories[items], self.log.categories[seen]
+        alike = (category[:, :, None] == seen_category[:, None, :]).sum(2) / length
+        size = np.maximum(np.diff(self.category_offsets), 1)[category]
+        nearby = near * own + related * np.where(category > 0, alike / size, 0)
+        # Where there is no history, or no category, the draw was a broad one after all.
+        nowhere = np.where(present > 0, ((seen > 0) & (seen_category == 0)).sum(1, keepdims=True) / length, 1)
+        fallen_back = broad + near * (present == 0) + related * nowhere
+        total = broad + near + related
+        return np.log((fallen_back + nearby / np.maximum(chance, 1e-12)) / total).astype(np.float32)
+
+    def _seen_items(self, points: SamplePoints) -> np.ndarray:
+        """int32[S, T]: the part of each history a model sees, 0 = padding."""
+        position = points.history_end[:, None] - 1 - np.arange(HISTORY_LENGTH)
+        present = position >= points.history_start[:, None]
+        return np.where(present, self.log.behaviours.item[np.where(present, position, 0)], 0)
+
     def _mixture(self, points: SamplePoints, count: int, rng: np.random.Generator) -> np.ndarray:
         settings, shape = self.settings, (len(points), count)
         drawn = self._broad(shape, rng)

@@ -98,6 +98,12 @@ class NegativeSettings(BaseModel):
         "negatives before any is drawn.",
     )
 
+    def broad(self) -> NegativeSettings:
+        """The popular and uniform draws alone; these settings where there are none."""
+        if self.popular_share + self.uniform_share == 0:
+            return self
+        return self.model_copy(update={"history_share": 0.0, "category_share": 0.0})
+
     @model_validator(mode="after")
     def _something_to_draw(self) -> NegativeSettings:
         if self.popular_share + self.uniform_share + self.history_share + self.category_share <= 0:
@@ -121,7 +127,13 @@ class SampleSettings(BaseModel):
     max_points: int = Field(
         140_000, ge=1, description="Sample points used in training; the most recent are kept."
     )
-    negative_sources: NegativeSettings = Field(default_factory=NegativeSettings)
+    negative_sources: NegativeSettings = Field(
+        default_factory=lambda: NegativeSettings(
+            popular_share=0.35, uniform_share=0.35, history_share=0.2, category_share=0.1
+        ),
+        description="Where negatives come from. Draws from history and category teach the hard cases; their "
+        "higher chance is corrected for.",
+    )
 
 
 class TrainingSettings(BaseModel):

@@ -113,7 +113,7 @@ def train_bst(
             )
     validation = with_candidates(
         held_out,
-        NegativeSampler.fit(log, samples.negative_sources, watched),
+        NegativeSampler.fit(log, samples.negative_sources.broad(), watched),
         samples.negatives,
         validation_rng,
     )
@@ -126,7 +126,8 @@ def train_bst(
             def loss(labelled: LabelledPoints = labelled) -> Tensor:
                 shoppers = encode_shoppers(log, labelled.points)
                 items = torch.from_numpy(labelled.items)
-                logits = model.grouped_logits(*shoppers.all, items)
+                offset = torch.from_numpy(sampler.log_oversampling(labelled.points, labelled.items))
+                logits = model.grouped_logits(*shoppers.all, items) - offset
                 present = items > 0
                 return functional.binary_cross_entropy_with_logits(
                     logits[present], torch.from_numpy(labelled.labels)[present]

@@ -91,6 +91,34 @@ def test_history_draws_come_from_the_shoppers_own_history() -> None:
     assert from_history > 0.6 * checked > 0
 
 
+@pytest.mark.parametrize("row", [0, 7, 200])
+def test_oversampling_is_the_ratio_of_the_chances_to_be_drawn(row: int) -> None:
+    settings = NegativeSettings(
+        popular_share=0.3, uniform_share=0.3, history_share=0.25, category_share=0.15, impression_window=0
+    )
+    log = random_log(1, users=2, items=9, events=400, impressions=0.0)
+    points = cut_points(log, SampleSettings(horizon=0), EVER, np.random.default_rng(0), max_points=10_000)
+    middle = points.select(np.full(60_000, row))
+    free = np.setdiff1d(np.arange(1, 10), middle.taken_items[: middle.taken_offsets[1]])
+
+    def chances(source: NegativeSettings) -> np.ndarray:
+        # The mixture itself: what is redrawn because it was taken is left out of the account.
+        drawn = NegativeSampler.fit(log, source, EVER)._mixture(middle, 10, np.random.default_rng(3))
+        return np.bincount(drawn.ravel(), minlength=10)[free] / drawn.size
+
+    expected = np.log(chances(settings) / chances(settings.broad()))
+    sampler = NegativeSampler.fit(log, settings, EVER)
+    offset = sampler.log_oversampling(middle.select(np.array([0])), free[None, :])[0]
+    np.testing.assert_allclose(offset, expected, atol=0.03)
+    assert (np.ptp(offset) > 0.1) == (row > 0)
+
+
+def test_broad_draws_need_no_correction() -> None:
+    log, points, drawn = sampled(4, NegativeSettings())
+    sampler = NegativeSampler.fit(log, NegativeSettings(), EVER)  # type: ignore[arg-type]
+    assert (sampler.log_oversampling(points, drawn) == 0).all()
+
+
 def test_the_same_seed_draws_the_same() -> None:
     settings = NegativeSettings(history_share=0.2, category_share=0.2)
     np.testing.assert_array_equal(sampled(5, settings)[2], sampled(5, settings)[2])
