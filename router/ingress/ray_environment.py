@@ -28,6 +28,10 @@ def serve_environment(settings: IngressSettings) -> dict[str, str]:
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # A call whose replica died before it answered goes to another one. Recommendations only read, and an
+        # event sent with its event_id is stored once.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_RETRIES": "3",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
     }
 

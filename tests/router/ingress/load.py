@@ -57,13 +57,17 @@ class Load:
 
 
 @contextmanager
-def load(address: str, request: RecommendRequest, clients: int = 4) -> Iterator[Load]:
-    """`clients` threads that send `request` again and again, retrying UNAVAILABLE, until the block ends."""
+def load(address: str, request: RecommendRequest, clients: int = 4, retrying: bool = True) -> Iterator[Load]:
+    """`clients` threads that send `request` again and again until the block ends.
+
+    retrying: they send again what ends UNAVAILABLE, as callers are told to.
+    """
     seen, stop = Load(), threading.Event()
 
     def ask() -> None:
         # A channel of its own, so that the kernel or HAProxy may send each client to another replica.
-        options = [("grpc.service_config", RETRYING), ("grpc.use_local_subchannel_pool", 1)]
+        policy = ("grpc.service_config", RETRYING) if retrying else ("grpc.enable_retries", 0)
+        options = [policy, ("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(address, options=options) as channel:
             stub = RecommendServiceStub(channel)
             while not stop.is_set():
