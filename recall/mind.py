@@ -20,7 +20,7 @@ from snapshot.columns import load_column, save_column
 from snapshot.manifest import SnapshotError
 
 NAME = "mind"
-VECTORS, INDEXED = "vectors.npy", "indexed_items"
+VECTORS, INDEXED = "vectors", "indexed_items"
 INDEX = "items.faiss"
 
 
@@ -94,7 +94,7 @@ def build(source: BuildSource, folder: Path, settings: MindSettings) -> dict[str
         )
     indexed = np.flatnonzero(np.any(vectors != 0, axis=1) & catalogue.in_stock)
     indexed = indexed[indexed > 0].astype(np.int32)
-    write_vectors(folder / VECTORS, vectors)
+    write_vectors(folder, VECTORS, vectors)
     save_column(folder, INDEXED, indexed)
     write_index(folder / INDEX, vectors[indexed], settings, source.seed)
     return {"vectors": len(vectors) - 1, "indexed": len(indexed), "dimensions": vectors.shape[1]}
@@ -102,7 +102,7 @@ def build(source: BuildSource, folder: Path, settings: MindSettings) -> dict[str
 
 def open_channel(folder: Path, catalogue: Catalogue, services: Services, settings: MindSettings) -> Mind:
     """Memory-map the files of `build`. Raises SnapshotError where they are torn or do not fit each other."""
-    vectors = open_vectors(folder / VECTORS, catalogue.size + 1)
+    vectors = open_vectors(folder, VECTORS, catalogue.size + 1)
     indexed = load_column(folder, INDEXED, np.dtype(np.int32))
     index = open_index(folder / INDEX)
     if index.ntotal != len(indexed) or index.d != vectors.shape[1]:

@@ -101,10 +101,9 @@ class MindSettings(ChannelSettings):
     """Nearest items to each of the shopper's interests."""
 
     index: Literal["auto", "flat", "hnsw", "ivf"] = Field(
-        default="auto", description="auto: flat below `flat_below` items, hnsw below `hnsw_below`, ivf above."
+        default="auto", description="auto: flat below `flat_below` items, ivf from there on."
     )
-    flat_below: int = Field(default=100_000, ge=0, description="Items below which every vector is compared.")
-    hnsw_below: int = Field(default=2_000_000, ge=0, description="Items below which a graph is built.")
+    flat_below: int = Field(default=20_000, ge=0, description="Items below which every vector is compared.")
     hnsw_links: int = Field(default=32, ge=4, le=128, description="Links per node (M).")
     hnsw_build_width: int = Field(default=200, ge=8, description="Candidates held while a node is linked.")
     hnsw_search_width: int = Field(

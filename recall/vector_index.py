@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recall.settings import MindSettings
+from snapshot.columns import load_column, save_column
 from snapshot.durable_files import sync_file, sync_folder
 from snapshot.manifest import SnapshotError
 
@@ -26,7 +27,7 @@ def make_index(vectors: NDArray[np.float32], settings: MindSettings, seed: int) 
     count, dimensions = vectors.shape
     kind = settings.index
     if kind == "auto":
-        kind = "flat" if count < settings.flat_below else "hnsw" if count < settings.hnsw_below else "ivf"
+        kind = "flat" if count < settings.flat_below else "ivf"
     if kind == "flat" or count == 0:
         index: Any = faiss.IndexFlatIP(dimensions)
     elif kind == "hnsw":
@@ -77,24 +78,19 @@ def open_index(path: Path) -> Any:
         ) from error
 
 
-def write_vectors(path: Path, vectors: NDArray[np.float32]) -> None:
-    """Write float32[N + 1, D] as `.npy`."""
-    np.save(path, np.ascontiguousarray(vectors, np.float32), allow_pickle=False)
+def write_vectors(folder: Path, name: str, vectors: NDArray[np.float32]) -> None:
+    """Write float32[N + 1, D] as the column `name` of `folder`, row after row."""
+    save_column(folder, name, np.ascontiguousarray(vectors, np.float32).reshape(-1))
 
 
-def open_vectors(path: Path, rows: int) -> NDArray[np.float32]:
+def open_vectors(folder: Path, name: str, rows: int) -> NDArray[np.float32]:
     """Memory-map float32[rows, D]. Raises SnapshotError where the file is missing, torn or does not fit."""
-    try:
-        vectors = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    flat = load_column(folder, name, np.dtype(np.float32))
+    if len(flat) % rows:
         raise SnapshotError(
-            path.parent, path.name, f"cannot be mapped ({error})", "build the snapshot again"
-        ) from error
-    if vectors.dtype != np.float32 or vectors.ndim != 2 or len(vectors) != rows:
-        raise SnapshotError(
-            path.parent,
-            path.name,
-            f"holds {vectors.dtype.name}{list(vectors.shape)} instead of float32[{rows}, D]",
+            folder,
+            f"{name}.npy",
+            f"holds {len(flat)} numbers, which are no {rows} vectors of one length",
             "build the snapshot again",
         )
-    return vectors
+    return flat.reshape(rows, -1)
