@@ -100,6 +100,9 @@ class Bst(nn.Module):
     def _known(self, fields: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(field for field in fields if self.code_counts[field] > 0)
 
+    def _transformer(self) -> list[TransformerBlock]:
+        return [block for block in self.blocks if isinstance(block, TransformerBlock)]
+
     def _reset(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Embedding):
@@ -211,7 +214,7 @@ class Bst(nn.Module):
         )
         token = self._candidate_token(items)
         encoded = token
-        for block, tokens in zip(self.blocks, layers, strict=True):
+        for block, tokens in zip(self._transformer(), layers, strict=True):
             encoded = block.attend_shared(encoded, tokens, mask[:, None])
         return self._head(user + self._candidate_half(items, token, encoded, cross))
 
@@ -219,7 +222,7 @@ class Bst(nn.Module):
         """Each block's input tokens, float32[B, T, d] each, and the last block's output."""
         mask = ((1 - history.present) * MASKED)[:, None, None, :]
         layers, tokens = [], history.tokens
-        for block in self.blocks:
+        for block in self._transformer():
             layers.append(tokens)
             tokens = block.attend(tokens, mask)
         return layers, tokens
@@ -309,7 +312,7 @@ class Bst(nn.Module):
             hidden = torch.zeros(length, length, device=mask.device)
             hidden[:-1, -1] = MASKED
             mask = mask + hidden
-        for block in self.blocks:
+        for block in self._transformer():
             sequence = block.attend(sequence, mask)
         cross = self.cross_features(
             self._match_keys(items[:, None], torch.zeros_like(items)[:, None], of_history=False),

@@ -30,15 +30,19 @@ class CrossFeatures(nn.Module):
     embedded, with one code for "never".
     """
 
+    by_event: Tensor
+    by_age: Tensor
+
     def __init__(self, fields: int) -> None:
         """fields: how many kinds of keys are matched."""
         super().__init__()
         by_event, by_age = _history_weights()
         self.register_buffer("by_event", by_event, persistent=False)
         self.register_buffer("by_age", by_age, persistent=False)
-        self.last_age = nn.ModuleList(nn.Embedding(AGE_BUCKETS + 1, AGE_DIMENSION) for _ in range(fields))
-        for embedding in self.last_age:
-            nn.init.normal_(embedding.weight, std=0.05)
+        tables = [nn.Embedding(AGE_BUCKETS + 1, AGE_DIMENSION) for _ in range(fields)]
+        for table in tables:
+            nn.init.normal_(table.weight, std=0.05)
+        self.last_age = nn.ModuleList(tables)
 
     @property
     def width(self) -> int:

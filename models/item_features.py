@@ -64,6 +64,9 @@ class ItemTables(nn.Module):
     a vector learned from one or two shoppers is memory, not knowledge. `id_rows` counts the rows.
     """
 
+    id_row: Tensor
+    popularity: Tensor
+
     def __init__(self, features: ItemFeatures, min_users: int) -> None:
         super().__init__()
         self.items = features.items

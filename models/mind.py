@@ -40,6 +40,8 @@ class Mind(nn.Module):
     drawn once from `routing_seed`, so the graph is deterministic.
     """
 
+    routing_start: Tensor
+
     def __init__(self, settings: MindSettings, features: ItemFeatures, routing_seed: int = 0) -> None:
         super().__init__()
         self.settings = settings
@@ -67,8 +69,9 @@ class Mind(nn.Module):
 
     def _reset(self) -> None:
         width = self.settings.dimension
-        for embedding in self.field_embeddings.values():
-            nn.init.normal_(embedding.weight, std=1 / math.sqrt(width))
+        for module in self.field_embeddings.modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=1 / math.sqrt(width))
         # An item never seen in training must point where its category and brand point.
         nn.init.normal_(self.item_embedding.weight, std=0.1 / math.sqrt(width))
         nn.init.zeros_(self.event_weight.weight)
