@@ -142,7 +142,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     batch_size: int = Field(256, ge=1, description="Sample points in one step.")
-    max_steps: int = Field(1500, ge=1, description="Steps at most.")
+    max_steps: int = Field(1000, ge=1, description="Steps at most.")
     evaluate_every: int = Field(250, ge=1, description="Steps between two validations.")
     patience: int = Field(3, ge=1, description="Validations without improvement after which training stops.")
     validation_points: int = Field(2000, ge=1, description="Sample points of one validation.")
