@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -63,6 +64,7 @@ def main() -> int:
     if started:
         sys.stdin.buffer.read()
     _stop(settings)
+    shutil.rmtree(orders.folder, ignore_errors=True)
     return 0 if started else 1
 
 

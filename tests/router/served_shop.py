@@ -116,7 +116,8 @@ class ServedShop:
             "scenes": str(self.scenes),
             "snapshots": {"folder": str(self.folder / "snapshots"), "poll_interval_s": 0.1},
             "state": {"url": f"lmdb://{self.folder / 'state'}"},
-            "ranking": {"url": triton},
+            # Long enough for a machine that is busy with other tests.
+            "ranking": {"url": triton, "score_timeout_ms": 5_000.0, "interests_timeout_ms": 5_000.0},
             "request_log": {"folder": str(self.folder / "logs")},
             "metrics": {"enabled": False, "folder": str(self.folder / "metrics")},
         }

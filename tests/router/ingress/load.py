@@ -55,6 +55,15 @@ class Load:
         last = self.answers[-1] if self.answers else None
         raise AssertionError(f"no such answer within {timeout_s} s; errors {self.errors[:3]}, last {last}")
 
+    def settle(
+        self, seen: Callable[[RecommendResponse], bool], count: int = 60, timeout_s: float = 60.0
+    ) -> None:
+        """Returns once `seen` holds for `count` answers in a row: every replica is there by then."""
+        until, start = time.monotonic() + timeout_s, len(self.answers)
+        while len(self.answers) < start + count or not all(map(seen, self.answers[-count:])):
+            assert time.monotonic() < until, f"not settled in {timeout_s} s; errors {self.errors[:3]}"
+            time.sleep(0.02)
+
 
 @contextmanager
 def load(address: str, request: RecommendRequest, clients: int = 4, retrying: bool = True) -> Iterator[Load]:
