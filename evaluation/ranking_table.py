@@ -26,8 +26,10 @@ def ranking_table(
     """Row → column → value, for the rows popularity, item_cf and bst on points from `cuts.test_from` on.
 
     All three see the same histories (the latest 50 behaviours strictly before the point) and the same
-    candidates. GAUC is by shopper. For log loss the baselines' scores become probabilities by Platt scaling
-    on points of [valid_from, test_from); BST's are its own. Raises ValueError where there is no test point.
+    candidates. GAUC is by shopper. For log loss all scores become probabilities by Platt scaling on points of
+    [valid_from, test_from), since the share of positives among sampled candidates is arbitrary.
+
+    Raises ValueError where one of the two ranges holds no sample point.
     """
     rng = np.random.default_rng(settings.seed)
     samples = SampleSettings(
@@ -50,6 +52,7 @@ def ranking_table(
     rows = {
         "popularity": {name: np.log1p(popularity[cut.items]) for name, cut in labelled.items()},
         "item_cf": {name: item_cf_scores(item_cf, log, cut) for name, cut in labelled.items()},
+        "bst": {name: score_points(bst, log, cut) for name, cut in labelled.items()},
     }
     table = {}
     for row, scores in rows.items():
@@ -58,8 +61,6 @@ def ranking_table(
         table[row] = _measure(
             labelled["test"], scores["test"], to_probability(scores["test"]), settings.ranking_k
         )
-    logits = score_points(bst, log, labelled["test"]).astype(np.float64)
-    table["bst"] = _measure(labelled["test"], logits, 1 / (1 + np.exp(-logits)), settings.ranking_k)
     return table
 
 

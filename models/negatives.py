@@ -73,20 +73,20 @@ class NegativeSampler:
         return np.where(self._is_taken(keys, drawn), 0, drawn).astype(np.int32)
 
     def log_oversampling(self, points: SamplePoints, items: np.ndarray) -> np.ndarray:
-        """float32[S, C]: how much likelier each is drawn than by popular and uniform draws alone, as a log.
+        """float32[S, C]: log of how much likelier each item is drawn here than uniformly from the catalogue.
 
-        Draws from the shopper's history and its categories show a network the hard cases, but as they come
-        they would teach it that what is in the history is mostly not taken. Less this offset, a network's
-        logit means what it would mean without them. All 0 where there are only popular and uniform draws, or
-        only others.
+        A network trained by cross-entropy on drawn negatives learns log p(item) − log q(item): how much an
+        item is preferred to what it is drawn against. Ranking a catalogue needs p. With this offset taken
+        from the logit in training only, the logit itself means preference against uniform draws, whatever
+        the mixture (the log-frequency correction of sampled softmax, for each source of draws).
+        `settings.popularity_correction` below 1 leaves that share of log popularity uncorrected.
         """
         settings = self.settings
-        broad = settings.popular_share + settings.uniform_share
         near, related = settings.history_share, settings.category_share
-        if not broad or not near + related:
-            return np.zeros(items.shape, dtype=np.float32)
-        chance = np.diff(self.popular, prepend=0)[items] * settings.popular_share
-        chance = (chance + settings.uniform_share / self.log.items) / broad
+        broad = settings.popular_share + settings.uniform_share
+        popular = np.diff(self.popular, prepend=0)[items] * settings.popular_share
+        uniform = settings.uniform_share / self.log.items
+        chance = (popular + uniform) / broad if broad else np.full(items.shape, 1 / self.log.items)
         seen = self._seen_items(points)
         present = (seen > 0).sum(1, keepdims=True)
         length = np.maximum(present, 1)
@@ -98,8 +98,10 @@ class NegativeSampler:
         # Where there is no history, or no category, the draw was a broad one after all.
         nowhere = np.where(present > 0, ((seen > 0) & (seen_category == 0)).sum(1, keepdims=True) / length, 1)
         fallen_back = broad + near * (present == 0) + related * nowhere
-        total = broad + near + related
-        return np.log((fallen_back + nearby / np.maximum(chance, 1e-12)) / total).astype(np.float32)
+        chance = np.maximum(chance, 1e-3 / self.log.items)
+        by_source = np.log(np.maximum(fallen_back + nearby / chance, 1e-6) / (broad + near + related))
+        offset = by_source + settings.popularity_correction * np.log(chance * self.log.items)
+        return offset.astype(np.float32)
 
     def _seen_items(self, points: SamplePoints) -> np.ndarray:
         """int32[S, T]: the part of each history a model sees, 0 = padding."""

@@ -91,6 +91,13 @@ class NegativeSettings(BaseModel):
         0.0, ge=0, description="Weight of draws from the categories of the shopper's history."
     )
     popularity_power: float = Field(0.75, ge=0, description="Power of popularity in popular draws.")
+    popularity_correction: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of the log popularity of negatives that is given back to the score: 1 scores how "
+        "likely an item is taken, 0 how much likelier than its popularity says.",
+    )
     impression_window: int = Field(
         1800,
         ge=0,

@@ -101,22 +101,29 @@ def test_oversampling_is_the_ratio_of_the_chances_to_be_drawn(row: int) -> None:
     middle = points.select(np.full(60_000, row))
     free = np.setdiff1d(np.arange(1, 10), middle.taken_items[: middle.taken_offsets[1]])
 
-    def chances(source: NegativeSettings) -> np.ndarray:
-        # The mixture itself: what is redrawn because it was taken is left out of the account.
-        drawn = NegativeSampler.fit(log, source, EVER)._mixture(middle, 10, np.random.default_rng(3))
-        return np.bincount(drawn.ravel(), minlength=10)[free] / drawn.size
-
-    expected = np.log(chances(settings) / chances(settings.broad()))
+    # The mixture itself: what is redrawn because it was taken is left out of the account.
+    drawn = NegativeSampler.fit(log, settings, EVER)._mixture(middle, 10, np.random.default_rng(3))
+    expected = np.log(np.bincount(drawn.ravel(), minlength=10)[free] / drawn.size * log.items)
     sampler = NegativeSampler.fit(log, settings, EVER)
     offset = sampler.log_oversampling(middle.select(np.array([0])), free[None, :])[0]
     np.testing.assert_allclose(offset, expected, atol=0.03)
-    assert (np.ptp(offset) > 0.1) == (row > 0)
+    assert np.ptp(offset) > 0.1
 
 
-def test_broad_draws_need_no_correction() -> None:
-    log, points, drawn = sampled(4, NegativeSettings())
-    sampler = NegativeSampler.fit(log, NegativeSettings(), EVER)  # type: ignore[arg-type]
-    assert (sampler.log_oversampling(points, drawn) == 0).all()
+def test_uniform_draws_need_no_correction_and_popular_ones_that_of_their_popularity() -> None:
+    _, points, drawn = sampled(4, only(uniform_share=1.0))
+    log = random_log(4)
+    uniform = NegativeSampler.fit(log, only(uniform_share=1.0), EVER).log_oversampling(points, drawn)
+    np.testing.assert_allclose(uniform[drawn > 0], 0, atol=1e-6)
+    mixture = only(popular_share=0.5, uniform_share=0.5)
+    whole = NegativeSampler.fit(log, mixture, EVER).log_oversampling(points, drawn)
+    half = NegativeSampler.fit(
+        log, mixture.model_copy(update={"popularity_correction": 0.5}), EVER
+    ).log_oversampling(points, drawn)
+    weight = log.item_frequency(EVER)[drawn] ** 0.75
+    chance = 0.5 * weight / (log.item_frequency(EVER)[1:] ** 0.75).sum() + 0.5 / log.items
+    np.testing.assert_allclose(whole[drawn > 0], np.log(chance * log.items)[drawn > 0], atol=1e-5)
+    np.testing.assert_allclose(half, whole / 2, atol=1e-5)
 
 
 def test_the_same_seed_draws_the_same() -> None:
