@@ -160,3 +160,9 @@ class TrainingSettings(BaseModel):
     weight_decay: float = Field(1e-5, ge=0, description="Decoupled weight decay of dense weights.")
     warmup_steps: int = Field(50, ge=0, description="Steps over which the learning rate rises to its value.")
     seed: int = Field(1, ge=0, description="Seed of initial weights, order, dropout and negatives.")
+    threads: int = Field(
+        1,
+        ge=1,
+        description="Threads inside one operator. Operators here are small: beside other busy processes two "
+        "threads wait for each other and are several times slower than one.",
+    )

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import torch
+
 from evaluation.evaluate import evaluate
 from evaluation.report import EvaluationReport
 from recall.registry import CHANNELS
@@ -20,6 +22,7 @@ def evaluate_workspace(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, int, int], None]
 ) -> EvaluationReport:
     """Measure the workspace's models and channels; quotas are those of the scene "home"."""
+    torch.set_num_threads(settings.models.bst.training.threads)
     record = BuildRecord(workspace.build_record)
     scene = load_scenes(settings.router.scenes, CHANNELS)[SCENE]
     return evaluate(

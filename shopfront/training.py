@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
+
 from features.profile import PROFILE_FIELDS
 from models.bst import Bst
 from models.checkpoint import record_of, save_checkpoint
@@ -32,6 +34,7 @@ def train_model(
 
     Raises TrainingError where the data set holds too little or the loss is not finite.
     """
+    torch.set_num_threads((settings.bst if model == "bst" else settings.mind).training.threads)
     log = InteractionLog.from_dataset(dataset)
     features = ItemFeatures.from_catalogue(dataset.catalogue)
     cuts = dataset.manifest.cuts
