@@ -122,6 +122,7 @@ def test_only_common_items_have_an_embedding_of_their_own() -> None:
     assert (model.tables.id_row[rare] == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask_candidate", [True, False])
 def test_exported_graph_gives_the_same_for_other_sizes(tmp_path: Path, mask_candidate: bool) -> None:
     model = network(mask_candidate=mask_candidate)
