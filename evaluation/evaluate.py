@@ -85,9 +85,7 @@ def evaluate(
     )
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)
-        channels = open_channels(
-            Path(tables), dataset.catalogue, Services(_embed_with(mind)), recall_settings
-        )
+        channels = open_channels(Path(tables), dataset.catalogue, Services(embed_with(mind)), recall_settings)
         progress(STEPS[4], 4, len(STEPS))
         recall = recall_table(
             shoppers,
@@ -113,7 +111,9 @@ def evaluate(
     )
 
 
-def _embed_with(mind: Mind) -> Callable[[Query], Awaitable[np.ndarray]]:
+def embed_with(mind: Mind) -> Callable[[Query], Awaitable[np.ndarray]]:
+    """The `embed_history` of `recall.channel.Services`, by the network in this process."""
+
     async def embed_history(query: Query) -> np.ndarray:
         history = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
         with torch.inference_mode():

@@ -64,7 +64,7 @@ def recall_table(
     if unknown:
         raise ValueError(f"quotas name channels that are not built: {', '.join(unknown)}")
     depth = max(fused_total, rank_candidates, *ks)
-    answers = asyncio.run(_ask(shoppers, channels, depth))
+    answers = asyncio.run(ask(shoppers, channels, depth))
     ranked: dict[str, list[np.ndarray]] = {"popularity": [], "item_cf": []}
     by_popularity = np.argsort(-item_cf.popularity, kind="stable")
     by_popularity = by_popularity[by_popularity > 0][:depth]
@@ -109,9 +109,10 @@ def measure(
     return columns
 
 
-async def _ask(
+async def ask(
     shoppers: Sequence[TestShopper], channels: Mapping[str, Channel], k: int
 ) -> list[dict[str, Recalled]]:
+    """What each channel answers to each shopper, one after the other: shopper → channel → at most k items."""
     return [
         {name: await channel.recall(shopper.query, k) for name, channel in channels.items()}
         for shopper in shoppers

@@ -151,6 +151,28 @@ def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Confi
 
 
 @app.command()
+def shares(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
+    """Propose the channels' shares for a scene, chosen on the validation range."""
+    from shopfront.build_steps import Build
+    from shopfront.evaluation import choose_workspace_shares
+    from shopfront.progress import Progress
+    from shopfront.serve import running_triton
+
+    place, settings = _prepared(data, workspace, config)
+    with place.held("building"):
+        progress = Progress(console)
+        made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
+        with progress.step("choose shares") as step:
+            chosen = choose_workspace_shares(place, made, settings, step.stage)
+    for channel, share in chosen.shares.items():
+        console.print(f"{channel:14} share {share:4.2f}   alone it recalls {chosen.alone[channel]:.4f}")
+    console.print(
+        f"fused they recall {chosen.recall:.4f} of what shoppers take, with "
+        f"{settings.evaluation.fused_total} items (validation range)"
+    )
+
+
+@app.command()
 def config() -> None:
     """Print every configuration key with its default and its meaning."""
     from shopfront.commented_yaml import commented_yaml

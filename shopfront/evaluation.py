@@ -6,6 +6,7 @@ import torch
 
 from evaluation.evaluate import evaluate
 from evaluation.report import EvaluationReport
+from evaluation.shares import ChosenShares, choose_shares
 from recall.registry import CHANNELS
 from router.fusion.quota import fuse
 from router.scenes.load import load_scenes
@@ -34,4 +35,22 @@ def evaluate_workspace(
         {name: channel.share for name, channel in scene.channels.items()},
         settings.evaluation,
         progress,
+    )
+
+
+def choose_workspace_shares(
+    workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, float], None]
+) -> ChosenShares:
+    """The shares that recall most on the workspace's validation range, at the evaluation's budget."""
+    torch.set_num_threads(settings.models.bst.training.threads)
+    record = BuildRecord(workspace.build_record)
+    return choose_shares(
+        DatasetStore(workspace.datasets).open(built.dataset, verify=False),
+        workspace.checkpoints / "mind" / record.latest("checkpoint mind"),
+        settings.router.recall,
+        fuse,
+        total=settings.evaluation.fused_total,
+        max_users=settings.evaluation.max_users,
+        seed=settings.evaluation.seed,
+        progress=progress,
     )

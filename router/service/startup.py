@@ -24,6 +24,7 @@ from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
 from router.metrics.registry import RouterMetrics, open_metrics
 from router.metrics.stage_metrics import PrometheusStageMetrics
+from router.metrics.state_metrics import StateMetrics
 from router.pipeline.side_effects import SideEffects
 from router.ranking.interests import TritonInterests
 from router.ranking.triton_client import TritonClient
@@ -42,7 +43,7 @@ from snapshot.store import SnapshotStore
 logger = logging.getLogger(__name__)
 
 _SIDE_EFFECTS_DRAIN_MS = 2_000.0
-_QUEUES_INTERVAL_S = 1.0
+_STATE_INTERVAL_S = 1.0
 
 
 class ServiceDied(Exception):
@@ -131,7 +132,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(
         watch_scenes(_scene_watch(settings, scenes, live, metrics), settings.snapshots.poll_interval_s)
     )
-    running.keep_running(_report_queues(store, metrics))
+    running.keep_running(_report_state(store, metrics))
     logger.info(
         "snapshot %s serves %d scenes on %s",
         live.current.snapshot_id,
@@ -181,13 +182,8 @@ def _report_snapshot(metrics: RouterMetrics, outcome: Literal["loaded", "refused
     metrics.snapshot_created.set(datetime.fromisoformat(engine.snapshot.manifest.created_at).timestamp())
 
 
-async def _report_queues(store: StateStore, metrics: RouterMetrics) -> None:
-    dropped = 0
+async def _report_state(store: StateStore, metrics: RouterMetrics) -> None:
+    told = StateMetrics(metrics)
     while True:
-        status = store.status()
-        metrics.set_queue_depth("state_events", status.queued_events)
-        metrics.set_queue_depth("state_impressions", status.queued_impressions)
-        if status.dropped_impressions > dropped:
-            metrics.served_items_dropped.inc(status.dropped_impressions - dropped)
-            dropped = status.dropped_impressions
-        await asyncio.sleep(_QUEUES_INTERVAL_S)
+        told.observe(store.status())
+        await asyncio.sleep(_STATE_INTERVAL_S)
