@@ -41,7 +41,7 @@ clean: ## Remove everything built (data sets, models, state), keeping .venv
 $(INSTALLED): requirements.txt requirements-triton.txt constraints.txt pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --disable-pip-version-check --progress-bar on -q -r requirements.txt -c constraints.txt
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps -r requirements-triton.txt
-	$(BIN)/pip install --disable-pip-version-check -q --no-deps -e .
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $@
 
 $(INSTALLED_DEV): requirements-dev.txt $(INSTALLED)

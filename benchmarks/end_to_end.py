@@ -52,7 +52,7 @@ class Contestant:
 def main() -> None:
     """Build the workspace if need be, measure, print the tables and write them as JSON."""
     arguments = _arguments()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     workspace = Workspace(arguments.workspace.absolute())
     subprocess.run(
         [sys.executable, "-m", "shopfront", "build", "--workspace", str(workspace.root)], check=True
@@ -239,7 +239,7 @@ def _title(process: psutil.Process) -> str:
     if command[0].startswith("ray::"):
         return command[0]
     words = [Path(word).name for word in command[:4] if not word.startswith("-")]
-    return " ".join(words)[:48]
+    return " ".join(" ".join(words).split())[:48]
 
 
 def _users(workspace: Workspace) -> list[str]:

@@ -19,8 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Recommendation serving: build a workspace from logs, serve it, ask it, evaluate it.",
 )
-console = Console()
-errors = Console(stderr=True)
+# A log file has no width: what is written there must not be cut to a terminal's usual 80 columns.
+console = Console(width=None if sys.stdout.isatty() else 120)
+errors = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
 
 Data = Annotated[
     Path | None, typer.Option(help="Folder with the shop's files; without it the sample data is used.")
@@ -48,7 +49,12 @@ def _prepared(data: Path | None, folder: Path | None, config: Path) -> tuple[Wor
 @app.command()
 def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
     """Build what is missing, start Triton and the router, print an answer, stay up until Ctrl-C."""
+    from triton_repo.installation import Installation
+
     place, settings = _prepared(data, workspace, config)
+    if not settings.triton.url:
+        # What keeps Triton from starting is better said before minutes of training than after.
+        Installation.find()
     with place.held("serving"):
         # A process of its own, so that the memory of training is not kept while serving.
         build = [sys.executable, "-m", "shopfront", "build", "--config", str(config)]
