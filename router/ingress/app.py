@@ -125,7 +125,7 @@ def start_router(settings: RouterSettings) -> RouterHandle:
 def _completed(settings: RouterSettings) -> RouterSettings:
     """The settings with what all replicas must agree on: the port and the salt of the logs."""
     host, port = split_address(settings.ingress.address)
-    chosen = port or free_ports(1, host)[0]
+    chosen = port or free_ports(1)[0]
     salt = settings.request_log.salt or secrets.token_hex(16)
     return settings.model_copy(
         update={

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Sequence
 
-# Below the range Linux hands out to outgoing connections (32768 and up).
-_RANGE_START, _RANGE_END, _RANGE_STEP = 20_000, 32_000, 50
+# Both below the range Linux hands out to outgoing connections (32768 and up): a port from there can be gone,
+# to any connection of any process, between being found free and being used.
+_SINGLE_PORTS = range(26_000, 32_000)
+_RANGE_START, _RANGE_END, _RANGE_STEP = 20_000, 26_000, 50
 
 
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """`count` distinct ports nothing listens on at this moment."""
-    listeners = [socket.socket() for _ in range(count)]
-    try:
-        for listener in listeners:
-            listener.bind((host, 0))
-        return [listener.getsockname()[1] for listener in listeners]
-    finally:
-        for listener in listeners:
-            listener.close()
+def free_ports(count: int) -> list[int]:
+    """`count` distinct ports nothing listens on at this moment, on any interface.
+
+    Drawn at random, so that processes looking at the same moment hardly find the same. Raises OSError where
+    there are not so many.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(_SINGLE_PORTS, len(_SINGLE_PORTS)):
+        if _is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"no {count} free ports between {_SINGLE_PORTS.start} and {_SINGLE_PORTS.stop}")
 
 
 def free_range(seed: int) -> Sequence[int]:
