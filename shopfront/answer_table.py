@@ -1,6 +1,7 @@
 """Asks a running router and shows its answer to a person."""
 
 import grpc
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -35,13 +36,16 @@ def show(
     table = Table(
         title=f"Recommended to shopper {user_id or '(anonymous)'} in scene {answer.scene}, scored by {model}",
         title_justify="left",
+        box=box.SIMPLE_HEAD,
     )
-    table.add_column("#", justify="right")
+    # Long names give way, so that every column shows on a terminal of 80 characters.
+    name_width = max(10, min(34, (console.width - 44) // 3))
+    table.add_column("#", justify="right", no_wrap=True)
     for name in ("item", "category"):
-        table.add_column(name, max_width=34, no_wrap=True)
-    table.add_column("score", justify="right")
+        table.add_column(name, width=name_width, no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
     table.add_column("recalled by")
-    table.add_column("because of", max_width=34, no_wrap=True)
+    table.add_column("because of", width=name_width, no_wrap=True)
     for position, item in enumerate(answer.items, start=1):
         trigger = next((reason.trigger_item_id for reason in item.reasons if reason.trigger_item_id), "")
         table.add_row(
