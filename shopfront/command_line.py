@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from router.scenes.problems import SettingsError
-from shopfront.settings import DEFAULT_FILE, Settings, load_settings
+from shopfront.settings import DEFAULT_FILE, Settings, load_settings, main_scene
 from shopfront.workspace import PROJECT, Workspace, WorkspaceBusy
 
 app = typer.Typer(
@@ -105,7 +105,8 @@ def _serve(place: Workspace, settings: Settings, *, sample_answer: bool) -> None
                 from shopfront.answer_table import ask, show
 
                 user = sample_shopper(place)
-                answer = ask(served.address, user, "home", 10)
+                scene, _ = main_scene(settings)
+                answer = ask(served.address, user, scene, 10)
                 show(console, user, answer, trigger_titles(place, answer))
             console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
             if served.metrics_port is not None:

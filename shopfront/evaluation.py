@@ -7,25 +7,21 @@ import torch
 from evaluation.evaluate import evaluate
 from evaluation.report import EvaluationReport
 from evaluation.shares import ChosenShares, choose_shares
-from recall.registry import CHANNELS
 from router.fusion.quota import fuse
-from router.scenes.load import load_scenes
 from shopfront.build_record import BuildRecord
 from shopfront.build_steps import Built
-from shopfront.settings import Settings
+from shopfront.settings import Settings, main_scene
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
-
-SCENE = "home"
 
 
 def evaluate_workspace(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, int, int], None]
 ) -> EvaluationReport:
-    """Measure the workspace's models and channels; quotas are those of the scene "home"."""
+    """Measure the workspace's models and channels; quotas are those of the main scene."""
     torch.set_num_threads(settings.models.bst.training.threads)
     record = BuildRecord(workspace.build_record)
-    scene = load_scenes(settings.router.scenes, CHANNELS)[SCENE]
+    _, scene = main_scene(settings)
     return evaluate(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
         workspace.checkpoints / "bst" / record.latest("checkpoint bst"),

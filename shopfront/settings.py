@@ -9,7 +9,10 @@ from evaluation.settings import EvaluationSettings
 from exporters.settings import ExportSettings
 from ingest.settings import IngestSettings
 from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
+from recall.registry import CHANNELS
+from router.scenes.load import load_scenes
 from router.scenes.problems import SettingsError, explain
+from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
 from router.settings import RouterSettings
 from shopfront.workspace import PROJECT, Workspace
@@ -117,6 +120,16 @@ def load_settings(path: Path, workspace: Workspace) -> Settings:
     if not scenes.is_absolute():
         scenes = path.absolute().parent.parent / scenes
     return settings.model_copy(update={"router": settings.router.model_copy(update={"scenes": scenes})})
+
+
+def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
+    """The scene shown and evaluated where none is named: "home" where it is configured, else the first.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    scenes = load_scenes(settings.router.scenes, CHANNELS)
+    name = "home" if "home" in scenes else next(iter(scenes))
+    return name, scenes[name]
 
 
 def _over(defaults: Any, given: Any) -> Any:

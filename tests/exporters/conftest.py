@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from exporters import ExportedVersion, ExportSettings, export
+from exporters.checkpoint_export import ExportedVersion, export
+from exporters.settings import ExportSettings
 from models.bst import Bst
 from models.checkpoint import record_of, save_checkpoint
 from models.item_features import ItemFeatures

@@ -13,12 +13,14 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from exporters import ExportedVersion, ExportRefused, ExportSettings, export
+from exporters.checkpoint_export import ExportedVersion, export
+from exporters.errors import ExportRefused
 from exporters.formats import FORMATS
 from exporters.input_cases import InputCase, dataset_cases
 from exporters.onnx_export import OnnxFormat
 from exporters.parity import torch_runner
 from exporters.runner import Runner
+from exporters.settings import ExportSettings
 from models import checkpoint as checkpoints
 from models.checkpoint import load_checkpoint
 from tests.exporters.conftest import SETTINGS, Shop, clock

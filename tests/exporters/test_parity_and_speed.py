@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from exporters import ExportRefused
+from exporters.errors import ExportRefused
 from exporters.input_cases import InputCase, made_up_cases, random_feeds
 from exporters.parity import check_parity
 from exporters.speed import check_speed, measure_speed
