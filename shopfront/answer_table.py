@@ -39,13 +39,14 @@ def show(
         box=box.SIMPLE_HEAD,
     )
     # Long names give way, so that every column shows on a terminal of 80 characters.
-    name_width = max(10, min(34, (console.width - 44) // 3))
+    channels_width = 36 if console.width >= 110 else 18
+    names_width = max(30, console.width - channels_width - 26)
     table.add_column("#", justify="right", no_wrap=True)
-    for name in ("item", "category"):
-        table.add_column(name, width=name_width, no_wrap=True)
+    table.add_column("item", width=names_width * 2 // 5, no_wrap=True)
+    table.add_column("category", width=names_width * 3 // 10, no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("recalled by")
-    table.add_column("because of", width=name_width, no_wrap=True)
+    table.add_column("recalled by", width=channels_width)
+    table.add_column("because of", width=names_width * 3 // 10, no_wrap=True)
     for position, item in enumerate(answer.items, start=1):
         trigger = next((reason.trigger_item_id for reason in item.reasons if reason.trigger_item_id), "")
         table.add_row(
