@@ -49,6 +49,7 @@ def _prepared(data: Path | None, folder: Path | None, config: Path) -> tuple[Wor
 @app.command()
 def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
     """Build what is missing, start Triton and the router, print an answer, stay up until Ctrl-C."""
+    from triton_repo.bound_process import bound
     from triton_repo.installation import Installation
 
     place, settings = _prepared(data, workspace, config)
@@ -59,7 +60,7 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
         # A process of its own, so that the memory of training is not kept while serving.
         build = [sys.executable, "-m", "shopfront", "build", "--config", str(config)]
         build += ["--workspace", str(place.root)] + (["--data", str(data)] if data is not None else [])
-        finished = subprocess.run(build, check=False)
+        finished = subprocess.run(bound(build), check=False)
         if finished.returncode:
             raise typer.Exit(finished.returncode)
         _serve(place, settings, sample_answer=True)

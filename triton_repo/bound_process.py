@@ -14,6 +14,11 @@ import psutil
 _LAUNCHER = Path(__file__).parent / "launch.py"
 
 
+def bound(command: Sequence[str]) -> list[str]:
+    """`command`, to be started so that it gets a SIGTERM when the thread that starts it ends in any way."""
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *command]
+
+
 def start_bound(
     command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log_file: Path
 ) -> subprocess.Popen[bytes]:
@@ -26,7 +31,7 @@ def start_bound(
     def start() -> subprocess.Popen[bytes]:
         with log_file.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *command],
+                bound(command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

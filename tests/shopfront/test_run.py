@@ -135,6 +135,42 @@ def test_run_answers_learns_and_stops(shop: Shop) -> None:
     assert not left_behind(shop.workspace)
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_ended_while_it_builds_leaves_nothing_running_and_can_be_repeated(
+    shop: Shop, tmp_path: Path, how: signal.Signals
+) -> None:
+    config = tmp_path / "config" / "shopfront.yaml"
+    config.parent.mkdir()
+    config.write_text("models: {bst: {training: {max_steps: 100000, patience: 100000}}}")
+    (config.parent / "scenes.yaml").write_text((PROJECT / "config" / "scenes.yaml").read_text())
+    endless = Shop(shop.data, tmp_path / "workspace", config)
+    process = subprocess.Popen(
+        endless.command("run"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "ingest" in line:
+            break
+    time.sleep(2)
+    # A terminal sends Ctrl-C to everything it runs; a service manager ends the one process it knows.
+    if how == signal.SIGINT:
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "Traceback" not in output
+    assert not left_behind(endless.workspace)
+    config.write_text(SETTINGS)
+    done = subprocess.run(endless.command("build"), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"dataset\s+as built before", done.stdout), "what was finished is not done again"
+
+
 def rebuild(shop: Shop, seed: int) -> None:
     """Build a new snapshot beside the one being served."""
     shop.config.write_text(f"seed: {seed}\n{SETTINGS}")
