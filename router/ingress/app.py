@@ -27,6 +27,8 @@ from router.settings import RouterSettings
 
 logger = logging.getLogger(__name__)
 
+_ATTEMPTS = 3
+_PORT_TAKEN = ("Address already in use", "failed to start their listeners")
 _STOP_MARGIN_S = 30.0
 
 
@@ -91,7 +93,19 @@ def start_router(settings: RouterSettings) -> RouterHandle:
         RouterStartError: the address is taken, a replica cannot be built (a snapshot, the state, …), or the
             router is not ready within `ingress.start_timeout_s`; nothing is left running.
     """
-    settings = _completed(settings)
+    _, port = split_address(settings.ingress.address)
+    for _ in range(_ATTEMPTS - 1 if port == 0 else 0):
+        try:
+            return _start(_completed(settings))
+        except RouterStartError as error:
+            # A port found free can be taken by another process before it is used; then another one is found.
+            if not any(sign in str(error) for sign in _PORT_TAKEN):
+                raise
+            logger.warning("trying another port: %s", error)
+    return _start(_completed(settings))
+
+
+def _start(settings: RouterSettings) -> RouterHandle:
     _check_address(settings.ingress.address)
     log_path = settings.request_log.folder.absolute() / "router.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from router.ingress import app
 from router.ingress.app import RouterStartError, start_router
+from router.ingress.ports import free_ports
 from tests.router.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
@@ -58,6 +60,24 @@ handle = start_router(RouterSettings.model_validate(json.loads(sys.argv[1])))
 print(json.dumps(handle.pids()), flush=True)
 time.sleep(600)
 """
+
+
+@pytest.mark.slow
+def test_a_chosen_port_that_is_taken_meanwhile_is_replaced(
+    quiet_shop: ServedShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = quiet_shop.settings(NO_TRITON, ingress={"kind": "haproxy", "address": "127.0.0.1:0"})
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        chosen = [[taken.getsockname()[1]], free_ports(1)]
+        free = chosen[1][0]
+        monkeypatch.setattr(app, "free_ports", lambda count: chosen.pop(0))
+        router = app.start_router(settings)
+        try:
+            assert router.address == f"127.0.0.1:{free}"
+        finally:
+            router.stop()
 
 
 @pytest.mark.slow
