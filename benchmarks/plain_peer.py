@@ -21,7 +21,8 @@ import uvloop
 
 from features.context import encode_context
 from features.history import encode_history
-from models.bst import Bst, plain_replicated_scores
+from models.bst import Bst
+from models.bst_replicated import plain_replicated_scores
 from models.checkpoint import load_bst, load_mind
 from models.mind import Mind
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc

@@ -9,16 +9,16 @@ itself, and the first layer of the MLP is split into a half computed once per sh
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from features.context import CONTEXT_SIZES
-from features.history import HISTORY_LENGTH
 from models.cross_features import AGE_BUCKETS, CrossFeatures
+from models.history_tokens import History, Rows
 from models.item_features import ItemFeatures, ItemTables, safe_codes
+from models.seen_candidate import encode_grouped, encode_rows
 from models.settings import BstSettings
 from models.transformer import MASKED, TransformerBlock
 
@@ -27,26 +27,6 @@ TOKEN_FIELDS = ("category", "brand")
 MATCH_FIELDS = ("category", "brand", "shop")
 SIDE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
 POPULARITY_BANDS = 32  # two per unit of log1p(shoppers)
-
-
-class History(NamedTuple):
-    """A batch of histories with ids made safe.
-
-    item, event, age: int64[B, T]; tokens: float32[B, T, d]; present: float32[B, T], 0 at padding.
-    """
-
-    item: Tensor
-    event: Tensor
-    age: Tensor
-    tokens: Tensor
-    present: Tensor
-
-
-class Rows(NamedTuple):
-    """Which shopper owns each candidate (int64[G, C or 1]) and each history token (int64[G, S or 1])."""
-
-    candidate: Tensor
-    history: Tensor
 
 
 class Bst(nn.Module):
@@ -74,7 +54,7 @@ class Bst(nn.Module):
         )
         self.event_embedding = nn.Embedding(EVENTS, width)
         self.age_embedding = nn.Embedding(AGE_BUCKETS, width)
-        self.position_embedding = nn.Embedding(HISTORY_LENGTH + 1, width)
+        self.position_embedding = nn.Embedding(settings.history_length + 1, width)
         self.side_embeddings = nn.ModuleDict(
             {field: nn.Embedding(self.code_counts[field] + 1, side) for field in side_fields}
         )
@@ -88,7 +68,8 @@ class Bst(nn.Module):
             for _ in range(settings.blocks)
         )
         self.cross_features = CrossFeatures(1 + len(self.match_fields))
-        user_width = HISTORY_LENGTH * width + side * (len(self.profile_counts) + len(CONTEXT_SIZES)) + 1
+        facts = side * (len(self.profile_counts) + len(CONTEXT_SIZES)) + 1
+        user_width = settings.history_length * width + facts
         candidate_width = 2 * width + side * (len(side_fields) + 1) + 1 + self.cross_features.width
         first, *rest = settings.hidden
         self.user_half = nn.Linear(user_width, first)
@@ -123,9 +104,10 @@ class Bst(nn.Module):
         return token
 
     def _history(self, item: Tensor, event: Tensor, age: Tensor) -> History:
-        item = self.tables.known(item)
-        event = safe_codes(event, EVENTS)
-        age = age.clamp(0, AGE_BUCKETS - 1).long()
+        newest = slice(self.settings.history_length)
+        item = self.tables.known(item[:, newest])
+        event = safe_codes(event[:, newest], EVENTS)
+        age = age[:, newest].clamp(0, AGE_BUCKETS - 1).long()
         # An event of an unknown item still happened: padding is where there is no event.
         present = (event > 0).float()
         positions = self.position_embedding.weight[1:]
@@ -139,6 +121,15 @@ class Bst(nn.Module):
 
     def _user_half(self, encoded: Tensor, history: History, profile: Tensor, context: Tensor) -> Tensor:
         """float32[B, first]; encoded: float32[B, T, d]."""
+        return self._encoded_part(encoded, history.present) + self._facts_part(history, profile, context)
+
+    def _encoded_part(self, encoded: Tensor, present: Tensor) -> Tensor:
+        """float32[..., first] of the user half; encoded: float32[..., T, d]; present: float32[..., T]."""
+        flat = (encoded * present[..., None]).flatten(-2)
+        return functional.linear(flat, self.user_half.weight[:, : flat.shape[-1]])
+
+    def _facts_part(self, history: History, profile: Tensor, context: Tensor) -> Tensor:
+        """float32[B, first] of the user half: profile, context and the history's length."""
         codes = [
             embedding(safe_codes(column, embedding.num_embeddings))
             for embedding, column in zip(
@@ -147,10 +138,10 @@ class Bst(nn.Module):
                 strict=True,
             )
         ]
-        flat = (encoded * history.present[..., None]).flatten(1)
         length = torch.log1p(history.present.sum(1, keepdim=True))
-        half: Tensor = self.user_half(torch.cat([flat, *codes, length], dim=-1))
-        return half
+        encoded = self.settings.history_length * self.settings.dimension
+        weight = self.user_half.weight[:, encoded:]
+        return functional.linear(torch.cat([*codes, length], dim=-1), weight, self.user_half.bias)
 
     def _popularity(self, items: Tensor) -> Tensor:
         """float32[...]: log1p of the shoppers who took each item; in training all but one.
@@ -190,33 +181,16 @@ class Bst(nn.Module):
             keys.append(torch.where(code > 0, key, -1) if of_history else key)
         return keys
 
-    # ---- shared form --------------------------------------------------------------------------------------
+    # ---- candidates and the history they share ------------------------------------------------------------
 
-    def _shared_logits(
-        self,
-        history: History,
-        user: Tensor,
-        layers: list[Tensor],
-        items: Tensor,
-        mask: Tensor,
-        rows: Rows,
-    ) -> Tensor:
-        """float32[G, C].
-
-        history and layers (each block's input tokens, float32[G, S, d]) are laid out by group;
-        user: float32[G, C or 1, first]; items: int64[G, C]; mask: float32, broadcast to [G, C, S].
-        """
-        cross = self.cross_features(
+    def _cross(self, items: Tensor, history: History, rows: Rows) -> Tensor:
+        """float32[G, C, …]: items int64[G, C] and histories, laid out by group."""
+        return self.cross_features(
             self._match_keys(items, rows.candidate, of_history=False),
             self._match_keys(history.item, rows.history, of_history=True),
             history.event,
             history.age,
         )
-        token = self._candidate_token(items)
-        encoded = token
-        for block, tokens in zip(self._transformer(), layers, strict=True):
-            encoded = block.attend_shared(encoded, tokens, mask[:, None])
-        return self._head(user + self._candidate_half(items, token, encoded, cross))
 
     def _encode_history(self, history: History) -> tuple[list[Tensor], Tensor]:
         """Each block's input tokens, float32[B, T, d] each, and the last block's output."""
@@ -226,6 +200,12 @@ class Bst(nn.Module):
             layers.append(tokens)
             tokens = block.attend(tokens, mask)
         return layers, tokens
+
+    def _encode_candidates(self, token: Tensor, layers: list[Tensor], mask: Tensor) -> Tensor:
+        """float32[G, C, d] of tokens float32[G, C, d]; layers: each block's history, float32[G, S, d]."""
+        for block, tokens in zip(self._transformer(), layers, strict=True):
+            token = block.attend_shared(token, tokens, mask[:, None])
+        return token
 
     def grouped_logits(
         self,
@@ -238,17 +218,19 @@ class Bst(nn.Module):
     ) -> Tensor:
         """Logits float32[B, C] of candidates int[B, C], C for each history: the form training uses."""
         history = self._history(history_item, history_event, history_age)
-        batch, width = candidates.shape
-        if not self.settings.mask_candidate:
-            rows = torch.arange(batch, device=candidates.device).repeat_interleave(width)
-            flat = self._replicated_logits(history, profile, context, candidates.flatten(), rows)
-            return flat.reshape(batch, width)
-        layers, encoded = self._encode_history(history)
-        user = self._user_half(encoded, history, profile, context)[:, None, :]
         items = self.tables.known(candidates)
-        mask = ((1 - history.present) * MASKED)[:, None, :]
+        token = self._candidate_token(items)
+        if self.settings.mask_candidate:
+            layers, seen = self._encode_history(history)
+            user = self._user_half(seen, history, profile, context)[:, None, :]
+            encoded = self._encode_candidates(token, layers, ((1 - history.present) * MASKED)[:, None, :])
+        else:
+            seen, encoded = encode_grouped(self._transformer(), history.tokens, history.present, token)
+            user = self._encoded_part(seen, history.present[:, None])
+            user = user + self._facts_part(history, profile, context)[:, None, :]
         zero = torch.zeros_like(items[:, :1])
-        return self._shared_logits(history, user, layers, items, mask, Rows(zero, zero))
+        cross = self._cross(items, history, Rows(zero, zero))
+        return self._head(user + self._candidate_half(items, token, encoded, cross))
 
     def logits(
         self,
@@ -262,66 +244,31 @@ class Bst(nn.Module):
     ) -> Tensor:
         """Logits float32[n]; arguments as in `forward`.
 
-        In the shared form all histories stand side by side as one long sequence of B·T tokens, and a mask
-        shows each candidate its own shopper's: one matrix product, no gather of keys per candidate. Its cost
-        grows with n·B·T, so keep B to the shoppers of a few requests (16 or fewer).
+        Where candidates meet histories, all histories stand side by side as one long sequence of B·T tokens,
+        and a mask shows each candidate its own shopper's: one matrix product, no gather of keys per
+        candidate. Its cost grows with n·B·T, so keep B to the shoppers of a few requests (16 or fewer).
         """
         history = self._history(history_item, history_event, history_age)
-        batch, length = history.item.shape
-        row = candidate_row.clamp(0, batch - 1).long()
-        items = self.tables.known(candidate_item)
-        if not self.settings.mask_candidate:
-            return self._replicated_logits(history, profile, context, items, row)
-        layers, encoded = self._encode_history(history)
-        user = self._user_half(encoded, history, profile, context)[row][None]
-        owner = torch.arange(batch, device=row.device)[:, None].expand(batch, length)
-        side_by_side = History(
-            history.item.reshape(1, -1),
-            history.event.reshape(1, -1),
-            history.age.reshape(1, -1),
-            history.tokens.reshape(1, -1, self.settings.dimension),
-            history.present.reshape(1, -1),
-        )
-        rows = Rows(candidate=row[None], history=owner.reshape(1, -1))
-        visible = (rows.candidate[:, :, None] == rows.history[:, None, :]) & (
-            side_by_side.present[:, None, :] > 0
-        )
-        mask = (1 - visible.float()) * MASKED
-        layers = [tokens.reshape(1, -1, self.settings.dimension) for tokens in layers]
-        return self._shared_logits(side_by_side, user, layers, items[None], mask, rows).squeeze(0)
-
-    # ---- replicated form ----------------------------------------------------------------------------------
-
-    def _replicated_logits(
-        self,
-        history: History,
-        profile: Tensor,
-        context: Tensor,
-        items: Tensor,
-        row: Tensor,
-    ) -> Tensor:
-        """One sequence history + candidate per candidate; logits float32[n]."""
-        items = self.tables.known(items)
-        history = History(*(column[row] for column in history))
+        row = candidate_row.clamp(0, history.item.shape[0] - 1).long()
+        items = self.tables.known(candidate_item)[None]
         token = self._candidate_token(items)
-        sequence = torch.cat((history.tokens, token[:, None, :]), dim=1)
-        visible = torch.cat((history.present, torch.ones_like(history.present[:, :1])), dim=1)
-        mask = ((1 - visible) * MASKED)[:, None, None, :]
+        together, rows = history.side_by_side(), Rows.of_candidates(row, history)
         if self.settings.mask_candidate:
-            length = sequence.shape[1]
-            hidden = torch.zeros(length, length, device=mask.device)
-            hidden[:-1, -1] = MASKED
-            mask = mask + hidden
-        for block in self._transformer():
-            sequence = block.attend(sequence, mask)
-        cross = self.cross_features(
-            self._match_keys(items[:, None], torch.zeros_like(items)[:, None], of_history=False),
-            self._match_keys(history.item, torch.zeros_like(items)[:, None], of_history=True),
-            history.event,
-            history.age,
-        ).squeeze(1)
-        user = self._user_half(sequence[:, :-1], history, profile[row], context[row])
-        return self._head(user + self._candidate_half(items, token, sequence[:, -1], cross))
+            layers, seen = self._encode_history(history)
+            user = self._user_half(seen, history, profile, context)[row]
+            visible = (rows.candidate[:, :, None] == rows.history[:, None, :]) & (
+                together.present[:, None, :] > 0
+            )
+            layers = [tokens.reshape(1, -1, self.settings.dimension) for tokens in layers]
+            encoded = self._encode_candidates(token, layers, (1 - visible.float()) * MASKED)
+        else:
+            blocks = self._transformer()
+            seen, own = encode_rows(blocks, history.tokens, history.present, token.squeeze(0), row)
+            encoded = own[None]
+            user = self._encoded_part(seen, history.present[row])
+            user = user + self._facts_part(history, profile, context)[row]
+        cross = self._cross(items, together, rows)
+        return self._head(user[None] + self._candidate_half(items, token, encoded, cross)).squeeze(0)
 
     def forward(
         self,
@@ -335,8 +282,8 @@ class Bst(nn.Module):
     ) -> Tensor:
         """Probability float32[n] that the shopper takes each candidate.
 
-        history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50);
-        profile: int32[B, 4]; context: int32[B, 3]; candidate_item: int32[n]; candidate_row: int32[n], the
+        history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50, of which
+        the newest `history_length` are read); profile: int32[B, 4]; context: int32[B, 3]; candidate_item: int32[n]; candidate_row: int32[n], the
         row of the candidate's shopper. Ids and codes outside their tables count as unknown (0), in eager mode
         as in an exported graph. An empty history scores by the other features.
         """
@@ -345,22 +292,3 @@ class Bst(nn.Module):
                 history_item, history_event, history_age, profile, context, candidate_item, candidate_row
             )
         )
-
-
-def plain_replicated_scores(
-    model: Bst,
-    history_item: Tensor,
-    history_event: Tensor,
-    history_age: Tensor,
-    profile: Tensor,
-    context: Tensor,
-    candidate_item: Tensor,
-    candidate_row: Tensor,
-) -> Tensor:
-    """What `model` gives, computed the plain way: every candidate with its own copy of the history.
-
-    Arguments as in `Bst.forward`; returns float32[n]. The reference of parity tests and benchmarks.
-    """
-    row = candidate_row.clamp(0, history_item.shape[0] - 1).long()
-    history = model._history(history_item, history_event, history_age)
-    return torch.sigmoid(model._replicated_logits(history, profile, context, candidate_item, row))

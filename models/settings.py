@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from features.history import HISTORY_LENGTH
+
 
 class BstSettings(BaseModel):
     """Shape of the Behavior Sequence Transformer (Chen et al. 2019, arXiv:1905.06874)."""
@@ -14,6 +16,12 @@ class BstSettings(BaseModel):
         True,
         description="True: the history does not attend to the candidate, so its part is computed once per "
         "shopper. False: the paper's form, one history per candidate.",
+    )
+    history_length: int = Field(
+        HISTORY_LENGTH,
+        ge=1,
+        le=HISTORY_LENGTH,
+        description="Newest behaviours the network reads of those it is sent; it is sent 50 in any case.",
     )
     dimension: int = Field(32, ge=4, description="Width of a token in the transformer, floats.")
     heads: int = Field(4, ge=1, description="Attention heads; divides `dimension`.")

@@ -8,12 +8,25 @@ products and softmax, so that every exporter and quantiser knows its operators.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 MASKED = -1e9  # finite, so that a row with nothing to attend to has a softmax without NaN
+
+
+class AloneAttention(NamedTuple):
+    """What histories attend to before a candidate joins them.
+
+    query: float32[B, heads, T, d / heads]; attended: float32[B, T, heads, d / heads]; log_sum:
+    float32[B, heads, T], the log of each softmax's denominator.
+    """
+
+    query: Tensor
+    attended: Tensor
+    log_sum: Tensor
 
 
 class TransformerBlock(nn.Module):
@@ -23,6 +36,7 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.heads = heads
         self.width = dimension // heads
+        self.scale = 1 / math.sqrt(self.width)
         self.query = nn.Linear(dimension, dimension)
         self.key = nn.Linear(dimension, dimension)
         self.value = nn.Linear(dimension, dimension)
@@ -53,7 +67,7 @@ class TransformerBlock(nn.Module):
         (0 where a token may look, `MASKED` where not). Returns float32[G, L, d].
         """
         query, key, value = (self._split(f(tokens)) for f in (self.query, self.key, self.value))
-        scores = query @ key.transpose(-1, -2) / math.sqrt(self.width) + mask
+        scores = query @ key.transpose(-1, -2) * self.scale + mask
         return self._finish(tokens, self._merge(torch.softmax(scores, dim=-1) @ value))
 
     def attend_shared(self, candidates: Tensor, history: Tensor, mask: Tensor) -> Tensor:
@@ -66,9 +80,34 @@ class TransformerBlock(nn.Module):
         query = self._split(self.query(candidates))
         own_key, own_value = self._split(self.key(candidates)), self._split(self.value(candidates))
         key, value = self._split(self.key(history)), self._split(self.value(history))
-        scale = 1 / math.sqrt(self.width)
-        scores = query @ key.transpose(-1, -2) * scale + mask
-        own_score = (query * own_key).sum(-1, keepdim=True) * scale
+        scores = query @ key.transpose(-1, -2) * self.scale + mask
+        own_score = (query * own_key).sum(-1, keepdim=True) * self.scale
         weights = torch.softmax(torch.cat((scores, own_score), dim=-1), dim=-1)
         attended = weights[..., :-1] @ value + weights[..., -1:] * own_value
         return self._finish(candidates, self._merge(attended))
+
+    def key_value(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values, float32[G, heads, L, d / heads] each, of tokens float32[G, L, d]."""
+        return self._split(self.key(tokens)), self._split(self.value(tokens))
+
+    def attend_alone(self, history: Tensor, mask: Tensor) -> AloneAttention:
+        """Self-attention of histories float32[B, T, d], short of its output projection.
+
+        mask: float32[B, T], added to the score of every token seen (0 or `MASKED`).
+        """
+        query, (key, value) = self._split(self.query(history)), self.key_value(history)
+        scores = query @ key.transpose(-1, -2) * self.scale + mask[:, None, None, :]
+        log_sum = torch.logsumexp(scores, dim=-1)
+        attended = torch.softmax(scores, dim=-1) @ value
+        return AloneAttention(query, attended.transpose(1, 2), log_sum)
+
+    def finish_seen(self, history: Tensor, attended: Tensor, share: Tensor, value: Tensor) -> Tensor:
+        """The block's output for history tokens that also see one candidate: float32[..., T, d].
+
+        history: float32[..., T, d]; attended: float32[..., T, heads, d / heads], by the history alone;
+        share: float32[..., heads, T], the weight of the candidate in each token's softmax; value:
+        float32[..., heads, d / heads], the candidate's.
+        """
+        weight = share.transpose(-1, -2)[..., None]
+        mixed = attended + weight * (value[..., None, :, :] - attended)
+        return self._finish(history, mixed.flatten(-2))

@@ -9,7 +9,8 @@ import onnxruntime
 import pytest
 import torch
 
-from models.bst import Bst, plain_replicated_scores
+from models.bst import Bst
+from models.bst_replicated import plain_replicated_scores
 from models.settings import BstSettings
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 
