@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ingest.importers import generic, retailrocket, taobao
+from ingest.importers import amazon_beauty, generic, retailrocket, taobao
 from ingest.shop_tables import IngestError, ShopTables
 
 
@@ -32,6 +32,11 @@ IMPORTERS: dict[str, Importer] = {
         retailrocket.matches,
         retailrocket.read,
         "events.csv, item_properties_part1.csv, item_properties_part2.csv and category_tree.csv",
+    ),
+    "amazon_beauty": Importer(
+        amazon_beauty.matches,
+        amazon_beauty.read,
+        "beauty_sequences.parquet and beauty_item_attributes.parquet",
     ),
     "generic": Importer(
         generic.matches, generic.read, "events.csv or events.parquet, or mapping.yaml that names the files"

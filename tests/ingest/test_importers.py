@@ -65,7 +65,7 @@ def test_an_unknown_layout_is_answered_with_what_is_expected(tmp_path: Path) -> 
         detect_layout(write(tmp_path / "x", {"orders.csv": ""}))
     with pytest.raises(IngestError, match="is no folder"):
         detect_layout(tmp_path / "nowhere")
-    assert set(IMPORTERS) == {"taobao", "retailrocket", "generic"}
+    assert set(IMPORTERS) == {"taobao", "retailrocket", "amazon_beauty", "generic"}
 
 
 def test_taobao(tmp_path: Path) -> None:
