@@ -21,6 +21,7 @@ class Cutoffs:
     """Points in time, in seconds on the caller's clock, by which a stage has to be done."""
 
     recall: float
+    prerank: float
     ranking: float
 
 
@@ -28,17 +29,21 @@ class Cutoffs:
 class Division:
     """Shares of the caller's remaining time.
 
-    reserve_ms    milliseconds kept back for encoding the answer and its way home; never more than half of
-                  what remains, so that a hurried caller gets an attempt
-    recall_share  share of the rest after which no channel is waited for, 0 to 1
-    rerank_share  share of the rest kept for arranging the page, 0 to 1
+    reserve_ms     milliseconds kept back for encoding the answer and its way home; never more than half of
+                   what remains, so that a hurried caller gets an attempt
+    recall_share   share of the rest after which no channel is waited for, 0 to 1
+    rerank_share   share of the rest kept for arranging the page, 0 to 1
+    prerank_share  share of the rest, after recall's, in which candidates are narrowed to those ranked; as
+                   much of it as the other two leave
 
-    What recall leaves unused is ranking's: cutoffs are points in time, not allowances.
+    What recall leaves unused is prerank's, and what both leave is ranking's: cutoffs are points in time, not
+    allowances.
     """
 
     reserve_ms: float = 5.0
     recall_share: float = 0.5
     rerank_share: float = 0.1
+    prerank_share: float = 0.15
 
     def __post_init__(self) -> None:
         if self.reserve_ms < 0:
@@ -48,6 +53,8 @@ class Division:
                 "recall_share must be above 0 and recall_share + rerank_share at most 1, got "
                 f"{self.recall_share} and {self.rerank_share}"
             )
+        if not 0 <= self.prerank_share <= 1:
+            raise ValueError(f"prerank_share must be from 0 to 1, got {self.prerank_share}")
 
     def cutoffs(self, now: float, deadline: float) -> Cutoffs:
         """The cutoffs of a request at `now` that must be answered by `deadline` (seconds, same clock).
@@ -58,7 +65,12 @@ class Division:
         if remaining <= 0:
             raise DeadlineExceeded(f"the deadline passed {-remaining * 1000:.1f} ms before the run began")
         available = remaining - min(self.reserve_ms / 1000.0, remaining / 2)
-        return Cutoffs(now + available * self.recall_share, now + available * (1 - self.rerank_share))
+        ranking_share = 1 - self.rerank_share
+        return Cutoffs(
+            now + available * self.recall_share,
+            now + available * min(self.recall_share + self.prerank_share, ranking_share),
+            now + available * ranking_share,
+        )
 
 
 async def run_until(

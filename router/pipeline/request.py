@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from router.pipeline.candidates import Candidates, Float32, Int32, unscored
-from router.pipeline.contracts import check_mask, check_order, check_recalled, check_scores
+from router.pipeline.contracts import check_mask, check_order, check_recalled
 from router.pipeline.deadlines import Cutoffs, run_until
-from router.pipeline.stages import (
-    NO_MODEL,
-    Channel,
-    DependencyError,
-    Filter,
-    Model,
-    RecalledColumns,
-    Reranker,
-    StageBug,
-)
-from router.pipeline.trace import Clock, Outcome, Trace
+from router.pipeline.guard import LATE, OUTAGES, Outage, attempt, bugs_of
+from router.pipeline.scoring import Scores, score_in_parts
+from router.pipeline.stages import NO_MODEL, Channel, Filter, Model, RecalledColumns, Reranker
+from router.pipeline.trace import Clock, Trace
 
 if TYPE_CHECKING:
-    from router.pipeline.runner import Backfill, Pipeline, Ranking
+    from router.pipeline.runner import Backfill, Pipeline, Prerank, Ranking
 
 Q = TypeVar("Q")
 T = TypeVar("T")
 
 BACKFILL_GROWTH = 4
-OUTAGES = (DependencyError, TimeoutError)
 
 
 class Nothing(NamedTuple):
@@ -62,11 +52,14 @@ class Request(Generic[Q]):
         """Candidates in page order, and the model that scored them."""
         pipeline = self.pipeline
         limit = max(pipeline.candidates, self.page_size)
+        width = limit if pipeline.prerank is None else max(limit, pipeline.prerank.candidates)
         recalled = await self.recall()
-        fused = self.fuse(recalled, math.ceil(limit * pipeline.oversample))
+        fused = self.fuse(recalled, math.ceil(width * pipeline.oversample))
         kept = fused
         for stage in pipeline.filters:
             kept = self.filter(stage, kept)
+        if pipeline.prerank is not None:
+            kept = await self.prerank(pipeline.prerank, self.limit(kept, width), limit)
         kept = self.limit(kept, limit)
         if pipeline.backfill is not None and len(kept) < self.page_size:
             kept = await self.fill(pipeline.backfill, kept, fused.items)
@@ -87,7 +80,7 @@ class Request(Generic[Q]):
         for slot, task in zip(slots, tasks, strict=True):
             answer = None
             if task is None:
-                self._failed(f"channel:{slot.channel.name}", began, slot.k, "timeout", "its deadline passed")
+                self._failed(f"channel:{slot.channel.name}", began, slot.k, LATE)
             else:
                 answer = task.result()
             answers.append(NOTHING if answer is None else answer)
@@ -121,7 +114,7 @@ class Request(Generic[Q]):
         try:
             kept = self._keep(stage, candidates)
         except OUTAGES as error:
-            self._failed(name, began, len(candidates), "failed", str(error))
+            self._failed(name, began, len(candidates), Outage("failed", str(error)))
             return candidates
         removed = len(candidates) - len(kept)
         self.trace.record(name, began, len(candidates), len(kept), {stage.name: removed} if removed else None)
@@ -155,7 +148,7 @@ class Request(Generic[Q]):
             began = self.clock()
             (task,) = await run_until([self._backfill(channel, k)], [self.cutoffs.ranking], self.clock)
             if task is None:
-                self._failed(f"backfill:{channel.name}", began, k, "timeout", "its deadline passed")
+                self._failed(f"backfill:{channel.name}", began, k, LATE)
                 break
             recalled = task.result()
             if recalled is None:
@@ -198,34 +191,64 @@ class Request(Generic[Q]):
         self.trace.record(f"backfill:{channel.name}", began, len(found), len(kept), removed)
         return kept
 
+    async def prerank(self, prerank: Prerank[Q], candidates: Candidates, keep: int) -> Candidates:
+        """The `keep` best by the light scorer, best first; all, as they came, where it failed or was late."""
+        began = self.clock()
+        count = len(candidates)
+        if count <= keep:
+            self.trace.record("prerank", began, count, count, outcome="skipped", detail="all can be ranked")
+            return candidates
+        scores = await self._scores("prerank", prerank.ranking, candidates, self.cutoffs.prerank, began)
+        if scores is None:
+            return candidates
+        kept = candidates.take(scores.order()[:keep])
+        self._scored("prerank", began, scores, keep, {"prerank": count - keep})
+        return kept
+
     async def rank(self, ranking: Ranking[Q], candidates: Candidates) -> tuple[Candidates, Model]:
-        """Candidates best first by the scorer; in recall order where it failed or was late."""
+        """Candidates best first by the scorer; in the order they came where it failed or was late."""
         began = self.clock()
         count = len(candidates)
         if count == 0:
             self.trace.record("ranking", began, 0, 0, outcome="skipped", detail="no candidates")
             return candidates, NO_MODEL
-        until = min(began + ranking.timeout_ms / 1000.0, self.cutoffs.ranking)
-        if until <= began:
-            self._failed("ranking", began, count, "skipped", "no time left")
-            return candidates, NO_MODEL
-        scoring = self._guarded("ranking", began, count, lambda: ranking.scorer.score(self.query, candidates))
-        (task,) = await run_until([scoring], [until], self.clock)
-        if task is None:
-            self._failed("ranking", began, count, "timeout", "its deadline passed")
-            return candidates, NO_MODEL
-        scores = task.result()
+        scores = await self._scores("ranking", ranking, candidates, self.cutoffs.ranking, began)
         if scores is None:
             return candidates, NO_MODEL
         with bugs_of("ranking"):
-            check_scores(scores, count)
             model = ranking.scorer.model(self.query)
-        order = np.argsort(-scores, kind="stable")
-        unscored_count = int(np.count_nonzero(np.isnan(scores)))
-        self.trace.record(
-            "ranking", began, count, count, detail=f"{unscored_count} scores NaN" if unscored_count else ""
+        ranked = candidates.with_score(scores.values).take(scores.order())
+        self._scored("ranking", began, scores, count)
+        return ranked, model
+
+    async def _scores(
+        self, stage: str, ranking: Ranking[Q], candidates: Candidates, cutoff: float, began: float
+    ) -> Scores | None:
+        """Scores of some of the candidates at least; None, which is recorded, where none came in time."""
+        count = len(candidates)
+        until = min(began + ranking.timeout_ms / 1000.0, cutoff)
+        if until <= began:
+            self._failed(stage, began, count, Outage("skipped", "no time left"))
+            return None
+        scores = await score_in_parts(
+            stage, ranking.scorer, ranking.split, self.query, candidates, until, self.clock
         )
-        return candidates.with_score(scores).take(order), model
+        if scores.lost:
+            self._failed(stage, began, count, Outage(scores.outcome, scores.detail))
+            return None
+        return scores
+
+    def _scored(
+        self,
+        stage: str,
+        began: float,
+        scores: Scores,
+        count_out: int,
+        removed: dict[str, int] | None = None,
+    ) -> None:
+        self.trace.record(stage, began, scores.values.size, count_out, removed, scores.outcome, scores.detail)
+        if scores.outages:
+            self.trace.degrade(f"{stage}:partial")
 
     def rerank(self, reranker: Reranker[Q], candidates: Candidates) -> Candidates:
         """Candidates in the order `reranker` gives them; unchanged where its dependency failed."""
@@ -236,7 +259,7 @@ class Request(Generic[Q]):
                 positions = reranker.order(self.query, candidates, self.page_size)
                 check_order(positions, len(candidates), self.page_size)
         except OUTAGES as error:
-            self._failed(name, began, len(candidates), "failed", str(error))
+            self._failed(name, began, len(candidates), Outage("failed", str(error)))
             return candidates
         self.trace.record(name, began, len(candidates), positions.size)
         return candidates.take(positions)
@@ -245,53 +268,13 @@ class Request(Generic[Q]):
         self, stage: str, began: float, count_in: int, work: Callable[[], Awaitable[T]]
     ) -> T | None:
         """The result of `work`; None where its dependency failed, which is recorded."""
-        outcome: Outcome = "failed"
-        try:
-            with bugs_of(stage, apart_from=OUTAGES):
-                result = await work()
-                if is_left_behind():
-                    raise asyncio.CancelledError
-                return result
-        except TimeoutError as error:
-            outcome, detail = "timeout", str(error) or "a dependency timed out"
-        except DependencyError as error:
-            detail = str(error)
-        except asyncio.CancelledError:
-            # A client library cancels its own call where its connection is closed; only a cancellation
-            # aimed at this task may end it.
-            detail = "its call was cancelled from within"
-        if is_left_behind():
-            raise asyncio.CancelledError
-        self._failed(stage, began, count_in, outcome, detail)
-        return None
+        result = await attempt(stage, work)
+        if isinstance(result, Outage):
+            self._failed(stage, began, count_in, result)
+            return None
+        return result
 
-    def _failed(self, stage: str, began: float, count_in: int, outcome: Outcome, detail: str) -> None:
+    def _failed(self, stage: str, began: float, count_in: int, outage: Outage) -> None:
         kept = 0 if stage.startswith(("channel:", "backfill:")) else count_in
-        self.trace.record(stage, began, count_in, kept, outcome=outcome, detail=detail)
+        self.trace.record(stage, began, count_in, kept, outcome=outage.outcome, detail=outage.detail)
         self.trace.degrade(stage.replace("backfill:", "channel:"))
-
-
-def is_left_behind() -> bool:
-    """Whether somebody has cancelled the running task."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-class bugs_of:
-    """Turns what its block raises into a bug of `stage`, the kinds in `apart_from` excepted."""
-
-    __slots__ = ("apart_from", "stage")
-
-    def __init__(self, stage: str, apart_from: tuple[type[Exception], ...] = ()) -> None:
-        self.stage = stage
-        self.apart_from = apart_from
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> Literal[False]:
-        if isinstance(error, Exception) and not isinstance(error, (StageBug, *self.apart_from)):
-            raise StageBug(self.stage, error) from error
-        return False

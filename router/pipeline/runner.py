@@ -12,6 +12,7 @@ from router.pipeline.candidates import MAX_CHANNELS, Candidates
 from router.pipeline.deadlines import Division
 from router.pipeline.metrics import NoMetrics, StageMetrics
 from router.pipeline.request import Request
+from router.pipeline.scoring import WHOLE, Split
 from router.pipeline.stages import Channel, Filter, Fusion, Model, Reranker, Scorer, StageBug
 from router.pipeline.trace import Clock, StageRecord, Trace
 
@@ -44,10 +45,24 @@ class Backfill(Generic[Q]):
 
 @dataclass(frozen=True, slots=True)
 class Ranking(Generic[Q]):
-    """The scorer and the milliseconds it may take, within what the request has left."""
+    """A scorer, the milliseconds it may take, within what the request has left, and into how many calls
+    its candidates are split.
+    """
 
     scorer: Scorer[Q]
     timeout_ms: float
+    split: Split = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Prerank(Generic[Q]):
+    """A light ranking that narrows many candidates to those that are ranked.
+
+    candidates  most candidates it is given
+    """
+
+    ranking: Ranking[Q]
+    candidates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +70,8 @@ class Page:
     """The answer to one request.
 
     items     in page order, at most page_size
-    degraded  what did not take part: "channel:mind", "filter:adult", "ranking", "rerank:scatter"
+    degraded  what did not take part: "channel:mind", "filter:adult", "prerank", "ranking", "rerank:scatter";
+              "prerank:partial" or "ranking:partial" where some candidates could not be scored
     trace     one record per stage, in the order they began
     model     name and version of the model that scored the items; both empty where none did
     """
@@ -68,17 +84,19 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline(Generic[Q]):
-    """Channels → fusion → filters → ranking → rerank, for queries of type Q.
+    """Channels → fusion → filters → prerank → ranking → rerank, for queries of type Q.
 
     name        as metrics call it (a scene)
     channels    asked concurrently; channel i sets bit i of `Candidates.channels`
     fusion      joins their answers
     filters     in this order, cheap before dear
+    prerank     None: the first `candidates` in recall order are ranked
     ranking     None: recall order is page order
     rerankers   in this order
     backfill    None: a page stays short where the filters leave too little
     candidates  most candidates ranked (or one page, where that is more)
-    oversample  fusion hands the filters this many times `candidates`, so that they leave enough
+    oversample  fusion hands the filters this many times `candidates`, or those of `prerank`, so that they
+                leave enough
     division    of the caller's time among the stages
     metrics     observes every run
     """
@@ -87,6 +105,7 @@ class Pipeline(Generic[Q]):
     channels: tuple[ChannelSlot[Q], ...]
     fusion: Fusion
     filters: tuple[Filter[Q], ...] = ()
+    prerank: Prerank[Q] | None = None
     ranking: Ranking[Q] | None = None
     rerankers: tuple[Reranker[Q], ...] = ()
     backfill: Backfill[Q] | None = None

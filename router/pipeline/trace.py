@@ -9,21 +9,22 @@ from typing import Literal
 Clock = Callable[[], float]
 """Seconds on a clock that never goes back, such as `time.monotonic`."""
 
-Outcome = Literal["ok", "timeout", "failed", "skipped"]
+Outcome = Literal["ok", "partial", "timeout", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
     """One stage of one request.
 
-    stage       kind and name: "channel:hot", "fusion", "filter:adult", "limit", "backfill:hot", "ranking",
-                "rerank:scatter"
+    stage       kind and name: "channel:hot", "fusion", "filter:adult", "limit", "backfill:hot", "prerank",
+                "ranking", "rerank:scatter"
     count_in    candidates it was given (a channel: how many it was asked for)
     count_out   candidates it handed on
     removed     candidates removed, by reason
     start_ms    milliseconds from the request's arrival to the stage's begin
     elapsed_ms  milliseconds the stage took
-    outcome     "ok"; "timeout": its deadline passed; "failed": a dependency did, or a bug; "skipped"
+    outcome     "ok"; "partial": some candidates could not be scored; "timeout": its deadline passed;
+                "failed": a dependency did, or a bug; "skipped"
     detail      what went wrong, where something did
     """
 
