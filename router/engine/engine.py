@@ -12,6 +12,7 @@ from recall.settings import RecallSettings, TriggerSettings
 from router.filters.excluded import ExcludedSettings
 from router.pipeline.metrics import StageMetrics
 from router.pipeline.runner import Pipeline
+from router.pipeline.scoring import WHOLE, Split
 from router.pipeline.stages import Scorer
 from router.scenes.assemble import assemble
 from router.scenes.load import Scenes
@@ -54,6 +55,8 @@ class EngineBuilder:
     scorers: Mapping[str, Scorer[Query]]
     """By model name."""
     metrics: StageMetrics
+    split: Split = WHOLE
+    """How ranked candidates are dealt to several calls."""
 
     def build(self, snapshot: Snapshot, scenes: Scenes) -> Engine:
         """The engine of a snapshot; may take seconds, so run it off the event loop.
@@ -83,7 +86,13 @@ class EngineBuilder:
     ) -> dict[str, Pipeline[Query]]:
         return {
             name: assemble(
-                name, _never_showing_excluded(scene), channels, catalogue, self.scorers, self.metrics
+                name,
+                _never_showing_excluded(scene),
+                channels,
+                catalogue,
+                self.scorers,
+                self.metrics,
+                self.split,
             )
             for name, scene in scenes.by_name.items()
         }

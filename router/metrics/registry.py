@@ -52,7 +52,11 @@ class RouterMetrics:
             "stage_seconds", "Seconds a stage took.", STAGE_BUCKETS, "scene", "stage"
         )
         self.stage_outcomes = self._counts(
-            "stage_outcomes", "Stages by outcome: ok, timeout, failed, skipped.", "scene", "stage", "outcome"
+            "stage_outcomes",
+            "Stages by outcome: ok, partial, timeout, failed, skipped.",
+            "scene",
+            "stage",
+            "outcome",
         )
         self.candidates_in = self._counts(
             "stage_candidates_in", "Candidates given to a stage.", "scene", "stage"
@@ -68,6 +72,13 @@ class RouterMetrics:
         )
         self.slots_wanted = self._counts("page_slots_wanted", "Items asked for.", "scene")
         self.slots_filled = self._counts("page_slots_filled", "Items answered.", "scene")
+
+        self.circuits = self._counts(
+            "model_circuit_events",
+            "What became of calls to a model that hangs: opened, refused (one each), closed.",
+            "model",
+            "event",
+        )
 
         self.side_effects = self._counts(
             "side_effects", "Side effects by outcome: ok, timeout, failed, dropped.", "name", "outcome"
@@ -131,6 +142,10 @@ class RouterMetrics:
         """One request was answered; `scene` is "" where it is not a configured one, `code` a gRPC name."""
         self.requests[method, scene, code].inc()
         self.request_seconds[method, scene].observe(seconds)
+
+    def observe_circuit(self, model: str, event: str) -> None:
+        """A circuit of `model` opened or closed, or refused a call; `event` as `circuit_breaker.Event`."""
+        self.circuits[model, event].inc()
 
     def observe_events(self, accepted: int, unknown_items: int, refused_fields: list[str]) -> None:
         """One ReportEvents was answered; `refused_fields` has the field at fault of each refused event."""

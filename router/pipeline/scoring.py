@@ -99,7 +99,8 @@ class Scores(NamedTuple):
             said += [
                 f"part {part + 1} of {self.parts}: {outage.detail}" for part, outage in self.outages.items()
             ]
-        if nan := int(np.count_nonzero(np.isnan(self.values[self.scored]))):
+        known = self.values[self.scored] if self.outages else self.values
+        if nan := int(np.count_nonzero(np.isnan(known))):
             said.append(f"{nan} scores NaN")
         return "; ".join(said)
 

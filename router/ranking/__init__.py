@@ -1,1 +1,1 @@
-"""Ranking on Triton: the scorer, and the shopper's interests for recall."""
+"""Models on Triton: the scorer of ranking and prerank, and the shopper's interests for recall."""

@@ -3,6 +3,34 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class BreakerSettings(BaseModel):
+    """When a model that no longer answers is not waited for any more."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    timeouts: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="Unanswered calls of a model version in a row after which further calls fail at once; "
+        "0: every call is waited for.",
+    )
+    window_s: float = Field(
+        default=10.0, gt=0, description="Seconds within which those calls must have gone unanswered."
+    )
+    patience_ms: float = Field(
+        default=25.0,
+        ge=0,
+        description="Milliseconds for which a call must have been waited for to count as unanswered; less "
+        "than any stage's timeout.",
+    )
+    open_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds for which calls fail at once; then one at a time tries whether it is answered.",
+    )
+
+
 class RankingSettings(BaseModel):
     """Where Triton is and how long its answers may take."""
 
@@ -14,11 +42,16 @@ class RankingSettings(BaseModel):
         description="host:port of Triton's gRPC; a target such as dns:///triton:8001 spreads over a fleet.",
     )
     model: str = Field(default="bst", min_length=1, description="Model that scores candidates.")
+    prerank_model: str = Field(
+        default="prerank",
+        min_length=1,
+        description="Model that narrows candidates, in scenes that have a prerank stage.",
+    )
     interest_model: str = Field(
         default="mind", min_length=1, description="Model that turns a history into interests."
     )
     score_timeout_ms: float = Field(
-        default=200.0, gt=0, description="Longest wait for the scores of one request, milliseconds."
+        default=200.0, gt=0, description="Longest wait for the scores of one call, milliseconds."
     )
     interests_timeout_ms: float = Field(
         default=100.0, gt=0, description="Longest wait for one shopper's interests, milliseconds."
@@ -27,4 +60,16 @@ class RankingSettings(BaseModel):
         default=200,
         ge=10,
         description="Longest pause between two attempts to reach a Triton that is down, milliseconds.",
+    )
+    part_size: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Candidates above which a request is scored by several calls at once, in equal parts of "
+        "at most this many as far as `max_parts` allows; 0: always by one call. Worth it where the model has "
+        "as many instances, each on a core of its own.",
+    )
+    max_parts: int = Field(default=4, ge=1, le=64, description="Most calls that score one request; no unit.")
+    breaker: BreakerSettings = Field(
+        default_factory=BreakerSettings, description="When a model that hangs is not waited for."
     )

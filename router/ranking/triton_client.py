@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from router.pipeline.stages import DependencyError
+from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import RankingSettings
 
 _LARGEST_MESSAGE = 64 * 1024 * 1024
@@ -23,11 +24,13 @@ class TritonClient:
 
     The channel belongs to the event loop of the first call. A server that is down is noticed at once and
     found again by itself: no call waits for a connection, and the channel keeps trying in the background of
-    later calls.
+    later calls. One that hangs is not waited for by every call: see `circuit_breaker`.
     """
 
-    def __init__(self, settings: RankingSettings) -> None:
+    def __init__(self, settings: RankingSettings, breaker: CircuitBreaker | None = None) -> None:
+        """`breaker`: by default one by the settings, which reports to nobody."""
         self.url = settings.url
+        self._breaker = breaker or CircuitBreaker(settings.breaker)
         self._reconnect_ms = settings.reconnect_ms
         self._channel: aio.Channel | None = None
         self._stub: service_pb2_grpc.GRPCInferenceServiceStub | None = None
@@ -43,13 +46,15 @@ class TritonClient:
         """The named float32 output of one version of a model, for int32 inputs of any shapes.
 
         Raises DependencyError naming the model, its version and Triton's reason: not reachable, no answer
-        within `timeout_s` seconds, version not served, model failed, or an answer that is not float32.
+        within `timeout_s` seconds, not asked because it went unanswered before, version not served, model
+        failed, or an answer that is not float32.
         """
         request = infer_request(model, version, inputs, output)
-        try:
-            response = await self._connected().ModelInfer(request, timeout=timeout_s)
-        except aio.AioRpcError as error:
-            raise DependencyError(self._failure(error, model, version, timeout_s)) from error
+        with self._breaker.call(model, version):
+            try:
+                response = await self._connected().ModelInfer(request, timeout=timeout_s)
+            except aio.AioRpcError as error:
+                raise self._failure(error, model, version, timeout_s) from error
         return self._output(response, output)
 
     async def close(self) -> None:
@@ -64,18 +69,18 @@ class TritonClient:
             self._stub = service_pb2_grpc.GRPCInferenceServiceStub(self._channel)
         return self._stub
 
-    def _failure(self, error: aio.AioRpcError, model: str, version: str, timeout_s: float) -> str:
+    def _failure(self, error: aio.AioRpcError, model: str, version: str, timeout_s: float) -> DependencyError:
         what = f"{model} version {version} on Triton at {self.url}"
         reason = " ".join((error.details() or "").split())
         match error.code():
-            case grpc.StatusCode.UNAVAILABLE:
-                return f"{what} is not reachable: {reason}"
             case grpc.StatusCode.DEADLINE_EXCEEDED:
-                return f"{what} did not answer within {timeout_s * 1000:.0f} ms"
+                return NoAnswer(f"{what} did not answer within {timeout_s * 1000:.0f} ms")
+            case grpc.StatusCode.UNAVAILABLE:
+                return DependencyError(f"{what} is not reachable: {reason}")
             case grpc.StatusCode.NOT_FOUND:
-                return f"{what} is not served: {reason}"
+                return DependencyError(f"{what} is not served: {reason}")
             case code:
-                return f"{what} failed with {code.name}: {reason}"
+                return DependencyError(f"{what} failed with {code.name}: {reason}")
 
     def _output(self, response: service_pb2.ModelInferResponse, output: str) -> NDArray[np.float32]:
         what = f"{response.model_name} version {response.model_version} on Triton at {self.url}"

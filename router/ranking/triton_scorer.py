@@ -1,4 +1,4 @@
-"""Scoring candidates by BST on Triton."""
+"""Scoring candidates by a model on Triton: BST for ranking, a lighter one for prerank."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,14 @@ from router.ranking.triton_client import TritonClient
 
 
 class TritonScorer:
-    """The pipeline's Scorer: one call per request, the history once for all candidates."""
+    """The pipeline's Scorer: one call per candidate list, the history once for all its candidates.
 
-    def __init__(self, client: TritonClient, settings: RankingSettings) -> None:
+    model  scores by the inputs and the output of `bst`; by default the settings' ranking model
+    """
+
+    def __init__(self, client: TritonClient, settings: RankingSettings, model: str | None = None) -> None:
         self._client = client
-        self._model = settings.model
+        self._model = model or settings.model
         self._timeout_s = settings.score_timeout_ms / 1000
 
     def model(self, query: Query) -> Model:

@@ -12,7 +12,8 @@ from router.filters.registry import FILTERS
 from router.fusion.quota import QuotaFusion
 from router.pipeline.deadlines import Division
 from router.pipeline.metrics import NoMetrics, StageMetrics
-from router.pipeline.runner import Backfill, ChannelSlot, Pipeline, Ranking
+from router.pipeline.runner import Backfill, ChannelSlot, Pipeline, Prerank, Ranking
+from router.pipeline.scoring import WHOLE, Split
 from router.pipeline.stages import Channel, Scorer
 from router.rerank.registry import RERANKERS
 from router.scenes.problems import SettingsError
@@ -29,14 +30,16 @@ def assemble(
     catalogue: Catalogue,
     scorers: Mapping[str, Scorer[Query]],
     metrics: StageMetrics | None = None,
+    split: Split = WHOLE,
 ) -> Pipeline[Query]:
     """The pipeline of the scene `name`.
 
     channels  live channels by name; one that the scene names and the snapshot lacks is left out, with a
               warning, and its share goes to the others
     scorers   live scorers by model name
+    split     how the ranked candidates are dealt to several calls
 
-    Raises `SettingsError` where none of the scene's channels is live, or its backfill channel or scorer
+    Raises `SettingsError` where none of the scene's channels is live, or its backfill channel or a scorer
     is not.
     """
     live = {channel: part for channel, part in scene.channels.items() if channel in channels}
@@ -53,25 +56,42 @@ def assemble(
         ),
         fusion=QuotaFusion(shares),
         filters=tuple(FILTERS[key].build(catalogue, settings) for key, settings in scene.filters.items()),
-        ranking=_ranking(name, scene, scorers),
+        prerank=_prerank(name, scene, scorers),
+        ranking=_ranking(name, scene, scorers, split),
         rerankers=tuple(RERANKERS[key].build(catalogue, settings) for key, settings in scene.rerank.items()),
         backfill=_backfill(name, scene, channels),
         candidates=scene.candidates,
         oversample=scene.oversample,
         division=Division(
-            scene.deadline.reserve_ms, scene.deadline.recall_share, scene.deadline.rerank_share
+            scene.deadline.reserve_ms,
+            scene.deadline.recall_share,
+            scene.deadline.rerank_share,
+            scene.deadline.prerank_share,
         ),
         metrics=metrics or NoMetrics(),
     )
 
 
-def _ranking(name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]]) -> Ranking[Query] | None:
+def _ranking(
+    name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]], split: Split
+) -> Ranking[Query] | None:
     if not scene.ranking.enabled:
         return None
-    scorer = scorers.get(scene.ranking.model)
-    if scorer is None:
-        raise _refused(f"scenes.{name}.ranking.model", f"the model {scene.ranking.model} is not", scorers)
-    return Ranking(scorer, scene.ranking.timeout_ms)
+    scorer = _scorer(f"scenes.{name}.ranking.model", scene.ranking.model, scorers)
+    return Ranking(scorer, scene.ranking.timeout_ms, split)
+
+
+def _prerank(name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]]) -> Prerank[Query] | None:
+    if scene.prerank is None:
+        return None
+    scorer = _scorer(f"scenes.{name}.prerank.model", scene.prerank.model, scorers)
+    return Prerank(Ranking(scorer, scene.prerank.timeout_ms), scene.prerank.candidates)
+
+
+def _scorer(key: str, model: str, scorers: Mapping[str, Scorer[Query]]) -> Scorer[Query]:
+    if model not in scorers:
+        raise _refused(key, f"the model {model} is not", scorers)
+    return scorers[model]
 
 
 def _backfill(

@@ -29,6 +29,7 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
         },
         "filters": [_component(stage.name, scene.filters) for stage in pipeline.filters],
         "backfill": scene.backfill.model_dump(mode="json") if scene.backfill else None,
+        "prerank": scene.prerank.model_dump(mode="json") if scene.prerank else None,
         "ranking": scene.ranking.model_dump(mode="json") if pipeline.ranking else None,
         "rerank": [_component(stage.name, scene.rerank) for stage in pipeline.rerankers],
         "page": scene.page.model_dump(mode="json"),

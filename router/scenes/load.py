@@ -64,7 +64,7 @@ def load_scenes(
     known_channels   channel names that may be used
     known_filters    settings model by filter name
     known_rerankers  settings model by reranker name
-    known_models     ranking models that may be used; None = any
+    known_models     models that may score, in ranking and in prerank; None = any
 
     Raises `SettingsError` naming every key that is wrong by its dotted path, and OSError where the file
     cannot be read.
@@ -185,13 +185,16 @@ class _Scene:
     def check_names(
         self, settings: SceneSettings, channels: Collection[str], models: Collection[str] | None
     ) -> None:
-        """Checks that the backfill channel and the model that the scene names exist."""
+        """Checks that the backfill channel and the models that the scene names exist."""
         if settings.backfill is not None and settings.backfill.channel not in channels:
             name = settings.backfill.channel
             self.problem(("backfill", "channel"), problems.unknown(f"channel {name}", name, channels))
         if models is not None and settings.ranking.enabled and settings.ranking.model not in models:
             name = settings.ranking.model
             self.problem(("ranking", "model"), problems.unknown(f"model {name}", name, models))
+        if models is not None and settings.prerank is not None and settings.prerank.model not in models:
+            name = settings.prerank.model
+            self.problem(("prerank", "model"), problems.unknown(f"model {name}", name, models))
 
     def problem(self, path: tuple[str, ...], expected: str) -> None:
         """Notes what is wrong at `path` of this scene."""

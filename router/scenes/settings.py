@@ -47,6 +47,28 @@ class BackfillSettings(BaseModel):
     limit: int = Field(default=2000, ge=1, le=100_000, description="Most items it is ever asked for.")
 
 
+class PrerankSettings(BaseModel):
+    """The light model that narrows many candidates to those that are ranked."""
+
+    model_config = STRICT
+
+    candidates: int = Field(
+        default=3000,
+        ge=1,
+        le=50_000,
+        description="Most candidates it is given; not below the scene's `candidates`, to which it narrows "
+        "them.",
+    )
+    model: str = Field(default="prerank", description="Model on Triton that scores them.")
+    timeout_ms: float = Field(
+        default=30.0,
+        gt=0,
+        le=10_000,
+        description="Milliseconds after which the first in recall order are ranked, within what the request "
+        "has left.",
+    )
+
+
 class RankingSettings(BaseModel):
     """The model that orders the candidates."""
 
@@ -106,6 +128,12 @@ class DeadlineSettings(BaseModel):
     recall_share: float = Field(
         default=0.5, gt=0, le=1, description="Part of the time after which no channel is waited for."
     )
+    prerank_share: float = Field(
+        default=0.15,
+        ge=0,
+        le=1,
+        description="Part of the time, after recall's, within which candidates are narrowed by prerank.",
+    )
     rerank_share: float = Field(
         default=0.1, ge=0, lt=1, description="Part of the time kept for arranging the page after ranking."
     )
@@ -143,12 +171,36 @@ class SceneSettings(BaseModel):
     backfill: BackfillSettings | None = Field(
         default=None, description="Fills a page that the filters leave short; null = it stays short."
     )
+    prerank: PrerankSettings | None = Field(
+        default=None,
+        description="Narrows what the filters leave to the `candidates` that are ranked; null = the first in "
+        "recall order are ranked.",
+    )
     ranking: RankingSettings = Field(default=RankingSettings(), description="The model that scores.")
     rerank: dict[str, SerializeAsAny[BaseModel]] = Field(
         default={}, description="Rerankers by name with their settings, in this order."
     )
     page: PageSettings = Field(default=PageSettings(), description="Number of items in an answer.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="Time an answer may take.")
+
+    @model_validator(mode="after")
+    def _prerank_narrows(self) -> SceneSettings:
+        if self.prerank is None:
+            return self
+        if self.prerank.candidates < self.candidates:
+            raise ValueError(
+                f"prerank.candidates ({self.prerank.candidates}) must be at least candidates"
+                f" ({self.candidates}), to which prerank narrows them"
+            )
+        if not self.ranking.enabled:
+            raise ValueError("prerank narrows what ranking scores, and ranking.enabled is false")
+        time = self.deadline
+        if time.recall_share + time.prerank_share + time.rerank_share > 1:
+            raise ValueError(
+                "deadline.recall_share, prerank_share and rerank_share must sum to at most 1 where there is a"
+                f" prerank, got {time.recall_share} + {time.prerank_share} + {time.rerank_share}"
+            )
+        return self
 
     @field_validator("channels")
     @classmethod

@@ -25,7 +25,9 @@ from router.engine.warm_up import warm_up
 from router.metrics.registry import RouterMetrics, open_metrics
 from router.metrics.stage_metrics import PrometheusStageMetrics
 from router.metrics.state_metrics import StateMetrics
+from router.pipeline.scoring import Split
 from router.pipeline.side_effects import SideEffects
+from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.interests import TritonInterests
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
@@ -94,12 +96,15 @@ async def start_service(settings: RouterSettings) -> RunningService:
     `StateError` or `OSError` where nothing could be served at all.
     """
     metrics = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else RouterMetrics()
-    triton = TritonClient(settings.ranking)
+    ranking = settings.ranking
+    breaker = CircuitBreaker(ranking.breaker, report=metrics.observe_circuit)
+    triton = TritonClient(ranking, breaker)
     builder = EngineBuilder(
         recall=settings.recall,
-        services=Services(TritonInterests(triton, settings.ranking).embed_history),
-        scorers={settings.ranking.model: TritonScorer(triton, settings.ranking)},
+        services=Services(TritonInterests(triton, ranking).embed_history),
+        scorers={model: TritonScorer(triton, ranking, model) for model in scoring_models(settings)},
         metrics=PrometheusStageMetrics(metrics),
+        split=Split(ranking.part_size, ranking.max_parts),
     )
     scenes = read_scenes_of(settings, settings.scenes.read_bytes())
     snapshots = SnapshotStore(settings.snapshots.folder)
@@ -145,8 +150,13 @@ async def start_service(settings: RouterSettings) -> RunningService:
 def read_scenes_of(settings: RouterSettings, content: bytes) -> Scenes:
     """The scenes in the file's `content`; `SettingsError` naming every key that is wrong."""
     return read_scenes(
-        content, str(settings.scenes), known_channels=CHANNELS, known_models=[settings.ranking.model]
+        content, str(settings.scenes), known_channels=CHANNELS, known_models=scoring_models(settings)
     )
+
+
+def scoring_models(settings: RouterSettings) -> list[str]:
+    """Models that a scene's ranking and prerank may name."""
+    return [settings.ranking.model, settings.ranking.prerank_model]
 
 
 def _snapshot_watch(
