@@ -28,7 +28,7 @@ class Timings:
         return float(np.percentile(self.seconds, 99))
 
     def times_faster(self, peer: Timings) -> float:
-        """How many times faster than `peer`, measured in the same rounds: the median of the rounds' ratios."""
+        """How many times faster than `peer`, by the median of the rounds' ratios."""
         return float(np.median(np.median(peer.seconds, axis=1) / np.median(self.seconds, axis=1)))
 
 
