@@ -79,7 +79,7 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
     ) -> recommend_pb2.RecommendResponse:
         """The page of the best scored candidates."""
         scene = self._scenes[request.scene]
-        query = self._query(request)
+        query = await self._query(request)
         recalled = await asyncio.gather(
             *(self._channels[name].recall(query, channel.k) for name, channel in scene.channels.items())
         )
@@ -101,8 +101,8 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
             ]
         )
 
-    def _query(self, request: recommend_pb2.RecommendRequest) -> Query:
-        shopper = read_shopper(self._store, self._catalogue, request.user_id, request.context.city)
+    async def _query(self, request: recommend_pb2.RecommendRequest) -> Query:
+        shopper = await read_shopper(self._store, self._catalogue, request.user_id, request.context.city)
         now = int(time.time())
         triggers, weights = select_triggers(
             shopper.history_items,

@@ -128,7 +128,7 @@ class RecommendationService:
         self, engine: Engine, asked: Asked, call: Call
     ) -> list[recommend_pb2.RecommendResponse]:
         now = int(self._wall_clock())
-        shopper = read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
+        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
         queries = [build_query(engine, shopper, asked, scene.scene, anchor, now) for scene in asked.scenes]
         pages = await asyncio.gather(

@@ -37,9 +37,9 @@ class Shopper:
     """("state",) where the store failed and the shopper is answered as one never seen."""
 
 
-def read_shopper(store: StateStore, catalogue: Catalogue, user_id: str, city: str) -> Shopper:
+async def read_shopper(store: StateStore, catalogue: Catalogue, user_id: str, city: str) -> Shopper:
     """The shopper `user_id`; empty = anonymous. `city`, where given, stands in for the profile's."""
-    state, degraded = _read_state(store, user_id)
+    state, degraded = await _read_state(store, user_id)
     profile = {**state.profile, "city": city} if city else state.profile
     behaviours, purchases = state.behaviours, state.purchases
     behaved = catalogue.dense_from_keys(behaviours.items)
@@ -59,11 +59,11 @@ def read_shopper(store: StateStore, catalogue: Catalogue, user_id: str, city: st
     )
 
 
-def _read_state(store: StateStore, user_id: str) -> tuple[UserState, tuple[str, ...]]:
+async def _read_state(store: StateStore, user_id: str) -> tuple[UserState, tuple[str, ...]]:
     if not user_id:
         return EMPTY_STATE, ()
     try:
-        return store.read(user_id), ()
+        return await store.read(user_id), ()
     except StateError as error:
         logger.warning("a shopper is answered as one never seen: %s", error)
         return EMPTY_STATE, (STATE_DEGRADED,)

@@ -1,6 +1,6 @@
 """User state and the event log, behind one interface chosen by URL."""
 
-from router.state.errors import StateError, StateOverloaded
+from router.state.errors import StateError, StateOverloaded, StateUnavailable
 from router.state.event_batch import EventBatch
 from router.state.event_log import LoggedEvent
 from router.state.registry import open_state
@@ -17,6 +17,7 @@ __all__ = [
     "StateOverloaded",
     "StateSettings",
     "StateStore",
+    "StateUnavailable",
     "StoreStatus",
     "TimedItems",
     "UserState",

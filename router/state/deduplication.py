@@ -6,10 +6,10 @@ database's order and are removed from there in steps.
 """
 
 import struct
-from hashlib import blake2b
 
 import lmdb
 
+from router.state.arrivals import event_digest
 from router.state.lmdb_environment import Database
 
 _DAY = struct.Struct(">I")
@@ -25,7 +25,7 @@ class Deduplication:
 
     def is_new(self, transaction: lmdb.Transaction, user_hash: bytes, event_id: str, now_s: int) -> bool:
         """Whether the event was not seen in the window; notes it where it was not."""
-        suffix = user_hash + blake2b(event_id.encode(), digest_size=16).digest()
+        suffix = user_hash + event_digest(event_id)
         today = now_s // _DAY_S
         for day in range(today - self._days, today):
             if transaction.get(_DAY.pack(max(day, 0)) + suffix, db=self._seen) is not None:

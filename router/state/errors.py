@@ -5,6 +5,10 @@ class StateError(Exception):
     """The store cannot answer: a corrupt record, a full or unreadable environment, a bad URL."""
 
 
+class StateUnavailable(StateError):
+    """The store could not be reached or did not answer in time; every other caller fares alike."""
+
+
 class StateOverloaded(Exception):
     """The queue of writes is full; nothing of the batch was stored. `retry_after_s` is in seconds."""
 

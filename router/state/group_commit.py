@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from router.state.errors import StateUnavailable
+
 Batch = TypeVar("Batch")
 Note = TypeVar("Note")
 
@@ -49,7 +51,8 @@ class GroupCommit(Generic[Batch, Note]):
     """Queues of batches, which callers wait for, and of notes, which nobody waits for.
 
     `commit(batches, notes)` stores a group and returns when it is durable, or raises and has stored nothing.
-    Where a group of several batches fails, each is tried by itself, so that one cannot fail another.
+    Where a group of several batches fails, each is tried by itself, so that one cannot fail another; but a
+    `StateUnavailable` fails the whole group, which would only wait for the same silence once per batch.
     `idle()` is called from the writer thread about every `idle_s` seconds.
     """
 
@@ -176,7 +179,12 @@ class GroupCommit(Generic[Batch, Note]):
             settled = [(pending, None) for pending in batches]
             self.groups += 1
         except Exception as error:
-            if len(batches) + bool(notes) == 1 and batches:
+            if isinstance(error, StateUnavailable):
+                settled = [(pending, error) for pending in batches]
+                dropped = sum(size for _, size in notes)
+                if dropped:
+                    log.warning("dropped %d served items: %s", dropped, error)
+            elif len(batches) + bool(notes) == 1 and batches:
                 settled = [(batches[0], error)]
             else:
                 for pending in batches:

@@ -11,34 +11,29 @@ from functools import partial
 from pathlib import Path
 
 import lmdb
-import msgspec
 import numpy as np
 
+from router.state.arrivals import sort_arrivals, user_hash
 from router.state.deduplication import Deduplication
 from router.state.errors import StateError, StateOverloaded
 from router.state.event_batch import EventBatch
-from router.state.event_log import EventLog, LoggedEvent
+from router.state.event_log import LoggedEvent
 from router.state.group_commit import GroupCommit, QueueFull
 from router.state.lmdb_environment import LmdbEnvironment, get
+from router.state.lmdb_log import LmdbLog
+from router.state.lmdb_records import LmdbRecords
+from router.state.served_items import ServedItems
 from router.state.settings import StateSettings
 from router.state.store import StoreStatus
-from router.state.user_records import RECORD_DATABASES, UserRecords, user_hash
-from router.state.user_state import Behaviours, TimedItems, UserState
+from router.state.user_records import RECORDS, UserRecords
+from router.state.user_state import UserState
 
-_DATABASES = (*RECORD_DATABASES, b"log", b"seen", b"meta")
+_DATABASES = (*RECORDS, b"log", b"seen", b"meta")
 _FORMAT_KEY = b"format"
 _FORMAT = b"1"
 _LOG_CHUNK = 1_000
 _TRIM_STEP = 1_000
 _MERGE_STEP = 500
-
-
-class _ServedItems(msgspec.Struct, frozen=True):
-    """Items served to a user: keys uint64[n] at unix second `ts`."""
-
-    user_id: str
-    keys: np.ndarray
-    ts: int
 
 
 class LmdbStateStore:
@@ -61,9 +56,9 @@ class LmdbStateStore:
             sync=settings.sync,
         )
         databases = self._environment.databases
-        self._records = UserRecords(databases, settings, folder)
+        self._records = UserRecords(settings, str(folder))
         self._meta = databases[b"meta"]
-        self._log = EventLog(
+        self._log = LmdbLog(
             databases[b"log"],
             self._meta,
             max_events=settings.log_max_events,
@@ -77,7 +72,7 @@ class LmdbStateStore:
         except StateError:
             self._environment.close()
             raise
-        self._writer: GroupCommit[EventBatch, _ServedItems] = GroupCommit(
+        self._writer: GroupCommit[EventBatch, ServedItems] = GroupCommit(
             self._commit,
             self._clean_up,
             max_queued=settings.max_queued_events,
@@ -88,17 +83,20 @@ class LmdbStateStore:
 
     # Reads
 
-    def read(self, user_id: str) -> UserState:
-        """See `StateStore.read`."""
+    async def read(self, user_id: str) -> UserState:
+        """See `StateStore.read`; it never waits, so it costs its caller no turn of the event loop."""
         key = user_hash(user_id)
-        return self._environment.read(lambda transaction: self._records.read(transaction, key))
+        return self._environment.read(lambda transaction: self._records.read(self._open(transaction), key))
 
-    def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
-        """See `StateStore.read_many`."""
+    async def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
+        """See `StateStore.read_many`; it never waits."""
         keys = [user_hash(user_id) for user_id in user_ids]
-        return self._environment.read(
-            lambda transaction: [self._records.read(transaction, key) for key in keys]
-        )
+
+        def work(transaction: lmdb.Transaction) -> list[UserState]:
+            records = self._open(transaction)
+            return [self._records.read(records, key) for key in keys]
+
+        return self._environment.read(work)
 
     def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:
         """See `StateStore.read_log`."""
@@ -145,16 +143,19 @@ class LmdbStateStore:
     async def append_impressions(self, user_id: str, keys: np.ndarray, ts: int) -> None:
         """See `StateStore.append_impressions`."""
         if len(keys):
-            self._writer.note(_ServedItems(user_id, keys, ts), len(keys))
+            self._writer.note(ServedItems(user_id, keys, ts), len(keys))
 
     def put_profiles(self, profiles: Mapping[str, Mapping[str, str]], updated_at: int) -> int:
         """See `StateStore.put_profiles`."""
-        return self._environment.write(
-            lambda transaction: sum(
-                self._records.put_profile(transaction, user_hash(user_id), profile, updated_at)
+
+        def work(transaction: lmdb.Transaction) -> int:
+            records = self._open(transaction)
+            return sum(
+                self._records.put_profile(records, user_hash(user_id), profile, updated_at)
                 for user_id, profile in profiles.items()
             )
-        )
+
+        return self._environment.write(work)
 
     def merge(self, states: Sequence[tuple[str, UserState]], profiles_updated_at: int) -> None:
         """See `StateStore.merge`."""
@@ -162,15 +163,16 @@ class LmdbStateStore:
             step = states[start : start + _MERGE_STEP]
 
             def work(transaction: lmdb.Transaction, step: Sequence[tuple[str, UserState]] = step) -> None:
+                records = self._open(transaction)
                 for user_id, state in step:
-                    self._records.merge(transaction, user_hash(user_id), state, profiles_updated_at)
+                    self._records.merge(records, user_hash(user_id), state, profiles_updated_at)
 
             self._environment.write(work)
 
     def delete_user(self, user_id: str) -> bool:
         """See `StateStore.delete_user`."""
         key = user_hash(user_id)
-        return self._environment.write(lambda transaction: self._records.delete(transaction, key))
+        return self._environment.write(lambda transaction: self._records.delete(self._open(transaction), key))
 
     def set_marker(self, name: str, value: str) -> None:
         """See `StateStore.set_marker`."""
@@ -187,6 +189,9 @@ class LmdbStateStore:
 
     # Inside a transaction
 
+    def _open(self, transaction: lmdb.Transaction) -> LmdbRecords:
+        return LmdbRecords(transaction, self._environment.databases)
+
     def _check_format(self, transaction: lmdb.Transaction) -> None:
         found = get(transaction, _FORMAT_KEY, self._meta)
         if found is None:
@@ -197,57 +202,29 @@ class LmdbStateStore:
                 f"{_FORMAT!r}; open it with the program that wrote it, or name another folder in state.url"
             )
 
-    def _commit(self, batches: list[EventBatch], served: list[_ServedItems]) -> None:
+    def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> None:
         self._repeated += self._environment.write(
             lambda transaction: self._commit_group(transaction, batches, served)
         )
 
     def _commit_group(
-        self, transaction: lmdb.Transaction, batches: list[EventBatch], served: list[_ServedItems]
+        self, transaction: lmdb.Transaction, batches: list[EventBatch], served: list[ServedItems]
     ) -> int:
         """Stores events, then served items; returns how many events were repeats."""
         now = self._clock()
         now_s = int(now)
-        hashes: dict[str, bytes] = {}
-        arrivals: dict[bytes, list[int]] = {}
-        keys: list[np.ndarray] = []
-        events: list[np.ndarray] = []
-        ts: list[np.ndarray] = []
-        offset = 0
-        stored = 0
-        for batch in batches:
-            rows: list[int] = []
-            for row, (user_id, event_id) in enumerate(zip(batch.user_ids, batch.event_ids, strict=True)):
-                key = hashes.get(user_id)
-                if key is None:
-                    key = hashes[user_id] = user_hash(user_id)
-                if event_id and not self._seen.is_new(transaction, key, event_id, now_s):
-                    continue
-                rows.append(row)
-                arrivals.setdefault(key, []).append(offset + row)
+        arrivals = sort_arrivals(
+            batches, lambda key, event_id: self._seen.is_new(transaction, key, event_id, now_s)
+        )
+        for batch, rows in zip(batches, arrivals.rows, strict=True):
             self._log.append(transaction, batch, rows)
-            keys.append(batch.item_keys)
-            events.append(batch.events)
-            ts.append(batch.timestamps_ms // 1000)
-            offset += len(batch)
-            stored += len(rows)
-        if arrivals:
-            all_keys, all_events, all_ts = np.concatenate(keys), np.concatenate(events), np.concatenate(ts)
-            for key, positions in arrivals.items():
-                newest_first = positions[::-1]
-                self._records.add_events(
-                    transaction,
-                    key,
-                    Behaviours(all_keys[newest_first], all_events[newest_first], all_ts[newest_first]),
-                )
+        records = self._open(transaction)
+        for key, events in arrivals.by_user.items():
+            self._records.add_events(records, key, events)
         for note in served:
-            self._records.add_impressions(
-                transaction,
-                user_hash(note.user_id),
-                TimedItems(note.keys, np.full(len(note.keys), note.ts, dtype=np.int64)),
-            )
-        self._trim(transaction, now, _TRIM_STEP + 2 * stored)
-        return offset - stored
+            self._records.add_impressions(records, user_hash(note.user_id), note.rows())
+        self._trim(transaction, now, _TRIM_STEP + 2 * arrivals.stored)
+        return arrivals.repeated
 
     def _trim(self, transaction: lmdb.Transaction, now: float, limit: int) -> int:
         return self._log.trim(transaction, int(now * 1000), limit) + self._seen.trim(

@@ -17,7 +17,9 @@ class StoreStatus:
 
     `queued_events` and `queued_impressions` wait to be written; the others count since the store was
     opened by this process: `dropped_impressions` by overload or a failed write, `repeated_events` by a
-    known event_id, `write_groups` the transactions that carried events or impressions.
+    known event_id, `write_groups` the transactions that carried events or impressions, `failed_reads` the
+    reads that the store did not answer in time. `available` is whether its last answer was in time; a store
+    inside this process always is.
     """
 
     queued_events: int
@@ -25,25 +27,31 @@ class StoreStatus:
     dropped_impressions: int
     repeated_events: int
     write_groups: int
+    failed_reads: int = 0
+    available: bool = True
 
 
 class StateStore(Protocol):
-    """User state and the event log. Reads are synchronous and fast; writes of events are awaited.
+    """User state and the event log.
+
+    What a request needs (`read`, `append`, `append_impressions`) is awaited and never blocks the event loop
+    on a network; what programs beside it need (profiles, merging, the log, markers) is synchronous and may.
 
     Per user it keeps the newest behaviours, purchases and impressions by time of the event (of events at the
     same second, the later arrival counts as newer), each up to its bound. A read after an awaited `append`
     sees what was appended.
     """
 
-    def read(self, user_id: str) -> UserState:
+    async def read(self, user_id: str) -> UserState:
         """State of one user, empty where the user is unknown.
 
         Raises:
             StateError: a record of the user is corrupt.
+            StateUnavailable: the store did not answer in time (a StateError).
         """
         ...
 
-    def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
+    async def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
         """States of several users as of one moment, in the order asked; errors as in `read`."""
         ...
 
@@ -56,7 +64,9 @@ class StateStore(Protocol):
 
         Raises:
             StateOverloaded: the queue of writes is full; nothing was stored.
-            StateError: a user's record is corrupt, or the environment cannot take more; nothing was stored.
+            StateError: a user's record is corrupt, or the store cannot take more; nothing was stored.
+            StateUnavailable: the store did not confirm in time (a StateError); nothing was acknowledged, and
+                sending the events again with the same event ids stores each of them once.
         """
         ...
 

@@ -1,15 +1,11 @@
-"""The records of users inside an LMDB transaction: reading, adding events, merging the past."""
+"""The records of users inside a transaction of any store: reading, adding events, merging the past."""
 
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
-from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-import lmdb
 import msgspec
 
 from router.state.errors import StateError
-from router.state.lmdb_environment import Database, get
 from router.state.records import (
     RecordError,
     behaviours_not_in,
@@ -29,30 +25,43 @@ from snapshot.event_codes import IMPRESSION, PURCHASE
 
 Record = TypeVar("Record")
 
-RECORD_DATABASES = (b"behaviours", b"purchases", b"impressions", b"profiles")
+RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES = (
+    b"behaviours",
+    b"purchases",
+    b"impressions",
+    b"profiles",
+)
 
 
-def user_hash(user_id: str) -> bytes:
-    """16-byte BLAKE2b of a user id: the key of the user's records, named in errors as hexadecimal."""
-    return blake2b(user_id.encode(), digest_size=16).digest()
+class RecordTransaction(Protocol):
+    """Records by name (one of `RECORDS`) and user hash, inside one transaction of a store."""
+
+    def get(self, name: bytes, key: bytes) -> bytes | None:
+        """The record as it stands inside the transaction, None where there is none."""
+        ...
+
+    def put(self, name: bytes, key: bytes, record: bytes) -> None:
+        """Replaces a record."""
+        ...
+
+    def delete(self, name: bytes, key: bytes) -> bool:
+        """Removes a record; returns whether there was one."""
+        ...
 
 
 class UserRecords:
     """Reads and writes the four records of a user, each under the user's hash.
 
-    Every method raises StateError where a record it needs is corrupt.
+    `place` names the store in errors. Every method raises StateError where a record it needs is corrupt.
     """
 
-    def __init__(self, databases: Mapping[bytes, Database], settings: StateSettings, folder: Path) -> None:
-        self._behaviours, self._purchases, self._impressions, self._profiles = (
-            databases[name] for name in RECORD_DATABASES
-        )
+    def __init__(self, settings: StateSettings, place: str) -> None:
         self._settings = settings
-        self._folder = folder
+        self._place = place
 
-    def read(self, transaction: lmdb.Transaction, key: bytes) -> UserState:
+    def read(self, transaction: RecordTransaction, key: bytes) -> UserState:
         """Everything kept of a user."""
-        profile = self._decode(transaction, self._profiles, "profiles", key, decode_profile)
+        profile = self._decode(transaction, PROFILES, key, decode_profile)
         return UserState(
             behaviours=self._stored_behaviours(transaction, key),
             purchases=self._stored_purchases(transaction, key),
@@ -60,7 +69,7 @@ class UserRecords:
             profile=NO_PROFILE if profile is None else profile[0],
         )
 
-    def add_events(self, transaction: lmdb.Transaction, key: bytes, rows: Behaviours) -> None:
+    def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
         """Adds a user's events of any type, impressions among them, given in reverse order of arrival."""
         shown = rows.events == IMPRESSION
         if shown.any():
@@ -72,7 +81,7 @@ class UserRecords:
         behaviours = merge_behaviours(
             self._stored_behaviours(transaction, key), rows, self._settings.max_behaviours
         )
-        transaction.put(key, encode_behaviours(key, behaviours), db=self._behaviours)
+        transaction.put(BEHAVIOURS, key, encode_behaviours(key, behaviours))
         bought = rows.events == PURCHASE
         if bought.any():
             purchases = merge_items(
@@ -80,27 +89,27 @@ class UserRecords:
                 TimedItems(rows.items[bought], rows.ts[bought]),
                 self._settings.max_purchases,
             )
-            transaction.put(key, encode_items(key, purchases), db=self._purchases)
+            transaction.put(PURCHASES, key, encode_items(key, purchases))
 
-    def add_impressions(self, transaction: lmdb.Transaction, key: bytes, rows: TimedItems) -> None:
+    def add_impressions(self, transaction: RecordTransaction, key: bytes, rows: TimedItems) -> None:
         """Adds items shown to a user, given in reverse order of arrival."""
         impressions = merge_items(
             self._stored_impressions(transaction, key), rows, self._settings.max_impressions
         )
-        transaction.put(key, encode_items(key, impressions), db=self._impressions)
+        transaction.put(IMPRESSIONS, key, encode_items(key, impressions))
 
     def put_profile(
-        self, transaction: lmdb.Transaction, key: bytes, profile: Mapping[str, str], updated_at: int
+        self, transaction: RecordTransaction, key: bytes, profile: Mapping[str, str], updated_at: int
     ) -> bool:
         """Replaces a profile unless the stored one is of a later second; returns whether it did."""
-        stored = self._decode(transaction, self._profiles, "profiles", key, decode_profile)
+        stored = self._decode(transaction, PROFILES, key, decode_profile)
         if stored is not None and stored[1] > updated_at:
             return False
-        transaction.put(key, encode_profile(key, profile, updated_at), db=self._profiles)
+        transaction.put(PROFILES, key, encode_profile(key, profile, updated_at))
         return True
 
     def merge(
-        self, transaction: lmdb.Transaction, key: bytes, past: UserState, profile_updated_at: int
+        self, transaction: RecordTransaction, key: bytes, past: UserState, profile_updated_at: int
     ) -> None:
         """Adds the rows of a past state that are not stored yet; at equal seconds stored rows are newer."""
         limits = self._settings
@@ -108,51 +117,49 @@ class UserRecords:
             behaviours = self._stored_behaviours(transaction, key)
             added = behaviours_not_in(past.behaviours, behaviours)
             merged = merge_behaviours(added, behaviours, limits.max_behaviours)
-            transaction.put(key, encode_behaviours(key, merged), db=self._behaviours)
+            transaction.put(BEHAVIOURS, key, encode_behaviours(key, merged))
         if len(past.purchases.items):
             purchases = self._stored_purchases(transaction, key)
             kept = merge_items(items_not_in(past.purchases, purchases), purchases, limits.max_purchases)
-            transaction.put(key, encode_items(key, kept), db=self._purchases)
+            transaction.put(PURCHASES, key, encode_items(key, kept))
         if len(past.impressions.items):
             impressions = self._stored_impressions(transaction, key)
             kept = merge_items(
                 items_not_in(past.impressions, impressions), impressions, limits.max_impressions
             )
-            transaction.put(key, encode_items(key, kept), db=self._impressions)
+            transaction.put(IMPRESSIONS, key, encode_items(key, kept))
         if past.profile:
             self.put_profile(transaction, key, past.profile, profile_updated_at)
 
-    def delete(self, transaction: lmdb.Transaction, key: bytes) -> bool:
+    def delete(self, transaction: RecordTransaction, key: bytes) -> bool:
         """Removes a user's records, readable or not; returns whether there was any."""
-        databases = (self._behaviours, self._purchases, self._impressions, self._profiles)
-        found = [transaction.delete(key, db=database) for database in databases]
-        return any(found)
+        removed = [transaction.delete(name, key) for name in RECORDS]
+        return any(removed)
 
-    def _stored_behaviours(self, transaction: lmdb.Transaction, key: bytes) -> Behaviours:
-        found = self._decode(transaction, self._behaviours, "behaviours", key, decode_behaviours)
+    def _stored_behaviours(self, transaction: RecordTransaction, key: bytes) -> Behaviours:
+        found = self._decode(transaction, BEHAVIOURS, key, decode_behaviours)
         return found or NO_BEHAVIOURS
 
-    def _stored_purchases(self, transaction: lmdb.Transaction, key: bytes) -> TimedItems:
-        return self._decode(transaction, self._purchases, "purchases", key, decode_items) or NO_ITEMS
+    def _stored_purchases(self, transaction: RecordTransaction, key: bytes) -> TimedItems:
+        return self._decode(transaction, PURCHASES, key, decode_items) or NO_ITEMS
 
-    def _stored_impressions(self, transaction: lmdb.Transaction, key: bytes) -> TimedItems:
-        return self._decode(transaction, self._impressions, "impressions", key, decode_items) or NO_ITEMS
+    def _stored_impressions(self, transaction: RecordTransaction, key: bytes) -> TimedItems:
+        return self._decode(transaction, IMPRESSIONS, key, decode_items) or NO_ITEMS
 
     def _decode(
         self,
-        transaction: lmdb.Transaction,
-        database: Database,
-        name: str,
+        transaction: RecordTransaction,
+        name: bytes,
         key: bytes,
         decode: Callable[[bytes, bytes], Record],
     ) -> Record | None:
-        record = get(transaction, key, database)
+        record = transaction.get(name, key)
         if record is None:
             return None
         try:
             return decode(key, record)
         except (RecordError, msgspec.MsgspecError) as error:
             raise StateError(
-                f"the record of user {key.hex()} in database {name} of {self._folder} is corrupt: {error}; "
-                "remove it with StateStore.delete_user"
+                f"the record of user {key.hex()} in database {name.decode()} of {self._place} is corrupt: "
+                f"{error}; remove it with StateStore.delete_user"
             ) from error

@@ -50,7 +50,7 @@ async def test_good_events_are_stored_and_bad_ones_come_back(store: StateStore) 
         (4, "price"),
     ]
     assert all(error.reason for error in answer.errors)
-    state = store.read("u")
+    state = await store.read("u")
     assert state.behaviours.items.tolist() == item_keys(["a", "new"]).tolist()
     assert state.behaviours.ts.tolist() == [int(NOW), int(NOW) - 5]
     assert state.purchases.items.tolist() == item_keys(["new"]).tolist()
@@ -60,7 +60,7 @@ async def test_a_repeat_is_accepted_and_stored_once(store: StateStore) -> None:
     event = Event(user_id="u", item_id="a", type=2, event_id="1")
     assert (await report(store, event)).accepted == 1
     assert (await report(store, event, event)).accepted == 2
-    assert len(store.read("u").behaviours.items) == 1
+    assert len((await store.read("u")).behaviours.items) == 1
 
 
 async def test_a_request_of_bad_events_only_stores_nothing(store: StateStore) -> None:

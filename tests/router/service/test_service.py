@@ -69,7 +69,7 @@ async def test_without_triton_the_page_is_full_in_recall_order(running: RunningS
 async def test_an_unreadable_state_is_answered_as_anonymous_and_named(
     running: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def corrupt(user_id: str) -> UserState:
+    async def corrupt(user_id: str) -> UserState:
         raise StateError("the record of user 0a1b is corrupt")
 
     anonymous = await running.service.recommend(RecommendRequest(scene="home"), call())
@@ -142,7 +142,7 @@ async def test_served_items_are_noted_after_the_answer(running: RunningService) 
     response = await running.service.recommend(RecommendRequest(scene="home", user_id=user), call())
     await running.service.drain(5_000)
     for _ in range(500):
-        noted = running._store.read(user).impressions.items
+        noted = (await running._store.read(user)).impressions.items
         if len(noted):
             break
         await asyncio.sleep(0.02)
@@ -214,7 +214,7 @@ async def test_validation_comes_before_any_work(running: RunningService) -> None
     )
     assert not response.items
     await running.service.drain(1_000)
-    assert not len(running._store.read("only-checked").impressions.items)
+    assert not len((await running._store.read("only-checked")).impressions.items)
 
 
 async def test_a_dead_watch_is_noticed(running: RunningService) -> None:

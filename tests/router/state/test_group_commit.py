@@ -198,7 +198,9 @@ async def test_an_overloaded_store_says_when_to_retry(
 
 async def test_many_writers_share_transactions(store: StateStore) -> None:
     await asyncio.gather(*[store.append(batch((f"u{n}", "a", 2, 1))) for n in range(200)])
-    assert all(len(state.behaviours.items) == 1 for state in store.read_many([f"u{n}" for n in range(200)]))
+    assert all(
+        len(state.behaviours.items) == 1 for state in await store.read_many([f"u{n}" for n in range(200)])
+    )
     assert store.status().write_groups < 200
 
 
@@ -206,5 +208,5 @@ async def test_a_store_opened_from_another_loop_works(settings: StateSettings) -
     store = open_state(settings)
     await asyncio.to_thread(lambda: asyncio.run(store.append(batch(("u", "a", 2, 1)))))
     await store.append(batch(("u", "b", 2, 2)))
-    assert len(store.read("u").behaviours.items) == 2
+    assert len((await store.read("u")).behaviours.items) == 2
     store.close()

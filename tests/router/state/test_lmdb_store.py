@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from router.state import EMPTY_STATE, EventBatch, StateError, StateSettings, UserState, open_state
+from router.state.arrivals import user_hash
 from router.state.store import StateStore
-from router.state.user_records import user_hash
 from snapshot.item_keys import item_keys
 from tests.router.state.batches import NOW_MS, batch
 
@@ -18,8 +18,8 @@ def keys(*ids: str) -> list[int]:
     return item_keys(ids).tolist()
 
 
-def test_an_unknown_user_has_an_empty_state(store: StateStore) -> None:
-    state = store.read("nobody")
+async def test_an_unknown_user_has_an_empty_state(store: StateStore) -> None:
+    state = await store.read("nobody")
     assert len(state.behaviours.items) == len(state.purchases.items) == len(state.impressions.items) == 0
     assert state.profile == EMPTY_STATE.profile == {}
 
@@ -29,7 +29,7 @@ async def test_events_are_read_back_newest_first_whatever_their_order(store: Sta
     await store.append(
         batch(("u", "b", PURCHASE, 200), ("u", "d", IMPRESSION, 50), ("u", "e", FAVORITE, 300))
     )
-    state = store.read("u")
+    state = await store.read("u")
     assert state.behaviours.items.tolist() == keys("e", "c", "b", "a")
     assert state.behaviours.events.tolist() == [FAVORITE, CART, PURCHASE, VIEW]
     assert state.behaviours.ts.tolist() == [300, 300, 200, 100]
@@ -42,7 +42,7 @@ async def test_events_are_read_back_newest_first_whatever_their_order(store: Sta
 
 async def test_read_many_answers_in_the_order_asked(store: StateStore) -> None:
     await store.append(batch(("u", "a", VIEW, 1), ("v", "b", VIEW, 2)))
-    states = store.read_many(["v", "nobody", "u", "v"])
+    states = await store.read_many(["v", "nobody", "u", "v"])
     assert [state.behaviours.items.tolist() for state in states] == [keys("b"), [], keys("a"), keys("b")]
 
 
@@ -51,7 +51,7 @@ async def test_each_record_keeps_only_its_newest_rows(tmp_path: Path) -> None:
     store = open_state(settings)
     await store.append(batch(*[("u", f"i{n}", PURCHASE, n) for n in range(10)]))
     await store.append(batch(("u", "old", PURCHASE, 0), ("u", "x", IMPRESSION, 5), ("u", "y", IMPRESSION, 4)))
-    state = store.read("u")
+    state = await store.read("u")
     assert state.behaviours.ts.tolist() == [9, 8, 7]
     assert state.purchases.ts.tolist() == [9, 8]
     assert state.impressions.items.tolist() == keys("x")
@@ -62,8 +62,8 @@ async def test_an_event_id_of_a_user_is_stored_once(store: StateStore) -> None:
     await store.append(batch(("u", "a", VIEW, 1), ("u", "b", VIEW, 2), event_ids=["1", "1"]))
     await store.append(batch(("u", "c", VIEW, 3), ("v", "d", VIEW, 4), event_ids=["1", "1"]))
     await store.append(batch(("u", "e", VIEW, 5), ("u", "e", VIEW, 5), event_ids=["", ""]))
-    assert store.read("u").behaviours.items.tolist() == keys("e", "e", "a")
-    assert store.read("v").behaviours.items.tolist() == keys("d")
+    assert (await store.read("u")).behaviours.items.tolist() == keys("e", "e", "a")
+    assert (await store.read("v")).behaviours.items.tolist() == keys("d")
     assert [entry.item_id for _, entry in store.read_log()] == ["a", "d", "e", "e"]
     assert store.status().repeated_events == 2
 
@@ -76,10 +76,10 @@ async def test_an_event_id_is_forgotten_after_the_window(tmp_path: Path) -> None
     await store.append(event)
     now += 2 * 86_400
     await store.append(event)
-    assert len(store.read("u").behaviours.items) == 1
+    assert len((await store.read("u")).behaviours.items) == 1
     now += 3 * 86_400
     await store.append(event)
-    assert len(store.read("u").behaviours.items) == 2
+    assert len((await store.read("u")).behaviours.items) == 2
     store.close()
     with lmdb.open(str(tmp_path / "s"), max_dbs=1) as environment, environment.begin() as transaction:
         seen = environment.open_db(b"seen", transaction, create=False)
@@ -93,7 +93,7 @@ async def test_state_outlives_the_process(settings: StateSettings) -> None:
     store.close()
     store.close()
     again = open_state(settings)
-    state = again.read("u")
+    state = await again.read("u")
     assert state.behaviours.items.tolist() == keys("a")
     assert state.profile == {"city": "Lyon"}
     again.close()
@@ -105,15 +105,15 @@ async def test_impressions_are_written_soon_and_at_close(settings: StateSettings
     store = open_state(settings)
     await store.append_impressions("u", item_keys(["a", "b"]), 100)
     for _ in range(1_000):
-        if len(store.read("u").impressions.items):
+        if len((await store.read("u")).impressions.items):
             break
         await asyncio.sleep(0.01)
-    assert store.read("u").impressions.items.tolist() == keys("a", "b")
+    assert (await store.read("u")).impressions.items.tolist() == keys("a", "b")
     await store.append_impressions("u", item_keys(["c"]), 200)
     await store.append_impressions("u", item_keys([]), 300)
     store.close()
     store = open_state(settings)
-    impressions = store.read("u").impressions
+    impressions = (await store.read("u")).impressions
     assert impressions.items.tolist() == keys("c", "a", "b")
     assert impressions.ts.tolist() == [200, 100, 100]
     assert list(store.read_log()) == []
@@ -130,12 +130,12 @@ async def test_impressions_beyond_the_queue_are_dropped_and_counted(tmp_path: Pa
     store.close()
 
 
-def test_the_newer_profile_stays(store: StateStore) -> None:
+async def test_the_newer_profile_stays(store: StateStore) -> None:
     assert store.put_profiles({"u": {"city": "Lyon"}, "v": {}}, 100) == 2
     assert store.put_profiles({"u": {"city": "Nice"}}, 99) == 0
-    assert store.read("u").profile == {"city": "Lyon"}
+    assert (await store.read("u")).profile == {"city": "Lyon"}
     assert store.put_profiles({"u": {"gender": "f"}}, 100) == 1
-    assert store.read("u").profile == {"gender": "f"}
+    assert (await store.read("u")).profile == {"gender": "f"}
 
 
 def test_markers_are_kept(store: StateStore) -> None:
@@ -150,11 +150,11 @@ async def test_merging_the_past_is_repeatable_and_keeps_what_is_newer(store: Sta
     past = await _state_of(source)
     for _ in range(2):
         store.merge([("u", past), ("v", UserState(profile={"city": "Lyon"}))], 10)
-        state = store.read("u")
+        state = await store.read("u")
         assert state.behaviours.items.tolist() == keys("b", "b", "c", "a")
         assert state.purchases.items.tolist() == keys("b", "c")
         assert state.impressions.items.tolist() == keys("d")
-    assert store.read("v").profile == {"city": "Lyon"}
+    assert (await store.read("v")).profile == {"city": "Lyon"}
     assert len(list(store.read_log())) == 3
 
 
@@ -164,7 +164,7 @@ async def _state_of(events: EventBatch) -> UserState:
     with TemporaryDirectory() as folder:
         other = open_state(StateSettings(url=f"lmdb://{folder}/other"))
         await other.append(events)
-        state = other.read(events.user_ids[0])
+        state = await other.read(events.user_ids[0])
         other.close()
     return state
 
@@ -180,10 +180,10 @@ async def test_a_corrupt_record_is_an_error_that_names_it_and_can_be_removed(set
         transaction.put(user_hash("u"), record[:-1] + b"\x09", db=database)
     store = open_state(settings)
     with pytest.raises(StateError, match=f"{user_hash('u').hex()} in database behaviours"):
-        store.read("u")
+        (await store.read("u"))
     with pytest.raises(StateError, match="delete_user"):
         await store.append(batch(("v", "c", VIEW, 2), ("u", "c", VIEW, 2)))
-    assert store.read("v").behaviours.items.tolist() == keys("b")
+    assert (await store.read("v")).behaviours.items.tolist() == keys("b")
     assert len(list(store.read_log())) == 2
 
     spoiled = asyncio.create_task(store.append(batch(("u", "c", VIEW, 2))))
@@ -191,12 +191,12 @@ async def test_a_corrupt_record_is_an_error_that_names_it_and_can_be_removed(set
     await asyncio.gather(*sound)
     with pytest.raises(StateError):
         await spoiled
-    assert len(store.read("v").behaviours.items) == 21
+    assert len((await store.read("v")).behaviours.items) == 21
 
     assert store.delete_user("u")
     assert not store.delete_user("u")
     await store.append(batch(("u", "c", VIEW, 2)))
-    assert store.read("u").behaviours.items.tolist() == keys("c")
+    assert (await store.read("u")).behaviours.items.tolist() == keys("c")
     store.close()
 
 

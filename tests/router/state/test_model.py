@@ -43,10 +43,10 @@ class Model:
         return sorted(latest_first, key=lambda row: -row[2])[:limit]
 
 
-def check(store: StateStore, model: Model) -> None:
+async def check(store: StateStore, model: Model) -> None:
     names = dict(zip(item_keys("abcd").tolist(), "abcd", strict=True))
     for user in "uvwx":
-        state = store.read(user)
+        state = await store.read(user)
         behaviours = zip(
             [names[key] for key in state.behaviours.items.tolist()],
             state.behaviours.events.tolist(),
@@ -96,12 +96,12 @@ def test_any_sequence_of_events_leaves_what_the_model_holds(
                 if wait or reopen:
                     await asyncio.gather(*waiting)
                     waiting.clear()
-                    check(store, model)
+                    await check(store, model)
                 if reopen:
                     store.close()
                     store = open_state(state_settings)
             await asyncio.gather(*waiting)
+            await check(store, model)
 
         asyncio.run(apply())
-        check(store, model)
         store.close()

@@ -25,7 +25,7 @@ def start_writer(url: str, name: str, count: int, map_bytes: int = 1 << 28) -> s
     )
 
 
-def test_two_processes_write_one_environment(settings: StateSettings) -> None:
+async def test_two_processes_write_one_environment(settings: StateSettings) -> None:
     writers = [start_writer(settings.url, name, 150) for name in ("left", "right")]
     store = open_state(settings)
     for writer in writers:
@@ -38,12 +38,12 @@ def test_two_processes_write_one_environment(settings: StateSettings) -> None:
         assert [entry.item_id for _, entry in entries if entry.session_id == name] == [
             f"{name}-{n}" for n in range(150)
         ]
-    assert len(store.read("shared").behaviours.items) == 200
+    assert len((await store.read("shared")).behaviours.items) == 200
     store.close()
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_was_acknowledged_survives_a_kill(settings: StateSettings, seed: int) -> None:
+async def test_what_was_acknowledged_survives_a_kill(settings: StateSettings, seed: int) -> None:
     target = random.Random(seed).randrange(1, 400)
     writer = start_writer(settings.url, "doomed", 1_000_000)
     assert writer.stdout is not None
@@ -57,37 +57,37 @@ def test_what_was_acknowledged_survives_a_kill(settings: StateSettings, seed: in
     logged = [entry.item_id for _, entry in store.read_log()]
     assert logged[: len(acknowledged)] == acknowledged
     assert [seq for seq, _ in store.read_log()] == list(range(1, len(logged) + 1))
-    behaviours = store.read("shared").behaviours
+    behaviours = (await store.read("shared")).behaviours
     assert len(behaviours.items) == min(200, len(logged))
-    asyncio.run(store.append(batch(("after", "a", 2, 1))))
-    assert len(store.read("after").behaviours.items) == 1
+    await store.append(batch(("after", "a", 2, 1)))
+    assert len((await store.read("after")).behaviours.items) == 1
     store.close()
 
 
-def test_a_map_grown_by_another_process_is_adopted(tmp_path: Path) -> None:
+async def test_a_map_grown_by_another_process_is_adopted(tmp_path: Path) -> None:
     small = StateSettings(url=f"lmdb://{tmp_path}/s", map_initial_bytes=1 << 20)
     store = open_state(small)
-    asyncio.run(store.append(batch(("mine", "a", 2, 1))))
+    await store.append(batch(("mine", "a", 2, 1)))
     writer = start_writer(small.url, "grower", 300, map_bytes=1 << 20)
     output, _ = writer.communicate(timeout=60)
     assert writer.returncode == 0
     assert len(output.splitlines()) == 300
     assert (tmp_path / "s/data.mdb").stat().st_size > 1 << 20
 
-    assert len(store.read("shared").behaviours.items) == 200
+    assert len((await store.read("shared")).behaviours.items) == 200
     assert len(list(store.read_log())) == 301
-    asyncio.run(store.append(batch(("mine", "b", 2, 2))))
-    assert len(store.read("mine").behaviours.items) == 2
+    await store.append(batch(("mine", "b", 2, 2)))
+    assert len((await store.read("mine")).behaviours.items) == 2
     store.close()
 
 
-def test_a_writer_adopts_a_map_grown_by_another_process(tmp_path: Path) -> None:
+async def test_a_writer_adopts_a_map_grown_by_another_process(tmp_path: Path) -> None:
     small = StateSettings(url=f"lmdb://{tmp_path}/s", map_initial_bytes=1 << 20)
     store = open_state(small)
     writer = start_writer(small.url, "grower", 300, map_bytes=1 << 20)
     writer.communicate(timeout=60)
-    asyncio.run(store.append(batch(("mine", "b", 2, 2))))
-    assert len(store.read("mine").behaviours.items) == 1
+    await store.append(batch(("mine", "b", 2, 2)))
+    assert len((await store.read("mine")).behaviours.items) == 1
     store.close()
 
 
@@ -98,7 +98,7 @@ async def test_a_full_map_grows_while_it_is_read(tmp_path: Path) -> None:
     def read_on() -> int:
         reads = 0
         while not stop:
-            store.read(f"u{reads % 300}")
+            asyncio.run(store.read(f"u{reads % 300}"))
             reads += 1
         return reads
 
@@ -108,7 +108,7 @@ async def test_a_full_map_grows_while_it_is_read(tmp_path: Path) -> None:
     stop = True
     assert await reader > 0
     assert (tmp_path / "s/data.mdb").stat().st_size > 1 << 20
-    states = store.read_many([f"u{n}" for n in range(300)])
+    states = await store.read_many([f"u{n}" for n in range(300)])
     assert all(state.behaviours.ts.tolist() == list(range(29, -1, -1)) for state in states)
     store.close()
 
@@ -126,5 +126,5 @@ async def test_a_map_that_may_not_grow_is_an_error_that_says_what_to_do(tmp_path
     stored = len(list(store.read_log()))
     assert stored > 0
     assert stored % 300 == 0
-    assert len(store.read("u0-0").behaviours.items) == 1
+    assert len((await store.read("u0-0")).behaviours.items) == 1
     store.close()

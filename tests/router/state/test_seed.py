@@ -59,14 +59,14 @@ EVENTS = [
 ]
 
 
-def test_history_and_profile_of_every_user_are_there(
+async def test_history_and_profile_of_every_user_are_there(
     store: StateStore, settings: StateSettings, tmp_path: Path, catalogue: Catalogue
 ) -> None:
     progressed: list[tuple[int, int]] = []
     data = dataset(tmp_path, catalogue, EVENTS)
     assert seed_state(store, data, settings, lambda done, total: progressed.append((done, total)))
     assert progressed == [(3, 3)]
-    first, second, third = store.read_many(["u1", "u2", "u3"])
+    first, second, third = await store.read_many(["u1", "u2", "u3"])
     assert first.behaviours.items.tolist() == item_keys(["item-2", "item-2", "item-1"]).tolist()
     assert first.behaviours.events.tolist() == [5, 5, 2]
     assert first.behaviours.ts.tolist() == [200, 200, 100]
@@ -86,14 +86,14 @@ async def test_seeding_again_changes_nothing_and_live_events_stay(
     store.put_profiles({"u1": {"city": "Nice"}}, 1_000)
     data = dataset(tmp_path, catalogue, EVENTS)
     assert seed_state(store, data, settings)
-    seeded = store.read("u1")
+    seeded = await store.read("u1")
     assert seeded.behaviours.items.tolist() == item_keys(["live", "item-2", "item-2", "item-1"]).tolist()
     assert seeded.profile == {"city": "Nice"}
 
     assert not seed_state(store, data, settings)
     grown = dataset(tmp_path, catalogue, [*EVENTS, (1, 4, 2, 500)], id="d2")
     assert seed_state(store, grown, settings)
-    again = store.read("u1")
+    again = await store.read("u1")
     assert again.behaviours.items.tolist() == [
         *item_keys(["item-4"]).tolist(),
         *seeded.behaviours.items.tolist(),
@@ -102,7 +102,7 @@ async def test_seeding_again_changes_nothing_and_live_events_stay(
     assert again.impressions.items.tolist() == seeded.impressions.items.tolist()
 
 
-def test_a_run_that_was_cut_off_is_repeated_whole(
+async def test_a_run_that_was_cut_off_is_repeated_whole(
     store: StateStore,
     settings: StateSettings,
     tmp_path: Path,
@@ -116,23 +116,23 @@ def test_a_run_that_was_cut_off_is_repeated_whole(
     with pytest.raises(KeyboardInterrupt):
         seed_state(store, data, settings, cut_off)
     assert seed_state(store, data, settings)
-    assert len(store.read("u1").behaviours.items) == 3
+    assert len((await store.read("u1")).behaviours.items) == 3
 
 
-def test_records_keep_their_bounds(tmp_path: Path, catalogue: Catalogue) -> None:
+async def test_records_keep_their_bounds(tmp_path: Path, catalogue: Catalogue) -> None:
     settings = StateSettings(url=f"lmdb://{tmp_path}/s", max_behaviours=4, max_purchases=2, max_impressions=1)
     store = open_state(settings)
     events = [(1, 1 + n % 5, 1 + n % 5, n) for n in range(40)]
     assert seed_state(store, dataset(tmp_path, catalogue, events), settings)
-    state = store.read("u1")
+    state = await store.read("u1")
     assert state.behaviours.ts.tolist() == [39, 38, 37, 36]
     assert state.purchases.ts.tolist() == [39, 34]
     assert state.impressions.ts.tolist() == [35]
     store.close()
 
 
-def test_a_data_set_without_events_seeds_profiles(
+async def test_a_data_set_without_events_seeds_profiles(
     store: StateStore, settings: StateSettings, tmp_path: Path, catalogue: Catalogue
 ) -> None:
     assert seed_state(store, dataset(tmp_path, catalogue, []), settings)
-    assert store.read("u1").profile["city"] == "Lyon"
+    assert (await store.read("u1")).profile["city"] == "Lyon"
