@@ -1,0 +1,71 @@
+"""Judges a candidate version against a concurrent baseline group of the same size.
+
+Both groups are drawn by the same hash at the same time, so that hour, campaign and outage weigh on both alike
+(Davidovič and Beyer 2018, Canary Analysis Service, ACM Queue 16(1)). The judge keeps no memory: what it says
+follows from the statistics gathered since the groups began, and it may be asked as often as one likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from router.rollout import judge_checks as made
+from router.rollout.judge_settings import CheckSettings, JudgeSettings
+from router.rollout.judgement import Check, Judgement
+from router.rollout.statistics import ArmStatistics, Overlap
+
+
+def judge(
+    candidate: ArmStatistics,
+    baseline: ArmStatistics,
+    overlap: Overlap | None,
+    settings: JudgeSettings,
+) -> Judgement:
+    """What is to be thought of the candidate by now.
+
+    candidate, baseline  gathered over the same time, each since its group began
+    overlap              in shadow, where every request is scored by both versions and answered by the stable
+                         one; None where shoppers see the candidate's answers
+
+    In shadow the page and what shoppers do with it are the stable version's, so errors, latency, scores,
+    their drift and the overlap are judged; otherwise all but the overlap. A score of the candidate that is no
+    number fails it at once.
+    """
+    arms = (candidate, baseline)
+    checks: dict[str, tuple[CheckSettings, Callable[[made.Judged], Check]]] = {
+        "errors": (settings.errors, lambda judged: made.rate("errors", *arms, settings.errors, judged)),
+        "latency": (settings.latency, lambda judged: made.latency(*arms, settings.latency, judged)),
+        "drift": (settings.drift, lambda judged: made.drift(*arms, settings.drift, judged)),
+    }
+    if overlap is not None:
+        checks["overlap"] = (
+            settings.overlap,
+            lambda judged: made.overlap(overlap, settings.overlap, judged),
+        )
+    else:
+        checks |= {
+            "degraded": (
+                settings.degraded,
+                lambda judged: made.rate("degraded", *arms, settings.degraded, judged),
+            ),
+            "empty": (settings.empty, lambda judged: made.rate("empty", *arms, settings.empty, judged)),
+            "short": (settings.short, lambda judged: made.rate("short", *arms, settings.short, judged)),
+            "ctr": (settings.ctr, lambda judged: made.feedback("ctr", *arms, settings.ctr, judged)),
+            "cvr": (settings.cvr, lambda judged: made.feedback("cvr", *arms, settings.cvr, judged)),
+        }
+    enabled = {name: check for name, check in checks.items() if check[0].enabled}
+    if not enabled:
+        return Judgement.of([made.finite_scores(*arms, settings.min_requests)])
+    judged = made.Judged(
+        alpha=settings.alpha / len(enabled),
+        min_requests=settings.min_requests,
+        requests=(candidate.requests, baseline.requests),
+        min_users=settings.min_users,
+        users=(candidate.users, baseline.users),
+    )
+    return Judgement.of(
+        [
+            made.finite_scores(*arms, settings.min_requests),
+            *(check(judged) for _, check in enabled.values()),
+        ]
+    )
