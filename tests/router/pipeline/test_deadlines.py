@@ -17,6 +17,7 @@ from router.pipeline.stages import DeadlineExceeded
 def test_reserve_and_shares_come_off_the_remaining_time() -> None:
     cutoffs = Division(reserve_ms=10.0, recall_share=0.5, rerank_share=0.1).cutoffs(100.0, 100.21)
     assert cutoffs.recall == pytest.approx(100.1)
+    assert cutoffs.prerank == pytest.approx(100.13)
     assert cutoffs.ranking == pytest.approx(100.18)
 
 
@@ -24,17 +25,24 @@ def test_reserve_and_shares_come_off_the_remaining_time() -> None:
     st.floats(0, 1000),
     st.floats(0.01, 1),
     st.floats(0, 0.99),
+    st.floats(0, 1),
     st.floats(0, 1e6),
     st.floats(0.001, 100),
 )
 def test_cutoffs_lie_in_order_before_the_deadline(
-    reserve_ms: float, recall_share: float, rerank_share: float, now: float, remaining: float
+    reserve_ms: float,
+    recall_share: float,
+    rerank_share: float,
+    prerank_share: float,
+    now: float,
+    remaining: float,
 ) -> None:
     if recall_share + rerank_share > 1:
         return
     deadline = now + remaining
-    cutoffs = Division(reserve_ms, recall_share, rerank_share).cutoffs(now, deadline)
-    assert now < cutoffs.recall <= cutoffs.ranking + 1e-9
+    cutoffs = Division(reserve_ms, recall_share, rerank_share, prerank_share).cutoffs(now, deadline)
+    assert now < cutoffs.recall <= cutoffs.prerank + 1e-9
+    assert cutoffs.prerank <= cutoffs.ranking
     assert cutoffs.ranking <= deadline
 
 
@@ -51,6 +59,12 @@ def test_no_time_left_is_the_callers_failure() -> None:
 def test_impossible_shares_are_refused(shares: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="recall_share"):
         Division(5.0, *shares)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_an_impossible_share_of_prerank_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="prerank_share must be from 0 to 1"):
+        Division(prerank_share=share)
 
 
 def test_a_negative_reserve_is_refused() -> None:

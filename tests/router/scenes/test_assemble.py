@@ -13,6 +13,7 @@ import pytest
 
 from router.filters.excluded import ExcludedSettings
 from router.pipeline.runner import channels_of
+from router.pipeline.scoring import Split
 from router.scenes.assemble import assemble
 from router.scenes.describe import describe
 from router.scenes.load import load_scenes, read_scenes
@@ -91,6 +92,7 @@ def test_a_channel_the_snapshot_lacks_is_left_out_and_said_so(caplog: pytest.Log
             "scenes.home.channels: no channel with a share live",
         ),
         ("ranking: {model: gbm}", "scenes.home.ranking.model: the model gbm is not live; live are bst"),
+        ("prerank: {model: two}", "scenes.home.prerank.model: the model two is not live; live are bst"),
         (
             "ranking: {enabled: false}, backfill: {channel: again}",
             "scenes.home.backfill.channel: the channel again is not live; live are hot",
@@ -111,6 +113,23 @@ def test_what_cannot_do_without_is_refused(scene: str, key: str) -> None:
 def test_ranking_switched_off_needs_no_scorer() -> None:
     scene = home("scenes: {home: {ranking: {enabled: false}}}")
     assert assemble("home", scene, live(hot=[1]), CATALOGUE, {}).ranking is None
+
+
+async def test_a_scene_with_prerank_ranks_what_it_keeps_of_many() -> None:
+    scene = home(
+        "scenes: {home: {channels: {hot: {k: 400}}, candidates: 20, oversample: 1.0,"
+        " prerank: {candidates: 200, timeout_ms: 2000}, ranking: {timeout_ms: 2000}}}"
+    )
+    light, bst = RuleScorer(float), RuleScorer(lambda item: -item)
+    scorers = {"bst": bst, "prerank": light}
+    pipeline = assemble("home", scene, live(hot=range(1, 401)), CATALOGUE, scorers, split=Split(5, 2))
+    page = await pipeline.run(shopper(), 10, time.monotonic() + 30, time.monotonic)
+    assert page.items.items.tolist() == list(range(181, 191))
+    assert light.scored == [200]
+    assert bst.scored == [10, 10]
+    described = describe(scene, pipeline)
+    assert described["prerank"] == {"candidates": 200, "model": "prerank", "timeout_ms": 2000}
+    assert json.loads(json.dumps(described)) == described
 
 
 def test_describe_lists_the_live_components_and_fits_json() -> None:

@@ -9,7 +9,7 @@ import pytest
 from router.filters.already_bought import AlreadyBoughtSettings
 from router.scenes.load import Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
-from router.scenes.settings import ChannelSettings, SceneSettings
+from router.scenes.settings import ChannelSettings, PrerankSettings, SceneSettings
 
 CHANNELS = ("ranki2i", "mind", "hot", "category_hot", "again")
 CONFIG = Path(__file__).parents[3] / "config" / "scenes.yaml"
@@ -73,6 +73,23 @@ scenes:
     assert (own.ranking.enabled, own.ranking.timeout_ms) == (False, 20.0)
 
 
+def test_prerank_is_inherited_changed_and_removed_by_scene() -> None:
+    scenes = read(
+        """
+defaults: {prerank: {candidates: 2000}}
+scenes:
+  plain: {}
+  own: {prerank: {timeout_ms: 9.0}, deadline: {prerank_share: 0.4}}
+  without: {prerank: null, candidates: 4000, deadline: {recall_share: 0.9}}
+"""
+    )
+    assert scenes["plain"].prerank == PrerankSettings(candidates=2000)
+    assert scenes["own"].prerank == PrerankSettings(candidates=2000, timeout_ms=9.0)
+    assert scenes["without"].prerank is None
+    switched_on = read("defaults: {prerank: null}\nscenes: {a: {prerank: {}}, b: {}, c: {prerank: null}}")
+    assert [scene.prerank for scene in switched_on.by_name.values()] == [PrerankSettings(), None, None]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -129,6 +146,27 @@ scenes:
             "scenes: {a: {ranking: {model: gbm}}}",
             "scenes.a.ranking.model: unknown model gbm; expected one of bst",
         ),
+        (
+            "scenes: {a: {prerank: {model: towers}}}",
+            "scenes.a.prerank.model: unknown model towers; expected one of bst",
+        ),
+        (
+            "scenes: {a: {candidates: 400, prerank: {candidates: 399}}}",
+            "scenes.a: prerank.candidates (399) must be at least candidates (400)",
+        ),
+        (
+            "scenes: {a: {prerank: {}, ranking: {enabled: false}}}",
+            "scenes.a: prerank narrows what ranking scores, and ranking.enabled is false",
+        ),
+        (
+            "scenes: {a: {prerank: {}, deadline: {prerank_share: 0.41}}}",
+            "scenes.a: deadline.recall_share, prerank_share and rerank_share must sum to at most 1",
+        ),
+        (
+            "scenes: {a: {prerank: {keep: 3}}}",
+            "scenes.a.prerank.keep: unknown key; expected one of candidates",
+        ),
+        ("scenes: {a: {prerank: }}", "scenes.a.prerank: null removes what defaults set"),
         ("scenes: {a: }", "scenes.a: a mapping of scene keys is expected"),
         ("scenes: {'a b': {}}", "scenes.a b: a scene's name"),
         ("scenes: {}", "scenes: a mapping with at least one scene"),
@@ -197,6 +235,7 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
                 SceneSettings().ranking,
                 SceneSettings().page,
                 SceneSettings().deadline,
+                PrerankSettings(),
             )
         },
     ],
