@@ -24,13 +24,11 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+from benchmarks.public_data import TAOBAO, dataset_of
 from benchmarks.recall_peers import PEERS, Peer
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import measure
-from ingest.ingest_folder import ingest_folder, ingest_sample
-from ingest.settings import IngestSettings
 from models.interaction_log import InteractionLog
 from recall import mind
 from recall.build import build_channels, open_channels
@@ -39,28 +37,13 @@ from recall.query import Query
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.fusion.quota import fuse
-from snapshot.dataset import Dataset, DatasetStore
+from snapshot.dataset import Dataset
 from snapshot.durable_files import write_durably
 
-TAOBAO = Path(__file__).parents[2] / "shared" / "data" / "taobao_userbehavior" / "events_by_user.parquet"
 SHARES = {"again": 0.6, "ranki2i": 0.2, "category_hot": 0.1, "hot": 0.1}
 CUTS = (50, 200)
 BUDGET = 200
 DIMENSIONS, INTERESTS = 32, 4
-
-
-def dataset_of(name: str, workspace: Path, seed: int) -> Dataset | None:
-    """The named data set, ingested where it is not yet; None where its files are absent."""
-    store = DatasetStore(workspace / name / "datasets")
-    if store.current_id() is not None:
-        return store.open_current()
-    if name == "sample":
-        return ingest_sample(workspace / name, IngestSettings(), seed)
-    if not TAOBAO.is_file():
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        pl.read_parquet(TAOBAO).write_csv(Path(folder) / "UserBehavior.csv", include_header=False)
-        return ingest_folder(Path(folder), workspace / name, IngestSettings(), seed)
 
 
 def random_vectors(items: int, seed: int) -> np.ndarray:

@@ -67,6 +67,10 @@ class Bst(nn.Module):
             TransformerBlock(width, settings.heads, settings.feed_forward, settings.dropout)
             for _ in range(settings.blocks)
         )
+        self.candidate_blocks = nn.ModuleList(
+            TransformerBlock(width, settings.heads, settings.feed_forward, settings.dropout)
+            for _ in range(settings.candidate_blocks)
+        )
         self.cross_features = CrossFeatures(1 + len(self.match_fields))
         facts = side * (len(self.profile_counts) + len(CONTEXT_SIZES)) + 1
         user_width = settings.history_length * width + facts
@@ -83,6 +87,10 @@ class Bst(nn.Module):
 
     def _transformer(self) -> list[TransformerBlock]:
         return [block for block in self.blocks if isinstance(block, TransformerBlock)]
+
+    def _candidate_transformer(self) -> list[TransformerBlock]:
+        """Blocks of the candidate's row alone, which attends to the history's outputs in each."""
+        return [block for block in self.candidate_blocks if isinstance(block, TransformerBlock)]
 
     def _reset(self) -> None:
         for module in self.modules():
@@ -193,17 +201,18 @@ class Bst(nn.Module):
         )
 
     def _encode_history(self, history: History) -> tuple[list[Tensor], Tensor]:
-        """Each block's input tokens, float32[B, T, d] each, and the last block's output."""
+        """What candidates attend to in each of their blocks, float32[B, T, d] each, and the last output."""
         mask = ((1 - history.present) * MASKED)[:, None, None, :]
         layers, tokens = [], history.tokens
         for block in self._transformer():
             layers.append(tokens)
             tokens = block.attend(tokens, mask)
-        return layers, tokens
+        return layers + [tokens] * len(self.candidate_blocks), tokens
 
     def _encode_candidates(self, token: Tensor, layers: list[Tensor], mask: Tensor) -> Tensor:
         """float32[G, C, d] of tokens float32[G, C, d]; layers: each block's history, float32[G, S, d]."""
-        for block, tokens in zip(self._transformer(), layers, strict=True):
+        blocks = self._transformer() + self._candidate_transformer()
+        for block, tokens in zip(blocks, layers, strict=True):
             token = block.attend_shared(token, tokens, mask[:, None])
         return token
 
@@ -282,10 +291,11 @@ class Bst(nn.Module):
     ) -> Tensor:
         """Probability float32[n] that the shopper takes each candidate.
 
-        history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50, of which
-        the newest `history_length` are read); profile: int32[B, 4]; context: int32[B, 3]; candidate_item: int32[n]; candidate_row: int32[n], the
-        row of the candidate's shopper. Ids and codes outside their tables count as unknown (0), in eager mode
-        as in an exported graph. An empty history scores by the other features.
+        history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50, of which the
+        newest `history_length` are read); profile: int32[B, 4]; context: int32[B, 3]; candidate_item:
+        int32[n]; candidate_row: int32[n], the row of the candidate's shopper. Ids and codes outside their
+        tables count as unknown (0), in eager mode as in an exported graph. An empty history scores by the
+        other features.
         """
         return torch.sigmoid(
             self.logits(

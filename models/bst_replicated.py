@@ -1,4 +1,4 @@
-"""The plain form of BST: every candidate with its own copy of the history. The reference of the shared ones."""
+"""The plain form of BST: every candidate with its own copy of the history. What shared forms must equal."""
 
 from __future__ import annotations
 
@@ -42,13 +42,15 @@ def replicated_logits(
     sequence = torch.cat((history.tokens, token[:, None, :]), dim=1)
     visible = torch.cat((history.present, torch.ones_like(history.present[:, :1])), dim=1)
     mask = ((1 - visible) * MASKED)[:, None, None, :]
+    length = sequence.shape[1]
+    hidden = torch.zeros(length, length, device=mask.device)
     if model.settings.mask_candidate:
-        length = sequence.shape[1]
-        hidden = torch.zeros(length, length, device=mask.device)
         hidden[:-1, -1] = MASKED
-        mask = mask + hidden
     for block in model._transformer():
-        sequence = block.attend(sequence, mask)
+        sequence = block.attend(sequence, mask + hidden)
+    own = sequence[:, -1:]
+    for block in model._candidate_transformer():
+        own = block.attend_shared(own, sequence[:, :-1], mask[..., :-1])
     alone = torch.zeros_like(items)[:, None]
     cross = model.cross_features(
         model._match_keys(items[:, None], alone, of_history=False),
@@ -57,4 +59,4 @@ def replicated_logits(
         history.age,
     ).squeeze(1)
     user = model._user_half(sequence[:, :-1], history, profile[row], context[row])
-    return model._head(user + model._candidate_half(items, token, sequence[:, -1], cross))
+    return model._head(user + model._candidate_half(items, token, own.squeeze(1), cross))

@@ -2,13 +2,13 @@
 
 In the paper's form (Chen et al. 2019, arXiv:1905.06874) every history token also attends to the candidate. In
 the first block that is one more key per token. Let `a` be what a token gathers from the history alone and `l`
-the log of its softmax's denominator; with one more key of score `s` and value `v` the softmax is renormalised:
+the log of its softmax's denominator. With one more key of score `s` and value `v` the softmax becomes:
 
     (exp(l)·a + exp(s)·v) / (exp(l) + exp(s)) = a + sigmoid(s − l)·(v − a)
 
-so queries, keys, values, scores, `a` and `l` are computed once per shopper, and per candidate only `s`, the
-mixture, the output projection and the feed-forward layer on T + 1 tokens. From the second block on every token
-depends on the candidate and nothing is left to share.
+So queries, keys, values, scores, `a` and `l` are computed once per shopper, and per candidate only `s`, the
+mixture, the output projection and the feed-forward layer on T + 1 tokens. From the second block on every
+token depends on the candidate, and nothing is left to share.
 """
 
 from __future__ import annotations

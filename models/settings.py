@@ -27,6 +27,12 @@ class BstSettings(BaseModel):
     heads: int = Field(4, ge=1, description="Attention heads; divides `dimension`.")
     feed_forward: int = Field(128, ge=1, description="Width of the feed-forward layer, floats.")
     blocks: int = Field(1, ge=1, description="Transformer blocks.")
+    candidate_blocks: int = Field(
+        0,
+        ge=0,
+        description="Further blocks of the candidate alone, which attends to the history's outputs in each; "
+        "only with `mask_candidate`.",
+    )
     hidden: tuple[int, ...] = Field(
         (256, 64), min_length=1, description="Widths of the MLP's layers, floats."
     )
@@ -49,6 +55,15 @@ class BstSettings(BaseModel):
     def _heads_divide_dimension(self) -> BstSettings:
         if self.dimension % self.heads:
             raise ValueError(f"heads ({self.heads}) must divide dimension ({self.dimension})")
+        return self
+
+    @model_validator(mode="after")
+    def _candidate_alone(self) -> BstSettings:
+        if self.candidate_blocks and not self.mask_candidate:
+            raise ValueError(
+                f"candidate_blocks ({self.candidate_blocks}) belong to the masked form; set them to 0 or "
+                "mask_candidate to true"
+            )
         return self
 
 

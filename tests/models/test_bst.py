@@ -28,9 +28,17 @@ def network(**settings: object) -> Bst:
     return model
 
 
-@pytest.mark.parametrize("blocks", [1, 2])
-def test_shared_form_equals_one_history_per_candidate(blocks: int) -> None:
-    model = network(blocks=blocks)
+FORMS = [
+    {"mask_candidate": masked, "blocks": blocks, "history_length": length}
+    for masked in (True, False)
+    for blocks in (1, 3)
+    for length in (50, 20)
+] + [{"mask_candidate": True, "blocks": 1, "candidate_blocks": 2}]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_shared_form_equals_one_history_per_candidate(form: dict[str, object]) -> None:
+    model = network(**form)
     user, (items, rows) = shoppers(LENGTHS), candidates(64, len(LENGTHS))
     with torch.no_grad():
         shared = model(*user, items, rows)
@@ -39,15 +47,56 @@ def test_shared_form_equals_one_history_per_candidate(blocks: int) -> None:
     torch.testing.assert_close(shared, plain, atol=1e-5, rtol=0)
 
 
-def test_training_form_equals_serving_form() -> None:
-    model = network()
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_training_form_has_the_values_and_gradients_of_the_plain_one(form: dict[str, object]) -> None:
+    model = network(**form)
     user = shoppers(LENGTHS)
     grid = torch.arange(1, 1 + len(LENGTHS) * 4).reshape(len(LENGTHS), 4)
     rows = torch.arange(len(LENGTHS)).repeat_interleave(4)
+    weight = torch.linspace(-1, 1, grid.numel())
     with torch.no_grad():
-        grouped = model.grouped_logits(*user, grid)
-        flat = model.logits(*user, grid.flatten(), rows)
-    torch.testing.assert_close(grouped.flatten(), flat, atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            model.grouped_logits(*user, grid).flatten(), model.logits(*user, grid.flatten(), rows),
+            atol=1e-4, rtol=0,
+        )  # fmt: skip
+    found = _gradients(model, (torch.sigmoid(model.grouped_logits(*user, grid).flatten()) * weight).sum())
+    plain = (plain_replicated_scores(model, *user, grid.flatten(), rows) * weight).sum()
+    for name, gradient in _gradients(model, plain).items():
+        assert torch.isfinite(gradient).all(), name
+        torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-4, msg=name)
+    assert found["blocks.0.query.weight"].abs().max() > 1e-4
+
+
+def _gradients(model: Bst, loss: torch.Tensor) -> dict[str, torch.Tensor]:
+    model.zero_grad()
+    loss.backward()
+    return {
+        name: weight.grad.to_dense().clone() if weight.grad is not None else torch.zeros_like(weight)
+        for name, weight in model.named_parameters()
+    }
+
+
+def test_a_network_with_a_shorter_history_reads_the_newest_behaviours_it_is_sent() -> None:
+    model = network(history_length=20)
+    user, (items, rows) = shoppers([50, 20, 3]), candidates(30, 3)
+    history, facts = user[:3], user[3:]
+    changed, newest = [], []
+    for column in history:
+        rest = column.clone()
+        rest[:, 20:] = rest[:, 20:].flip(1)
+        changed.append(rest)
+        newest.append(column[:, :20])
+    with torch.no_grad():
+        scores = model(*user, items, rows)
+        assert torch.equal(model(*changed, *facts, items, rows), scores)
+        torch.testing.assert_close(model(*newest, *facts, items, rows), scores)
+        changed[0][:, 19] = changed[0][:, 19] % ITEMS + 1
+        assert not torch.equal(model(*changed, *facts, items, rows)[rows == 0], scores[rows == 0])
+
+
+def test_blocks_of_the_candidate_alone_belong_to_the_masked_form() -> None:
+    with pytest.raises(ValueError, match="candidate_blocks"):
+        BstSettings(candidate_blocks=1, mask_candidate=False)
 
 
 def test_history_sees_the_candidate_only_in_the_original_form() -> None:
@@ -124,9 +173,13 @@ def test_only_common_items_have_an_embedding_of_their_own() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mask_candidate", [True, False])
-def test_exported_graph_gives_the_same_for_other_sizes(tmp_path: Path, mask_candidate: bool) -> None:
-    model = network(mask_candidate=mask_candidate)
+@pytest.mark.parametrize(
+    "form",
+    [{}, {"mask_candidate": False}, {"mask_candidate": False, "blocks": 2, "history_length": 20}],
+    ids=str,
+)
+def test_exported_graph_gives_the_same_for_other_sizes(tmp_path: Path, form: dict[str, object]) -> None:
+    model = network(**form)
     names = ["history_item", "history_event", "history_age", "profile", "context"]
     names += ["candidate_item", "candidate_row"]
     batch, count = torch.export.Dim("batch"), torch.export.Dim("candidates")

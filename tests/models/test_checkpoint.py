@@ -90,6 +90,16 @@ def test_a_flipped_bit_is_found(saved: Path) -> None:
         load_checkpoint(saved)
 
 
+def test_a_checkpoint_without_the_newer_settings_loads_with_their_defaults(saved: Path) -> None:
+    kept = ModelRecord.model_validate_json((saved / RECORD_NAME).read_text())
+    older = {k: v for k, v in kept.hyperparameters.items() if k not in ("history_length", "candidate_blocks")}
+    assert len(older) == len(kept.hyperparameters) - 2
+    record_of_old = kept.model_copy(update={"hyperparameters": older})
+    (saved / RECORD_NAME).write_text(record_of_old.model_dump_json())
+    model, _ = load_bst(saved)
+    assert (model.settings.history_length, model.settings.candidate_blocks) == (50, 0)
+
+
 def test_weights_of_another_shape_are_refused(saved: Path, tmp_path: Path) -> None:
     other = Bst(BstSettings(hidden=(24, 8)), item_features(), PROFILE_COUNTS)
     elsewhere = save_checkpoint(other, record(other), tmp_path / "other")
