@@ -29,8 +29,9 @@ def network(known: tuple[str, ...] = ("category", "brand", "shop"), **settings: 
     torch.manual_seed(3)
     model = Bst(BstSettings(**settings), features, PROFILE_COUNTS).eval()
     with torch.no_grad():
-        for weight in model.parameters():
-            weight.normal_(std=0.3)
+        for name, weight in model.named_parameters():
+            matrix = weight.dim() == 2 and "embedding" not in name and "last_age" not in name
+            weight.normal_(std=weight.shape[-1] ** -0.5 if matrix else 0.5)
     return model
 
 
@@ -50,7 +51,7 @@ def assert_same(model: Bst, serving: BstServing, call: Inputs) -> Tensor:
 def test_it_answers_what_one_history_per_candidate_answers(blocks: int, budget: int) -> None:
     model = network(blocks=blocks)
     expected = assert_same(model, BstServing(model, budget), inputs([0, 1, 7, 50, 23], 64))
-    assert expected.std() > 0.05
+    assert expected.std() > 0.03
 
 
 @pytest.mark.parametrize("known", [(), ("category",), ("brand", "shop")])
