@@ -45,8 +45,8 @@ def jackknife(
     candidate: NDArray[np.int64],
     baseline: NDArray[np.int64],
     estimate: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]],
-) -> tuple[float, float]:
-    """An estimate from two arms without its first-order bias, and its standard error.
+) -> tuple[float, float, float]:
+    """An estimate from two arms, the same without its first-order bias, and its standard error.
 
     candidate, baseline  int64[G, B], counts by cluster
     estimate             (int64[R, B], int64[R, B]) → float64[R], from counts summed over clusters
@@ -63,4 +63,4 @@ def jackknife(
     without = estimate(one.sum(axis=0) - one, other.sum(axis=0) - other)
     corrected = count * full - (count - 1) * float(without.mean())
     variance = (count - 1) / count * float(((without - without.mean()) ** 2).sum())
-    return corrected, float(np.sqrt(variance))
+    return full, corrected, float(np.sqrt(variance))

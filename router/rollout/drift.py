@@ -73,10 +73,12 @@ def ks_distance(
     return _distance(jackknife(candidate, baseline, kolmogorov_smirnov), information, alpha)
 
 
-def _distance(estimated: tuple[float, float], information: float, alpha: float) -> Distance:
-    estimate, error = estimated
+def _distance(estimated: tuple[float, float, float], information: float, alpha: float) -> Distance:
+    plain, corrected, error = estimated
     radius = normal_mixture_radius(error, information, alpha)
-    return Distance(max(0.0, estimate), max(0.0, estimate - radius), estimate + radius)
+    # Near 0 the correction of a distance may go too far: whichever says less is believed.
+    low, high = sorted((plain, corrected))
+    return Distance(max(0.0, corrected), max(0.0, low - radius), high + radius)
 
 
 def _shares(counts: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from router.rollout import drift as distances
-from router.rollout import sequential
+from router.rollout import relative_rates, sequential
 from router.rollout.clusters import Clusters, design_effect, effective
 from router.rollout.judge_settings import (
     CheckSettings,
@@ -138,20 +138,21 @@ def feedback(
     if not arms[0][0].sum() and not arms[1][0].sum():
         return Check(name, "inconclusive", f"no {_FEEDBACK[name]} were reported", figures, settings.required)
     rates = _effective(arms)
-    line = Line(1.0 - settings.margin, 0.0)
+    tolerated = 1.0 - settings.margin
+    scale = -math.log(tolerated)
     verdict = _verdict(
-        sequential.log_evidence_below(*rates, line),
-        sequential.log_evidence_above(*rates, line),
+        relative_rates.log_evidence_of_fall(*rates, tolerated, scale),
+        relative_rates.log_evidence_of_no_fall(*rates, tolerated, scale),
         judged.alpha,
     )
-    low, high = sequential.ratio_bounds(*rates, judged.alpha)
+    low, high = relative_rates.ratio_bounds(*rates, scale, judged.alpha)
     figures |= {"ratio_low": low, "margin": settings.margin}
     if math.isfinite(high):
         figures["ratio_high"] = high
     reason = (
         f"{figures['candidate']:.3%} of {figures['candidate_trials']:,.0f} impressions against "
         f"{figures['baseline']:.3%} of {figures['baseline_trials']:,.0f}: between {low:.3g} and {high:.3g} "
-        f"times the baseline's rate, with {1 - settings.margin:g} tolerated"
+        f"times the baseline's rate, with {tolerated:g} tolerated"
     )
     return _concluded(name, verdict, reason, figures, settings, judged)
 

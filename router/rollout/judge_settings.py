@@ -36,8 +36,8 @@ class LatencyCheckSettings(CheckSettings):
     quantiles: tuple[float, ...] = Field(
         (0.5, 0.99),
         min_length=1,
-        description="Quantiles compared, 0…1. A high one needs many requests: 0.99 about 2,000 in each arm, "
-        "where the allowance is wide. A low one shows early that everything is slower.",
+        description="Quantiles compared, 0…1. A high one needs many requests: 0.99 some 3,000 in each arm. "
+        "A low one shows early that everything is slower.",
     )
     ratio: float = Field(
         1.25, ge=1, le=10, description="A quantile may be this many times the baseline's, no unit."
@@ -90,7 +90,7 @@ class FeedbackCheckSettings(CheckSettings):
         gt=0,
         lt=1,
         description="Largest fall relative to the baseline's rate that is tolerated, 0…1. Impressions needed "
-        "in each arm grow with one over its square: at a rate of 5 %, some 35,000 for 0.1.",
+        "in each arm grow with one over its square: at a rate of 5 %, some 45,000 for 0.1.",
     )
 
 

@@ -56,8 +56,8 @@ def rate_bounds(observed: Rate, alpha: float) -> tuple[float, float]:
     """A confidence sequence of the true rate: at all times together it holds it with chance 1 − alpha."""
     threshold = -math.log(alpha)
     mean = observed.mean
-    low = _last_true(lambda rate: log_evidence_of_rate(observed, rate) >= threshold, 0.0, mean)
-    high = _last_true(lambda rate: log_evidence_of_rate(observed, rate) >= threshold, 1.0, mean)
+    low = last_true(lambda rate: log_evidence_of_rate(observed, rate) >= threshold, 0.0, mean)
+    high = last_true(lambda rate: log_evidence_of_rate(observed, rate) >= threshold, 1.0, mean)
     return low, high
 
 
@@ -80,35 +80,33 @@ def difference_bounds(candidate: Rate, baseline: Rate, alpha: float) -> tuple[fl
     """A confidence sequence of the candidate's rate minus the baseline's; each side has chance `alpha`."""
     threshold = -math.log(alpha)
     middle = candidate.mean - baseline.mean
-    low = _last_true(
+    low = last_true(
         lambda d: log_evidence_above(candidate, baseline, Line(1.0, d)) >= threshold, -1.0, middle
     )
-    high = _last_true(
+    high = last_true(
         lambda d: log_evidence_below(candidate, baseline, Line(1.0, d)) >= threshold, 1.0, middle
     )
     return low, high
 
 
-def ratio_bounds(candidate: Rate, baseline: Rate, alpha: float) -> tuple[float, float]:
-    """A confidence sequence of the candidate's rate over the baseline's; each side has chance `alpha`.
+def log_evidence_of_shift(deviation: float, standard_error: float, scale: float) -> float:
+    """Log e-process of the hypothesis that a near-normal estimate's expectation is 0 or less.
 
-    The upper bound is infinite where the baseline's rate may be 0.
+    deviation       the estimate
+    standard_error  of it, above 0
+    scale           deviation that matters, above 0; evidence of deviations of about this size gathers fastest
+
+    The mixture sequential probability ratio test (Johari et al. 2017, arXiv:1512.04922) with a normal mixture
+    cut to its upper half, which makes it one-sided (Howard et al. 2021, arXiv:1810.08240, proposition 6).
     """
-    threshold = -math.log(alpha)
-
-    # The search runs over the ratio's share r / (1 + r), which is bounded.
-    def line(share: float) -> Line:
-        return Line(share / (1.0 - share), 0.0)
-
-    together = candidate.mean + baseline.mean
-    middle = candidate.mean / together if together > 0 else 0.5
-    low = _last_true(
-        lambda share: log_evidence_above(candidate, baseline, line(share)) >= threshold, 0.0, middle
-    )
-    high = _last_true(
-        lambda share: log_evidence_below(candidate, baseline, line(share)) >= threshold, 1.0 - 1e-9, middle
-    )
-    return low / (1.0 - low), math.inf if high >= 1.0 - 2e-9 else high / (1.0 - high)
+    information = (scale / standard_error) ** 2
+    z = deviation / standard_error * math.sqrt(information / (1.0 + information))
+    if z > -10.0:
+        weight = math.log(math.erfc(-z / math.sqrt(2.0))) + 0.5 * z * z
+    else:
+        # erfc underflows further down, where Φ(z) exp(z² / 2) is 1 / (−z √2π) to within 1 %.
+        weight = math.log(2.0) - math.log(-z * math.sqrt(2.0 * math.pi))
+    return weight - 0.5 * math.log1p(information)
 
 
 def normal_mixture_radius(standard_error: float, information: float, alpha: float) -> float:
@@ -192,7 +190,7 @@ def _closest_on(line: Line, candidate: Rate, baseline: Rate) -> float | None:
     )
 
 
-def _last_true(holds: Callable[[float], bool], start: float, end: float) -> float:
+def last_true(holds: Callable[[float], bool], start: float, end: float) -> float:
     """The point nearest to `end` at which `holds`, which is true near `start` only; `start` where nowhere."""
     inside, outside = start, end
     for _ in range(_BOUND_STEPS):
