@@ -135,6 +135,7 @@ class JudgeSettings(BaseModel):
         FeedbackCheckSettings(margin=0.1), description="Clicks of the impressions; needs reported events."
     )
     cvr: FeedbackCheckSettings = Field(
-        FeedbackCheckSettings(margin=0.2),
-        description="Conversions of the impressions; needs reported events.",
+        FeedbackCheckSettings(margin=0.2, required=False),
+        description="Conversions of the impressions; needs reported events, and so many that by default only a "
+        "failure counts.",
     )
