@@ -44,7 +44,7 @@ class TritonControl:
         self._client.close()
 
     def load(self, model: str) -> None:
-        """Loads what the repository holds of a model: its two newest versions.
+        """Loads what the repository holds of a model: its two newest versions, or those pinned.
 
         Returns when they are ready. Versions that were ready before stay so, and requests in flight are
         answered, also where this load fails.
@@ -87,17 +87,40 @@ class TritonControl:
             time.sleep(0.05)
 
 
+def reload_version(control: TritonControl, repository: ModelRepository, model: str, version: int) -> None:
+    """Loads one version anew, with fresh processes, while the other ready ones go on answering.
+
+    Where it is the only one, the model does not answer meanwhile. Raises ModelLoadError.
+    """
+    others = [other for other in control.ready_versions(model) if other != version]
+    if not others:
+        control.reload(model)
+        return
+    # Triton starts no process again for a version it takes for ready: it must leave and come back.
+    repository.load_only(model, tuple(others))
+    try:
+        control.load(model)
+    finally:
+        repository.load_usual(model)
+    control.load(model)
+
+
 def publish_version(control: TritonControl, repository: ModelRepository, model: str, version: int) -> None:
     """Makes the running server serve a version that was added to its repository.
 
     The version before it keeps serving too. Where the server cannot load the new one, it is moved to
     `refused/`, the server is left serving what it served, and ModelLoadError says why.
     """
+    pinned = repository.pinned(model)
+    if pinned is not None and version not in pinned.versions:
+        repository.pin(model, pinned.with_version(version))
     try:
         control.load(model)
         control.wait_version(model, version)
     except ModelLoadError as error:
         refused = repository.refuse(model, version)
+        if pinned is not None:
+            repository.pin(model, pinned)
         raise ModelLoadError(f"{error}; version {version} was moved to {refused}") from error
 
 

@@ -13,10 +13,11 @@ from triton_repo.server import TritonServer
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a running server; `model` is "" where it is the server itself."""
+    """What is wrong with a running server; `model` is "" and `version` 0 where it is the server itself."""
 
     model: str
     detail: str
+    version: int = 0
 
 
 def find_problem(server: TritonServer, control: TritonControl) -> Problem | None:
@@ -33,5 +34,5 @@ def find_problem(server: TritonServer, control: TritonControl) -> Problem | None
         for version in versions:
             graph = server.repository.version_folder(model, version) / "model.onnx"
             if graphs.count(graph) < settings.instances:
-                return Problem(model, f"a model process of {model} version {version} is gone")
+                return Problem(model, f"a model process of {model} version {version} is gone", version)
     return None

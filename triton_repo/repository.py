@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from triton_repo.errors import RepositoryError
 from triton_repo.manifest import VersionManifest, read_manifest, verify
+from triton_repo.pinned import Pinned
 from triton_repo.settings import ModelSettings
 
 COMMITTED_MODELS = Path(__file__).parent / "models"
@@ -20,7 +22,8 @@ class ModelRepository:
     """The folder `<root>/models` that Triton serves, and beside it what must stay out of Triton's sight.
 
     `<root>` is `<workspace>/triton`. `staging/` holds versions being written, `refused/` versions that
-    were found corrupt or that the server could not load, kept for whoever wants to know why.
+    were found corrupt or that the server could not load, kept for whoever wants to know why. `pinned/`
+    names the versions to load of models whose two newest are not the right ones.
     """
 
     def __init__(self, root: Path, configurations: Path = COMMITTED_MODELS) -> None:
@@ -31,7 +34,8 @@ class ModelRepository:
     def configure(self, models: Mapping[str, ModelSettings]) -> None:
         """Writes `config.pbtxt` of each model: the committed one, with the operator's settings in it.
 
-        Raises RepositoryError where no configuration is committed for a model.
+        Pinned versions are to be loaded, but for those on trial: a server that starts must not meet again
+        what may have ended it. Raises RepositoryError where no configuration is committed for a model.
         """
         for model, settings in models.items():
             source = self._configurations / model / "config.pbtxt"
@@ -41,11 +45,71 @@ class ModelRepository:
                     f"model {model!r} has no {source}; configured models are {', '.join(known)}"
                 )
             text = _with_settings(source.read_text(), settings)
+            pinned = self.pinned(model)
+            if pinned is not None:
+                text = _with_versions(text, self._loadable(model, pinned, with_trials=False))
             target = self.models_folder / model / "config.pbtxt"
             if target.is_file() and target.read_text() == text:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             _write(target, text)
+
+    def pinned(self, model: str) -> Pinned | None:
+        """The pins of a model; None where its two newest versions are loaded.
+
+        Raises RepositoryError where they cannot be read.
+        """
+        path = self._pins(model)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Pinned)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RepositoryError(
+                f"{path} cannot be read: {error}; remove it to have the two newest versions loaded"
+            ) from error
+
+    def pin(self, model: str, pinned: Pinned) -> None:
+        """Has the pinned versions loaded, and no others, from the next load of the model on; durable.
+
+        Triton loads and unloads single versions by it and leaves the processes of the others alone. Raises
+        RepositoryError where the model is not configured.
+        """
+        path = self._pins(model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, msgspec.json.encode(pinned).decode())
+        self.load_usual(model)
+
+    def load_usual(self, model: str) -> None:
+        """Has the pinned versions loaded from the next load on, or the two newest where none are pinned."""
+        pinned = self.pinned(model)
+        if pinned is not None:
+            self.load_only(model, self._loadable(model, pinned, with_trials=True))
+            return
+        path = self._configured(model)
+        committed = _parsed((self._configurations / model / "config.pbtxt").read_text())
+        config = _parsed(path.read_text())
+        config.version_policy.CopyFrom(committed.version_policy)
+        _write(path, text_format.MessageToString(config))
+
+    def load_only(self, model: str, versions: tuple[int, ...]) -> None:
+        """Has these versions loaded from the next load on, until the configuration is written again."""
+        path = self._configured(model)
+        _write(path, _with_versions(path.read_text(), versions))
+
+    def _configured(self, model: str) -> Path:
+        path = self.models_folder / model / "config.pbtxt"
+        if not path.is_file():
+            raise RepositoryError(f"{path} is missing; start the server, which writes it")
+        return path
+
+    def _pins(self, model: str) -> Path:
+        return self.root / "pinned" / f"{model}.json"
+
+    def _loadable(self, model: str, pinned: Pinned, *, with_trials: bool) -> tuple[int, ...]:
+        there = set(self.versions(model))
+        wanted = set(pinned.versions) - (set() if with_trials else set(pinned.on_trial))
+        return tuple(sorted(wanted & there))
 
     def versions(self, model: str) -> list[int]:
         """Version numbers of a model on disk, ascending; empty for a model that has none."""
@@ -116,8 +180,14 @@ class ModelRepository:
         return reasons
 
     def prune(self, model: str, keep: int, needed: frozenset[int] = frozenset()) -> list[int]:
-        """Removes all but the newest `keep` versions and those in `needed`; returns what was removed."""
+        """Removes all but the newest `keep` versions, those in `needed` and those pinned.
+
+        Returns what was removed.
+        """
         versions = self.versions(model)
+        pinned = self.pinned(model)
+        if pinned is not None:
+            needed |= frozenset(pinned.versions)
         spare = [version for version in versions[: max(0, len(versions) - keep)] if version not in needed]
         for version in spare:
             folder = self.version_folder(model, version)
@@ -128,14 +198,28 @@ class ModelRepository:
         return spare
 
 
+def _parsed(text: str) -> model_config_pb2.ModelConfig:
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
 def _with_settings(text: str, settings: ModelSettings) -> str:
-    config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    config = _parsed(text)
     before = config.SerializeToString(deterministic=True)
     for group in config.instance_group:
         group.count = settings.instances
     config.parameters["intra_op_thread_count"].string_value = str(settings.intra_op_threads)
     if config.SerializeToString(deterministic=True) == before:
         return text
+    return text_format.MessageToString(config)
+
+
+def _with_versions(text: str, versions: tuple[int, ...]) -> str:
+    """The configuration with a policy of these versions; unchanged where there are none."""
+    if not versions:
+        return text
+    config = _parsed(text)
+    config.version_policy.specific.ClearField("versions")
+    config.version_policy.specific.versions.extend(versions)
     return text_format.MessageToString(config)
 
 

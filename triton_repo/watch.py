@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from triton_repo.control import TritonControl
+from triton_repo.control import TritonControl, reload_version
 from triton_repo.errors import ModelLoadError, TritonStartError
 from triton_repo.health import Problem, find_problem
 from triton_repo.server import TritonServer
@@ -105,11 +105,11 @@ class TritonWatcher:
     def _reloaded(self, problem: Problem) -> bool:
         try:
             with TritonControl(self.server.grpc_url, self.server.settings.load_timeout_s) as control:
-                control.reload(problem.model)
+                reload_version(control, self.server.repository, problem.model, problem.version)
         except ModelLoadError as error:
             _LOG.warning("%s and could not be reloaded: %s", problem.detail, error)
             return False
-        self._say("reloaded", f"{problem.detail}; {problem.model} was loaded again")
+        self._say("reloaded", f"{problem.detail}; it was loaded again")
         return True
 
     def _say(self, kind: Literal["died", "restarted", "failed", "reloaded"], detail: str) -> None:
