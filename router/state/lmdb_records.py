@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import lmdb
 
 from router.state.lmdb_environment import Database, get
+from router.state.user_records import RECORDS
 
 
 class LmdbRecords:
@@ -24,6 +25,7 @@ class LmdbRecords:
         """See `RecordTransaction.put`."""
         self._transaction.put(key, record, db=self._databases[name])
 
-    def delete(self, name: bytes, key: bytes) -> bool:
-        """See `RecordTransaction.delete`."""
-        return bool(self._transaction.delete(key, db=self._databases[name]))
+    def delete(self, key: bytes) -> bool:
+        """Removes all records of a user, readable or not; returns whether there was any."""
+        removed = [self._transaction.delete(key, db=self._databases[name]) for name in RECORDS]
+        return any(removed)

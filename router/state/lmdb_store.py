@@ -172,7 +172,7 @@ class LmdbStateStore:
     def delete_user(self, user_id: str) -> bool:
         """See `StateStore.delete_user`."""
         key = user_hash(user_id)
-        return self._environment.write(lambda transaction: self._records.delete(self._open(transaction), key))
+        return self._environment.write(lambda transaction: self._open(transaction).delete(key))
 
     def set_marker(self, name: str, value: str) -> None:
         """See `StateStore.set_marker`."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from router.state.errors import StateError
 from router.state.lmdb_store import LmdbStateStore
+from router.state.redis_url import REDIS_SCHEMES, redacted
 from router.state.settings import StateSettings
 from router.state.store import StateStore
 
@@ -16,13 +17,21 @@ def _open_lmdb(place: str, settings: StateSettings, clock: Clock) -> StateStore:
     return LmdbStateStore(Path(place), settings, clock)
 
 
+def _open_redis(place: str, settings: StateSettings, clock: Clock) -> StateStore:
+    # The client is not imported where LMDB holds the state.
+    from router.state.redis_store import RedisStateStore
+
+    return RedisStateStore(settings.url, settings, clock)
+
+
 _SCHEMES: dict[str, Callable[[str, StateSettings, Clock], StateStore]] = {
     "lmdb": _open_lmdb,
+    **dict.fromkeys(REDIS_SCHEMES, _open_redis),
 }
 
 
 def open_state(settings: StateSettings, clock: Clock = time.time) -> StateStore:
-    """Opens the store at `settings.url`; what stands behind `scheme://` is the store's own (a folder).
+    """Opens the store at `settings.url`; what stands behind `scheme://` is the store's own.
 
     `clock` gives unix seconds.
 
@@ -32,9 +41,9 @@ def open_state(settings: StateSettings, clock: Clock = time.time) -> StateStore:
     scheme, separator, place = settings.url.partition("://")
     known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
     if not separator or scheme not in _SCHEMES:
-        raise StateError(f"state.url {settings.url!r} names no known store; known are: {known}")
+        raise StateError(f"state.url {redacted(settings.url)!r} names no known store; known are: {known}")
     if not place:
         raise StateError(
-            f"state.url {settings.url!r} names no place; write for example {scheme}:///srv/state"
+            f"state.url {redacted(settings.url)!r} names no place; write for example {scheme}:///srv/state"
         )
     return _SCHEMES[scheme](place, settings, clock)

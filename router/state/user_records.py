@@ -33,19 +33,19 @@ RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES = (
 )
 
 
-class RecordTransaction(Protocol):
-    """Records by name (one of `RECORDS`) and user hash, inside one transaction of a store."""
+class RecordReader(Protocol):
+    """Records by name (one of `RECORDS`) and user hash, as of one moment."""
 
     def get(self, name: bytes, key: bytes) -> bytes | None:
-        """The record as it stands inside the transaction, None where there is none."""
+        """The record, None where there is none."""
         ...
+
+
+class RecordTransaction(RecordReader, Protocol):
+    """Records inside one transaction of a store; `get` sees what was put before."""
 
     def put(self, name: bytes, key: bytes, record: bytes) -> None:
         """Replaces a record."""
-        ...
-
-    def delete(self, name: bytes, key: bytes) -> bool:
-        """Removes a record; returns whether there was one."""
         ...
 
 
@@ -59,7 +59,7 @@ class UserRecords:
         self._settings = settings
         self._place = place
 
-    def read(self, transaction: RecordTransaction, key: bytes) -> UserState:
+    def read(self, transaction: RecordReader, key: bytes) -> UserState:
         """Everything kept of a user."""
         profile = self._decode(transaction, PROFILES, key, decode_profile)
         return UserState(
@@ -131,24 +131,19 @@ class UserRecords:
         if past.profile:
             self.put_profile(transaction, key, past.profile, profile_updated_at)
 
-    def delete(self, transaction: RecordTransaction, key: bytes) -> bool:
-        """Removes a user's records, readable or not; returns whether there was any."""
-        removed = [transaction.delete(name, key) for name in RECORDS]
-        return any(removed)
-
-    def _stored_behaviours(self, transaction: RecordTransaction, key: bytes) -> Behaviours:
+    def _stored_behaviours(self, transaction: RecordReader, key: bytes) -> Behaviours:
         found = self._decode(transaction, BEHAVIOURS, key, decode_behaviours)
         return found or NO_BEHAVIOURS
 
-    def _stored_purchases(self, transaction: RecordTransaction, key: bytes) -> TimedItems:
+    def _stored_purchases(self, transaction: RecordReader, key: bytes) -> TimedItems:
         return self._decode(transaction, PURCHASES, key, decode_items) or NO_ITEMS
 
-    def _stored_impressions(self, transaction: RecordTransaction, key: bytes) -> TimedItems:
+    def _stored_impressions(self, transaction: RecordReader, key: bytes) -> TimedItems:
         return self._decode(transaction, IMPRESSIONS, key, decode_items) or NO_ITEMS
 
     def _decode(
         self,
-        transaction: RecordTransaction,
+        transaction: RecordReader,
         name: bytes,
         key: bytes,
         decode: Callable[[bytes, bytes], Record],
