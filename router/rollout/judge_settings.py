@@ -136,6 +136,6 @@ class JudgeSettings(BaseModel):
     )
     cvr: FeedbackCheckSettings = Field(
         FeedbackCheckSettings(margin=0.2, required=False),
-        description="Conversions of the impressions; needs reported events, and so many that by default only a "
-        "failure counts.",
+        description="Conversions of the impressions; needs reported events, and so many that by default "
+        "only a failure counts.",
     )
