@@ -140,9 +140,12 @@ def add_tiny_version(repository: ModelRepository, model: str, seed: int) -> int:
 
 
 def stage_tiny_version(repository: ModelRepository, model: str, seed: int) -> Path:
-    """Writes a version of the tiny `bst` or `mind` into a staged folder and returns the folder."""
-    graph = onnx.parser.parse_model(_BST if model == "bst" else _MIND)
-    if model == "bst":
+    """Writes a version of the tiny `bst` or `mind` into a staged folder and returns the folder.
+
+    A model of another name, such as `prerank`, has the graph of `bst`.
+    """
+    graph = onnx.parser.parse_model(_MIND if model == "mind" else _BST)
+    if model != "mind":
         tables = {"weights": item_weights(seed), **{k: np.float32(v) for k, v in _SHARES.items()}}
     else:
         tables = {"vectors": item_vectors(seed)}

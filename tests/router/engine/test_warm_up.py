@@ -1,0 +1,45 @@
+"""Before an engine takes over, every stage of every scene has answered once, the optional ones too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recall.channel import Services
+from recall.registry import CHANNELS
+from recall.settings import RecallSettings
+from router.engine.engine import Engine, EngineBuilder
+from router.engine.warm_up import warm_up
+from router.pipeline.metrics import NoMetrics
+from router.pipeline.scoring import Split
+from router.pipeline.stages import StageBug
+from router.scenes.load import load_scenes
+from tests.router.engine.conftest import embed
+from tests.router.pipeline.stand_ins import RuleScorer
+from tests.router.served_shop import SCENES, make_shop
+
+
+def engine(folder: Path, bst: RuleScorer, light: RuleScorer) -> Engine:
+    shop = make_shop(folder)
+    shop.scenes.write_text(
+        SCENES.replace("candidates: 100", "candidates: 10\n  prerank: {candidates: 40, timeout_ms: 2000.0}")
+    )
+    scorers = {"bst": bst, "prerank": light}
+    builder = EngineBuilder(RecallSettings(), Services(embed), scorers, NoMetrics(), Split(5, 4))
+    scenes = load_scenes(shop.scenes, known_channels=CHANNELS, known_models=list(scorers))
+    return builder.build(shop.snapshots.open_current(), scenes)
+
+
+async def test_prerank_is_warmed_up_and_ranking_by_parts(tmp_path: Path) -> None:
+    bst, light = RuleScorer(float), RuleScorer(float)
+    await warm_up(engine(tmp_path, bst, light))
+    # Three scenes; a page of 20 is wider than the ten candidates.
+    assert light.scored == [40, 40, 40]
+    assert bst.scored == [5] * 12
+
+
+async def test_a_prerank_with_a_bug_is_refused(tmp_path: Path) -> None:
+    broken = engine(tmp_path, RuleScorer(float), RuleScorer(float, error=KeyError("no such input")))
+    with pytest.raises(StageBug, match="prerank failed: KeyError"):
+        await warm_up(broken)
