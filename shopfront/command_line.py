@@ -189,6 +189,16 @@ def config() -> None:
     sys.stdout.write(commented_yaml(default_settings()))
 
 
+@app.command(
+    add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+)
+def loadtest(context: typer.Context) -> None:
+    """Load a gRPC service with ghz's flags and reports; `loadtest --help` lists them."""
+    from loadtest.command import main as load
+
+    raise typer.Exit(load(context.args, "shopfront loadtest"))
+
+
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
     from exporters.errors import ExportRefused
