@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import lmdb
 import msgspec
@@ -84,9 +84,9 @@ class LmdbRolloutStore:
             prefix = _prefix(model)
             with transaction.cursor(db=self._history) as cursor:
                 there = limit > 0 and cursor.set_range(_history_key(model, after + 1))
-                while there and len(found) < limit and cursor.key().startswith(prefix):
-                    number = _NUMBER.unpack(cursor.key()[len(prefix) :])[0]
-                    found.append((number, self._decode(cursor.value(), HistoryEntry)))
+                while there and len(found) < limit and (key := bytes(cursor.key())).startswith(prefix):
+                    number = _NUMBER.unpack(key[len(prefix) :])[0]
+                    found.append((number, self._decode(bytes(cursor.value()), HistoryEntry)))
                     there = cursor.next()
             return found
 
@@ -110,7 +110,7 @@ class LmdbRolloutStore:
             prefix = _prefix(rollout)
             with transaction.cursor(db=self._statistics) as cursor:
                 there = cursor.set_range(prefix)
-                while there and cursor.key().startswith(prefix):
+                while there and bytes(cursor.key()).startswith(prefix):
                     try:
                         found.append(msgspec.msgpack.decode(cursor.value(), type=ArmStatisticsRow))
                     except msgspec.MsgspecError as error:
@@ -127,7 +127,7 @@ class LmdbRolloutStore:
             prefix = _prefix(rollout)
             with transaction.cursor(db=self._statistics) as cursor:
                 there = cursor.set_range(prefix)
-                while there and cursor.key().startswith(prefix):
+                while there and bytes(cursor.key()).startswith(prefix):
                     there = cursor.delete()
 
         self._writing(work)
@@ -182,9 +182,10 @@ class LmdbRolloutStore:
         with transaction.cursor(db=self._history) as cursor:
             beyond = cursor.set_range(_key(model) + b"\x01")
             found = cursor.prev() if beyond else cursor.last()
-            if not found or not cursor.key().startswith(prefix):
+            key = bytes(cursor.key())
+            if not found or not key.startswith(prefix):
                 return 0
-            return int(_NUMBER.unpack(cursor.key()[len(prefix) :])[0])
+            return int(_NUMBER.unpack(key[len(prefix) :])[0])
 
     def _decode(self, stored: bytes, kind: type[T]) -> T:
         try:
@@ -194,19 +195,19 @@ class LmdbRolloutStore:
 
     def _corrupt(self, error: Exception) -> RolloutStoreError:
         return RolloutStoreError(
-            f"a record of rollouts in {self._folder} is corrupt or of another version: {error}; with no rollout "
-            "under way the folder may be removed, and promotions are forgotten with it"
+            f"a record of rollouts in {self._folder} is corrupt or of another version: {error}; with no "
+            "rollout under way the folder may be removed, and promotions are forgotten with it"
         )
 
     def _reading(self, work: Callable[[lmdb.Transaction], T]) -> T:
-        return self._guarded(self._environment.read, work)
+        try:
+            return self._environment.read(work)
+        except StateError as error:
+            raise RolloutStoreError(str(error)) from error
 
     def _writing(self, work: Callable[[lmdb.Transaction], T]) -> T:
-        return self._guarded(self._environment.write, work)
-
-    def _guarded(self, run: Callable[[Any], T], work: Callable[[lmdb.Transaction], T]) -> T:
         try:
-            return run(work)
+            return self._environment.write(work)
         except StateError as error:
             raise RolloutStoreError(str(error)) from error
 

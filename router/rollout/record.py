@@ -94,7 +94,14 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def weight_bp(self) -> int:
         """Share of shoppers that the candidate's arm answers now, in basis points."""
+        if self.phase is Phase.SETTLING:
+            return WHOLE
         return self.stage_plan.weight_bp if self.phase is Phase.RUNNING else 0
+
+    @property
+    def counted_stage(self) -> int:
+        """The stage under which answers are counted now; settling is one beyond the last."""
+        return len(self.plan.stages) if self.phase is Phase.SETTLING else self.stage
 
     @property
     def shadows(self) -> bool:

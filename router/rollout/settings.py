@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,9 +21,9 @@ class StageSettings(BaseModel):
     weight_bp: int = Field(
         ge=0,
         le=WHOLE,
-        description="Shoppers the candidate answers, in basis points (hundredths of a per cent). 0 is shadow: "
-        "it scores copies of requests and answers nobody. Up to 5,000 a group of the same size is the "
-        "concurrent baseline; above it the baseline is what is left.",
+        description="Shoppers the candidate answers, in basis points (hundredths of a per cent). 0 is "
+        "shadow: it scores copies of requests and answers nobody. Up to 5,000 a group of the same size is "
+        "the concurrent baseline; above it the baseline is what is left.",
     )
     min_duration_s: float = Field(ge=0, description="Seconds the stage lasts at least.")
     min_samples: int = Field(
@@ -55,8 +56,8 @@ class GuardSettings(BaseModel):
         0.5,
         gt=0,
         lt=1,
-        description="Part of ranking.score_timeout_ms that the candidate may take; what is left is for the stable "
-        "version to answer in its place, 0…1.",
+        description="Part of ranking.score_timeout_ms that the candidate may take; what is left is for the "
+        "stable version to answer in its place, 0…1.",
     )
     failures: int = Field(
         3, ge=1, description="Failures in a row after which the candidate is not asked for a while."
@@ -156,6 +157,8 @@ def stages_problem(weights: tuple[int, ...]) -> str:
         return "there must be at least one"
     if any(not 0 <= weight <= WHOLE for weight in weights):
         return f"weights must be 0…{WHOLE:,} basis points"
-    if any(later <= earlier for earlier, later in zip(weights, weights[1:], strict=False)):
+    if any(later <= earlier for earlier, later in pairwise(weights)):
         return f"weights must rise from stage to stage, got {list(weights)}"
+    if not any(0 < weight < WHOLE for weight in weights):
+        return f"one must have a weight between 0 and {WHOLE:,}, so that there is a baseline to compare with"
     return ""

@@ -73,7 +73,8 @@ def start(
         active = record.active
         raise Forbidden(
             f"rollout {active.id} of {record.model} to version {active.candidate}, started by "
-            f"{active.started_by or 'an operator'}, is under way ({active.phase}); abort it or wait for its end",
+            f"{active.started_by or 'an operator'}, is under way ({active.phase}); abort it or wait for "
+            "its end",
             active.id,
         )
     rollout = Rollout(
@@ -230,7 +231,8 @@ def _promoted(
         phase=Phase.SETTLING,
         stage_since=now,
         paused=False,
-        reason=f"version {rollout.candidate} serves everybody; version {rollout.stable} stays loaded meanwhile",
+        reason=f"version {rollout.candidate} serves everybody; version {rollout.stable} stays loaded "
+        "meanwhile",
     )
     promotion = Promotion(rollout.candidate, rollout.dataset, rollout.manifest_version, rollout.id, now)
     change = _change(record, settling, "promoted", actor, now, reason, checks)
