@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Channel, Services
 from recall.query import Query
 from recall.settings import RecallSettings, TriggerSettings
+from router.experiments.plan import Arms, ScenePlan
 from router.filters.excluded import ExcludedSettings
 from router.pipeline.metrics import StageMetrics
 from router.pipeline.runner import Pipeline
@@ -24,8 +26,17 @@ EXCLUDED = "excluded"
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """A scene as a shopper sees it: its settings, their pipeline, and experiment → arm behind them."""
+
+    settings: SceneSettings
+    pipeline: Pipeline[Query]
+    arms: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
-    """One snapshot, its channels, and a pipeline per scene."""
+    """One snapshot, its channels, and a pipeline per scene and combination of experiments' arms."""
 
     snapshot: Snapshot
     channels: Mapping[str, Channel]
@@ -34,6 +45,17 @@ class Engine:
     model_versions: Mapping[str, str]
     """Model → version on Triton that belongs to the snapshot."""
     triggers: TriggerSettings
+    plans: Mapping[str, ScenePlan]
+    """Experiments by scene; scenes without one are absent."""
+    variants: Mapping[str, Mapping[Arms, Variant]]
+    """Of the scenes with experiments, by the arms a shopper is in."""
+
+    def variant(self, scene: str, user_id: str) -> Variant:
+        """The scene as the shopper sees it; `user_id` is empty for an anonymous one."""
+        plan = self.plans.get(scene)
+        if plan is None:
+            return Variant(self.scenes[scene], self.pipelines[scene], {})
+        return self.variants[scene][plan.arms_of(user_id)]
 
     @property
     def snapshot_id(self) -> str:
@@ -71,21 +93,24 @@ class EngineBuilder:
             snapshot=snapshot,
             channels=channels,
             scenes=scenes.by_name,
-            pipelines=self._pipelines(scenes, channels, snapshot.catalogue),
             model_versions={name: str(version) for name, version in snapshot.manifest.models.items()},
             triggers=self.recall.triggers,
+            plans=scenes.plans,
+            **self._assembled(scenes, channels, snapshot.catalogue),
         )
 
     def with_scenes(self, engine: Engine, scenes: Scenes) -> Engine:
         """The same snapshot and open channels under other scenes. Raises `SettingsError` as `build` does."""
-        pipelines = self._pipelines(scenes, engine.channels, engine.catalogue)
-        return replace(engine, scenes=scenes.by_name, pipelines=pipelines)
+        return replace(
+            engine,
+            scenes=scenes.by_name,
+            plans=scenes.plans,
+            **self._assembled(scenes, engine.channels, engine.catalogue),
+        )
 
-    def _pipelines(
-        self, scenes: Scenes, channels: Mapping[str, Channel], catalogue: Catalogue
-    ) -> dict[str, Pipeline[Query]]:
-        return {
-            name: assemble(
+    def _assembled(self, scenes: Scenes, channels: Mapping[str, Channel], catalogue: Catalogue) -> _Assembled:
+        def pipeline(name: str, scene: SceneSettings) -> Pipeline[Query]:
+            return assemble(
                 name,
                 _never_showing_excluded(scene),
                 channels,
@@ -94,8 +119,26 @@ class EngineBuilder:
                 self.metrics,
                 self.split,
             )
-            for name, scene in scenes.by_name.items()
+
+        pipelines = {name: pipeline(name, scene) for name, scene in scenes.by_name.items()}
+        variants = {
+            name: {
+                arms: Variant(
+                    choice.settings,
+                    # Arms that change nothing share the scene's own pipeline.
+                    pipelines[name] if choice.settings is scenes[name] else pipeline(name, choice.settings),
+                    choice.arms,
+                )
+                for arms, choice in plan.choices.items()
+            }
+            for name, plan in scenes.plans.items()
         }
+        return {"pipelines": pipelines, "variants": variants}
+
+
+class _Assembled(TypedDict):
+    pipelines: dict[str, Pipeline[Query]]
+    variants: dict[str, dict[Arms, Variant]]
 
 
 def _never_showing_excluded(scene: SceneSettings) -> SceneSettings:

@@ -22,14 +22,18 @@ _BUDGET_S = 5.0
 async def warm_up(
     engine: Engine, now: int | None = None, clock: Callable[[], float] = time.monotonic
 ) -> None:
-    """Runs every scene's pipeline once, for a shopper who viewed the most popular items at unix second `now`.
+    """Runs every pipeline once, for a shopper who viewed the most popular items at unix second `now`.
 
     Raises `StageBug` where a stage cannot work on this engine. A failed dependency is none of the engine's
     faults.
     """
     query = _popular_query(engine, int(time.time()) if now is None else now)
     for scene, pipeline in engine.pipelines.items():
-        await pipeline.run(_in_scene(query, scene), _PAGE_SIZE, clock() + _BUDGET_S, clock)
+        varied = {
+            id(variant.pipeline): variant.pipeline for variant in engine.variants.get(scene, {}).values()
+        }
+        for each in ({id(pipeline): pipeline} | varied).values():
+            await each.run(_in_scene(query, scene), _PAGE_SIZE, clock() + _BUDGET_S, clock)
 
 
 def _popular_query(engine: Engine, now: int) -> Query:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from router.experiments.plan import ScenePlan
 from router.filters.registry import FILTERS
 from router.rerank.registry import RERANKERS
 from router.scenes import problems
@@ -32,12 +33,16 @@ class Scenes:
 
     by_name  settings by scene, in the file's order
     source   the file
-    digest   SHA-256 of its bytes, in hexadecimal
+    digest   SHA-256 of its bytes, and of those of the experiments file where there is one, in hexadecimal
+    raw      what the file says of each scene, defaults merged in
+    plans    experiments by scene
     """
 
     by_name: Mapping[str, SceneSettings]
     source: str
     digest: str
+    raw: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    plans: Mapping[str, ScenePlan] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> SceneSettings:
         return self.by_name[name]
@@ -97,7 +102,30 @@ def read_scenes(
             by_name[name] = settings
     if found:
         raise SettingsError(source, list(dict.fromkeys(found)))
-    return Scenes(by_name, source, hashlib.sha256(content).hexdigest())
+    raw_by_name = {name: merge_patch(defaults, patch) for name, patch in scenes.items()}
+    return Scenes(by_name, source, hashlib.sha256(content).hexdigest(), raw_by_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Names a scene may use: channels, ranking models (None = any), and settings by filter and reranker."""
+
+    channels: Collection[str]
+    models: Collection[str] | None = None
+    filters: Mapping[str, type[BaseModel]] = field(default_factory=lambda: FILTER_SETTINGS)
+    rerankers: Mapping[str, type[BaseModel]] = field(default_factory=lambda: RERANKER_SETTINGS)
+
+
+def read_patched(
+    raw: Mapping[str, Any], patch: Mapping[str, Any], where: problems.Path, known: Known, found: list[str]
+) -> SceneSettings | None:
+    """The settings of a scene changed by `patch`; None where they are wrong, which is added to `found`.
+
+    raw    what the file says of the scene (`Scenes.raw`)
+    where  path of the patch in its own file, for messages
+    """
+    scene = _Scene("", dict(raw), dict(patch), found, where)
+    return scene.read(known.channels, known.filters, known.rerankers, known.models)
 
 
 def _sections(source: str, raw: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -130,6 +158,8 @@ class _Scene:
     defaults: dict[str, Any]
     patch: dict[str, Any]
     found: list[str]
+    patched_at: problems.Path = ()
+    """Where the patch stands, if not in the scene file."""
 
     def read(
         self,
@@ -202,6 +232,8 @@ class _Scene:
 
     def locate(self, path: problems.Path) -> problems.Path:
         """Where in the file the value at `path` of this scene comes from: the scene or the defaults."""
+        if self.patched_at:
+            return (*self.patched_at, *path)
         if not _reaches(self.patch, path) and _reaches(self.defaults, path):
             return ("defaults", *path)
         return ("scenes", self.name, *path)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from recall.query import Query
 from router.state.store import StateStore
@@ -12,11 +12,18 @@ from snapshot.item_keys import item_keys
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What an answer showed, as side effects see it: ids in page order, at unix second `ts`."""
+    """What an answer showed, as side effects see it: ids in page order, at unix second `ts`.
+
+    request_id         of the answer, with the token that it carried
+    arms               experiment → arm, of the experiments whose arm chose how it was made
+    """
 
     scene: str
     item_ids: Sequence[str]
     ts: int
+    request_id: str = ""
+    attribution_token: str = ""
+    arms: Mapping[str, str] = field(default_factory=dict)
 
 
 class ServedImpressions:

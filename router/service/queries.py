@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +38,15 @@ def find_anchor(catalogue: Catalogue, item_id: str) -> Anchor:
 
 
 def build_query(
-    engine: Engine, shopper: Shopper, asked: Asked, scene: str, anchor: Anchor, now: int
+    engine: Engine,
+    shopper: Shopper,
+    asked: Asked,
+    scene: str,
+    anchor: Anchor,
+    now: int,
+    arms: Mapping[str, str],
 ) -> Query:
-    """The query of one scene at unix second `now`.
+    """The query of one scene at unix second `now`, for a shopper in these `arms` (experiment → arm).
 
     With an anchor, it alone causes recall and is never shown; the shopper's history still orders the items.
     """
@@ -72,5 +79,5 @@ def build_query(
         purchased_items=shopper.purchased_items,
         purchased_ts=shopper.purchased_ts,
         model_versions=engine.model_versions,
-        arms={},
+        arms=arms,
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from protos.shopfront.v1 import event_pb2, recommend_pb2
 from recall.query import Query
 from router.attribution import Attribution, AttributionCodec
-from router.engine.engine import Engine
+from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
 from router.metrics.registry import RouterMetrics
@@ -26,6 +26,7 @@ from router.service.health import Health
 from router.service.impressions import Served
 from router.service.queries import build_query, find_anchor
 from router.service.shopper import read_shopper
+from router.service.shopper_scenes import ShopperScenes
 from router.service.validation import (
     Asked,
     SceneAsked,
@@ -70,7 +71,7 @@ class RecommendationService:
         """Items for one scene."""
         with self._admission.admit():
             engine = self._live.current
-            asked = check_recommend(request, engine.scenes)
+            asked = check_recommend(request, ShopperScenes(engine, request.user_id))
             if request.validate_only:
                 return recommend_pb2.RecommendResponse(
                     scene=request.scene, snapshot_id=engine.snapshot_id, request_id=call.request_id
@@ -84,7 +85,7 @@ class RecommendationService:
         """Items for several scenes; an item appears only in the first scene that has it."""
         with self._admission.admit():
             engine = self._live.current
-            asked = check_page(request, engine.scenes)
+            asked = check_page(request, ShopperScenes(engine, request.user_id))
             return recommend_pb2.RecommendPageResponse(scenes=await self._answer(engine, asked, call))
 
     async def similar_items(
@@ -93,7 +94,7 @@ class RecommendationService:
         """Items that go with one item, ordered for the shopper."""
         with self._admission.admit():
             engine = self._live.current
-            asked = check_similar_items(request, engine.scenes)
+            asked = check_similar_items(request, ShopperScenes(engine, request.user_id))
             (response,) = await self._answer(engine, asked, call)
             return response
 
@@ -130,20 +131,24 @@ class RecommendationService:
         now = int(self._wall_clock())
         shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
-        queries = [build_query(engine, shopper, asked, scene.scene, anchor, now) for scene in asked.scenes]
+        variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
+        queries = [
+            build_query(engine, shopper, asked, scene.scene, anchor, now, variant.arms)
+            for scene, variant in zip(asked.scenes, variants, strict=True)
+        ]
         pages = await asyncio.gather(
             *(
-                self._run(engine, query, scene.scene, page_size, asked, call)
-                for query, scene, page_size in zip(
-                    queries, asked.scenes, _sizes_with_spares(asked.scenes), strict=True
+                self._run(variant, query, page_size, asked, call)
+                for variant, query, page_size in zip(
+                    variants, queries, _sizes_with_spares(asked.scenes), strict=True
                 )
             )
         )
         degraded = (*shopper.degraded, *anchor.degraded)
         responses = [
-            self._respond(engine, query, scene.scene, page, shown, degraded, call, now)
-            for query, scene, page, shown in zip(
-                queries, asked.scenes, pages, _without_repeats(pages, asked.scenes), strict=True
+            self._respond(engine, variant, query, page, shown, degraded, call, now)
+            for variant, query, page, shown in zip(
+                variants, queries, pages, _without_repeats(pages, asked.scenes), strict=True
             )
         ]
         if asked.with_trace:
@@ -152,20 +157,18 @@ class RecommendationService:
                 add_trace(response, page.trace, total_ms)
         return responses
 
-    async def _run(
-        self, engine: Engine, query: Query, scene: str, page_size: int, asked: Asked, call: Call
-    ) -> Page:
-        default_s = engine.scenes[scene].deadline.budget_ms / 1_000
+    async def _run(self, variant: Variant, query: Query, page_size: int, asked: Asked, call: Call) -> Page:
+        default_s = variant.settings.deadline.budget_ms / 1_000
         budget_s = default_s if asked.timeout_s is None else asked.timeout_s
-        return await engine.pipelines[scene].run(
+        return await variant.pipeline.run(
             query, page_size, call.deadline_within(budget_s), self._clock, arrived=call.arrival
         )
 
     def _respond(
         self,
         engine: Engine,
+        variant: Variant,
         query: Query,
-        scene: str,
         page: Page,
         shown: Candidates,
         degraded: Sequence[str],
@@ -175,7 +178,7 @@ class RecommendationService:
         token = self._attribution.encode(
             Attribution(
                 request_id=call.request_id,
-                scene=scene,
+                scene=query.scene,
                 snapshot_id=engine.snapshot_id,
                 model_name=page.model.name,
                 model_version=page.model.version,
@@ -187,16 +190,18 @@ class RecommendationService:
             page,
             shown,
             engine.catalogue,
-            engine.pipelines[scene].channel_names,
-            scene=scene,
+            variant.pipeline.channel_names,
+            scene=query.scene,
             snapshot_id=engine.snapshot_id,
             request_id=call.request_id,
             attribution_token=token,
             arms=query.arms,
             degraded=degraded,
         )
-        served = Served(scene, [item.item_id for item in response.items], now)
-        self._side_effects.schedule(scene, query, served)
+        served = Served(
+            query.scene, [item.item_id for item in response.items], now, call.request_id, token, variant.arms
+        )
+        self._side_effects.schedule(query.scene, query, served)
         return response
 
 
