@@ -86,5 +86,5 @@ def _traced(answer: type[Message]) -> bool:
     return (
         stages is not None
         and stages.message_type is not None
-        and {"stage", "elapsed_ms"} <= stages.message_type.fields_by_name.keys()
+        and {"stage", "elapsed_ms"} <= set(stages.message_type.fields_by_name)
     )
