@@ -10,11 +10,16 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "build" / "redis-server"
@@ -61,6 +66,18 @@ def _unpack(target: Path) -> None:
     shutil.rmtree(staged)
 
 
+@contextmanager
+def running_redis(*options: str) -> Iterator["RedisServer"]:
+    """A server in a fresh folder, ended with the body."""
+    with TemporaryDirectory(prefix="redis-") as folder:
+        server = RedisServer(Path(folder), *options)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 class RedisServer:
     """One server in a folder; what it acknowledged is on disk (`appendfsync always`)."""
 
@@ -102,9 +119,6 @@ class RedisServer:
 
     def client(self) -> redis.Redis:
         """A client that does not retry; the caller closes it."""
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
         return redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0))
 
     def kill(self) -> None:

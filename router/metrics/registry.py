@@ -96,6 +96,17 @@ class RouterMetrics:
             "Reported events whose event_id was stored before.",
             registry=self.registry,
         )
+        self.state_reads_failed = Counter(
+            "shopfront_state_reads_failed",
+            "Reads of user state that the store did not answer in time.",
+            registry=self.registry,
+        )
+        self.state_available = Gauge(
+            "shopfront_state_available",
+            "1 where the state store answered last, 0 where it did not; the least of all processes.",
+            multiprocess_mode="livemin",
+            registry=self.registry,
+        )
         self.state_commits = Counter(
             "shopfront_state_commits",
             "Transactions that stored events or impressions.",

@@ -12,11 +12,13 @@ class StateMetrics:
         self._last = StoreStatus(0, 0, 0, 0, 0)
 
     def observe(self, status: StoreStatus) -> None:
-        """Sets the queue depths and counts what was added since the last call."""
+        """Sets availability and queue depths, and counts what was added since the last call."""
         metrics, last = self._metrics, self._last
         metrics.set_queue_depth("state_events", status.queued_events)
         metrics.set_queue_depth("state_impressions", status.queued_impressions)
         metrics.served_items_dropped.inc(status.dropped_impressions - last.dropped_impressions)
         metrics.events_repeated.inc(status.repeated_events - last.repeated_events)
         metrics.state_commits.inc(status.write_groups - last.write_groups)
+        metrics.state_reads_failed.inc(status.failed_reads - last.failed_reads)
+        metrics.state_available.set(int(status.available))
         self._last = status

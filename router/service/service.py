@@ -118,7 +118,9 @@ class RecommendationService:
         return self._live.current.scenes
 
     def health(self) -> Health:
-        """Whether this router answers."""
+        """Whether this router answers: also without user state, but then as to shoppers never seen."""
+        if not self._store.status().available:
+            return Health(serving=True, reason="user state does not answer: pages are not personal")
         return Health(serving=True)
 
     async def drain(self, timeout_ms: float) -> None:

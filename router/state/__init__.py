@@ -4,7 +4,7 @@ from router.state.errors import StateError, StateOverloaded, StateUnavailable
 from router.state.event_batch import EventBatch
 from router.state.event_log import LoggedEvent
 from router.state.registry import open_state
-from router.state.settings import StateSettings
+from router.state.settings import RedisSettings, StateSettings
 from router.state.store import StateStore, StoreStatus
 from router.state.user_state import EMPTY_STATE, Behaviours, TimedItems, UserState
 
@@ -13,6 +13,7 @@ __all__ = [
     "Behaviours",
     "EventBatch",
     "LoggedEvent",
+    "RedisSettings",
     "StateError",
     "StateOverloaded",
     "StateSettings",

@@ -65,8 +65,10 @@ class Availability:
 
 
 @contextmanager
-def state_errors(place: str) -> Iterator[None]:
-    """Turns the client's exceptions into the store's; `place` is the URL without its password.
+def state_errors(place: str, key: str = "") -> Iterator[None]:
+    """Turns the client's exceptions into the store's.
+
+    `place` is the URL without its password; `key` is named where only one is touched.
 
     Raises:
         StateError: a key holds what it should not.
@@ -75,26 +77,26 @@ def state_errors(place: str) -> Iterator[None]:
     try:
         yield
     except redis.ResponseError as error:
-        if str(error).startswith("WRONGTYPE"):
+        if "WRONGTYPE" in str(error):
+            what = f"key {key}" if key else "a key"
             raise StateError(
-                f"a key of {place} holds another kind of value than this program writes: {error}; remove it, "
-                "or choose another state.redis.prefix"
+                f"{what} of {place} holds another kind of value than this program writes: {error}; remove "
+                "it, or choose another state.redis.prefix"
             ) from error
-        raise StateUnavailable(f"{place} refuses: {error}{_advice(str(error))}") from error
+        raise StateUnavailable(f"{place} refuses: {error}{_advice(error)}") from error
     except redis.RedisError as error:
         raise StateUnavailable(f"cannot reach {place}: {error or type(error).__name__}") from error
     except (OSError, TimeoutError) as error:
         raise StateUnavailable(f"cannot reach {place}: {error or type(error).__name__}") from error
 
 
-_ADVICE = {
-    "OOM": "; raise its maxmemory, or lower state.log_max_events or state.log_max_days",
-    "READONLY": "; state.url must name the primary, not a replica",
-    "MOVED": "; state.url must name a server outside Redis Cluster",
-    "NOPERM": "; give the user the commands that docs/manual/state.md lists",
-    "MISCONF": "; it cannot write to its disk",
+_ADVICE: dict[type[Exception], str] = {
+    redis.OutOfMemoryError: "; raise its maxmemory, or lower state.log_max_events or state.log_max_days",
+    redis.ReadOnlyError: "; state.url must name the primary, not a replica",
+    redis.exceptions.MovedError: "; state.url must name a server outside Redis Cluster",
+    redis.exceptions.NoPermissionError: "; give the user the commands that docs/manual/state.md lists",
 }
 
 
-def _advice(error: str) -> str:
-    return next((advice for code, advice in _ADVICE.items() if code in error), "")
+def _advice(error: Exception) -> str:
+    return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), "")

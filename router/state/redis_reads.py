@@ -41,7 +41,7 @@ class RedisReads:
         """
         self._availability.check_read()
         try:
-            with state_errors(self._place):
+            with state_errors(self._place, keys[0] if len(keys) == 1 else ""):
                 async with asyncio.timeout(self._settings.read_timeout_s):
                     found = await self._fetch(keys)
         except StateUnavailable as error:

@@ -2,7 +2,7 @@
 
 Optimistic concurrency control (Kung and Robinson, "On Optimistic Methods for Concurrency Control", TODS
 1981): every user's records carry the number of the change that wrote them last, and the script that writes
-refuses where one of them is not what was read. No lock is held, so none is left behind by a process that dies.
+refuses where one of them is not what was read. No lock is held, so no process that dies leaves one.
 """
 
 import threading

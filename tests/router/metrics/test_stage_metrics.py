@@ -119,9 +119,12 @@ def test_the_stores_counts_since_opening_become_counters() -> None:
     metrics = RouterMetrics()
     observed = StateMetrics(metrics)
     observed.observe(StoreStatus(5, 8, 1, 2, 3))
-    observed.observe(StoreStatus(0, 4, 1, 4, 6))
+    assert value(metrics, "state_available") == 1
+    observed.observe(StoreStatus(0, 4, 1, 4, 6, failed_reads=2, available=False))
     assert value(metrics, "queue_depth", queue="state_events") == 0
     assert value(metrics, "queue_depth", queue="state_impressions") == 4
     assert value(metrics, "served_items_dropped_total") == 1
     assert value(metrics, "events_repeated_total") == 4
     assert value(metrics, "state_commits_total") == 6
+    assert value(metrics, "state_reads_failed_total") == 2
+    assert value(metrics, "state_available") == 0

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.state import StateSettings, open_state
+from router.state import RedisSettings, StateSettings, open_state
 from router.state.store import StateStore
 from snapshot.item_keys import item_keys
+from tests.redis_server import RedisServer
 from tests.router.state.batches import batch
 
 BEHAVIOURS, PURCHASES, IMPRESSIONS = 6, 4, 5
@@ -64,23 +66,25 @@ async def check(store: StateStore, model: Model) -> None:
     assert logged == model.arrived
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("kind", ["lmdb", "redis"])
+@settings(max_examples=40, deadline=None)
 @given(
-    st.lists(
+    steps=st.lists(
         st.tuples(st.lists(event_rows, min_size=1, max_size=8), st.booleans(), st.booleans()), max_size=8
     )
 )
 def test_any_sequence_of_events_leaves_what_the_model_holds(
-    steps: list[tuple[list[Row], bool, bool]],
+    shared_redis: RedisServer, kind: str, steps: list[tuple[list[Row], bool, bool]]
 ) -> None:
     model = Model()
     with TemporaryDirectory() as folder:
         state_settings = StateSettings(
-            url=f"lmdb://{Path(folder) / 'state'}",
+            url=f"lmdb://{Path(folder) / 'state'}" if kind == "lmdb" else shared_redis.url,
             max_behaviours=BEHAVIOURS,
             max_purchases=PURCHASES,
             max_impressions=IMPRESSIONS,
             sync=False,
+            redis=RedisSettings(prefix=Path(folder).name, read_timeout_s=10, write_timeout_s=10),
         )
         store = open_state(state_settings)
 

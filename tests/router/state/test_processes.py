@@ -25,9 +25,9 @@ def start_writer(url: str, name: str, count: int, map_bytes: int = 1 << 28) -> s
     )
 
 
-async def test_two_processes_write_one_environment(settings: StateSettings) -> None:
-    writers = [start_writer(settings.url, name, 150) for name in ("left", "right")]
-    store = open_state(settings)
+async def test_two_processes_write_one_environment(lmdb_settings: StateSettings) -> None:
+    writers = [start_writer(lmdb_settings.url, name, 150) for name in ("left", "right")]
+    store = open_state(lmdb_settings)
     for writer in writers:
         output, _ = writer.communicate(timeout=60)
         assert writer.returncode == 0
@@ -43,9 +43,9 @@ async def test_two_processes_write_one_environment(settings: StateSettings) -> N
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_what_was_acknowledged_survives_a_kill(settings: StateSettings, seed: int) -> None:
+async def test_what_was_acknowledged_survives_a_kill(lmdb_settings: StateSettings, seed: int) -> None:
     target = random.Random(seed).randrange(1, 400)
-    writer = start_writer(settings.url, "doomed", 1_000_000)
+    writer = start_writer(lmdb_settings.url, "doomed", 1_000_000)
     assert writer.stdout is not None
     acknowledged = [writer.stdout.readline().strip() for _ in range(target)]
     writer.send_signal(signal.SIGKILL)
@@ -53,7 +53,7 @@ async def test_what_was_acknowledged_survives_a_kill(settings: StateSettings, se
     writer.wait(timeout=30)
     assert len(acknowledged) >= target
 
-    store = open_state(settings)
+    store = open_state(lmdb_settings)
     logged = [entry.item_id for _, entry in store.read_log()]
     assert logged[: len(acknowledged)] == acknowledged
     assert [seq for seq, _ in store.read_log()] == list(range(1, len(logged) + 1))

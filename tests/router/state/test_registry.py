@@ -6,9 +6,11 @@ from pydantic import ValidationError
 from router.state import StateError, StateSettings, open_state
 
 
-@pytest.mark.parametrize("url", ["redis://localhost:6379", "/srv/state", "LMDB://x", ""])
+@pytest.mark.parametrize("url", ["memcached://localhost:11211", "/srv/state", "LMDB://x", ""])
 def test_an_unknown_scheme_names_those_known(url: str) -> None:
-    with pytest.raises(StateError, match="known are: lmdb://"):
+    with pytest.raises(
+        StateError, match="known are: lmdb://, redis://, rediss://, unix://, valkey://, valkeys://"
+    ):
         open_state(StateSettings(url=url))
 
 
