@@ -4,6 +4,8 @@
 |-------------------|----------|-----------------------------------------------------|
 | `CallerError`     | caller   | INVALID_ARGUMENT with `google.rpc.BadRequest`       |
 | `OverloadError`   | overload | RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`      |
+| `PreconditionError` | the moment | FAILED_PRECONDITION with `google.rpc.PreconditionFailure` |
+| `RaceLostError`   | the moment | ABORTED with `google.rpc.ErrorInfo`               |
 | `BugError`        | bug      | INTERNAL with the request id and nothing else       |
 
 A failed dependency is not among them: it degrades the answer (`router.pipeline.stages.DependencyError`).
@@ -52,6 +54,34 @@ class OverloadError(Exception):
 
     def __reduce__(self) -> tuple[type["OverloadError"], tuple[float, str]]:
         return OverloadError, (self.retry_after_s, self.reason)
+
+
+class PreconditionError(Exception):
+    """The request is well-formed, but something that stands now forbids it.
+
+    `kind` names the sort of obstacle, `subject` the thing that stands in the way.
+    """
+
+    def __init__(self, kind: str, subject: str, description: str) -> None:
+        self.kind = kind
+        self.subject = subject
+        self.description = description
+        super().__init__(description)
+
+    def __reduce__(self) -> tuple[type["PreconditionError"], tuple[str, str, str]]:
+        return PreconditionError, (self.kind, self.subject, self.description)
+
+
+class RaceLostError(Exception):
+    """Somebody else changed the same thing first; `winner` says who. Look again before trying again."""
+
+    def __init__(self, winner: str, description: str) -> None:
+        self.winner = winner
+        self.description = description
+        super().__init__(description)
+
+    def __reduce__(self) -> tuple[type["RaceLostError"], tuple[str, str]]:
+        return RaceLostError, (self.winner, self.description)
 
 
 class BugError(Exception):

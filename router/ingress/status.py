@@ -9,7 +9,14 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from router.errors import BugError, CallerError, FieldViolation, OverloadError
+from router.errors import (
+    BugError,
+    CallerError,
+    FieldViolation,
+    OverloadError,
+    PreconditionError,
+    RaceLostError,
+)
 
 DETAILS_KEY = "grpc-status-details-bin"
 # HTTP/2 peers commonly refuse more than 8 KiB of trailers.
@@ -26,7 +33,9 @@ class Refusal:
     trailing_metadata: tuple[tuple[str, str | bytes], ...]
 
 
-def refusal_of(error: CallerError | OverloadError | BugError) -> Refusal:
+def refusal_of(
+    error: CallerError | OverloadError | PreconditionError | RaceLostError | BugError,
+) -> Refusal:
     """The status a failure is answered with, `google.rpc.Status` in its trailers."""
     if isinstance(error, CallerError):
         return _refusal(
@@ -39,6 +48,23 @@ def refusal_of(error: CallerError | OverloadError | BugError) -> Refusal:
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         return _refusal(
             grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), error_details_pb2.RetryInfo(retry_delay=delay)
+        )
+    if isinstance(error, PreconditionError):
+        violation = error_details_pb2.PreconditionFailure.Violation(
+            type=error.kind, subject=error.subject, description=error.description
+        )
+        return _refusal(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            str(error),
+            error_details_pb2.PreconditionFailure(violations=[violation]),
+        )
+    if isinstance(error, RaceLostError):
+        return _refusal(
+            grpc.StatusCode.ABORTED,
+            str(error),
+            error_details_pb2.ErrorInfo(
+                reason="RACE_LOST", domain="shopfront", metadata={"winner": error.winner}
+            ),
         )
     return _refusal(
         grpc.StatusCode.INTERNAL, str(error), error_details_pb2.RequestInfo(request_id=error.request_id)

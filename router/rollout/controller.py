@@ -147,8 +147,8 @@ class RolloutController:
         lasted = now - self._term.missing_since
         if lasted > self._settings.missing_grace_s or self._term.reloads >= _RELOADS:
             return (
-                f"the candidate is gone from Triton, since {lasted:.0f} s and after {self._term.reloads} reloads, "
-                f"while version {rollout.stable} is there"
+                f"the candidate is gone from Triton, since {lasted:.0f} s and after {self._term.reloads} "
+                f"reloads, while version {rollout.stable} is there"
             )
         self._term.reloads += 1
         try:
