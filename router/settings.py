@@ -24,6 +24,10 @@ class RouterSettings(BaseModel):
     scenes: Path = Field(
         Path("config/scenes.yaml"), description="Scene configuration; edits apply without a restart."
     )
+    experiments: Path | None = Field(
+        None,
+        description="Experiments on scenes; edits apply without a restart. null = none are run.",
+    )
     ingress: IngressSettings = Field(default_factory=IngressSettings, description="Where calls come in.")
     ray: RaySettings = Field(
         default_factory=RaySettings, description="The Ray node or cluster the replicas run on."

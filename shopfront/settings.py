@@ -88,6 +88,7 @@ def default_settings() -> Settings:
     return Settings(
         router=router.model_copy(
             update={
+                "experiments": Path("config/experiments.yaml"),
                 "snapshots": router.snapshots.model_copy(update={"folder": Path(f"{WORKSPACE}/snapshots")}),
                 "state": router.state.model_copy(update={"url": f"lmdb://{WORKSPACE}/state"}),
                 "request_log": router.request_log.model_copy(update={"folder": Path(f"{WORKSPACE}/logs")}),
@@ -100,7 +101,8 @@ def default_settings() -> Settings:
 def load_settings(path: Path, workspace: Workspace) -> Settings:
     """Read and check a configuration file; keys it leaves out take their defaults.
 
-    A relative `router.scenes` starts at the file's folder's parent, as `config/scenes.yaml` does.
+    A relative `router.scenes` or `router.experiments` starts at the file's folder's parent, as
+    `config/scenes.yaml` does.
 
     Raises SettingsError naming every key that is wrong by its dotted path, and OSError where the file
     cannot be read.
@@ -116,10 +118,12 @@ def load_settings(path: Path, workspace: Workspace) -> Settings:
         settings = Settings.model_validate(_placed(everything, str(workspace.root.absolute())))
     except ValidationError as error:
         raise SettingsError(str(path), explain(error, Settings, lambda key: key)) from error
-    scenes = settings.router.scenes
-    if not scenes.is_absolute():
-        scenes = path.absolute().parent.parent / scenes
-    return settings.model_copy(update={"router": settings.router.model_copy(update={"scenes": scenes})})
+    root = path.absolute().parent.parent
+    # Joining leaves an absolute path as it is.
+    placed: dict[str, Path | None] = {"scenes": root / settings.router.scenes}
+    if settings.router.experiments is not None:
+        placed["experiments"] = root / settings.router.experiments
+    return settings.model_copy(update={"router": settings.router.model_copy(update=placed)})
 
 
 def main_scene(settings: Settings) -> tuple[str, SceneSettings]:

@@ -124,10 +124,8 @@ def _choice(
         patch = _united(patch, arm.patch)
     if not patch:
         return Choice(arms, scenes[scene])
-    where = ("layers",)
-    if taken:
-        name, arm = taken[0]
-        where = ("layers", name, "experiments", arm.experiment, "arms", arm.name, "patch")
+    name, arm = taken[0]
+    where = ("layers", name, "experiments", arm.experiment, "arms", arm.name, "patch")
     before = len(found)
     settings = read_patched(scenes.raw[scene], patch, where, known, found)
     if settings is None:
@@ -156,8 +154,10 @@ def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     united = dict(one)
     for key, value in other.items():
         present = united.get(key)
-        both = isinstance(present, Mapping) and isinstance(value, Mapping)
-        united[key] = _united(present, value) if both else value
+        if isinstance(present, Mapping) and isinstance(value, Mapping):
+            united[key] = _united(present, value)
+        else:
+            united[key] = value
     return united
 
 

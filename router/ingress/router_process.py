@@ -21,7 +21,7 @@ import msgspec
 
 from router.ingress.ray_environment import local_environment, serve_environment
 from router.ingress.settings import split_address
-from router.service.startup import read_scenes_of
+from router.service.startup import scene_configuration
 from router.settings import RouterSettings
 from snapshot.store import SnapshotStore
 
@@ -70,7 +70,7 @@ def main() -> int:
 
 def _check_what_replicas_need(settings: RouterSettings) -> None:
     """Raises what every replica would fail with, before Ray is started and has tried several times."""
-    read_scenes_of(settings, settings.scenes.read_bytes())
+    scene_configuration(settings).load(settings.scenes)
     SnapshotStore(settings.snapshots.folder).open_current(verify=False)
 
 

@@ -22,6 +22,8 @@ from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
+from router.experiments.configuration import SceneConfiguration
+from router.experiments.exposure import ExposureLog
 from router.metrics.registry import RouterMetrics, open_metrics
 from router.metrics.stage_metrics import PrometheusStageMetrics
 from router.metrics.state_metrics import StateMetrics
@@ -31,7 +33,7 @@ from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.interests import TritonInterests
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
-from router.scenes.load import Scenes, read_scenes
+from router.scenes.load import Known, Scenes, read_scenes
 from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
 from router.service.impressions import ServedImpressions
@@ -106,7 +108,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
         metrics=PrometheusStageMetrics(metrics),
         split=Split(ranking.part_size, ranking.max_parts),
     )
-    scenes = read_scenes_of(settings, settings.scenes.read_bytes())
+    configuration = scene_configuration(settings)
+    scenes = configuration.load(settings.scenes)
     snapshots = SnapshotStore(settings.snapshots.folder)
     live = await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
     # OpenMP keeps its number of threads per thread: what a channel set while it was opened in another thread
@@ -118,7 +121,11 @@ async def start_service(settings: RouterSettings) -> RunningService:
         store,
         AttributionCodec.from_settings(settings.attribution),
         Admission(settings.admission.max_concurrent, settings.admission.retry_after_s),
-        SideEffects([ServedImpressions(store)], asyncio.get_running_loop().time, metrics=builder.metrics),
+        SideEffects(
+            [ServedImpressions(store), ExposureLog(store)],
+            asyncio.get_running_loop().time,
+            metrics=builder.metrics,
+        ),
         metrics,
     )
     readiness = InferenceServerClient(settings.ranking.url)
@@ -134,9 +141,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     await warm_up(live.current)
     _report_snapshot(metrics, "loaded", live.current)
     running.keep_running(_snapshot_watch(settings, snapshots, live, readiness, metrics).run())
-    running.keep_running(
-        watch_scenes(_scene_watch(settings, scenes, live, metrics), settings.snapshots.poll_interval_s)
-    )
+    for watch in _configuration_watches(settings, configuration, scenes, live, metrics):
+        running.keep_running(watch_scenes(watch, settings.snapshots.poll_interval_s))
     running.keep_running(_report_state(store, metrics))
     logger.info(
         "snapshot %s serves %d scenes on %s",
@@ -147,10 +153,15 @@ async def start_service(settings: RouterSettings) -> RunningService:
     return running
 
 
-def read_scenes_of(settings: RouterSettings, content: bytes) -> Scenes:
-    """The scenes in the file's `content`; `SettingsError` naming every key that is wrong."""
-    return read_scenes(
-        content, str(settings.scenes), known_channels=CHANNELS, known_models=scoring_models(settings)
+def scene_configuration(settings: RouterSettings) -> SceneConfiguration:
+    """The scenes and the experiments on them, not yet read."""
+    known = Known(CHANNELS, scoring_models(settings))
+    return SceneConfiguration(
+        lambda content: read_scenes(
+            content, str(settings.scenes), known_channels=known.channels, known_models=known.models
+        ),
+        settings.experiments,
+        known,
     )
 
 
@@ -172,19 +183,29 @@ def _snapshot_watch(
     return SnapshotWatch(snapshots, live, warm_up, TritonModels(readiness), settings.snapshots, report)
 
 
-def _scene_watch(
-    settings: RouterSettings, scenes: Scenes, live: LiveEngine, metrics: RouterMetrics
-) -> SceneWatch:
+def _configuration_watches(
+    settings: RouterSettings,
+    configuration: SceneConfiguration,
+    scenes: Scenes,
+    live: LiveEngine,
+    metrics: RouterMetrics,
+) -> list[SceneWatch]:
+    """One watch on each file of the configuration; all belong to one event loop."""
+
     def change(scenes: Scenes) -> None:
         live.change_scenes(scenes)
+        configuration.take_up()
         metrics.config_reloads["loaded",].inc()
 
     def refused(reason: str) -> None:
         metrics.config_reloads["refused",].inc()
 
-    return SceneWatch(
-        settings.scenes, lambda content: read_scenes_of(settings, content), scenes, change, refused
-    )
+    watches = [SceneWatch(settings.scenes, configuration.with_scenes, scenes, change, refused)]
+    if settings.experiments is not None:
+        watches.append(
+            SceneWatch(settings.experiments, configuration.with_experiments, scenes, change, refused)
+        )
+    return watches
 
 
 def _report_snapshot(metrics: RouterMetrics, outcome: Literal["loaded", "refused"], engine: Engine) -> None:
