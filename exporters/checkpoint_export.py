@@ -11,21 +11,27 @@ import torch
 from torch import nn
 
 from exporters.errors import ExportRefused
-from exporters.formats import FORMATS, Format
+from exporters.formats import FLOAT32, FORMATS, REWRITES, known_formats
 from exporters.input_cases import dataset_cases, made_up_cases, random_feeds
 from exporters.parity import ParityReport, check_parity, torch_runner
+from exporters.ranking_sample import RankingSample, ranking_sample
+from exporters.selection import Selection, Trial, select, timed_requests
+from exporters.serving_form import serving_form
 from exporters.settings import ExportSettings
 from exporters.speed import SpeedReport, check_speed, measure_speed
 from models.checkpoint import load_checkpoint
 from snapshot.dataset import Dataset
-from triton_repo.contract import read_contract
-from triton_repo.manifest import ParityRecord, SpeedRecord, VersionManifest, write_manifest
+from triton_repo.contract import Contract, read_contract
+from triton_repo.manifest import CandidateRecord, ParityRecord, SpeedRecord, VersionManifest, write_manifest
 from triton_repo.repository import ModelRepository
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedVersion:
-    """A version that passed the gates and lies in the repository; no server has loaded it yet."""
+    """A version that passed the gates and lies in the repository; no server has loaded it yet.
+
+    parity: of the served form against torch; speed: of the float32 form against torch.
+    """
 
     model: str
     version: int
@@ -33,6 +39,11 @@ class ExportedVersion:
     parity: ParityReport
     speed: SpeedReport
     manifest: VersionManifest
+
+    @property
+    def candidates(self) -> list[CandidateRecord]:
+        """Every form that was tried, with its figures."""
+        return self.manifest.candidates
 
 
 def export(
@@ -46,11 +57,20 @@ def export(
 ) -> ExportedVersion:
     """Exports the checkpoint in `checkpoint` and adds it to the repository as the next version.
 
+    The float32 form must answer what torch answers. Of a model that scores candidates, the other forms of
+    `settings.formats` are then judged beside it, and the best one that loses nothing is served.
+
     `dataset` is the one the checkpoint was trained on; its shoppers are among the inputs compared. `seed`
     draws those inputs; `clock` gives unix seconds. Raises ExportRefused where a weight is NaN or infinite,
-    the data set is another one, or the exported form is too far from torch or too slow: then the
-    repository is as before. CheckpointError where the checkpoint cannot be read.
+    the data set is another one, the float32 form is too far from torch or too slow, or no form passes: then
+    the repository is as before. CheckpointError where the checkpoint cannot be read.
     """
+    unknown = [name for name in settings.formats if name not in known_formats()]
+    if unknown:
+        raise ExportRefused(
+            f"no export format is called {', '.join(map(repr, unknown))}; there are"
+            f" {', '.join(known_formats())}"
+        )
     module, record = load_checkpoint(checkpoint)
     if record.dataset != dataset.manifest.id:
         raise ExportRefused(
@@ -59,7 +79,6 @@ def export(
         )
     check_weights(record.model, module)
     contract = read_contract(record.model)
-    form = _format(settings.format)
     real = dataset_cases(
         contract,
         dataset,
@@ -67,9 +86,10 @@ def export(
         candidates=settings.sample_candidates,
         seed=seed,
     )
-    staged = repository.stage(record.model)
+    form = FORMATS[FLOAT32]
+    staged, scratch = repository.stage(record.model), repository.stage(record.model)
     try:
-        form.write(module, contract, real, staged)
+        form.write(serving_form(module, settings.item_table_mib << 20), contract, real, staged)
         reference, exported = torch_runner(module), form.open(staged, contract)
         cases = [*made_up_cases(contract, record.items, seed), *real]
         parity = check_parity(record.model, reference, exported, cases, settings.tolerance)
@@ -78,27 +98,39 @@ def export(
         )
         speed = measure_speed(reference, exported, request, rounds=settings.speed_rounds)
         check_speed(record.model, speed, settings.minimum_speed_ratio)
+        chosen = Selection(FLOAT32, staged, parity, ())
+        if contract.scores_candidates and settings.formats != (FLOAT32,):
+            sample = _sample(contract, dataset, settings, seed)
+            requests = timed_requests(sample, settings.speed_candidates) or (request,)
+            trial = Trial(contract, reference, real, cases, sample, requests)
+            chosen = select(trial, staged, scratch, settings)
         manifest = write_manifest(
-            staged,
+            chosen.folder,
             VersionManifest(
                 model=record.model,
-                format=settings.format,
+                format=chosen.format,
                 created_at=datetime.fromtimestamp(clock(), UTC).isoformat(timespec="seconds"),
                 checkpoint=checkpoint.name,
                 checkpoint_sha256=record.weights_sha256,
                 dataset=record.dataset,
                 items=record.items,
-                parity=ParityRecord(parity.max_abs, parity.mean_abs, parity.samples, parity.tolerance),
+                parity=ParityRecord(
+                    chosen.parity.max_abs,
+                    chosen.parity.mean_abs,
+                    chosen.parity.samples,
+                    chosen.parity.tolerance,
+                ),
                 speed=SpeedRecord(**asdict(speed)),
-                tools={tool: package_version(tool) for tool in form.tools},
+                candidates=list(chosen.candidates),
+                tools={tool: package_version(tool) for tool in _tools(chosen.format)},
             ),
         )
-        number = repository.add_version(record.model, staged)
-    except BaseException:
-        shutil.rmtree(staged, ignore_errors=True)
-        raise
+        number = repository.add_version(record.model, chosen.folder)
+    finally:
+        for folder in (staged, scratch):
+            shutil.rmtree(folder, ignore_errors=True)
     folder = repository.version_folder(record.model, number)
-    return ExportedVersion(record.model, number, folder, parity, speed, manifest)
+    return ExportedVersion(record.model, number, folder, chosen.parity, speed, manifest)
 
 
 def check_weights(model: str, module: nn.Module) -> None:
@@ -112,7 +144,19 @@ def check_weights(model: str, module: nn.Module) -> None:
         raise ExportRefused(f"{model} has NaN or infinite weights in {', '.join(broken)}; train again")
 
 
-def _format(name: str) -> Format:
-    if name not in FORMATS:
-        raise ExportRefused(f"no export format is called {name!r}; there are {', '.join(sorted(FORMATS))}")
-    return FORMATS[name]
+def _sample(contract: Contract, dataset: Dataset, settings: ExportSettings, seed: int) -> RankingSample:
+    return ranking_sample(
+        contract,
+        dataset,
+        points=settings.quality_points,
+        negatives=settings.quality_negatives,
+        lists=settings.quality_lists,
+        list_candidates=settings.quality_candidates,
+        seed=seed,
+    )
+
+
+def _tools(name: str) -> dict[str, None]:
+    """The packages that made a form, each once."""
+    rewrite = REWRITES[name].tools if name in REWRITES else ()
+    return dict.fromkeys((*FORMATS[FLOAT32].tools, *rewrite))

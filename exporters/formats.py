@@ -1,19 +1,24 @@
-"""The registered export formats. A new one is a file with a `Format` and a line in `FORMATS`."""
+"""The registered export formats. A new one is a `GraphRewrite` in its own file and a line in `REWRITES`."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from onnxruntime.quantization import QuantFormat, QuantType
 from torch import nn
 
+from exporters.float16 import Float16
+from exporters.graph_rewrite import GraphRewrite, InTurn
 from exporters.input_cases import InputCase
+from exporters.int8_matmul import DynamicInt8, StaticInt8
 from exporters.onnx_export import OnnxFormat
+from exporters.quantised_tables import QuantisedTables
 from exporters.runner import Runner
 from triton_repo.contract import Contract
 
 
 class Format(Protocol):
-    """One form in which a model is served."""
+    """The form written from the network itself; every other one is a rewrite of its graph."""
 
     tools: Sequence[str]
     """Packages whose versions the manifest records."""
@@ -21,7 +26,7 @@ class Format(Protocol):
     def write(
         self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
     ) -> None:
-        """Writes the served files into `folder`. `samples` are real inputs, for calibration."""
+        """Writes the served files into `folder`."""
         ...
 
     def open(self, folder: Path, contract: Contract) -> Runner:
@@ -29,6 +34,25 @@ class Format(Protocol):
         ...
 
 
-FORMATS: dict[str, Format] = {
-    "onnx": OnnxFormat(),
+FLOAT32 = "onnx"
+FORMATS: dict[str, Format] = {FLOAT32: OnnxFormat()}
+
+REWRITES: dict[str, GraphRewrite] = {
+    "onnx_int8": StaticInt8(),
+    "onnx_int8_integer_operators": StaticInt8(layout=QuantFormat.QOperator),
+    "onnx_int8_every_product": StaticInt8(least_weights=1),
+    "onnx_int8_symmetric": StaticInt8(activations=QuantType.QInt8, symmetric=True),
+    "onnx_int8_dynamic": DynamicInt8(),
+    "onnx_int8_wide_tables": QuantisedTables(8, least_width=64),
+    "onnx_int8_tables": QuantisedTables(8),
+    "onnx_int4_tables": QuantisedTables(4),
+    "onnx_int8_and_int8_tables": InTurn((QuantisedTables(8), StaticInt8())),
+    "onnx_int8_and_int4_tables": InTurn((QuantisedTables(4), StaticInt8())),
+    "onnx_int8_dynamic_and_int8_tables": InTurn((QuantisedTables(8), DynamicInt8())),
+    "onnx_fp16": Float16(),
 }
+
+
+def known_formats() -> list[str]:
+    """Every name that `export.formats` may hold."""
+    return [*FORMATS, *REWRITES]

@@ -1,8 +1,8 @@
-"""The speed gate: the exported form against eager torch, on one thread, in one process."""
+"""The speed gates: the exported form against eager torch, and its forms against each other, on one thread."""
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -44,6 +44,31 @@ def measure_speed(
                 spent[name].append(timer() - start)
     torch_s, exported_s = statistics.median(spent["torch"]), statistics.median(spent["exported"])
     return SpeedReport(rows / exported_s, rows / torch_s, torch_s / exported_s)
+
+
+def measure_in_turns(
+    runs: Mapping[str, Runner],
+    requests: Sequence[Feeds],
+    *,
+    rounds: int,
+    timer: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Seconds of each form in each round, all forms on the same request in turn; three rounds warm up.
+
+    Round r takes request r modulo their number, and begins with another form than the round before: none
+    always comes after the same neighbour has filled the caches.
+    """
+    spent: dict[str, list[float]] = {name: [] for name in runs}
+    order = list(runs)
+    for turn in range(-3, rounds):
+        feeds = requests[turn % len(requests)]
+        first = turn % len(order)
+        for name in order[first:] + order[:first]:
+            start = timer()
+            runs[name](feeds)
+            if turn >= 0:
+                spent[name].append(timer() - start)
+    return spent
 
 
 def check_speed(model: str, report: SpeedReport, minimum_ratio: float) -> None:

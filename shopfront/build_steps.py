@@ -13,15 +13,17 @@ from pydantic import BaseModel
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
 from shopfront.progress import Progress
 from shopfront.sample_shopper import choose_sample_shopper
-from shopfront.settings import Settings
+from shopfront.settings import Settings, uses_prerank
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.manifest import Manifest, SnapshotError
 from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.repository import ModelRepository
+from triton_repo.settings import ModelSettings
 
 MODELS = ("bst", "mind")
+PRERANK = "prerank"
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,15 @@ class Build:
         versions: dict[str, int] = {}
         checkpoints: dict[str, str] = {}
         repository = ModelRepository(self.workspace.triton)
-        for model in MODELS:
+        for model in (*MODELS, PRERANK) if uses_prerank(self.settings) else MODELS:
             section: BaseModel = getattr(self.settings.models, model)
+            teacher = checkpoints["bst"] if model == PRERANK else ""
             checkpoints[model] = self._step(
                 record,
                 f"checkpoint {model}",
-                {"dataset": dataset, "settings": section.model_dump(mode="json")},
-                partial(self._train, model, dataset),
+                {"dataset": dataset, "settings": section.model_dump(mode="json")}
+                | ({"teacher": teacher} if teacher else {}),
+                partial(self._train, model, dataset, teacher),
                 partial(self._has_checkpoint, model),
             )
             versions[model] = self._step(
@@ -141,13 +145,13 @@ class Build:
         self.progress.ingested(dataset.manifest)
         return dataset.manifest.id
 
-    def _train(self, model: str, dataset_id: str) -> str:
+    def _train(self, model: str, dataset_id: str, teacher: str) -> str:
         from shopfront.training import train_model
 
         with self.progress.step(f"train {model}") as step:
             dataset = DatasetStore(self.workspace.datasets).open(dataset_id, verify=False)
             trained = train_model(
-                model, dataset, self.settings.models, self.workspace.checkpoints, step.training
+                model, dataset, self.settings.models, self.workspace.checkpoints, step.training, teacher
             )
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint
@@ -167,6 +171,7 @@ class Build:
                 seed=self.settings.seed,
                 clock=time.time,
             )
+        self.progress.exported(model, exported.candidates)
         return exported.version
 
     def _tables(self, dataset_id: str, mind: str, versions: dict[str, int]) -> str:
@@ -215,6 +220,9 @@ class Build:
         if self.triton_url is not None:
             with TritonControl(self.triton_url, self.settings.triton.embedded.load_timeout_s) as control:
                 for model, version in versions.items():
+                    if not (repository.models_folder / model / "config.pbtxt").is_file():
+                        # A model that no scene used when the server started.
+                        repository.configure({model: ModelSettings()})
                     if version not in control.ready_versions(model):
                         publish_version(control, repository, model, version)
         store = SnapshotStore(self.workspace.snapshots)
@@ -227,10 +235,11 @@ class Build:
         snapshots.prune(keep)
         kept = [snapshots.open(id, verify=False).manifest for id in snapshots.ids()]
         DatasetStore(self.workspace.datasets).prune(keep)
-        for model in MODELS:
-            repository.prune(model, keep, frozenset(manifest.models[model] for manifest in kept))
+        for model in (*MODELS, PRERANK):
+            needed = (manifest.models.get(model) for manifest in kept)
+            repository.prune(model, keep, frozenset(version for version in needed if version is not None))
             # Names begin with the time of training.
-            for old in sorted((self.workspace.checkpoints / model).iterdir())[:-keep]:
+            for old in sorted((self.workspace.checkpoints / model).glob("*"))[:-keep]:
                 shutil.rmtree(old)
 
 

@@ -1,6 +1,6 @@
 """What a person sees while something is built: one line per finished step, a bar for the running one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -9,6 +9,7 @@ from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from snapshot.manifest import Manifest
+from triton_repo.manifest import CandidateRecord
 
 
 class Step:
@@ -71,3 +72,18 @@ class Progress:
         """The kept weights' metrics on the validation range."""
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         self.console.print(f"  [dim]{model} on the validation range: {shown}[/]")
+
+    def exported(self, model: str, candidates: Sequence[CandidateRecord]) -> None:
+        """One line for each form that was tried: its size, speed, losses, and what became of it."""
+        for form in candidates:
+            figures = [] if form.bytes is None else [f"{form.bytes / 2**20:.1f} MiB"]
+            if form.ratio is not None:
+                figures.append(f"{form.ratio:.2f}× float32's speed")
+            if form.auc_loss is not None and form.ndcg_50 is not None:
+                figures.append(f"AUC loss {form.auc_loss + 0:.5f}  NDCG@50 {form.ndcg_50:.5f}")
+            colour = {"served": "green", "passed": "dim", "refused": "yellow"}[form.verdict]
+            self.console.print(
+                f"  [{colour}]{form.verdict:8}[/][dim]{model} {form.format}: {'  '.join(figures)}"
+                + (f" ({form.reason})" if form.verdict == "refused" else "")
+                + "[/]"
+            )

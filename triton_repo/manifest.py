@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -35,13 +36,37 @@ class SpeedRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ratio: float
 
 
+class CandidateRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One form that was tried when the version was made, measured beside the others on one machine."""
+
+    format: str
+    verdict: Literal["served", "passed", "refused"]
+    """passed: it loses nothing, but another form is served."""
+    reason: str
+    """Why it is served, or why not."""
+    bytes: int | None = None
+    """Size of its graph with the weights."""
+    rows_per_s: float | None = None
+    """Candidates per second, one thread, at `candidates` to a call."""
+    candidates: int | None = None
+    ratio: float | None = None
+    """Times the speed of float32, the median over rounds."""
+    max_abs: float | None = None
+    """Largest absolute difference from torch."""
+    auc: float | None = None
+    auc_loss: float | None = None
+    """How far its AUC is below float32's."""
+    ndcg_50: float | None = None
+    """NDCG@50 of its order against float32's."""
+
+
 class VersionManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What `manifest.json` of a version folder holds."""
 
     schema_version: int = 1
     model: str
     format: str
-    """The exporter's name in the registry: "onnx", …"""
+    """The served form's name in the exporters' registry: "onnx", "onnx_int8", …"""
     created_at: str
     """ISO 8601, UTC."""
     checkpoint: str
@@ -53,6 +78,8 @@ class VersionManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """N of that data set: item ids 1…N mean something to this version."""
     parity: ParityRecord
     speed: SpeedRecord | None = None
+    candidates: list[CandidateRecord] = []
+    """Every form that was tried, the served one among them."""
     tools: dict[str, str] = {}
     """Package → version that took part in the export."""
     files: dict[str, FileRecord] = {}

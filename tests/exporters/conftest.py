@@ -17,7 +17,7 @@ from snapshot.dataset import Dataset
 from tests.synthetic_shop import synthetic_dataset
 from triton_repo.repository import ModelRepository
 
-SETTINGS = ExportSettings(sample_shoppers=20, speed_rounds=5, minimum_speed_ratio=0)
+SETTINGS = ExportSettings(formats=("onnx",), sample_shoppers=20, speed_rounds=5, minimum_speed_ratio=0)
 NOON = 1_717_243_200.0  # 2024-06-01T12:00:00Z
 
 

@@ -214,7 +214,7 @@ def test_an_unknown_format_is_named(shop: Shop, repository: ModelRepository) -> 
             shop.checkpoints["bst"],
             shop.dataset,
             repository,
-            ExportSettings(format="stone"),
+            ExportSettings(formats=("onnx", "stone")),
             seed=3,
             clock=clock,
         )

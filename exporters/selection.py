@@ -1,0 +1,224 @@
+"""Which form of a model is served: each is written, compared, judged and timed beside float32."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+
+from exporters.errors import ExportRefused
+from exporters.formats import FLOAT32, FORMATS, REWRITES
+from exporters.graph_rewrite import NotApplicable
+from exporters.input_cases import Feeds, InputCase
+from exporters.onnx_export import MODEL_FILE
+from exporters.parity import ParityReport, check_parity
+from exporters.quality import QualityReport, answers, judge, losses
+from exporters.ranking_sample import RankingSample
+from exporters.runner import Runner
+from exporters.settings import ExportSettings
+from exporters.speed import measure_in_turns
+from triton_repo.contract import Contract
+from triton_repo.manifest import CandidateRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the forms are tried on.
+
+    calibration: real inputs; cases: inputs on which every form is compared with torch (`reference`);
+    sample: what quality is judged by; requests: what is timed, of one size.
+    """
+
+    contract: Contract
+    reference: Runner
+    calibration: Sequence[InputCase]
+    cases: Sequence[InputCase]
+    sample: RankingSample
+    requests: Sequence[Feeds]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The form to serve, its folder, its agreement with torch, and a record of every form tried."""
+
+    format: str
+    folder: Path
+    parity: ParityReport
+    candidates: tuple[CandidateRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A form that was written and agrees with torch."""
+
+    folder: Path
+    run: Runner
+    parity: ParityReport
+    bytes: int
+
+
+def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings) -> Selection:
+    """Tries `settings.formats` in their order, the plainest first, and picks one.
+
+    float32: folder of the float32 form, which every other is a rewrite of and is measured against;
+    scratch: folder to write the others into. A form that fails a gate is recorded, never picked. Raises
+    ExportRefused where none passes.
+    """
+    graph = onnx.load(float32 / MODEL_FILE)
+    refused: dict[str, str] = {}
+    forms: dict[str, _Form] = {FLOAT32: _opened(trial, float32, settings.tolerance)}
+    for name in settings.formats:
+        if name == FLOAT32:
+            continue
+        folder = scratch / name
+        folder.mkdir(parents=True)
+        try:
+            onnx.save(REWRITES[name].rewrite(graph, trial.contract, trial.calibration), folder / MODEL_FILE)
+            forms[name] = _opened(trial, folder, settings.quantised_tolerance)
+        except (NotApplicable, ExportRefused) as reason:
+            refused[name] = str(reason)
+    reports = _qualities(trial, forms)
+    speeds = _speeds(trial, forms, settings.speed_rounds)
+    for name in forms:
+        reasons = _failures(name, reports.get(name), settings)
+        if reasons:
+            refused[name] = "; ".join(reasons)
+    picked, passed = _pick(settings.formats, forms, speeds, refused, settings)
+    tried = [name for name in settings.formats if name in forms or name in refused]
+    records = tuple(
+        _record(name, picked, passed, refused, forms.get(name), reports.get(name), speeds.get(name), trial)
+        for name in tried
+    )
+    if picked is None:
+        raise ExportRefused(
+            f"no form of {trial.contract.model} passed: "
+            + ". ".join(f"{record.format}: {record.reason}" for record in records)
+        )
+    return Selection(picked, forms[picked].folder, forms[picked].parity, records)
+
+
+def timed_requests(sample: RankingSample, candidates: int, requests: int = 8) -> Sequence[Feeds]:
+    """Up to `requests` of the sample's lists as one shopper's calls with that many candidates each.
+
+    A list that is shorter repeats its candidates. Empty where the sample has no list.
+    """
+    return tuple(
+        {
+            name: np.resize(values, candidates) if name.startswith("candidate") else values
+            for name, values in feeds.items()
+        }
+        for feeds in sample.lists[:requests]
+    )
+
+
+def _opened(trial: Trial, folder: Path, tolerance: float) -> _Form:
+    run = FORMATS[FLOAT32].open(folder, trial.contract)
+    parity = check_parity(trial.contract.model, trial.reference, run, trial.cases, tolerance)
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return _Form(folder, run, parity, size)
+
+
+def _qualities(trial: Trial, forms: Mapping[str, _Form]) -> dict[str, QualityReport]:
+    """Reports of every form; none where there is nothing to judge by."""
+    if not trial.sample:
+        return {}
+    scored = {name: answers(form.run, trial.sample) for name, form in forms.items()}
+    return {name: judge(trial.sample, scored[FLOAT32], found) for name, found in scored.items()}
+
+
+def _speeds(trial: Trial, forms: Mapping[str, _Form], rounds: int) -> dict[str, tuple[float, float]]:
+    """Candidates per second, and times the speed of float32, of every form."""
+    spent = measure_in_turns({name: form.run for name, form in forms.items()}, trial.requests, rounds=rounds)
+    rows = len(trial.requests[0]["candidate_item"])
+    plain = spent[FLOAT32]
+    return {
+        name: (
+            rows / statistics.median(own),
+            statistics.median(a / b for a, b in zip(plain, own, strict=True)),
+        )
+        for name, own in spent.items()
+    }
+
+
+def _failures(name: str, report: QualityReport | None, settings: ExportSettings) -> Sequence[str]:
+    if name == FLOAT32:
+        return ()
+    if report is None:
+        return ("the validation range holds no labelled candidates to judge its quality by",)
+    return losses(report, maximum_auc_loss=settings.maximum_auc_loss, minimum_ndcg=settings.minimum_ndcg)
+
+
+def _pick(
+    formats: Sequence[str],
+    forms: Mapping[str, _Form],
+    speeds: Mapping[str, tuple[float, float]],
+    refused: Mapping[str, str],
+    settings: ExportSettings,
+) -> tuple[str | None, dict[str, str]]:
+    """The form to serve, and of every form that passed the reason why it is served or not.
+
+    Of the forms that are not slower than the fastest by `minimum_gain`, and not larger than the smallest of
+    those by `memory_factor`, the plainest is served: the first in `formats`.
+    """
+    passed = [name for name in formats if name not in refused]
+    if not passed:
+        return None, {}
+    fastest = max(passed, key=lambda name: speeds[name][1])
+    lag = {name: speeds[fastest][1] / speeds[name][1] for name in passed}
+    fast = [name for name in passed if lag[name] < settings.minimum_gain]
+    smallest = min(fast, key=lambda name: forms[name].bytes)
+    excess = {name: forms[name].bytes / forms[smallest].bytes for name in fast}
+    served = next(name for name in fast if excess[name] < settings.memory_factor)
+    reasons = {}
+    for name in passed:
+        if name == served:
+            reasons[name] = "the plainest of the forms that are about as fast and small as any that passed"
+        elif name not in fast:
+            reasons[name] = f"{fastest} is {lag[name]:.2f} times as fast"
+        elif excess[name] >= settings.memory_factor:
+            reasons[name] = f"{smallest} is {excess[name]:.2f} times as small and about as fast"
+        else:
+            reasons[name] = f"{served} is plainer, and about as fast and small"
+    return served, reasons
+
+
+def _record(
+    name: str,
+    picked: str | None,
+    passed: Mapping[str, str],
+    refused: Mapping[str, str],
+    form: _Form | None,
+    report: QualityReport | None,
+    speed: tuple[float, float] | None,
+    trial: Trial,
+) -> CandidateRecord:
+    record = CandidateRecord(
+        format=name,
+        verdict="served" if name == picked else "refused" if name in refused else "passed",
+        reason=refused.get(name) or passed[name],
+    )
+    if form is not None and speed is not None:
+        record = msgspec.structs.replace(
+            record,
+            bytes=form.bytes,
+            max_abs=form.parity.max_abs,
+            rows_per_s=speed[0],
+            ratio=speed[1],
+            candidates=len(trial.requests[0]["candidate_item"]),
+        )
+    if report is not None:
+        record = msgspec.structs.replace(
+            record,
+            auc=_number(report.auc),
+            auc_loss=_number(report.auc_loss),
+            ndcg_50=_number(report.ndcg),
+        )
+    return record
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if value == value else None
