@@ -19,6 +19,7 @@ from torch import nn
 from exporters.errors import ExportRefused
 from exporters.input_cases import InputCase, random_feeds
 from exporters.runner import Runner
+from exporters.static_shapes import write_shapes_down
 from triton_repo.contract import Contract
 
 OPSET = 18
@@ -91,7 +92,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _simplify(graph: ir.Model) -> None:
-    """Folds constants and merges equal nodes, in place.
+    """Folds constants, writes shapes down and merges equal nodes, in place.
 
     torch's own `optimize=True` also runs onnxscript's rewrite rules, which take the addition of any number
     below 1e-8 for one of 0: an epsilon under a square root goes, and a zero vector becomes NaN.
@@ -100,6 +101,12 @@ def _simplify(graph: ir.Model) -> None:
     optimizer.fold_constants(graph)
     ir.passes.Sequential(
         passes.RemoveUnusedNodesPass(),
+        passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        passes.DeduplicateInitializersPass(),
+        passes.CommonSubexpressionEliminationPass(),
+    )(graph)
+    write_shapes_down(graph)
+    ir.passes.Sequential(
         passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
         passes.DeduplicateInitializersPass(),
         passes.CommonSubexpressionEliminationPass(),

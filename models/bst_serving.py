@@ -15,19 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.block_attention import (
-    attend,
-    attended_history,
-    encode_history,
-    feed_forward,
-    item_query,
-    own_value,
-)
+from features.history import HISTORY_LENGTH
+from models.block_attention import BlockAttention, Rows, rows_of
 from models.bst import EVENTS, Bst
 from models.cross_features import AGE_BUCKETS
 from models.history_matches import HistoryMatches
 from models.item_constants import ItemConstants
-from models.item_features import safe_codes
 from models.shopper_groups import ShopperGroups
 
 
@@ -54,7 +47,7 @@ class BstServing(nn.Module):
         self.constants = ItemConstants(bst)
         self.table_bytes = self.constants.fold(budget_bytes)
         self.matches = HistoryMatches(bst)
-        self.first, *self.further = bst._transformer()
+        self.blocks = nn.ModuleList(BlockAttention(block) for block in bst._transformer())
         self.layers = bst.layers
         with torch.no_grad():
             self._fill(bst)
@@ -65,7 +58,7 @@ class BstServing(nn.Module):
         self.register_buffer("event_age", pairs.flatten(0, 1), persistent=False)
         # `ItemConstants.residual` is the token of a candidate; a history token differs by these.
         positions = bst.position_embedding.weight[1:] - bst.position_embedding.weight[0]
-        self.register_buffer("positions", positions - self.first.output.bias, persistent=False)
+        self.register_buffer("positions", positions - self.constants.block.output.bias, persistent=False)
         user, candidate = bst.user_half.weight.t(), bst.candidate_half.weight.t()
         self.register_buffer("encoded_history", user[: length * width].contiguous(), persistent=False)
         cross = candidate[-bst.cross_features.width :]
@@ -93,31 +86,26 @@ class BstServing(nn.Module):
         candidate_row: Tensor,
     ) -> Tensor:
         """Probability float32[n]; arguments as in `Bst.forward`."""
-        newest = slice(self.length)
         shoppers = history_item.shape[0]
-        items = safe_codes(history_item[:, newest], self.items + 1)
-        event = safe_codes(history_event[:, newest], EVENTS)
-        age = history_age[:, newest].clamp(0, AGE_BUCKETS - 1).long()
-        candidates = safe_codes(candidate_item, self.items + 1)
+        items = _safe(self._newest(history_item), self.items + 1).long()
+        event = _safe(self._newest(history_event), EVENTS)
+        age = self._newest(history_age).clamp(0, AGE_BUCKETS - 1)
+        event_age = event * AGE_BUCKETS + age
+        present = (event > 0).float()
+        candidates = _safe(candidate_item, self.items + 1).long()
         row = candidate_row.clamp(0, shoppers - 1).long()
         groups = ShopperGroups.of_rows(row, shoppers)
 
-        present = (event > 0).float()
-        history = self._history_tokens(items, event, age, present)
-        ids = torch.index_select(candidates, 0, groups.source)
-        query, value = self.constants.query(ids), self.constants.value(ids)
-        tokens = self.constants.residual(ids)
-        for index, block in enumerate([self.first, *self.further]):
-            if index:
-                query, value = item_query(block, tokens), block.value(tokens)
-                tokens = tokens + block.output.bias
-            seen = attended_history(block, history, present)
-            gathered, own = attend(block, query.unflatten(0, (shoppers, -1)), seen)
-            tokens = feed_forward(block, tokens + gathered + own_value(block, own, value))
-            history = encode_history(block, history, seen)
+        history = self._history_tokens(items, event_age, present)
+        rows = self.constants.rows(torch.index_select(candidates, 0, groups.source))
+        absent = 1 - present[..., None]
+        first, *further = self._blocks()
+        tokens, history = self._encode(first, rows, history, absent)
+        for block in further:
+            tokens, history = self._encode(block, rows_of(block.block, tokens), history, absent)
         encoded = torch.index_select(tokens, 0, groups.place)
 
-        cross = self.matches(items, event, age, candidates, row)
+        cross = self.matches(items, event_age, age, candidates, row)
         user = self._user_half(history, present, profile, context)
         columns = torch.cat((encoded, cross, groups.member), dim=1)
         weights = torch.cat((self.encoded_candidate, user))
@@ -126,10 +114,24 @@ class BstServing(nn.Module):
             hidden = layer(functional.leaky_relu(hidden))
         return torch.sigmoid(hidden.squeeze(-1))
 
-    def _history_tokens(self, items: Tensor, event: Tensor, age: Tensor, present: Tensor) -> Tensor:
-        """float32[B, T, d]; items, event and age: int64[B, T], safe."""
+    def _blocks(self) -> list[BlockAttention]:
+        return [block for block in self.blocks if isinstance(block, BlockAttention)]
+
+    def _encode(
+        self, block: BlockAttention, rows: Rows, history: Tensor, absent: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The block's output for the candidates, float32[m, d], and for the history, float32[B, T, d]."""
+        tokens = torch.cat((history, absent), dim=-1)
+        shared = block.share(tokens)
+        return block.encode(rows, shared), block.encode_history(tokens, shared)
+
+    def _newest(self, history: Tensor) -> Tensor:
+        return history if self.length == HISTORY_LENGTH else history[:, : self.length]
+
+    def _history_tokens(self, items: Tensor, event_age: Tensor, present: Tensor) -> Tensor:
+        """float32[B, T, d]; items: int64[B, T]; event_age: int32[B, T]."""
         token = self.constants.residual(items.flatten()).unflatten(0, items.shape)
-        token = token + functional.embedding(event * AGE_BUCKETS + age, self.event_age) + self.positions
+        token = token + functional.embedding(event_age, self.event_age) + self.positions
         return token * present[..., None]
 
     def _user_half(self, encoded: Tensor, present: Tensor, profile: Tensor, context: Tensor) -> Tensor:
@@ -141,3 +143,8 @@ class BstServing(nn.Module):
         rows = torch.where(inside, codes, 0) + self.fact_starts
         facts = functional.embedding(rows, self.facts).sum(1)
         return torch.addmm(facts, flat, self.encoded_history)
+
+
+def _safe(codes: Tensor, size: int) -> Tensor:
+    """Codes of any shape as they are, those outside 0…size−1 as 0 (unknown)."""
+    return torch.where((codes >= 0) & (codes < size), codes, 0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.block_attention import item_query
+from models.block_attention import Rows, rows_of
 from models.bst import POPULARITY_BANDS, Bst
 
 _ITEMS_AT_ONCE = 8192
@@ -50,16 +50,12 @@ class ItemConstants(nn.Module):
             sizes[name] = size
         return sizes
 
-    def query(self, items: Tensor) -> Tensor:
-        """float32[m, d + heads + 1], as `block_attention.item_query` lays it out; items: int64[m], safe."""
-        return self._constant("query", items)
-
-    def value(self, items: Tensor) -> Tensor:
-        """float32[m, d]: the value an item shows itself."""
-        return self._constant("value", items)
+    def rows(self, items: Tensor) -> Rows:
+        """The items as candidates in the first block; items: int64[m], safe ids."""
+        return Rows(*(self._constant(name, items) for name in Rows._fields))
 
     def residual(self, items: Tensor) -> Tensor:
-        """float32[m, d]: the candidate's token, plus the bias of the attention's output."""
+        """`Rows.residual` alone: the candidate's token, plus the bias of the attention's output."""
         return self._constant("residual", items)
 
     def first_layer(self, items: Tensor) -> Tensor:
@@ -75,14 +71,13 @@ class ItemConstants(nn.Module):
         return self.bst._candidate_token(items)
 
     def _query(self, items: Tensor) -> Tensor:
-        return item_query(self.block, self._token(items))
+        return rows_of(self.block, self._token(items)).query
 
     def _value(self, items: Tensor) -> Tensor:
-        value: Tensor = self.block.value(self._token(items))
-        return value
+        return rows_of(self.block, self._token(items)).value
 
     def _residual(self, items: Tensor) -> Tensor:
-        return self._token(items) + self.block.output.bias
+        return rows_of(self.block, self._token(items)).residual
 
     def _first_layer(self, items: Tensor) -> Tensor:
         bst = self.bst

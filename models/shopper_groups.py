@@ -27,12 +27,14 @@ class ShopperGroups(NamedTuple):
     @classmethod
     def of_rows(cls, row: Tensor, shoppers: int) -> ShopperGroups:
         """row: int64[n], each within 0…`shoppers`−1, in any order; n ≥ 1."""
-        of_shopper = (row[None, :] == torch.arange(shoppers, device=row.device)[:, None]).to(torch.int32)
-        seen = of_shopper.cumsum(1, dtype=torch.int32)
-        rank = (seen * of_shopper).sum(0, dtype=torch.int32) - 1
-        width = int(seen[:, -1].max())
+        numbers = torch.arange(shoppers, device=row.device)
+        member = (row[None, :] == numbers[:, None]).to(torch.int32)
+        seen = member.cumsum(1, dtype=torch.int32)
+        width = seen[:, -1].max().item()
+        assert isinstance(width, int | torch.SymInt)  # what `item` of integers gives
         torch._check(width >= 1)
-        place = row * width + rank
+        # Counting starts at 1.
+        place = row * width - 1 + (seen * member).sum(0)
         source = torch.zeros(shoppers * width, dtype=torch.int64, device=row.device)
         source = source.scatter(0, place, torch.arange(row.shape[0], device=row.device))
-        return cls(source, place, of_shopper.float().transpose(0, 1))
+        return cls(source, place, member.t().float())
