@@ -6,10 +6,10 @@ INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint protos evaluate bench clean
+.PHONY: help run test lint protos evaluate bench bench-ranking clean
 
 help: ## Show the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
 
 run: $(INSTALLED) ## Build what is missing, start everything, print an answer; DATA=<folder> for your own files
 	@exec $(BIN)/shopfront run $(if $(DATA),--data "$(DATA)") $(ARGS)
@@ -30,6 +30,9 @@ evaluate: $(INSTALLED) ## Print the evaluation table; DATA=<folder> for your own
 
 bench: $(INSTALLED_DEV) ## Measure the service against a plain peer
 	$(BIN)/python -m benchmarks.end_to_end $(ARGS)
+
+bench-ranking: $(INSTALLED_DEV) ## Measure every form of the ranking model against a plain deployment of it
+	$(BIN)/python -m benchmarks.ranking $(ARGS)
 
 clean: ## Remove everything built (data sets, models, state), keeping .venv
 	rm -rf build
