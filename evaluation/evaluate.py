@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,14 @@ import polars as pl
 import torch
 
 from evaluation.baselines import ItemCf
-from evaluation.queries import test_shoppers
+from evaluation.prerank_table import prerank_table
+from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
 from evaluation.recall_table import Fuse, recall_table
 from evaluation.report import EvaluationReport
 from evaluation.settings import EvaluationSettings
 from features.history import encode_history
-from models.checkpoint import ModelRecord, load_bst, load_mind
+from models.checkpoint import ModelRecord, load_bst, load_mind, load_two_tower
 from models.interaction_log import InteractionLog
 from models.mind import Mind
 from recall.build import build_channels, open_channels
@@ -26,7 +27,7 @@ from recall.query import Query
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
 
-STEPS = ("reading the log", "item-CF", "ranking table", "building channels", "recall table")
+STEPS = ("reading the log", "item-CF", "ranking table", "building channels", "recall table", "prerank table")
 
 StepProgress = Callable[[str, int, int], None]
 """Told (step, done, of) before each of `STEPS` and, with an empty step, at the end."""
@@ -45,8 +46,11 @@ def evaluate(
     quotas: Mapping[str, float],
     settings: EvaluationSettings = EvaluationSettings(),
     progress: StepProgress = no_progress,
+    prerank_checkpoint: Path | None = None,
 ) -> EvaluationReport:
-    """Measures ranking and recall on what happens from the data set's `cuts.test_from` on.
+    """Measures ranking, recall and, where its checkpoint is given, prerank.
+
+    All on what happens from the data set's `cuts.test_from` on.
 
     Recall channels and baselines are built, in a temporary folder, from events before `test_from`.
     fuse: `router.fusion.quota.fuse`; quotas: channel → share of the fused candidates.
@@ -56,8 +60,12 @@ def evaluate(
     """
     bst, bst_record = load_bst(bst_checkpoint)
     mind, mind_record = load_mind(mind_checkpoint)
+    prerank = load_two_tower(prerank_checkpoint) if prerank_checkpoint is not None else None
     cuts = dataset.manifest.cuts
-    for folder, record in ((bst_checkpoint, bst_record), (mind_checkpoint, mind_record)):
+    loaded = [(bst_checkpoint, bst_record), (mind_checkpoint, mind_record)]
+    if prerank is not None and prerank_checkpoint is not None:
+        loaded.append((prerank_checkpoint, prerank[1]))
+    for folder, record in loaded:
         if record.dataset != dataset.manifest.id:
             raise ValueError(
                 f"{folder} was trained on data set {record.dataset}, not {dataset.manifest.id}; train again"
@@ -98,6 +106,20 @@ def evaluate(
             fused_total=settings.fused_total,
             rank_candidates=settings.rank_candidates,
         )
+        progress(STEPS[5], 5, len(STEPS))
+        narrowed: dict[str, dict[str, float]] = {}
+        if prerank is not None:
+            narrowed = prerank_table(
+                drawn(shoppers, settings.prerank_shoppers, rng),
+                channels,
+                quotas,
+                fuse,
+                bst,
+                prerank[0],
+                candidates=settings.prerank_candidates,
+                kept=settings.prerank_kept,
+                wanted=settings.prerank_top,
+            )
     progress("", len(STEPS), len(STEPS))
     return EvaluationReport(
         dataset=dataset.manifest.id,
@@ -106,9 +128,17 @@ def evaluate(
         recall=recall,
         quotas=quotas,
         settings=settings.model_dump(mode="json"),
-        models={"bst": _facts(bst_record), "mind": _facts(mind_record)},
+        models={record.model: _facts(record) for _, record in loaded},
         shoppers=len(shoppers),
+        prerank=narrowed,
     )
+
+
+def drawn(shoppers: Sequence[TestShopper], count: int, rng: np.random.Generator) -> list[TestShopper]:
+    """At most `count` of the shoppers, drawn by `rng`, in their order."""
+    if len(shoppers) <= count:
+        return list(shoppers)
+    return [shoppers[row] for row in np.sort(rng.choice(len(shoppers), count, replace=False))]
 
 
 def embed_with(mind: Mind) -> Callable[[Query], Awaitable[np.ndarray]]:

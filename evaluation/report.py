@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -23,7 +23,8 @@ class EvaluationReport:
     """What `evaluate` measured.
 
     dataset: id; source: the data set's source; ranking, recall: row → column → value; quotas: channel →
-    share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table.
+    share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
+    prerank: like ranking, empty where no prerank model was given.
     """
 
     dataset: str
@@ -34,6 +35,7 @@ class EvaluationReport:
     settings: Mapping[str, Any]
     models: Mapping[str, Any]
     shoppers: int
+    prerank: Rows = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; NaN (nothing to measure) becomes null."""
@@ -42,6 +44,7 @@ class EvaluationReport:
             "source": self.source,
             "ranking": _plain(self.ranking),
             "recall": _plain(self.recall),
+            "prerank": _plain(self.prerank),
             "quotas": dict(self.quotas),
             "settings": dict(self.settings),
             "models": dict(self.models),
@@ -60,7 +63,15 @@ class EvaluationReport:
             _table(self.ranking, list(next(iter(self.ranking.values()), {}))),
             Text(f"Recall over the catalogue · {self.shoppers} shoppers"),
             _table(self.recall, _telling_columns(self.recall)),
+            *self._prerank_table(),
         )
+
+    def _prerank_table(self) -> list[RenderableType]:
+        if not self.prerank:
+            return []
+        columns = list(next(iter(self.prerank.values())))
+        title = "Share of BST's best that is left after the candidates were narrowed"
+        return [Text(title), _table(self.prerank, columns)]
 
 
 def _plain(rows: Rows) -> dict[str, dict[str, float | None]]:

@@ -49,6 +49,16 @@ class EvaluationSettings(BaseModel):
     rank_candidates: int = Field(
         300, ge=1, description="Fused candidates that the ranking model scores in the full path."
     )
+    prerank_shoppers: int = Field(200, ge=1, description="Shoppers in the prerank table.")
+    prerank_candidates: tuple[int, ...] = Field(
+        (2000, 5000), min_length=1, description="Fused candidates that prerank narrows, items."
+    )
+    prerank_kept: tuple[int, ...] = Field(
+        (300, 500, 1000), min_length=1, description="Candidates that prerank leaves to BST, items."
+    )
+    prerank_top: int = Field(
+        50, ge=1, description="Best of BST's full ranking of which prerank should lose none, items."
+    )
     item_cf: ItemCfSettings = Field(default_factory=ItemCfSettings)
 
     @model_validator(mode="after")

@@ -22,11 +22,14 @@ from safetensors import SafetensorError
 from models.bst import Bst
 from models.item_features import ItemFeatures
 from models.mind import Mind
-from models.settings import BstSettings, MindSettings
+from models.settings import BstSettings, MindSettings, TwoTowerSettings
+from models.two_tower import TwoTower
 from snapshot.durable_files import sync_file, sync_folder
 
 WEIGHTS_NAME = "weights.safetensors"
 RECORD_NAME = "model.json"
+
+Network = Bst | Mind | TwoTower
 
 
 class CheckpointError(RuntimeError):
@@ -39,8 +42,10 @@ class ModelRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     schema_version: Literal[1] = 1
-    model: Literal["bst", "mind"] = Field(description="Which network.")
-    hyperparameters: dict[str, Any] = Field(description="`BstSettings` or `MindSettings`.")
+    model: Literal["bst", "mind", "prerank"] = Field(description="Which network.")
+    hyperparameters: dict[str, Any] = Field(
+        description="`BstSettings`, `MindSettings` or `TwoTowerSettings`."
+    )
     items: int = Field(ge=0, description="N: items known, dense indices 1…N.")
     code_counts: dict[str, int] = Field(description="Largest code of each item side feature.")
     profile_counts: list[int] = Field(default_factory=list, description="Largest code of each profile field.")
@@ -53,7 +58,7 @@ class ModelRecord(BaseModel):
 
 
 def record_of(
-    model: Bst | Mind,
+    model: Network,
     *,
     dataset: str,
     seed: int,
@@ -63,11 +68,11 @@ def record_of(
 ) -> ModelRecord:
     """Describes a trained network; `training` holds the sample and training settings as plain values."""
     return ModelRecord(
-        model="bst" if isinstance(model, Bst) else "mind",
+        model=_name(model),
         hyperparameters=model.settings.model_dump(mode="json"),
         items=model.tables.items,
         code_counts=model.code_counts,
-        profile_counts=list(model.profile_counts) if isinstance(model, Bst) else [],
+        profile_counts=[] if isinstance(model, Mind) else list(model.profile_counts),
         dataset=dataset,
         seed=seed,
         steps=steps,
@@ -76,7 +81,13 @@ def record_of(
     )
 
 
-def save_checkpoint(model: Bst | Mind, record: ModelRecord, folder: Path) -> Path:
+def _name(model: Network) -> Literal["bst", "mind", "prerank"]:
+    if isinstance(model, Bst):
+        return "bst"
+    return "mind" if isinstance(model, Mind) else "prerank"
+
+
+def save_checkpoint(model: Network, record: ModelRecord, folder: Path) -> Path:
     """Writes the checkpoint to `folder`: first beside it under a temporary name, fsynced, then renamed.
 
     An older checkpoint of that name is replaced. Returns `folder`.
@@ -128,7 +139,7 @@ def read_record(folder: Path) -> ModelRecord:
         ) from error
 
 
-def load_checkpoint(folder: Path) -> tuple[Bst | Mind, ModelRecord]:
+def load_checkpoint(folder: Path) -> tuple[Network, ModelRecord]:
     """Loads a checkpoint, in eval mode on the CPU.
 
     Raises CheckpointError where a file is missing, damaged, or does not fit the network its record describes.
@@ -144,18 +155,23 @@ def load_checkpoint(folder: Path) -> tuple[Bst | Mind, ModelRecord]:
     try:
         weights = safetensors.torch.load(content)
         features = ItemFeatures.from_weights(weights, record.code_counts)
-        model: Bst | Mind
-        if record.model == "bst":
-            settings = BstSettings.model_validate(record.hyperparameters)
-            model = Bst(settings, features, tuple(record.profile_counts))
-        else:
-            model = Mind(MindSettings.model_validate(record.hyperparameters), features)
+        model = _network(record, features)
         model.load_state_dict(weights)
     except (SafetensorError, ValidationError, RuntimeError, KeyError) as error:
         raise CheckpointError(
             f"{path} does not fit the network of {RECORD_NAME}: {error}; train the model again"
         ) from error
     return model.eval(), record
+
+
+def _network(record: ModelRecord, features: ItemFeatures) -> Network:
+    """The network a record describes, its weights not yet loaded."""
+    shape, profile_counts = record.hyperparameters, tuple(record.profile_counts)
+    if record.model == "bst":
+        return Bst(BstSettings.model_validate(shape), features, profile_counts)
+    if record.model == "mind":
+        return Mind(MindSettings.model_validate(shape), features)
+    return TwoTower(TwoTowerSettings.model_validate(shape), features, profile_counts)
 
 
 def load_bst(folder: Path) -> tuple[Bst, ModelRecord]:
@@ -172,5 +188,15 @@ def load_mind(folder: Path) -> tuple[Mind, ModelRecord]:
     if not isinstance(model, Mind):
         raise CheckpointError(
             f"{folder} holds {record.model}, not mind; give the folder of a MIND checkpoint"
+        )
+    return model, record
+
+
+def load_two_tower(folder: Path) -> tuple[TwoTower, ModelRecord]:
+    """Loads a checkpoint of prerank; CheckpointError where the folder holds another network."""
+    model, record = load_checkpoint(folder)
+    if not isinstance(model, TwoTower):
+        raise CheckpointError(
+            f"{folder} holds {record.model}, not prerank; give the folder of a prerank checkpoint"
         )
     return model, record

@@ -31,6 +31,9 @@ def evaluate_workspace(
         {name: channel.share for name, channel in scene.channels.items()},
         settings.evaluation,
         progress,
+        workspace.checkpoints / "prerank" / record.latest("checkpoint prerank")
+        if "prerank" in built.versions
+        else None,
     )
 
 

@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,8 +20,10 @@ from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
+from snapshot.store import SnapshotStore
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
+from triton_repo.settings import ModelSettings
 from triton_repo.watch import TritonWatcher
 
 
@@ -96,9 +98,15 @@ def _triton(workspace: Workspace, settings: Settings) -> tuple[TritonServer | No
     server = TritonServer(
         ModelRepository(workspace.triton),
         workspace.logs / "triton.log",
-        embedded.model_copy(update={"grpc_port": port}),
+        embedded.model_copy(update={"grpc_port": port, "models": _models(workspace, embedded.models)}),
     )
     return server, f"127.0.0.1:{port}"
+
+
+def _models(workspace: Workspace, configured: Mapping[str, ModelSettings]) -> dict[str, ModelSettings]:
+    """The configured models and those that the published snapshot names beside them (prerank)."""
+    named = SnapshotStore(workspace.snapshots).open_current(verify=False).manifest.models
+    return {**{model: ModelSettings() for model in named}, **configured}
 
 
 def _serve_metrics(settings: RouterSettings, stack: ExitStack) -> int | None:

@@ -8,7 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evaluation.settings import EvaluationSettings
 from exporters.settings import ExportSettings
 from ingest.settings import IngestSettings
-from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
+from models.settings import (
+    BstSettings,
+    MindSettings,
+    NegativeSettings,
+    SampleSettings,
+    TrainingSettings,
+    TwoTowerSettings,
+)
 from recall.registry import CHANNELS
 from router.scenes.load import load_scenes
 from router.scenes.problems import SettingsError, explain
@@ -43,6 +50,24 @@ class MindModel(BaseModel):
     training: TrainingSettings = TrainingSettings()
 
 
+class PrerankModel(BaseModel):
+    """The two-tower model that narrows candidates before BST; trained only where a scene has `prerank`."""
+
+    model_config = FROZEN
+
+    network: TwoTowerSettings = TwoTowerSettings()
+    samples: SampleSettings = SampleSettings(
+        positives=4,
+        negatives=124,
+        negative_sources=NegativeSettings(
+            popular_share=0.3, uniform_share=0.25, history_share=0.2, category_share=0.25
+        ),
+    )
+    training: TrainingSettings = TrainingSettings(
+        batch_size=64, max_steps=600, evaluate_every=200, validation_points=150
+    )
+
+
 class ModelsSettings(BaseModel):
     """The networks: their shapes, samples and training."""
 
@@ -50,6 +75,7 @@ class ModelsSettings(BaseModel):
 
     bst: BstModel = BstModel()
     mind: MindModel = MindModel()
+    prerank: PrerankModel = PrerankModel()
 
 
 class TritonChoice(BaseModel):
@@ -134,6 +160,16 @@ def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
     scenes = load_scenes(settings.router.scenes, CHANNELS)
     name = "home" if "home" in scenes else next(iter(scenes))
     return name, scenes[name]
+
+
+def uses_prerank(settings: Settings) -> bool:
+    """Whether a scene, or an arm of an experiment in one, narrows its candidates before ranking.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    scenes = load_scenes(settings.router.scenes, CHANNELS)
+    arms = (choice.settings for plan in scenes.plans.values() for choice in plan.choices.values())
+    return any(scene.prerank is not None for scene in (*scenes.by_name.values(), *arms))
 
 
 def _over(defaults: Any, given: Any) -> Any:

@@ -1,0 +1,160 @@
+"""Training of the two-tower model of prerank: BST teaches it its order of a shopper's candidates.
+
+The loss of one shopper's list is the cross-entropy between two softmaxes over its candidates, BST's logits
+divided by a temperature and the student's (distillation: Hinton et al. 2015, arXiv:1503.02531; listwise
+softmax: Cao et al. 2007, ICML, ListNet; from a ranking model to a lighter one: Tang and Wang 2018, KDD,
+arXiv:1809.07428). A small part of the loss is the same against what the shopper took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.batches import ShopperBatch, encode_shoppers, ordered_batches, shuffled_batches
+from models.bst import Bst
+from models.interaction_log import InteractionLog
+from models.item_features import ItemFeatures
+from models.negatives import NegativeSampler
+from models.samples import SamplePoints, cut_points
+from models.settings import SampleSettings, TrainingSettings, TwoTowerSettings
+from models.train_bst import with_candidates
+from models.training_loop import Progress, TrainingError, TrainingResult, silent, train
+from models.transformer import MASKED
+from models.two_tower import TwoTower
+from snapshot.manifest import Cuts
+
+VALIDATION_CANDIDATES = 1000
+WANTED, KEPT = 50, 100
+WATCHED = f"teacher_top{WANTED}_in_{KEPT}_of_{VALIDATION_CANDIDATES}"
+
+
+def listwise_loss(student: Tensor, target: Tensor, present: Tensor) -> Tensor:
+    """Mean cross-entropy of lists: −Σ target · log softmax(student).
+
+    student: float32[B, C] logits; target: float32[B, C], each row sums to 1, or to 0 where it teaches
+    nothing; present: bool[B, C].
+    """
+    log_share = functional.log_softmax(student.masked_fill(~present, MASKED), dim=1)
+    return -(target * log_share.masked_fill(~present, 0)).sum(1).mean()
+
+
+def teacher_share(teacher: Tensor, present: Tensor, temperature: float) -> Tensor:
+    """softmax(teacher / temperature) over the present candidates: float32[B, C]."""
+    return torch.softmax((teacher / temperature).masked_fill(~present, MASKED), dim=1) * present
+
+
+def label_share(labels: Tensor, present: Tensor) -> Tensor:
+    """Each taken candidate alike, summing to 1; all 0 where none was taken: float32[B, C]."""
+    taken = labels * present
+    return taken / taken.sum(1, keepdim=True).clamp(min=1)
+
+
+def kept_share(student: np.ndarray, teacher: np.ndarray, wanted: int, kept: int) -> np.ndarray:
+    """float64[B]: which share of the teacher's first `wanted` are among the student's first `kept`.
+
+    student, teacher: float[B, C]; an absent candidate is −inf in both. Rows with fewer than `wanted`
+    candidates are measured on what they have.
+    """
+    best = np.argsort(-teacher, axis=1, kind="stable")[:, :wanted]
+    rank = np.argsort(np.argsort(-student, axis=1, kind="stable"), axis=1)
+    real = np.isfinite(np.take_along_axis(teacher, best, axis=1))
+    inside = (np.take_along_axis(rank, best, axis=1) < kept) & real
+    share: np.ndarray = inside.sum(1) / np.maximum(real.sum(1), 1)
+    return share
+
+
+def train_two_tower(
+    teacher: Bst,
+    log: InteractionLog,
+    features: ItemFeatures,
+    profile_counts: tuple[int, ...],
+    cuts: Cuts,
+    settings: TwoTowerSettings,
+    samples: SampleSettings,
+    training: TrainingSettings,
+    progress: Progress = silent,
+) -> tuple[TwoTower, TrainingResult]:
+    """Trains on points before `cuts.valid_from`, stopping early on [valid_from, test_from).
+
+    Watched is the share of the teacher's 50 best that are among the student's 100 best of 1,000 candidates
+    drawn like those of training. All randomness comes from `training.seed`.
+
+    Raises TrainingError where one of the two ranges holds no sample point, or a loss is not finite.
+    """
+    torch.manual_seed(training.seed)
+    rng, validation_rng = np.random.default_rng(training.seed).spawn(2)
+    past, watched = (0, cuts.valid_from), (cuts.valid_from, cuts.test_from)
+    sampler = NegativeSampler.fit(log, samples.negative_sources, past)
+    points = cut_points(log, samples, past, rng, max_points=samples.max_points)
+    held_out = cut_points(
+        log, samples, watched, validation_rng, max_points=training.validation_points, most_recent=False
+    )
+    for name, cut in (("before valid_from", points), ("between valid_from and test_from", held_out)):
+        if not len(cut):
+            raise TrainingError(
+                f"there is no sample point {name} ({cuts.valid_from}, {cuts.test_from}); move the cuts or "
+                "allow more event types in samples.positive_events"
+            )
+    teacher.eval()
+    model = TwoTower(settings, features, profile_counts)
+    lists = _validation_lists(teacher, log, held_out, sampler, validation_rng)
+
+    def losses() -> Iterator[Callable[[], Tensor]]:
+        for batch in shuffled_batches(points, training.batch_size, rng):
+            labelled = with_candidates(batch, sampler, samples.negatives, rng)
+
+            def loss(
+                batch: SamplePoints = batch,
+                items: np.ndarray = labelled.items,
+                labels: np.ndarray = labelled.labels,
+            ) -> Tensor:
+                shoppers, candidates = encode_shoppers(log, batch), torch.from_numpy(items)
+                present = candidates > 0
+                with torch.no_grad():
+                    taught = teacher_share(
+                        teacher.grouped_logits(*shoppers.all, candidates), present, settings.temperature
+                    )
+                took = label_share(torch.from_numpy(labels), present)
+                target = (1 - settings.label_weight) * taught + settings.label_weight * took
+                return listwise_loss(model.grouped_logits(*shoppers.all, candidates), target, present)
+
+            yield loss
+
+    def validate() -> dict[str, float]:
+        shares = []
+        for shoppers, items, expected in lists:
+            scores = model.grouped_logits(*shoppers.all, torch.from_numpy(items)).numpy()
+            shares.append(kept_share(np.where(items > 0, scores, -np.inf), expected, WANTED, KEPT))
+        return {WATCHED: float(np.concatenate(shares).mean())}
+
+    return model, train(model, losses(), validate, WATCHED, training, progress)
+
+
+def _validation_lists(
+    teacher: Bst,
+    log: InteractionLog,
+    points: SamplePoints,
+    sampler: NegativeSampler,
+    rng: np.random.Generator,
+) -> list[tuple[ShopperBatch, np.ndarray, np.ndarray]]:
+    """Batches of shoppers, their candidates int32[B, C] without repeats, and the teacher's logits."""
+    lists = []
+    for batch in ordered_batches(points, 16):
+        shoppers = encode_shoppers(log, batch)
+        items = without_repeats(sampler.draw(batch, VALIDATION_CANDIDATES, rng))
+        with torch.inference_mode():
+            scores = teacher.grouped_logits(*shoppers.all, torch.from_numpy(items)).numpy()
+        lists.append((shoppers, items, np.where(items > 0, scores, -np.inf)))
+    return lists
+
+
+def without_repeats(items: np.ndarray) -> np.ndarray:
+    """int32[B, C] with all but one of each row's equal items set to 0."""
+    ordered = np.sort(items, axis=1)
+    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = 0
+    return ordered
