@@ -17,8 +17,10 @@ class NotApplicable(Exception):
 class GraphRewrite(Protocol):
     """One step from the float32 graph to a form that is smaller or faster."""
 
-    tools: Sequence[str]
-    """Packages whose versions the manifest records."""
+    @property
+    def tools(self) -> Sequence[str]:
+        """Packages whose versions the manifest records."""
+        ...
 
     def rewrite(
         self, graph: onnx.ModelProto, contract: Contract, samples: Sequence[InputCase]
