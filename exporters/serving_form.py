@@ -4,7 +4,8 @@ from torch import nn
 
 from models.bst import Bst
 from models.bst_serving import BstServing
-from models.two_tower import TwoTower, TwoTowerServing
+from models.two_tower import TwoTower
+from models.two_tower_serving import TwoTowerServing
 
 
 def serving_form(module: nn.Module, item_table_bytes: int) -> nn.Module:
@@ -16,6 +17,6 @@ def serving_form(module: nn.Module, item_table_bytes: int) -> nn.Module:
     """
     if isinstance(module, TwoTower):
         return TwoTowerServing(module).eval()
-    if isinstance(module, Bst) and module.settings.mask_candidate and not module.settings.candidate_blocks:
+    if isinstance(module, Bst) and module.settings.mask_candidate:
         return BstServing(module.eval(), item_table_bytes).eval()
     return module.eval()

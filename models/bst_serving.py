@@ -48,6 +48,7 @@ class BstServing(nn.Module):
         self.table_bytes = self.constants.fold(budget_bytes)
         self.matches = HistoryMatches(bst)
         self.blocks = nn.ModuleList(BlockAttention(block) for block in bst._transformer())
+        self.candidate_blocks = nn.ModuleList(BlockAttention(block) for block in bst._candidate_transformer())
         self.layers = bst.layers
         with torch.no_grad():
             self._fill(bst)
@@ -99,10 +100,13 @@ class BstServing(nn.Module):
         history = self._history_tokens(items, event_age, present)
         rows = self.constants.rows(torch.index_select(candidates, 0, groups.source))
         absent = 1 - present[..., None]
-        first, *further = self._blocks()
+        first, *further = _attentions(self.blocks)
         tokens, history = self._encode(first, rows, history, absent)
         for block in further:
             tokens, history = self._encode(block, rows_of(block.block, tokens), history, absent)
+        for block in _attentions(self.candidate_blocks):
+            shared = block.share(torch.cat((history, absent), dim=-1))
+            tokens = block.encode(rows_of(block.block, tokens), shared)
         encoded = torch.index_select(tokens, 0, groups.place)
 
         cross = self.matches(items, event_age, age, candidates, row)
@@ -113,9 +117,6 @@ class BstServing(nn.Module):
         for layer in self.layers:
             hidden = layer(functional.leaky_relu(hidden))
         return torch.sigmoid(hidden.squeeze(-1))
-
-    def _blocks(self) -> list[BlockAttention]:
-        return [block for block in self.blocks if isinstance(block, BlockAttention)]
 
     def _encode(
         self, block: BlockAttention, rows: Rows, history: Tensor, absent: Tensor
@@ -148,3 +149,7 @@ class BstServing(nn.Module):
 def _safe(codes: Tensor, size: int) -> Tensor:
     """Codes of any shape as they are, those outside 0…size−1 as 0 (unknown)."""
     return torch.where((codes >= 0) & (codes < size), codes, 0)
+
+
+def _attentions(blocks: nn.ModuleList) -> list[BlockAttention]:
+    return [block for block in blocks if isinstance(block, BlockAttention)]

@@ -65,6 +65,8 @@ def test_fields_without_codes_are_left_out(known: tuple[str, ...]) -> None:
     [
         {"history_length": 20, "dimension": 64, "heads": 8, "hidden": (96, 48)},
         {"history_length": 1, "heads": 1, "hidden": (16,)},
+        {"candidate_blocks": 1},
+        {"blocks": 2, "candidate_blocks": 2},
         {"dimension": 12, "heads": 3, "feed_forward": 20, "hidden": (24, 12, 6), "side_dimension": 3},
     ],
 )
