@@ -199,6 +199,37 @@ def loadtest(context: typer.Context) -> None:
     raise typer.Exit(load(context.args, "shopfront loadtest"))
 
 
+experiment = typer.Typer(no_args_is_help=True, help="Experiments: what came of them.")
+app.add_typer(experiment, name="experiment")
+
+
+@experiment.command("report")
+def experiment_report(
+    name: Annotated[str | None, typer.Argument(help="Experiment; default: every one in the log.")] = None,
+    data: Data = None,
+    workspace: WorkspaceFolder = None,
+    config: Config = DEFAULT_FILE,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for JSON and picture; default <workspace>/experiments.")
+    ] = None,
+    picture: Annotated[str, typer.Option(help="Format of the picture: png, svg or pdf.")] = "png",
+) -> None:
+    """Compare an experiment's arms by the event log: CTR, CVR and GMV per user, as table, JSON and picture."""
+    from shopfront.experiment_report import UnknownExperiment, make_reports, write_report
+
+    if picture not in ("png", "svg", "pdf"):
+        raise Refused(f"--picture must be png, svg or pdf, got {picture}")
+    place, settings = _prepared(data, workspace, config)
+    try:
+        reports = make_reports(settings.router, name)
+    except UnknownExperiment as error:
+        raise Refused(str(error)) from error
+    if not reports:
+        raise Refused("the event log holds no answer of any experiment yet")
+    for report in reports:
+        write_report(report, output or place.root / "experiments", f".{picture}", console)
+
+
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
     from exporters.errors import ExportRefused

@@ -1,0 +1,81 @@
+"""Reports of experiments from a workspace's event log: a table, JSON and a picture."""
+
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from router.attribution import AttributionCodec
+from router.experiments.load import read_experiments
+from router.experiments.outcomes import Outcomes, read_outcomes
+from router.experiments.report import Report, build_report
+from router.experiments.report_plot import plot_report
+from router.experiments.report_table import report_table
+from router.experiments.settings import ExperimentsFile
+from router.settings import RouterSettings
+from router.state.registry import open_state
+
+
+class UnknownExperiment(Exception):
+    """No experiment of that name is configured or in the log; the message names those that are."""
+
+
+def make_reports(settings: RouterSettings, name: str | None, after_seq: int = 0) -> list[Report]:
+    """A report for each experiment with a logged answer, or for the one called `name`.
+
+    after_seq  events of the log up to this sequence number are left out
+
+    Raises `UnknownExperiment`, `SettingsError` or OSError where the experiments file cannot be read, and
+    `StateError` where the log cannot.
+    """
+    path = settings.experiments
+    configured = read_experiments(path.read_bytes(), str(path)) if path is not None else ExperimentsFile()
+    store = open_state(settings.state)
+    try:
+        outcomes = read_outcomes(
+            store.read_log(after_seq), AttributionCodec.from_settings(settings.attribution)
+        )
+    finally:
+        store.close()
+    names = sorted(outcomes.experiments) if name is None else [name]
+    if name is not None and name not in outcomes.experiments:
+        raise UnknownExperiment(_unknown(name, outcomes, configured))
+    warnings = _of_the_log(outcomes)
+    return [
+        msgspec.structs.replace(report, warnings=(*report.warnings, *warnings))
+        for report in (
+            build_report(each, outcomes.experiments[each], configured.experiment(each)) for each in names
+        )
+    ]
+
+
+def write_report(report: Report, folder: Path, suffix: str, console: Console) -> None:
+    """Prints the table and writes `<experiment>.json` and a picture with `suffix` into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / f"{report.experiment}.json"
+    unfinished = data.with_suffix(".json.part")
+    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    unfinished.replace(data)
+    picture = folder / f"{report.experiment}{suffix}"
+    plot_report(report, picture)
+    console.print(report_table(report))
+    console.print(f"\nwritten to {data} and {picture}\n", highlight=False)
+
+
+def _unknown(name: str, outcomes: Outcomes, configured: ExperimentsFile) -> str:
+    if configured.experiment(name) is not None:
+        return f"experiment {name} has no answer in the event log yet; is it served, and are there shoppers?"
+    known = sorted(outcomes.experiments) or ["none"]
+    return f"no experiment {name} is configured or in the event log; in the log are {', '.join(known)}"
+
+
+def _of_the_log(outcomes: Outcomes) -> list[str]:
+    warnings = []
+    if outcomes.unreadable:
+        warnings.append(
+            f"{outcomes.unreadable:,} events have a token that cannot be read here and are left out; the "
+            "secret that signed them must be in the environment"
+        )
+    if outcomes.unpriced:
+        warnings.append(f"{outcomes.unpriced:,} purchases have no price and add nothing to the GMV")
+    return warnings
