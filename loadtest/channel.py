@@ -13,6 +13,8 @@ from loadtest.target import Target
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 1.0
+# A server need not answer TLS's closing alert, and then the transport would wait for it.
+_GOODBYE_S = 0.1
 
 
 class Channel:
@@ -94,7 +96,10 @@ class Channel:
         self._connection = None
         for connection in connections:
             connection.close(status, message)
+        if connections:
+            await asyncio.wait([connection.lost for connection in connections], timeout=_GOODBYE_S)
         for connection in connections:
+            connection.abort()
             await connection.lost
 
     async def _connect(self) -> Connection:
