@@ -202,62 +202,11 @@ class TwoTower(nn.Module):
 
         Arguments as in `models.bst.Bst.forward`: ids and codes outside their tables count as unknown.
         """
-        return self.scores(
-            history_item, history_event, history_age, profile, context, candidate_item, candidate_row, None
-        )
-
-    def scores(
-        self,
-        history_item: Tensor,
-        history_event: Tensor,
-        history_age: Tensor,
-        profile: Tensor,
-        context: Tensor,
-        candidate_item: Tensor,
-        candidate_row: Tensor,
-        item_table: Tensor | None,
-    ) -> Tensor:
-        """`forward`, with the item tower computed, or read from what `item_table()` gave."""
         history = self._safe(history_item, history_event, history_age)
         row = candidate_row.clamp(0, history_item.shape[0] - 1).long()
         items = self.tables.known(candidate_item)
         shopper = self.shopper_tower(*history, profile, context)
-        tower = self.item_tower(items) if item_table is None else item_table[items]
-        # All shoppers' products at once, of which each candidate keeps its own: B is small, n is not.
-        product = torch.gather(tower[:, :-1] @ shopper.t(), 1, row[:, None]).squeeze(1)
+        tower = self.item_tower(items)
+        product = (tower[:, :-1] * shopper[row]).sum(-1)
         held = [(codes[row], weight[row]) for codes, weight in self._held(*history)]
-        matches = self._matches(items[:, None], held).squeeze(1)
-        return torch.sigmoid(product + tower[:, -1] + matches)
-
-
-class TwoTowerServing(nn.Module):
-    """A trained `TwoTower` with its item tower folded into a table, for inference; it answers the same."""
-
-    item_table: Tensor
-
-    def __init__(self, model: TwoTower) -> None:
-        super().__init__()
-        self.model = model.eval()
-        self.register_buffer("item_table", model.item_table(), persistent=False)
-
-    def forward(
-        self,
-        history_item: Tensor,
-        history_event: Tensor,
-        history_age: Tensor,
-        profile: Tensor,
-        context: Tensor,
-        candidate_item: Tensor,
-        candidate_row: Tensor,
-    ) -> Tensor:
-        """Score float32[n]; arguments as in `TwoTower.forward`."""
-        return self.model.scores(
-            history_item,
-            history_event,
-            history_age,
-            profile,
-            context,
-            candidate_item,
-            candidate_row,
-            self.item_table,
-        )
+        return torch.sigmoid(product + tower[:, -1] + self._matches(items[:, None], held).squeeze(1))

@@ -64,7 +64,12 @@ class PrerankModel(BaseModel):
         ),
     )
     training: TrainingSettings = TrainingSettings(
-        batch_size=64, max_steps=600, evaluate_every=200, validation_points=150
+        batch_size=64,
+        max_steps=600,
+        evaluate_every=200,
+        validation_points=150,
+        learning_rate=4e-3,
+        embedding_learning_rate=8e-3,
     )
 
 
@@ -118,6 +123,12 @@ def default_settings() -> Settings:
                 "snapshots": router.snapshots.model_copy(update={"folder": Path(f"{WORKSPACE}/snapshots")}),
                 "state": router.state.model_copy(update={"url": f"lmdb://{WORKSPACE}/state"}),
                 "request_log": router.request_log.model_copy(update={"folder": Path(f"{WORKSPACE}/logs")}),
+                "rollout": router.rollout.model_copy(
+                    update={
+                        "url": f"lmdb://{WORKSPACE}/rollouts",
+                        "repository": Path(f"{WORKSPACE}/triton"),
+                    }
+                ),
                 "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
             }
         )

@@ -21,7 +21,8 @@ from models.train_two_tower import (
     train_two_tower,
     without_repeats,
 )
-from models.two_tower import TwoTower, TwoTowerServing
+from models.two_tower import TwoTower
+from models.two_tower_serving import TwoTowerServing
 from snapshot.manifest import Cuts
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 from tests.models.small_log import START, random_log
@@ -205,8 +206,8 @@ def test_exported_graph_answers_the_same_and_holds_no_item_tower(tmp_path: Path)
     model = network()
     batch, count = torch.export.Dim("batch"), torch.export.Dim("candidates")
     program = torch.onnx.export(
-        TwoTowerServing(model).eval(), (*shoppers([4, 50, 0]), *candidates(11, 3)), dynamo=True, verbose=False,
-        input_names=list(NAMES), output_names=["score"], dynamic_shapes=[{0: batch}] * 5 + [{0: count}] * 2,
+        TwoTowerServing(model).eval(), (*shoppers([4, 50, 0]), *candidates(11, 3)), dynamo=True,
+        verbose=False, input_names=list(NAMES), output_names=["score"], dynamic_shapes=[{0: batch}] * 5 + [{0: count}] * 2,
     )  # fmt: skip
     program.save(tmp_path / "prerank.onnx")
     assert not any("item_hidden" in name for name in program.model.graph.initializers)
