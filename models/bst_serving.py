@@ -57,7 +57,7 @@ class BstServing(nn.Module):
         width, length = bst.settings.dimension, self.length
         pairs = bst.event_embedding.weight[:, None] + bst.age_embedding.weight[None]
         self.register_buffer("event_age", pairs.flatten(0, 1), persistent=False)
-        # `ItemConstants.residual` is the token of a candidate; a history token differs by these.
+        # `Rows.residual` is the token of a candidate; a history token differs by these.
         positions = bst.position_embedding.weight[1:] - bst.position_embedding.weight[0]
         self.register_buffer("positions", positions - self.constants.block.output.bias, persistent=False)
         user, candidate = bst.user_half.weight.t(), bst.candidate_half.weight.t()
@@ -131,7 +131,7 @@ class BstServing(nn.Module):
 
     def _history_tokens(self, items: Tensor, event_age: Tensor, present: Tensor) -> Tensor:
         """float32[B, T, d]; items: int64[B, T]; event_age: int32[B, T]."""
-        token = self.constants.residual(items.flatten()).unflatten(0, items.shape)
+        token = self.constants.rows(items.flatten()).residual.unflatten(0, items.shape)
         token = token + functional.embedding(event_age, self.event_age) + self.positions
         return token * present[..., None]
 

@@ -25,9 +25,7 @@ class ItemConstants(nn.Module):
         self.bst = bst
         self.block = bst._transformer()[0]
         self._computed = {
-            "query": self._query,
-            "value": self._value,
-            "residual": self._residual,
+            "rows": self._rows,
             "first_layer": self._first_layer,
         }
         self._folded: set[str] = set()
@@ -52,11 +50,10 @@ class ItemConstants(nn.Module):
 
     def rows(self, items: Tensor) -> Rows:
         """The items as candidates in the first block; items: int64[m], safe ids."""
-        return Rows(*(self._constant(name, items) for name in Rows._fields))
-
-    def residual(self, items: Tensor) -> Tensor:
-        """`Rows.residual` alone: the candidate's token, plus the bias of the attention's output."""
-        return self._constant("residual", items)
+        # One table: a candidate's row is read from memory once, wherever in it the item stands.
+        packed = self._constant("rows", items)
+        width = self.bst.settings.dimension
+        return Rows(*torch.split(packed, [packed.shape[1] - 2 * width, width, width], dim=1))
 
     def first_layer(self, items: Tensor) -> Tensor:
         """float32[m, hidden[0]]: what the item's own embeddings add to the MLP's first layer."""
@@ -70,14 +67,8 @@ class ItemConstants(nn.Module):
     def _token(self, items: Tensor) -> Tensor:
         return self.bst._candidate_token(items)
 
-    def _query(self, items: Tensor) -> Tensor:
-        return rows_of(self.block, self._token(items)).query
-
-    def _value(self, items: Tensor) -> Tensor:
-        return rows_of(self.block, self._token(items)).value
-
-    def _residual(self, items: Tensor) -> Tensor:
-        return rows_of(self.block, self._token(items)).residual
+    def _rows(self, items: Tensor) -> Tensor:
+        return torch.cat(rows_of(self.block, self._token(items)), dim=1)
 
     def _first_layer(self, items: Tensor) -> Tensor:
         bst = self.bst

@@ -99,12 +99,12 @@ def test_one_candidate(lengths: list[int]) -> None:
 def test_tables_are_filled_as_far_as_the_budget_goes() -> None:
     model = network()
     full = BstServing(model, EVERYTHING)
-    assert list(full.table_bytes) == ["query", "value", "residual", "first_layer"]
-    assert full.table_bytes["query"] == 4 * (ITEMS + 1) * (32 + 4 + 1)
+    assert list(full.table_bytes) == ["rows", "first_layer"]
+    assert full.table_bytes["rows"] == 4 * (ITEMS + 1) * (3 * 32 + 4 + 1)
     assert full.table_bytes["first_layer"] == 4 * (ITEMS + 1) * 256
     narrow = sum(full.table_bytes.values()) - 1
     partly = BstServing(model, narrow)
-    assert list(partly.table_bytes) == ["query", "value", "residual"]
+    assert list(partly.table_bytes) == ["rows"]
     assert_same(model, partly, inputs([50, 3], 40))
     assert BstServing(model, 0).table_bytes == {}
 
