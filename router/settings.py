@@ -12,6 +12,7 @@ from router.engine.settings import SnapshotWatchSettings
 from router.ingress.settings import IngressSettings, RaySettings
 from router.metrics.settings import MetricsSettings
 from router.ranking.settings import RankingSettings
+from router.rollout.settings import RolloutSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
 from router.state.settings import StateSettings
 
@@ -40,6 +41,9 @@ class RouterSettings(BaseModel):
         description="How recall channels are opened and asked; as they were built.",
     )
     ranking: RankingSettings = Field(default_factory=RankingSettings, description="Where Triton is.")
+    rollout: RolloutSettings = Field(
+        default_factory=RolloutSettings, description="How a model version takes over, in stages."
+    )
     state: StateSettings = Field(
         default_factory=StateSettings, description="Where user state and the event log live."
     )

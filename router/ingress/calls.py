@@ -9,12 +9,14 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from protos.shopfront.v1 import event_pb2, recommend_pb2
-from router.errors import BugError, CallerError, OverloadError
+from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
+from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
 from router.ingress.malformed import MalformedRequest
 from router.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
 from router.metrics.registry import RouterMetrics
 from router.pipeline.stages import DeadlineExceeded
+from router.rollout.operations import RolloutOperations
+from router.rollout.store import RolloutStoreError
 from router.service.call import Call, new_call
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
@@ -38,6 +40,7 @@ class CallHandler:
         service: RecommendationService,
         request_log: RequestLog,
         metrics: RouterMetrics,
+        rollouts: RolloutOperations,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`clock`: monotonic seconds, the clock of the service."""
@@ -50,6 +53,13 @@ class CallHandler:
             "RecommendPage": _Method(service.recommend_page, recommend_pb2.RecommendPageResponse),
             "SimilarItems": _Method(service.similar_items, recommend_pb2.RecommendResponse),
             "ReportEvents": _Method(service.report_events, event_pb2.ReportEventsResponse),
+            "StartRollout": _Method(rollouts.start, rollout_pb2.RolloutStatus),
+            "GetRollout": _Method(rollouts.get, rollout_pb2.RolloutStatus),
+            "PauseRollout": _Method(rollouts.pause, rollout_pb2.RolloutStatus),
+            "ResumeRollout": _Method(rollouts.resume, rollout_pb2.RolloutStatus),
+            "PromoteRollout": _Method(rollouts.promote, rollout_pb2.RolloutStatus),
+            "AbortRollout": _Method(rollouts.abort, rollout_pb2.RolloutStatus),
+            "GetRolloutHistory": _Method(rollouts.history, rollout_pb2.RolloutHistory),
         }
 
     def empty_response(self, method: str) -> Message:
@@ -84,13 +94,16 @@ class CallHandler:
             if isinstance(request, MalformedRequest):
                 raise CallerError([request.violation])
             return await self._methods[method].answer(request, call)
-        except (CallerError, OverloadError) as error:
+        except (CallerError, OverloadError, PreconditionError, RaceLostError) as error:
             return refusal_of(error)
         except DeadlineExceeded:
             return deadline_refusal("the deadline passed before the request was worked on")
         except StateError as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
             return unavailable_refusal(f"the user state cannot be written; request {call.request_id}")
+        except RolloutStoreError as error:
+            self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
+            return unavailable_refusal(f"the record of rollouts cannot be used; request {call.request_id}")
         except Exception as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
             return refusal_of(BugError(call.request_id))
@@ -106,7 +119,7 @@ class CallHandler:
 
 def call_handler(running: RunningService) -> CallHandler:
     """The handler of a running service."""
-    return CallHandler(running.service, running.request_log, running.metrics)
+    return CallHandler(running.service, running.request_log, running.metrics, running.rollouts.operations)
 
 
 def _degraded(response: Message) -> tuple[str, ...]:

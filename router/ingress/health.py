@@ -12,12 +12,12 @@ from grpc_health.v1 import health_pb2
 
 from router.errors import CallerError
 from router.ingress.malformed import MalformedRequest
-from router.ingress.services import EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE
+from router.ingress.services import EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE, ROLLOUT_SERVICE
 from router.ingress.status import Refusal, not_found_refusal, refusal_of
 from router.service.health import Health
 
 _WHOLE_SERVER = ""
-CHECKED_SERVICES = (_WHOLE_SERVER, RECOMMEND_SERVICE, EVENT_SERVICE, HEALTH_SERVICE)
+CHECKED_SERVICES = (_WHOLE_SERVER, RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE)
 _WATCH_INTERVAL_S = 0.25
 
 _Status = health_pb2.HealthCheckResponse

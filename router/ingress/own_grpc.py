@@ -13,7 +13,13 @@ from grpc_reflection.v1alpha import reflection
 
 from router.ingress.calls import CallHandler
 from router.ingress.health import HealthChecks
-from router.ingress.services import ADD_FUNCTIONS, EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE
+from router.ingress.services import (
+    ADD_FUNCTIONS,
+    EVENT_SERVICE,
+    HEALTH_SERVICE,
+    RECOMMEND_SERVICE,
+    ROLLOUT_SERVICE,
+)
 from router.ingress.status import Refusal
 from router.service.health import Health
 
@@ -52,6 +58,27 @@ class Servicer:
 
     async def ReportEvents(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
         return await self._answer("ReportEvents", request, context)
+
+    async def StartRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("StartRollout", request, context)
+
+    async def GetRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("GetRollout", request, context)
+
+    async def PauseRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("PauseRollout", request, context)
+
+    async def ResumeRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("ResumeRollout", request, context)
+
+    async def PromoteRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("PromoteRollout", request, context)
+
+    async def AbortRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("AbortRollout", request, context)
+
+    async def GetRolloutHistory(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("GetRolloutHistory", request, context)
 
     async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
         return await _message_or_abort(self._checks.check(request), context)
@@ -100,7 +127,7 @@ async def serve_in_process(
     for add_service in ADD_FUNCTIONS:
         add_service(servicer, server)
     reflection.enable_server_reflection(
-        (RECOMMEND_SERVICE, EVENT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server
+        (RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server
     )
     try:
         bound = server.add_insecure_port(f"{host}:{port}")

@@ -44,6 +44,27 @@ class HaproxyIngress:
     async def ReportEvents(self, request: Any, grpc_context: Any) -> Message:
         return await self._answer("ReportEvents", request, grpc_context)
 
+    async def StartRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("StartRollout", request, grpc_context)
+
+    async def GetRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("GetRollout", request, grpc_context)
+
+    async def PauseRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("PauseRollout", request, grpc_context)
+
+    async def ResumeRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("ResumeRollout", request, grpc_context)
+
+    async def PromoteRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("PromoteRollout", request, grpc_context)
+
+    async def AbortRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("AbortRollout", request, grpc_context)
+
+    async def GetRolloutHistory(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("GetRolloutHistory", request, grpc_context)
+
     async def Check(self, request: Any, grpc_context: Any) -> Message:
         answer = self._checks.check(request)
         if isinstance(answer, Refusal):

@@ -52,7 +52,7 @@ class CandidateOnTriton:
         settings: RolloutSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`requests`: what shoppers asked lately, at least one; `clock`: monotonic seconds."""
+        """`requests`: what shoppers asked lately; `clock`: monotonic seconds."""
         self._repository = repository
         self._triton_url = triton_url
         self._readiness = readiness
@@ -151,6 +151,8 @@ class CandidateOnTriton:
 
     async def _compare(self, rollout: Rollout) -> str:
         requests = self._requests()
+        if not requests:
+            raise NotYet("no request has been seen yet to compare the versions on")
         overlap = Overlap()
         took: dict[int, list[float]] = {rollout.stable: [], rollout.candidate: []}
         spread = {rollout.stable: False, rollout.candidate: False}

@@ -19,6 +19,8 @@ from router.metrics.registry import RouterMetrics
 from router.pipeline.candidates import Candidates
 from router.pipeline.runner import Page
 from router.pipeline.side_effects import SideEffects
+from router.pipeline.stages import DeadlineExceeded
+from router.rollout.rollouts import Rollouts
 from router.service.admission import Admission
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
@@ -52,6 +54,7 @@ class RecommendationService:
         admission: Admission,
         side_effects: SideEffects[Query, Served],
         metrics: RouterMetrics,
+        rollouts: Rollouts,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -62,6 +65,7 @@ class RecommendationService:
         self._admission = admission
         self._side_effects = side_effects
         self._metrics = metrics
+        self._rollouts = rollouts
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -110,6 +114,7 @@ class RecommendationService:
             self._metrics.observe_events(
                 response.accepted, response.unknown_items, [error.field for error in response.errors]
             )
+            self._rollouts.count_feedback(request, response, self._attribution)
             return response
 
     @property
@@ -135,17 +140,27 @@ class RecommendationService:
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
         variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
         queries = [
-            build_query(engine, shopper, asked, scene.scene, anchor, now, variant.arms)
+            self._rollouts.under_rollout(
+                build_query(engine, shopper, asked, scene.scene, anchor, now, variant.arms), engine
+            )
             for scene, variant in zip(asked.scenes, variants, strict=True)
         ]
-        pages = await asyncio.gather(
-            *(
-                self._run(variant, query, page_size, asked, call)
-                for variant, query, page_size in zip(
-                    variants, queries, _sizes_with_spares(asked.scenes), strict=True
+        try:
+            pages = await asyncio.gather(
+                *(
+                    self._run(variant, query, page_size, asked, call)
+                    for variant, query, page_size in zip(
+                        variants, queries, _sizes_with_spares(asked.scenes), strict=True
+                    )
                 )
             )
-        )
+        except DeadlineExceeded:
+            # Nothing was asked of any model.
+            raise
+        except Exception:
+            for query in queries:
+                self._rollouts.failed(query, call.request_id, (self._clock() - call.arrival) * 1_000)
+            raise
         degraded = (*shopper.degraded, *anchor.degraded)
         responses = [
             self._respond(engine, variant, query, page, shown, degraded, call, now)
@@ -153,8 +168,17 @@ class RecommendationService:
                 variants, queries, pages, _without_repeats(pages, asked.scenes), strict=True
             )
         ]
+        total_ms = (self._clock() - call.arrival) * 1_000
+        for query, response, scene in zip(queries, responses, asked.scenes, strict=True):
+            self._rollouts.answered(
+                query,
+                call.request_id,
+                total_ms,
+                shown=len(response.items),
+                page_size=scene.page_size,
+                degraded=response.degraded,
+            )
         if asked.with_trace:
-            total_ms = (self._clock() - call.arrival) * 1_000
             for response, page in zip(responses, pages, strict=True):
                 add_trace(response, page.trace, total_ms)
         return responses
@@ -198,7 +222,7 @@ class RecommendationService:
             request_id=call.request_id,
             attribution_token=token,
             arms=query.arms,
-            degraded=degraded,
+            degraded=(*degraded, *self._rollouts.degraded(query)),
         )
         served = Served(
             query.scene, [item.item_id for item in response.items], now, call.request_id, token, variant.arms

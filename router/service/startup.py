@@ -33,6 +33,8 @@ from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.interests import TritonInterests
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
+from router.rollout.registry import open_rollout_store
+from router.rollout.rollouts import Rollouts
 from router.scenes.load import Known, Scenes, read_scenes
 from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
@@ -62,6 +64,7 @@ class RunningService:
     request_log: RequestLog
     metrics: RouterMetrics
     live: LiveEngine
+    rollouts: Rollouts
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -86,6 +89,7 @@ class RunningService:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await self.service.drain(_SIDE_EFFECTS_DRAIN_MS)
+        await self.rollouts.close()
         await self._triton.close()
         await self._readiness.close()
         await asyncio.to_thread(self._store.close)
@@ -101,10 +105,19 @@ async def start_service(settings: RouterSettings) -> RunningService:
     ranking = settings.ranking
     breaker = CircuitBreaker(ranking.breaker, report=metrics.observe_circuit)
     triton = TritonClient(ranking, breaker)
+    scorers = {model: TritonScorer(triton, ranking, model) for model in scoring_models(settings)}
+    rollouts = Rollouts(
+        scorers[ranking.model],
+        ranking,
+        settings.rollout,
+        await asyncio.to_thread(open_rollout_store, settings.rollout.url),
+        metrics,
+    )
+    await rollouts.follow_record()
     builder = EngineBuilder(
         recall=settings.recall,
         services=Services(TritonInterests(triton, ranking).embed_history),
-        scorers={model: TritonScorer(triton, ranking, model) for model in scoring_models(settings)},
+        scorers={**scorers, ranking.model: rollouts.scorer},
         metrics=PrometheusStageMetrics(metrics),
         split=Split(ranking.part_size, ranking.max_parts),
     )
@@ -122,11 +135,12 @@ async def start_service(settings: RouterSettings) -> RunningService:
         AttributionCodec.from_settings(settings.attribution),
         Admission(settings.admission.max_concurrent, settings.admission.retry_after_s),
         SideEffects(
-            [ServedImpressions(store), ExposureLog(store)],
+            [ServedImpressions(store), ExposureLog(store), rollouts.shadow],
             asyncio.get_running_loop().time,
             metrics=builder.metrics,
         ),
         metrics,
+        rollouts,
     )
     readiness = InferenceServerClient(settings.ranking.url)
     running = RunningService(
@@ -134,6 +148,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         RequestLog(settings.request_log.salt or secrets.token_hex(16), settings.request_log.log_answers),
         metrics,
         live,
+        rollouts,
         store,
         triton,
         readiness,
@@ -144,6 +159,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     for watch in _configuration_watches(settings, configuration, scenes, live, metrics):
         running.keep_running(watch_scenes(watch, settings.snapshots.poll_interval_s))
     running.keep_running(_report_state(store, metrics))
+    for work in rollouts.begin(live, TritonModels(readiness)):
+        running.keep_running(work)
     logger.info(
         "snapshot %s serves %d scenes on %s",
         live.current.snapshot_id,

@@ -116,6 +116,10 @@ class ServedShop:
             "scenes": str(self.scenes),
             "snapshots": {"folder": str(self.folder / "snapshots"), "poll_interval_s": 0.1},
             "state": {"url": f"lmdb://{self.folder / 'state'}"},
+            "rollout": {
+                "url": f"lmdb://{self.folder / 'rollouts'}",
+                "repository": str(self.folder / "triton"),
+            },
             # Long enough for a machine that is busy with other tests.
             "ranking": {"url": triton, "score_timeout_ms": 5_000.0, "interests_timeout_ms": 5_000.0},
             "request_log": {"folder": str(self.folder / "logs")},

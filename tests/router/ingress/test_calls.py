@@ -12,12 +12,13 @@ import pytest
 from google.protobuf.message import Message
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
-from router.errors import CallerError, OverloadError
+from router.errors import CallerError, OverloadError, PreconditionError, RaceLostError
 from router.ingress.calls import CallHandler
 from router.ingress.serve_haproxy import HaproxyIngress
 from router.ingress.status import DETAILS_KEY, Refusal
 from router.metrics.registry import RouterMetrics
 from router.pipeline.stages import DeadlineExceeded, StageBug
+from router.rollout.store import RolloutStoreError
 from router.service.call import Call
 from router.service.request_log import RequestLog
 from router.state.errors import StateError
@@ -32,6 +33,8 @@ class Service:
         self.outcome = outcome
         self.calls: list[Call] = []
         self.recommend = self.recommend_page = self.similar_items = self.report_events = self.answer
+        self.start = self.get = self.pause = self.resume = self.promote = self.abort = self.answer
+        self.history = self.answer
 
     async def answer(self, request: Any, call: Call) -> Message:
         self.calls.append(call)
@@ -43,7 +46,13 @@ class Service:
 def handler(service: Service, metrics: RouterMetrics | None = None) -> CallHandler:
     """A handler around the service, on a clock that stands still."""
     log = RequestLog("salt", log_answers=False)
-    return CallHandler(service, log, metrics or RouterMetrics(), lambda: 100.0)  # type: ignore[arg-type]
+    return CallHandler(
+        service,  # type: ignore[arg-type]
+        log,
+        metrics or RouterMetrics(),
+        service,  # type: ignore[arg-type]
+        lambda: 100.0,
+    )
 
 
 REQUEST = RecommendRequest(scene="home", user_id="jane")
@@ -54,6 +63,9 @@ REQUEST = RecommendRequest(scene="home", user_id="jane")
     [
         (CallerError.of("scene", "is required"), grpc.StatusCode.INVALID_ARGUMENT),
         (OverloadError(0.5, "full"), grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (PreconditionError("STATE", "bst-1-2", "under way"), grpc.StatusCode.FAILED_PRECONDITION),
+        (RaceLostError("ann", "ann was faster"), grpc.StatusCode.ABORTED),
+        (RolloutStoreError("disk full at /srv/rollouts"), grpc.StatusCode.UNAVAILABLE),
         (DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED),
         (StateError("disk full at /srv/state"), grpc.StatusCode.UNAVAILABLE),
         (KeyError("jane's secret"), grpc.StatusCode.INTERNAL),
