@@ -207,7 +207,8 @@ def test_exported_graph_answers_the_same_and_holds_no_item_tower(tmp_path: Path)
     batch, count = torch.export.Dim("batch"), torch.export.Dim("candidates")
     program = torch.onnx.export(
         TwoTowerServing(model).eval(), (*shoppers([4, 50, 0]), *candidates(11, 3)), dynamo=True,
-        verbose=False, input_names=list(NAMES), output_names=["score"], dynamic_shapes=[{0: batch}] * 5 + [{0: count}] * 2,
+        verbose=False, input_names=list(NAMES), output_names=["score"],
+        dynamic_shapes=[{0: batch}] * 5 + [{0: count}] * 2,
     )  # fmt: skip
     program.save(tmp_path / "prerank.onnx")
     assert not any("item_hidden" in name for name in program.model.graph.initializers)
