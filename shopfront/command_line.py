@@ -214,7 +214,7 @@ def experiment_report(
     ] = None,
     picture: Annotated[str, typer.Option(help="Format of the picture: png, svg or pdf.")] = "png",
 ) -> None:
-    """Compare an experiment's arms by the event log: CTR, CVR and GMV per user, as table, JSON and picture."""
+    """Compare an experiment's arms by the event log: CTR, CVR, GMV per user; a table, JSON and a picture."""
     from shopfront.experiment_report import UnknownExperiment, make_reports, write_report
 
     if picture not in ("png", "svg", "pdf"):
