@@ -2,8 +2,8 @@
 
 Keys, all beginning with `{prefix}:rollout:`: `record:<model>` (hash of `generation`, `record` and `token`,
 which names the call that wrote it), `history:<model>` (stream under ids `1-0`, `2-0`, …),
-`statistics:<rollout>` (hash of stage, arm and replica → counts) and `lease:<name>` (hash). What reads before it
-writes is one script, and each may be sent again without another effect, since an answer can be lost.
+`statistics:<rollout>` (hash of stage, arm and replica → counts) and `lease:<name>` (hash). What reads before
+it writes is one script, and each may be sent again without another effect, since an answer can be lost.
 """
 
 from __future__ import annotations

@@ -7,16 +7,26 @@ from urllib.parse import unquote, urlsplit
 
 from router.rollout.lmdb_store import LmdbRolloutStore
 from router.rollout.store import RolloutStore, RolloutStoreError
+from router.state.redis_url import REDIS_SCHEMES, redacted
+from router.state.settings import RedisSettings
 
 
-def open_rollout_store(url: str) -> RolloutStore:
-    """The store at `url`: lmdb:///absolute/folder, or lmdb://folder below the working folder.
+def open_rollout_store(url: str, redis: RedisSettings | None = None) -> RolloutStore:
+    """The store at `url`: lmdb:///absolute/folder, lmdb://folder below the working folder, or redis://host.
 
-    Raises `RolloutStoreError` where the scheme is unknown or the store cannot be used.
+    `redis`: how a Redis server is used; defaults where None. Raises `RolloutStoreError` where the scheme is
+    unknown or the store cannot be used.
     """
+    scheme = url.partition("://")[0]
+    if scheme in REDIS_SCHEMES:
+        # The client is not imported where LMDB holds the rollouts.
+        from router.rollout.redis_store import RedisRolloutStore
+
+        return RedisRolloutStore(url, redis or RedisSettings())
+    if scheme != "lmdb":
+        known = ", ".join(f"{name}://" for name in ("lmdb", *REDIS_SCHEMES))
+        raise RolloutStoreError(f"router.rollout.url is {redacted(url)!r}; known schemes are {known}")
     parts = urlsplit(url)
-    if parts.scheme != "lmdb":
-        raise RolloutStoreError(f"router.rollout.url is {url!r}; known schemes are lmdb://")
     folder = unquote(parts.netloc + parts.path)
     if not folder:
         raise RolloutStoreError(f"router.rollout.url {url!r} names no folder")

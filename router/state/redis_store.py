@@ -10,22 +10,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
-import redis
-from redis.backoff import ExponentialBackoff
-from redis.maint_notifications import MaintNotificationsConfig
-from redis.retry import Retry
 
 from router.state.arrivals import sort_arrivals, user_hash
-from router.state.errors import StateError, StateOverloaded, StateUnavailable
+from router.state.errors import StateOverloaded, StateUnavailable
 from router.state.event_batch import EventBatch
 from router.state.event_log import LoggedEvent, corrupt_entry, decode_entry, encode_entries
 from router.state.group_commit import GroupCommit, QueueFull
+from router.state.redis_client import connect
 from router.state.redis_failures import Availability, state_errors
 from router.state.redis_keys import RedisKeys
 from router.state.redis_reads import RedisReads, Stored
 from router.state.redis_scripts import TRIM
 from router.state.redis_server import check_server
-from router.state.redis_transaction import LONGEST_PAUSE_S, RedisTransaction, RedisTransactions
+from router.state.redis_transaction import RedisTransaction, RedisTransactions
 from router.state.redis_url import client_url, redacted
 from router.state.served_items import ServedItems
 from router.state.settings import StateSettings
@@ -70,14 +67,13 @@ class RedisStateStore:
         self._settings = settings
         self._clock = clock
         self._keys = RedisKeys(settings.redis.prefix)
-        address = client_url(url)
         self._availability = Availability(self._place, settings.redis.read_pause_s)
-        self._reads = RedisReads(address, self._place, settings.redis, self._availability)
+        self._reads = RedisReads(client_url(url), self._place, settings.redis, self._availability)
         self._records = UserRecords(settings, self._place)
-        self._client = self._connect(address)
+        self._client = connect(url, settings.redis)
         self._checked = False
         self._transactions = RedisTransactions(
-            self._connect(address), self._place, self._keys, settings, _TRIM_STEP
+            connect(url, settings.redis), self._place, self._keys, settings, _TRIM_STEP
         )
         self._trim_script = self._client.register_script(TRIM)
         self._repeated = 0
@@ -94,22 +90,6 @@ class RedisStateStore:
             max_notes=settings.max_queued_impressions,
             notes_wait_s=settings.impressions_flush_s,
         )
-
-    def _connect(self, address: str) -> redis.Redis:
-        settings = self._settings.redis
-        try:
-            pool = redis.BlockingConnectionPool.from_url(
-                address,
-                max_connections=1,
-                timeout=None,
-                socket_timeout=settings.write_timeout_s,
-                socket_connect_timeout=settings.connect_timeout_s,
-                retry=Retry(ExponentialBackoff(cap=LONGEST_PAUSE_S, base=0.05), settings.write_tries - 1),
-                maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            )
-        except (ValueError, TypeError) as error:
-            raise StateError(f"state.url {self._place!r} is no address: {error}") from None
-        return redis.Redis.from_pool(pool)
 
     # Reads
 

@@ -16,6 +16,7 @@ import redis
 
 from router.state.arrivals import event_digest
 from router.state.errors import StateUnavailable
+from router.state.redis_client import LONGEST_PAUSE_S
 from router.state.redis_failures import state_errors
 from router.state.redis_keys import RedisKeys
 from router.state.redis_scripts import COMMIT
@@ -25,8 +26,6 @@ T = TypeVar("T")
 
 _TRIES = 200
 _DAY_S = 86_400
-LONGEST_PAUSE_S = 0.5
-"""Longest pause between two tries of a write, in seconds."""
 
 
 @dataclass(slots=True)
