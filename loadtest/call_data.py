@@ -16,10 +16,10 @@ from google.protobuf import json_format
 from google.protobuf.internal.decoder import _DecodeVarint32  # type: ignore[attr-defined]
 from google.protobuf.message import DecodeError, Message
 
+from loadtest.call import Headers, framed_message
 from loadtest.compression import compressed
 from loadtest.descriptors import Method
 from loadtest.errors import LoadTestError
-from loadtest.http2 import Headers, framed_message
 from loadtest.options import LoadOptions
 from loadtest.recording import RecordedRequest
 from loadtest.request_headers import metadata_headers, request_headers

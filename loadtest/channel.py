@@ -7,7 +7,8 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
-from loadtest.http2 import Call, Connection, Headers, Limits
+from loadtest.call import Call, Headers, Limits, Started
+from loadtest.http2 import Connection
 from loadtest.status import Status
 from loadtest.target import Target
 
@@ -43,7 +44,7 @@ class Channel:
         self._clock_ns = clock_ns
         self._connection: Connection | None = None
         self._draining: set[Connection] = set()
-        self._pending: deque[tuple[Call, Headers, bytes, bool]] = deque()
+        self._pending: deque[Started] = deque()
         self._connecting: asyncio.Task[None] | None = None
         self._probing: asyncio.Task[None] | None = None
         self._pause_s = 0.0
@@ -122,7 +123,7 @@ class Channel:
             try:
                 await connection.opened
             except BaseException:
-                connection.close(Status.UNAVAILABLE, "connecting failed")
+                connection.abort()
                 raise
             return connection
 
@@ -154,9 +155,7 @@ class Channel:
         for entry in pending:
             self.start(*entry)
 
-    def _connection_closing(
-        self, connection: Connection, unstarted: list[tuple[Call, Headers, bytes, bool]]
-    ) -> None:
+    def _connection_closing(self, connection: Connection, unstarted: list[Started]) -> None:
         if connection is self._connection:
             self._connection = None
             self._draining.add(connection)

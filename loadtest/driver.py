@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.call import Call
 from loadtest.call_data import Request, Requests
 from loadtest.channel import Channel
 from loadtest.durations import MILLISECOND, SECOND
-from loadtest.http2 import Call
 from loadtest.results import Recorder, Results
 from loadtest.schedule import Curve
 from loadtest.status import Status

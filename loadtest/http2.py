@@ -12,127 +12,18 @@ import asyncio
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from urllib.parse import unquote
 
 import hpack
 
+from loadtest import http2_frames as h2
+from loadtest.call import Call, Headers, Limits, Started
 from loadtest.compression import DecompressionError, decompressed
+from loadtest.header_blocks import LARGEST_HEADER_BLOCK, HeaderBlocks
 from loadtest.status import Status, status_of_http, status_of_reset
 
-Headers = Sequence[tuple[str, str]]
-
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
-    0,
-    1,
-    3,
-    4,
-    6,
-    7,
-    8,
-    9,
-)
-_PUSH_PROMISE = 5
-_END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
-_HEADER_TABLE_SIZE, _ENABLE_PUSH, _MAX_CONCURRENT_STREAMS, _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE = (
-    1,
-    2,
-    3,
-    4,
-    5,
-)
-_CANCEL, _NO_ERROR, _PROTOCOL_ERROR, _FLOW_CONTROL_ERROR = 0x8, 0x0, 0x1, 0x3
-
-_LARGEST_WINDOW = 2**31 - 1
-_DEFAULT_WINDOW = 65_535
 _REPLENISH_AT = 2**29
-_LAST_STREAM_ID = 2**31 - 1
-_REMEMBERED_BLOCKS = 256
-_LARGEST_HEADER_BLOCK = 2**20
-
-_frame_header = struct.Struct(">BHBBL")
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    size = len(payload)
-    return _frame_header.pack(size >> 16, size & 0xFFFF, kind, flags, stream) + payload
-
-
-def framed_message(message: bytes, compressed: bool = False) -> bytes:
-    """A serialised message with gRPC's 5-byte prefix: compressed flag, big-endian length."""
-    return struct.pack(">BL", compressed, len(message)) + message
-
-
-class Call:
-    """One call in progress; `finished(call)` is called exactly once, with status, message and `ended_ns` set.
-
-    Times are nanoseconds of `time.perf_counter_ns`. `answer` is the last message received, without its
-    prefix; `answers` counts them.
-    """
-
-    __slots__ = (
-        "_buffer",
-        "_grpc_encoding",
-        "_saw_headers",
-        "_sent",
-        "_unsent",
-        "answer",
-        "answers",
-        "deadline_ns",
-        "ended_ns",
-        "finished",
-        "half_closed",
-        "index",
-        "intended_ns",
-        "message",
-        "received",
-        "server_streaming",
-        "slot",
-        "started_ns",
-        "status",
-        "stream",
-        "trailers",
-        "window",
-    )
-
-    def __init__(
-        self, index: int, finished: Callable[[Call], None], *, server_streaming: bool = False
-    ) -> None:
-        self.index = index
-        self.finished = finished
-        self.server_streaming = server_streaming
-        self.received: Callable[[Call], None] | None = None
-        self.slot = 0
-        self.intended_ns = 0
-        self.started_ns = 0
-        self.ended_ns = 0
-        self.deadline_ns = 0
-        self.status: Status | None = None
-        self.message = ""
-        self.trailers: Headers = ()
-        self.answer = b""
-        self.answers = 0
-        self.stream = 0
-        self.window = 0
-        self.half_closed = False
-        self._buffer = bytearray()
-        self._grpc_encoding = ""
-        self._saw_headers = False
-        self._unsent: tuple[memoryview, bool] | None = None
-        self._sent: Started | None = None
-
-
-# What `Connection.start` was given; enough to start the call again on another connection.
-Started = tuple[Call, Headers, bytes, bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bytes of one message; a larger answer ends its call with ResourceExhausted, as gRPC does."""
-
-    receive_bytes: int = 4 * 2**20
 
 
 class Connection(asyncio.Protocol):
@@ -156,23 +47,21 @@ class Connection(asyncio.Protocol):
         self.opened: asyncio.Future[None] = self._loop.create_future()
         self.lost: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
-        self._encoder = hpack.Encoder()
-        self._decoder = hpack.Decoder(max_header_list_size=_LARGEST_HEADER_BLOCK)
-        self._remembered: dict[bytes, Headers] = {}
-        self._steady: dict[int, tuple[Headers, bytes]] = {}
+        self._blocks = HeaderBlocks()
         self._calls: dict[int, Call] = {}
         self._waiting: deque[Started] = deque()
         self._blocked: deque[Call] = deque()
         self._next_stream = 1
-        self._max_streams = _LAST_STREAM_ID
-        self._max_frame = 16_384
-        self._send_window = _DEFAULT_WINDOW
-        self._stream_window = _DEFAULT_WINDOW
+        self._max_streams = h2.LAST_STREAM_ID
+        self._max_frame = h2.DEFAULT_FRAME
+        self._send_window = h2.DEFAULT_WINDOW
+        self._stream_window = h2.DEFAULT_WINDOW
         self._unacknowledged = 0
         self._outgoing: list[bytes] = []
         self._incoming = b""
         self._header_block: tuple[int, int, bytearray] | None = None
         self._closing = False
+        self._broken = False
         self._heard_ns = clock_ns()
 
     def carries(self, call: Call) -> bool:
@@ -192,21 +81,18 @@ class Connection(asyncio.Protocol):
         call.stream = stream
         call.window = self._stream_window
         self._calls[stream] = call
-        block = self._encoded(headers)
+        block = self._blocks.encoded(headers)
         if len(block) <= self._max_frame:
-            self._write(_frame(_HEADERS, _END_HEADERS, stream, block))
+            self._write(h2.frame(h2.HEADERS, h2.END_HEADERS, stream, block))
         else:
-            self._write(_frame(_HEADERS, 0, stream, block[: self._max_frame]))
+            self._write(h2.frame(h2.HEADERS, 0, stream, block[: self._max_frame]))
             for at in range(self._max_frame, len(block), self._max_frame):
+                piece = block[at : at + self._max_frame]
                 last = at + self._max_frame >= len(block)
-                self._write(
-                    _frame(
-                        _CONTINUATION, _END_HEADERS if last else 0, stream, block[at : at + self._max_frame]
-                    )
-                )
+                self._write(h2.frame(h2.CONTINUATION, h2.END_HEADERS if last else 0, stream, piece))
         if data or end_stream:
             self.send(call, data, end_stream)
-        if self._next_stream > _LAST_STREAM_ID - 2:
+        if self._next_stream > h2.LAST_STREAM_ID - 2:
             self._begin_closing([])
 
     def send(self, call: Call, data: bytes, end_stream: bool) -> None:
@@ -221,7 +107,7 @@ class Connection(asyncio.Protocol):
             self._send_window -= size
             call.window -= size
             call.half_closed = end_stream
-            self._write(_frame(_DATA, _END_STREAM if end_stream else 0, call.stream, data))
+            self._write(h2.frame(h2.DATA, h2.END_STREAM if end_stream else 0, call.stream, data))
             return
         if call._unsent is not None:
             rest, _ = call._unsent
@@ -234,7 +120,7 @@ class Connection(asyncio.Protocol):
     def cancel(self, call: Call, status: Status, message: str) -> None:
         """Ends a call from this side; the server is told where it began."""
         if call.stream in self._calls:
-            self._write(_frame(_RST_STREAM, 0, call.stream, struct.pack(">L", _CANCEL)))
+            self._write(h2.frame(h2.RST_STREAM, 0, call.stream, h2.number(h2.CANCEL)))
         else:
             self._waiting = deque(entry for entry in self._waiting if entry[0] is not call)
         self._end(call, status, message, self._clock_ns())
@@ -247,7 +133,7 @@ class Connection(asyncio.Protocol):
         if silent_ns > 2e9 * silence_s:
             self.close(Status.UNAVAILABLE, "keepalive ping failed to receive ACK within timeout")
         elif silent_ns > 1e9 * silence_s:
-            self._write(_frame(_PING, 0, 0, b"loadtest"))
+            self._write(h2.frame(h2.PING, 0, 0, b"loadtest"))
 
     def close(self, status: Status, message: str) -> None:
         """Ends every call with `status` and drops the connection."""
@@ -258,7 +144,7 @@ class Connection(asyncio.Protocol):
         for call in calls:
             self._end(call, status, message, now)
         if self._transport is not None:
-            self._write(_frame(_GOAWAY, 0, 0, struct.pack(">LL", 0, _NO_ERROR)))
+            self._write(h2.frame(h2.GOAWAY, 0, 0, struct.pack(">LL", 0, h2.NO_ERROR)))
             self._flush()
             self._transport.close()
 
@@ -274,17 +160,15 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
         settings = struct.pack(
             ">HLHLHL",
-            _HEADER_TABLE_SIZE,
+            h2.HEADER_TABLE_SIZE,
             0,  # no dynamic table for answers: their blocks need no state, so equal bytes mean equal headers
-            _ENABLE_PUSH,
+            h2.ENABLE_PUSH,
             0,
-            _INITIAL_WINDOW_SIZE,
-            _LARGEST_WINDOW,
+            h2.INITIAL_WINDOW_SIZE,
+            h2.LARGEST_WINDOW,
         )
-        self._decoder.max_allowed_table_size = 0
-        self._decoder.header_table_size = 0
-        self._write(_PREFACE + _frame(_SETTINGS, 0, 0, settings))
-        self._write(_frame(_WINDOW_UPDATE, 0, 0, struct.pack(">L", _LARGEST_WINDOW - _DEFAULT_WINDOW)))
+        self._write(h2.PREFACE + h2.frame(h2.SETTINGS, 0, 0, settings))
+        self._write(h2.frame(h2.WINDOW_UPDATE, 0, 0, h2.number(h2.LARGEST_WINDOW - h2.DEFAULT_WINDOW)))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._begin_closing([])
@@ -298,85 +182,86 @@ class Connection(asyncio.Protocol):
             self.lost.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        if self._broken:
+            return
         now = self._clock_ns()
         self._heard_ns = now
         if self._incoming:
             data = self._incoming + data
         at, size = 0, len(data)
         while size - at >= 9:
-            high, low, kind, flags, stream = _frame_header.unpack_from(data, at)
+            high, low, kind, flags, stream = h2.frame_header.unpack_from(data, at)
             end = at + 9 + (high << 16 | low)
             if end > size:
                 break
             payload = data[at + 9 : end]
             at = end
-            if self._header_block is not None and kind != _CONTINUATION:
+            if self._header_block is not None and kind != h2.CONTINUATION:
                 self._fail_connection("a header block was interrupted by another frame")
                 return
-            if kind == _HEADERS:
-                self._headers(payload, flags, stream & _LAST_STREAM_ID, now)
-            elif kind == _DATA:
-                self._data(payload, flags, stream & _LAST_STREAM_ID, now)
+            if kind == h2.HEADERS:
+                self._headers(payload, flags, stream & h2.LAST_STREAM_ID, now)
+            elif kind == h2.DATA:
+                self._data(payload, flags, stream & h2.LAST_STREAM_ID, now)
             else:
-                self._control(kind, flags, stream & _LAST_STREAM_ID, payload, now)
-            if self._transport is None:
+                self._control(kind, flags, stream & h2.LAST_STREAM_ID, payload, now)
+            if self._broken:
                 return
         self._incoming = data[at:] if at < size else b""
 
     # frames that came in
 
     def _control(self, kind: int, flags: int, stream: int, payload: bytes, now: int) -> None:
-        if kind == _WINDOW_UPDATE:
+        if kind == h2.WINDOW_UPDATE:
             (increment,) = struct.unpack(">L", payload)
             if stream == 0:
                 self._send_window += increment
             elif stream in self._calls:
                 self._calls[stream].window += increment
             self._send_blocked()
-        elif kind == _PING:
-            if not flags & _ACK:
-                self._write(_frame(_PING, _ACK, 0, payload))
-        elif kind == _RST_STREAM:
+        elif kind == h2.PING:
+            if not flags & h2.ACK:
+                self._write(h2.frame(h2.PING, h2.ACK, 0, payload))
+        elif kind == h2.RST_STREAM:
             (code,) = struct.unpack(">L", payload)
             call = self._calls.get(stream)
             if call is not None:
                 status, message = status_of_reset(code)
                 self._end(call, status, message, now)
-        elif kind == _SETTINGS:
-            if not flags & _ACK:
+        elif kind == h2.SETTINGS:
+            if not flags & h2.ACK:
                 self._settings(payload)
-        elif kind == _GOAWAY:
+        elif kind == h2.GOAWAY:
             last, code = struct.unpack_from(">LL", payload)
-            self._goaway(last & _LAST_STREAM_ID, code, payload[8:])
-        elif kind == _CONTINUATION:
+            self._goaway(last & h2.LAST_STREAM_ID, code, payload[8:])
+        elif kind == h2.CONTINUATION:
             if self._header_block is None or self._header_block[0] != stream:
                 self._fail_connection("a CONTINUATION frame without a header block before it")
                 return
             opened, first_flags, block = self._header_block
             block += payload
-            if len(block) > _LARGEST_HEADER_BLOCK:
+            if len(block) > LARGEST_HEADER_BLOCK:
                 self._fail_connection("a header block of more than 1 MiB")
-            elif flags & _END_HEADERS:
+            elif flags & h2.END_HEADERS:
                 self._header_block = None
                 self._decoded_headers(bytes(block), first_flags, opened, now)
-        elif kind == _PUSH_PROMISE:
+        elif kind == h2.PUSH_PROMISE:
             self._fail_connection("a PUSH_PROMISE although push is switched off")
         # Frames of unknown kinds are ignored, as RFC 9113 section 4.1 asks.
 
     def _settings(self, payload: bytes) -> None:
         for name, value in struct.iter_unpack(">HL", payload):
-            if name == _HEADER_TABLE_SIZE:
-                self._encoder.header_table_size = min(value, 4_096)
-                self._steady.clear()
-            elif name == _MAX_CONCURRENT_STREAMS:
+            if name == h2.HEADER_TABLE_SIZE:
+                self._blocks.limit_table(value)
+            elif name == h2.MAX_CONCURRENT_STREAMS:
                 self._max_streams = value
-            elif name == _INITIAL_WINDOW_SIZE:
+            elif name == h2.INITIAL_WINDOW_SIZE:
                 for call in self._calls.values():
                     call.window += value - self._stream_window
                 self._stream_window = value
-            elif name == _MAX_FRAME_SIZE:
+            elif name == h2.MAX_FRAME_SIZE:
                 self._max_frame = value
-        self._write(_frame(_SETTINGS, _ACK, 0))
+        self._write(h2.frame(h2.SETTINGS, h2.ACK, 0))
         if not self.opened.done():
             self.opened.set_result(None)
         self._send_blocked()
@@ -388,7 +273,7 @@ class Connection(asyncio.Protocol):
             del self._calls[call.stream]
             _forget(call)
         self._begin_closing([call._sent for call in unseen if call._sent is not None])
-        if code != _NO_ERROR:
+        if code != h2.NO_ERROR:
             said = debug.decode(errors="replace") or f"HTTP/2 error {code}"
             why = f"the server closed the connection: {said}"
             now = self._clock_ns()
@@ -398,37 +283,31 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _headers(self, payload: bytes, flags: int, stream: int, now: int) -> None:
-        if flags & (_PADDED | _PRIORITY):
-            padding = payload[0] if flags & _PADDED else 0
-            skip = (1 if flags & _PADDED else 0) + (5 if flags & _PRIORITY else 0)
+        if flags & (h2.PADDED | h2.PRIORITY):
+            padding = payload[0] if flags & h2.PADDED else 0
+            skip = (1 if flags & h2.PADDED else 0) + (5 if flags & h2.PRIORITY else 0)
             payload = payload[skip : len(payload) - padding]
-        if flags & _END_HEADERS:
+        if flags & h2.END_HEADERS:
             self._decoded_headers(payload, flags, stream, now)
         else:
             self._header_block = (stream, flags, bytearray(payload))
 
     def _decoded_headers(self, block: bytes, flags: int, stream: int, now: int) -> None:
-        headers = self._remembered.get(block)
-        if headers is None:
-            try:
-                decoded = [(str(name), str(value)) for name, value in self._decoder.decode(block)]
-            except hpack.HPACKError as error:
-                self._fail_connection(f"a header block that cannot be decoded: {error}")
-                return
-            headers = decoded
-            # With a table of size 0 a block means the same each time.
-            if len(self._remembered) < _REMEMBERED_BLOCKS and not self._decoder.header_table.dynamic_entries:
-                self._remembered[block] = headers
+        try:
+            headers = self._blocks.decoded(block)
+        except hpack.HPACKError as error:
+            self._fail_connection(f"a header block that cannot be decoded: {error}")
+            return
         call = self._calls.get(stream)
         if call is None:
             return
-        if flags & _END_STREAM:
+        if flags & h2.END_STREAM:
             self._trailers(call, headers, now)
         elif not call._saw_headers:
             fields = dict(headers)
             if fields.get(":status") != "200":
                 status, message = status_of_http(fields.get(":status", ""))
-                self._write(_frame(_RST_STREAM, 0, stream, struct.pack(">L", _CANCEL)))
+                self._write(h2.frame(h2.RST_STREAM, 0, stream, h2.number(h2.CANCEL)))
                 self._end(call, status, message, now)
                 return
             call._saw_headers = True
@@ -437,12 +316,12 @@ class Connection(asyncio.Protocol):
     def _data(self, payload: bytes, flags: int, stream: int, now: int) -> None:
         self._unacknowledged += len(payload)
         if self._unacknowledged >= _REPLENISH_AT:
-            self._write(_frame(_WINDOW_UPDATE, 0, 0, struct.pack(">L", self._unacknowledged)))
+            self._write(h2.frame(h2.WINDOW_UPDATE, 0, 0, h2.number(self._unacknowledged)))
             self._unacknowledged = 0
         call = self._calls.get(stream)
         if call is None:
             return
-        if flags & _PADDED:
+        if flags & h2.PADDED:
             payload = payload[1 : len(payload) - payload[0]]
         size = len(payload)
         if not call._buffer and size >= 5 and int.from_bytes(payload[1:5], "big") == size - 5:
@@ -451,8 +330,8 @@ class Connection(asyncio.Protocol):
             call._buffer += payload
             self._buffered_messages(call, now)
             if call.server_streaming and stream in self._calls:
-                self._write(_frame(_WINDOW_UPDATE, 0, stream, struct.pack(">L", size)))
-        if flags & _END_STREAM and stream in self._calls:
+                self._write(h2.frame(h2.WINDOW_UPDATE, 0, stream, h2.number(size)))
+        if flags & h2.END_STREAM and stream in self._calls:
             self._end(call, Status.INTERNAL, "the server ended the stream without trailers", now)
 
     def _buffered_messages(self, call: Call, now: int) -> None:
@@ -513,7 +392,7 @@ class Connection(asyncio.Protocol):
         else:
             status = Status.of(code)
         if not call.half_closed and call.stream in self._calls:
-            self._write(_frame(_RST_STREAM, 0, call.stream, struct.pack(">L", _NO_ERROR)))
+            self._write(h2.frame(h2.RST_STREAM, 0, call.stream, h2.number(h2.NO_ERROR)))
         self._end(call, status, message, now)
 
     # ends
@@ -542,32 +421,18 @@ class Connection(asyncio.Protocol):
         self._on_closing(self, unseen + unstarted)
 
     def _fail_connection(self, why: str) -> None:
+        self._broken = True
         self._incoming = b""
         self._begin_closing([])
         now = self._clock_ns()
         for call in list(self._calls.values()):
             self._end(call, Status.UNAVAILABLE, f"the server broke HTTP/2: {why}", now)
         if self._transport is not None:
-            self._write(_frame(_GOAWAY, 0, 0, struct.pack(">LL", 0, _PROTOCOL_ERROR)))
+            self._write(h2.frame(h2.GOAWAY, 0, 0, struct.pack(">LL", 0, h2.PROTOCOL_ERROR)))
             self._flush()
             self._transport.close()
-            self._transport = None
 
     # output
-
-    def _encoded(self, headers: Headers) -> bytes:
-        steady = self._steady.get(id(headers))
-        if steady is not None and steady[0] is headers:
-            return steady[1]
-        table = list(self._encoder.header_table.dynamic_entries)
-        block: bytes = self._encoder.encode(headers, huffman=False)
-        if list(self._encoder.header_table.dynamic_entries) != table:
-            # A new entry moves the others: blocks encoded before would now mean something else.
-            self._steady.clear()
-        elif len(self._steady) < _REMEMBERED_BLOCKS:
-            # Everything was in the table: until it changes, the same headers give the same bytes.
-            self._steady[id(headers)] = (headers, block)
-        return block
 
     def _send_blocked(self) -> None:
         for _ in range(len(self._blocked)):
@@ -583,7 +448,7 @@ class Connection(asyncio.Protocol):
                 self._send_window -= size
                 call.window -= size
                 last = end_stream and not len(data)
-                self._write(_frame(_DATA, _END_STREAM if last else 0, call.stream, bytes(chunk)))
+                self._write(h2.frame(h2.DATA, h2.END_STREAM if last else 0, call.stream, bytes(chunk)))
                 if not len(data):
                     break
             if len(data):

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from loadtest.call import Limits
 from loadtest.call_data import Requests, Sending, replayed_requests, requests_of
 from loadtest.channel import Channel
 from loadtest.descriptors import Method, method_of
 from loadtest.driver import Driver, Share
 from loadtest.durations import SECOND
 from loadtest.errors import LoadTestError
-from loadtest.http2 import Limits
 from loadtest.options import LoadOptions
 from loadtest.recording import RecordedRequest, read_recording
 from loadtest.results import MOST_DETAILS, Results

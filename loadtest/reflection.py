@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from google.protobuf import descriptor_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from loadtest.call import Call, framed_message
 from loadtest.channel import Channel
 from loadtest.errors import LoadTestError
-from loadtest.http2 import Call, framed_message
 from loadtest.request_headers import metadata_headers, request_headers
 from loadtest.status import Status
 

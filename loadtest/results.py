@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from loadtest.http2 import Call
+from loadtest.call import Call
 from loadtest.latency_histogram import LatencyHistogram
 from loadtest.status import Status, go_error
 

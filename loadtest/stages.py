@@ -6,7 +6,7 @@ import re
 
 from google.protobuf.message import DecodeError, Message
 
-from loadtest.http2 import Call
+from loadtest.call import Call
 
 _METRIC = re.compile(r"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)((?:\s*;[^,;]*)*)")
 _DURATION = re.compile(r";\s*dur\s*=\s*\"?([0-9.]+)")

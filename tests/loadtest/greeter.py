@@ -52,7 +52,9 @@ class Greeter:
 
 def methods() -> dict[str, Method]:
     files = from_proto(str(PROTO), ())
-    return {name: method_of(files, f"{SERVICE}/{name}") for name in ("Greet", "GreetMany", "GreetAll", "Chat")}
+    return {
+        name: method_of(files, f"{SERVICE}/{name}") for name in ("Greet", "GreetMany", "GreetAll", "Chat")
+    }
 
 
 @contextmanager

@@ -72,7 +72,9 @@ def test_binary_data_one_message_or_several_behind_their_lengths(server: Greeter
 
 
 def test_failures_are_counted_by_status_and_error(server: Greeter) -> None:
-    options = server.options(data=[{"name": "Ann"}, {"name": "Bob", "fail": "INTERNAL"}], total=10, concurrency=1)
+    options = server.options(
+        data=[{"name": "Ann"}, {"name": "Bob", "fail": "INTERNAL"}], total=10, concurrency=1
+    )
     report = report_of(options, outcome(options), now())
     assert report.statuses == {"OK": 5, "Internal": 5}
     assert report.errors == {"rpc error: code = Internal desc = Bob is not greeted": 5}
@@ -86,7 +88,9 @@ def test_a_deadline_ends_a_slow_call(server: Greeter) -> None:
 
 def test_a_method_that_the_server_lacks_is_unimplemented(server: Greeter, tmp_path: Path) -> None:
     proto = tmp_path / "greeter.proto"
-    proto.write_text(PROTO.read_text().replace("rpc Chat(", "rpc Sing(GreetRequest) returns (Greeting);\nrpc Chat("))
+    proto.write_text(
+        PROTO.read_text().replace("rpc Chat(", "rpc Sing(GreetRequest) returns (Greeting);\nrpc Chat(")
+    )
     results = outcome(server.options(proto=str(proto), call="greetings.Greeter.Sing", total=2, concurrency=1))
     assert results.status_counts == {12: 2}
 
@@ -135,7 +139,9 @@ def test_requests_can_be_compressed(server: Greeter) -> None:
 
 
 def test_concurrency_is_shared_by_connections_and_processes(server: Greeter) -> None:
-    options = server.options(total=101, concurrency=6, connections=3, cpus=2, data={"name": "{{.RequestNumber}}"})
+    options = server.options(
+        total=101, concurrency=6, connections=3, cpus=2, data={"name": "{{.RequestNumber}}"}
+    )
     results = outcome(options)
     assert results.count == 101
     assert sorted(int(request.name) for request in server.seen.requests) == list(range(101))
@@ -164,7 +170,9 @@ def test_the_server_s_stages_are_read_from_trace_and_server_timing(server: Greet
 
 
 @pytest.mark.parametrize("stop", ["close", "wait", "ignore"])
-def test_a_duration_ends_the_test_and_says_what_becomes_of_calls_under_way(server: Greeter, stop: str) -> None:
+def test_a_duration_ends_the_test_and_says_what_becomes_of_calls_under_way(
+    server: Greeter, stop: str
+) -> None:
     options = server.options(duration=150_000_000, duration_stop=stop, data={"delay_ms": 100}, concurrency=2)
     results = outcome(options)
     assert results.reason == "timeout"
@@ -179,7 +187,19 @@ def test_a_test_without_an_end_is_refused(server: Greeter) -> None:
 
 
 def test_ctrl_c_prints_the_report_of_what_was_done(server: Greeter) -> None:
-    arguments = ["--insecure", "--call", "greetings.Greeter.Greet", "-z", "60s", "-O", "json", "-c", "2", "-r", "50"]
+    arguments = [
+        "--insecure",
+        "--call",
+        "greetings.Greeter.Greet",
+        "-z",
+        "60s",
+        "-O",
+        "json",
+        "-c",
+        "2",
+        "-r",
+        "50",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "loadtest", *arguments, server.address], stdout=subprocess.PIPE, text=True
     )

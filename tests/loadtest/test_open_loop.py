@@ -20,7 +20,9 @@ def percentile(report, which: str, percentage: float) -> int:
 
 
 def test_a_stall_shows_in_latency_from_the_intended_start_and_hides_in_latency_from_the_start() -> None:
-    """One worker, 200 requests at 200/s, the server stalls once for 400 ms: 80 requests should have begun meanwhile."""
+    """One worker, 200 requests at 200/s, the server stalls once for 400 ms: 80 requests should have begun
+    meanwhile.
+    """
     with greeter(workers=1) as server:
         data = [{"name": "x", "delay_ms": 400 if number == 20 else 0} for number in range(200)]
         options = server.options(data=data, rps=200, total=200, concurrency=1)
@@ -43,8 +45,12 @@ def test_an_open_loop_sends_whatever_is_unanswered(server: Greeter) -> None:
     assert sorted(starts)[10] < 50_000_000
 
 
-def test_requests_that_found_no_slot_before_the_end_are_counted_and_miss_an_objective(server: Greeter) -> None:
-    options = server.options(data={"delay_ms": 100}, rps=100, concurrency=1, duration=300_000_000, duration_stop="wait")
+def test_requests_that_found_no_slot_before_the_end_are_counted_and_miss_an_objective(
+    server: Greeter,
+) -> None:
+    options = server.options(
+        data={"delay_ms": 100}, rps=100, concurrency=1, duration=300_000_000, duration_stop="wait"
+    )
     results = run(options, on_signals=False)
     assert results.unsent > 10
     assert results.count + results.unsent == 30
@@ -54,7 +60,9 @@ def test_requests_that_found_no_slot_before_the_end_are_counted_and_miss_an_obje
 
 @pytest.mark.parametrize("schedule", ["const", "poisson"])
 def test_a_schedule_sends_as_many_as_it_says(server: Greeter, schedule: str) -> None:
-    options = server.options(rps=400, duration=500_000_000, load_schedule=schedule, seed=5, duration_stop="wait", cpus=2)
+    options = server.options(
+        rps=400, duration=500_000_000, load_schedule=schedule, seed=5, duration_stop="wait", cpus=2
+    )
     results = run(options, on_signals=False)
     assert results.count + results.unsent == pytest.approx(200, abs=50 if schedule == "poisson" else 0)
     assert (results.started_ns >= results.intended_ns).all()

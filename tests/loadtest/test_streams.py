@@ -10,7 +10,9 @@ pytestmark = pytest.mark.slow
 
 
 def stream(server: Greeter, method: str, **changes: object):
-    return run(server.options(call=f"{SERVICE}/{method}", total=4, concurrency=2, **changes), on_signals=False)
+    return run(
+        server.options(call=f"{SERVICE}/{method}", total=4, concurrency=2, **changes), on_signals=False
+    )
 
 
 def test_server_streams_are_read_to_their_end(server: Greeter) -> None:
@@ -26,7 +28,9 @@ def test_a_server_stream_is_cut_after_a_count(server: Greeter) -> None:
 
 
 def test_a_server_stream_is_cut_after_a_time(server: Greeter) -> None:
-    results = stream(server, "GreetMany", data={"answers": 200, "delay_ms": 10}, stream_call_duration=60_000_000)
+    results = stream(
+        server, "GreetMany", data={"answers": 200, "delay_ms": 10}, stream_call_duration=60_000_000
+    )
     assert results.status_counts == {1: 4}
     assert 4 <= results.messages < 4 * 200
 
@@ -54,7 +58,13 @@ def test_a_client_stream_is_cut_or_repeated_to_a_count(server: Greeter, count: i
 
 def test_each_message_of_a_stream_can_be_rendered_anew(server: Greeter) -> None:
     data = {"name": "{{randomString 12}}"}
-    options = {"call": f"{SERVICE}/GreetAll", "data": data, "stream_call_count": 3, "total": 1, "concurrency": 1}
+    options = {
+        "call": f"{SERVICE}/GreetAll",
+        "data": data,
+        "stream_call_count": 3,
+        "total": 1,
+        "concurrency": 1,
+    }
     run(server.options(**options), on_signals=False)
     assert len({request.name for request in server.seen.requests}) == 1
     server.seen.requests.clear()

@@ -81,6 +81,8 @@ def test_mutual_tls_needs_the_client_s_certificate(mutual: Greeter, folder: Path
         ({"authority": "x"}, "--authority only works with --insecure"),
     ],
 )
-def test_options_that_cannot_be_used_are_named(tls: Greeter, changes: dict[str, object], message: str) -> None:
+def test_options_that_cannot_be_used_are_named(
+    tls: Greeter, changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(LoadTestError, match=message):
         run(tls.options(**({"insecure": False} | changes)), on_signals=False)
