@@ -1,12 +1,18 @@
 """A small data set, untrained but lively checkpoints of both models, and their exports, made once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
+from torch import nn
 
 from exporters.checkpoint_export import ExportedVersion, export
+from exporters.input_cases import InputCase
+from exporters.onnx_export import OnnxFormat
+from exporters.runner import Runner
 from exporters.settings import ExportSettings
 from models.bst import Bst
 from models.checkpoint import record_of, save_checkpoint
@@ -15,10 +21,31 @@ from models.mind import Mind
 from models.settings import BstSettings, MindSettings
 from snapshot.dataset import Dataset
 from tests.synthetic_shop import synthetic_dataset
+from triton_repo.contract import Contract
 from triton_repo.repository import ModelRepository
 
 SETTINGS = ExportSettings(formats=("onnx",), sample_shoppers=20, speed_rounds=5, minimum_speed_ratio=0)
 NOON = 1_717_243_200.0  # 2024-06-01T12:00:00Z
+
+
+class CopyOf:
+    """Writes an earlier export again, after a change to its graph: no torch, so it is quick."""
+
+    tools: Sequence[str] = ("onnx",)
+
+    def __init__(self, folder: Path, change=lambda graph: None) -> None:  # type: ignore[no-untyped-def]
+        self.folder = folder
+        self.change = change
+
+    def write(
+        self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
+    ) -> None:
+        graph = onnx.load(self.folder / "model.onnx")
+        self.change(graph)
+        onnx.save(graph, folder / "model.onnx")
+
+    def open(self, folder: Path, contract: Contract) -> Runner:
+        return OnnxFormat().open(folder, contract)
 
 
 def clock() -> float:

@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -16,41 +15,20 @@ from torch import nn
 from exporters.checkpoint_export import ExportedVersion, export
 from exporters.errors import ExportRefused
 from exporters.formats import FORMATS
-from exporters.input_cases import InputCase, dataset_cases
+from exporters.input_cases import dataset_cases
 from exporters.onnx_export import OnnxFormat
 from exporters.parity import torch_runner
-from exporters.runner import Runner
 from exporters.settings import ExportSettings
 from models import checkpoint as checkpoints
 from models.checkpoint import load_checkpoint
-from tests.exporters.conftest import SETTINGS, Shop, clock
+from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
 from tests.triton_server import infer
-from triton_repo.contract import Contract, read_contract
+from triton_repo.contract import read_contract
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import TritonSettings
 
 pytestmark = pytest.mark.slow
-
-
-class CopyOf:
-    """Writes an earlier export again, after a change to its graph: no torch, so it is quick."""
-
-    tools: Sequence[str] = ("onnx",)
-
-    def __init__(self, earlier: ExportedVersion, change=lambda graph: None) -> None:  # type: ignore[no-untyped-def]
-        self.earlier = earlier
-        self.change = change
-
-    def write(
-        self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
-    ) -> None:
-        graph = onnx.load(self.earlier.folder / "model.onnx")
-        self.change(graph)
-        onnx.save(graph, folder / "model.onnx")
-
-    def open(self, folder: Path, contract: Contract) -> Runner:
-        return OnnxFormat().open(folder, contract)
 
 
 def test_the_version_carries_its_origin_and_passes_its_own_checksums(
@@ -156,7 +134,7 @@ def test_a_perturbed_graph_is_refused(
         largest.CopyFrom(numpy_helper.from_array(moved, largest.name))
 
     before = repository.versions(exported.model)
-    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported, perturb))
+    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported.folder, perturb))
     with pytest.raises(
         ExportRefused,
         match=rf"^{exported.model} differs from torch by [\d.e-]+ on .+; the tolerance is 0\.0001$",
@@ -169,7 +147,7 @@ def test_a_perturbed_graph_is_refused(
 def test_an_unchanged_graph_becomes_the_next_version(
     exported: ExportedVersion, shop: Shop, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported))
+    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported.folder))
     before = repository.versions(exported.model)
     again = export(shop.checkpoints[exported.model], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
     assert again.version == before[-1] + 1
@@ -180,7 +158,7 @@ def test_an_unchanged_graph_becomes_the_next_version(
 def test_a_version_that_is_too_slow_is_refused(
     exported: ExportedVersion, shop: Shop, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported))
+    monkeypatch.setitem(FORMATS, "onnx", CopyOf(exported.folder))
     settings = SETTINGS.model_copy(update={"minimum_speed_ratio": 1e6})
     with pytest.raises(ExportRefused, match="times the speed of eager torch"):
         export(shop.checkpoints[exported.model], shop.dataset, repository, settings, seed=3, clock=clock)
