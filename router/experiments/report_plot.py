@@ -36,7 +36,7 @@ def plot_report(report: Report, path: Path) -> None:
         axes.plot([100 * (low or 0.0), 100 * (high or 0.0)], [height, height], color=colour, linewidth=3.0)
         axes.plot([100 * (value or 0.0)], [height], "o", color=colour)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(rows)) - 0.5, -0.5)
     axes.set_xlabel(f"difference from {report.control}, % (95 % confidence interval)")
     title = report.experiment
     if report.warnings:
