@@ -87,7 +87,8 @@ class RolloutSettings(BaseModel):
     url: str = Field(
         "lmdb://build/sample/rollouts",
         description="Where rollouts are durable: lmdb:///absolute/folder, or lmdb://folder below the working "
-        "folder. Every replica must reach the same.",
+        "folder, or the URL of a Redis server as for user state, whose section `state.redis` holds here too. "
+        "Every replica must reach the same.",
     )
     repository: Path = Field(
         Path("build/sample/triton"),

@@ -110,7 +110,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         scorers[ranking.model],
         ranking,
         settings.rollout,
-        await asyncio.to_thread(open_rollout_store, settings.rollout.url),
+        await asyncio.to_thread(open_rollout_store, settings.rollout.url, settings.state.redis),
         metrics,
     )
     await rollouts.follow_record()
