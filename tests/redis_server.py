@@ -67,10 +67,10 @@ def _unpack(target: Path) -> None:
 
 
 @contextmanager
-def running_redis(*options: str) -> Iterator["RedisServer"]:
+def running_redis(*options: str, program: str = "redis-server") -> Iterator["RedisServer"]:
     """A server in a fresh folder, ended with the body."""
     with TemporaryDirectory(prefix="redis-") as folder:
-        server = RedisServer(Path(folder), *options)
+        server = RedisServer(Path(folder), *options, program=program)
         server.start()
         try:
             yield server

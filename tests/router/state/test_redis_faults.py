@@ -21,7 +21,7 @@ from router.state.redis_server import durability_warnings
 from router.state.redis_url import PASSWORD_VARIABLE, client_url, redacted
 from router.state.store import StateStore
 from snapshot.item_keys import item_keys
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, running_redis
 from tests.router.state.batches import batch
 
 VIEW = 2
@@ -220,17 +220,19 @@ async def test_a_store_opens_without_its_server_and_finds_it_later(
     store.close()
 
 
-async def test_a_restart_between_two_requests_is_not_noticed(redis_server: RedisServer) -> None:
-    store = open_state(patient(redis_server))
-    await store.append(batch(("u", "a", VIEW, 1)))
-    await asyncio.gather(*[store.read("u") for _ in range(8)])
-    redis_server.kill()
-    await asyncio.to_thread(redis_server.start)
-    states = await asyncio.gather(*[store.read("u") for _ in range(8)])
-    assert all(len(state.behaviours.items) == 1 for state in states)
-    await store.append(batch(("u", "b", VIEW, 2)))
-    assert store.status().failed_reads == 0
-    store.close()
+@pytest.mark.parametrize("program", ["redis-server", "valkey-server"])
+async def test_a_restart_between_two_requests_is_not_noticed(program: str) -> None:
+    with running_redis(program=program) as server:
+        store = open_state(patient(server))
+        await store.append(batch(("u", "a", VIEW, 1)))
+        await asyncio.gather(*[store.read("u") for _ in range(8)])
+        server.kill()
+        await asyncio.to_thread(server.start)
+        states = await asyncio.gather(*[store.read("u") for _ in range(8)])
+        assert all(len(state.behaviours.items) == 1 for state in states)
+        await store.append(batch(("u", "b", VIEW, 2)))
+        assert store.status().failed_reads == 0
+        store.close()
 
 
 async def test_a_foreign_value_under_a_users_key_is_named(redis_settings: StateSettings) -> None:
