@@ -64,20 +64,24 @@ def _changes(metric: str, change: Difference | None) -> list[str]:
     if change is None:
         return [_MISSING] * 6
     return [
-        _value(metric, change.value, sign=True),
-        f"{_value(metric, change.low, sign=True)} … {_value(metric, change.high, sign=True)}",
+        _change(metric, change.value),
+        f"{_change(metric, change.low)} … {_change(metric, change.high)}",
         _MISSING if change.relative is None else f"{change.relative:+.2%}",
         _MISSING
         if change.relative_low is None
         else f"{change.relative_low:+.2%} … {change.relative_high:+.2%}",
         f"{change.p_value:.3g}",
-        f"{_value(metric, change.low_peeking, sign=True)} … {_value(metric, change.high_peeking, sign=True)}",
+        f"{_change(metric, change.low_peeking)} … {_change(metric, change.high_peeking)}",
     ]
 
 
-def _value(metric: str, value: float, *, sign: bool = False) -> str:
-    plus = "+" if sign else ""
-    return f"{value:{plus}.2f}" if metric == "gmv_per_user" else f"{value:{plus}.3%}"
+def _value(metric: str, value: float) -> str:
+    return f"{value:.2f}" if metric == "gmv_per_user" else f"{value:.3%}"
+
+
+def _change(metric: str, value: float) -> str:
+    """A difference; of rates in percentage points."""
+    return f"{value:+.2f}" if metric == "gmv_per_user" else f"{100 * value:+.3f} pp"
 
 
 def _day(unix_ms: int) -> str:
