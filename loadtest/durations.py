@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
@@ -68,22 +69,20 @@ def _trimmed(value: int, size: int) -> str:
 
 def go_float(value: float) -> str:
     """Go's shortest `g` format, as Prometheus clients print it: 2e+09, 2000, 0.95."""
-    mantissa, exponent = f"{value!r}".lower(), 0
-    if value == 0 or value != value or value in (float("inf"), float("-inf")):
-        return {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}.get(mantissa, "0")
-    digits, _, power = f"{value:.17e}".partition("e")
-    exponent = int(power)
-    if -4 <= exponent < 21 and (exponent < 6 or len(_significant(value)) > exponent):
-        return mantissa[:-2] if mantissa.endswith(".0") else mantissa
-    significant = _significant(value)
-    sign = "-" if value < 0 else ""
-    digits = significant[0] + ("." + significant[1:] if len(significant) > 1 else "")
-    return f"{sign}{digits}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
-
-
-def _significant(value: float) -> str:
-    digits = re.sub(r"e.*$", "", repr(abs(value)).lower()).replace(".", "").lstrip("0").rstrip("0")
-    return digits or "0"
+    if value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "+Inf" if value > 0 else "-Inf"
+    sign, digits, power = Decimal(repr(value)).as_tuple()
+    assert isinstance(power, int)
+    text = "".join(map(str, digits)).rstrip("0") or "0"
+    exponent = len(digits) + power - 1 if value else 0
+    minus = "-" if sign else ""
+    if -4 <= exponent < 6:
+        plain = repr(abs(value)) if "e" not in repr(value) else f"{Decimal(repr(abs(value))):f}"
+        return minus + plain.removesuffix(".0")
+    mantissa = text[0] + (f".{text[1:]}" if text[1:] else "")
+    return f"{minus}{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
 
 
 def format_nanoseconds(value: int) -> str:
