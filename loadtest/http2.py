@@ -178,6 +178,7 @@ class Connection(asyncio.Protocol):
             self._end(call, Status.UNAVAILABLE, why, now)
         if not self.opened.done():
             self.opened.set_exception(ConnectionError(why))
+            self.opened.exception()  # whoever awaits it is told; nobody need be waiting
         if not self.lost.done():
             self.lost.set_result(None)
 
@@ -191,13 +192,22 @@ class Connection(asyncio.Protocol):
         at, size = 0, len(data)
         while size - at >= 9:
             high, low, kind, flags, stream = h2.frame_header.unpack_from(data, at)
-            end = at + 9 + (high << 16 | low)
+            length = high << 16 | low
+            if length > h2.DEFAULT_FRAME:
+                self._fail_connection(f"a frame of more than {h2.DEFAULT_FRAME} bytes")
+                return
+            end = at + 9 + length
             if end > size:
                 break
             payload = data[at + 9 : end]
             at = end
+            if kind > h2.HEADERS or flags & (h2.PADDED | h2.PRIORITY):
+                broken = h2.broken_rule(kind, flags, payload)
+                if broken:
+                    self._fail_connection(broken)
+                    return
             if self._header_block is not None and kind != h2.CONTINUATION:
-                self._fail_connection("a header block was interrupted by another frame")
+                self._fail_connection("a header block that another frame interrupts")
                 return
             if kind == h2.HEADERS:
                 self._headers(payload, flags, stream & h2.LAST_STREAM_ID, now)
@@ -256,10 +266,16 @@ class Connection(asyncio.Protocol):
             elif name == h2.MAX_CONCURRENT_STREAMS:
                 self._max_streams = value
             elif name == h2.INITIAL_WINDOW_SIZE:
+                if value > h2.LARGEST_WINDOW:
+                    self._fail_connection("an initial window above 2**31 - 1")
+                    return
                 for call in self._calls.values():
                     call.window += value - self._stream_window
                 self._stream_window = value
             elif name == h2.MAX_FRAME_SIZE:
+                if not h2.DEFAULT_FRAME <= value < 2**24:
+                    self._fail_connection("a largest frame outside 2**14 to 2**24 - 1")
+                    return
                 self._max_frame = value
         self._write(h2.frame(h2.SETTINGS, h2.ACK, 0))
         if not self.opened.done():
@@ -283,10 +299,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def _headers(self, payload: bytes, flags: int, stream: int, now: int) -> None:
-        if flags & (h2.PADDED | h2.PRIORITY):
-            padding = payload[0] if flags & h2.PADDED else 0
-            skip = (1 if flags & h2.PADDED else 0) + (5 if flags & h2.PRIORITY else 0)
-            payload = payload[skip : len(payload) - padding]
+        payload = h2.unpadded(h2.HEADERS, flags, payload)
         if flags & h2.END_HEADERS:
             self._decoded_headers(payload, flags, stream, now)
         else:
@@ -321,8 +334,7 @@ class Connection(asyncio.Protocol):
         call = self._calls.get(stream)
         if call is None:
             return
-        if flags & h2.PADDED:
-            payload = payload[1 : len(payload) - payload[0]]
+        payload = h2.unpadded(h2.DATA, flags, payload)
         size = len(payload)
         if not call._buffer and size >= 5 and int.from_bytes(payload[1:5], "big") == size - 5:
             self._message(call, payload[0], payload[5:], now)

@@ -24,6 +24,33 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return frame_header.pack(size >> 16, size & 0xFFFF, kind, flags, stream) + payload
 
 
+def broken_rule(kind: int, flags: int, payload: bytes) -> str:
+    """The rule of RFC 9113, section 6, that a payload breaks by its length or padding; empty for none."""
+    size = len(payload)
+    exact = {RST_STREAM: 4, WINDOW_UPDATE: 4, PING: 8}.get(kind)
+    if exact is not None and size != exact:
+        return "a frame of the wrong length"
+    if (kind == GOAWAY and size < 8) or (kind == SETTINGS and size % 6):
+        return "a frame of the wrong length"
+    if kind in (DATA, HEADERS) and flags & PADDED:
+        fixed = 1 + (5 if kind == HEADERS and flags & PRIORITY else 0)
+        if size < fixed or payload[0] > size - fixed:
+            return "a frame with more padding than payload"
+    elif kind == HEADERS and flags & PRIORITY and size < 5:
+        return "a frame of the wrong length"
+    return ""
+
+
+def unpadded(kind: int, flags: int, payload: bytes) -> bytes:
+    """What a DATA or HEADERS frame that breaks no rule holds beside padding and priority."""
+    skip, behind = 0, 0
+    if flags & PADDED:
+        skip, behind = 1, payload[0]
+    if kind == HEADERS and flags & PRIORITY:
+        skip += 5
+    return payload[skip : len(payload) - behind]
+
+
 def number(value: int) -> bytes:
     """A 32-bit payload: an error code or a window's increment."""
     return struct.pack(">L", value)
