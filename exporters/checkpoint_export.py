@@ -100,7 +100,7 @@ def export(
         check_speed(record.model, speed, settings.minimum_speed_ratio)
         chosen = Selection(FLOAT32, staged, parity, ())
         if contract.scores_candidates and settings.formats != (FLOAT32,):
-            sample = _sample(contract, dataset, settings, seed)
+            sample = quality_sample(contract, dataset, settings, seed)
             requests = timed_requests(sample, settings.speed_candidates) or (request,)
             trial = Trial(contract, reference, real, cases, sample, requests)
             chosen = select(trial, staged, scratch, settings)
@@ -144,7 +144,10 @@ def check_weights(model: str, module: nn.Module) -> None:
         raise ExportRefused(f"{model} has NaN or infinite weights in {', '.join(broken)}; train again")
 
 
-def _sample(contract: Contract, dataset: Dataset, settings: ExportSettings, seed: int) -> RankingSample:
+def quality_sample(
+    contract: Contract, dataset: Dataset, settings: ExportSettings, seed: int
+) -> RankingSample:
+    """The shoppers by whom forms are judged, as many as the settings say."""
     return ranking_sample(
         contract,
         dataset,

@@ -1,6 +1,5 @@
 """Which form of a model is served: each is written, compared, judged and timed beside float32."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from exporters.quality import QualityReport, answers, judge, losses
 from exporters.ranking_sample import RankingSample
 from exporters.runner import Runner
 from exporters.settings import ExportSettings
-from exporters.speed import measure_in_turns
+from exporters.speed import measure_in_turns, median_speeds
 from triton_repo.contract import Contract
 from triton_repo.manifest import CandidateRecord
 
@@ -132,15 +131,7 @@ def _qualities(trial: Trial, forms: Mapping[str, _Form]) -> dict[str, QualityRep
 def _speeds(trial: Trial, forms: Mapping[str, _Form], rounds: int) -> dict[str, tuple[float, float]]:
     """Candidates per second, and times the speed of float32, of every form."""
     spent = measure_in_turns({name: form.run for name, form in forms.items()}, trial.requests, rounds=rounds)
-    rows = len(trial.requests[0]["candidate_item"])
-    plain = spent[FLOAT32]
-    return {
-        name: (
-            rows / statistics.median(own),
-            statistics.median(a / b for a, b in zip(plain, own, strict=True)),
-        )
-        for name, own in spent.items()
-    }
+    return median_speeds(spent, FLOAT32, len(trial.requests[0]["candidate_item"]))
 
 
 def _failures(name: str, report: QualityReport | None, settings: ExportSettings) -> Sequence[str]:

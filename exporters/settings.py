@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from exporters.tensorrt_settings import TensorRtSettings
+
 
 class ExportSettings(BaseModel):
     """How a checkpoint becomes a version on Triton, and what it must prove first."""
@@ -85,4 +87,7 @@ class ExportSettings(BaseModel):
         ge=0,
         description="Most memory for tables of what BST computes of an item alone, MiB, in the file and in"
         " every process that serves it; what does not fit is computed for each candidate.",
+    )
+    tensorrt: TensorRtSettings = Field(
+        default=TensorRtSettings(), description="The TensorRT engine of BST."
     )

@@ -71,6 +71,23 @@ def measure_in_turns(
     return spent
 
 
+def median_speeds(
+    spent: Mapping[str, Sequence[float]], plain: str, rows: int
+) -> dict[str, tuple[float, float]]:
+    """Of every form: rows per second, and times the speed of the form `plain`.
+
+    The first is by the median time; the second is the median of each round's own ratio, which is the same on
+    a busy machine and a quiet one.
+    """
+    return {
+        name: (
+            rows / statistics.median(own),
+            statistics.median(a / b for a, b in zip(spent[plain], own, strict=True)),
+        )
+        for name, own in spent.items()
+    }
+
+
 def check_speed(model: str, report: SpeedReport, minimum_ratio: float) -> None:
     """Raises ExportRefused where the exported form is slower than `minimum_ratio` times eager torch."""
     if report.ratio < minimum_ratio:

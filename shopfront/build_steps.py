@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from snapshot.dataset import DatasetStore
 from snapshot.manifest import Manifest, SnapshotError
 from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
+from triton_repo.engine_names import ENGINE_SUFFIX
 from triton_repo.repository import ModelRepository
 from triton_repo.settings import ModelSettings
 
@@ -84,6 +85,19 @@ class Build:
                 {"checkpoint": checkpoints[model], "settings": self.settings.export.model_dump(mode="json")},
                 partial(self._export, model, checkpoints[model], dataset, repository),
                 partial(_has_version, repository, model),
+            )
+        if self.settings.export.tensorrt.build:
+            engine = f"bst{ENGINE_SUFFIX}"
+            versions[engine] = self._step(
+                record,
+                f"engine {engine}",
+                {
+                    "checkpoint": checkpoints["bst"],
+                    "settings": self.settings.export.model_dump(mode="json"),
+                    "machine": self._machine(),
+                },
+                partial(self._engine, engine, checkpoints["bst"], dataset, repository),
+                partial(_has_version, repository, engine),
             )
         snapshot = self._step(
             record,
@@ -174,6 +188,27 @@ class Build:
         self.progress.exported(model, exported.candidates)
         return exported.version
 
+    def _machine(self) -> dict[str, str]:
+        """The TensorRT and the GPU an engine belongs to; ExportRefused naming what is missing."""
+        from exporters.tensorrt_engine import find_builder
+
+        return asdict(find_builder())
+
+    def _engine(self, engine: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
+        from exporters.tensorrt_export import export_tensorrt
+
+        with self.progress.step(f"engine {engine}"):
+            version, manifest = export_tensorrt(
+                self.workspace.checkpoints / "bst" / checkpoint,
+                DatasetStore(self.workspace.datasets).open(dataset_id, verify=False),
+                repository,
+                self.settings.export,
+                seed=self.settings.seed,
+                clock=time.time,
+            )
+        self.progress.exported(engine, manifest.candidates)
+        return version
+
     def _tables(self, dataset_id: str, mind: str, versions: dict[str, int]) -> str:
         from models.checkpoint import load_mind
         from recall.build import RECALL_FOLDER, build_channels
@@ -235,7 +270,7 @@ class Build:
         snapshots.prune(keep)
         kept = [snapshots.open(id, verify=False).manifest for id in snapshots.ids()]
         DatasetStore(self.workspace.datasets).prune(keep)
-        for model in (*MODELS, PRERANK):
+        for model in (*MODELS, PRERANK, f"bst{ENGINE_SUFFIX}"):
             needed = (manifest.models.get(model) for manifest in kept)
             repository.prune(model, keep, frozenset(version for version in needed if version is not None))
             # Names begin with the time of training.

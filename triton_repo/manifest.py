@@ -80,6 +80,10 @@ class VersionManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     speed: SpeedRecord | None = None
     candidates: list[CandidateRecord] = []
     """Every form that was tried, the served one among them."""
+    gpu: str = ""
+    """Name of the GPU that an engine was built for; engines run on no other kind."""
+    sizes: dict[str, list[list[int]]] = {}
+    """Input → least, likely and largest shape that an engine was built for."""
     tools: dict[str, str] = {}
     """Package → version that took part in the export."""
     files: dict[str, FileRecord] = {}

@@ -10,6 +10,7 @@ import msgspec
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from triton_repo.acceleration import accelerate
 from triton_repo.errors import RepositoryError
 from triton_repo.manifest import VersionManifest, read_manifest, verify
 from triton_repo.pinned import Pinned
@@ -207,7 +208,9 @@ def _with_settings(text: str, settings: ModelSettings) -> str:
     before = config.SerializeToString(deterministic=True)
     for group in config.instance_group:
         group.count = settings.instances
-    config.parameters["intra_op_thread_count"].string_value = str(settings.intra_op_threads)
+    if config.backend == "onnxruntime":
+        accelerate(config, settings.accelerator)
+        config.parameters["intra_op_thread_count"].string_value = str(settings.intra_op_threads)
     if config.SerializeToString(deterministic=True) == before:
         return text
     return text_format.MessageToString(config)

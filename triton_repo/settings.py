@@ -1,5 +1,7 @@
 """Settings of the embedded Triton server and of the models it serves."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -16,6 +18,11 @@ class ModelSettings(BaseModel):
         ge=0,
         le=256,
         description="Threads inside one operator; 0 lets ONNX Runtime take every core.",
+    )
+    accelerator: Literal["none", "tensorrt"] = Field(
+        default="none",
+        description="tensorrt: on a GPU, NVIDIA's container has ONNX Runtime compute with TensorRT; the "
+        "first call of each size takes minutes. The embedded server and CPUs take no notice of it.",
     )
 
 
