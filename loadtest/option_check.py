@@ -4,6 +4,7 @@ instead.
 
 from __future__ import annotations
 
+from loadtest.durations import MILLISECOND
 from loadtest.errors import LoadTestError
 from loadtest.options import LoadOptions
 from loadtest.slo import parse_slo
@@ -50,14 +51,14 @@ def _end(options: LoadOptions) -> str:
 
 
 def _load(options: LoadOptions) -> str:
+    if not options.concurrency and options.concurrency_schedule == "const":
+        return "--concurrency must be at least 1"
     if options.connections > options.concurrency and options.concurrency_schedule == "const":
         return f"--connections {options.connections} is more than --concurrency {options.concurrency}"
     if not options.connections:
         return "--connections must be at least 1"
     if not options.cpus:
         return "--cpus must be at least 1"
-    if not options.concurrency and options.concurrency_schedule == "const":
-        return "--concurrency must be at least 1"
     if options.cpus > options.concurrency and options.concurrency_schedule == "const":
         return f"--cpus {options.cpus} is more than --concurrency {options.concurrency}: a process would idle"
     if options.cpus > 1 and options.concurrency_schedule != "const":
@@ -102,6 +103,8 @@ def _changing(what: str, schedule: str, start: int, end: int, step: int, step_du
         return f"--{what}-schedule {schedule} needs --{what}-step other than 0"
     if schedule == "step" and not step_duration:
         return f"--{what}-schedule step needs --{what}-step-duration, for example 5s"
+    if schedule == "step" and step_duration < 10 * MILLISECOND:
+        return f"--{what}-step-duration: steps of at least 10ms can be told apart"
     if end and (end - start) * step <= 0:
         return f"--{what}-step {step} does not lead from --{what}-start {start} to --{what}-end {end}"
     return ""
