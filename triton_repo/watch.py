@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from triton_repo.control import TritonControl, reload_version
-from triton_repo.errors import ModelLoadError, TritonStartError
+from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
 from triton_repo.health import Problem, find_problem
 from triton_repo.server import TritonServer
 
 _LOG = logging.getLogger(__name__)
+
+
+Kind = Literal["died", "restarted", "failed", "reloaded", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,11 @@ class WatchEvent:
 
     `died`: the server ended, by itself or because it no longer answered; `restarted`: it serves again;
     `failed`: a restart did not succeed and another follows after a pause; `reloaded`: a model whose process
-    died serves again. `detail` is one line, `attempt` counts restarts since it last lived long enough.
+    died serves again; `lost`: a version whose process died cannot be loaded again, while others of its model
+    serve. `detail` is one line, `attempt` counts restarts since it last lived long enough.
     """
 
-    kind: Literal["died", "restarted", "failed", "reloaded"]
+    kind: Kind
     detail: str
     attempt: int
 
@@ -98,21 +102,32 @@ class TritonWatcher:
         if problem is None or self._bad_looks < self.server.settings.health_failures:
             return
         self._bad_looks = 0
-        if not problem.model or not self._reloaded(problem):
+        if not problem.model or not self._dealt_with(problem):
             self.server.kill()
             self._restart(f"Triton was killed: {problem.detail}")
 
-    def _reloaded(self, problem: Problem) -> bool:
-        try:
-            with TritonControl(self.server.grpc_url, self.server.settings.load_timeout_s) as control:
+    def _dealt_with(self, problem: Problem) -> bool:
+        """Whether the model serves again, or still does by other versions: then the server lives on."""
+        with TritonControl(self.server.grpc_url, self.server.settings.load_timeout_s) as control:
+            try:
                 reload_version(control, self.server.repository, problem.model, problem.version)
-        except ModelLoadError as error:
-            _LOG.warning("%s and could not be reloaded: %s", problem.detail, error)
-            return False
+            except (ModelLoadError, RepositoryError) as error:
+                detail = f"{problem.detail} and could not be loaded again: {error}"
+                if not self._serves_otherwise(control, problem):
+                    _LOG.warning(detail)
+                    return False
+                self._say("lost", detail)
+                return True
         self._say("reloaded", f"{problem.detail}; it was loaded again")
         return True
 
-    def _say(self, kind: Literal["died", "restarted", "failed", "reloaded"], detail: str) -> None:
+    def _serves_otherwise(self, control: TritonControl, problem: Problem) -> bool:
+        try:
+            return any(version != problem.version for version in control.ready_versions(problem.model))
+        except ModelLoadError:
+            return False
+
+    def _say(self, kind: Kind, detail: str) -> None:
         event = WatchEvent(kind, detail, self._attempt)
         try:
             self._report(event)

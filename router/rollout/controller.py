@@ -32,6 +32,7 @@ class _Term:
     error_since: float | None = None
     missing_since: float | None = None
     reloads: int = 0
+    loading: asyncio.Task[None] | None = None
     prepare_again_at: float = 0.0
 
 
@@ -136,27 +137,31 @@ class RolloutController:
 
     async def _missing(self, rollout: Rollout, now: float) -> str:
         """Why the candidate has been gone for too long; "" where it is there, or may come back."""
+        term = self._term
+        if term.loading is not None and term.loading.done():
+            done, term.loading = term.loading, None
+            try:
+                done.result()
+            except CandidateUnfit as error:
+                return f"the candidate is gone from Triton and cannot be loaded again: {error}"
+            except NotYet as error:
+                logger.warning("version %d of %s is not back: %s", rollout.candidate, rollout.model, error)
         missing = await self._candidate.missing(rollout)
-        name = f"{rollout.model} {rollout.candidate}"
-        if name not in missing or len(missing) > 1:
-            # Where both are gone it is Triton, which its watcher starts again.
-            self._term.missing_since = None
+        if f"{rollout.model} {rollout.candidate}" not in missing or len(missing) > 1:
+            # Where both are gone it is Triton, which its watcher starts again, without the candidate.
+            term.missing_since = None
             return ""
-        if self._term.missing_since is None:
-            self._term.missing_since = now
-        lasted = now - self._term.missing_since
-        if lasted > self._settings.missing_grace_s or self._term.reloads >= _RELOADS:
+        if term.missing_since is None:
+            term.missing_since = now
+            if term.loading is None and term.reloads < _RELOADS:
+                term.reloads += 1
+                term.loading = asyncio.create_task(self._candidate.load(rollout))
+        lasted = now - term.missing_since
+        if lasted > self._settings.missing_grace_s:
             return (
-                f"the candidate is gone from Triton, since {lasted:.0f} s and after {self._term.reloads} "
-                f"reloads, while version {rollout.stable} is there"
+                f"the candidate has been gone from Triton for {lasted:.0f} s, while version "
+                f"{rollout.stable} is there"
             )
-        self._term.reloads += 1
-        try:
-            await self._candidate.load(rollout)
-        except CandidateUnfit as error:
-            return f"the candidate is gone from Triton and cannot be loaded again: {error}"
-        except NotYet as error:
-            logger.warning("version %d of %s is not back: %s", rollout.candidate, rollout.model, error)
         return ""
 
     async def _judge(self, record: ModelRecord, rollout: Rollout, now: float) -> Change | None:
@@ -234,6 +239,8 @@ class RolloutController:
         logger.info("version %s of %s stays loaded", keep[0], self._model)
 
     def _end_term(self) -> None:
+        if self._term.loading is not None:
+            self._term.loading.cancel()
         self._term = _Term()
         if self._preparing is not None:
             self._preparing.cancel()

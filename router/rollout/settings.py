@@ -117,9 +117,10 @@ class RolloutSettings(BaseModel):
         30.0, ge=0, description="Seconds a check may be in error before the rollout is rolled back."
     )
     missing_grace_s: float = Field(
-        20.0,
+        10.0,
         ge=0,
-        description="Seconds the candidate may be gone from Triton before the rollout is rolled back.",
+        description="Seconds the candidate may be gone from Triton, while the stable version is there, "
+        "before the rollout is rolled back.",
     )
     poll_interval_s: float = Field(
         0.5, gt=0, le=0.5, description="Seconds between two looks at the record; also between two judgements."
