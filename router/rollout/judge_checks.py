@@ -21,7 +21,7 @@ from router.rollout.judge_settings import (
     RateCheckSettings,
 )
 from router.rollout.judgement import Check, Verdict
-from router.rollout.latency_bounds import quantile_bounds_ms
+from router.rollout.latency_bounds import latency_effect, quantile_bounds_ms
 from router.rollout.latency_histogram import quantile_ms
 from router.rollout.sequential import Line, Rate
 from router.rollout.statistics import ArmStatistics, Overlap
@@ -163,7 +163,8 @@ def latency(
     """Whether a quantile of latency rose by more than its allowance."""
     if (few := judged.too_few_users()) is not None:
         return Check("latency", "inconclusive", few, {}, settings.required)
-    counts, counts_baseline = candidate.latency, baseline.latency
+    by_cluster = (candidate.latency, baseline.latency)
+    counts, counts_baseline = (part.sum(axis=0) for part in by_cluster)
     alpha = judged.alpha / len(settings.quantiles) / 2
     verdicts: list[Verdict] = []
     parts: list[str] = []
@@ -174,8 +175,9 @@ def latency(
 
     for quantile in settings.quantiles:
         name = f"p{100 * quantile:g}"
-        low, high = quantile_bounds_ms(counts, quantile, alpha)
-        baseline_low, baseline_high = quantile_bounds_ms(counts_baseline, quantile, alpha)
+        effect = latency_effect(by_cluster, quantile)
+        low, high = quantile_bounds_ms(counts, quantile, alpha, effect)
+        baseline_low, baseline_high = quantile_bounds_ms(counts_baseline, quantile, alpha, effect)
         if low > tolerated(baseline_high):
             verdicts.append("fail")
         elif high <= tolerated(baseline_low):

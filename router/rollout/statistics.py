@@ -53,7 +53,7 @@ class ArmStatistics:
     def __init__(self) -> None:
         # Adding one to an element of a list costs a third of what it costs in an array.
         self._counts = [0] * (CLUSTERS * _WIDTH)
-        self._latency = [0] * BUCKETS
+        self._latency = [0] * (CLUSTERS * BUCKETS)
         self._scores = np.zeros((CLUSTERS, BINS), np.int64)
         self._scores_not_finite = 0
         self._users = DistinctUsers()
@@ -87,7 +87,7 @@ class ArmStatistics:
         row = cluster * _WIDTH
         counts = self._counts
         counts[row + _REQUESTS] += 1
-        self._latency[latency_bucket(latency_ms)] += 1
+        self._latency[cluster * BUCKETS + latency_bucket(latency_ms)] += 1
         if error:
             counts[row + _ERRORS] += 1
             return
@@ -142,8 +142,8 @@ class ArmStatistics:
 
     @property
     def latency(self) -> NDArray[np.int64]:
-        """int64[latency_histogram.BUCKETS], requests by latency."""
-        return np.array(self._latency, np.int64)
+        """int64[CLUSTERS, latency_histogram.BUCKETS], requests by cluster of shoppers and latency."""
+        return np.array(self._latency, np.int64).reshape(CLUSTERS, BUCKETS)
 
     @property
     def scores(self) -> NDArray[np.int64]:
@@ -156,13 +156,13 @@ class ArmStatistics:
         return self._scores_not_finite
 
     def encode(self) -> bytes:
-        """Bytes that `decode` reads, 6 to 20 kB: msgpack."""
+        """Bytes that `decode` reads, 5 to 30 kB: msgpack, of histograms only what is not 0."""
         return _ENCODER.encode(
             _Wire(
                 _FORMAT,
                 self._counts,
-                self._latency,
-                self._scores.ravel().tolist(),
+                _sparse(np.array(self._latency, np.int64)),
+                _sparse(self._scores.ravel()),
                 self._scores_not_finite,
                 bytes(self._users.registers),
             )
@@ -175,17 +175,17 @@ class ArmStatistics:
             wire = _DECODER.decode(encoded)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StatisticsError(f"statistics of an arm cannot be read: {error}") from error
-        sizes = (len(wire.counts), len(wire.latency), len(wire.scores), len(wire.users))
-        statistics = cls()
-        expected = (CLUSTERS * _WIDTH, BUCKETS, CLUSTERS * BINS, 1 << PRECISION)
+        sizes = (len(wire.counts), wire.latency.size, wire.scores.size, len(wire.users))
+        expected = (CLUSTERS * _WIDTH, CLUSTERS * BUCKETS, CLUSTERS * BINS, 1 << PRECISION)
         if wire.format != _FORMAT or sizes != expected:
             raise StatisticsError(
                 f"statistics of an arm have format {wire.format} and sizes {sizes}; "
                 f"expected are {_FORMAT} and {expected}"
             )
+        statistics = cls()
         statistics._counts = wire.counts
-        statistics._latency = wire.latency
-        statistics._scores = np.array(wire.scores, np.int64).reshape(CLUSTERS, BINS)
+        statistics._latency = _dense(wire.latency).tolist()
+        statistics._scores = _dense(wire.scores).reshape(CLUSTERS, BINS)
         statistics._scores_not_finite = wire.scores_not_finite
         statistics._users = DistinctUsers(wire.users)
         return statistics
@@ -252,13 +252,36 @@ def _order(scores: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.argsort(-scores, kind="stable")
 
 
+class _Sparse(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """`size` counts, all 0 but those at rising `positions`."""
+
+    size: int
+    positions: list[int]
+    values: list[int]
+
+
 class _Wire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     format: int
     counts: list[int]
-    latency: list[int]
-    scores: list[int]
+    latency: _Sparse
+    scores: _Sparse
     scores_not_finite: int
     users: bytes
+
+
+def _sparse(counts: NDArray[np.int64]) -> _Sparse:
+    positions = np.flatnonzero(counts)
+    return _Sparse(counts.size, positions.tolist(), counts[positions].tolist())
+
+
+def _dense(sparse: _Sparse) -> NDArray[np.int64]:
+    """Raises `StatisticsError` where a position is not one of the counts."""
+    counts = np.zeros(sparse.size, np.int64)
+    try:
+        counts[np.array(sparse.positions, np.intp)] = sparse.values
+    except (IndexError, ValueError) as error:
+        raise StatisticsError(f"statistics of an arm cannot be read: {error}") from error
+    return counts
 
 
 _ENCODER = msgspec.msgpack.Encoder()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.rollout.latency_bounds import quantile_bounds_ms
+from router.rollout.latency_bounds import latency_effect, quantile_bounds_ms
 from router.rollout.latency_histogram import (
     BUCKETS,
     GROWTH,
@@ -69,6 +69,23 @@ def test_bounds_close_in_on_the_quantile() -> None:
     low, high = quantile_bounds_ms(histogram(latencies), 0.5, 0.05)
     assert low <= math.exp(3.0) <= high
     assert high / low < GROWTH**3
+
+
+def test_shoppers_who_are_always_slow_widen_the_bounds() -> None:
+    generator = np.random.default_rng(7)
+    missed = naive = 0
+    for _ in range(200):
+        # 40 shoppers with 50 requests each, whose own medians differ widely; the true median is 20 ms.
+        own = 20 * np.exp(generator.normal(0.0, 0.5, 40))
+        latencies = own[:, None] * np.exp(generator.normal(0.0, 0.1, (40, 50)))
+        counts = np.stack([histogram(row) for row in latencies])
+        effect = latency_effect([counts], 0.5)
+        low, high = quantile_bounds_ms(counts.sum(axis=0), 0.5, 0.1, effect)
+        missed += not low <= 20 <= high
+        low, high = quantile_bounds_ms(counts.sum(axis=0), 0.5, 0.1)
+        naive += not low <= 20 <= high
+    assert missed / 200 <= 0.1
+    assert naive / 200 > 0.3
 
 
 def test_a_high_quantile_is_unbounded_above_on_few_requests() -> None:
