@@ -7,14 +7,16 @@ import onnx
 import pytest
 import torch
 
-from exporters.input_cases import Feeds
+from exporters.input_cases import Feeds, dataset_cases, made_up_cases
 from exporters.onnx_export import OnnxFormat
 from exporters.runner import Runner
 from exporters.serving_form import serving_form
 from models.bst import Bst
 from models.bst_replicated import plain_replicated_scores
 from models.bst_serving import BstServing
+from models.checkpoint import load_bst
 from models.settings import BstSettings
+from tests.exporters.conftest import Shop
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 from triton_repo.contract import read_contract
 
@@ -86,3 +88,15 @@ def test_only_the_masked_form_is_rearranged() -> None:
     original = Bst(BstSettings(mask_candidate=False), item_features(), PROFILE_COUNTS)
     assert isinstance(serving_form(masked, 1 << 20), BstServing)
     assert serving_form(original, 1 << 20) is original
+
+
+def test_shoppers_of_a_data_set_and_the_edges_of_its_catalogue(shop: Shop) -> None:
+    model, record = load_bst(shop.checkpoints["bst"])
+    serving = serving_form(model, 1 << 30)
+    cases = dataset_cases(CONTRACT, shop.dataset, shoppers=40, candidates=25, seed=2)
+    cases += made_up_cases(CONTRACT, record.items, seed=2)
+    for case in cases:
+        call = {name: torch.from_numpy(values) for name, values in case.feeds.items()}
+        with torch.no_grad():
+            expected = plain_replicated_scores(model, **call)
+            torch.testing.assert_close(serving(**call), expected, atol=2e-5, rtol=0, msg=case.name)
