@@ -4,7 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingest.importers import retailrocket, taobao
+from ingest.importers import amazon_beauty, retailrocket, taobao
 from ingest.importers.registry import IMPORTERS, detect_layout
 from ingest.shop_tables import IngestError
 from ingest.table_files import UnreadableFile
@@ -137,3 +137,49 @@ def test_a_deep_tree_finds_its_root() -> None:
     )
     roots = retailrocket._roots(tree)
     assert roots["standard_category"].unique().to_list() == [str(depth - 1)]
+
+
+def amazon_folder(folder: Path, **sequences: object) -> Path:
+    """Two shoppers and four items; 90 and 91 are brands, 1 and 2 standard categories, 10 to 12 categories."""
+    folder.mkdir()
+    columns = {"user": [1, 2], "items": [[5, 6, 7], [8, 5]], "gap_sec": [[0, 0, 172_800], [0, 86_400]]}
+    pl.DataFrame(columns | sequences).write_parquet(folder / "beauty_sequences.parquet")
+    pl.DataFrame(
+        {"item": [5, 6, 7, 8], "attributes": [[90, 1, 10], [1, 2, 11], [2], [91, 1, 10, 12]]}
+    ).write_parquet(folder / "beauty_item_attributes.parquet")
+    return folder
+
+
+def test_amazon_beauty(tmp_path: Path) -> None:
+    folder = amazon_folder(tmp_path / "a")
+    assert detect_layout(folder) == "amazon_beauty"
+    tables = amazon_beauty.read(folder, NOW)
+    rows = tables.events.select("user_id", "item_id", "event").rows()
+    assert rows == [(1, 5, PURCHASE), (1, 6, PURCHASE), (1, 7, PURCHASE), (2, 8, PURCHASE), (2, 5, PURCHASE)]
+    first, second = (tables.events.filter(pl.col("user_id") == user)["ts_ms"].to_list() for user in (1, 2))
+    assert [time - first[0] for time in first] == [0, 0, 172_800_000]
+    assert second[1] - second[0] == 86_400_000
+    end = datetime(2014, 7, 23, tzinfo=UTC).timestamp() * 1_000
+    assert all(end - 365 * 86_400_000 <= times[-1] <= end for times in (first, second))
+    assert first[-1] != second[-1]
+    assert tables.events.equals(amazon_beauty.read(folder, NOW).events)
+    assert tables.items is not None
+    assert tables.items.select("item_id", "brand", "standard_category", "category").rows() == [
+        ("5", "90", "1", "10"),
+        ("6", None, "1", "11"),
+        ("7", None, "2", "2"),
+        ("8", "91", "1", "12"),
+    ]
+
+
+def test_amazon_beauty_names_a_shopper_without_a_gap_for_each_item(tmp_path: Path) -> None:
+    folder = amazon_folder(tmp_path / "a", gap_sec=[[0, 0, 1], [0]])
+    with pytest.raises(IngestError, match=r"beauty_sequences\.parquet: user 2 has 2 items but 1 gaps"):
+        amazon_beauty.read(folder, NOW)
+
+
+def test_amazon_beauty_names_a_missing_column(tmp_path: Path) -> None:
+    folder = amazon_folder(tmp_path / "a")
+    pl.DataFrame({"item": [5]}).write_parquet(folder / "beauty_item_attributes.parquet")
+    with pytest.raises(IngestError, match=r"beauty_item_attributes\.parquet: lacks a column.*attributes"):
+        amazon_beauty.read(folder, NOW)

@@ -9,6 +9,7 @@ from snapshot.event_codes import PURCHASE
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 TAOBAO = SHARED / "taobao_userbehavior" / "events_by_user.parquet"
+AMAZON_BEAUTY = SHARED / "amazon_beauty"
 ONLINE_RETAIL = SHARED / "online_retail_ii" / "transactions.parquet"
 
 TAOBAO_MAPPING = f"""
@@ -97,3 +98,17 @@ def test_online_retail_through_a_mapping(tmp_path: Path) -> None:
     assert "United Kingdom" in catalogue.profile_vocab["city"]
     assert "category" in dataset.manifest.switched_off
     assert "title" not in dataset.manifest.switched_off
+
+
+@pytest.mark.skipif(not AMAZON_BEAUTY.is_dir(), reason=f"needs {AMAZON_BEAUTY}")
+def test_amazon_beauty(tmp_path: Path) -> None:
+    dataset = ingest_folder(AMAZON_BEAUTY, tmp_path, IngestSettings(), seed=0)
+    rows, catalogue = dataset.manifest.rows, dataset.catalogue
+    assert (rows["users"], rows["items"], rows["events"]) == (22_363, 12_101, 198_502)
+    assert rows["events_purchase"] == rows["events"]
+    # Beauty has a handful of departments; brands are what stands first and nowhere else.
+    departments = set(catalogue.standard_category_names(catalogue.standard_category[1:]))
+    assert departments == {"1", "4", "8", "15", "17", "64", "439", "522"}
+    assert catalogue.brand_count > 400
+    assert 150 < catalogue.category_count < 200
+    assert dataset.manifest.cuts.valid_from < dataset.manifest.cuts.test_from
