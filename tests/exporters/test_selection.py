@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -14,14 +15,19 @@ from exporters import selection
 from exporters.checkpoint_export import ExportedVersion, export
 from exporters.errors import ExportRefused
 from exporters.formats import FORMATS, REWRITES, known_formats
-from exporters.input_cases import InputCase, made_up_cases
+from exporters.graph_rewrite import InTurn
+from exporters.input_cases import InputCase, dataset_cases, made_up_cases
+from exporters.int8_matmul import StaticInt8
 from exporters.onnx_export import OnnxFormat
+from exporters.quantised_tables import QuantisedTables
 from exporters.ranking_sample import ranking_sample
 from exporters.settings import ExportSettings
 from shopfront.progress import Progress
 from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
+from tests.triton_server import infer, tiny_triton
 from triton_repo.contract import Contract, read_contract
-from triton_repo.manifest import CandidateRecord
+from triton_repo.control import TritonControl, publish_version
+from triton_repo.manifest import CandidateRecord, write_manifest
 from triton_repo.repository import ModelRepository
 
 BST = read_contract("bst")
@@ -220,3 +226,30 @@ def test_the_sample_is_real_and_repeats(shop: Shop) -> None:
     requests = selection.timed_requests(first, 77, requests=3)
     assert [len(feeds["candidate_item"]) for feeds in requests] == [77] * 3
     assert list(requests[0]) == list(BST.inputs)
+
+
+@pytest.mark.slow
+def test_triton_serves_quantised_versions_with_the_accelerator_configured(
+    shop: Shop, repository: ModelRepository, tmp_path: Path
+) -> None:
+    if not repository.versions("bst"):
+        export(shop.checkpoints["bst"], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+    (case,) = dataset_cases(BST, shop.dataset, shoppers=12, candidates=30, seed=5)
+    graph = onnx.load(repository.version_folder("bst", 1) / "model.onnx")
+    rewrites = {
+        name: REWRITES[name]
+        for name in ("onnx_int8", "onnx_int8_integer_operators", "onnx_int8_dynamic", "onnx_fp16")
+    }
+    rewrites["tables"] = InTurn((QuantisedTables(4, least_values=1, least_width=9), StaticInt8()))
+    rewrites["wide tables"] = QuantisedTables(8, least_values=1, least_width=9)
+    with tiny_triton(tmp_path, models={"bst": {"accelerator": "tensorrt"}, "mind": {}}) as server:
+        for name, rewrite in rewrites.items():
+            staged = server.repository.stage("bst")
+            onnx.save(rewrite.rewrite(graph, BST, [case]), staged / "model.onnx")
+            write_manifest(staged, msgspec.structs.replace(repository.manifest("bst", 1), files={}))
+            version = server.repository.add_version("bst", staged)
+            with TritonControl(server.grpc_url, 30) as control:
+                publish_version(control, server.repository, "bst", version)
+            run = OnnxFormat().open(server.repository.version_folder("bst", version), BST)
+            answer = infer(server.grpc_url, "bst", case.feeds, str(version))
+            np.testing.assert_allclose(answer, run(case.feeds), rtol=0, atol=1e-5, err_msg=name)
