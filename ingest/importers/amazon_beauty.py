@@ -7,7 +7,7 @@ What the files leave open is decided here, the same way every time:
   before it by their gaps. Order and gaps of one shopper are real; how shoppers lie to each other is not, so
   this data set shows no change of popularity over time.
 - Attributes are numbers without names, in the order of S3-Rec's preparation (Zhou et al. 2020,
-  arXiv:2008.07873): the brand, where it is known, then categories from coarse to fine. An attribute that stands
+  arXiv:2008.07873): the brand, where known, then categories from coarse to fine. An attribute that stands
   first wherever it occurs is a brand; of the rest the first is the standard category, the last the category.
 """
 
