@@ -116,6 +116,15 @@ class Build:
         self._prune(repository)
         return Built(dataset, snapshot, versions)
 
+    def candidate(self, model: str) -> int:
+        """Trains a model on the published snapshot's data set and exports it, publishing nothing.
+
+        Returns the version's number, to be rolled out. Raises the rooms' own errors.
+        """
+        dataset = built(self.workspace).dataset
+        checkpoint = self._train(model, dataset)
+        return self._export(model, checkpoint, dataset, ModelRepository(self.workspace.triton))
+
     def _step(
         self,
         record: BuildRecord,

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 from router.scenes.problems import SettingsError
+from shopfront.rollout_commands import RolloutCallFailed
+from shopfront.rollout_commands import app as rollout
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings, main_scene
 from shopfront.workspace import PROJECT, Workspace, WorkspaceBusy
 
@@ -230,6 +232,23 @@ def experiment_report(
         write_report(report, output or place.root / "experiments", f".{picture}", console)
 
 
+app.add_typer(rollout, name="rollout")
+
+
+@rollout.command("candidate")
+def rollout_candidate(
+    data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE
+) -> None:
+    """Train the ranking model on the data that is served and export it, publishing nothing."""
+    from shopfront.build_steps import Build
+    from shopfront.progress import Progress
+
+    place, settings = _prepared(data, workspace, config)
+    with place.held("building"):
+        version = Build(place, settings, data, Progress(console)).candidate(settings.router.ranking.model)
+    console.print(f"version {version} waits for: shopfront rollout start {version}", highlight=False)
+
+
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
     from exporters.errors import ExportRefused
@@ -243,6 +262,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
 
     return (
         Refused,
+        RolloutCallFailed,
         WorkspaceBusy,
         SettingsError,
         IngestError,
