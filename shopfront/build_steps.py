@@ -122,7 +122,9 @@ class Build:
         Returns the version's number, to be rolled out. Raises the rooms' own errors.
         """
         dataset = built(self.workspace).dataset
-        checkpoint = self._train(model, dataset)
+        record = BuildRecord(self.workspace.build_record)
+        teacher = record.latest("checkpoint bst") if model == PRERANK else ""
+        checkpoint = self._train(model, dataset, teacher)
         return self._export(model, checkpoint, dataset, ModelRepository(self.workspace.triton))
 
     def _step(
