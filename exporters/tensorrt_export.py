@@ -17,7 +17,6 @@ from exporters.onnx_export import MODEL_FILE
 from exporters.parity import check_parity, torch_runner
 from exporters.quality import answers, judge, losses
 from exporters.selection import timed_requests
-from exporters.serving_form import serving_form
 from exporters.settings import ExportSettings
 from exporters.speed import measure_in_turns, median_speeds
 from exporters.tensorrt_engine import build_plan, find_builder, open_plan
@@ -54,7 +53,9 @@ def prepare_graph(
     )
     float32 = folder / "float32"
     float32.mkdir(parents=True)
-    FORMATS[FLOAT32].write(serving_form(module, settings.item_table_mib << 20), contract, real, float32)
+    # As trained: sizes inside the served arrangement depend on the rows of the candidates, and TensorRT takes
+    # no size that depends on the values of an input.
+    FORMATS[FLOAT32].write(module, contract, real, float32)
     graph = onnx.load(float32 / MODEL_FILE)
     rewrite = REWRITES[settings.tensorrt.precision]
     if rewrite is not None:
