@@ -27,7 +27,8 @@ class RouterSettings(BaseModel):
     )
     experiments: Path | None = Field(
         None,
-        description="Experiments on scenes; edits apply without a restart. null = none are run.",
+        description="Experiments on scenes; edits apply without a restart. null, or a file that is not "
+        "there: none are run.",
     )
     ingress: IngressSettings = Field(default_factory=IngressSettings, description="Where calls come in.")
     ray: RaySettings = Field(

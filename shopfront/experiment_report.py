@@ -6,6 +6,7 @@ import msgspec
 from rich.console import Console
 
 from router.attribution import AttributionCodec
+from router.experiments.configuration import experiments_content
 from router.experiments.load import read_experiments
 from router.experiments.outcomes import Outcomes, read_outcomes
 from router.experiments.report import Report, build_report
@@ -29,7 +30,7 @@ def make_reports(settings: RouterSettings, name: str | None, after_seq: int = 0)
     `StateError` where the log cannot.
     """
     path = settings.experiments
-    configured = read_experiments(path.read_bytes(), str(path)) if path is not None else ExperimentsFile()
+    configured = read_experiments(experiments_content(path), str(path))
     store = open_state(settings.state)
     try:
         outcomes = read_outcomes(

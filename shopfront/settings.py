@@ -17,7 +17,8 @@ from models.settings import (
     TwoTowerSettings,
 )
 from recall.registry import CHANNELS
-from router.scenes.load import load_scenes
+from router.experiments.configuration import SceneConfiguration
+from router.scenes.load import Known, load_scenes, read_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
@@ -178,7 +179,12 @@ def uses_prerank(settings: Settings) -> bool:
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
-    scenes = load_scenes(settings.router.scenes, CHANNELS)
+    configuration = SceneConfiguration(
+        lambda content: read_scenes(content, str(settings.router.scenes), CHANNELS),
+        settings.router.experiments,
+        Known(CHANNELS),
+    )
+    scenes = configuration.load(settings.router.scenes)
     arms = (choice.settings for plan in scenes.plans.values() for choice in plan.choices.values())
     return any(scene.prerank is not None for scene in (*scenes.by_name.values(), *arms))
 

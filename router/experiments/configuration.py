@@ -9,6 +9,14 @@ from router.experiments.load import with_experiments
 from router.scenes.load import Known, Scenes
 
 
+def experiments_content(path: Path | None) -> bytes:
+    """The bytes of the experiments file; none where it is not there, as before the first experiment."""
+    try:
+        return path.read_bytes() if path is not None else b""
+    except FileNotFoundError:
+        return b""
+
+
 class SceneConfiguration:
     """What the two files said when they were last taken up.
 
@@ -26,7 +34,7 @@ class SceneConfiguration:
 
     def load(self, scenes: Path) -> Scenes:
         """Reads both files and takes them up. Raises `SettingsError` or OSError."""
-        experiments = self._path.read_bytes() if self._path is not None else b""
+        experiments = experiments_content(self._path)
         together = self._together(self._read(scenes.read_bytes()), experiments)
         self.take_up()
         return together

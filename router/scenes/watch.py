@@ -38,6 +38,7 @@ class SceneWatch:
     serving     scenes that serve now
     on_change   called with new good scenes; where it raises SettingsError they are refused too
     on_refused  called once with why, for every content that is refused
+    absent      what a file that is not there says; None = it is refused
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class SceneWatch:
         serving: Scenes,
         on_change: Callable[[Scenes], None],
         on_refused: Callable[[str], None] | None = None,
+        absent: bytes | None = None,
     ) -> None:
         self._path = path
         self._read = read
         self._on_change = on_change
         self._on_refused = on_refused
+        self._absent = absent
         self._settled: bytes | str | None = None
         self._last: bytes | str | None = None
         self.scenes = serving
@@ -66,6 +69,8 @@ class SceneWatch:
         try:
             return self._path.read_bytes()
         except OSError as error:
+            if self._absent is not None and isinstance(error, FileNotFoundError):
+                return self._absent
             return f"{self._path} cannot be read: {error.strerror or error}"
 
     def consider(self, content: bytes | str) -> None:

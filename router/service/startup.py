@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import secrets
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +26,7 @@ from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
 from router.experiments.configuration import SceneConfiguration
 from router.experiments.exposure import ExposureLog
+from router.metrics.overload_metrics import OverloadMetrics
 from router.metrics.registry import RouterMetrics, open_metrics
 from router.metrics.stage_metrics import PrometheusStageMetrics
 from router.metrics.state_metrics import StateMetrics
@@ -39,6 +42,8 @@ from router.scenes.load import Known, Scenes, read_scenes
 from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
 from router.service.impressions import ServedImpressions
+from router.service.loop_load import LoopLoad, thread_busy_clock
+from router.service.quality import QualityFactors
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
 from router.settings import RouterSettings
@@ -129,11 +134,15 @@ async def start_service(settings: RouterSettings) -> RunningService:
     # does not hold here, where it is asked, and spinning helpers would triple the cost of a search.
     faiss.omp_set_num_threads(settings.recall.mind.threads)
     store = await asyncio.to_thread(open_state, settings.state)
+    # Begins on this thread, whose load it measures.
+    load = LoopLoad(time.monotonic, thread_busy_clock())
+    admission = Admission(settings.admission, load, random.Random())
+    quality = QualityFactors()
     service = RecommendationService(
         live,
         store,
         AttributionCodec.from_settings(settings.attribution),
-        Admission(settings.admission.max_concurrent, settings.admission.retry_after_s),
+        admission,
         SideEffects(
             [ServedImpressions(store), ExposureLog(store), rollouts.shadow],
             asyncio.get_running_loop().time,
@@ -141,6 +150,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         ),
         metrics,
         rollouts,
+        quality,
     )
     readiness = InferenceServerClient(settings.ranking.url)
     running = RunningService(
@@ -159,6 +169,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     for watch in _configuration_watches(settings, configuration, scenes, live, metrics):
         running.keep_running(watch_scenes(watch, settings.snapshots.poll_interval_s))
     running.keep_running(_report_state(store, metrics))
+    running.keep_running(_report_load(OverloadMetrics(metrics, admission, load, quality)))
     for work in rollouts.begin(live, TritonModels(readiness)):
         running.keep_running(work)
     logger.info(
@@ -220,7 +231,9 @@ def _configuration_watches(
     watches = [SceneWatch(settings.scenes, configuration.with_scenes, scenes, change, refused)]
     if settings.experiments is not None:
         watches.append(
-            SceneWatch(settings.experiments, configuration.with_experiments, scenes, change, refused)
+            SceneWatch(
+                settings.experiments, configuration.with_experiments, scenes, change, refused, absent=b""
+            )
         )
     return watches
 
@@ -234,4 +247,10 @@ async def _report_state(store: StateStore, metrics: RouterMetrics) -> None:
     told = StateMetrics(metrics)
     while True:
         told.observe(store.status())
+        await asyncio.sleep(_STATE_INTERVAL_S)
+
+
+async def _report_load(told: OverloadMetrics) -> None:
+    while True:
+        told.observe()
         await asyncio.sleep(_STATE_INTERVAL_S)

@@ -219,3 +219,10 @@ def test_an_edit_of_either_file_is_checked_against_the_other(tmp_path) -> None:
     assert (ended["cart"].candidates, ended.plans) == (60, {})
     assert len({first.digest, edited.digest, ended.digest}) == 3
     assert dataclasses.replace(ended).by_name is not edited.by_name
+
+
+def test_a_file_that_is_not_there_holds_no_experiments(tmp_path) -> None:
+    scene_file = tmp_path / "scenes.yaml"
+    scene_file.write_bytes(SCENES)
+    for path in (None, tmp_path / FILE):
+        assert SceneConfiguration(scenes, path, KNOWN).load(scene_file).plans == {}

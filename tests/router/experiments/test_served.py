@@ -154,8 +154,10 @@ async def test_an_edit_is_taken_up_and_a_wrong_one_is_not(
     settings.experiments.write_text(EXPERIMENTS.replace("default_size: 7", "default_sighs: 5"))
     await asyncio.sleep(0.4)
     assert await size(9) == 9
-    settings.experiments.write_text("layers: {}")
+    settings.experiments.unlink()
     assert await size(20) == 20
+    settings.experiments.write_text(EXPERIMENTS)
+    assert await size(7) == 7
 
 
 async def test_an_edit_of_the_scenes_keeps_the_experiments(
