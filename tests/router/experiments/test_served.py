@@ -180,3 +180,38 @@ async def test_an_edit_of_the_scenes_keeps_the_experiments(
         assert len(home.items) == 7
     finally:
         await running.stop()
+
+
+async def test_shoppers_are_divided_as_configured_and_nothing_differs_between_equal_arms(
+    settings: RouterSettings,
+) -> None:
+    assert settings.experiments is not None
+    settings.experiments.write_text(
+        "layers: {aa: {experiments: {a-a: {scenes: [cart], arms: {one: {share_bp: 5000},"
+        " other: {share_bp: 5000}}}}}}"
+    )
+    running = await start_service(settings)
+    try:
+        for n in range(300):
+            request = RecommendRequest(scene="cart", user_id=f"shopper-{n}", page_size=5)
+            answer = await running.service.recommend(request, call())
+            if n % 3 == 0:
+                event = event_pb2.Event(
+                    user_id=request.user_id,
+                    item_id=answer.items[0].item_id,
+                    type=event_pb2.EVENT_TYPE_VIEW,
+                    attribution_token=answer.attribution_token,
+                )
+                await running.service.report_events(event_pb2.ReportEventsRequest(events=[event]), call())
+    finally:
+        await running.stop()
+    (report,) = make_reports(settings, None)
+    assert report.warnings == ()
+    one, other = report.arms
+    assert one.users + other.users == 300
+    assert (one.impressions + other.impressions, one.clicks + other.clicks) == (1_500, 100)
+    assert report.mismatch_p is not None
+    assert report.mismatch_p > 0.001
+    change = other.differences["ctr"]
+    assert change is not None
+    assert change.p_value > 0.001
