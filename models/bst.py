@@ -4,6 +4,7 @@ The paper puts the candidate into the shopper's sequence and lets every token at
 history must be computed again for each candidate. By default (`mask_candidate`) the history here does not
 look at the candidate: its part is computed once per shopper, each candidate attends to the history and to
 itself, and the first layer of the MLP is split into a half computed once per shopper and one per candidate.
+Without the mask it is the paper's form, of which `models.seen_candidate` shares what can be shared exactly.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class BstSettings(BaseModel):
     mask_candidate: bool = Field(
         True,
         description="True: the history does not attend to the candidate, so its part is computed once per "
-        "shopper. False: the paper's form, one history per candidate.",
+        "shopper. False: the paper's form, whose history must be computed again for every candidate.",
     )
     history_length: int = Field(
         HISTORY_LENGTH,

@@ -15,10 +15,11 @@ from exporters.onnx_export import OnnxFormat
 from exporters.runner import Runner
 from exporters.settings import ExportSettings
 from models.bst import Bst
-from models.checkpoint import record_of, save_checkpoint
+from models.checkpoint import Network, record_of, save_checkpoint
 from models.item_features import ItemFeatures
 from models.mind import Mind
-from models.settings import BstSettings, MindSettings
+from models.settings import BstSettings, MindSettings, TwoTowerSettings
+from models.two_tower import TwoTower
 from snapshot.dataset import Dataset
 from tests.synthetic_shop import synthetic_dataset
 from triton_repo.contract import Contract
@@ -67,9 +68,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     dataset = synthetic_dataset(workspace, users=60, items=120, events=3000)
     features = ItemFeatures.from_catalogue(dataset.catalogue)
     profile_counts = tuple(len(dataset.catalogue.profile_vocab.get(field, ())) for field in _PROFILE)
-    models: dict[str, Bst | Mind] = {
+    models: dict[str, Network] = {
         "bst": Bst(BstSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
         "mind": Mind(MindSettings(dimension=16), features),
+        "prerank": TwoTower(TwoTowerSettings(dimension=8, hidden=16), features, profile_counts),
     }
     checkpoints = {}
     for name, model in models.items():
@@ -84,7 +86,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> ModelRepository:
     return ModelRepository(tmp_path_factory.mktemp("exported") / "triton")
 
 
-@pytest.fixture(scope="session", params=["bst", "mind"])
+@pytest.fixture(scope="session", params=["bst", "mind", "prerank"])
 def exported(request: pytest.FixtureRequest, shop: Shop, repository: ModelRepository) -> ExportedVersion:
     """The first version of each model, really exported."""
     return export(shop.checkpoints[request.param], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
