@@ -53,7 +53,7 @@ class ArmStatistics:
     def __init__(self) -> None:
         # Adding one to an element of a list costs a third of what it costs in an array.
         self._counts = [0] * (CLUSTERS * _WIDTH)
-        self._latency = [0] * (CLUSTERS * BUCKETS)
+        self._latency = np.zeros(CLUSTERS * BUCKETS, np.int64)
         self._scores = np.zeros((CLUSTERS, BINS), np.int64)
         self._scores_not_finite = 0
         self._users = DistinctUsers()
@@ -117,7 +117,7 @@ class ArmStatistics:
     def add(self, other: ArmStatistics) -> None:
         """Adds everything `other` has gathered, as if it had been observed here."""
         self._counts = [mine + more for mine, more in zip(self._counts, other._counts, strict=True)]
-        self._latency = [mine + more for mine, more in zip(self._latency, other._latency, strict=True)]
+        self._latency += other._latency
         self._scores += other._scores
         self._scores_not_finite += other._scores_not_finite
         self._users.merge(other._users)
@@ -142,8 +142,8 @@ class ArmStatistics:
 
     @property
     def latency(self) -> NDArray[np.int64]:
-        """int64[CLUSTERS, latency_histogram.BUCKETS], requests by cluster of shoppers and latency."""
-        return np.array(self._latency, np.int64).reshape(CLUSTERS, BUCKETS)
+        """int64[CLUSTERS, latency_histogram.BUCKETS], requests by cluster of shoppers and latency; a copy."""
+        return self._latency.reshape(CLUSTERS, BUCKETS).copy()
 
     @property
     def scores(self) -> NDArray[np.int64]:
@@ -161,7 +161,7 @@ class ArmStatistics:
             _Wire(
                 _FORMAT,
                 self._counts,
-                _sparse(np.array(self._latency, np.int64)),
+                _sparse(self._latency),
                 _sparse(self._scores.ravel()),
                 self._scores_not_finite,
                 bytes(self._users.registers),
@@ -184,7 +184,7 @@ class ArmStatistics:
             )
         statistics = cls()
         statistics._counts = wire.counts
-        statistics._latency = _dense(wire.latency).tolist()
+        statistics._latency = _dense(wire.latency)
         statistics._scores = _dense(wire.scores).reshape(CLUSTERS, BINS)
         statistics._scores_not_finite = wire.scores_not_finite
         statistics._users = DistinctUsers(wire.users)
