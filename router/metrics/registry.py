@@ -73,6 +73,32 @@ class RouterMetrics:
         self.slots_wanted = self._counts("page_slots_wanted", "Items asked for.", "scene")
         self.slots_filled = self._counts("page_slots_filled", "Items answered.", "scene")
 
+        self.admission = self._counts(
+            "admission",
+            "Calls by what admission said: admitted, or refused for want of places (concurrency) or of time "
+            "(deadline).",
+            "outcome",
+        )
+        self.loop_utilisation = Gauge(
+            "shopfront_loop_utilisation",
+            "Part of its time in which an event loop is busy, 0 to 1; the fullest of all processes.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.call_cost = Gauge(
+            "shopfront_call_cost_seconds",
+            "Seconds of the event loop that a call takes; the most of all processes.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.quality_factor = Gauge(
+            "shopfront_quality_factor",
+            "Part of their width that requests are given, 0 to 1; the least of all processes.",
+            ["scene"],
+            multiprocess_mode="livemin",
+            registry=self.registry,
+        )
+
         self.circuits = self._counts(
             "model_circuit_events",
             "What became of calls to a model that hangs: opened, refused (one each), closed.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, TypeVar
 
+from router.pipeline.place import STAGE
 from router.pipeline.stages import DependencyError, StageBug
 from router.pipeline.trace import Outcome
 
@@ -33,6 +34,7 @@ async def attempt(stage: str, work: Callable[[], Awaitable[T]]) -> T | Outage:
     Raises `StageBug` of `stage` where it fails for another reason, and `CancelledError` where the running
     task is cancelled.
     """
+    STAGE.set(stage)
     try:
         with bugs_of(stage, apart_from=OUTAGES):
             result = await work()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from router.pipeline.candidates import Candidates, Float32, Int32, unscored
 from router.pipeline.contracts import check_mask, check_order, check_recalled
 from router.pipeline.deadlines import Cutoffs, run_until
 from router.pipeline.guard import LATE, OUTAGES, Outage, attempt, bugs_of
+from router.pipeline.quality_factor import narrowed
 from router.pipeline.scoring import Scores, score_in_parts
 from router.pipeline.stages import NO_MODEL, Channel, Filter, Model, RecalledColumns, Reranker
 from router.pipeline.trace import Clock, Trace
@@ -47,17 +48,23 @@ class Request(Generic[Q]):
     cutoffs: Cutoffs
     clock: Clock
     trace: Trace
+    part: float = 1.0
+    """Of its width, that the request is given: `k`, prerank's candidates and those ranked."""
 
     async def run(self) -> tuple[Candidates, Model]:
         """Candidates in page order, and the model that scored them."""
         pipeline = self.pipeline
-        limit = max(pipeline.candidates, self.page_size)
-        width = limit if pipeline.prerank is None else max(limit, pipeline.prerank.candidates)
-        recalled = await self.recall()
-        fused = self.fuse(recalled, math.ceil(width * pipeline.oversample))
-        kept = fused
-        for stage in pipeline.filters:
-            kept = self.filter(stage, kept)
+        full = max(pipeline.candidates, self.page_size)
+        limit = self._narrowed(full)
+        width = limit
+        if pipeline.prerank is not None:
+            width = max(limit, self._narrowed(pipeline.prerank.candidates))
+        if self.part < 1.0:
+            self.trace.record("quality_factor", self.clock(), full, limit, detail=f"{self.part:.3f}")
+        fused, kept = await self.sieved(width)
+        if self.part < 1.0 and pipeline.backfill is None and len(kept) < self.page_size:
+            # Only the width that was taken away can fill the page.
+            return await replace(self, part=1.0).run()
         if pipeline.prerank is not None:
             kept = await self.prerank(pipeline.prerank, self.limit(kept, width), limit)
         kept = self.limit(kept, limit)
@@ -70,12 +77,23 @@ class Request(Generic[Q]):
             kept = self.rerank(reranker, kept)
         return kept.take(slice(self.page_size)), model
 
+    async def sieved(self, width: int) -> tuple[Candidates, Candidates]:
+        """What the channels give, joined for `width` candidates; and what of it the filters keep."""
+        recalled = await self.recall()
+        fused = self.fuse(recalled, math.ceil(width * self.pipeline.oversample))
+        kept = fused
+        for stage in self.pipeline.filters:
+            kept = self.filter(stage, kept)
+        return fused, kept
+
     async def recall(self) -> list[RecalledColumns]:
         """Every channel's answer, in the pipeline's order; empty where one failed or was late."""
         slots = self.pipeline.channels
         began = self.clock()
         until = [min(began + slot.timeout_ms / 1000.0, self.cutoffs.recall) for slot in slots]
-        tasks = await run_until([self._ask(slot.channel, slot.k) for slot in slots], until, self.clock)
+        tasks = await run_until(
+            [self._ask(slot.channel, self._narrowed(slot.k)) for slot in slots], until, self.clock
+        )
         answers: list[RecalledColumns] = []
         for slot, task in zip(slots, tasks, strict=True):
             answer = None
@@ -85,6 +103,9 @@ class Request(Generic[Q]):
                 answer = task.result()
             answers.append(NOTHING if answer is None else answer)
         return answers
+
+    def _narrowed(self, count: int) -> int:
+        return narrowed(count, self.part, self.page_size)
 
     async def _ask(self, channel: Channel[Q], k: int) -> RecalledColumns | None:
         stage = f"channel:{channel.name}"

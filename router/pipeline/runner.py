@@ -11,6 +11,7 @@ import numpy as np
 from router.pipeline.candidates import MAX_CHANNELS, Candidates
 from router.pipeline.deadlines import Division
 from router.pipeline.metrics import NoMetrics, StageMetrics
+from router.pipeline.place import PIPELINE
 from router.pipeline.request import Request
 from router.pipeline.scoring import WHOLE, Split
 from router.pipeline.stages import Channel, Filter, Fusion, Model, Reranker, Scorer, StageBug
@@ -130,12 +131,21 @@ class Pipeline(Generic[Q]):
         return names
 
     async def run(
-        self, query: Q, page_size: int, deadline: float, clock: Clock, *, arrived: float | None = None
+        self,
+        query: Q,
+        page_size: int,
+        deadline: float,
+        clock: Clock,
+        *,
+        arrived: float | None = None,
+        width: float = 1.0,
     ) -> Page:
         """The page of `page_size` slots (above 0) for `query`, by `deadline`.
 
         deadline  point in time in seconds on `clock` by which the caller needs the answer
         arrived   when the request came in, from which the trace counts; default: now
+        width     part, above 0 and at most 1, of the channels' k and of the candidates that the request is
+                  given; less than 1 under overload. The page is no shorter for it
 
         A stage whose dependency failed or whose time ran out is named in `degraded`. Raises
         `DeadlineExceeded` where no time is left at the start and `StageBug` where a stage failed for any
@@ -143,10 +153,11 @@ class Pipeline(Generic[Q]):
         """
         if page_size < 1:
             raise ValueError(f"page_size must be at least 1, got {page_size}")
+        PIPELINE.set(self.name)
         now = clock()
         cutoffs = self.division.cutoffs(now, deadline)
         trace = Trace(clock, now if arrived is None else arrived)
-        request = Request(self, query, page_size, cutoffs, clock, trace)
+        request = Request(self, query, page_size, cutoffs, clock, trace, width)
         try:
             found, model = await request.run()
         except StageBug as bug:

@@ -17,7 +17,8 @@ class StageRecord:
     """One stage of one request.
 
     stage       kind and name: "channel:hot", "fusion", "filter:adult", "limit", "backfill:hot", "prerank",
-                "ranking", "rerank:scatter"
+                "ranking", "rerank:scatter"; "quality_factor" where the request was narrowed: full and
+                narrowed number of candidates ranked, and the factor as detail
     count_in    candidates it was given (a channel: how many it was asked for)
     count_out   candidates it handed on
     removed     candidates removed, by reason

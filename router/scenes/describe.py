@@ -34,6 +34,7 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
         "rerank": [_component(stage.name, scene.rerank) for stage in pipeline.rerankers],
         "page": scene.page.model_dump(mode="json"),
         "deadline": scene.deadline.model_dump(mode="json"),
+        "quality": scene.quality.model_dump(mode="json") if scene.quality else None,
     }
 
 

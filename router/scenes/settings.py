@@ -148,6 +148,36 @@ class DeadlineSettings(BaseModel):
         return self
 
 
+class QualitySettings(BaseModel):
+    """How a scene narrows while it is slow, so that whole stages are not cut off at their deadlines.
+
+    The part of `k` and of candidates that requests are given moves up by `step` after an answer within the
+    target, and down by step x percentile / (100 - percentile) after a later one.
+    """
+
+    model_config = STRICT
+
+    target_ms: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        description="Milliseconds from arrival to page at which the percentile settles; null = half of "
+        "deadline.budget_ms.",
+    )
+    percentile: float = Field(
+        default=95.0, gt=0, lt=100, description="Percentile of latency held at the target, 0 to 100."
+    )
+    step: float = Field(
+        default=0.002, gt=0, le=0.1, description="What one answer within the target widens requests by."
+    )
+    minimum: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="Least part of its width, 0 to 1, that a request is given; never less than a page.",
+    )
+
+
 class SceneSettings(BaseModel):
     """One scene: a placement on a page and how it is filled."""
 
@@ -182,6 +212,10 @@ class SceneSettings(BaseModel):
     )
     page: PageSettings = Field(default=PageSettings(), description="Number of items in an answer.")
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="Time an answer may take.")
+    quality: QualitySettings | None = Field(
+        default=QualitySettings(),
+        description="Narrows requests while answers are slow; null = they keep their width and lose stages.",
+    )
 
     @model_validator(mode="after")
     def _prerank_narrows(self) -> SceneSettings:

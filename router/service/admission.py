@@ -1,20 +1,45 @@
-"""Bounds the calls in progress: overload is answered at once, not queued past its deadline."""
+"""Who is worked on: overload is answered at once, not queued past its deadline.
+
+Two rules. At most `max_concurrent` calls are in progress. And while the event loop is full, a call that would
+be answered after its deadline is refused before anything is asked on its behalf: calls share the loop, so it
+would take as long as the loop needs for all that are in progress (processor sharing), its own included.
+The argument: docs/decisions/overload.md.
+"""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from router.errors import OverloadError
+from router.service.loop_load import LoopLoad
+from router.service.settings import AdmissionSettings
+
+Reason = Literal["concurrency", "deadline"]
+"""Which rule refused a call."""
+
+_JITTER = 0.5
 
 
 class Admission:
-    """Admits up to `max_concurrent` calls at a time; one event loop only."""
+    """Admits calls to one event loop; every method belongs to it."""
 
-    def __init__(self, max_concurrent: int, retry_after_s: float) -> None:
-        self._max_concurrent = max_concurrent
-        self._retry_after_s = retry_after_s
+    def __init__(
+        self,
+        settings: AdmissionSettings,
+        load: LoopLoad,
+        jitter: random.Random,
+    ) -> None:
+        """`jitter`: spreads the delays callers are told."""
+        self._settings = settings
+        self._load = load
+        self._jitter = jitter
         self.in_progress = 0
+        self.admitted = 0
+        """Calls given a place so far; one refused for its deadline had one for a moment."""
+        self.refused: dict[Reason, int] = {"concurrency": 0, "deadline": 0}
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -22,12 +47,54 @@ class Admission:
 
         Raises `OverloadError` where none is free.
         """
-        if self.in_progress >= self._max_concurrent:
-            raise OverloadError(
-                self._retry_after_s, f"{self.in_progress} of {self._max_concurrent} concurrent requests"
+        if self.in_progress >= self._settings.max_concurrent:
+            raise self._refusal(
+                "concurrency", f"{self.in_progress} of {self._settings.max_concurrent} concurrent requests"
             )
+        if self.in_progress == 0:
+            self._load.first_call_began()
         self.in_progress += 1
+        self.admitted += 1
         try:
             yield
+        except OverloadError:
+            # Nothing was done for it: it would make calls look cheaper than they are.
+            raise
+        except BaseException:
+            self._load.call_ended()
+            raise
+        else:
+            self._load.call_ended()
         finally:
             self.in_progress -= 1
+
+    def require_time(self, time_left_s: float) -> None:
+        """Asked inside `admit`, before any work: can the call be answered within `time_left_s` seconds?
+
+        Raises `OverloadError` where the loop is full and has more to do than fits. A call that is alone is
+        tried whatever its time.
+        """
+        load = self._load
+        if load.utilisation < self._settings.busy_from or self.in_progress <= 1:
+            return
+        needed_s = self.in_progress * load.cost_s
+        if needed_s > time_left_s:
+            raise self._refusal(
+                "deadline",
+                f"{self.in_progress} requests in progress take {needed_s * 1_000:.0f} ms, "
+                f"{max(0.0, time_left_s) * 1_000:.0f} ms are left",
+            )
+
+    def retry_after_s(self) -> float:
+        """Seconds after which what is in progress will be done, as things go, give or take a half.
+
+        The spread keeps callers refused together from coming back together.
+        """
+        drained_s = self.in_progress * self._load.cost_s
+        settings = self._settings
+        spread = self._jitter.uniform(1 - _JITTER, 1 + _JITTER)
+        return min(settings.retry_at_most_s, max(settings.retry_at_least_s, drained_s) * spread)
+
+    def _refusal(self, reason: Reason, words: str) -> OverloadError:
+        self.refused[reason] += 1
+        return OverloadError(round(self.retry_after_s(), 3), words)

@@ -26,6 +26,7 @@ from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.health import Health
 from router.service.impressions import Served
+from router.service.quality import QualityFactors
 from router.service.queries import build_query, find_anchor
 from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
@@ -55,6 +56,7 @@ class RecommendationService:
         side_effects: SideEffects[Query, Served],
         metrics: RouterMetrics,
         rollouts: Rollouts,
+        quality: QualityFactors,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -66,6 +68,7 @@ class RecommendationService:
         self._side_effects = side_effects
         self._metrics = metrics
         self._rollouts = rollouts
+        self._quality = quality
         self._clock = clock
         self._wall_clock = wall_clock
 
@@ -136,9 +139,11 @@ class RecommendationService:
         self, engine: Engine, asked: Asked, call: Call
     ) -> list[recommend_pb2.RecommendResponse]:
         now = int(self._wall_clock())
+        variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
+        deadlines = [call.deadline_within(_budget_s(variant, asked)) for variant in variants]
+        self._admission.require_time(min(deadlines) - self._clock())
         shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
-        variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
         queries = [
             self._rollouts.under_rollout(
                 build_query(engine, shopper, asked, scene.scene, anchor, now, variant.arms), engine
@@ -148,9 +153,9 @@ class RecommendationService:
         try:
             pages = await asyncio.gather(
                 *(
-                    self._run(variant, query, page_size, asked, call)
-                    for variant, query, page_size in zip(
-                        variants, queries, _sizes_with_spares(asked.scenes), strict=True
+                    self._run(engine, variant, query, page_size, deadline, call)
+                    for variant, query, page_size, deadline in zip(
+                        variants, queries, _sizes_with_spares(asked.scenes), deadlines, strict=True
                     )
                 )
             )
@@ -183,12 +188,21 @@ class RecommendationService:
                 add_trace(response, page.trace, total_ms)
         return responses
 
-    async def _run(self, variant: Variant, query: Query, page_size: int, asked: Asked, call: Call) -> Page:
-        default_s = variant.settings.deadline.budget_ms / 1_000
-        budget_s = default_s if asked.timeout_s is None else asked.timeout_s
-        return await variant.pipeline.run(
-            query, page_size, call.deadline_within(budget_s), self._clock, arrived=call.arrival
+    async def _run(
+        self,
+        engine: Engine,
+        variant: Variant,
+        query: Query,
+        page_size: int,
+        deadline: float,
+        call: Call,
+    ) -> Page:
+        factor = self._quality.of(query.scene, engine.scenes[query.scene])
+        page = await variant.pipeline.run(
+            query, page_size, deadline, self._clock, arrived=call.arrival, width=factor.value
         )
+        factor.observe((self._clock() - call.arrival) * 1_000)
+        return page
 
     def _respond(
         self,
@@ -229,6 +243,11 @@ class RecommendationService:
         )
         self._side_effects.schedule(query.scene, query, served)
         return response
+
+
+def _budget_s(variant: Variant, asked: Asked) -> float:
+    """Seconds from arrival within which the scene is to be answered."""
+    return variant.settings.deadline.budget_ms / 1_000 if asked.timeout_s is None else asked.timeout_s
 
 
 def _sizes_with_spares(scenes: Sequence[SceneAsked]) -> list[int]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from router.logs.user_ids import UserIdMode
 
 
 class AdmissionSettings(BaseModel):
@@ -15,8 +18,21 @@ class AdmissionSettings(BaseModel):
     max_concurrent: int = Field(
         64, ge=1, description="Calls in progress per replica; above it callers are told to retry."
     )
-    retry_after_s: float = Field(
-        0.5, gt=0, description="Seconds a caller is asked to wait before it retries."
+    busy_from: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Part of its time, 0 to 1, from which on a replica's event loop counts as full; then "
+        "calls that cannot be answered before their deadline are refused at once.",
+    )
+    retry_at_least_s: float = Field(
+        0.1,
+        gt=0,
+        description="Seconds a refused caller is asked to wait at least, give or take a half; longer where "
+        "what is in progress takes longer.",
+    )
+    retry_at_most_s: float = Field(
+        5.0, gt=0, description="Seconds a refused caller is asked to wait at most."
     )
 
 
@@ -27,6 +43,14 @@ class RequestLogSettings(BaseModel):
 
     folder: Path = Field(
         Path("build/sample/logs"), description="Folder of router.log and of the replicas' logs."
+    )
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Lines of this level and above are written."
+    )
+    user_ids: UserIdMode = Field(
+        "hashed",
+        description="How shoppers' ids stand in log lines and traces: hashed: a pseudonym made with `salt`; "
+        "omitted: not at all; clear: as they are.",
     )
     salt: str = Field(
         "",

@@ -1,24 +1,173 @@
-"""Calls above the bound are told to retry, and places come back however a call ends."""
+"""Who is refused under overload, how soon and for how long; by simulation of a loop that calls share."""
+
+from __future__ import annotations
+
+import heapq
+import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.errors import OverloadError
 from router.service.admission import Admission
+from router.service.loop_load import WINDOW_S, LoopLoad, thread_busy_clock
+from router.service.settings import AdmissionSettings
+
+
+class Loop:
+    """A thread's two clocks, set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.busy = 0.0
+
+    def work(self, seconds: float) -> None:
+        self.now += seconds
+        self.busy += seconds
+
+
+def admission_on(loop: Loop, **changed: float) -> Admission:
+    load = LoopLoad(lambda: loop.now, lambda: loop.busy)
+    return Admission(AdmissionSettings.model_validate(changed), load, random.Random(7))
+
+
+def fill(admission: Admission, loop: Loop, cost_s: float) -> None:
+    """Keeps the loop full with calls of `cost_s` until it is known."""
+    for _ in range(int(20 * WINDOW_S / cost_s)):
+        with admission.admit():
+            loop.work(cost_s)
 
 
 def test_refuses_above_the_bound_and_frees_places() -> None:
-    admission = Admission(max_concurrent=2, retry_after_s=0.7)
+    admission = admission_on(Loop(), max_concurrent=2, retry_at_least_s=0.7)
     with admission.admit(), admission.admit():
         with pytest.raises(OverloadError) as refused, admission.admit():
             pytest.fail("a third call was admitted")
-        assert refused.value.retry_after_s == 0.7
+        assert 0.35 <= refused.value.retry_after_s <= 1.05
         assert admission.in_progress == 2
     assert admission.in_progress == 0
+    assert admission.refused == {"concurrency": 1, "deadline": 0}
+    assert admission.admitted == 2
 
 
 def test_a_failed_call_frees_its_place() -> None:
-    admission = Admission(max_concurrent=1, retry_after_s=0.1)
+    admission = admission_on(Loop(), max_concurrent=1)
     with pytest.raises(KeyError), admission.admit():
         raise KeyError
     with admission.admit():
         assert admission.in_progress == 1
+
+
+def test_a_call_that_cannot_make_it_is_refused_with_the_time_the_rest_takes() -> None:
+    loop = Loop()
+    admission = admission_on(loop)
+    fill(admission, loop, 0.010)
+    places = [admission.admit() for _ in range(20)]
+    for place in places:
+        place.__enter__()
+    admission.require_time(0.25)
+    with pytest.raises(
+        OverloadError, match="20 requests in progress take 200 ms, 150 ms are left"
+    ) as refused:
+        admission.require_time(0.15)
+    assert 0.1 <= refused.value.retry_after_s <= 0.3
+    for place in places:
+        place.__exit__(None, None, None)
+
+
+def test_a_hurried_call_is_tried_while_the_loop_has_time() -> None:
+    loop = Loop()
+    admission = admission_on(loop)
+    for _ in range(200):
+        with admission.admit():
+            loop.work(0.005)
+            # Waiting for a model costs the loop nothing.
+            loop.now += 0.02
+    with admission.admit(), admission.admit(), admission.admit():
+        admission.require_time(0.001)
+
+
+def test_a_call_that_is_alone_is_tried_whatever_its_time() -> None:
+    loop = Loop()
+    admission = admission_on(loop)
+    fill(admission, loop, 0.5)
+    with admission.admit():
+        admission.require_time(0.001)
+
+
+def test_idle_time_and_what_happens_in_it_belongs_to_no_call() -> None:
+    loop = Loop()
+    admission = admission_on(loop)
+    fill(admission, loop, 0.01)
+    loop.work(30.0)
+    fill(admission, loop, 0.01)
+    assert admission.retry_after_s() <= 0.15
+    with admission.admit(), admission.admit():
+        admission.require_time(0.0201)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    cost_ms=st.floats(2, 20),
+    deadline_ms=st.floats(100, 500),
+    excess=st.floats(1.2, 6),
+    seed=st.integers(0, 99),
+)
+def test_under_overload_the_admitted_make_their_deadline_and_the_loop_stays_full(
+    cost_ms: float, deadline_ms: float, excess: float, seed: int
+) -> None:
+    """Poisson arrivals at `excess` times capacity, for 20 s, on a loop that calls share in turns."""
+    loop, chance = Loop(), random.Random(seed)
+    admission = admission_on(loop, max_concurrent=1_000)
+    cost, deadline = cost_ms / 1_000, deadline_ms / 1_000
+    work_done, sharing = 0.0, 0.0
+    # Under processor sharing a call ends when the work given to each call since then is its own cost.
+    active: list[tuple[float, float, object]] = []
+    late = done = 0
+    next_arrival = 0.0
+    while loop.now < 20.0:
+        ends = (active[0][0] - sharing) * len(active) if active else float("inf")
+        step = min(ends, next_arrival - loop.now)
+        if active:
+            loop.work(step)
+            sharing += step / len(active)
+            work_done += step
+        else:
+            loop.now += step
+        if step == ends:
+            _, arrived, place = heapq.heappop(active)
+            place.__exit__(None, None, None)  # type: ignore[attr-defined]
+            if loop.now > 5.0:
+                done += 1
+                late += loop.now - arrived > deadline * 1.1 + 2 * cost
+            continue
+        next_arrival = loop.now + chance.expovariate(excess / cost)
+        place = admission.admit()
+        place.__enter__()
+        try:
+            admission.require_time(deadline)
+        except OverloadError as refused:
+            place.__exit__(OverloadError, refused, None)
+        else:
+            heapq.heappush(active, (sharing + cost, loop.now, place))
+    assert late <= 0.03 * done
+    assert work_done > 0.8 * 20.0
+    assert admission.refused["deadline"] > 0
+
+
+@given(st.integers(0, 200), st.floats(0.001, 1.0))
+def test_the_delay_told_is_bounded(in_progress: int, cost_s: float) -> None:
+    loop = Loop()
+    admission = admission_on(loop, retry_at_least_s=0.1, retry_at_most_s=2.0)
+    fill(admission, loop, cost_s)
+    admission.in_progress = in_progress
+    assert 0.05 <= admission.retry_after_s() <= 2.0
+
+
+def test_the_busy_clock_counts_work_and_not_sleep() -> None:
+    clock = thread_busy_clock()
+    before = clock()
+    total = sum(range(2_000_000))
+    assert total
+    assert clock() > before

@@ -96,7 +96,7 @@ async def test_calls_above_the_bound_are_told_to_retry(running: RunningService) 
     outcomes = await asyncio.gather(*requests, return_exceptions=True)
     refused = [outcome for outcome in outcomes if isinstance(outcome, OverloadError)]
     assert len(refused) == 4
-    assert refused[0].retry_after_s == 0.5
+    assert 0 < refused[0].retry_after_s <= 5.0
     assert sum(isinstance(outcome, RecommendResponse) for outcome in outcomes) == 2
 
 
