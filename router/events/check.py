@@ -9,6 +9,7 @@ import numpy as np
 from protos.shopfront.v1 import event_pb2
 from router.attribution import AttributionCodec, AttributionError
 from router.errors import CallerError
+from router.experiments.exposure_event import EXPOSURE_PREFIX
 from router.state.event_batch import EventBatch
 from snapshot.event_codes import EVENT_CODES
 
@@ -117,6 +118,8 @@ def _fault(event: event_pb2.Event, now_ms: int, tokens: _TokenCheck) -> tuple[st
         return "query", _length_reason(event.query, MAX_QUERY_BYTES)
     if _too_long(event.event_id, MAX_SHORT_BYTES):
         return "event_id", _length_reason(event.event_id, MAX_SHORT_BYTES)
+    if event.event_id.startswith(EXPOSURE_PREFIX):
+        return "event_id", f"begins with {EXPOSURE_PREFIX!r}, which only Shopfront's own events do"
     if _too_long(event.session_id, MAX_SHORT_BYTES):
         return "session_id", _length_reason(event.session_id, MAX_SHORT_BYTES)
     return None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router.attribution import Attribution, AttributionCodec, AttributionError
-from router.experiments.exposure import EXPOSURE_PREFIX
+from router.experiments.exposure_event import EXPOSURE_PREFIX
 from router.state.event_log import LoggedEvent
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
 

@@ -99,6 +99,10 @@ class RouterMetrics:
             registry=self.registry,
         )
 
+        self.exposures = self._counts(
+            "exposures", "Answers made by an arm of an experiment, and logged.", "experiment", "arm"
+        )
+
         self.circuits = self._counts(
             "model_circuit_events",
             "What became of calls to a model that hangs: opened, refused (one each), closed.",

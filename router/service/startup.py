@@ -144,7 +144,11 @@ async def start_service(settings: RouterSettings) -> RunningService:
         AttributionCodec.from_settings(settings.attribution),
         admission,
         SideEffects(
-            [ServedImpressions(store), ExposureLog(store), rollouts.shadow],
+            [
+                ServedImpressions(store),
+                ExposureLog(store, lambda experiment, arm: metrics.exposures[experiment, arm].inc()),
+                rollouts.shadow,
+            ],
             asyncio.get_running_loop().time,
             metrics=builder.metrics,
         ),

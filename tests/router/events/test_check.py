@@ -44,7 +44,7 @@ BAD: dict[str, list[dict[str, object]]] = {
     "quantity": [{"quantity": -1}],
     "price": [{"price": -0.01}, {"price": math.nan}, {"price": math.inf}, {"price": -math.inf}],
     "query": [{"query": "q" * 513}, {"query": "茶" * 171}],
-    "event_id": [{"event_id": "e" * 65}],
+    "event_id": [{"event_id": "e" * 65}, {"event_id": "exposure:1"}],
     "session_id": [{"session_id": "s" * 65}],
 }
 GOOD: list[dict[str, object]] = [

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from router.attribution import Attribution, AttributionCodec
-from router.experiments.exposure import EXPOSURE_PREFIX
+from router.experiments.exposure_event import EXPOSURE_PREFIX
 from router.experiments.outcomes import read_outcomes
 from router.experiments.report import Report, build_report
 from router.experiments.report_plot import plot_report

@@ -13,7 +13,7 @@ from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
 from router.assignment import bucket
 from router.attribution import AttributionCodec
-from router.experiments.exposure import EXPOSURE_PREFIX
+from router.experiments.exposure_event import EXPOSURE_PREFIX
 from router.service.call import Call, new_call
 from router.service.startup import RunningService, start_service
 from router.settings import RouterSettings
@@ -112,6 +112,8 @@ async def test_an_answer_is_logged_once_and_joined_with_what_the_shopper_does(
     )
     await running.service.report_events(request, call())
     await running.stop()
+    counted = running.metrics.exposures["short-page", "treatment"]
+    assert counted._value.get() == 1
 
     store = open_state(settings.state)
     exposures = [event for _, event in store.read_log() if event.event == IMPRESSION]
