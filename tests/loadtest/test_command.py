@@ -19,9 +19,9 @@ load-schedule load-start load-step load-end load-step-duration load-max-duration
 concurrency-schedule concurrency-start concurrency-end concurrency-step concurrency-step-duration
 concurrency-max-duration total/n timeout/t duration/z max-duration/x duration-stop data/d data-file/D
 binary/b binary-file/B metadata/m metadata-file/M stream-interval stream-call-duration stream-call-count
-stream-dynamic-messages reflect-metadata output/o format/O skipFirst count-errors connections connect-
-timeout keepalive name tags cpus debug enable-compression/e lb-strategy max-recv-message-size max-send-
-message-size disable-template-functions disable-template-data version/v
+stream-dynamic-messages reflect-metadata output/o format/O skipFirst count-errors connections
+connect-timeout keepalive name tags cpus debug enable-compression/e lb-strategy max-recv-message-size
+max-send-message-size disable-template-functions disable-template-data version/v
 """
 
 
