@@ -10,7 +10,7 @@ import onnx
 
 from exporters.errors import ExportRefused
 from exporters.formats import FLOAT32, FORMATS, REWRITES
-from exporters.graph_rewrite import NotApplicable
+from exporters.graph_rewrite import GraphRewrite, InTurn, NotApplicable
 from exporters.input_cases import Feeds, InputCase
 from exporters.onnx_export import MODEL_FILE
 from exporters.parity import ParityReport, check_parity
@@ -18,7 +18,7 @@ from exporters.quality import QualityReport, answers, judge, losses
 from exporters.ranking_sample import RankingSample
 from exporters.runner import Runner
 from exporters.settings import ExportSettings
-from exporters.speed import measure_in_turns, median_speeds
+from exporters.speed import measure_in_turns, relative_speeds
 from triton_repo.contract import Contract
 from triton_repo.manifest import CandidateRecord
 
@@ -66,7 +66,7 @@ def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings)
     scratch: folder to write the others into. A form that fails a gate is recorded, never picked. Raises
     ExportRefused where none passes.
     """
-    graph = onnx.load(float32 / MODEL_FILE)
+    made: dict[tuple[GraphRewrite, ...], onnx.ModelProto] = {(): onnx.load(float32 / MODEL_FILE)}
     refused: dict[str, str] = {}
     forms: dict[str, _Form] = {FLOAT32: _opened(trial, float32, settings.tolerance)}
     for name in settings.formats:
@@ -75,7 +75,7 @@ def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings)
         folder = scratch / name
         folder.mkdir(parents=True)
         try:
-            onnx.save(REWRITES[name].rewrite(graph, trial.contract, trial.calibration), folder / MODEL_FILE)
+            onnx.save(_rewritten(name, trial, made), folder / MODEL_FILE)
             forms[name] = _opened(trial, folder, settings.quantised_tolerance)
         except (NotApplicable, ExportRefused) as reason:
             refused[name] = str(reason)
@@ -113,6 +113,18 @@ def timed_requests(sample: RankingSample, candidates: int, requests: int = 8) ->
     )
 
 
+def _rewritten(
+    name: str, trial: Trial, made: dict[tuple[GraphRewrite, ...], onnx.ModelProto]
+) -> onnx.ModelProto:
+    """The graph of a form; `made` holds the graphs of all steps taken so far, by those steps."""
+    rewrite = REWRITES[name]
+    steps = rewrite.steps if isinstance(rewrite, InTurn) else (rewrite,)
+    for count, step in enumerate(steps):
+        if steps[: count + 1] not in made:
+            made[steps[: count + 1]] = step.rewrite(made[steps[:count]], trial.contract, trial.calibration)
+    return made[steps]
+
+
 def _opened(trial: Trial, folder: Path, tolerance: float) -> _Form:
     run = FORMATS[FLOAT32].open(folder, trial.contract)
     parity = check_parity(trial.contract.model, trial.reference, run, trial.cases, tolerance)
@@ -131,7 +143,7 @@ def _qualities(trial: Trial, forms: Mapping[str, _Form]) -> dict[str, QualityRep
 def _speeds(trial: Trial, forms: Mapping[str, _Form], rounds: int) -> dict[str, tuple[float, float]]:
     """Candidates per second, and times the speed of float32, of every form."""
     spent = measure_in_turns({name: form.run for name, form in forms.items()}, trial.requests, rounds=rounds)
-    return median_speeds(spent, FLOAT32, len(trial.requests[0]["candidate_item"]))
+    return relative_speeds(spent, FLOAT32, len(trial.requests[0]["candidate_item"]))
 
 
 def _failures(name: str, report: QualityReport | None, settings: ExportSettings) -> Sequence[str]:
@@ -151,8 +163,8 @@ def _pick(
 ) -> tuple[str | None, dict[str, str]]:
     """The form to serve, and of every form that passed the reason why it is served or not.
 
-    Of the forms that are not slower than the fastest by `minimum_gain`, and not larger than the smallest of
-    those by `memory_factor`, the plainest is served: the first in `formats`.
+    Of the forms that are not slower than the fastest by `minimum_gain` the plainest is served, the first in
+    `formats`, unless others are `memory_factor` times as small: then the plainest of these, and on.
     """
     passed = [name for name in formats if name not in refused]
     if not passed:
@@ -160,19 +172,22 @@ def _pick(
     fastest = max(passed, key=lambda name: speeds[name][1])
     lag = {name: speeds[fastest][1] / speeds[name][1] for name in passed}
     fast = [name for name in passed if lag[name] < settings.minimum_gain]
-    smallest = min(fast, key=lambda name: forms[name].bytes)
-    excess = {name: forms[name].bytes / forms[smallest].bytes for name in fast}
-    served = next(name for name in fast if excess[name] < settings.memory_factor)
+    served = fast[0]
+    while leaner := [
+        name for name in fast if forms[name].bytes * settings.memory_factor <= forms[served].bytes
+    ]:
+        served = leaner[0]
     reasons = {}
     for name in passed:
+        smaller = forms[name].bytes / forms[served].bytes
         if name == served:
             reasons[name] = "the plainest of the forms that are about as fast and small as any that passed"
         elif name not in fast:
             reasons[name] = f"{fastest} is {lag[name]:.2f} times as fast"
-        elif excess[name] >= settings.memory_factor:
-            reasons[name] = f"{smallest} is {excess[name]:.2f} times as small and about as fast"
+        elif smaller >= settings.memory_factor:
+            reasons[name] = f"{served} is {smaller:.2f} times as small and about as fast"
         else:
-            reasons[name] = f"{served} is plainer, and about as fast and small"
+            reasons[name] = f"about as fast and small as {served}, which was preferred by the order tried"
     return served, reasons
 
 

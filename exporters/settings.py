@@ -15,7 +15,6 @@ class ExportSettings(BaseModel):
             "onnx",
             "onnx_int8",
             "onnx_int8_dynamic",
-            "onnx_int8_wide_tables",
             "onnx_int8_tables",
             "onnx_int4_tables",
             "onnx_int8_and_int8_tables",

@@ -18,7 +18,7 @@ from exporters.parity import check_parity, torch_runner
 from exporters.quality import answers, judge, losses
 from exporters.selection import timed_requests
 from exporters.settings import ExportSettings
-from exporters.speed import measure_in_turns, median_speeds
+from exporters.speed import measure_in_turns, relative_speeds
 from exporters.tensorrt_engine import build_plan, find_builder, open_plan
 from exporters.tensorrt_graph import REWRITES, obstacles, profile
 from models.checkpoint import load_checkpoint
@@ -112,7 +112,7 @@ def export_tensorrt(
             raise ExportRefused(f"{served} in {chosen.precision}: {'; '.join(lost)}")
         requests = timed_requests(sample, chosen.likely_candidates)
         spent = measure_in_turns({FLOAT32: float32, served: run}, requests, rounds=settings.speed_rounds)
-        rows_per_s, ratio = median_speeds(spent, FLOAT32, chosen.likely_candidates)[served]
+        rows_per_s, ratio = relative_speeds(spent, FLOAT32, chosen.likely_candidates)[served]
         (staged / PLAN_FILE).write_bytes(plan)
         manifest = write_manifest(
             staged,

@@ -50,7 +50,7 @@ class CandidateRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     """Candidates per second, one thread, at `candidates` to a call."""
     candidates: int | None = None
     ratio: float | None = None
-    """Times the speed of float32, the median over rounds."""
+    """Times the speed of float32, by the lower quartile of the rounds of each."""
     max_abs: float | None = None
     """Largest absolute difference from torch."""
     auc: float | None = None

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from exporters.errors import ExportRefused
 from exporters.input_cases import InputCase, made_up_cases, random_feeds
 from exporters.parity import check_parity
-from exporters.speed import check_speed, measure_speed
+from exporters.speed import check_speed, measure_in_turns, measure_speed, relative_speeds
 from triton_repo.contract import read_contract
 
 BST = read_contract("bst")
@@ -107,3 +107,30 @@ def test_speed_counts_rows_by_the_median() -> None:
     check_speed("bst", report, 4.0)
     with pytest.raises(ExportRefused, match=r"bst runs at 4\.00 times the speed of eager torch"):
         check_speed("bst", report, 4.1)
+
+
+def test_forms_take_turns_and_their_quick_rounds_count() -> None:
+    order: list[str] = []
+    ticks = [0.0]
+
+    def runner(name: str, seconds: float):  # type: ignore[no-untyped-def]
+        def run(_: object) -> np.ndarray:
+            order.append(name)
+            # Every third round something else holds the machine up.
+            ticks[0] += seconds + (100 if len(order) % 9 > 6 else 0)
+            return np.zeros(1, np.float32)
+
+        return run
+
+    runs = {"plain": runner("plain", 2.0), "twice": runner("twice", 1.0), "half": runner("half", 4.0)}
+    spent = measure_in_turns(runs, [CASE.feeds], rounds=12, timer=lambda: ticks[0])
+    assert [len(times) for times in spent.values()] == [12, 12, 12]
+    rounds = [order[first : first + 3] for first in range(0, len(order), 3)]
+    assert len(rounds) == 15
+    assert all(sorted(names) == ["half", "plain", "twice"] for names in rounds)
+    assert {names[0] for names in rounds} == {"half", "plain", "twice"}
+    assert relative_speeds(spent, "plain", 10) == {
+        "plain": (5.0, 1.0),
+        "twice": (10.0, 2.0),
+        "half": (2.5, 0.5),
+    }

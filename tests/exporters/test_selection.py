@@ -203,6 +203,8 @@ def test_the_plainest_of_the_fast_and_small_is_served() -> None:
     assert picked(("onnx", 1.0, 100), ("tables", 0.90, 30)) == "onnx"
     assert picked(("onnx", 1.0, 100), ("int8", 1.2, 95), ("tables", 1.0, 30), ("both", 1.17, 29)) == "both"
     assert picked(("onnx", 1.0, 100), ("int8", 1.2, 95), ("dynamic", 1.22, 95)) == "int8"
+    assert picked(("onnx", 1.0, 105), ("int8", 1.0, 93), ("both", 1.0, 64)) == "both"
+    assert picked(("onnx", 1.0, 100), ("eight", 1.0, 50), ("four", 1.0, 30)) == "four"
     assert picked(("onnx", 1.0, 100), refused=["onnx"]) is None
 
 
