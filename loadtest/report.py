@@ -6,9 +6,11 @@ seconds.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -214,8 +216,8 @@ def ghz_options(options: LoadOptions) -> dict[str, Any]:
         "timeout": options.timeout,
         "dial-timeout": options.connect_timeout,
         "keepalive": options.keepalive,
-        "data": options.data,
-        "metadata": dict(options.metadata) if options.metadata is not None else None,
+        "data": _shown(options.data, options.data_text, options.data_file),
+        "metadata": _shown(options.metadata and dict(options.metadata), "", options.metadata_file),
         "name": options.name,
         "skipFirst": options.skip_first,
         "count-errors": options.count_errors,
@@ -223,6 +225,16 @@ def ghz_options(options: LoadOptions) -> dict[str, Any]:
     return {
         name: value for name, value in where_set.items() if value not in (None, "", 0, [], False)
     } | always
+
+
+def _shown(value: Any, text: str, path: str) -> Any:
+    """Data as the report shows it: a template that is no JSON until it is rendered is left out, as in ghz."""
+    if value is not None or not (text or path):
+        return value
+    try:
+        return json.loads(text or Path(path).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def stage_summary(stages: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:

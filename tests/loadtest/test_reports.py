@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from loadtest.latency_histogram import LatencyHistogram
 from loadtest.options import FORMATS, LoadOptions
 from loadtest.printers import printed
-from loadtest.report import Bucket, Percentile, Report, ghz_histogram, ghz_latencies, report_of
+from loadtest.report import Bucket, Percentile, Report, ghz_histogram, ghz_latencies, ghz_options, report_of
 from loadtest.results import Results
 from loadtest.slo import Verdict
 
@@ -360,3 +361,12 @@ def test_the_percentiles_are_ghz_s(values: np.ndarray) -> None:
         position = percentile.percentage / 100.0 * len(values)
         at = int(position) - 1 if position == int(position) else int(position)
         assert percentile.latency == values[max(0, at)]
+
+
+def test_data_from_a_file_stands_in_the_report_where_it_is_json(tmp_path: Path) -> None:
+    file = tmp_path / "data.json"
+    file.write_text('[{"name": "a"}]')
+    options = LoadOptions(data_file=str(file), metadata_file=str(file))
+    assert ghz_options(options)["data"] == [{"name": "a"}]
+    file.write_text('{"name": {{.RequestNumber}}}')
+    assert "data" not in ghz_options(options)
