@@ -58,6 +58,9 @@ def show(
             titles.get(trigger) or trigger,
         )
     console.print(table)
+    if answer.arms:
+        arms = ", ".join(f"{experiment}: {arm}" for experiment, arm in sorted(answer.arms.items()))
+        console.print(f"in the arms {arms}", highlight=False)
     if answer.degraded:
         console.print(f"[yellow]without[/]: {', '.join(answer.degraded)}")
     if answer.HasField("trace"):

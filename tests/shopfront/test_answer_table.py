@@ -14,6 +14,7 @@ def test_every_column_shows_at_every_width(width: int) -> None:
         model_name="bst",
         model_version="3",
         degraded=["channel:mind"],
+        arms={"more-again": "control"},
         items=[
             RecommendedItem(
                 item_id="42",
@@ -33,4 +34,5 @@ def test_every_column_shows_at_every_width(width: int) -> None:
     for text in ("#", "A title", "Kitchen", "0.1234", "ranki2i", "category_hot", "Green", "u1", "bst 3"):
         assert text in shown
     assert "channel:mind" in shown
+    assert "more-again: control" in shown
     assert max(len(line) for line in shown.splitlines()) <= width
