@@ -1,6 +1,6 @@
 """Settings of the export."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from exporters.tensorrt_settings import TensorRtSettings
 
@@ -87,6 +87,11 @@ class ExportSettings(BaseModel):
         description="Most memory for tables of what BST computes of an item alone, MiB, in the file and in"
         " every process that serves it; what does not fit is computed for each candidate.",
     )
-    tensorrt: TensorRtSettings = Field(
-        default=TensorRtSettings(), description="The TensorRT engine of BST."
-    )
+    tensorrt: TensorRtSettings = Field(default=TensorRtSettings(), description="The TensorRT engine of BST.")
+
+    @field_validator("formats")
+    @classmethod
+    def _each_once(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(formats)) < len(formats):
+            raise ValueError(f"each form is tried once, but {', '.join(formats)} repeats one")
+        return formats

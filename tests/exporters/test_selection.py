@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from pydantic import ValidationError
 from rich.console import Console
 
 from exporters import selection
@@ -183,6 +184,11 @@ def test_a_quantised_form_answers_at_the_edges(
         assert scores.shape == case.feeds["candidate_item"].shape
         assert np.isfinite(scores).all(), case.name
         assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_a_form_is_tried_once() -> None:
+    with pytest.raises(ValidationError, match="each form is tried once, but onnx, onnx repeats one"):
+        ExportSettings(formats=("onnx", "onnx"))
 
 
 def test_the_plainest_of_the_fast_and_small_is_served() -> None:
