@@ -8,6 +8,7 @@ inhomogeneous Poisson process (Çinlar, Introduction to Stochastic Processes, se
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ class Curve:
 
     def at(self, time_ns: int) -> float:
         """The value at a time of 0 or later."""
-        return self.values[int(np.searchsorted(self.starts_ns, time_ns, side="right")) - 1]
+        return self.values[bisect_right(self.starts_ns, time_ns) - 1]
 
 
 def constant(value: float) -> Curve:
