@@ -33,12 +33,14 @@ def add_version(
     weights: np.ndarray | None = None,
     slow_ms: float = 0.0,
     nan_above: int | None = None,
+    nan_without_history: bool = False,
 ) -> int:
     """Adds a version of the tiny bst of seed 1, trained on `dataset` by its manifest; returns its number.
 
-    weights    float32[ITEMS + 1] in place of the seed's
-    slow_ms    milliseconds every answer takes longer
-    nan_above  every score is NaN where the first candidate's item id is at least this
+    weights              float32[ITEMS + 1] in place of the seed's
+    slow_ms              milliseconds every answer takes longer
+    nan_above            every score is NaN where the first candidate's item id is at least this
+    nan_without_history  every score is NaN for a shopper without a history
     """
     staged = stage_tiny_version(repository, "bst", seed=1)
     path = staged / "model.onnx"
@@ -46,7 +48,9 @@ def add_version(
     if weights is not None:
         _set(model, "weights", weights.astype(np.float32))
     if nan_above is not None:
-        _answer_nan(model, nan_above)
+        _answer_nan(model, "candidate_item", "GreaterOrEqual", nan_above)
+    if nan_without_history:
+        _answer_nan(model, "history_item", "LessOrEqual", 0)
     if slow_ms:
         _slow_down(model, slow_ms)
     onnx.checker.check_model(model)
@@ -84,20 +88,23 @@ def _rename_output(model: onnx.ModelProto, to: str) -> None:
                 node.output[position] = to
 
 
-def _answer_nan(model: onnx.ModelProto, above: int) -> None:
+def _answer_nan(model: onnx.ModelProto, ids: str, comparison: str, limit: int) -> None:
+    """NaN where the first of the input `ids` compares so with the limit."""
     _rename_output(model, "plain_score")
     graph = model.graph
     graph.initializer.extend(
         [
-            numpy_helper.from_array(np.int32(above), "nan_from"),
+            numpy_helper.from_array(np.int32(limit), "limit"),
             numpy_helper.from_array(np.float32(np.nan), "nan"),
+            numpy_helper.from_array(np.array([-1], np.int64), "flat"),
             numpy_helper.from_array(np.array([0], np.int64), "zeroth"),
         ]
     )
     graph.node.extend(
         [
-            helper.make_node("Gather", ["candidate_item", "zeroth"], ["first_item"]),
-            helper.make_node("GreaterOrEqual", ["first_item", "nan_from"], ["is_nan"]),
+            helper.make_node("Reshape", [ids, "flat"], ["flat_ids"]),
+            helper.make_node("Gather", ["flat_ids", "zeroth"], ["first_id"]),
+            helper.make_node(comparison, ["first_id", "limit"], ["is_nan"]),
             helper.make_node("Where", ["is_nan", "nan", "plain_score"], ["score"]),
         ]
     )
