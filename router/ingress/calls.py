@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
 from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
+from router.call_context import CURRENT_CALL, CallContext
 from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
 from router.ingress.malformed import MalformedRequest
+from router.ingress.services import FULL_NAMES
 from router.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
 from router.metrics.registry import RouterMetrics
 from router.pipeline.stages import DeadlineExceeded
@@ -22,8 +24,14 @@ from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
 from router.service.startup import RunningService
 from router.state.errors import StateError
+from router.tracing.request_trace import RequestTrace
+
+if TYPE_CHECKING:
+    from router.tracing.open_tracing import Tracing
 
 _OK = "OK"
+_NO_METADATA: tuple[tuple[str, str], ...] = ()
+Metadata = Iterable[tuple[str, str | bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +50,14 @@ class CallHandler:
         metrics: RouterMetrics,
         rollouts: RolloutOperations,
         clock: Callable[[], float] = time.monotonic,
+        tracing: Tracing | None = None,
     ) -> None:
-        """`clock`: monotonic seconds, the clock of the service."""
+        """`clock`: monotonic seconds, the clock of the service; `tracing`: None where none is exported."""
         self.service = service
         self._log = request_log
         self._metrics = metrics
         self._clock = clock
+        self._tracing = tracing
         self._methods = {
             "Recommend": _Method(service.recommend, recommend_pb2.RecommendResponse),
             "RecommendPage": _Method(service.recommend_page, recommend_pb2.RecommendPageResponse),
@@ -67,14 +77,44 @@ class CallHandler:
         return self._methods[method].response()
 
     async def handle(
-        self, method: str, request: Message | MalformedRequest, time_remaining: float | None
+        self,
+        method: str,
+        request: Message | MalformedRequest,
+        time_remaining: float | None,
+        metadata: Callable[[], Metadata] = lambda: _NO_METADATA,
     ) -> Message | Refusal:
         """The answer of `method`, or why there is none.
 
         `time_remaining`: seconds until the caller's gRPC deadline, None where the ingress cannot see it.
+        `metadata`: gives the call's metadata where it is asked for.
         A bug is logged with its traceback and answered with the request id alone.
         """
         call = new_call(self._clock(), time_remaining)
+        trace = None
+        if self._tracing is not None:
+            trace = self._tracing.begin(FULL_NAMES[method], metadata())
+        context = CallContext(call.request_id, request, trace)
+        token = CURRENT_CALL.set(context)
+        code = "CANCELLED"
+        try:
+            answer = await self._observed(method, request, call)
+            code = answer.code.name if isinstance(answer, Refusal) else _OK
+            if trace is not None:
+                trace.attributes |= _traced_attributes(call, answer)
+            return answer
+        finally:
+            CURRENT_CALL.reset(token)
+            if trace is not None:
+                self._end_trace(trace, code, context)
+
+    def _end_trace(self, trace: RequestTrace, code: str, context: CallContext) -> None:
+        assert self._tracing is not None
+        self._tracing.end(trace, code, lambda text: self._log.user_ids.without(text, context.user_ids()))
+
+    async def _observed(
+        self, method: str, request: Message | MalformedRequest, call: Call
+    ) -> Message | Refusal:
+        """The answer, logged and counted."""
         user_id = getattr(request, "user_id", "")
         answer = await self._answer(method, request, call, user_id)
         elapsed_s = self._clock() - call.arrival
@@ -119,7 +159,13 @@ class CallHandler:
 
 def call_handler(running: RunningService) -> CallHandler:
     """The handler of a running service."""
-    return CallHandler(running.service, running.request_log, running.metrics, running.rollouts.operations)
+    return CallHandler(
+        running.service,
+        running.request_log,
+        running.metrics,
+        running.rollouts.operations,
+        tracing=running.tracing,
+    )
 
 
 def _degraded(response: Message) -> tuple[str, ...]:
@@ -128,3 +174,24 @@ def _degraded(response: Message) -> tuple[str, ...]:
     if isinstance(response, recommend_pb2.RecommendPageResponse):
         return tuple(dict.fromkeys(name for scene in response.scenes for name in scene.degraded))
     return ()
+
+
+def _traced_attributes(call: Call, answer: Message | Refusal) -> dict[str, Any]:
+    """What the span of the whole call tells."""
+    attributes: dict[str, Any] = {"shopfront.request_id": call.request_id}
+    if isinstance(answer, Refusal):
+        return attributes
+    scenes = (
+        [answer] if isinstance(answer, recommend_pb2.RecommendResponse) else getattr(answer, "scenes", ())
+    )
+    if scenes:
+        attributes["shopfront.scenes"] = [scene.scene for scene in scenes]
+        attributes["shopfront.snapshot_id"] = scenes[0].snapshot_id
+        attributes["shopfront.degraded"] = _degraded(answer)
+        attributes["shopfront.models"] = sorted(
+            {f"{scene.model_name}:{scene.model_version}" for scene in scenes if scene.model_name}
+        )
+        attributes["shopfront.arms"] = sorted(
+            {f"{experiment}:{arm}" for scene in scenes for experiment, arm in scene.arms.items()}
+        )
+    return attributes

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection
 
+from router.ingress.bearer_tokens import BearerTokens, TokenInterceptor
 from router.ingress.calls import CallHandler
 from router.ingress.health import HealthChecks
 from router.ingress.services import (
@@ -20,31 +21,26 @@ from router.ingress.services import (
     RECOMMEND_SERVICE,
     ROLLOUT_SERVICE,
 )
+from router.ingress.settings import LimitSettings, TlsSettings, TokenSettings
 from router.ingress.status import Refusal
-from router.service.health import Health
+from router.ingress.tls import server_credentials
 
 logger = logging.getLogger(__name__)
 
-_MAX_REQUEST_BYTES = 8 * 2**20
+_PING_STRIKES = 3
 
 
 class Servicer:
     """The RPCs of every service, each handed on; one class serves all, since no two RPCs share a name."""
 
-    def __init__(self, calls: CallHandler) -> None:
+    def __init__(self, calls: CallHandler, max_watches: int) -> None:
         self._calls = calls
-        self._draining = False
-        self._checks = HealthChecks(self._health)
-
-    def drain(self) -> None:
-        """Reports NOT_SERVING from now on, so that load balancers look elsewhere."""
-        self._draining = True
-
-    def _health(self) -> Health:
-        return Health(False, "draining") if self._draining else self._calls.service.health()
+        self.checks = HealthChecks(calls.service.health, max_watches)
 
     async def _answer(self, method: str, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        answer = await self._calls.handle(method, request, context.time_remaining())
+        answer = await self._calls.handle(
+            method, request, context.time_remaining(), context.invocation_metadata
+        )
         return await _message_or_abort(answer, context)
 
     async def Recommend(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
@@ -81,10 +77,13 @@ class Servicer:
         return await self._answer("GetRolloutHistory", request, context)
 
     async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await _message_or_abort(self._checks.check(request), context)
+        return await _message_or_abort(self.checks.check(request), context)
 
     async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
-        async for status in self._checks.watch(request):
+        refusal = self.checks.watch_refusal()
+        if refusal is not None:
+            await context.abort(refusal.code, refusal.details, refusal.trailing_metadata)
+        async for status in self.checks.watch(request):
             yield status
 
 
@@ -105,34 +104,64 @@ class RunningServer:
 
     async def stop(self, grace_s: float) -> None:
         """Stops accepting and lets the calls in progress finish within `grace_s` seconds."""
-        self._servicer.drain()
+        self._servicer.checks.drain()
         await self._server.stop(grace_s)
 
 
 async def serve_in_process(
-    calls: CallHandler, host: str = "127.0.0.1", port: int = 0, *, reuse_port: bool = False
+    calls: CallHandler,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    reuse_port: bool = False,
+    tls: TlsSettings | None = None,
+    tokens: TokenSettings | None = None,
+    limits: LimitSettings | None = None,
 ) -> RunningServer:
     """Starts a server on the running event loop; port 0 takes a free one.
 
-    `reuse_port`: several processes share the port and the kernel spreads connections over them.
-    Raises RuntimeError where the address cannot be bound.
+    `reuse_port`: several processes share the port and the kernel spreads connections over them. `tls`: None =
+    plain text; `tokens`: None = none asked for; `limits`: None = the defaults.
+    Raises RuntimeError where the address cannot be bound, `TlsError` and `TokenError` where certificates or
+    tokens cannot be used.
     """
+    limits = limits or LimitSettings()
+    accepted = BearerTokens(tokens or TokenSettings())
+    credentials = None if tls is None else server_credentials(tls)
     server = grpc.aio.server(
-        options=[
-            ("grpc.so_reuseport", int(reuse_port)),
-            ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
-        ]
+        options=[("grpc.so_reuseport", int(reuse_port)), *_options(limits)],
+        # An interceptor costs every call some 50 µs, so there is none where none is needed.
+        interceptors=[TokenInterceptor(accepted)] if accepted.needed else None,
     )
-    servicer = Servicer(calls)
+    servicer = Servicer(calls, limits.health_watches)
     for add_service in ADD_FUNCTIONS:
         add_service(servicer, server)
     reflection.enable_server_reflection(
         (RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server
     )
+    address = f"{host}:{port}"
     try:
-        bound = server.add_insecure_port(f"{host}:{port}")
+        if credentials is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, credentials)
     except RuntimeError:
         await server.stop(None)
         raise
     await server.start()
     return RunningServer(f"{host}:{bound}", server, servicer)
+
+
+def _options(limits: LimitSettings) -> list[tuple[str, int]]:
+    """Limits as gRPC's channel arguments
+    (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
+    """
+    return [
+        ("grpc.max_receive_message_length", limits.request_bytes),
+        ("grpc.max_concurrent_streams", limits.streams_per_connection),
+        ("grpc.http2.min_ping_interval_without_data_ms", int(limits.ping_interval_s * 1_000)),
+        ("grpc.http2.max_ping_strikes", _PING_STRIKES),
+        # Callers that keep a connection warm between requests may, at the same pace.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.max_connection_idle_ms", int(limits.idle_connection_s * 1_000)),
+    ]

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from logging.handlers import WatchedFileHandler
-from pathlib import Path
+
+from router.logs.json_lines import JsonLines
+from router.logs.user_ids import UserIds
+from router.service.settings import RequestLogSettings
 
 LOG_NAME = "replicas.log"
 
 
-def log_to_file(folder: Path) -> None:
-    """Appends everything logged from INFO up to `<folder>/replicas.log`; a rotated file is opened anew."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = WatchedFileHandler(folder / LOG_NAME)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s"))
+def log_to_file(settings: RequestLogSettings) -> None:
+    """Appends JSON lines of everything logged from `settings.level` up to `<folder>/replicas.log`.
+
+    A file that was renamed, as log rotation does, is opened anew.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    handler = WatchedFileHandler(settings.folder / LOG_NAME)
+    handler.setFormatter(JsonLines(user_ids_of(settings)))
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    root.setLevel(settings.level)
+
+
+def user_ids_of(settings: RequestLogSettings) -> UserIds:
+    """How logs of these settings write shoppers' ids; without a salt, as no other process does."""
+    return UserIds(settings.salt or secrets.token_hex(16), settings.user_ids)

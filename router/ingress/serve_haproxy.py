@@ -12,12 +12,17 @@ from typing import Any
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from router.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
 from router.ingress.calls import call_handler
 from router.ingress.health import HealthChecks
 from router.ingress.replica_log import log_to_file
-from router.ingress.status import Refusal
+from router.ingress.services import FULL_NAMES, HEALTH_SERVICE
+from router.ingress.status import Refusal, unauthenticated_refusal
 from router.service.startup import start_service
 from router.settings import RouterSettings
+
+_HEALTH_CHECK = f"/{HEALTH_SERVICE}/Check"
+_HEALTH_WATCH = f"/{HEALTH_SERVICE}/Watch"
 
 
 class HaproxyIngress:
@@ -27,10 +32,11 @@ class HaproxyIngress:
     async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
         """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
         parsed = RouterSettings.model_validate(settings)
-        log_to_file(parsed.request_log.folder)
+        log_to_file(parsed.request_log)
         self._running = await start_service(parsed)
         self._calls = call_handler(self._running)
-        self._checks = HealthChecks(self._running.service.health)
+        self._tokens = BearerTokens(parsed.ingress.tokens)
+        self._checks = HealthChecks(self._running.service.health, parsed.ingress.limits.health_watches)
 
     async def Recommend(self, request: Any, grpc_context: Any) -> Message:
         return await self._answer("Recommend", request, grpc_context)
@@ -66,18 +72,31 @@ class HaproxyIngress:
         return await self._answer("GetRolloutHistory", request, grpc_context)
 
     async def Check(self, request: Any, grpc_context: Any) -> Message:
-        answer = self._checks.check(request)
+        answer = self._unauthenticated(_HEALTH_CHECK, grpc_context) or self._checks.check(request)
         if isinstance(answer, Refusal):
             _refuse(grpc_context, answer)
             return health_pb2.HealthCheckResponse()
         return answer
 
     async def Watch(self, request: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        refusal = self._unauthenticated(_HEALTH_WATCH, grpc_context) or self._checks.watch_refusal()
+        if refusal is not None:
+            _refuse(grpc_context, refusal)
+            return
         async for status in self._checks.watch(request):
             yield status
 
+    def _unauthenticated(self, path: str, grpc_context: Any) -> Refusal | None:
+        if not self._tokens.needed_for(path) or self._tokens.accepts(grpc_context.invocation_metadata()):
+            return None
+        return unauthenticated_refusal(UNAUTHENTICATED_DETAILS)
+
     async def _answer(self, method: str, request: Any, grpc_context: Any) -> Message:
-        answer = await self._calls.handle(method, request, time_remaining=None)
+        refusal = self._unauthenticated(f"/{FULL_NAMES[method]}", grpc_context)
+        if refusal is not None:
+            _refuse(grpc_context, refusal)
+            return self._calls.empty_response(method)
+        answer = await self._calls.handle(method, request, None, grpc_context.invocation_metadata)
         if isinstance(answer, Refusal):
             _refuse(grpc_context, answer)
             return self._calls.empty_response(method)

@@ -19,11 +19,20 @@ class OwnGrpcIngress:
     async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
         """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
         parsed = RouterSettings.model_validate(settings)
-        log_to_file(parsed.request_log.folder)
+        log_to_file(parsed.request_log)
         self._drain_s = parsed.ingress.drain_s
         self._running = await start_service(parsed)
-        host, port = split_address(parsed.ingress.address)
-        self._server = await serve_in_process(call_handler(self._running), host, port, reuse_port=True)
+        ingress = parsed.ingress
+        host, port = split_address(ingress.address)
+        self._server = await serve_in_process(
+            call_handler(self._running),
+            host,
+            port,
+            reuse_port=True,
+            tls=ingress.tls,
+            tokens=ingress.tokens,
+            limits=ingress.limits,
+        )
 
     async def check_health(self) -> None:
         """Called by Ray Serve, which replaces the replica where this raises."""

@@ -40,6 +40,18 @@ ROLLOUT_REQUESTS: dict[str, type[Message]] = {
 HEALTH_REQUESTS: dict[str, type[Message]] = dict.fromkeys(("Check", "Watch"), health_pb2.HealthCheckRequest)
 
 
+FULL_NAMES: dict[str, str] = {
+    method: f"{service}/{method}"
+    for service, requests in (
+        (RECOMMEND_SERVICE, RECOMMEND_REQUESTS),
+        (EVENT_SERVICE, EVENT_REQUESTS),
+        (ROLLOUT_SERVICE, ROLLOUT_REQUESTS),
+    )
+    for method in requests
+}
+"""Method → package.Service/Method."""
+
+
 def add_recommend_service(servicer: Any, server: Any) -> None:
     """Adds `shopfront.v1.RecommendService`; unreadable requests reach the servicer as `MalformedRequest`."""
     recommend_pb2_grpc.add_RecommendServiceServicer_to_server(

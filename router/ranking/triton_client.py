@@ -12,9 +12,11 @@ from grpc import aio
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from router.call_context import CURRENT_CALL
 from router.pipeline.stages import DependencyError
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import RankingSettings
+from router.tracing.request_trace import RequestTrace, TritonCallSpan
 
 _LARGEST_MESSAGE = 64 * 1024 * 1024
 
@@ -52,7 +54,11 @@ class TritonClient:
         request = infer_request(model, version, inputs, output)
         with self._breaker.call(model, version):
             try:
-                response = await self._connected().ModelInfer(request, timeout=timeout_s)
+                call = CURRENT_CALL.get()
+                if call is None or call.trace is None:
+                    response = await self._connected().ModelInfer(request, timeout=timeout_s)
+                else:
+                    response = await self._traced(call.trace, request, timeout_s)
             except aio.AioRpcError as error:
                 raise self._failure(error, model, version, timeout_s) from error
         return self._output(response, output)
@@ -62,6 +68,21 @@ class TritonClient:
         channel, self._channel, self._stub = self._channel, None, None
         if channel is not None:
             await channel.close()
+
+    async def _traced(
+        self, trace: RequestTrace, request: service_pb2.ModelInferRequest, timeout_s: float
+    ) -> service_pb2.ModelInferResponse:
+        span = TritonCallSpan(trace)
+        code = "CANCELLED"
+        try:
+            response = await self._connected().ModelInfer(request, timeout=timeout_s, metadata=span.headers())
+            code = "OK"
+            return response
+        except aio.AioRpcError as error:
+            code = error.code().name
+            raise
+        finally:
+            span.ended(request.model_name, request.model_version, self.url, code)
 
     def _connected(self) -> service_pb2_grpc.GRPCInferenceServiceStub:
         if self._stub is None:

@@ -6,6 +6,7 @@ import logging
 import traceback
 from typing import Any
 
+from router.call_context import CURRENT_CALL
 from router.logs.json_lines import FIELDS
 from router.logs.user_ids import UserIds
 
@@ -32,18 +33,23 @@ class RequestLog:
         self, method: str, request_id: str, user_id: str, elapsed_ms: float, code: str, why: str
     ) -> None:
         """A call ended with a status that is not a bug."""
-        why = self.user_ids.without(why, (user_id,))
+        why = self._hidden(why, user_id)
         self._write(logging.INFO, "refused", method, request_id, user_id, elapsed_ms, code=code, why=why)
 
     def failed(
         self, method: str, request_id: str, user_id: str, elapsed_ms: float, error: BaseException
     ) -> None:
         """A bug ended the call; the line holds its traceback and the trace of the stages before it."""
-        text = self.user_ids.without("".join(traceback.format_exception(error)), (user_id,))
-        stages = [self.user_ids.without(str(record), (user_id,)) for record in getattr(error, "trace", ())]
+        text = self._hidden("".join(traceback.format_exception(error)), user_id)
+        stages = [self._hidden(str(record), user_id) for record in getattr(error, "trace", ())]
         self._write(
             logging.ERROR, "failed", method, request_id, user_id, elapsed_ms, error=text, stages=stages
         )
+
+    def _hidden(self, text: str, user_id: str) -> str:
+        # Events have shoppers of their own.
+        call = CURRENT_CALL.get()
+        return self.user_ids.without(text, {user_id} | (call.user_ids() if call is not None else set()))
 
     def _write(
         self,

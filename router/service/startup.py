@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import secrets
 import time
@@ -11,7 +12,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import faiss
 from tritonclient.grpc.aio import InferenceServerClient
@@ -26,10 +27,12 @@ from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
 from router.experiments.configuration import SceneConfiguration
 from router.experiments.exposure import ExposureLog
+from router.logs.user_ids import UserIds
 from router.metrics.overload_metrics import OverloadMetrics
 from router.metrics.registry import RouterMetrics, open_metrics
 from router.metrics.stage_metrics import PrometheusStageMetrics
 from router.metrics.state_metrics import StateMetrics
+from router.pipeline.metrics import StageMetrics
 from router.pipeline.scoring import Split
 from router.pipeline.side_effects import SideEffects
 from router.ranking.circuit_breaker import CircuitBreaker
@@ -49,7 +52,12 @@ from router.service.service import RecommendationService
 from router.settings import RouterSettings
 from router.state.registry import open_state
 from router.state.store import StateStore
+from router.tracing.environment import tracing_from_environment
+from router.tracing.traced_stages import TracedStages
 from snapshot.store import SnapshotStore
+
+if TYPE_CHECKING:
+    from router.tracing.open_tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +78,8 @@ class RunningService:
     metrics: RouterMetrics
     live: LiveEngine
     rollouts: Rollouts
+    tracing: Tracing | None
+    """Where traces of requests go; None where none are exported."""
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -98,6 +108,8 @@ class RunningService:
         await self._triton.close()
         await self._readiness.close()
         await asyncio.to_thread(self._store.close)
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
 
 async def start_service(settings: RouterSettings) -> RunningService:
@@ -106,7 +118,11 @@ async def start_service(settings: RouterSettings) -> RunningService:
     Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`,
     `StateError` or `OSError` where nothing could be served at all.
     """
+    tracing = tracing_from_environment(os.environ)
     metrics = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else RouterMetrics()
+    stage_metrics: StageMetrics = PrometheusStageMetrics(metrics)
+    if tracing is not None:
+        stage_metrics = TracedStages(stage_metrics)
     ranking = settings.ranking
     breaker = CircuitBreaker(ranking.breaker, report=metrics.observe_circuit)
     triton = TritonClient(ranking, breaker)
@@ -123,7 +139,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         recall=settings.recall,
         services=Services(TritonInterests(triton, ranking).embed_history),
         scorers={**scorers, ranking.model: rollouts.scorer},
-        metrics=PrometheusStageMetrics(metrics),
+        metrics=stage_metrics,
         split=Split(ranking.part_size, ranking.max_parts),
     )
     configuration = scene_configuration(settings)
@@ -159,10 +175,14 @@ async def start_service(settings: RouterSettings) -> RunningService:
     readiness = InferenceServerClient(settings.ranking.url)
     running = RunningService(
         service,
-        RequestLog(settings.request_log.salt or secrets.token_hex(16), settings.request_log.log_answers),
+        RequestLog(
+            UserIds(settings.request_log.salt or secrets.token_hex(16), settings.request_log.user_ids),
+            settings.request_log.log_answers,
+        ),
         metrics,
         live,
         rollouts,
+        tracing,
         store,
         triton,
         readiness,

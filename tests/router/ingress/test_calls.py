@@ -16,6 +16,7 @@ from router.errors import CallerError, OverloadError, PreconditionError, RaceLos
 from router.ingress.calls import CallHandler
 from router.ingress.serve_haproxy import HaproxyIngress
 from router.ingress.status import DETAILS_KEY, Refusal
+from router.logs.user_ids import UserIds
 from router.metrics.registry import RouterMetrics
 from router.pipeline.stages import DeadlineExceeded, StageBug
 from router.rollout.store import RolloutStoreError
@@ -45,7 +46,7 @@ class Service:
 
 def handler(service: Service, metrics: RouterMetrics | None = None) -> CallHandler:
     """A handler around the service, on a clock that stands still."""
-    log = RequestLog("salt", log_answers=False)
+    log = RequestLog(UserIds("salt"), log_answers=False)
     return CallHandler(
         service,  # type: ignore[arg-type]
         log,
@@ -91,9 +92,8 @@ async def test_a_bug_is_logged_and_its_text_stays_inside(caplog: pytest.LogCaptu
         "Recommend", REQUEST, None
     )
     assert isinstance(answer, Refusal)
-    failed = next(
-        line for record in caplog.records if (line := json.loads(record.getMessage()))["event"] == "failed"
-    )
+    lines: list[dict[str, Any]] = [record.__dict__["fields"] for record in caplog.records]
+    failed = next(line for line in lines if line["event"] == "failed")
     assert answer.details == f"internal error; request {failed['request_id']}"
     assert "secret" in failed["error"]
     assert "jane" not in json.dumps(failed)
@@ -130,6 +130,9 @@ class ServeContext:
 
     def __init__(self) -> None:
         self.set: dict[str, Any] = {}
+
+    def invocation_metadata(self) -> list[tuple[str, str]]:
+        return []
 
     def set_code(self, code: grpc.StatusCode) -> None:
         self.set["code"] = code

@@ -5,7 +5,8 @@ import logging
 
 import pytest
 
-from router.service.request_log import RequestLog, UserHash
+from router.logs.user_ids import UserIds
+from router.service.request_log import RequestLog
 
 USER = "jane.doe@example.org"
 
@@ -22,27 +23,27 @@ def test_failure_is_logged_with_its_traceback_and_without_the_shopper(
     try:
         raise KeyError(f"no state of {USER}")
     except KeyError as error:
-        RequestLog("salt", log_answers=False).failed("Recommend", "r1", USER, 3.2, error)
+        RequestLog(UserIds("salt"), log_answers=False).failed("Recommend", "r1", USER, 3.2, error)
     (record,) = lines.records
-    line = json.loads(record.getMessage())
+    line = record.__dict__["fields"]
     assert line["event"] == "failed"
     assert line["request_id"] == "r1"
     assert "KeyError" in line["error"]
     assert "test_request_log.py" in line["error"]
-    assert USER not in record.getMessage()
-    assert line["user"] == UserHash("salt")(USER)
+    assert USER not in json.dumps(line) + record.getMessage()
+    assert line["user"] == UserIds("salt")(USER)
 
 
 def test_whole_answers_are_logged_only_on_demand(lines: pytest.LogCaptureFixture) -> None:
-    RequestLog("salt", log_answers=False).answered("Recommend", "r1", USER, 1.0, ())
+    RequestLog(UserIds("salt"), log_answers=False).answered("Recommend", "r1", USER, 1.0, ())
     assert not lines.records
-    RequestLog("salt", log_answers=False).answered("Recommend", "r2", USER, 1.0, ("ranking",))
-    RequestLog("salt", log_answers=True).answered("Recommend", "r3", "", 1.0, ())
-    degraded, whole = (json.loads(record.getMessage()) for record in lines.records)
-    assert degraded["degraded"] == ["ranking"]
+    RequestLog(UserIds("salt"), log_answers=False).answered("Recommend", "r2", USER, 1.0, ("ranking",))
+    RequestLog(UserIds("salt"), log_answers=True).answered("Recommend", "r3", "", 1.0, ())
+    degraded, whole = (record.__dict__["fields"] for record in lines.records)
+    assert degraded["degraded"] == ("ranking",)
     assert whole["user"] == ""
 
 
 def test_pseudonyms_depend_on_the_salt() -> None:
-    assert UserHash("a")(USER) == UserHash("a")(USER) != UserHash("b")(USER)
-    assert len(UserHash("a")(USER)) == 16
+    assert UserIds("a")(USER) == UserIds("a")(USER) != UserIds("b")(USER)
+    assert len(UserIds("a")(USER)) == 16
