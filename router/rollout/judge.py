@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from router.rollout import judge_checks as made
+from router.rollout import judge_distributions, judge_rates
 from router.rollout.judge_settings import CheckSettings, JudgeSettings
+from router.rollout.judged import Judged
 from router.rollout.judgement import Check, Judgement
 from router.rollout.statistics import ArmStatistics, Overlap
 
@@ -32,31 +33,43 @@ def judge(
     number fails it at once.
     """
     arms = (candidate, baseline)
-    checks: dict[str, tuple[CheckSettings, Callable[[made.Judged], Check]]] = {
-        "errors": (settings.errors, lambda judged: made.rate("errors", *arms, settings.errors, judged)),
-        "latency": (settings.latency, lambda judged: made.latency(*arms, settings.latency, judged)),
-        "drift": (settings.drift, lambda judged: made.drift(*arms, settings.drift, judged)),
+    checks: dict[str, tuple[CheckSettings, Callable[[Judged], Check]]] = {
+        "errors": (
+            settings.errors,
+            lambda judged: judge_rates.rate("errors", *arms, settings.errors, judged),
+        ),
+        "latency": (
+            settings.latency,
+            lambda judged: judge_distributions.latency(*arms, settings.latency, judged),
+        ),
+        "drift": (settings.drift, lambda judged: judge_distributions.drift(*arms, settings.drift, judged)),
     }
     if overlap is not None:
         checks["overlap"] = (
             settings.overlap,
-            lambda judged: made.overlap(overlap, settings.overlap, judged),
+            lambda judged: judge_distributions.overlap(overlap, settings.overlap, judged),
         )
     else:
         checks |= {
             "degraded": (
                 settings.degraded,
-                lambda judged: made.rate("degraded", *arms, settings.degraded, judged),
+                lambda judged: judge_rates.rate("degraded", *arms, settings.degraded, judged),
             ),
-            "empty": (settings.empty, lambda judged: made.rate("empty", *arms, settings.empty, judged)),
-            "short": (settings.short, lambda judged: made.rate("short", *arms, settings.short, judged)),
-            "ctr": (settings.ctr, lambda judged: made.feedback("ctr", *arms, settings.ctr, judged)),
-            "cvr": (settings.cvr, lambda judged: made.feedback("cvr", *arms, settings.cvr, judged)),
+            "empty": (
+                settings.empty,
+                lambda judged: judge_rates.rate("empty", *arms, settings.empty, judged),
+            ),
+            "short": (
+                settings.short,
+                lambda judged: judge_rates.rate("short", *arms, settings.short, judged),
+            ),
+            "ctr": (settings.ctr, lambda judged: judge_rates.feedback("ctr", *arms, settings.ctr, judged)),
+            "cvr": (settings.cvr, lambda judged: judge_rates.feedback("cvr", *arms, settings.cvr, judged)),
         }
     enabled = {name: check for name, check in checks.items() if check[0].enabled}
     if not enabled:
-        return Judgement.of([made.finite_scores(*arms, settings.min_requests)])
-    judged = made.Judged(
+        return Judgement.of([judge_distributions.finite_scores(*arms, settings.min_requests)])
+    judged = Judged(
         alpha=settings.alpha / len(enabled),
         min_requests=settings.min_requests,
         requests=(candidate.requests, baseline.requests),
@@ -65,7 +78,7 @@ def judge(
     )
     return Judgement.of(
         [
-            made.finite_scores(*arms, settings.min_requests),
+            judge_distributions.finite_scores(*arms, settings.min_requests),
             *(check(judged) for _, check in enabled.values()),
         ]
     )
