@@ -1,0 +1,164 @@
+"""What each fault costs callers, under steady load: `python -m benchmarks.faults`.
+
+The whole service is started twice over copies of a workspace: behind HAProxy with state in LMDB, and behind its own
+gRPC servers with state in Redis. Recommendations and events are sent at a third of what the machine answers, whatever
+comes back; one fault after the other is injected, each once answers have been whole for two seconds. Reported: calls
+that failed before and after one retry on UNAVAILABLE, short and degraded answers, acknowledged events that the log
+lost or has twice, seconds until answers came at the first try and whole again, processes left behind. The table is
+written as JSON to build/benchmarks/faults.json.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from benchmarks.fault_injections import ON_LMDB, ON_REDIS, Fault
+from benchmarks.fault_report import Outcome, Window, as_json, degraded_share, outcome, table
+from benchmarks.fault_stand import Stand, StateKind, left_behind, stand
+from benchmarks.steady_load import Sent
+from router.ingress.settings import IngressKind
+from router.state.registry import open_state
+from router.state.settings import StateSettings
+from shopfront.workspace import PROJECT, Workspace
+from snapshot.durable_files import write_durably
+
+RESULT = PROJECT / "build" / "benchmarks" / "faults.json"
+_WHOLE_S = 2.0
+_FIRST_LOOK_S = 1.0
+
+
+def main() -> None:
+    """Inject every fault, print the table and write it as JSON; status 1 where a goal is missed."""
+    arguments = _arguments()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    runs: dict[tuple[IngressKind, StateKind], Sequence[Fault]] = {
+        ("haproxy", "lmdb"): ON_LMDB,
+        ("grpc", "redis"): ON_REDIS,
+    }
+    outcomes: list[Outcome] = []
+    report: dict[str, object] = {"cores": os.cpu_count(), "stands": []}
+    began = time.monotonic()
+    for (ingress, state), faults in runs.items():
+        if arguments.ingress not in ("both", ingress):
+            continue
+        chosen = [fault for fault in faults if _is_chosen(fault, arguments.only)]
+        found, facts = measure(ingress, state, chosen, arguments, console)
+        outcomes += found
+        report["stands"] = [*report["stands"], facts]  # type: ignore[misc]
+    console.print(table(outcomes))
+    report |= {"elapsed_s": time.monotonic() - began, "faults": as_json(outcomes)}
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(RESULT, json.dumps(report, indent=1).encode())
+    console.print(f"{time.monotonic() - began:.0f} s; written to {RESULT}", highlight=False)
+    missed = [each for each in outcomes if each.failed or each.lost or each.doubled or each.short]
+    for each in missed:
+        console.print(f"[red]missed[/] {each.fault} ({each.ingress}, {each.state})", highlight=False)
+    sys.exit(1 if missed else 0)
+
+
+def measure(
+    ingress: IngressKind,
+    state: StateKind,
+    faults: Sequence[Fault],
+    arguments: argparse.Namespace,
+    console: Console,
+) -> tuple[list[Outcome], dict[str, object]]:
+    """The outcome of every fault on one stand, and facts about the stand."""
+    processes: dict[int, psutil.Process] = {}
+    windows: list[Window] = []
+    with stand(
+        Workspace(arguments.workspace.absolute()),
+        ingress,
+        state,
+        rate=arguments.rate,
+        slack=arguments.slack,
+        report=lambda line: console.print(f"  [dim]{line}[/]", highlight=False),
+    ) as running:
+        console.print(
+            f"{ingress}, {state}: {running.capacity_per_s:.0f} answers/s with 8 callers; sending "
+            f"{running.plan.recommend_per_s:.1f} recommendations/s and {running.plan.events_per_s:.1f} event calls/s",
+            highlight=False,
+        )
+        running.load.wait_until(_is_whole(0.0), _WHOLE_S, 20.0)
+        for fault in faults:
+            processes |= {process.pid: process for process in running.processes()}
+            windows.append(_inject(running, fault, windows, console))
+        processes |= {process.pid: process for process in running.processes()}
+        time.sleep(1.0)
+        end = windows[-1].end
+        logged = _logged(running.settings.router.state)
+        facts: dict[str, object] = {
+            "ingress": ingress,
+            "state": state,
+            "capacity_per_s": running.capacity_per_s,
+            "recommend_per_s": running.plan.recommend_per_s,
+            "event_calls_per_s": running.plan.events_per_s,
+            "slack": arguments.slack,
+        }
+        sent = [call for call in running.load.sent if call.due < end]
+        page_size = running.plan.page_size
+    left = left_behind(list(processes.values()))
+    console.print(f"processes left behind: {left or 'none'}", highlight=False)
+    facts["processes_left_behind"] = left
+    usual = degraded_share(call for call in sent if windows[0].begin <= call.due < windows[0].end)
+    return [outcome(window, sent, logged, page_size, usual) for window in windows], facts
+
+
+def _inject(running: Stand, fault: Fault, before: Sequence[Window], console: Console) -> Window:
+    usual = 0.0
+    if before:
+        first = before[0]
+        usual = degraded_share(call for call in running.load.sent if first.begin <= call.due < first.end)
+    begin = time.monotonic()
+    seen = fault.inject(running)
+    time.sleep(max(0.0, begin + _FIRST_LOOK_S - time.monotonic()))
+    calm = running.load.wait_until(_is_whole(usual), _WHOLE_S, fault.limit_s)
+    end = time.monotonic()
+    console.print(f"  {fault.name}: {end - begin:.1f} s {seen or ''}", highlight=False)
+    return Window(fault.name, running.ingress, running.state, begin, end, calm, seen)
+
+
+def _is_whole(usual_share: float):  # type: ignore[no-untyped-def]
+    tolerated = max(0.1, 2 * usual_share)
+
+    def is_whole(calls: Sequence[Sent]) -> bool:
+        return all(call.first == "OK" for call in calls) and degraded_share(calls) <= tolerated
+
+    return is_whole
+
+
+def _logged(settings: StateSettings) -> Counter[str]:
+    """How often the event log has each event of the load."""
+    store = open_state(settings)
+    try:
+        return Counter(
+            event.session_id for _, event in store.read_log() if event.session_id.startswith("steady-")
+        )
+    finally:
+        store.close()
+
+
+def _is_chosen(fault: Fault, only: Sequence[str]) -> bool:
+    return not only or fault.name == "none" or any(words in fault.name for words in only)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workspace", type=Path, default=Workspace.for_data(None).root)
+    parser.add_argument("--ingress", choices=("haproxy", "grpc", "both"), default="both")
+    parser.add_argument("--only", nargs="+", default=[], help="words of the faults wanted")
+    parser.add_argument("--rate", type=float, help="recommendations per second; default: a third of capacity")
+    parser.add_argument("--slack", type=float, default=1.0, help="times every deadline is lengthened")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

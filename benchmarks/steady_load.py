@@ -1,0 +1,272 @@
+"""A steady open-loop load in a process of its own: recommendations and events at fixed rates, whatever comes back.
+
+Calls are sent when they are due, so a service that stands still is asked on. Each call is sent again at most once,
+after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per finished call;
+`python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its standard input ends.
+"""
+
+import asyncio
+import itertools
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import grpc
+import msgspec
+
+from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
+
+CONNECTIONS = 8
+BATCH = 3
+_DRAIN_S = 15.0
+
+
+class LoadPlan(msgspec.Struct, frozen=True):
+    """What is sent: rates in calls per second, patience in seconds from sending to giving up, both tries together.
+
+    `retry_pause_s` lies between the two tries; the second waits for a connection as long as patience lasts.
+    """
+
+    address: str
+    scene: str
+    users: list[str]
+    items: list[str]
+    recommend_per_s: float
+    events_per_s: float
+    patience_s: float = 10.0
+    retry_pause_s: float = 0.1
+    page_size: int = 20
+
+
+class Sent(msgspec.Struct, frozen=True, array_like=True):
+    """One call; `due` and `ended` in seconds of CLOCK_MONOTONIC, which all processes of a machine share.
+
+    first    gRPC status of the first try
+    status   gRPC status of the last try
+    events   ids of the events sent; each is also the session_id, so that one sent without event_id can be found
+    with_ids whether they were sent with event_id; only those are sent again
+    """
+
+    kind: Literal["recommend", "events"]
+    due: float
+    ended: float
+    first: str
+    status: str
+    detail: str = ""
+    items: int = 0
+    degraded: tuple[str, ...] = ()
+    snapshot: str = ""
+    model_version: str = ""
+    events: tuple[str, ...] = ()
+    with_ids: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether the caller got an answer in the end."""
+        return self.status == "OK"
+
+
+class SteadyLoad:
+    """The load as its starter sees it: every call that has ended so far, in order of ending."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+
+    def since(self, moment: float) -> list[Sent]:
+        """Calls that ended after `moment` (monotonic seconds)."""
+        found = []
+        for call in reversed(self.sent):
+            if call.ended < moment:
+                break
+            found.append(call)
+        return found[::-1]
+
+    def wait_until(
+        self, good: Callable[[Sequence[Sent]], bool], window_s: float, limit_s: float, least: int = 5
+    ) -> bool:
+        """Returns True once `good` holds for all recommendations that were due in the last `window_s` seconds."""
+        until = time.monotonic() + limit_s
+        began = time.monotonic()
+        while time.monotonic() < until:
+            time.sleep(0.1)
+            edge = time.monotonic() - window_s
+            recent = [call for call in self.since(edge) if call.kind == "recommend" and call.due >= edge]
+            if edge >= began and len(recent) >= least and good(recent):
+                return True
+        return False
+
+
+@contextmanager
+def steady_load(plan: LoadPlan) -> Iterator[SteadyLoad]:
+    """The load of `plan` while the body runs; afterwards every call sent is among `sent`."""
+    with tempfile.TemporaryDirectory(prefix="steady-load-") as folder:
+        path = Path(folder) / "plan.json"
+        path.write_bytes(msgspec.json.encode(plan))
+        load = SteadyLoad()
+        with subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.steady_load", str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            lines = process.stdout
+            decoder = msgspec.json.Decoder(Sent)
+
+            def collect() -> None:
+                for line in lines:
+                    load.sent.append(decoder.decode(line))
+
+            reader = threading.Thread(target=collect, name="steady-load", daemon=True)
+            reader.start()
+            try:
+                yield load
+            finally:
+                process.stdin.close()
+                try:
+                    process.wait(plan.patience_s + _DRAIN_S)
+                finally:
+                    process.kill()
+                reader.join(_DRAIN_S)
+        if process.returncode:
+            raise RuntimeError(f"the load ended with status {process.returncode}")
+
+
+class _Caller:
+    """Sends the calls of a plan and prints what became of each."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        # Each of these is a connection of its own, as several machines of callers would have.
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        self._channels = [
+            grpc.aio.insecure_channel(plan.address, options=options) for _ in range(CONNECTIONS)
+        ]
+        self._encoder = msgspec.json.Encoder()
+        self._turn = itertools.count()
+
+    async def close(self) -> None:
+        for channel in self._channels:
+            await channel.close()
+
+    def _channel(self) -> grpc.aio.Channel:
+        return self._channels[next(self._turn) % CONNECTIONS]
+
+    async def recommend(self, number: int, due: float) -> None:
+        plan = self._plan
+        request = recommend_pb2.RecommendRequest(
+            scene=plan.scene, user_id=plan.users[number % len(plan.users)], page_size=plan.page_size
+        )
+        first, status, detail, answer = await self._twice(
+            lambda channel: recommend_pb2_grpc.RecommendServiceStub(channel).Recommend, request, retry=True
+        )
+        shown: dict[str, Any] = {}
+        if answer is not None:
+            shown = {
+                "items": len(answer.items),
+                "degraded": tuple(answer.degraded),
+                "snapshot": answer.snapshot_id,
+                "model_version": answer.model_version,
+            }
+        self._print(Sent("recommend", due, time.monotonic(), first, status, detail, **shown))
+
+    async def report(self, number: int, due: float) -> None:
+        plan = self._plan
+        # Every fourth call is of a caller who gives events no id and therefore must not send them again.
+        with_ids = number % 4 != 3
+        ids = tuple(f"steady-{number}-{position}" for position in range(1 + number % BATCH))
+        events = [
+            event_pb2.Event(
+                user_id=plan.users[(number * 7 + position) % len(plan.users)],
+                item_id=plan.items[(number * 13 + position) % len(plan.items)],
+                type=event_pb2.EVENT_TYPE_VIEW,
+                event_id=id if with_ids else "",
+                session_id=id,
+                timestamp_ms=int(time.time() * 1_000),
+            )
+            for position, id in enumerate(ids)
+        ]
+        first, status, detail, answer = await self._twice(
+            lambda channel: event_pb2_grpc.EventServiceStub(channel).ReportEvents,
+            event_pb2.ReportEventsRequest(events=events),
+            retry=with_ids,
+        )
+        accepted = answer is not None and answer.accepted == len(ids)
+        if answer is not None and not accepted:
+            status, detail = "REFUSED", str(answer.errors)
+        self._print(
+            Sent(
+                "events",
+                due,
+                time.monotonic(),
+                first,
+                status,
+                detail,
+                len(ids),
+                events=ids,
+                with_ids=with_ids,
+            )
+        )
+
+    async def _twice(
+        self, method: Callable[[grpc.aio.Channel], Any], request: Any, *, retry: bool
+    ) -> tuple[str, str, str, Any]:
+        """Status of the first try, status and details of the last, and the answer if there is one."""
+        gives_up = time.monotonic() + self._plan.patience_s
+        try:
+            return "OK", "OK", "", await method(self._channel())(request, timeout=self._plan.patience_s)
+        except grpc.aio.AioRpcError as error:
+            first, detail = error.code().name, error.details() or ""
+            if error.code() != grpc.StatusCode.UNAVAILABLE or not retry:
+                return first, first, detail, None
+        await asyncio.sleep(self._plan.retry_pause_s)
+        left_s = max(0.05, gives_up - time.monotonic())
+        try:
+            answer = await method(self._channel())(request, timeout=left_s, wait_for_ready=True)
+            return first, "OK", detail, answer
+        except grpc.aio.AioRpcError as error:
+            return first, error.code().name, error.details() or "", None
+
+    def _print(self, sent: Sent) -> None:
+        sys.stdout.buffer.write(self._encoder.encode(sent) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+async def _send_all(plan: LoadPlan) -> None:
+    caller = _Caller(plan)
+    stop = asyncio.Event()
+    threading.Thread(
+        target=lambda loop: (sys.stdin.buffer.read(), loop.call_soon_threadsafe(stop.set)),
+        args=(asyncio.get_running_loop(),),
+        daemon=True,
+    ).start()
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def send(rate: float, call: Callable[[int, float], Any]) -> None:
+        began = time.monotonic()
+        for number in itertools.count():
+            due = began + number / rate
+            try:
+                async with asyncio.timeout(max(0.0, due - time.monotonic())):
+                    await stop.wait()
+                return
+            except TimeoutError:
+                if stop.is_set():
+                    return
+            task = asyncio.create_task(call(number, due))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+    await asyncio.gather(send(plan.recommend_per_s, caller.recommend), send(plan.events_per_s, caller.report))
+    await asyncio.gather(*under_way)
+    await caller.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_send_all(msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=LoadPlan)))
