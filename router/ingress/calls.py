@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +125,9 @@ class CallHandler:
             code = _OK
             self._log.answered(method, call.request_id, user_id, elapsed_s * 1_000, _degraded(answer))
         self._metrics.observe_request(method, self._scene(request), code, elapsed_s)
+        for scene in _scene_answers(answer):
+            if scene.items:
+                self._metrics.model_answers[scene.scene, scene.model_name, scene.model_version].inc()
         return answer
 
     async def _answer(
@@ -168,22 +171,20 @@ def call_handler(running: RunningService) -> CallHandler:
     )
 
 
-def _degraded(response: Message) -> tuple[str, ...]:
-    if isinstance(response, recommend_pb2.RecommendResponse):
-        return tuple(response.degraded)
-    if isinstance(response, recommend_pb2.RecommendPageResponse):
-        return tuple(dict.fromkeys(name for scene in response.scenes for name in scene.degraded))
-    return ()
+def _degraded(answer: Message | Refusal) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for scene in _scene_answers(answer) for name in scene.degraded))
+
+
+def _scene_answers(answer: Message | Refusal) -> Sequence[recommend_pb2.RecommendResponse]:
+    if isinstance(answer, recommend_pb2.RecommendResponse):
+        return (answer,)
+    return answer.scenes if isinstance(answer, recommend_pb2.RecommendPageResponse) else ()
 
 
 def _traced_attributes(call: Call, answer: Message | Refusal) -> dict[str, Any]:
     """What the span of the whole call tells."""
     attributes: dict[str, Any] = {"shopfront.request_id": call.request_id}
-    if isinstance(answer, Refusal):
-        return attributes
-    scenes = (
-        [answer] if isinstance(answer, recommend_pb2.RecommendResponse) else getattr(answer, "scenes", ())
-    )
+    scenes = _scene_answers(answer)
     if scenes:
         attributes["shopfront.scenes"] = [scene.scene for scene in scenes]
         attributes["shopfront.snapshot_id"] = scenes[0].snapshot_id

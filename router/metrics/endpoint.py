@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 
 _FILE = re.compile(r"^(?:counter|histogram|summary|gauge_[a-z]+)_(\d+)\.db$")
 _CREATED = "shopfront_snapshot_created_timestamp_seconds"
+_SNAPSHOT_INFO = "shopfront_snapshot_info"
 
 
 def _alive(pid: int) -> bool:
@@ -60,6 +61,8 @@ class FolderCollector(Collector):
                 mark_process_dead(pid, str(self._folder))
             collected = list(MultiProcessCollector(None, str(self._folder)).collect())
         for metric in collected:
+            if metric.name == _SNAPSHOT_INFO:
+                metric.samples = [sample for sample in metric.samples if sample.value]
             yield metric
             # 0 is what a gauge holds before the first snapshot is loaded.
             created = [sample.value for sample in metric.samples if metric.name == _CREATED and sample.value]

@@ -7,7 +7,9 @@ machine a count takes about 1 µs and an observation about 2 µs.
 """
 
 import os
+import platform
 import threading
+from importlib import metadata
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
@@ -163,6 +165,41 @@ class RouterMetrics:
             multiprocess_mode="livemin",
             registry=self.registry,
         )
+        self.snapshot_loaded = Gauge(
+            "shopfront_snapshot_loaded_timestamp_seconds",
+            "When the served snapshot was taken up, unix seconds; the latest of all processes.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self._snapshot_info = Gauge(
+            "shopfront_snapshot_info",
+            "Processes that serve a snapshot, by its id.",
+            ["snapshot_id"],
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+        self._snapshot_id = ""
+        self._build_info = Gauge(
+            "shopfront_build_info",
+            "1, with the version of Shopfront and of Python as labels.",
+            ["version", "python"],
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.model_answers = self._counts(
+            "model_answers",
+            "Answers by the model version that scored their items; both empty where none did.",
+            "scene",
+            "model",
+            "version",
+        )
+        self._queue_limit = Gauge(
+            "shopfront_queue_limit",
+            "Most work a queue takes, all processes together; what exceeds it is refused or dropped.",
+            ["queue"],
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
         self._queue_depth = Gauge(
             "shopfront_queue_depth",
             "Work waiting, all processes together.",
@@ -178,6 +215,24 @@ class RouterMetrics:
         if child is None:
             child = self._queues[queue] = self._queue_depth.labels(queue)
         child.set(depth)
+
+    def set_queue_limit(self, queue: str, limit: int) -> None:
+        """States how much a queue of this process takes."""
+        self._queue_limit.labels(queue).set(limit)
+
+    def serve_snapshot(self, snapshot_id: str, created: float, loaded: float) -> None:
+        """States which snapshot this process serves; `created`, `loaded`: unix seconds."""
+        if self._snapshot_id:
+            # Its row stays in the file; the endpoint leaves rows of 0 out.
+            self._snapshot_info.labels(self._snapshot_id).set(0)
+        self._snapshot_id = snapshot_id
+        self._snapshot_info.labels(snapshot_id).set(1)
+        self.snapshot_created.set(created)
+        self.snapshot_loaded.set(loaded)
+
+    def state_build(self) -> None:
+        """States which version runs."""
+        self._build_info.labels(metadata.version("shopfront"), platform.python_version()).set(1)
 
     def observe_request(self, method: str, scene: str, code: str, seconds: float) -> None:
         """One request was answered; `scene` is "" where it is not a configured one, `code` a gRPC name."""

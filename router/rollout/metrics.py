@@ -27,6 +27,13 @@ class RolloutMetrics:
             multiprocess_mode="liveall",
             registry=registry,
         )
+        self._ended = Gauge(
+            "shopfront_rollout_ended_timestamp_seconds",
+            "When the last rollout of a model ended in this way, unix seconds.",
+            ["model", "phase"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self.answers = Counts(
             Counter(
                 "shopfront_rollout_answers",
@@ -55,3 +62,5 @@ class RolloutMetrics:
         self._generation.labels(record.model).set(record.generation)
         rollout = record.active
         self._weight.labels(record.model).set(rollout.weight_bp if rollout is not None else 0)
+        if record.rollout is not None and record.rollout.ended_at:
+            self._ended.labels(record.model, record.rollout.phase.value).set(record.rollout.ended_at)

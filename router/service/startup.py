@@ -8,7 +8,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sized
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SIDE_EFFECTS_OUTSTANDING = 1_000
 _SIDE_EFFECTS_DRAIN_MS = 2_000.0
 _STATE_INTERVAL_S = 1.0
 
@@ -154,20 +155,22 @@ async def start_service(settings: RouterSettings) -> RunningService:
     load = LoopLoad(time.monotonic, thread_busy_clock())
     admission = Admission(settings.admission, load, random.Random())
     quality = QualityFactors()
+    side_effects = SideEffects(
+        [
+            ServedImpressions(store),
+            ExposureLog(store, lambda experiment, arm: metrics.exposures[experiment, arm].inc()),
+            rollouts.shadow,
+        ],
+        asyncio.get_running_loop().time,
+        outstanding=_SIDE_EFFECTS_OUTSTANDING,
+        metrics=builder.metrics,
+    )
     service = RecommendationService(
         live,
         store,
         AttributionCodec.from_settings(settings.attribution),
         admission,
-        SideEffects(
-            [
-                ServedImpressions(store),
-                ExposureLog(store, lambda experiment, arm: metrics.exposures[experiment, arm].inc()),
-                rollouts.shadow,
-            ],
-            asyncio.get_running_loop().time,
-            metrics=builder.metrics,
-        ),
+        side_effects,
         metrics,
         rollouts,
         quality,
@@ -192,7 +195,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(_snapshot_watch(settings, snapshots, live, readiness, metrics).run())
     for watch in _configuration_watches(settings, configuration, scenes, live, metrics):
         running.keep_running(watch_scenes(watch, settings.snapshots.poll_interval_s))
-    running.keep_running(_report_state(store, metrics))
+    _state_limits(settings, metrics)
+    running.keep_running(_report_state(store, side_effects, metrics))
     running.keep_running(_report_load(OverloadMetrics(metrics, admission, load, quality)))
     for work in rollouts.begin(live, TritonModels(readiness)):
         running.keep_running(work)
@@ -264,13 +268,23 @@ def _configuration_watches(
 
 def _report_snapshot(metrics: RouterMetrics, outcome: Literal["loaded", "refused"], engine: Engine) -> None:
     metrics.snapshot_loads[outcome,].inc()
-    metrics.snapshot_created.set(datetime.fromisoformat(engine.snapshot.manifest.created_at).timestamp())
+    created = datetime.fromisoformat(engine.snapshot.manifest.created_at).timestamp()
+    metrics.serve_snapshot(engine.snapshot_id, created, time.time())
 
 
-async def _report_state(store: StateStore, metrics: RouterMetrics) -> None:
+def _state_limits(settings: RouterSettings, metrics: RouterMetrics) -> None:
+    metrics.state_build()
+    metrics.set_queue_limit("state_events", settings.state.max_queued_events)
+    metrics.set_queue_limit("state_impressions", settings.state.max_queued_impressions)
+    metrics.set_queue_limit("side_effects", _SIDE_EFFECTS_OUTSTANDING)
+    metrics.set_queue_limit("calls_in_progress", settings.admission.max_concurrent)
+
+
+async def _report_state(store: StateStore, side_effects: Sized, metrics: RouterMetrics) -> None:
     told = StateMetrics(metrics)
     while True:
         told.observe(store.status())
+        metrics.set_queue_depth("side_effects", len(side_effects))
         await asyncio.sleep(_STATE_INTERVAL_S)
 
 

@@ -59,7 +59,7 @@ class Tracing:
             began_ns=began_ns,
             parent=parent if parent.is_valid else None,
             state=result.trace_state.to_header() if result.trace_state else "",
-            attributes={**attributes, **(result.attributes or {})},
+            attributes=attributes | dict(result.attributes or {}),
         )
 
     def end(self, request: RequestTrace, code: str, hide: Callable[[str], str]) -> None:
