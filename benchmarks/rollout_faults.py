@@ -5,9 +5,9 @@
 Tiny models, so that what is measured is the rollout: a real Triton, two replicas behind our own gRPC ingress.
 Once a rollout runs, every process of the router gets SIGKILL and the router is started again; with `left` it
 lives on, which shows how long the verdict itself takes. Failed requests are those of the downtime. Reported:
-seconds from the first stage's begin to the verdict, and how long the router was down meanwhile; shoppers whom
-the candidate answered; answers that fell back to the stable version; failed requests. Written as JSON to
-build/benchmarks/rollout_faults.json.
+seconds from the first stage's begin (of a version refused before, from the start) to the verdict, and how long
+the router was down meanwhile; shoppers whom the candidate answered; answers that fell back to the stable
+version; failed requests. Written as JSON to build/benchmarks/rollout_faults.json.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ from triton_repo.watch import TritonWatcher
 
 RESULT = PROJECT / "build" / "benchmarks" / "rollout_faults.json"
 FAULTS: dict[str, dict[str, Any]] = {
+    # First, while the replicas have seen no shopper without a history: later it is refused before traffic.
+    "NaN without history": {"nan_without_history": True},
     "shuffled scores": {"weights": shuffled_weights},
     "50 ms slower": {"slow_ms": 50.0},
     "dying process": {"weights": similar_weights},
-    "NaN without history": {"nan_without_history": True},
     "good": {"weights": similar_weights},
 }
 _STAGES = [stage(1_000, 1.0, 100), stage(2_500, 1.0, 200), stage(5_000, 1.0, 200), stage(10_000, 1.0, 100)]
@@ -138,10 +139,12 @@ def _roll_out(fault: str, kill: bool, router: Router, shop: ServedShop, server: 
     before = len(operator.history())
     # Prepared on the replicas' own first queries: what only shoppers bring about must show in traffic.
     operator.start(version, _STAGES, settle_s=1.0)
-    operator.wait_until("running", *_ENDED)
+    prepared = operator.wait_until("running", *_ENDED)
     with shoppers(router.address, clients=3) as traffic:
         began = time.monotonic()
-        _wait(lambda: any(answer.arms for answer in traffic.since(began)), "an answer of an arm")
+        # A version that was refused in preparation never has an arm.
+        seen = (lambda: any(answer.arms for answer in traffic.since(began))) if prepared.weight_bp else None
+        _wait(seen or (lambda: len(traffic.answers) > 0), "an answer")
         down_s = router.kill() if kill else 0.0
         with dying(server, version) if fault == "dying process" else nullcontext():
             ended = operator.wait_until(*_ENDED, timeout_s=_TIMEOUT_S)
@@ -158,7 +161,7 @@ def _outcome(
     down_s: float,
 ) -> Outcome:
     answers = traffic.since(began)
-    first_ms = next(event.at_ms for event in history if event.event == "prepared")
+    begun = [event.at_ms for event in history if event.event in ("started", "prepared")]
     verdict_ms = next(
         event.at_ms for event in history if event.event in ("promoted", *_ENDED) or event.phase in _ENDED
     )
@@ -168,7 +171,7 @@ def _outcome(
         fault=fault,
         phase=ended.phase,
         reason=ended.reason if ended.phase != "promoted" else "every stage passed",
-        to_verdict_s=(verdict_ms - first_ms) / 1000.0,
+        to_verdict_s=(verdict_ms - begun[-1]) / 1000.0,
         router_down_s=down_s,
         shoppers=len(users),
         touched=len(touched),
