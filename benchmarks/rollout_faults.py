@@ -5,8 +5,8 @@
 Tiny models, so that what is measured is the rollout: a real Triton, two replicas behind our own gRPC ingress.
 Once a rollout runs, every process of the router gets SIGKILL and the router is started again; with `left` it
 lives on, which shows how long the verdict itself takes. Failed requests are those of the downtime. Reported:
-seconds from the first stage's begin (of a version refused before, from the start) to the verdict, and how long
-the router was down meanwhile; shoppers whom the candidate answered; answers that fell back to the stable
+seconds from the first stage's begin (of a version refused before, from the start) to the verdict, and how
+long the router was down meanwhile; shoppers whom the candidate answered; answers that fell back to the stable
 version; failed requests. Written as JSON to build/benchmarks/rollout_faults.json.
 """
 
