@@ -23,6 +23,7 @@ from router.rollout.transitions import Change, Outlook
 logger = logging.getLogger(__name__)
 
 _RELOADS = 3
+_PREPARE_AGAIN_S = 2.0
 
 
 @dataclass(slots=True)
@@ -131,8 +132,8 @@ class RolloutController:
             return transitions.refused(record, self._name, now, str(error))
         except NotYet as error:
             logger.warning("preparing rollout %s is tried again: %s", rollout.id, error)
-            self._term.prepare_again_at = now + 1.0
-            return None
+            self._term.prepare_again_at = now + _PREPARE_AGAIN_S
+            return transitions.delayed(record, self._name, now, f"tried again: {error}")
         return transitions.prepared(record, self._name, now, found)
 
     async def _missing(self, rollout: Rollout, now: float) -> str:

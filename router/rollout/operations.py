@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 import time
 from collections.abc import Callable
+
+import msgspec
 
 from protos.shopfront.v1 import rollout_pb2
 from router.errors import CallerError, FieldViolation, PreconditionError, RaceLostError
 from router.rollout import transitions
 from router.rollout.assessment import assess
+from router.rollout.judgement import Check
 from router.rollout.preparation import CandidateOnTriton, CandidateUnfit
 from router.rollout.record import ModelRecord, Phase, Plan, StagePlan
 from router.rollout.replica import ReplicaRollouts, Served
 from router.rollout.settings import RolloutSettings, stages_problem
+from router.rollout.statistics import StatisticsError
 from router.rollout.status import history_message, status_message
 from router.rollout.store import RolloutStore
 from router.rollout.transitions import Change, Forbidden
@@ -25,6 +28,8 @@ _MAX_NAME = 64
 _MAX_REASON = 500
 _MAX_HISTORY = 1_000
 _DEFAULT_HISTORY = 100
+_MAX_STAGES = 50
+_MAX_SECONDS = 10 * 366 * 86_400
 _Changing = Callable[[ModelRecord, str, float, str], Change]
 
 
@@ -165,20 +170,24 @@ class RolloutOperations:
         )
 
     async def _status(self, record: ModelRecord) -> rollout_pb2.RolloutStatus:
-        rollout, assessment, ended_with = record.rollout, None, ""
+        rollout, assessment, checks = record.rollout, None, ""
         if rollout is not None and rollout.phase in (Phase.RUNNING, Phase.SETTLING):
             rows = await asyncio.to_thread(self._store.read_arm_statistics, rollout.id)
-            assessment = assess(rollout, rows, self._settings.judge)
+            try:
+                assessment = assess(rollout, rows, self._settings.judge)
+            except StatisticsError as error:
+                unreadable = Check("statistics", "error", str(error))
+                checks = msgspec.json.encode((unreadable,)).decode()
         elif rollout is not None and not rollout.active:
             last = await asyncio.to_thread(
                 self._store.read_history, record.model, max(0, record.generation - 1), 1
             )
-            ended_with = last[0][1].checks if last else ""
+            checks = last[0][1].checks if last else ""
         lease = await asyncio.to_thread(self._store.read_lease, f"leader/{record.model}")
         served = self._served()
         named = int(served.model_versions.get(record.model, 0))
         stable = record.stable_version(served.dataset, named)
-        return status_message(record, stable, assessment, ended_with, lease, self._clock())
+        return status_message(record, stable, assessment, checks, lease, self._clock())
 
     def _model(self, asked: str) -> str:
         """The model meant. Raises `PreconditionError` where it is not one that can be rolled out."""
@@ -223,17 +232,17 @@ def _text_faults(operator: str = "", reason: str = "") -> list[FieldViolation]:
 
 def _plan_faults(request: rollout_pb2.StartRolloutRequest) -> list[FieldViolation]:
     faults = []
-    for field, seconds in (("deadline_s", request.deadline_s), ("settle_s", request.settle_s)):
-        if not (math.isfinite(seconds) and seconds >= 0):
-            faults.append(FieldViolation(field, f"is {seconds}; a finite number of at least 0 is expected"))
-    for position, stage in enumerate(request.stages):
+    times = [("deadline_s", request.deadline_s), ("settle_s", request.settle_s)]
+    for position, stage in enumerate(request.stages[:_MAX_STAGES]):
         at = f"stages[{position}]"
-        if not (math.isfinite(stage.min_duration_s) and stage.min_duration_s >= 0):
-            faults.append(
-                FieldViolation(f"{at}.min_duration_s", "must be a finite number of seconds, at least 0")
-            )
+        times.append((f"{at}.min_duration_s", stage.min_duration_s))
         if stage.min_samples < 0:
             faults.append(FieldViolation(f"{at}.min_samples", "must be at least 0"))
+    for field, seconds in times:
+        if not 0 <= seconds <= _MAX_SECONDS:
+            faults.append(FieldViolation(field, f"is {seconds}; 0 to {_MAX_SECONDS:,} seconds are possible"))
+    if len(request.stages) > _MAX_STAGES:
+        faults.append(FieldViolation("stages", f"are {len(request.stages)}; at most {_MAX_STAGES} are"))
     problem = stages_problem(tuple(stage.weight_bp for stage in request.stages)) if request.stages else ""
     if problem:
         faults.append(FieldViolation("stages", problem))

@@ -17,7 +17,7 @@ def status_message(
     record: ModelRecord,
     stable_version: int,
     assessment: Assessment | None,
-    ended_with: str,
+    checks_json: str,
     lease: Lease | None,
     now: float,
 ) -> rollout_pb2.RolloutStatus:
@@ -25,7 +25,7 @@ def status_message(
 
     stable_version  what serves by default
     assessment      of a rollout that takes traffic; None of any other
-    ended_with      the checks of the history's last entry, JSON; "" where there are none
+    checks_json     where there is no assessment: the checks it ended with, or what hinders one; "" for none
     """
     status = rollout_pb2.RolloutStatus(
         model=record.model, stable_version=stable_version, generation=record.generation
@@ -59,8 +59,8 @@ def status_message(
     if assessment is not None:
         _add_counts(status, assessment)
         checks = assessment.judgement.checks
-    elif ended_with:
-        checks = msgspec.json.decode(ended_with, type=tuple[Check, ...])
+    elif checks_json:
+        checks = msgspec.json.decode(checks_json, type=tuple[Check, ...])
     status.checks.extend(_check(check) for check in checks)
     status.next_step = _next_step(rollout, assessment, now)
     return status

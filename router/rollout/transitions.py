@@ -100,6 +100,14 @@ def prepared(record: ModelRecord, actor: str, now: float, reason: str) -> Change
     return _change(record, began, "prepared", actor, now, reason)
 
 
+def delayed(record: ModelRecord, actor: str, now: float, reason: str) -> Change | None:
+    """The preparation cannot go on yet; None where the record says so already."""
+    rollout = _active(record, Phase.PREPARING)
+    if rollout.reason == reason:
+        return None
+    return _change(record, replace(rollout, reason=reason), "delayed", actor, now, reason)
+
+
 def refused(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
     """The candidate did not stand the comparison: the rollout ends before any shopper is touched."""
     _active(record, Phase.PREPARING)

@@ -84,6 +84,15 @@ def test_what_the_moment_forbids_is_a_failed_precondition(
     assert failure.violations[0].type == kind
 
 
+@pytest.mark.parametrize("seconds", [1e300, float("inf"), -1e-9])
+def test_times_beyond_reason_are_refused(ingress: Ingress, seconds: float) -> None:
+    request = rollout_pb2.StartRolloutRequest(candidate=2, settle_s=seconds, stages=[STAGE] * 51)
+    code, said, _ = refusal(stub(ingress).StartRollout, request)
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert "settle_s" in said
+    assert "at most 50" in said
+
+
 def test_the_service_is_reflected(ingress: Ingress) -> None:
     services = ProtoReflectionDescriptorDatabase(ingress.channel).get_services()
     assert "shopfront.v1.RolloutService" in services

@@ -174,6 +174,8 @@ async def test_a_candidate_that_is_unfit_is_refused_and_unloaded(scene: Stage) -
     scene.candidate.outcomes = [NotYet("Triton is down"), CandidateUnfit("3 scores are no numbers")]
     leader = scene.controller("r1")
     scene.start()
+    await ticks(scene, leader, 4)
+    assert "Triton is down" in scene.rollout.reason
     await ticks(scene, leader, 12)
     assert scene.rollout.phase is Phase.REFUSED
     assert "no numbers" in scene.rollout.reason

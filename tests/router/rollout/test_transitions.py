@@ -96,7 +96,7 @@ class Operated(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.record = ModelRecord("bst")
-        self.now = 0.0
+        self.now = 1.0
         self.changes: list[Change] = []
         self.ids = 0
         self.largest_stage: dict[str, int] = {}
@@ -198,7 +198,7 @@ class Operated(RuleBasedStateMachine):
         rollout = self.record.rollout
         if rollout is not None:
             assert (rollout.phase in ACTIVE) == rollout.active
-            assert rollout.active == (rollout.ended_at == 0.0) or rollout.ended_at == self.now == 0.0
+            assert rollout.active == (rollout.ended_at == 0.0)
             assert rollout.reason
 
     @invariant()
