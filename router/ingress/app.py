@@ -22,7 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from router.ingress.ports import free_ports
 from router.ingress.router_process import Orders, Report
-from router.ingress.settings import split_address
+from router.ingress.settings import IngressSettings, split_address
 from router.settings import RouterSettings
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def _start(settings: RouterSettings) -> RouterHandle:
         if report is None or report.error:
             why = report.error if report is not None else "it is not ready in time or died"
             raise RouterStartError(f"the router does not start: {why}; its log is {log_path}")
-        _wait_until_serving(settings.ingress.address, deadline, log_path)
+        _wait_until_serving(settings.ingress, deadline, log_path)
     except BaseException:
         handle.stop()
         raise
@@ -189,21 +189,41 @@ def _report(process: subprocess.Popen[bytes], deadline: float) -> Report | None:
     return msgspec.json.decode(lines[0], type=Report)
 
 
-def _wait_until_serving(address: str, deadline: float, log_path: Path) -> None:
+def _wait_until_serving(ingress: IngressSettings, deadline: float, log_path: Path) -> None:
+    while True:
+        # We hold no certificate that callers must show: the replicas have said that they serve.
+        last = _connect(ingress.address) if ingress.tls is not None else _check_health(ingress.address)
+        if last is None:
+            return
+        if time.monotonic() > deadline:
+            raise RouterStartError(
+                f"{ingress.address} does not serve ({last}); the router's log is {log_path}"
+            )
+        time.sleep(0.05)
+
+
+def _connect(address: str) -> str | None:
+    """Why nothing accepts connections at the address; None where something does."""
+    try:
+        socket.create_connection(split_address(address), timeout=1.0).close()
+    except OSError as error:
+        return str(error)
+    return None
+
+
+def _check_health(address: str) -> str | None:
+    """Why the router at the address does not serve; None where it does."""
     with grpc.insecure_channel(address) as channel:
-        health = health_pb2_grpc.HealthStub(channel)
-        while True:
-            try:
-                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
-            except grpc.RpcError as error:
-                last = f"{error.code().name}: {error.details()}"
-            else:
-                if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-                last = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
-            if time.monotonic() > deadline:
-                raise RouterStartError(f"{address} does not serve ({last}); the router's log is {log_path}")
-            time.sleep(0.05)
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+        except grpc.RpcError as error:
+            # Who asks for tokens is up.
+            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                return None
+            return f"{error.code().name}: {error.details()}"
+    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+        return None
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
 def _is_in_session(process: psutil.Process, leader: int) -> bool:

@@ -6,9 +6,11 @@ be started with `serve_environment`.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
+from router.ingress.haproxy_program import write_haproxy_program
 from router.ingress.ports import free_ports, free_range
 from router.ingress.settings import IngressSettings, RaySettings
 
@@ -17,8 +19,10 @@ def serve_environment(settings: IngressSettings) -> dict[str, str]:
     """What the ingress needs of Ray Serve, on any node."""
     shared = {
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": str(settings.health_check_period_s),
-        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(settings.health_check_period_s),
+        # HAProxy is replaced after three bad looks, and nobody is answered until then: dead is seen at once,
+        # slow is given time.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": str(settings.health_check_period_s / 4),
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(2 * settings.health_check_period_s),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
         "RAY_SERVE_LOG_TO_STDERR": "0",
     }
@@ -28,11 +32,14 @@ def serve_environment(settings: IngressSettings) -> dict[str, str]:
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
-        # A call whose replica died before it answered goes to another one. Recommendations only read, and an
-        # event sent with its event_id is stored once.
+        # A call whose replica died before it answered goes to another one. Recommendations only read, and
+        # events are stored once: by their event_id, else by the id HAProxy gives the call.
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_RETRIES": "3",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(settings.limits.request_bytes),
+        "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(settings.limits.streams_per_connection),
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(math.ceil(settings.limits.idle_connection_s)),
     }
 
 
@@ -46,6 +53,7 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_metrics_collection": "0",
         "RAY_num_prestart_python_workers": "0",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_program(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),

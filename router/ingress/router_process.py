@@ -19,8 +19,10 @@ from typing import Any
 
 import msgspec
 
+from router.ingress.bearer_tokens import BearerTokens
 from router.ingress.ray_environment import local_environment, serve_environment
 from router.ingress.settings import split_address
+from router.ingress.tls import server_credentials
 from router.service.startup import scene_configuration
 from router.settings import RouterSettings
 from snapshot.store import SnapshotStore
@@ -72,6 +74,9 @@ def _check_what_replicas_need(settings: RouterSettings) -> None:
     """Raises what every replica would fail with, before Ray is started and has tried several times."""
     scene_configuration(settings).load(settings.scenes)
     SnapshotStore(settings.snapshots.folder).open_current(verify=False)
+    BearerTokens(settings.ingress.tokens)
+    if settings.ingress.tls is not None:
+        server_credentials(settings.ingress.tls)
 
 
 def _start(settings: RouterSettings, folder: Path) -> None:

@@ -81,6 +81,11 @@ def deadline_refusal(details: str) -> Refusal:
     return _refusal(grpc.StatusCode.DEADLINE_EXCEEDED, details)
 
 
+def unauthenticated_refusal(details: str) -> Refusal:
+    """UNAUTHENTICATED: the call carries no accepted token."""
+    return _refusal(grpc.StatusCode.UNAUTHENTICATED, details)
+
+
 def not_found_refusal(details: str) -> Refusal:
     """NOT_FOUND, for a health check of a service that does not exist."""
     return _refusal(grpc.StatusCode.NOT_FOUND, details)
