@@ -18,6 +18,7 @@ import faiss
 from tritonclient.grpc.aio import InferenceServerClient
 
 from recall.channel import Services
+from recall.query import Query
 from recall.registry import CHANNELS
 from router.attribution import AttributionCodec
 from router.engine.engine import Engine, EngineBuilder
@@ -44,7 +45,7 @@ from router.rollout.rollouts import Rollouts
 from router.scenes.load import Known, Scenes, read_scenes
 from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
-from router.service.impressions import ServedImpressions
+from router.service.impressions import Served, ServedImpressions
 from router.service.loop_load import LoopLoad, thread_busy_clock
 from router.service.quality import QualityFactors
 from router.service.request_log import RequestLog
@@ -155,7 +156,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     load = LoopLoad(time.monotonic, thread_busy_clock())
     admission = Admission(settings.admission, load, random.Random())
     quality = QualityFactors()
-    side_effects = SideEffects(
+    side_effects: SideEffects[Query, Served] = SideEffects(
         [
             ServedImpressions(store),
             ExposureLog(store, lambda experiment, arm: metrics.exposures[experiment, arm].inc()),
