@@ -40,6 +40,8 @@ class Fault:
     name: str
     inject: Callable[[Stand], dict[str, Any]]
     limit_s: float = 30.0
+    spares_somebody: bool = True
+    """Whether something is left that answers; else calls may fail until it is back."""
 
 
 def nothing(stand: Stand) -> dict[str, Any]:
@@ -360,7 +362,7 @@ ON_LMDB = (
     Fault("kill -9 of the ranking process", kill_model_process),
     Fault("Triton hangs (SIGSTOP)", hang_triton, 40.0),
     Fault("kill -9 of a replica", kill_replica),
-    Fault("kill -9 of all replicas", kill_all_replicas),
+    Fault("kill -9 of all replicas", kill_all_replicas, spares_somebody=False),
     Fault("kill -9 of Serve's controller", kill_controller),
     Fault("kill -9 of HAProxy", kill_haproxy),
     Fault("kill -9 of HAProxy's manager", kill_haproxy_manager),
@@ -378,7 +380,7 @@ ON_REDIS = (
     Fault("kill -9 of Redis, back after 2 s", kill_redis),
     Fault("Redis frozen for 2 s", freeze_redis),
     Fault("kill -9 of a replica", kill_replica),
-    Fault("kill -9 of all replicas", kill_all_replicas),
+    Fault("kill -9 of all replicas", kill_all_replicas, spares_somebody=False),
     Fault("kill -9 of Serve's controller", kill_controller),
 )
 """Faults of a service behind its own gRPC servers, state in Redis."""

@@ -10,6 +10,8 @@ from rich.table import Table
 from benchmarks.steady_load import Sent
 
 _BIN_S = 0.5
+# A call under way when a fault comes was due a little earlier.
+_UNDER_WAY_S = 0.3
 _TOLERATED_SHARE = 0.2
 
 
@@ -26,6 +28,8 @@ class Window:
     """Whether answers were whole again before the patience for it ended."""
     seen: dict[str, Any] = field(default_factory=dict)
     """What the injection itself found out."""
+    spares_somebody: bool = True
+    """Whether enough is left for no call to fail after one retry."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +71,31 @@ class Outcome:
     slowest_s: float
     calm: bool
     seen: dict[str, Any]
+    spares_somebody: bool
+
+    @property
+    def misses(self) -> list[str]:
+        """The goals it misses, in words."""
+        goals = {
+            "failed calls after one retry": sum(self.failed.values()) if self.spares_somebody else 0,
+            "acknowledged events lost": self.lost,
+            "events stored twice": self.doubled,
+            "short pages": self.short,
+            "not whole again": 0 if self.calm else 1,
+        }
+        return [f"{goal}: {count}" for goal, count in goals.items() if count]
 
 
 def outcome(
     window: Window, sent: Sequence[Sent], logged: Mapping[str, int], page_size: int, usual_share: float
 ) -> Outcome:
-    """The effect of the fault on the calls due in its window.
+    """The effect of the fault on the calls due in its window or on their way when it began.
 
     logged       times the event log has each event of the load, by id
     usual_share  share of answers degraded without a fault
     """
-    calls = [call for call in sent if window.begin <= call.due < window.end]
+    begin, end = window.begin - _UNDER_WAY_S, window.end - _UNDER_WAY_S
+    calls = [call for call in sent if begin <= call.due < end]
     answers = [call for call in calls if call.kind == "recommend" and call.ok]
     reports = [call for call in calls if call.kind == "events"]
     unretried = [call for call in reports if not call.with_ids]
@@ -100,12 +118,13 @@ def outcome(
         lost=sum(not logged.get(id, 0) for id, _ in acknowledged),
         doubled=sum(logged.get(id, 0) > 1 for call in reports if call.with_ids for id in call.events),
         doubled_without_id=sum(logged.get(id, 0) > 1 for call in unretried for id in call.events),
-        first_effect_s=min(first) - window.begin if first else None,
+        first_effect_s=max(0.0, min(first) - window.begin) if first else None,
         answers_s=max(call.ended for call in failing) - window.begin if failing else None,
         full_quality_s=worse[-1][1] - window.begin if worse else None,
         slowest_s=max((call.ended - call.due for call in calls), default=0.0),
         calm=window.calm,
         seen=window.seen,
+        spares_somebody=window.spares_somebody,
     )
 
 

@@ -1,8 +1,9 @@
-"""A steady open-loop load in a process of its own: recommendations and events at fixed rates, whatever comes back.
+"""A steady open-loop load in a process of its own: recommendations and events at fixed rates.
 
-Calls are sent when they are due, so a service that stands still is asked on. Each call is sent again at most once,
-after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per finished call;
-`python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its standard input ends.
+Calls are sent when they are due, so a service that stands still is asked on. Each call is sent again at most
+once, after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per finished call;
+`python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its standard input
+ends.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ _DRAIN_S = 15.0
 
 
 class LoadPlan(msgspec.Struct, frozen=True):
-    """What is sent: rates in calls per second, patience in seconds from sending to giving up, both tries together.
+    """What is sent: rates in calls per second, patience in seconds for both tries of a call together.
 
     `retry_pause_s` lies between the two tries; the second waits for a connection as long as patience lasts.
     """
@@ -49,7 +50,7 @@ class Sent(msgspec.Struct, frozen=True, array_like=True):
 
     first    gRPC status of the first try
     status   gRPC status of the last try
-    events   ids of the events sent; each is also the session_id, so that one sent without event_id can be found
+    events   ids of the events sent; each is also the session_id, by which the log is searched
     with_ids whether they were sent with event_id; only those are sent again
     """
 
@@ -90,7 +91,7 @@ class SteadyLoad:
     def wait_until(
         self, good: Callable[[Sequence[Sent]], bool], window_s: float, limit_s: float, least: int = 5
     ) -> bool:
-        """Returns True once `good` holds for all recommendations that were due in the last `window_s` seconds."""
+        """Returns True once `good` holds for all recommendations of the last `window_s` seconds."""
         until = time.monotonic() + limit_s
         began = time.monotonic()
         while time.monotonic() < until:
@@ -144,7 +145,14 @@ class _Caller:
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
         # Each of these is a connection of its own, as several machines of callers would have.
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        options = [
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.enable_retries", 0),
+            # By gRPC's own rule a client stays away for seconds after a few refused connections.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 500),
+        ]
         self._channels = [
             grpc.aio.insecure_channel(plan.address, options=options) for _ in range(CONNECTIONS)
         ]
