@@ -114,7 +114,7 @@ def _serve_metrics(settings: RouterSettings, stack: ExitStack) -> int | None:
         return None
     folder = Path(settings.metrics.folder)
     prepare_folder(folder)
-    server = serve_metrics(settings.metrics.port, folder)
+    server = serve_metrics(settings.metrics.port, folder, host=settings.metrics.host)
     stack.callback(server.close)
     return server.port
 

@@ -77,10 +77,12 @@ class FolderCollector(Collector):
 class MetricsServer:
     """A running endpoint; `port` is the port it listens on."""
 
-    def __init__(self, port: int, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, port: int, folder: Path, clock: Callable[[], float] = time.time, host: str = "127.0.0.1"
+    ) -> None:
         registry = CollectorRegistry()
         registry.register(FolderCollector(folder, clock))
-        self._server, self._thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+        self._server, self._thread = start_http_server(port, addr=host, registry=registry)
         self.port: int = self._server.server_port
 
     def close(self) -> None:
@@ -90,11 +92,13 @@ class MetricsServer:
         self._thread.join()
 
 
-def serve_metrics(port: int, folder: Path, clock: Callable[[], float] = time.time) -> MetricsServer:
-    """Serves http://127.0.0.1:<port>/metrics from a thread; port 0 takes a free one.
+def serve_metrics(
+    port: int, folder: Path, clock: Callable[[], float] = time.time, host: str = "127.0.0.1"
+) -> MetricsServer:
+    """Serves http://<host>:<port>/metrics from a thread; port 0 takes a free one.
 
     Raises:
         OSError: the port is taken.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return MetricsServer(port, folder, clock)
+    return MetricsServer(port, folder, clock, host)
