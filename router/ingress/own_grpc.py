@@ -9,11 +9,11 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from grpc_reflection.v1alpha import reflection
 
 from router.ingress.bearer_tokens import BearerTokens, TokenInterceptor
 from router.ingress.calls import CallHandler
 from router.ingress.health import HealthChecks
+from router.ingress.reflection import add_reflection
 from router.ingress.services import (
     ADD_FUNCTIONS,
     EVENT_SERVICE,
@@ -136,9 +136,7 @@ async def serve_in_process(
     servicer = Servicer(calls, limits.health_watches)
     for add_service in ADD_FUNCTIONS:
         add_service(servicer, server)
-    reflection.enable_server_reflection(
-        (RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME), server
-    )
+    add_reflection((RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE), server)
     address = f"{host}:{port}"
     try:
         if credentials is None:

@@ -26,7 +26,7 @@ class SlowCalls:
         self.cancelled = False
         self.service = SimpleNamespace(health=lambda: Health(True))
 
-    async def handle(self, method: str, request: Any, time_remaining: float | None) -> Message:
+    async def handle(self, method: str, request: Any, time_remaining: float | None, *more: Any) -> Message:
         self.time_remaining = time_remaining
         self.began.set()
         try:

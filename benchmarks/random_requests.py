@@ -1,0 +1,124 @@
+"""Random requests for every method of a service: bytes, damaged messages, and valid messages of nonsense."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from router.ingress.services import (
+    EVENT_REQUESTS,
+    EVENT_SERVICE,
+    HEALTH_SERVICE,
+    RECOMMEND_REQUESTS,
+    RECOMMEND_SERVICE,
+    ROLLOUT_REQUESTS,
+    ROLLOUT_SERVICE,
+)
+
+UNARY: dict[str, type[Message]] = {
+    f"/{service}/{method}": request
+    for service, requests in (
+        (RECOMMEND_SERVICE, RECOMMEND_REQUESTS),
+        (EVENT_SERVICE, EVENT_REQUESTS),
+        (ROLLOUT_SERVICE, ROLLOUT_REQUESTS),
+    )
+    for method, request in requests.items()
+} | {f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest}
+"""Path → request message, of the methods that answer once."""
+
+WATCH = f"/{HEALTH_SERVICE}/Watch"
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+STREAMS: dict[str, type[Message]] = {
+    WATCH: health_pb2.HealthCheckRequest,
+    REFLECTION: reflection_pb2.ServerReflectionRequest,
+}
+"""Path → request message, of the methods that answer with a stream."""
+
+_WORDS = ("", "home", "cart", "u0001", "bst", "1", "shopfront.v1.RecommendService", "Ω≈ç√", "\x00", "a" * 300)
+_INTEGERS = (0, 1, -1, 20, 2**31 - 1, -(2**31), 7)
+_WIDE_INTEGERS = (*_INTEGERS, 2**63 - 1, -(2**63), 1_700_000_000_000)
+_NUMBERS = (0.0, -0.0, 1.5, -1.0, 1e308, float("inf"), float("-inf"), float("nan"), 5e-324)
+_MOST_REPEATED = 40
+
+
+def random_request(message: type[Message], chance: random.Random) -> bytes:
+    """What a caller might send by accident or malice as the bytes of `message`."""
+    kind = chance.randrange(3)
+    if kind == 0:
+        return chance.randbytes(chance.choice((0, 1, 7, 60, 400, 5_000)))
+    data = random_message(message, chance).SerializeToString()
+    return data if kind == 1 else _damaged(data, chance)
+
+
+def random_message(message: type[Message], chance: random.Random, depth: int = 0) -> Message:
+    """A readable message with nonsense in some of its fields."""
+    made = message()
+    for field in made.DESCRIPTOR.fields:
+        if chance.random() < 0.3 or depth > 3:
+            continue
+        count = chance.choice((1, 2, _MOST_REPEATED)) if field.is_repeated else 1
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            continue
+        if field.message_type is not None:
+            _fill_messages(made, field, count, chance, depth)
+        elif field.is_repeated:
+            getattr(made, field.name).extend(_scalar(field, chance) for _ in range(count))
+        else:
+            setattr(made, field.name, _scalar(field, chance))
+    return made
+
+
+def _fill_messages(
+    made: Message, field: FieldDescriptor, count: int, chance: random.Random, depth: int
+) -> None:
+    child = getattr(made, field.name)
+    if not field.is_repeated:
+        child.CopyFrom(random_message(type(child), chance, depth + 1))
+        return
+    for _ in range(count):
+        added = child.add()
+        added.CopyFrom(random_message(type(added), chance, depth + 1))
+
+
+def _scalar(field: FieldDescriptor, chance: random.Random) -> Any:
+    return _SCALARS[field.cpp_type](field, chance)
+
+
+def _word(field: FieldDescriptor, chance: random.Random) -> Any:
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return chance.randbytes(20)
+    return chance.choice(_WORDS)
+
+
+_SCALARS: dict[int, Callable[[FieldDescriptor, random.Random], Any]] = {
+    FieldDescriptor.CPPTYPE_STRING: _word,
+    FieldDescriptor.CPPTYPE_INT32: lambda field, chance: chance.choice(_INTEGERS),
+    FieldDescriptor.CPPTYPE_INT64: lambda field, chance: chance.choice(_WIDE_INTEGERS),
+    FieldDescriptor.CPPTYPE_UINT32: lambda field, chance: abs(chance.choice(_INTEGERS)),
+    FieldDescriptor.CPPTYPE_UINT64: lambda field, chance: abs(chance.choice(_WIDE_INTEGERS)),
+    FieldDescriptor.CPPTYPE_FLOAT: lambda field, chance: chance.choice(_NUMBERS),
+    FieldDescriptor.CPPTYPE_DOUBLE: lambda field, chance: chance.choice(_NUMBERS),
+    FieldDescriptor.CPPTYPE_BOOL: lambda field, chance: chance.random() < 0.5,
+    # Open enums carry any number.
+    FieldDescriptor.CPPTYPE_ENUM: lambda field, chance: chance.choice((0, 1, 2, 5, 99, -1)),
+}
+
+
+def _damaged(data: bytes, chance: random.Random) -> bytes:
+    damaged = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(damaged) + 1)
+        match chance.randrange(3):
+            case 0 if at < len(damaged):
+                damaged[at] ^= 1 << chance.randrange(8)
+            case 1:
+                damaged[at:at] = chance.randbytes(chance.randint(1, 6))
+            case _:
+                del damaged[at : at + chance.randint(1, 6)]
+    return bytes(damaged)
