@@ -137,7 +137,7 @@ def table(results: Sequence[Mapping[str, Any]], forms: Sequence[str]) -> Table:
     """Mean ± standard deviation over seeds, and the differences to the first form, seed by seed."""
     printed = Table(title=f"BST by form; Δ is to {forms[0]}, of the same seed: mean ± standard error")
     for column in ("data", "form", "seeds", "AUC", "GAUC", "Δ AUC", "Δ GAUC", "CPU s"):
-        printed.add_column(column, justify="left" if column in ("data", "form") else "right")
+        printed.add_column(column, justify="left" if column in ("data", "form") else "right", no_wrap=True)
     for data in dict.fromkeys(result["data"] for result in results):
         by_form = {
             form: {r["seed"]: r for r in results if (r["data"], r["form"]) == (data, form)} for form in forms
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if result is not None:
                     results.append(result)
     shown = table(sorted(results, key=lambda r: options.data.index(r["data"])), options.forms)
-    Console().print(shown)
+    Console(width=120).print(shown)
     write_durably(options.folder / "mask_cost.json", (json.dumps(results, indent=1) + "\n").encode())
 
 
