@@ -1,4 +1,4 @@
-"""The whole service over a copy of a workspace, for faults to be injected into: Triton, the router, state, load."""
+"""The whole service over a copy of a workspace, for faults to be injected into."""
 
 import os
 import shutil

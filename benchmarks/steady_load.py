@@ -43,6 +43,8 @@ class LoadPlan(msgspec.Struct, frozen=True):
     patience_s: float = 10.0
     retry_pause_s: float = 0.1
     page_size: int = 20
+    first_number: int = 0
+    """Calls are numbered from here; a second load on one event log takes other numbers."""
 
 
 class Sent(msgspec.Struct, frozen=True, array_like=True):
@@ -258,8 +260,8 @@ async def _send_all(plan: LoadPlan) -> None:
 
     async def send(rate: float, call: Callable[[int, float], Any]) -> None:
         began = time.monotonic()
-        for number in itertools.count():
-            due = began + number / rate
+        for turn in itertools.count():
+            due = began + turn / rate
             try:
                 async with asyncio.timeout(max(0.0, due - time.monotonic())):
                     await stop.wait()
@@ -267,7 +269,7 @@ async def _send_all(plan: LoadPlan) -> None:
             except TimeoutError:
                 if stop.is_set():
                     return
-            task = asyncio.create_task(call(number, due))
+            task = asyncio.create_task(call(plan.first_number + turn, due))
             under_way.add(task)
             task.add_done_callback(under_way.discard)
 

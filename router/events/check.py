@@ -34,12 +34,14 @@ class EventFault:
 
 
 def check_events(
-    request: event_pb2.ReportEventsRequest, now_ms: int, attribution: AttributionCodec
+    request: event_pb2.ReportEventsRequest, now_ms: int, attribution: AttributionCodec, sent_as: str = ""
 ) -> tuple[EventBatch, list[EventFault]]:
     """Splits a request into the good events, as columns in their order, and the faults of the others.
 
     Each refused event has one fault, its first in the order of the contract's fields. A timestamp of 0
-    becomes `now_ms` (unix milliseconds), a quantity of 0 becomes 1.
+    becomes `now_ms` (unix milliseconds), a quantity of 0 becomes 1. An event without an event_id gets one
+    made of `sent_as`, the call's id at a proxy that may send it again, and its position; none where that is
+    empty.
 
     Raises:
         CallerError: the request holds no event or more than 1,000.
@@ -50,13 +52,15 @@ def check_events(
     tokens = _TokenCheck(attribution)
     faults: list[EventFault] = []
     good: list[event_pb2.Event] = []
+    ids: list[str] = []
     for index, event in enumerate(request.events):
         fault = _fault(event, now_ms, tokens)
         if fault is None:
             good.append(event)
+            ids.append(event.event_id or (f"{sent_as}:{index}" if sent_as else ""))
         else:
             faults.append(EventFault(index, *fault))
-    return _columns(good, now_ms), faults
+    return _columns(good, ids, now_ms), faults
 
 
 class _TokenCheck:
@@ -129,7 +133,7 @@ def _length_reason(text: str, limit: int) -> str:
     return f"has {len(text.encode())} bytes; at most {limit} are allowed"
 
 
-def _columns(events: Sequence[event_pb2.Event], now_ms: int) -> EventBatch:
+def _columns(events: Sequence[event_pb2.Event], ids: Sequence[str], now_ms: int) -> EventBatch:
     return EventBatch.build(
         user_ids=[event.user_id for event in events],
         item_ids=[event.item_id for event in events],
@@ -142,6 +146,6 @@ def _columns(events: Sequence[event_pb2.Event], now_ms: int) -> EventBatch:
         quantities=[event.quantity or 1 for event in events],
         prices=[event.price for event in events],
         queries=[event.query for event in events],
-        event_ids=[event.event_id for event in events],
+        event_ids=ids,
         session_ids=[event.session_id for event in events],
     )

@@ -27,18 +27,19 @@ async def report_events(
     catalogue: KnownItems,
     clock: Callable[[], float],
     attribution: AttributionCodec,
+    sent_as: str = "",
 ) -> event_pb2.ReportEventsResponse:
     """Stores the good events and returns once they are durable; `clock` gives unix seconds.
 
     The answer counts the stored events, repeats included, and those whose item the catalogue does not know,
-    and names each refused event by index, field and reason.
+    and names each refused event by index, field and reason. `sent_as`: as in `check_events`.
 
     Raises:
         CallerError: the request holds no event or more than 1,000.
         OverloadError: the store's queue is full; nothing was stored.
         StateError: the store failed; nothing was stored.
     """
-    events, faults = check_events(request, int(clock() * 1000), attribution)
+    events, faults = check_events(request, int(clock() * 1000), attribution, sent_as)
     response = event_pb2.ReportEventsResponse()
     if len(events):
         try:

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
 from router.call_context import CURRENT_CALL, CallContext
 from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
+from router.ingress.haproxy_launch import CALL_ID_HEADER
 from router.ingress.malformed import MalformedRequest
 from router.ingress.services import FULL_NAMES
 from router.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from router.tracing.open_tracing import Tracing
 
 _OK = "OK"
+# With the position of an event behind it, it must be an event_id.
+_MAX_CALL_ID = 48
 _NO_METADATA: tuple[tuple[str, str], ...] = ()
 Metadata = Iterable[tuple[str, str | bytes]]
 
@@ -89,7 +92,9 @@ class CallHandler:
         `metadata`: gives the call's metadata where it is asked for.
         A bug is logged with its traceback and answered with the request id alone.
         """
-        call = new_call(self._clock(), time_remaining)
+        # Only events must be told apart from copies of themselves.
+        sent_as = _sent_as(metadata()) if method == "ReportEvents" else ""
+        call = new_call(self._clock(), time_remaining, sent_as)
         trace = None
         if self._tracing is not None:
             trace = self._tracing.begin(FULL_NAMES[method], metadata())
@@ -158,6 +163,14 @@ class CallHandler:
 
     def _elapsed_ms(self, call: Call) -> float:
         return (self._clock() - call.arrival) * 1_000
+
+
+def _sent_as(metadata: Metadata) -> str:
+    """The id a proxy gave the call, "" where there is none or it is none of ours."""
+    for name, value in metadata:
+        if name == CALL_ID_HEADER and isinstance(value, str) and len(value) <= _MAX_CALL_ID:
+            return value
+    return ""
 
 
 def call_handler(running: RunningService) -> CallHandler:

@@ -112,7 +112,7 @@ class RecommendationService:
         with self._admission.admit():
             catalogue = self._live.current.catalogue
             response = await report_events(
-                request, self._store, catalogue, self._wall_clock, self._attribution
+                request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
             )
             self._metrics.observe_events(
                 response.accepted, response.unknown_items, [error.field for error in response.errors]

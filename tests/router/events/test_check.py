@@ -109,6 +109,15 @@ def test_a_thousand_events_are_taken() -> None:
     assert (len(events), faults) == (1_000, [])
 
 
+def test_events_without_an_id_are_named_by_the_call_and_their_position() -> None:
+    request = ReportEventsRequest(events=[event(event_id=""), event(type=0), event(event_id="own"), event()])
+    events, faults = check_events(request, NOW, CODEC, "call-7")
+    assert [fault.index for fault in faults] == [1]
+    assert list(events.event_ids) == ["call-7:0", "own", "call-7:3"]
+    events, _ = check_events(request, NOW, CODEC)
+    assert list(events.event_ids) == ["", "own", ""]
+
+
 def test_each_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     decode: Callable[[str], Attribution] = CODEC.decode

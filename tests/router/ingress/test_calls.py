@@ -11,10 +11,14 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
+from protos.shopfront.v1.event_pb2 import ReportEventsResponse
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from router.errors import CallerError, OverloadError, PreconditionError, RaceLostError
+from router.ingress.bearer_tokens import BearerTokens
 from router.ingress.calls import CallHandler
+from router.ingress.haproxy_launch import CALL_ID_HEADER
 from router.ingress.serve_haproxy import HaproxyIngress
+from router.ingress.settings import TokenSettings
 from router.ingress.status import DETAILS_KEY, Refusal
 from router.logs.user_ids import UserIds
 from router.metrics.registry import RouterMetrics
@@ -57,6 +61,16 @@ def handler(service: Service, metrics: RouterMetrics | None = None) -> CallHandl
 
 
 REQUEST = RecommendRequest(scene="home", user_id="jane")
+
+
+async def test_events_are_told_the_id_a_proxy_gave_their_call() -> None:
+    service = Service(ReportEventsResponse())
+    calls = handler(service)
+    for method, id in (("ReportEvents", "abc-1"), ("ReportEvents", "x" * 49), ("Recommend", "abc-1")):
+        metadata = [("user-agent", "ours"), (CALL_ID_HEADER, id)]
+        await calls.handle(method, REQUEST, None, lambda metadata=metadata: metadata)  # type: ignore[misc]
+    await calls.handle("ReportEvents", REQUEST, None)
+    assert [call.sent_as for call in service.calls] == ["abc-1", "", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +163,7 @@ class Replica(HaproxyIngress):
 
     def __init__(self, calls: CallHandler) -> None:
         self._calls = calls
+        self._tokens = BearerTokens(TokenSettings())
 
     def __del__(self) -> None:  # type: ignore[override]
         """Nothing was opened."""
