@@ -93,7 +93,7 @@ def main() -> None:
     console = Console()
     workspace = Workspace(arguments.workspace.absolute())
     with tempfile.TemporaryDirectory(prefix="malformed-") as scratch:
-        settings = _apart(load_settings(DEFAULT_FILE, workspace), Path(scratch), arguments.ingress)
+        settings = apart(load_settings(DEFAULT_FILE, workspace), Path(scratch), arguments.ingress)
         with serving(workspace, settings, console.print) as served:
             asyncio.run(send_random(served.address, max(20, arguments.requests // 20), seed=1))
             before = held(served.router.processes())
@@ -117,7 +117,7 @@ def main() -> None:
     console.print(f"before {before}\nafter  {after}\nreplicas survived: {survived}; written to {path}")
 
 
-def _apart(settings: Settings, scratch: Path, ingress: str) -> Settings:
+def apart(settings: Settings, scratch: Path, ingress: str) -> Settings:
     """The settings, with records of its own so that nonsense reaches nobody's state."""
     plain = settings.model_dump(mode="json")
     plain["router"]["ingress"] |= {"kind": ingress, "address": "127.0.0.1:0"}

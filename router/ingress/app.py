@@ -52,6 +52,10 @@ class RouterHandle:
         """Whether the process that holds the router together lives."""
         return self._process.poll() is None
 
+    def exit_status(self) -> int | None:
+        """0 where the router stopped as it was told to; None while it lives."""
+        return self._process.poll()
+
     def processes(self) -> list[psutil.Process]:
         """Every living process of the router, Ray's and HAProxy's included."""
         # All are in the session that the first one leads, also those whose parents have died.

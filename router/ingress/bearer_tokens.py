@@ -156,7 +156,7 @@ def _hashes(tokens: list[str], source: str) -> tuple[bytes, ...]:
         raise TokenError(f"{source} holds no token; put one in, or let ingress.tokens name no source")
     if min(len(token.encode()) for token in tokens) < MIN_TOKEN_BYTES:
         raise TokenError(
-            f"{source} holds a token of fewer than {MIN_TOKEN_BYTES} bytes; make one with openssl rand -hex 32"
+            f"{source} holds a token of fewer than {MIN_TOKEN_BYTES} bytes; take openssl rand -hex 32"
         )
     return tuple(_hash(token) for token in tokens)
 

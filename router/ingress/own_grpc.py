@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,12 +23,13 @@ from router.ingress.services import (
     ROLLOUT_SERVICE,
 )
 from router.ingress.settings import LimitSettings, TlsSettings, TokenSettings
-from router.ingress.status import Refusal
+from router.ingress.status import Refusal, unavailable_refusal
 from router.ingress.tls import server_credentials
 
 logger = logging.getLogger(__name__)
 
 _PING_STRIKES = 3
+_HOLD_BACK_S = 0.1
 
 
 class Servicer:
@@ -36,8 +38,22 @@ class Servicer:
     def __init__(self, calls: CallHandler, max_watches: int) -> None:
         self._calls = calls
         self.checks = HealthChecks(calls.service.health, max_watches)
+        self._draining = False
+        self._closed = asyncio.Event()
+
+    def drain(self) -> None:
+        """Reports NOT_SERVING from now on, and holds new calls back until `refuse_held`."""
+        self._draining = True
+        self.checks.drain()
+
+    def refuse_held(self) -> None:
+        """Ends the calls held back as UNAVAILABLE, so that they are sent again elsewhere."""
+        self._closed.set()
 
     async def _answer(self, method: str, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        if self._draining:
+            await self._closed.wait()
+            return await _message_or_abort(unavailable_refusal("this replica is stopping"), context)
         answer = await self._calls.handle(
             method, request, context.time_remaining(), context.invocation_metadata
         )
@@ -103,9 +119,18 @@ class RunningServer:
     _servicer: Servicer
 
     async def stop(self, grace_s: float) -> None:
-        """Stops accepting and lets the calls in progress finish within `grace_s` seconds."""
-        self._servicer.checks.drain()
-        await self._server.stop(grace_s)
+        """Stops accepting and lets the calls in progress finish within `grace_s` seconds.
+
+        gRPC ends a call that has come in and was not yet handed to us as CANCELLED, which no caller retries.
+        So new calls are first taken and held back, until none is on its way between the two; once gRPC has
+        told its connections to go (GOAWAY), those held back end UNAVAILABLE, and are sent again elsewhere.
+        """
+        self._servicer.drain()
+        await asyncio.sleep(min(_HOLD_BACK_S, grace_s))
+        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        await asyncio.sleep(0)
+        self._servicer.refuse_held()
+        await stopping
 
 
 async def serve_in_process(

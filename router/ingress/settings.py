@@ -122,8 +122,7 @@ class IngressSettings(BaseModel):
             )
         if self.tls is not None and self.kind != "grpc":
             raise ValueError(
-                "tls needs kind: grpc; HAProxy as Ray Serve starts it speaks plain text, so end TLS in a proxy "
-                "before it"
+                "tls needs kind: grpc; Ray Serve's HAProxy speaks plain text, so end TLS in a proxy before it"
             )
         return self
 

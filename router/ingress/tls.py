@@ -110,13 +110,11 @@ def _check_dates(name: str, path: Path, certificate: x509.Certificate, now: date
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     subject = certificate.subject.rfc4514_string()
     if now > ends:
-        raise TlsError(
-            f"ingress.tls.{name}: {path} ({subject}) expired on {ends:%Y-%m-%d %H:%M} UTC; renew it"
-        )
+        raise TlsError(f"ingress.tls.{name}: {path} ({subject}) expired on {ends:%F %R} UTC; renew it")
     if now < begins:
         raise TlsError(
-            f"ingress.tls.{name}: {path} ({subject}) is not valid before {begins:%Y-%m-%d %H:%M} UTC; look at "
-            "this machine's clock"
+            f"ingress.tls.{name}: {path} ({subject}) is not valid before {begins:%F %R} UTC; look at this "
+            "machine's clock"
         )
 
 

@@ -1,4 +1,4 @@
-"""Only callers with an accepted token get in, where tokens are asked for; several rotate without a restart."""
+"""Only callers with an accepted token get in, where any is asked for; tokens rotate without a restart."""
 
 from __future__ import annotations
 
