@@ -103,7 +103,7 @@ def _start(settings: RouterSettings, folder: Path) -> None:
     logger.info("Ray is up after %.1f s", time.monotonic() - began)
     _start_serve(settings)
     try:
-        serve.run(_application(settings), name=APPLICATION, route_prefix="/")
+        serve.run(application_of(settings), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
         # Serve's own words leave out why a replica could not be built.
         raise RuntimeError(_why_deploying_failed() or str(error)) from error
@@ -135,7 +135,8 @@ def _start_serve(settings: RouterSettings) -> None:
     )
 
 
-def _application(settings: RouterSettings) -> Any:
+def application_of(settings: RouterSettings) -> Any:
+    """The router as an application of Ray Serve; Ray must not be imported before its environment is set."""
     from ray import serve
 
     from router.ingress.serve_haproxy import HaproxyIngress
