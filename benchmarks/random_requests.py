@@ -74,9 +74,7 @@ def random_message(message: type[Message], chance: random.Random, depth: int = 0
     return made
 
 
-def _fill_messages(
-    made: Message, field: FieldDescriptor, count: int, chance: random.Random, depth: int
-) -> None:
+def _fill_messages(made: Message, field: Any, count: int, chance: random.Random, depth: int) -> None:
     child = getattr(made, field.name)
     if not field.is_repeated:
         child.CopyFrom(random_message(type(child), chance, depth + 1))
@@ -86,17 +84,17 @@ def _fill_messages(
         added.CopyFrom(random_message(type(added), chance, depth + 1))
 
 
-def _scalar(field: FieldDescriptor, chance: random.Random) -> Any:
+def _scalar(field: Any, chance: random.Random) -> Any:
     return _SCALARS[field.cpp_type](field, chance)
 
 
-def _word(field: FieldDescriptor, chance: random.Random) -> Any:
+def _word(field: Any, chance: random.Random) -> Any:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return chance.randbytes(20)
     return chance.choice(_WORDS)
 
 
-_SCALARS: dict[int, Callable[[FieldDescriptor, random.Random], Any]] = {
+_SCALARS: dict[int, Callable[[Any, random.Random], Any]] = {
     FieldDescriptor.CPPTYPE_STRING: _word,
     FieldDescriptor.CPPTYPE_INT32: lambda field, chance: chance.choice(_INTEGERS),
     FieldDescriptor.CPPTYPE_INT64: lambda field, chance: chance.choice(_WIDE_INTEGERS),

@@ -135,7 +135,7 @@ def _refusing(handler: grpc.RpcMethodHandler) -> grpc.RpcMethodHandler:
 
     async def stream(request: object, context: grpc.aio.ServicerContext) -> AsyncIterator[object]:
         await context.abort(grpc.StatusCode.UNAUTHENTICATED, UNAUTHENTICATED_DETAILS)
-        yield
+        yield None
 
     kinds = {
         (False, False): lambda: grpc.unary_unary_rpc_method_handler(unary),
