@@ -1,0 +1,156 @@
+"""What traces cost a request: switched off, and with none, one in a hundred and every request sampled.
+
+The same pipeline of ready channels behind the same call handler, in turns in one process, so that the ratios
+hold under whatever else the machine does. Spans go to a collector in a process of its own; making and sending
+them is part of the time, since it takes the same interpreter.
+
+Run `python -m benchmarks.tracing [--rounds 200] [--calls 20] [--json build/benchmarks/tracing.json]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from benchmarks.pipeline import PAGE_SIZE, build
+from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
+from router.ingress.calls import CallHandler
+from router.logs.user_ids import UserIds
+from router.metrics import PrometheusStageMetrics, RouterMetrics
+from router.pipeline.metrics import StageMetrics
+from router.rollout.operations import RolloutOperations
+from router.service.call import Call
+from router.service.request_log import RequestLog
+from router.service.service import RecommendationService
+from router.tracing.environment import tracing_from_environment
+from router.tracing.open_tracing import Tracing
+from router.tracing.traced_stages import TracedStages
+from snapshot.durable_files import write_durably
+
+RATIOS = (0.0, 0.01, 1.0)
+METADATA = (("user-agent", "benchmark"), ("traceparent-of", "nobody"))
+
+
+class PipelineService:
+    """Answers by running a pipeline; stands for the service, whose other work does not concern traces."""
+
+    scenes = ("benchmark",)
+
+    def __init__(self, metrics: StageMetrics) -> None:
+        self._pipeline = replace(build(seed=0), metrics=metrics)
+        self.recommend_page = self.similar_items = self.report_events = self.recommend
+        self.start = self.get = self.pause = self.resume = self.promote = self.abort = self.recommend
+        self.history = self.recommend
+
+    async def recommend(self, request: Any, call: Call) -> RecommendResponse:
+        """An empty message, once the pipeline has run."""
+        await self._pipeline.run(None, PAGE_SIZE, time.monotonic() + 10.0, time.monotonic)
+        return RecommendResponse(scene="benchmark", request_id=call.request_id)
+
+
+def handler(tracing: Tracing | None) -> CallHandler:
+    """The router's call handler, with traces or without."""
+    metrics = RouterMetrics()
+    stages: StageMetrics = PrometheusStageMetrics(metrics)
+    service = PipelineService(TracedStages(stages) if tracing is not None else stages)
+    log = RequestLog(UserIds("benchmark"), log_answers=False)
+    return CallHandler(
+        cast(RecommendationService, service),
+        log,
+        metrics,
+        cast(RolloutOperations, service),
+        tracing=tracing,
+    )
+
+
+@contextmanager
+def collector() -> Iterator[str]:
+    """host:port of a collector in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.otlp_sink"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield f"127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.communicate(timeout=30)
+
+
+def sampled(endpoint: str, ratio: float) -> Tracing:
+    """Traces of this share of the requests."""
+    os.environ |= {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{endpoint}",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": str(ratio),
+    }
+    tracing = tracing_from_environment(os.environ)
+    assert tracing is not None
+    return tracing
+
+
+async def measure(rounds: int, calls: int) -> dict[str, dict[str, float]]:
+    """By way: microseconds of a call, and its ratio to one without traces (medians over the rounds)."""
+    with collector() as endpoint:
+        traces = {f"sampled {ratio:g}": sampled(endpoint, ratio) for ratio in RATIOS}
+        ways = {"off": handler(None), "off again": handler(None)}
+        ways |= {name: handler(tracing) for name, tracing in traces.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        names = list(ways)
+        for number in range(-2, rounds):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                spent = await time_calls(ways[name], calls)
+                if number >= 0:
+                    seconds[name].append(spent / calls)
+        for tracing in traces.values():
+            await asyncio.to_thread(tracing.close)
+    off = np.array(seconds["off"])
+    return {
+        name: {
+            "microseconds": round(float(np.median(times)) * 1e6, 1),
+            "ratio": round(float(np.median(np.array(times) / off)), 4),
+        }
+        for name, times in seconds.items()
+    }
+
+
+async def time_calls(calls: CallHandler, count: int) -> float:
+    """Seconds that `count` calls take, with what they leave to be done after their answers."""
+    request = RecommendRequest(scene="benchmark", user_id="shopper")
+    began = time.perf_counter()
+    for _ in range(count):
+        await calls.handle("Recommend", request, None, lambda: METADATA)
+        await asyncio.sleep(0)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measures, prints the table and writes it as JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--calls", type=int, default=20)
+    parser.add_argument("--json", type=Path, default=Path("build/benchmarks/tracing.json"))
+    options = parser.parse_args()
+    table = asyncio.run(measure(options.rounds, options.calls))
+    print(f"{'traces':14}{'µs a call':>12}{'to off':>9}")
+    for way, row in table.items():
+        print(f"{way:14}{row['microseconds']:12}{row['ratio']:9}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(options.json, json.dumps(table, indent=2).encode())
+
+
+if __name__ == "__main__":
+    main()
