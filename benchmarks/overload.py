@@ -27,7 +27,7 @@ from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from router.ingress.app import RouterHandle
 from shopfront.serve import serving
-from shopfront.settings import DEFAULT_FILE, load_settings
+from shopfront.settings import DEFAULT_FILE, Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
@@ -54,12 +54,15 @@ class Seen:
 class Callers:
     """Stubs on several connections, and the shoppers they ask for."""
 
-    def __init__(self, address: str, users: Sequence[str], deadline_s: float, seed: int) -> None:
+    def __init__(
+        self, address: str, users: Sequence[str], deadline_s: float, patience_s: float, seed: int
+    ) -> None:
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
         self._channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(_CONNECTIONS)]
         self._stubs = [RecommendServiceStub(channel) for channel in self._channels]
         self._users = users
         self._deadline_s = deadline_s
+        self._patience_s = patience_s
         self._chance = random.Random(seed)
 
     async def ask(self, seen: Seen, intended: float) -> None:
@@ -68,8 +71,8 @@ class Callers:
             scene="home", user_id=self._chance.choice(self._users), timeout_ms=int(self._deadline_s * 1_000)
         )
         try:
-            # The caller itself waits longer, so that a late answer is seen as one.
-            answer = await self._chance.choice(self._stubs).Recommend(request, timeout=self._deadline_s * 4)
+            # A caller that itself waits longer sees late answers as such.
+            answer = await self._chance.choice(self._stubs).Recommend(request, timeout=self._patience_s)
         except grpc.aio.AioRpcError as error:
             seen.add(error.code().name, time.monotonic() - intended)
             return
@@ -142,7 +145,7 @@ async def measure(
 ) -> dict[str, Any]:
     """Capacity, overload and recovery, in turn."""
     deadline_s = arguments.deadline_ms / 1_000
-    callers = Callers(router.address, users, deadline_s, seed=1)
+    callers = Callers(router.address, users, deadline_s, deadline_s * arguments.patience, seed=1)
     memory: list[dict[str, float]] = []
     await callers.closed_loop(3.0)
     closed = await callers.closed_loop(arguments.capacity_seconds)
@@ -174,6 +177,10 @@ def main() -> None:
     users = DatasetStore(workspace.datasets).open_current(verify=False).users()["user_id"].to_list()
     with tempfile.TemporaryDirectory(prefix="overload-") as scratch:
         settings = apart(load_settings(DEFAULT_FILE, workspace), Path(scratch), arguments.ingress)
+        if arguments.max_concurrent:
+            plain = settings.model_dump(mode="json")
+            plain["router"]["admission"]["max_concurrent"] = arguments.max_concurrent
+            settings = Settings.model_validate(plain)
         with serving(workspace, settings, console.print) as served:
             report = asyncio.run(measure(served.router, users, arguments, console.print))
     RESULT.parent.mkdir(parents=True, exist_ok=True)
@@ -191,6 +198,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=300.0, help="seconds of overload")
     parser.add_argument("--capacity-seconds", type=float, default=10.0, help="seconds of the closed loop")
     parser.add_argument("--deadline-ms", type=float, default=300.0, help="time each request is given")
+    parser.add_argument("--max-concurrent", type=int, default=0, help="0 = as configured")
+    parser.add_argument(
+        "--patience", type=float, default=4.0, help="times the deadline that the caller itself waits"
+    )
     return parser.parse_args()
 
 
