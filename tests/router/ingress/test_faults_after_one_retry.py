@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.fault_stand import title_of
 from benchmarks.steady_load import LoadPlan, Sent, SteadyLoad, steady_load
 from router.ingress.app import RouterHandle
 from router.state.registry import open_state
@@ -64,12 +65,11 @@ def named(title: str) -> Callable[[RouterHandle], list[int]]:
     """Finds the router's processes whose program or title begins so."""
 
     def find(handle: RouterHandle) -> list[int]:
-        found = []
-        for process in handle.processes():
-            command = process.cmdline()
-            if command and (Path(command[0]).name == title or " ".join(command).startswith(title)):
-                found.append(process.pid)
-        return found
+        return [
+            process.pid
+            for process in handle.processes()
+            if (said := title_of(process)).startswith(title) or Path(said.split(" ")[0]).name == title
+        ]
 
     return find
 
