@@ -1,10 +1,10 @@
 """What traces cost a request: switched off, and with none, one in a hundred and every request sampled.
 
-The same pipeline of ready channels behind the same call handler, in turns in one process, so that the ratios
-hold under whatever else the machine does. Spans go to a collector in a process of its own; making and sending
-them is part of the time, since it takes the same interpreter.
+The same pipeline of ready channels behind the same call handler, in one process, in an order drawn anew each
+round. Spans go to a collector in a process of its own. What is counted is the processor time of this process
+and all its threads, so that making, serialising and sending the spans is part of it, and waiting is not.
 
-Run `python -m benchmarks.tracing [--rounds 200] [--calls 20] [--json build/benchmarks/tracing.json]`.
+Run `python -m benchmarks.tracing [--rounds 200] [--calls 50] [--seed 0] [--json build/benchmarks/tracing.json]`.
 """
 
 from __future__ import annotations
@@ -99,18 +99,17 @@ def sampled(endpoint: str, ratio: float) -> Tracing:
     return tracing
 
 
-async def measure(rounds: int, calls: int) -> dict[str, dict[str, float]]:
+async def measure(rounds: int, calls: int, seed: int) -> dict[str, dict[str, float]]:
     """By way: microseconds of a call, and its ratio to one without traces (medians over the rounds)."""
     with collector() as endpoint:
         traces = {f"sampled {ratio:g}": sampled(endpoint, ratio) for ratio in RATIOS}
-        ways = {"off": handler(None), "off again": handler(None)}
-        ways |= {name: handler(tracing) for name, tracing in traces.items()}
+        ways: dict[str, Tracing | None] = {"off": None, "off again": None, **traces}
+        handlers = {name: handler(tracing) for name, tracing in ways.items()}
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        names = list(ways)
+        order = np.random.default_rng(seed)
         for number in range(-2, rounds):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                spent = await time_calls(ways[name], calls)
+            for name in order.permutation(list(ways)).tolist():
+                spent = await time_calls(handlers[name], ways[name], calls)
                 if number >= 0:
                     seconds[name].append(spent / calls)
         for tracing in traces.values():
@@ -125,14 +124,16 @@ async def measure(rounds: int, calls: int) -> dict[str, dict[str, float]]:
     }
 
 
-async def time_calls(calls: CallHandler, count: int) -> float:
-    """Seconds that `count` calls take, with what they leave to be done after their answers."""
+async def time_calls(calls: CallHandler, tracing: Tracing | None, count: int) -> float:
+    """Processor seconds that `count` calls take, with what they leave to be done after their answers."""
     request = RecommendRequest(scene="benchmark", user_id="shopper")
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(count):
         await calls.handle("Recommend", request, None, lambda: METADATA)
         await asyncio.sleep(0)
-    return time.perf_counter() - began
+    if tracing is not None:
+        await asyncio.to_thread(tracing.flush)
+    return time.process_time() - began
 
 
 def main() -> None:
@@ -141,10 +142,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--calls", type=int, default=20)
+    parser.add_argument("--calls", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks/tracing.json"))
     options = parser.parse_args()
-    table = asyncio.run(measure(options.rounds, options.calls))
+    table = asyncio.run(measure(options.rounds, options.calls, options.seed))
     print(f"{'traces':14}{'µs a call':>12}{'to off':>9}")
     for way, row in table.items():
         print(f"{way:14}{row['microseconds']:12}{row['ratio']:9}")

@@ -9,7 +9,7 @@ from typing import Any
 from router.tracing.request_trace import RequestTrace
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallContext:
     """One call. Tasks begun on its behalf, those after its answer included, carry it along."""
 

@@ -211,8 +211,20 @@ class TritonServer:
             f"--metrics-port={ports.metrics}",
             "--log-format=ISO8601",
             f"--log-verbose={self.settings.log_verbosity}",
+            *self._trace_options(),
             # Requests still running after this many seconds are dropped at shutdown.
             f"--exit-timeout-secs={max(1, int(self.settings.stop_timeout_s / 2))}",
+        ]
+
+    def _trace_options(self) -> list[str]:
+        if not self.settings.traces_url:
+            return []
+        # Of rate 0, Triton reports the requests that come with a trace, and no others: the router samples.
+        return [
+            "--trace-config=mode=opentelemetry",
+            "--trace-config=level=TIMESTAMPS",
+            "--trace-config=rate=0",
+            f"--trace-config=opentelemetry,url={self.settings.traces_url}",
         ]
 
     def _open_log(self) -> None:

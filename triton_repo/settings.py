@@ -34,6 +34,11 @@ class TritonSettings(BaseModel):
     grpc_port: int = Field(default=0, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
     http_port: int = Field(default=0, ge=0, le=65535, description="HTTP port; 0 takes a free one.")
     metrics_port: int = Field(default=0, ge=0, le=65535, description="Prometheus port; 0 takes a free one.")
+    traces_url: str = Field(
+        default="",
+        description="OTLP/HTTP address to which spans of inferences go, for example "
+        "http://127.0.0.1:4318/v1/traces; empty = none. Every request the router samples has one.",
+    )
     models: dict[str, ModelSettings] = Field(
         default_factory=lambda: {"bst": ModelSettings(), "mind": ModelSettings()},
         description="Models the server loads, and how it runs them.",

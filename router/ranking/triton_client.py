@@ -55,7 +55,8 @@ class TritonClient:
         with self._breaker.call(model, version):
             try:
                 call = CURRENT_CALL.get()
-                if call is None or call.trace is None:
+                # Triton takes no notice of the flag that says a trace is not sampled, so it is not sent one.
+                if call is None or call.trace is None or not call.trace.recording:
                     response = await self._connected().ModelInfer(request, timeout=timeout_s)
                 else:
                     response = await self._traced(call.trace, request, timeout_s)

@@ -71,6 +71,10 @@ class Tracing:
         if request.sampled:
             asyncio.get_running_loop().call_soon(self._export, request, self._clock(), code, hide)
 
+    def flush(self) -> None:
+        """Sends what waits; may block for the exporter's timeout."""
+        self._processor.force_flush()
+
     def close(self) -> None:
         """Sends what waits and ends the exporter's thread; may block for the exporter's timeout."""
         self._processor.shutdown()

@@ -32,7 +32,7 @@ class TritonCall:
 
 @dataclass(slots=True)
 class RequestTrace:
-    """One request on its way. Filled only while it is `open`, and only where it is `sampled`.
+    """One request on its way. Filled only while it is `recording`.
 
     parent  span context of the caller's span as OpenTelemetry has it, None where there is none
     state   the `tracestate` header that belongs to it, "" where there is none
@@ -51,6 +51,11 @@ class RequestTrace:
     open: bool = True
 
     @property
+    def recording(self) -> bool:
+        """Whether what happens now becomes a span: it is sampled, and its answer has not left."""
+        return self.sampled and self.open
+
+    @property
     def trace_hex(self) -> str:
         """The trace id as logs and headers write it, 32 hexadecimal digits."""
         return f"{self.trace_id:032x}"
@@ -64,7 +69,7 @@ class RequestTrace:
 
 
 class TritonCallSpan:
-    """Measures one call of a model that the request makes; `ended` is called whatever became of it."""
+    """Measures one call of a model by a recording request; `ended` is called whatever became of it."""
 
     __slots__ = ("_began_ns", "_clock", "_trace", "span_id")
 
@@ -72,7 +77,7 @@ class TritonCallSpan:
         self._trace = trace
         self._clock = clock
         self._began_ns = clock()
-        self.span_id = new_span_id() if trace.sampled and trace.open else trace.span_id
+        self.span_id = new_span_id()
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """What Triton is sent."""
@@ -81,7 +86,8 @@ class TritonCallSpan:
     def ended(self, model: str, version: str, target: str, code: str) -> None:
         """The call is over, with a gRPC status name."""
         trace = self._trace
-        if trace.sampled and trace.open:
+        # A call left behind at its deadline may end after the answer has left.
+        if trace.recording:
             trace.triton_calls.append(
                 TritonCall(
                     self.span_id,

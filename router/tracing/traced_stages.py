@@ -16,7 +16,7 @@ class TracedStages:
     def stage(self, pipeline: str, record: StageRecord) -> None:
         """See `StageMetrics.stage`."""
         call = CURRENT_CALL.get()
-        if call is not None and (trace := call.trace) is not None and trace.sampled and trace.open:
+        if call is not None and (trace := call.trace) is not None and trace.recording:
             trace.stages.append((pipeline, record))
         self._metrics.stage(pipeline, record)
 

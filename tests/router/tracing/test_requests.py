@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import socket
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import grpc
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest
+from router.ingress.replica_log import LOG_NAME, log_to_file
 from tests.router.ingress.conftest import Ingress, in_process
 from tests.router.served_shop import ServedShop, make_shop
 from tests.router.tracing.collector import Collector, attributes, running_collector
-from tests.triton_server import triton  # noqa: F401
+from tests.triton_server import tiny_triton, triton  # noqa: F401
 from triton_repo.server import TritonServer
 
 NO_TRITON = "127.0.0.1:1"
 USER = "marker-shopper-5c1f"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
-Traced = Callable[..., Iterator[Ingress]]
 
 
 @pytest.fixture(scope="module")
@@ -197,14 +202,53 @@ def test_a_dead_collector_fails_no_request(
     assert not collector.spans() or kind == "hanging"
 
 
+class TritonSpans(BaseHTTPRequestHandler):
+    """Keeps the spans Triton sends, which are JSON over HTTP."""
+
+    spans: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        for resource in body["resourceSpans"]:
+            for scope in resource["scopeSpans"]:
+                self.spans.extend(scope["spans"])
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.slow
+def test_tritons_spans_hang_below_the_routers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, traced_shop: ServedShop, collector: Collector
+) -> None:
+    TritonSpans.spans.clear()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), TritonSpans)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{http.server_port}/v1/traces"
+    sampler = {"OTEL_TRACES_SAMPLER": "parentbased_always_off"}
+    try:
+        with tiny_triton(tmp_path, traces_url=url) as server:
+            with router(monkeypatch, traced_shop, server.grpc_url, collector.address, **sampler) as ingress:
+                recommend(ingress)
+                recommend(ingress, ("traceparent", f"00-{TRACE}-{CALLER}-01"))
+                ours = {span.span_id.hex(): span for span in arrived(collector)}
+            deadline = time.monotonic() + 60
+            while not [span for span in TritonSpans.spans if span.get("parentSpanId") in ours]:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+    finally:
+        http.shutdown()
+        http.server_close()
+    assert {span["traceId"] for span in TritonSpans.spans} == {TRACE}
+    parents = {span["parentSpanId"] for span in TritonSpans.spans} & set(ours)
+    assert {ours[parent].name for parent in parents} == {"inference.GRPCInferenceService/ModelInfer"}
+
+
 def test_logs_of_a_traced_request_name_its_trace(
     monkeypatch: pytest.MonkeyPatch, traced_shop: ServedShop, collector: Collector, tmp_path: Path
 ) -> None:
-    import json
-    import logging
-
-    from router.ingress.replica_log import LOG_NAME, log_to_file
-
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
     settings = traced_shop.settings(NO_TRITON, request_log={"folder": str(tmp_path)})

@@ -106,20 +106,13 @@ async def test_a_failed_call_keeps_its_status(inference: tuple[Inference, Callab
     assert [call.code for call in trace.triton_calls] == ["INTERNAL"]
 
 
-async def test_triton_learns_that_a_request_is_not_sampled(
-    inference: tuple[Inference, Callable[[], Any]],
+@pytest.mark.parametrize(("sampled", "open_"), [(False, True), (True, False)])
+async def test_what_makes_no_span_is_no_trace_to_triton(
+    inference: tuple[Inference, Callable[[], Any]], sampled: bool, open_: bool
 ) -> None:
     servicer, ask = inference
-    trace = traced(sampled=False)
-    await ask()
-    assert servicer.seen[0]["traceparent"].endswith(f"-{trace.span_id:016x}-00")
-    assert not trace.triton_calls
-
-
-async def test_work_after_the_answer_adds_no_span(inference: tuple[Inference, Callable[[], Any]]) -> None:
-    servicer, ask = inference
-    trace = traced(sampled=True)
-    trace.open = False
+    trace = traced(sampled)
+    trace.open = open_
     await ask()
     assert not trace.triton_calls
-    assert f"-{trace.span_id:016x}-" in servicer.seen[0]["traceparent"]
+    assert "traceparent" not in servicer.seen[0]
