@@ -4,7 +4,8 @@ The same pipeline of ready channels behind the same call handler, in one process
 round. Spans go to a collector in a process of its own. What is counted is the processor time of this process
 and all its threads, so that making, serialising and sending the spans is part of it, and waiting is not.
 
-Run `python -m benchmarks.tracing [--rounds 200] [--calls 50] [--seed 0] [--json build/benchmarks/tracing.json]`.
+Run `python -m benchmarks.tracing [--rounds 200] [--calls 50] [--seed 0]
+[--json build/benchmarks/tracing.json]`.
 """
 
 from __future__ import annotations

@@ -38,6 +38,8 @@ class Tracing:
         self._processor = processor
         self._spans = SpanMaker(provider.resource)
         self._clock = clock
+        # Most callers send no trace, and looking for one costs more than the rest.
+        self._fields = propagate.get_global_textmap().fields
 
     def begin(self, method: str, metadata: Metadata) -> RequestTrace:
         """The trace of a call of `method` (package.Service/Method) that came with `metadata`.
@@ -46,7 +48,7 @@ class Tracing:
         """
         began_ns = self._clock()
         carrier = {key: value for key, value in metadata if isinstance(value, str)}
-        context = propagate.extract(carrier, Context())
+        context = Context() if self._fields.isdisjoint(carrier) else propagate.extract(carrier, Context())
         parent = trace.get_current_span(context).get_span_context()
         trace_id = parent.trace_id if parent.is_valid else self._new_trace_id()
         attributes = {"rpc.system.name": "grpc", "rpc.method": method}
