@@ -9,6 +9,8 @@ from rich.table import Table
 
 from benchmarks.steady_load import Sent
 
+NOT_DONE = "not done"
+"""What an injection found where the change it makes did not come; a missed goal."""
 _BIN_S = 0.5
 # A call under way when a fault comes was due a little earlier.
 _UNDER_WAY_S = 0.3
@@ -83,7 +85,8 @@ class Outcome:
             "short pages": self.short,
             "not whole again": 0 if self.calm else 1,
         }
-        return [f"{goal}: {count}" for goal, count in goals.items() if count]
+        missed = [f"{goal}: {count}" for goal, count in goals.items() if count]
+        return missed + ([f"{NOT_DONE}: {self.seen[NOT_DONE]}"] if NOT_DONE in self.seen else [])
 
 
 def outcome(

@@ -17,11 +17,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import grpc
 import psutil
 from rich.console import Console
 
 from benchmarks.fault_injections import ON_LMDB, ON_REDIS, Fault
-from benchmarks.fault_report import Outcome, Window, as_json, degraded_share, outcome, table
+from benchmarks.fault_report import NOT_DONE, Outcome, Window, as_json, degraded_share, outcome, table
 from benchmarks.fault_stand import Stand, StateKind, left_behind, stand
 from benchmarks.steady_load import Sent
 from router.ingress.settings import IngressKind
@@ -122,7 +123,11 @@ def _inject(running: Stand, fault: Fault, before: Sequence[Window], console: Con
         first = before[0]
         usual = degraded_share(call for call in running.load.sent if first.begin <= call.due < first.end)
     begin = time.monotonic()
-    seen = fault.inject(running)
+    try:
+        seen = fault.inject(running)
+    except (RuntimeError, grpc.RpcError) as error:
+        # A missed goal; the faults after it are still worth knowing.
+        seen = {NOT_DONE: str(error)}
     time.sleep(max(0.0, begin + _FIRST_LOOK_S - time.monotonic()))
     calm = running.load.wait_until(_is_whole(usual), _WHOLE_S, fault.limit_s)
     end = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.fault_report import Window, degraded_share, outcome
+from benchmarks.fault_report import NOT_DONE, Window, degraded_share, outcome
 from benchmarks.steady_load import Sent
 
 BEGIN = 100.0
@@ -63,6 +63,10 @@ def test_where_nobody_is_left_failed_calls_miss_no_goal() -> None:
     assert judged(page(0.1, first="UNAVAILABLE", status="UNAVAILABLE"), window=window).misses == []
     never = Window("all", "haproxy", "lmdb", BEGIN, BEGIN + 10, calm=False)
     assert judged(page(0.1), window=never).misses == ["not whole again: 1"]
+    undone = Window(
+        "swap", "haproxy", "lmdb", BEGIN, BEGIN + 10, calm=True, seen={NOT_DONE: "it did not come"}
+    )
+    assert judged(page(0.1), window=undone).misses == ["not done: it did not come"]
 
 
 def test_quality_is_back_after_the_last_half_second_with_many_degraded_answers() -> None:
