@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -30,6 +31,7 @@ _MAX_HISTORY = 1_000
 _DEFAULT_HISTORY = 100
 _MAX_STAGES = 50
 _MAX_SECONDS = 10 * 366 * 86_400
+_CHANGES_OF_LEADER = 5
 _Changing = Callable[[ModelRecord, str, float, str], Change]
 
 
@@ -141,16 +143,30 @@ class RolloutOperations:
         faults = _text_faults(operator=request.operator, reason=request.reason)
         if faults:
             raise CallerError(faults)
-        record = await asyncio.to_thread(self._store.read, self._model(request.model))
-        active = record.active
-        if request.rollout_id and (active is None or active.id != request.rollout_id):
-            there = f"{active.id} is" if active is not None else "none is"
-            raise PreconditionError(
-                "NOT_ACTIVE", request.rollout_id, f"rollout {request.rollout_id} is not active; {there}"
-            )
-        return await self._make(
-            _allowed(lambda: changing(record, request.operator, self._clock(), request.reason))
+        model = self._model(request.model)
+        for _ in range(_CHANGES_OF_LEADER):
+            record = await asyncio.to_thread(self._store.read, model)
+            active = record.active
+            if request.rollout_id and (active is None or active.id != request.rollout_id):
+                there = f"{active.id} is" if active is not None else "none is"
+                raise PreconditionError(
+                    "NOT_ACTIVE", request.rollout_id, f"rollout {request.rollout_id} is not active; {there}"
+                )
+            change = _allowed(partial(changing, record, request.operator, self._clock(), request.reason))
+            try:
+                return await self._make(change)
+            except RaceLostError as error:
+                lost = error
+                if not await self._only_led(record):
+                    break
+        raise lost
+
+    async def _only_led(self, record: ModelRecord) -> bool:
+        """Whether all that happened since `record` is that a replica took the lead: no operator decides on it."""
+        since = await asyncio.to_thread(
+            self._store.read_history, record.model, record.generation, _CHANGES_OF_LEADER
         )
+        return bool(since) and all(entry.event == "led" for _, entry in since)
 
     async def _make(self, change: Change) -> rollout_pb2.RolloutStatus:
         record = change.record

@@ -62,7 +62,6 @@ def test_every_field_at_fault_is_named(ingress: Ingress) -> None:
     ("method", "request_message", "kind", "text"),
     [
         ("StartRollout", rollout_pb2.StartRolloutRequest(candidate=99), "CANDIDATE_UNFIT", "no version 99"),
-        ("StartRollout", rollout_pb2.StartRolloutRequest(candidate=1), "SERVES_ALREADY", "serves already"),
         (
             "StartRollout",
             rollout_pb2.StartRolloutRequest(model="mind", candidate=2),
@@ -82,6 +81,18 @@ def test_what_the_moment_forbids_is_a_failed_precondition(
     failure = error_details_pb2.PreconditionFailure()
     assert details.details[0].Unpack(failure)
     assert failure.violations[0].type == kind
+
+
+def test_the_version_that_serves_cannot_be_rolled_out(ingress: Ingress) -> None:
+    serves = stub(ingress).GetRollout(rollout_pb2.GetRolloutRequest(), timeout=20).stable_version
+    code, said, details = refusal(
+        stub(ingress).StartRollout, rollout_pb2.StartRolloutRequest(candidate=serves)
+    )
+    assert code is grpc.StatusCode.FAILED_PRECONDITION
+    assert "serves already" in said
+    failure = error_details_pb2.PreconditionFailure()
+    assert details.details[0].Unpack(failure)
+    assert failure.violations[0].type == "SERVES_ALREADY"
 
 
 @pytest.mark.parametrize("seconds", [1e300, float("inf"), -1e-9])
