@@ -162,7 +162,7 @@ class RolloutOperations:
         raise lost
 
     async def _only_led(self, record: ModelRecord) -> bool:
-        """Whether all that happened since `record` is that a replica took the lead: no operator decides on it."""
+        """Whether replicas took the lead since `record` and nothing else happened."""
         since = await asyncio.to_thread(
             self._store.read_history, record.model, record.generation, _CHANGES_OF_LEADER
         )
