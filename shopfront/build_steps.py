@@ -21,7 +21,6 @@ from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
 from triton_repo.repository import ModelRepository
-from triton_repo.settings import ModelSettings
 
 MODELS = ("bst", "mind")
 PRERANK = "prerank"
@@ -268,7 +267,7 @@ class Build:
                 for model, version in versions.items():
                     if not (repository.models_folder / model / "config.pbtxt").is_file():
                         # A model that no scene used when the server started.
-                        repository.configure({model: ModelSettings()})
+                        repository.configure({model: self.settings.triton.embedded.of_model(model)})
                     if version not in control.ready_versions(model):
                         publish_version(control, repository, model, version)
         store = SnapshotStore(self.workspace.snapshots)

@@ -68,3 +68,7 @@ class TritonSettings(BaseModel):
     )
     keep_versions: int = Field(default=4, ge=2, description="Versions of a model kept on disk.")
     log_verbosity: int = Field(default=0, ge=0, le=9, description="Triton's --log-verbose.")
+
+    def of_model(self, model: str) -> ModelSettings:
+        """How `model` is run: as configured, or by default where nothing is (prerank in most shops)."""
+        return self.models.get(model, ModelSettings())
