@@ -86,6 +86,9 @@ class Workspace:
                 ) from None
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            if purpose == "serving":
+                # One that was killed could not remove its record, which names a Triton that is gone.
+                self.serving_record.unlink(missing_ok=True)
             yield
         finally:
             os.close(descriptor)
