@@ -8,8 +8,7 @@ from shopfront.serve import running_triton
 from shopfront.workspace import Workspace, WorkspaceBusy
 
 HOLD = (
-    "import sys; from pathlib import Path; from shopfront.serve import running_triton
-from shopfront.workspace import Workspace\n"
+    "import sys; from pathlib import Path; from shopfront.workspace import Workspace\n"
     "with Workspace(Path(sys.argv[1])).held('serving'):\n"
     "    print('held', flush=True); sys.stdin.read()"
 )
