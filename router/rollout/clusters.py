@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from router.rollout.sequential import Rate
 
 Clusters = NDArray[np.int64]
+Totals = NDArray[np.int64] | NDArray[np.float64]
 
 
-def design_effect(arms: list[tuple[Clusters, Clusters]]) -> float:
+def design_effect(arms: Sequence[tuple[Totals, Clusters]]) -> float:
     """The variance of the arms' rates over what independent trials would have; at least 1.
 
-    arms  (successes int64[G], trials int64[G]) by cluster of shoppers
+    arms  (successes int64[G], trials int64[G]) by cluster of shoppers; in place of successes, sums float64[G]
+          of values from 0 to 1, one per trial, which vary no more than successes of the same mean
 
     The variance is that of a ratio of cluster totals, by linearisation (Cochran 1977, ch. 6); clusters hold
     whole shoppers, so whatever their requests have in common is in it.
@@ -33,7 +35,7 @@ def design_effect(arms: list[tuple[Clusters, Clusters]]) -> float:
     return max(1.0, found / expected) if expected > 0 else 1.0
 
 
-def effective(successes: Clusters, trials: Clusters, effect: float) -> Rate:
+def effective(successes: Totals, trials: Clusters, effect: float) -> Rate:
     """The rate with as many successes and trials as independent ones would tell as much.
 
     The adjustment of Rao and Scott 1992 (Biometrics 48, 577-585): both are divided by the design effect.

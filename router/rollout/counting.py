@@ -7,13 +7,13 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from router.rollout.arms import Arm
+from router.rollout.overlap import Overlap
 from router.rollout.record import ArmStatisticsRow
-from router.rollout.statistics import ArmStatistics, Overlap, merged
+from router.rollout.statistics import ArmStatistics, merged
 
 OVERLAP = "overlap"
 _REMEMBERED_FEEDBACK = 100_000
@@ -35,10 +35,13 @@ class ArmCounts:
         self._changed.add((stage, arm))
         return self._arms.setdefault((stage, arm), ArmStatistics())
 
-    def overlap(self, stage: int, overlap: float) -> None:
-        """Adds how much of the stable version's best items the candidate has in one shadowed request, 0…1."""
+    def overlap(self, stage: int, user_id: str, overlap: float) -> None:
+        """Adds how much of the stable version's best items the candidate has in one shadowed request, 0…1.
+
+        `user_id`: as in `Overlap.observe`.
+        """
         self._changed.add((stage, OVERLAP))
-        self._overlaps.setdefault(stage, Overlap()).observe(overlap)
+        self._overlaps.setdefault(stage, Overlap()).observe(user_id, overlap)
 
     def is_new_feedback(self, request_id: str, item_id: str, event: int) -> bool:
         """Whether this item of this answer is opened, or bought, for the first time here."""
@@ -64,7 +67,7 @@ class ArmCounts:
 
     def _encoded(self, stage: int, arm: str) -> bytes:
         if arm == OVERLAP:
-            return msgspec.msgpack.encode(self._overlaps[stage])
+            return self._overlaps[stage].encode()
         return self._arms[stage, Arm(arm)].encode()
 
 
@@ -84,7 +87,7 @@ def gathered(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> Gathere
     overlap = Overlap()
     for row in chosen:
         if row.arm == OVERLAP:
-            overlap.add(msgspec.msgpack.decode(row.payload, type=Overlap))
+            overlap.add(Overlap.decode(row.payload))
 
     def together(arm: Arm) -> ArmStatistics:
         return merged(ArmStatistics.decode(row.payload) for row in chosen if row.arm == arm)

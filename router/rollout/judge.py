@@ -13,7 +13,8 @@ from router.rollout import judge_distributions, judge_rates
 from router.rollout.judge_settings import CheckSettings, JudgeSettings
 from router.rollout.judged import Judged
 from router.rollout.judgement import Check, Judgement
-from router.rollout.statistics import ArmStatistics, Overlap
+from router.rollout.overlap import Overlap
+from router.rollout.statistics import ArmStatistics
 
 
 def judge(

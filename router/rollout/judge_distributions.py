@@ -6,13 +6,14 @@ import math
 
 from router.rollout import drift as distances
 from router.rollout import sequential
+from router.rollout.clusters import design_effect, effective
 from router.rollout.judge_settings import DriftCheckSettings, LatencyCheckSettings, OverlapCheckSettings
 from router.rollout.judged import Judged, concluded
 from router.rollout.judgement import Check, Verdict
 from router.rollout.latency_bounds import latency_effect, quantile_bounds_ms
 from router.rollout.latency_histogram import quantile_ms
-from router.rollout.sequential import Rate
-from router.rollout.statistics import ArmStatistics, Overlap
+from router.rollout.overlap import Overlap
+from router.rollout.statistics import ArmStatistics
 
 _MIN_CLUSTERS = 16
 
@@ -135,10 +136,14 @@ def overlap(observed: Overlap, settings: OverlapCheckSettings, judged: Judged) -
     if not observed.count:
         return Check("overlap", "inconclusive", "no request was scored by both", {}, settings.required)
     figures = {"mean": observed.mean(), "requests": float(observed.count), "minimum": settings.minimum}
-    if not math.isfinite(observed.total) or not 0.0 <= observed.mean() <= 1.0:
+    if not 0.0 <= observed.mean() <= 1.0:
         reason = f"the mean overlap of {observed.count:,} requests is {observed.mean()}; 0 to 1 is expected"
         return Check("overlap", "error", reason, {"requests": figures["requests"]})
-    low, high = sequential.rate_bounds(Rate(observed.total, float(observed.count)), judged.alpha)
+    if (few := judged.too_few_users()) is not None:
+        return Check("overlap", "inconclusive", few, figures, settings.required)
+    totals, counts = observed.totals, observed.counts
+    rate = effective(totals, counts, design_effect([(totals, counts)]))
+    low, high = sequential.rate_bounds(rate, judged.alpha)
     figures |= {"mean_low": low, "mean_high": high}
     reason = (
         f"the versions share {observed.mean():.1%} of their best {settings.k} in {observed.count:,} "

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from router.pipeline.stages import DependencyError
 from router.rollout.guarded_scorer import VersionedScorer
+from router.rollout.overlap import top_k_overlap
 from router.rollout.record import Rollout
 from router.rollout.recorded import Recorded
 from router.rollout.settings import RolloutSettings
-from router.rollout.statistics import Overlap, top_k_overlap
 from triton_repo.control import TritonControl
 from triton_repo.errors import ModelLoadError, RepositoryError
 from triton_repo.manifest import VersionManifest
@@ -153,7 +153,7 @@ class CandidateOnTriton:
         requests = self._requests()
         if not requests:
             raise NotYet("no request has been seen yet to compare the versions on")
-        overlap = Overlap()
+        overlaps: list[float] = []
         took: dict[int, list[float]] = {rollout.stable: [], rollout.candidate: []}
         spread = {rollout.stable: False, rollout.candidate: False}
         for asked in requests:
@@ -164,7 +164,7 @@ class CandidateOnTriton:
                 took[version].append((self._clock() - began) * 1000.0)
                 spread[version] |= bool(np.ptp(scores[version]) > 0)
             k = self._settings.judge.overlap.k
-            overlap.observe(top_k_overlap(scores[rollout.stable], scores[rollout.candidate], k))
+            overlaps.append(top_k_overlap(scores[rollout.stable], scores[rollout.candidate], k))
         if spread[rollout.stable] and not spread[rollout.candidate]:
             raise CandidateUnfit(
                 f"version {rollout.candidate} gives every candidate of {len(requests)} requests one score"
@@ -172,7 +172,8 @@ class CandidateOnTriton:
         stable_ms, candidate_ms = (float(np.median(took[version])) for version in took)
         return (
             f"{len(requests)} recent requests scored by both: median {candidate_ms:.1f} ms against "
-            f"{stable_ms:.1f} ms, {overlap.mean():.0%} of the best {self._settings.judge.overlap.k} in common"
+            f"{stable_ms:.1f} ms, {np.mean(overlaps):.0%} of the best {self._settings.judge.overlap.k} in "
+            "common"
         )
 
     async def _scores(self, rollout: Rollout, version: int, asked: Recorded) -> NDArray[np.float32]:

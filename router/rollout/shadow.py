@@ -17,10 +17,10 @@ from router.rollout.arms import Arm, RequestVersions
 from router.rollout.counting import ArmCounts, usable_latency_ms
 from router.rollout.guarded_scorer import VersionedScorer
 from router.rollout.metrics import RolloutMetrics
+from router.rollout.overlap import top_k_overlap
 from router.rollout.record import Rollout
 from router.rollout.replica import ReplicaRollouts
 from router.rollout.settings import RolloutSettings
-from router.rollout.statistics import top_k_overlap
 
 
 class ShadowScoring:
@@ -86,7 +86,7 @@ class ShadowScoring:
             self._metrics.copies["failed",].inc()
             return
         k = self._settings.judge.overlap.k
-        counts.overlap(stage, top_k_overlap(answers[Arm.BASELINE], answers[Arm.CANDIDATE], k))
+        counts.overlap(stage, user, top_k_overlap(answers[Arm.BASELINE], answers[Arm.CANDIDATE], k))
         self._metrics.copies["compared",].inc()
 
     async def _scores(

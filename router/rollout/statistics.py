@@ -41,6 +41,11 @@ class StatisticsError(ValueError):
     """Serialised statistics cannot be read; the message says why."""
 
 
+def cluster_of(user_id: str) -> int:
+    """The shopper's cluster, 0…CLUSTERS − 1."""
+    return user_hash(user_id) >> _CLUSTER_SHIFT
+
+
 class ArmStatistics:
     """Requests and feedback of one arm. Not thread-safe: it belongs to one event loop.
 
@@ -109,7 +114,7 @@ class ArmStatistics:
 
         An item of one answer counts once in each, however often it is opened or bought.
         """
-        row = (user_hash(user_id) >> _CLUSTER_SHIFT) * _WIDTH
+        row = cluster_of(user_id) * _WIDTH
         self._counts[row + _IMPRESSIONS] += impressions
         self._counts[row + _CLICKS] += clicks
         self._counts[row + _CONVERSIONS] += conversions
@@ -196,60 +201,12 @@ class ArmStatistics:
     __hash__ = None  # type: ignore[assignment]
 
 
-class Overlap(msgspec.Struct):
-    """How much of the stable version's top k the candidate has too, over requests scored by both.
-
-    total, count  sum and number of overlaps, each 0…1
-    """
-
-    total: float = 0.0
-    count: int = 0
-
-    def observe(self, overlap: float) -> None:
-        """Adds one request's overlap, 0…1 (see `top_k_overlap`). Raises ValueError beyond that."""
-        if not 0.0 <= overlap <= 1.0:
-            raise ValueError(f"an overlap is a share from 0 to 1, got {overlap}")
-        self.total += overlap
-        self.count += 1
-
-    def add(self, other: Overlap) -> None:
-        """Adds everything `other` has gathered."""
-        self.total += other.total
-        self.count += other.count
-
-    def mean(self) -> float:
-        """The mean overlap, NaN where there is none."""
-        return self.total / self.count if self.count else math.nan
-
-
 def merged(parts: Iterable[ArmStatistics]) -> ArmStatistics:
     """What several replicas have gathered together; the parts are left as they are."""
     together = ArmStatistics()
     for part in parts:
         together.add(part)
     return together
-
-
-def top_k_overlap(stable: NDArray[np.float32], candidate: NDArray[np.float32], k: int) -> float:
-    """Share of the k best candidates by the stable scores that are among the k best by the candidate's.
-
-    stable, candidate  float32[n], two versions' scores of the same n > 0 candidates; NaN sinks to the end
-
-    Ties go to the earlier position. With n ≤ k it is the share of agreeing positions among all n: the sets
-    alone would always be equal. Raises ValueError where the lengths differ or n is 0.
-    """
-    if stable.shape != candidate.shape or not stable.size:
-        raise ValueError(
-            f"scores of the same candidates are expected, got {stable.size} and {candidate.size}"
-        )
-    best, also = _order(stable), _order(candidate)
-    if stable.size <= k:
-        return float(np.mean(best == also))
-    return np.intersect1d(best[:k], also[:k], assume_unique=True).size / k
-
-
-def _order(scores: NDArray[np.float32]) -> NDArray[np.intp]:
-    return np.argsort(-scores, kind="stable")
 
 
 class _Sparse(msgspec.Struct, array_like=True, forbid_unknown_fields=True):

@@ -6,10 +6,8 @@ from hypothesis import strategies as st
 from router.rollout.statistics import (
     CLUSTERS,
     ArmStatistics,
-    Overlap,
     StatisticsError,
     merged,
-    top_k_overlap,
 )
 
 OBSERVATIONS = st.lists(
@@ -132,30 +130,3 @@ def test_a_latency_that_cannot_be_is_refused_and_leaves_no_trace(latency: float)
 def test_damaged_bytes_are_refused(damaged: bytes) -> None:
     with pytest.raises(StatisticsError, match="cannot be read"):
         ArmStatistics.decode(damaged)
-
-
-def test_overlaps_are_summed_and_merged() -> None:
-    one, two = Overlap(), Overlap()
-    one.observe(0.5)
-    two.observe(1.0)
-    one.add(two)
-    assert (one.mean(), one.count) == (0.75, 2)
-    assert np.isnan(Overlap().mean())
-    with pytest.raises(ValueError, match="share"):
-        one.observe(float("nan"))
-
-
-def test_overlap_is_the_share_of_the_best_in_both() -> None:
-    stable = np.array([0.9, 0.8, 0.7, 0.1, 0.2], np.float32)
-    assert top_k_overlap(stable, stable, 2) == 1.0
-    assert top_k_overlap(stable, stable[::-1].copy(), 2) == 0.0
-    assert top_k_overlap(stable, np.array([0.9, 0.1, 0.8, 0, 0], np.float32), 2) == 0.5
-    assert top_k_overlap(stable, np.array([np.nan, 0.1, 0.8, 0, 0], np.float32), 2) == 0.5
-    # With no more candidates than k the sets are equal; the order is what is left to compare.
-    assert top_k_overlap(stable, np.array([0.9, 0.8, 0.7, 0.2, 0.1], np.float32), 5) == pytest.approx(0.6)
-
-
-@pytest.mark.parametrize("sizes", [(0, 0), (3, 2)])
-def test_overlap_needs_two_versions_of_the_same_scores(sizes: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="same candidates"):
-        top_k_overlap(np.zeros(sizes[0], np.float32), np.zeros(sizes[1], np.float32), 2)
