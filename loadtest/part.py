@@ -156,8 +156,11 @@ def recorded_calls(recording: list[RecordedRequest], default: str) -> list[str]:
 def _starts(part: Part, recording: list[RecordedRequest]) -> Iterator[NDArray[np.int64]] | None:
     options = part.options
     if options.replays_times:
-        offsets = np.array([recorded.offset_ms for recorded in recording]) * 1e6 / options.replay_speed
-        every: Iterator[NDArray[np.int64]] | None = iter([(offsets - offsets[0]).astype(np.int64)])
+        offsets = np.array([recorded.offset_ms for recorded in recording])
+        # The difference first: offsets from 1970 times a million would lose microseconds.
+        every: Iterator[NDArray[np.int64]] | None = iter(
+            [((offsets - offsets[0]) * (1e6 / options.replay_speed)).astype(np.int64)]
+        )
     else:
         every = scheduled_starts(options)
     return None if every is None else _every_nth(every, part.index, part.of)

@@ -1,23 +1,25 @@
-"""Recorded requests: reading a recording for replay, and writing one safely.
+"""Recorded requests: reading a recording for replay, and writing one file of it safely.
 
 A recording is JSON lines, one request each: `{"offset_ms": 12.5, "call": "package.Service/Method", "data":
 {…}}` with the message as JSON, or `"binary": "<base64>"` with it serialised; `metadata` is optional. Offsets
-count from the first request. A writer keeps a share of the requests, replaces shoppers' ids by keyed
-pseudonyms and stops at a size.
+count from any moment that all files of a recording share; the router takes 1970, so that what its replicas
+write apart is put together by sorting.
 """
 
 from __future__ import annotations
 
 import base64
+import errno
 import os
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from loadtest.errors import LoadTestError
+
+SUFFIX = ".jsonl"
 
 
 class RecordedRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -31,24 +33,37 @@ class RecordedRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
 
 
 def read_recording(path: str) -> list[RecordedRequest]:
-    """The requests of a recording, ordered by offset.
+    """The requests of a recording, ordered by offset; of a folder, those of all its .jsonl files together.
 
-    Raises LoadTestError naming file, line and what is wrong.
+    The end of a file that is still being written, or whose writer was killed, may be torn: a last line
+    without its line end that cannot be read is left out. Raises LoadTestError naming file, line and what is
+    wrong.
     """
-    requests = []
-    try:
-        with Path(path).open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    requests.append(_read(path, number, line))
-    except OSError as error:
-        raise LoadTestError(f"--replay: {path} cannot be read: {error.strerror}") from error
+    files = sorted(Path(path).glob(f"*{SUFFIX}")) if Path(path).is_dir() else [Path(path)]
+    requests: list[RecordedRequest] = []
+    for file in files:
+        try:
+            with file.open("rb") as lines:
+                requests += _read_lines(file, lines)
+        except OSError as error:
+            raise LoadTestError(f"--replay: {file} cannot be read: {error.strerror}") from error
     if not requests:
         raise LoadTestError(f"--replay: {path} holds no request")
     return sorted(requests, key=lambda request: request.offset_ms)
 
 
-def _read(path: str, number: int, line: bytes) -> RecordedRequest:
+def _read_lines(path: Path, lines: Iterable[bytes]) -> Iterator[RecordedRequest]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield _read(path, number, line)
+        except LoadTestError:
+            if line.endswith(b"\n"):
+                raise
+
+
+def _read(path: Path, number: int, line: bytes) -> RecordedRequest:
     try:
         request = msgspec.json.decode(line, type=RecordedRequest)
         if request.binary:
@@ -63,73 +78,66 @@ def _read(path: str, number: int, line: bytes) -> RecordedRequest:
 
 
 class RecordingWriter:
-    """Appends a sample of requests to a file of at most `max_bytes`, without a shopper's id in clear.
+    """Appends requests to one new file of at most `max_bytes`.
 
-    `pseudonym` replaces the values of the fields named in `private` wherever they stand in a message; None
-    keeps them, for recordings that may hold ids. The file is made readable by its owner alone. Not safe for
-    several threads.
+    Strings of the fields named in `private` are replaced by `pseudonym` wherever they stand in a message
+    (None keeps them), fields named in `left_out` are not written. The file is its owner's alone and is never
+    one that was there before. Each line is handed to the system whole, so only a machine that goes down or a
+    full disk tears the last one. Not safe for several threads.
     """
 
     def __init__(
         self,
         path: Path,
         *,
-        share: float,
         max_bytes: int,
         pseudonym: Callable[[str], str] | None,
-        private: tuple[str, ...] = ("user_id", "session_id"),
-        seed: int = 0,
+        private: Collection[str] = ("user_id", "session_id"),
+        left_out: Collection[str] = (),
     ) -> None:
-        if not 0 < share <= 1:
-            raise ValueError(f"share {share} is not above 0 and at most 1")
-        self._share = share
         self._left = max_bytes
         self._pseudonym = pseudonym
         self._private = frozenset(private)
-        self._random = random.Random(seed)
-        self._begin_s: float | None = None
-        self._file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        self._left_out = frozenset(left_out)
+        self._file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)  # noqa: SIM115
         self.written = 0
+        """Requests in the file."""
 
-    @property
-    def full(self) -> bool:
-        """Whether the file has reached its size; nothing is written from then on."""
-        return self._left <= 0
+    def record(self, call: str, data: Mapping[str, Any], at_ms: float) -> bool:
+        """Appends a request that arrived at `at_ms`; False, with nothing written, where it does not fit.
 
-    def record(self, call: str, data: Mapping[str, Any], at_s: float) -> None:
-        """Keeps one request with the chance `share`; `at_s`: seconds on any monotonic clock."""
-        if self.full or self._random.random() >= self._share:
-            return
-        if self._begin_s is None:
-            self._begin_s = at_s
-        offset = round((at_s - self._begin_s) * 1e3, 3)
-        line = msgspec.json.encode(RecordedRequest(offset, call, self._cleaned(data))) + b"\n"
+        Raises OSError where the line could not be written whole: the file must then be closed, since what
+        follows a torn line cannot be read.
+        """
+        cleaned = dict(self._cleaned_fields(data))
+        line = msgspec.json.encode(RecordedRequest(round(at_ms, 3), call, cleaned)) + b"\n"
         if len(line) > self._left:
-            self._left = 0
-            return
+            return False
+        if self._file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
         self._left -= len(line)
-        self._file.write(line)
         self.written += 1
+        return True
 
     def close(self) -> None:
-        """Puts everything on disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-
-    def _cleaned(self, value: Any) -> Any:
-        if self._pseudonym is None:
-            return value
-        return dict(self._cleaned_fields(value))
+        """Puts everything on disk; raises OSError where that fails, the file closed all the same."""
+        try:
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
 
     def _cleaned_fields(self, message: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        assert self._pseudonym is not None
         for name, value in message.items():
-            if name in self._private and isinstance(value, str):
+            if name in self._left_out:
+                continue
+            if self._pseudonym is not None and name in self._private and isinstance(value, str):
                 yield name, self._pseudonym(value)
             elif isinstance(value, Mapping):
-                yield name, self._cleaned(value)
+                yield name, dict(self._cleaned_fields(value))
             elif isinstance(value, list):
-                yield name, [self._cleaned(each) if isinstance(each, Mapping) else each for each in value]
+                yield name, [self._cleaned(each) for each in value]
             else:
                 yield name, value
+
+    def _cleaned(self, value: Any) -> Any:
+        return dict(self._cleaned_fields(value)) if isinstance(value, Mapping) else value

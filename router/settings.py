@@ -12,6 +12,7 @@ from router.engine.settings import SnapshotWatchSettings
 from router.ingress.settings import IngressSettings, RaySettings
 from router.metrics.settings import MetricsSettings
 from router.ranking.settings import RankingSettings
+from router.recording.settings import RecordingSettings
 from router.rollout.settings import RolloutSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
 from router.state.settings import StateSettings
@@ -56,6 +57,9 @@ class RouterSettings(BaseModel):
     )
     request_log: RequestLogSettings = Field(
         default_factory=RequestLogSettings, description="What is written about calls."
+    )
+    recording: RecordingSettings = Field(
+        default_factory=RecordingSettings, description="Which requests are kept for replay."
     )
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."

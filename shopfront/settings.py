@@ -130,6 +130,7 @@ def default_settings() -> Settings:
                         "repository": Path(f"{WORKSPACE}/triton"),
                     }
                 ),
+                "recording": router.recording.model_copy(update={"folder": Path(f"{WORKSPACE}/recordings")}),
                 "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
             }
         )

@@ -141,14 +141,16 @@ def _start(settings: RouterSettings) -> RouterHandle:
 
 
 def _completed(settings: RouterSettings) -> RouterSettings:
-    """The settings with what all replicas must agree on: the port and the salt of the logs."""
+    """The settings with what all replicas must agree on: the port and the salts."""
     host, port = split_address(settings.ingress.address)
     chosen = port or free_ports(1)[0]
     salt = settings.request_log.salt or secrets.token_hex(16)
+    recording_salt = settings.recording.salt or secrets.token_hex(16)
     return settings.model_copy(
         update={
             "ingress": settings.ingress.model_copy(update={"address": f"{host}:{chosen}"}),
             "request_log": settings.request_log.model_copy(update={"salt": salt}),
+            "recording": settings.recording.model_copy(update={"salt": recording_salt}),
         }
     )
 

@@ -18,6 +18,7 @@ from router.ingress.services import FULL_NAMES
 from router.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
 from router.metrics.registry import RouterMetrics
 from router.pipeline.stages import DeadlineExceeded
+from router.recording.request_recorder import RequestRecorder
 from router.rollout.operations import RolloutOperations
 from router.rollout.store import RolloutStoreError
 from router.service.call import Call, new_call
@@ -54,13 +55,17 @@ class CallHandler:
         rollouts: RolloutOperations,
         clock: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
+        recorder: RequestRecorder | None = None,
     ) -> None:
-        """`clock`: monotonic seconds, the clock of the service; `tracing`: None where none is exported."""
+        """`clock`: monotonic seconds, the clock of the service; `tracing`: None where none is exported;
+        `recorder`: None where no requests are recorded.
+        """
         self.service = service
         self._log = request_log
         self._metrics = metrics
         self._clock = clock
         self._tracing = tracing
+        self._recorder = recorder
         self._methods = {
             "Recommend": _Method(service.recommend, recommend_pb2.RecommendResponse),
             "RecommendPage": _Method(service.recommend_page, recommend_pb2.RecommendPageResponse),
@@ -95,6 +100,8 @@ class CallHandler:
         # Only events must be told apart from copies of themselves.
         sent_as = _sent_as(metadata()) if method == "ReportEvents" else ""
         call = new_call(self._clock(), time_remaining, sent_as)
+        if self._recorder is not None and isinstance(request, Message):
+            self._recorder.offer(method, FULL_NAMES[method], request)
         trace = None
         if self._tracing is not None:
             trace = self._tracing.begin(FULL_NAMES[method], metadata())
@@ -181,6 +188,7 @@ def call_handler(running: RunningService) -> CallHandler:
         running.metrics,
         running.rollouts.operations,
         tracing=running.tracing,
+        recorder=running.recorder,
     )
 
 

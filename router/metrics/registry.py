@@ -145,6 +145,13 @@ class RouterMetrics:
             registry=self.registry,
         )
 
+        self.recorded = self._counts(
+            "recorded_requests",
+            "Requests chosen for the recording: written, dropped (the disk was behind), full (max_bytes "
+            "reached), too_large (for a file), failed.",
+            "outcome",
+        )
+
         self.events = self._counts("events", "Reported events: accepted or refused.", "outcome")
         self.events_refused = self._counts("events_refused", "Refused events by field at fault.", "field")
         self.events_unknown_item = Counter(

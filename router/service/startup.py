@@ -40,6 +40,8 @@ from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.interests import TritonInterests
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
+from router.recording.begin import begin_recording
+from router.recording.request_recorder import RequestRecorder
 from router.rollout.registry import open_rollout_store
 from router.rollout.rollouts import Rollouts
 from router.scenes.load import Known, Scenes, read_scenes
@@ -50,6 +52,7 @@ from router.service.loop_load import LoopLoad, thread_busy_clock
 from router.service.quality import QualityFactors
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
+from router.service.turnstile import Turnstile
 from router.settings import RouterSettings
 from router.state.registry import open_state
 from router.state.store import StateStore
@@ -65,6 +68,7 @@ logger = logging.getLogger(__name__)
 _SIDE_EFFECTS_OUTSTANDING = 1_000
 _SIDE_EFFECTS_DRAIN_MS = 2_000.0
 _STATE_INTERVAL_S = 1.0
+_RECORDING_CLOSES_WITHIN_S = 2.0
 
 
 class ServiceDied(Exception):
@@ -82,6 +86,8 @@ class RunningService:
     rollouts: Rollouts
     tracing: Tracing | None
     """Where traces of requests go; None where none are exported."""
+    recorder: RequestRecorder | None
+    """What keeps requests for replay; None where none are kept."""
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -110,6 +116,8 @@ class RunningService:
         await self._triton.close()
         await self._readiness.close()
         await asyncio.to_thread(self._store.close)
+        if self.recorder is not None:
+            await asyncio.to_thread(self.recorder.close, _RECORDING_CLOSES_WITHIN_S)
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
 
@@ -155,6 +163,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     # Begins on this thread, whose load it measures.
     load = LoopLoad(time.monotonic, thread_busy_clock())
     admission = Admission(settings.admission, load, random.Random())
+    turnstile = Turnstile(settings.admission.max_working)
     quality = QualityFactors()
     side_effects: SideEffects[Query, Served] = SideEffects(
         [
@@ -171,6 +180,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         store,
         AttributionCodec.from_settings(settings.attribution),
         admission,
+        turnstile,
         side_effects,
         metrics,
         rollouts,
@@ -187,6 +197,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         live,
         rollouts,
         tracing,
+        begin_recording(settings.recording, metrics),
         store,
         triton,
         readiness,
@@ -198,7 +209,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         running.keep_running(watch_scenes(watch, settings.snapshots.poll_interval_s))
     _state_limits(settings, metrics)
     running.keep_running(_report_state(store, side_effects, metrics))
-    running.keep_running(_report_load(OverloadMetrics(metrics, admission, load, quality)))
+    running.keep_running(_report_load(OverloadMetrics(metrics, admission, turnstile, load, quality)))
     for work in rollouts.begin(live, TritonModels(readiness)):
         running.keep_running(work)
     logger.info(
@@ -279,6 +290,7 @@ def _state_limits(settings: RouterSettings, metrics: RouterMetrics) -> None:
     metrics.set_queue_limit("state_impressions", settings.state.max_queued_impressions)
     metrics.set_queue_limit("side_effects", _SIDE_EFFECTS_OUTSTANDING)
     metrics.set_queue_limit("calls_in_progress", settings.admission.max_concurrent)
+    metrics.set_queue_limit("calls_waiting", settings.admission.max_concurrent)
 
 
 async def _report_state(store: StateStore, side_effects: Sized, metrics: RouterMetrics) -> None:

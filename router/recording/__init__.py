@@ -1,0 +1,1 @@
+"""Requests kept on disk as they came, to be replayed by a load test."""

@@ -1,0 +1,27 @@
+"""Puts a process's recorder together from settings."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+
+from router.logs.user_ids import UserIds
+from router.metrics.registry import RouterMetrics
+from router.recording.recording_folder import RecordingFolder
+from router.recording.request_recorder import RequestRecorder
+from router.recording.settings import RecordingSettings
+
+
+def begin_recording(settings: RecordingSettings, metrics: RouterMetrics) -> RequestRecorder | None:
+    """A recorder at work, None where requests are not recorded. A fresh salt is taken where none is set."""
+    if not settings.enabled:
+        return None
+    salted = settings.model_copy(update={"salt": settings.salt or secrets.token_hex(16)})
+    return RequestRecorder(
+        salted,
+        RecordingFolder(salted, UserIds(salted.salt)),
+        lambda outcome: metrics.recorded[outcome,].inc(),
+        # Replicas must not draw the same numbers.
+        random.Random(f"{salted.salt} {os.getpid()}"),
+    )
