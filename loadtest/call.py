@@ -20,18 +20,18 @@ class Call:
     """One call in progress; `finished(call)` is called exactly once, with status, message and `ended_ns` set.
 
     Times are nanoseconds of `time.perf_counter_ns`. `answer` is the last message received, without its
-    prefix; `answers` counts them.
+    prefix; `answers` counts them. What the connection that carries it keeps here: `sent`, what the call was
+    started with; `unsent`, data that waits for a window, and whether it is the last; `buffer`, the beginning
+    of a message whose rest has not arrived; `unacknowledged`, bytes received since the stream's window was
+    last grown; `encoding`, the answer's `grpc-encoding`.
     """
 
     __slots__ = (
-        "_buffer",
-        "_grpc_encoding",
-        "_saw_headers",
-        "_sent",
-        "_unsent",
         "answer",
         "answers",
+        "buffer",
         "deadline_ns",
+        "encoding",
         "ended_ns",
         "finished",
         "half_closed",
@@ -39,12 +39,16 @@ class Call:
         "intended_ns",
         "message",
         "received",
+        "saw_headers",
+        "sent",
         "server_streaming",
         "slot",
         "started_ns",
         "status",
         "stream",
         "trailers",
+        "unacknowledged",
+        "unsent",
         "window",
     )
 
@@ -68,14 +72,15 @@ class Call:
         self.stream = 0
         self.window = 0
         self.half_closed = False
-        self._buffer = bytearray()
-        self._grpc_encoding = ""
-        self._saw_headers = False
-        self._unsent: tuple[memoryview, bool] | None = None
-        self._sent: Started | None = None
+        self.unacknowledged = 0
+        self.buffer = bytearray()
+        self.encoding = ""
+        self.saw_headers = False
+        self.unsent: tuple[memoryview, bool] | None = None
+        self.sent: Started | None = None
 
 
-# What `Connection.start` was given; enough to start the call again on another connection.
+# What `Connection.start` was given: enough to start the call again on another connection.
 Started = tuple[Call, Headers, bytes, bool]
 
 
@@ -84,3 +89,11 @@ class Limits:
     """Bytes of one message; a larger answer ends its call with ResourceExhausted, as gRPC does."""
 
     receive_bytes: int = 4 * 2**20
+
+
+def forget_stream(call: Call) -> None:
+    """Makes a call that the server never began ready to be started on another connection."""
+    call.stream = 0
+    call.unsent = None
+    call.saw_headers = False
+    call.half_closed = False

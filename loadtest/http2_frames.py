@@ -54,3 +54,17 @@ def unpadded(kind: int, flags: int, payload: bytes) -> bytes:
 def number(value: int) -> bytes:
     """A 32-bit payload: an error code or a window's increment."""
     return struct.pack(">L", value)
+
+
+# What this client says first. No dynamic table for answers: their blocks need no state then, so equal bytes
+# mean equal fields. Windows as large as they get: it must never be the reader that a server waits for.
+CLIENT_OPENING = (
+    PREFACE
+    + frame(
+        SETTINGS,
+        0,
+        0,
+        struct.pack(">HLHLHL", HEADER_TABLE_SIZE, 0, ENABLE_PUSH, 0, INITIAL_WINDOW_SIZE, LARGEST_WINDOW),
+    )
+    + frame(WINDOW_UPDATE, 0, 0, number(LARGEST_WINDOW - DEFAULT_WINDOW))
+)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 _LOWEST_NS = 1_000
 _LONGEST_NS = 3_600 * 10**9
 _DIGITS = 3
+# 3 digits take 2,048 steps, of which each doubling of the value uses the upper half: 11 bits.
+_KEPT_BITS = 11
 
 
 class LatencyHistogram:
@@ -18,9 +20,11 @@ class LatencyHistogram:
         self._counts = HdrHistogram(_LOWEST_NS, _LONGEST_NS, _DIGITS)
 
     def record(self, latencies: NDArray[np.int64]) -> None:
-        """Adds latencies, rounded to microseconds, so that few values are left to count one by one."""
-        rounded = np.clip((latencies + 500) // 1_000 * 1_000, _LOWEST_NS, _LONGEST_NS)
-        for value, count in zip(*np.unique(rounded, return_counts=True), strict=True):
+        """Adds latencies in ns."""
+        values = np.clip(latencies, _LOWEST_NS, _LONGEST_NS)
+        # What the histogram cannot tell apart is made equal here, so that few values are counted one by one.
+        shift = np.maximum(np.frexp(values)[1] - _KEPT_BITS, 0)
+        for value, count in zip(*np.unique(values >> shift << shift, return_counts=True), strict=True):
             self._counts.record_value(int(value), int(count))
 
     def add(self, other: LatencyHistogram) -> None:

@@ -258,3 +258,29 @@ async def test_a_silent_server_is_probed_and_then_given_up() -> None:
     connection.probe(1.0)
     assert ended[0].status is Status.UNAVAILABLE
     assert "keepalive" in ended[0].message
+
+
+async def test_a_long_server_stream_is_given_a_new_window_before_the_first_is_used_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("loadtest.http2._REPLENISH_AT", 100)
+    server = Scripted()
+    call = server.start(streaming=True)
+    server.connection.data_received(h2.frame(h2.HEADERS, h2.END_HEADERS, 1, ANSWER))
+    for _ in range(4):
+        server.connection.data_received(h2.frame(h2.DATA, 0, 1, framed_message(b"z" * 45)))
+    grown = [
+        int.from_bytes(payload, "big")
+        for kind, _, stream, payload in await server.sent()
+        if kind == h2.WINDOW_UPDATE and stream == 1
+    ]
+    assert grown == [100, 100]
+    assert call.answers == 4
+
+
+async def test_an_http_status_in_place_of_an_answer_names_the_status() -> None:
+    server = Scripted()
+    call = server.start()
+    server.connection.data_received(h2.frame(h2.HEADERS, LAST, 1, block((":status", "503"))))
+    assert call.status is Status.UNAVAILABLE
+    assert "503" in call.message
