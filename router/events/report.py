@@ -1,7 +1,7 @@
 """Answers ReportEvents: checks, stores durably, and says what became of each event."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -11,6 +11,17 @@ from router.errors import OverloadError
 from router.events.check import check_events
 from router.state.errors import StateOverloaded
 from router.state.store import StateStore
+
+
+class Reported(NamedTuple):
+    """What became of a request: the answer, and what only this process need know.
+
+    stored  positions in the request, ascending, of the events that were not stored before, by this process
+            or any other of the same store
+    """
+
+    response: event_pb2.ReportEventsResponse
+    stored: Sequence[int]
 
 
 class KnownItems(Protocol):
@@ -28,7 +39,7 @@ async def report_events(
     clock: Callable[[], float],
     attribution: AttributionCodec,
     sent_as: str = "",
-) -> event_pb2.ReportEventsResponse:
+) -> Reported:
     """Stores the good events and returns once they are durable; `clock` gives unix seconds.
 
     The answer counts the stored events, repeats included, and those whose item the catalogue does not know,
@@ -41,13 +52,17 @@ async def report_events(
     """
     events, faults = check_events(request, int(clock() * 1000), attribution, sent_as)
     response = event_pb2.ReportEventsResponse()
+    stored: Sequence[int] = ()
     if len(events):
         try:
-            await store.append(events)
+            rows = await store.append(events)
         except StateOverloaded as full:
             raise OverloadError(full.retry_after_s, "the queue of events to be stored is full") from full
+        refused = {fault.index for fault in faults}
+        good = [index for index in range(len(request.events)) if index not in refused]
+        stored = [good[row] for row in rows]
         response.accepted = len(events)
         response.unknown_items = int(np.count_nonzero(catalogue.dense_from_keys(events.item_keys) == 0))
     for fault in faults:
         response.errors.add(index=fault.index, field=fault.field, reason=fault.reason)
-    return response
+    return Reported(response, stored)

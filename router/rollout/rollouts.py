@@ -130,23 +130,20 @@ class Rollouts:
         """Counts a request that ended without an answer in its arm, where it has one."""
         self._replica.failed(query.model_versions, query.user_id or request_id, latency_ms)
 
-    def count_feedback(
-        self,
-        request: event_pb2.ReportEventsRequest,
-        response: event_pb2.ReportEventsResponse,
-        attribution: AttributionCodec,
-    ) -> None:
-        """Counts the stored events that belong to answers of a rollout's arms."""
+    def count_feedback(self, stored: Sequence[event_pb2.Event], attribution: AttributionCodec) -> None:
+        """Counts those of the events that belong to answers of a rollout's arms.
+
+        stored  events that no replica has stored before: one sent again, to another replica too, is not
+        """
         if not self._replica.is_counting:
             return
-        refused = {error.index for error in response.errors}
-        for index, event in enumerate(request.events):
-            if index in refused or not event.attribution_token or event.type not in _FEEDBACK:
+        for event in stored:
+            if not event.attribution_token or event.type not in _FEEDBACK:
                 continue
             try:
                 token = attribution.decode(event.attribution_token)
             except AttributionError:
-                # Refused tokens are among the errors; nothing else belongs to an answer of ours.
+                # A token is read before its event is stored, unless the secret changed in between.
                 continue
             self._replica.feedback(
                 token.arms, token.request_id, event.user_id, event.item_id, bought=_FEEDBACK[event.type]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from protos.shopfront.v1 import event_pb2, recommend_pb2
 from recall.query import Query
 from router.attribution import Attribution, AttributionCodec
+from router.call_context import CURRENT_CALL
 from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
@@ -30,6 +31,7 @@ from router.service.quality import QualityFactors
 from router.service.queries import build_query, find_anchor
 from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
+from router.service.turnstile import Turnstile
 from router.service.validation import (
     Asked,
     SceneAsked,
@@ -53,6 +55,7 @@ class RecommendationService:
         store: StateStore,
         attribution: AttributionCodec,
         admission: Admission,
+        turnstile: Turnstile,
         side_effects: SideEffects[Query, Served],
         metrics: RouterMetrics,
         rollouts: Rollouts,
@@ -65,6 +68,7 @@ class RecommendationService:
         self._store = store
         self._attribution = attribution
         self._admission = admission
+        self._turnstile = turnstile
         self._side_effects = side_effects
         self._metrics = metrics
         self._rollouts = rollouts
@@ -111,13 +115,13 @@ class RecommendationService:
         """Stores events; returns when they are durable. Raises `StateError` where the store failed."""
         with self._admission.admit():
             catalogue = self._live.current.catalogue
-            response = await report_events(
+            response, stored = await report_events(
                 request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
             )
             self._metrics.observe_events(
                 response.accepted, response.unknown_items, [error.field for error in response.errors]
             )
-            self._rollouts.count_feedback(request, response, self._attribution)
+            self._rollouts.count_feedback([request.events[index] for index in stored], self._attribution)
             return response
 
     @property
@@ -141,7 +145,27 @@ class RecommendationService:
         now = int(self._wall_clock())
         variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
         deadlines = [call.deadline_within(_budget_s(variant, asked)) for variant in variants]
-        self._admission.require_time(min(deadlines) - self._clock())
+        deadline = min(deadlines)
+        self._admission.require_time(deadline - self._clock())
+        turn = await self._turnstile.enter()
+        context = CURRENT_CALL.get()
+        if context is not None:
+            context.turn = turn
+        try:
+            self._admission.require_own_time(deadline - self._clock())
+            return await self._answer_in_turn(engine, asked, call, now, variants, deadlines)
+        finally:
+            turn.end()
+
+    async def _answer_in_turn(
+        self,
+        engine: Engine,
+        asked: Asked,
+        call: Call,
+        now: int,
+        variants: list[Variant],
+        deadlines: list[float],
+    ) -> list[recommend_pb2.RecommendResponse]:
         shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
         queries = [

@@ -17,16 +17,24 @@ from router.state.errors import StateUnavailable
 
 Batch = TypeVar("Batch")
 Note = TypeVar("Note")
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Pending(Generic[Batch]):
+class _Pending(Generic[Batch, Result]):
     batch: Batch
     size: int
     loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[None]
+    done: asyncio.Future[Result]
+
+
+@dataclass(slots=True)
+class _Failed:
+    """What a batch came to whose commit raised."""
+
+    error: BaseException
 
 
 class QueueFull(Exception):
@@ -37,20 +45,21 @@ class QueueFull(Exception):
         super().__init__(f"{queued} queued")
 
 
-def _settle(settled: Sequence[tuple[asyncio.Future[None], BaseException | None]]) -> None:
-    for done, error in settled:
+def _settle(settled: Sequence[tuple[asyncio.Future[Result], Result | _Failed]]) -> None:
+    for done, outcome in settled:
         if done.done():
             continue
-        if error is None:
-            done.set_result(None)
+        if isinstance(outcome, _Failed):
+            done.set_exception(outcome.error)
         else:
-            done.set_exception(error)
+            done.set_result(outcome)
 
 
-class GroupCommit(Generic[Batch, Note]):
+class GroupCommit(Generic[Batch, Note, Result]):
     """Queues of batches, which callers wait for, and of notes, which nobody waits for.
 
-    `commit(batches, notes)` stores a group and returns when it is durable, or raises and has stored nothing.
+    `commit(batches, notes)` stores a group and returns when it is durable, with what each batch's caller is
+    told, or raises and has stored nothing.
     Where a group of several batches fails, each is tried by itself, so that one cannot fail another; but a
     `StateUnavailable` fails the whole group, which would only wait for the same silence once per batch.
     `idle()` is called from the writer thread about every `idle_s` seconds.
@@ -58,7 +67,7 @@ class GroupCommit(Generic[Batch, Note]):
 
     def __init__(
         self,
-        commit: Callable[[list[Batch], list[Note]], None],
+        commit: Callable[[list[Batch], list[Note]], Sequence[Result]],
         idle: Callable[[], None],
         *,
         max_queued: int,
@@ -74,7 +83,7 @@ class GroupCommit(Generic[Batch, Note]):
         self._max_notes = max_notes
         self._notes_wait_s = notes_wait_s
         self._idle_s = idle_s
-        self._batches: deque[_Pending[Batch]] = deque()
+        self._batches: deque[_Pending[Batch, Result]] = deque()
         self._notes: deque[tuple[Note, int]] = deque()
         self._notes_due: float | None = None
         self._changed = threading.Condition()
@@ -86,8 +95,8 @@ class GroupCommit(Generic[Batch, Note]):
         self._thread = threading.Thread(target=self._run, name="state-writer", daemon=True)
         self._thread.start()
 
-    async def submit(self, batch: Batch, size: int) -> None:
-        """Waits until a batch of `size` rows is durable.
+    async def submit(self, batch: Batch, size: int) -> Result:
+        """Waits until a batch of `size` rows is durable; what `commit` returned for it.
 
         Raises:
             QueueFull: other batches leave no room for it.
@@ -95,7 +104,7 @@ class GroupCommit(Generic[Batch, Note]):
             Exception: what `commit` raised for this batch.
         """
         loop = asyncio.get_running_loop()
-        pending = _Pending(batch, size, loop, loop.create_future())
+        pending: _Pending[Batch, Result] = _Pending(batch, size, loop, loop.create_future())
         with self._changed:
             if self._closing:
                 raise RuntimeError("the state store is closed")
@@ -104,7 +113,7 @@ class GroupCommit(Generic[Batch, Note]):
             self._batches.append(pending)
             self.queued += size
             self._changed.notify()
-        await pending.done
+        return await pending.done
 
     def note(self, note: Note, size: int) -> None:
         """Queues a note of `size` rows without waiting; drops and counts it where there is no room."""
@@ -152,8 +161,8 @@ class GroupCommit(Generic[Batch, Note]):
                 return
             self._changed.wait(due - now)
 
-    def _take_group(self) -> tuple[list[_Pending[Batch]], list[tuple[Note, int]]]:
-        batches: list[_Pending[Batch]] = []
+    def _take_group(self) -> tuple[list[_Pending[Batch, Result]], list[tuple[Note, int]]]:
+        batches: list[_Pending[Batch, Result]] = []
         size = 0
         while self._batches and (not batches or size + self._batches[0].size <= self._max_group):
             pending = self._batches.popleft()
@@ -171,48 +180,49 @@ class GroupCommit(Generic[Batch, Note]):
         self._notes_due = time.monotonic() if self._notes else None
         return batches, notes
 
-    def _commit_group(self, batches: list[_Pending[Batch]], notes: list[tuple[Note, int]]) -> None:
-        settled: list[tuple[_Pending[Batch], BaseException | None]] = []
+    def _commit_group(self, batches: list[_Pending[Batch, Result]], notes: list[tuple[Note, int]]) -> None:
+        settled: list[tuple[_Pending[Batch, Result], Result | _Failed]] = []
         dropped = 0
         try:
-            self._commit([pending.batch for pending in batches], [note for note, _ in notes])
-            settled = [(pending, None) for pending in batches]
+            results = self._commit([pending.batch for pending in batches], [note for note, _ in notes])
+            settled = list(zip(batches, results, strict=True))
             self.groups += 1
         except Exception as error:
             if isinstance(error, StateUnavailable):
-                settled = [(pending, error) for pending in batches]
+                settled = [(pending, _Failed(error)) for pending in batches]
                 dropped = sum(size for _, size in notes)
                 if dropped:
                     log.warning("dropped %d served items: %s", dropped, error)
             elif len(batches) + bool(notes) == 1 and batches:
-                settled = [(batches[0], error)]
+                settled = [(batches[0], _Failed(error))]
             else:
                 for pending in batches:
-                    settled.append((pending, self._commit_alone([pending.batch], [])))
+                    alone = self._commit_alone([pending.batch], [])
+                    settled.append((pending, alone if isinstance(alone, _Failed) else alone[0]))
                 for note, size in notes:
-                    failure = self._commit_alone([], [note])
-                    if failure is not None:
+                    alone = self._commit_alone([], [note])
+                    if isinstance(alone, _Failed):
                         dropped += size
-                        log.warning("dropped %d served items: %s", size, failure)
+                        log.warning("dropped %d served items: %s", size, alone.error)
         with self._changed:
             self.queued -= sum(pending.size for pending in batches)
             self.queued_notes -= sum(size for _, size in notes)
             self.dropped_notes += dropped
         self._report(settled)
 
-    def _commit_alone(self, batches: list[Batch], notes: list[Note]) -> BaseException | None:
+    def _commit_alone(self, batches: list[Batch], notes: list[Note]) -> Sequence[Result] | _Failed:
         try:
-            self._commit(batches, notes)
+            results = self._commit(batches, notes)
         except Exception as error:
-            return error
+            return _Failed(error)
         self.groups += 1
-        return None
+        return results
 
     @staticmethod
-    def _report(settled: Sequence[tuple[_Pending[Batch], BaseException | None]]) -> None:
-        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[None], BaseException | None]]] = {}
-        for pending, error in settled:
-            by_loop.setdefault(pending.loop, []).append((pending.done, error))
+    def _report(settled: Sequence[tuple[_Pending[Batch, Result], Result | _Failed]]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Result], Result | _Failed]]] = {}
+        for pending, outcome in settled:
+            by_loop.setdefault(pending.loop, []).append((pending.done, outcome))
         for loop, futures in by_loop.items():
             try:
                 loop.call_soon_threadsafe(_settle, futures)

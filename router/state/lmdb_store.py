@@ -13,15 +13,15 @@ from pathlib import Path
 import lmdb
 import numpy as np
 
-from router.state.arrivals import sort_arrivals, user_hash
+from router.state.arrivals import Arrivals, sort_arrivals, user_hash
 from router.state.deduplication import Deduplication
-from router.state.errors import StateError, StateOverloaded
+from router.state.errors import StateError
 from router.state.event_batch import EventBatch
 from router.state.event_log import LoggedEvent
-from router.state.group_commit import GroupCommit, QueueFull
 from router.state.lmdb_environment import LmdbEnvironment, get
 from router.state.lmdb_log import LmdbLog
 from router.state.lmdb_records import LmdbRecords
+from router.state.queued_writes import QueuedWrites
 from router.state.served_items import ServedItems
 from router.state.settings import StateSettings
 from router.state.store import StoreStatus
@@ -65,21 +65,13 @@ class LmdbStateStore:
             max_days=settings.log_max_days,
         )
         self._seen = Deduplication(databases[b"seen"], days=settings.deduplication_days)
-        self._repeated = 0
         self._closed = False
         try:
             self._environment.write(self._check_format)
         except StateError:
             self._environment.close()
             raise
-        self._writer: GroupCommit[EventBatch, ServedItems] = GroupCommit(
-            self._commit,
-            self._clean_up,
-            max_queued=settings.max_queued_events,
-            max_group=settings.max_group_events,
-            max_notes=settings.max_queued_impressions,
-            notes_wait_s=settings.impressions_flush_s,
-        )
+        self._writes = QueuedWrites(self._commit, self._clean_up, settings, settings.max_group_events)
 
     # Reads
 
@@ -119,31 +111,17 @@ class LmdbStateStore:
 
     def status(self) -> StoreStatus:
         """See `StateStore.status`."""
-        return StoreStatus(
-            queued_events=self._writer.queued,
-            queued_impressions=self._writer.queued_notes,
-            dropped_impressions=self._writer.dropped_notes,
-            repeated_events=self._repeated,
-            write_groups=self._writer.groups,
-        )
+        return self._writes.status()
 
     # Writes
 
-    async def append(self, events: EventBatch) -> None:
+    async def append(self, events: EventBatch) -> Sequence[int]:
         """See `StateStore.append`."""
-        if not len(events):
-            return
-        try:
-            await self._writer.submit(events, len(events))
-        except QueueFull as full:
-            raise StateOverloaded(
-                full.queued, self._settings.max_queued_events, self._settings.retry_after_s
-            ) from None
+        return await self._writes.append(events)
 
     async def append_impressions(self, user_id: str, keys: np.ndarray, ts: int) -> None:
         """See `StateStore.append_impressions`."""
-        if len(keys):
-            self._writer.note(ServedItems(user_id, keys, ts), len(keys))
+        self._writes.append_impressions(user_id, keys, ts)
 
     def put_profiles(self, profiles: Mapping[str, Mapping[str, str]], updated_at: int) -> int:
         """See `StateStore.put_profiles`."""
@@ -184,7 +162,7 @@ class LmdbStateStore:
         if self._closed:
             return
         self._closed = True
-        self._writer.close()
+        self._writes.close()
         self._environment.close()
 
     # Inside a transaction
@@ -202,15 +180,13 @@ class LmdbStateStore:
                 f"{_FORMAT!r}; open it with the program that wrote it, or name another folder in state.url"
             )
 
-    def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> None:
-        self._repeated += self._environment.write(
-            lambda transaction: self._commit_group(transaction, batches, served)
-        )
+    def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
+        return self._environment.write(lambda transaction: self._commit_group(transaction, batches, served))
 
     def _commit_group(
         self, transaction: lmdb.Transaction, batches: list[EventBatch], served: list[ServedItems]
-    ) -> int:
-        """Stores events, then served items; returns how many events were repeats."""
+    ) -> Arrivals:
+        """Stores events, then served items."""
         now = self._clock()
         now_s = int(now)
         arrivals = sort_arrivals(
@@ -224,7 +200,7 @@ class LmdbStateStore:
         for note in served:
             self._records.add_impressions(records, user_hash(note.user_id), note.rows())
         self._trim(transaction, now, _TRIM_STEP + 2 * arrivals.stored)
-        return arrivals.repeated
+        return arrivals
 
     def _trim(self, transaction: lmdb.Transaction, now: float, limit: int) -> int:
         return self._log.trim(transaction, int(now * 1000), limit) + self._seen.trim(

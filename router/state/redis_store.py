@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from router.state.arrivals import sort_arrivals, user_hash
-from router.state.errors import StateOverloaded, StateUnavailable
+from router.state.arrivals import Arrivals, sort_arrivals, user_hash
+from router.state.errors import StateUnavailable
 from router.state.event_batch import EventBatch
 from router.state.event_log import LoggedEvent, corrupt_entry, decode_entry, encode_entries
-from router.state.group_commit import GroupCommit, QueueFull
+from router.state.queued_writes import QueuedWrites
 from router.state.redis_client import connect
 from router.state.redis_failures import Availability, state_errors
 from router.state.redis_keys import RedisKeys
@@ -76,19 +76,16 @@ class RedisStateStore:
             connect(url, settings.redis), self._place, self._keys, settings, _TRIM_STEP
         )
         self._trim_script = self._client.register_script(TRIM)
-        self._repeated = 0
         self._closed = False
         try:
             self._check()
         except StateUnavailable as error:
             self._availability.write_failed(error)
-        self._writer: GroupCommit[EventBatch, ServedItems] = GroupCommit(
+        self._writes = QueuedWrites(
             self._commit,
             self._clean_up,
-            max_queued=settings.max_queued_events,
-            max_group=min(settings.max_group_events, settings.redis.max_group_events),
-            max_notes=settings.max_queued_impressions,
-            notes_wait_s=settings.impressions_flush_s,
+            settings,
+            min(settings.max_group_events, settings.redis.max_group_events),
         )
 
     # Reads
@@ -138,33 +135,19 @@ class RedisStateStore:
 
     def status(self) -> StoreStatus:
         """See `StateStore.status`."""
-        return StoreStatus(
-            queued_events=self._writer.queued,
-            queued_impressions=self._writer.queued_notes,
-            dropped_impressions=self._writer.dropped_notes,
-            repeated_events=self._repeated,
-            write_groups=self._writer.groups,
-            failed_reads=self._availability.failed_reads,
-            available=self._availability.available,
+        return self._writes.status(
+            failed_reads=self._availability.failed_reads, available=self._availability.available
         )
 
     # Writes
 
-    async def append(self, events: EventBatch) -> None:
+    async def append(self, events: EventBatch) -> Sequence[int]:
         """See `StateStore.append`."""
-        if not len(events):
-            return
-        try:
-            await self._writer.submit(events, len(events))
-        except QueueFull as full:
-            raise StateOverloaded(
-                full.queued, self._settings.max_queued_events, self._settings.retry_after_s
-            ) from None
+        return await self._writes.append(events)
 
     async def append_impressions(self, user_id: str, keys: np.ndarray, ts: int) -> None:
         """See `StateStore.append_impressions`."""
-        if len(keys):
-            self._writer.note(ServedItems(user_id, keys, ts), len(keys))
+        self._writes.append_impressions(user_id, keys, ts)
 
     def put_profiles(self, profiles: Mapping[str, Mapping[str, str]], updated_at: int) -> int:
         """See `StateStore.put_profiles`; stored in steps of 500 users, each as a whole."""
@@ -211,7 +194,7 @@ class RedisStateStore:
         if self._closed:
             return
         self._closed = True
-        self._writer.close()
+        self._writes.close()
         self._reads.close()
         self._transactions.close()
         self._client.close()
@@ -225,17 +208,18 @@ class RedisStateStore:
                 check_server(self._client, self._place, self._keys.format)
             self._checked = True
 
-    def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> None:
+    def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
         try:
             self._check()
-            self._repeated += self._commit_group(batches, served)
+            arrivals = self._commit_group(batches, served)
         except StateUnavailable as error:
             self._availability.write_failed(error)
             raise
         self._availability.answered()
+        return arrivals
 
-    def _commit_group(self, batches: list[EventBatch], served: list[ServedItems]) -> int:
-        """Stores events, then served items; returns how many events were repeats."""
+    def _commit_group(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
+        """Stores events, then served items."""
         needed: dict[bytes, set[bytes]] = {}
         asked: dict[bytes, list[str]] = {}
         hashes: dict[str, bytes] = {}
@@ -255,7 +239,7 @@ class RedisStateStore:
         for note in served:
             needed.setdefault(user_hash(note.user_id), set()).add(IMPRESSIONS)
 
-        def work(transaction: RedisTransaction) -> int:
+        def work(transaction: RedisTransaction) -> Arrivals:
             arrivals = sort_arrivals(batches, transaction.is_new)
             for batch, rows in zip(batches, arrivals.rows, strict=True):
                 transaction.entries += encode_entries(batch, rows)
@@ -263,7 +247,7 @@ class RedisStateStore:
                 self._records.add_events(transaction, key, events)
             for note in served:
                 self._records.add_impressions(transaction, user_hash(note.user_id), note.rows())
-            return arrivals.repeated
+            return arrivals
 
         return self._transactions.run(needed, asked, self._clock(), work)
 

@@ -55,11 +55,12 @@ class StateStore(Protocol):
         """States of several users as of one moment, in the order asked; errors as in `read`."""
         ...
 
-    async def append(self, events: EventBatch) -> None:
+    async def append(self, events: EventBatch) -> Sequence[int]:
         """Adds events to their users' state and to the log; returns when they are durable.
 
-        An event whose (user_id, event_id) was stored within the deduplication window is skipped; an empty
-        event_id is never taken for a repeat. Either all events of the batch are stored or none.
+        An event whose (user_id, event_id) was stored within the deduplication window, by whichever process,
+        is skipped; an empty event_id is never taken for a repeat. Returns the positions in the batch of the
+        events that were not skipped, ascending. Either all events of the batch are stored or none.
         A cancelled call may or may not have stored them: send again with event ids.
 
         Raises:

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest, ReportEventsResponse
+from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
 from router.attribution import AttributionCodec
 from router.errors import CallerError, OverloadError
-from router.events import report_events
+from router.events import Reported, report_events
 from router.state import EventBatch, StateOverloaded, StateSettings, open_state
 from router.state.store import StateStore
 from snapshot.item_keys import item_keys
@@ -29,13 +29,13 @@ def store(tmp_path: Path) -> Iterator[StateStore]:
     opened.close()
 
 
-async def report(store: StateStore, *events: Event) -> ReportEventsResponse:
+async def report(store: StateStore, *events: Event) -> Reported:
     request = ReportEventsRequest(events=events)
     return await report_events(request, store, Items(), lambda: NOW, AttributionCodec())
 
 
 async def test_good_events_are_stored_and_bad_ones_come_back(store: StateStore) -> None:
-    answer = await report(
+    answer, _ = await report(
         store,
         Event(user_id="u", item_id="a", type=2),
         Event(user_id="u", item_id="a"),
@@ -58,13 +58,27 @@ async def test_good_events_are_stored_and_bad_ones_come_back(store: StateStore) 
 
 async def test_a_repeat_is_accepted_and_stored_once(store: StateStore) -> None:
     event = Event(user_id="u", item_id="a", type=2, event_id="1")
-    assert (await report(store, event)).accepted == 1
-    assert (await report(store, event, event)).accepted == 2
+    assert (await report(store, event)).response.accepted == 1
+    again, stored = await report(store, event, event)
+    assert (again.accepted, list(stored)) == (2, [])
     assert len((await store.read("u")).behaviours.items) == 1
 
 
+async def test_what_was_stored_for_the_first_time_is_named_by_its_place_in_the_request(
+    store: StateStore,
+) -> None:
+    known = Event(user_id="u", item_id="a", type=2, event_id="1")
+    await report(store, known)
+    answer, stored = await report(
+        store, Event(), known, Event(user_id="u", item_id="b", type=2, event_id="2"), Event(user_id="u"),
+        Event(user_id="v", item_id="a", type=2, event_id="1"),
+    )  # fmt: skip
+    assert list(stored) == [2, 4]
+    assert answer.accepted == 3
+
+
 async def test_a_request_of_bad_events_only_stores_nothing(store: StateStore) -> None:
-    answer = await report(store, Event(), Event())
+    answer, _ = await report(store, Event(), Event())
     assert (answer.accepted, answer.unknown_items, len(answer.errors)) == (0, 0, 2)
     assert list(store.read_log()) == []
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -57,7 +58,7 @@ def add_version(
     onnx.save(model, path)
     manifest = read_manifest(staged)
     (staged / MANIFEST).unlink()
-    write_manifest(staged, type(manifest)(**{**_fields(manifest), "dataset": dataset, "files": {}}))
+    write_manifest(staged, msgspec.structs.replace(manifest, dataset=dataset, files={}))
     return repository.add_version("bst", staged)
 
 
@@ -70,10 +71,6 @@ def similar_weights() -> np.ndarray:
 def shuffled_weights() -> np.ndarray:
     """Every item's weight replaced by the negative of its own: the order is upside down."""
     return (-3.0 * item_weights(1) - 3.0).astype(np.float32)
-
-
-def _fields(manifest: object) -> dict[str, object]:
-    return {name: getattr(manifest, name) for name in manifest.__struct_fields__}  # type: ignore[attr-defined]
 
 
 def _set(model: onnx.ModelProto, name: str, values: np.ndarray) -> None:

@@ -7,6 +7,12 @@ import time
 import grpc
 import pytest
 
+from protos.shopfront.v1 import event_pb2
+from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
+from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
+from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
+from router.rollout.counting import gathered
+from router.rollout.lmdb_store import LmdbRolloutStore
 from tests.router.rollout.conftest import Stand
 from tests.router.rollout.faulty_versions import add_version, dying, shuffled_weights, similar_weights
 from tests.router.rollout.traffic import Operator, shoppers, stage
@@ -104,6 +110,62 @@ def test_a_dying_version_is_rolled_back_and_the_stable_one_answers_on(stand: Sta
     assert any("ranking:candidate" in answer.degraded for answer in answers)
     assert "degraded" in ended.reason or "gone" in ended.reason
     wait_loaded(stand, [stable(stand)])
+
+
+def test_a_click_that_is_sent_again_to_the_other_replica_counts_once(stand: Stand) -> None:
+    version = add_version(stand.triton.repository, stand.dataset, weights=similar_weights())
+    with shoppers(stand.address, clients=1, pause_s=0.02):
+        started = stand.operator.start(version, [stage(5_000, 60.0, 60)])
+        stand.operator.wait_until("running")
+        user, answer = shown_by(stand.address, "candidate")
+        click = event_pb2.Event(
+            user_id=user,
+            item_id=answer.items[0].item_id,
+            type=event_pb2.EVENT_TYPE_VIEW,
+            attribution_token=answer.attribution_token,
+            event_id="one-click",
+        )
+        # A connection each: the kernel gives them to both replicas.
+        for _ in range(16):
+            with grpc.insecure_channel(
+                stand.address, options=[("grpc.use_local_subchannel_pool", 1)]
+            ) as channel:
+                told = EventServiceStub(channel).ReportEvents(
+                    event_pb2.ReportEventsRequest(events=[click]), timeout=20
+                )
+                assert told.accepted == 1
+        other = event_pb2.Event()
+        other.CopyFrom(click)
+        other.item_id, other.event_id = answer.items[1].item_id, "another-click"
+        with grpc.insecure_channel(stand.address) as channel:
+            EventServiceStub(channel).ReportEvents(event_pb2.ReportEventsRequest(events=[other]), timeout=20)
+        store = LmdbRolloutStore(stand.shop.folder / "rollouts")
+        until = time.monotonic() + 20
+        while (clicks := clicks_of(store, started.rollout_id)) < 2 and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        assert clicks_of(store, started.rollout_id) == clicks == 2
+        store.close()
+    stand.operator.change("Abort", "seen")
+    wait_loaded(stand, [stable(stand)])
+
+
+def shown_by(address: str, arm: str) -> tuple[str, RecommendResponse]:
+    """A shopper of an arm, and an answer of it."""
+    with grpc.insecure_channel(address) as channel:
+        for number in range(200):
+            user = f"clicking-{number}"
+            answer = RecommendServiceStub(channel).Recommend(
+                RecommendRequest(scene="cart", user_id=user), timeout=20
+            )
+            if arm in answer.arms.values():
+                return user, answer
+    raise AssertionError(f"nobody is in {arm}")
+
+
+def clicks_of(store: LmdbRolloutStore, rollout: str) -> int:
+    """Clicks that all replicas have counted of the candidate."""
+    return gathered(store.read_arm_statistics(rollout), [0]).candidate.total("clicks")
 
 
 def test_two_operators_at_once_and_what_else_is_refused(stand: Stand) -> None:

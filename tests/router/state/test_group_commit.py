@@ -9,7 +9,7 @@ from router.state.group_commit import GroupCommit, QueueFull
 from router.state.store import StateStore
 from tests.router.state.batches import batch
 
-Started = Callable[..., GroupCommit[str, str]]
+Started = Callable[..., GroupCommit[str, str, str]]
 
 
 class Disk:
@@ -20,12 +20,13 @@ class Disk:
         self.begun = threading.Event()
         self.groups: list[tuple[list[str], list[str]]] = []
 
-    def commit(self, batches: list[str], notes: list[str]) -> None:
+    def commit(self, batches: list[str], notes: list[str]) -> list[str]:
         self.begun.set()
         self.open.wait(30)
         if "bad" in batches or "bad" in notes:
             raise ValueError("bad")
         self.groups.append((batches, notes))
+        return [f"stored {name}" for name in batches]
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ def disk() -> Disk:
 
 @pytest.fixture
 def start(disk: Disk) -> Iterator[Started]:
-    writers: list[GroupCommit[str, str]] = []
+    writers: list[GroupCommit[str, str, str]] = []
 
-    def starter(**changes: float) -> GroupCommit[str, str]:
+    def starter(**changes: float) -> GroupCommit[str, str, str]:
         limits = {"max_queued": 10, "max_group": 5, "max_notes": 5, "notes_wait_s": 0.01, **changes}
         writers.append(GroupCommit(disk.commit, lambda: None, **limits))
         return writers[-1]
@@ -48,13 +49,13 @@ def start(disk: Disk) -> Iterator[Started]:
         writer.close()
 
 
-async def queued(writer: GroupCommit[str, str], *batches: str) -> list[asyncio.Task[None]]:
+async def queued(writer: GroupCommit[str, str, str], *batches: str) -> list[asyncio.Task[str]]:
     tasks = [asyncio.create_task(writer.submit(name, 1)) for name in batches]
     await asyncio.sleep(0)
     return tasks
 
 
-async def busy(writer: GroupCommit[str, str], disk: Disk) -> list[asyncio.Task[None]]:
+async def busy(writer: GroupCommit[str, str, str], disk: Disk) -> list[asyncio.Task[str]]:
     """The writer waits inside a commit of the batch "first"."""
     first = await queued(writer, "first")
     await asyncio.to_thread(disk.begun.wait, 30)
@@ -66,7 +67,7 @@ async def test_what_gathers_during_a_commit_is_one_group(disk: Disk, start: Star
     tasks = await busy(writer, disk)
     tasks += await queued(writer, "a", "b", "c")
     disk.open.set()
-    await asyncio.gather(*tasks)
+    assert await asyncio.gather(*tasks) == ["stored first", "stored a", "stored b", "stored c"]
     assert [group for group, _ in disk.groups] == [["first"], ["a", "b", "c"]]
     assert (writer.queued, writer.groups) == (0, 2)
 
@@ -107,7 +108,8 @@ async def test_one_bad_batch_does_not_fail_its_group(disk: Disk, start: Started)
     writer.note("bad", 1)
     disk.open.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(result) for result in results] == [type(None), type(None), ValueError, type(None)]
+    assert [*results[:2], results[3]] == ["stored first", "stored a", "stored b"]
+    assert isinstance(results[2], ValueError)
     assert [group for group, _ in disk.groups if group] == [["first"], ["a"], ["b"]]
     assert [notes for _, notes in disk.groups if notes] == [["note"]]
     assert (writer.dropped_notes, writer.queued, writer.queued_notes) == (1, 0, 0)
@@ -177,7 +179,7 @@ async def test_the_idle_work_is_called_again_after_it_failed(disk: Disk) -> None
             raise ValueError("once")
         again.set()
 
-    writer: GroupCommit[str, str] = GroupCommit(
+    writer: GroupCommit[str, str, str] = GroupCommit(
         disk.commit, idle, max_queued=1, max_group=1, max_notes=1, notes_wait_s=1, idle_s=0.01
     )
     assert await asyncio.to_thread(again.wait, 30)

@@ -67,6 +67,29 @@ async def test_an_event_id_of_a_user_is_stored_once(store: StateStore) -> None:
     assert store.status().repeated_events == 2
 
 
+async def test_what_was_stored_is_told_apart_from_what_was_known(store: StateStore) -> None:
+    assert list(await store.append(batch(("u", "a", VIEW, 1), ("u", "b", VIEW, 2)))) == [0, 1]
+    first = batch(("u", "a", VIEW, 1), ("u", "b", VIEW, 2), ("v", "c", VIEW, 3), event_ids=["1", "1", "1"])
+    assert list(await store.append(first)) == [0, 2]
+    assert list(await store.append(first)) == []
+    later = batch(("u", "a", VIEW, 1), ("u", "b", VIEW, 2), event_ids=["1", "2"])
+    told = await asyncio.gather(*(store.append(later) for _ in range(20)))
+    assert sorted(map(list, told)) == [[]] * 19 + [[1]]
+    assert list(await store.append(batch())) == []
+
+
+async def test_of_two_processes_that_store_one_event_one_is_told_that_it_is_new(
+    redis_settings: StateSettings,
+) -> None:
+    one, other = open_state(redis_settings), open_state(redis_settings)
+    for number in range(20):
+        event = batch(("u", "a", VIEW, number), event_ids=[str(number)])
+        told = await asyncio.gather(one.append(event), other.append(event))
+        assert sorted(map(list, told)) == [[], [0]]
+    one.close()
+    other.close()
+
+
 async def test_an_event_id_is_forgotten_after_the_window(settings: StateSettings) -> None:
     now = 1_700_000_000.0
     settings = settings.model_copy(update={"deduplication_days": 2})
