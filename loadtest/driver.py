@@ -11,47 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.call import Call
-from loadtest.call_data import Request, Requests
 from loadtest.channel import Channel
-from loadtest.durations import MILLISECOND, SECOND
+from loadtest.deadlines import Deadlines
+from loadtest.durations import SECOND
+from loadtest.request import Request, Requests
 from loadtest.results import Recorder, Results
-from loadtest.schedule import Curve
+from loadtest.share import Share
 from loadtest.status import Status
 
 _CLOSED = "the client connection is closing"
-_DEADLINE_CHECK_S = 0.01
 _MOST_STARTS_AT_ONCE = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One process's part of a test: requests `first`, `first + stride`, … while there are `total` of them.
-
-    `limit`: requests under way at a time. `duration_ns`, `timeout_ns`, `stream_interval_ns`,
-    `stream_call_duration_ns`: 0 = none. `stop`: what becomes of requests under way when the duration is over.
-    """
-
-    first: int
-    stride: int
-    total: int | None
-    limit: Curve
-    duration_ns: int
-    stop: str
-    timeout_ns: int
-    skip_first: int
-    count_errors: bool
-    details: int
-    stream_interval_ns: int = 0
-    stream_call_duration_ns: int = 0
-    stream_receive_count: int = 0
 
 
 class Driver:
@@ -84,9 +59,8 @@ class Driver:
         self._under_way: set[Call] = set()
         self._free_slots: list[int] = []
         self._slots = 0
-        self._deadlines: deque[Call] = deque()
+        self._deadlines = Deadlines(self._too_late, clock_ns)
         self._timer: asyncio.TimerHandle | None = None
-        self._deadline_timer: asyncio.TimerHandle | None = None
         self._streams: set[asyncio.Task[None]] = set()
         self._sending = True
         self._pumping = False
@@ -108,12 +82,13 @@ class Driver:
             timers.append(self._at(self._share.duration_ns, self._time_is_up))
         for at in self._share.limit.starts_ns[1:]:
             timers.append(self._at(at, self._pump))
-        self._deadline_timer = self._loop.call_later(_DEADLINE_CHECK_S, self._check_deadlines)
+        self._deadlines.watch()
         self._pump()
         try:
             await self._done
         finally:
-            for timer in (*timers, self._timer, self._deadline_timer):
+            self._deadlines.stop()
+            for timer in (*timers, self._timer):
                 if timer is not None:
                     timer.cancel()
             finished_ns = self._clock_ns()
@@ -194,7 +169,7 @@ class Driver:
         number = share.first + self._next * share.stride
         slot = self._free_slots.pop() if self._free_slots else self._new_slot()
         at = slot % len(self._channels)
-        request = self._requests.request(number, f"g{slot}c{at}")
+        request = self._requests.request(number, f"{share.worker_prefix}g{slot}c{at}")
         call = Call(number, self._finished, server_streaming=request.server_streaming)
         call.slot = slot
         call.started_ns = now = self._clock_ns()
@@ -208,9 +183,11 @@ class Driver:
         self._under_way.add(call)
         if share.timeout_ns:
             call.deadline_ns = now + share.timeout_ns
-            self._deadlines.append(call)
+            self._deadlines.add(call)
         channel = self._channels[at]
-        if share.stream_receive_count and request.server_streaming:
+        # A client that streams too is limited in what it sends, as in ghz, and reads all answers.
+        only_receives = request.server_streaming and not request.client_streaming
+        if share.stream_receive_count and only_receives:
             call.received = lambda received: self._count_received(channel, received)
         if share.stream_interval_ns and len(request.messages) > 1:
             task = self._loop.create_task(self._send_spread(channel, call, request))
@@ -220,7 +197,7 @@ class Driver:
             messages = request.messages
             data = messages[0] if len(messages) == 1 else b"".join(messages)
             channel.start(call, request.headers, data, True)
-        if share.stream_call_duration_ns and request.server_streaming:
+        if share.stream_call_duration_ns and only_receives:
             self._loop.call_later(
                 share.stream_call_duration_ns / SECOND,
                 lambda: channel.cancel(call, Status.CANCELLED, "context canceled"),
@@ -240,10 +217,11 @@ class Driver:
         until = self._share.stream_call_duration_ns
         channel.start(call, request.headers, request.messages[0], False)
         for message in request.messages[1:]:
-            await asyncio.sleep(interval)
+            left = (call.started_ns + until - self._clock_ns()) / SECOND if until else interval
+            await asyncio.sleep(max(0.0, min(interval, left)))
             if call.status is not None:
                 return
-            if until and self._clock_ns() - call.started_ns >= until:
+            if left < interval:
                 break
             connection = channel.connection_of(call)
             if connection is not None:
@@ -299,19 +277,8 @@ class Driver:
     def _cancel(self, call: Call, status: Status, message: str) -> None:
         self._channels[call.slot % len(self._channels)].cancel(call, status, message)
 
-    def _check_deadlines(self) -> None:
-        now = self._clock_ns()
-        # All deadlines are equally far away, so they fall due in the order of the starts.
-        while self._deadlines and (
-            self._deadlines[0].status is not None or self._deadlines[0].deadline_ns <= now
-        ):
-            call = self._deadlines.popleft()
-            if call.status is None:
-                self._cancel(call, Status.DEADLINE_EXCEEDED, "context deadline exceeded")
-        wait = _DEADLINE_CHECK_S
-        if self._deadlines:
-            wait = min(0.1, max(MILLISECOND, self._deadlines[0].deadline_ns - now) / SECOND)
-        self._deadline_timer = self._loop.call_later(wait, self._check_deadlines)
+    def _too_late(self, call: Call) -> None:
+        self._cancel(call, Status.DEADLINE_EXCEEDED, "context deadline exceeded")
 
 
 def _flattened(chunks: Iterator[NDArray[np.int64]]) -> Iterator[int]:

@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadtest.call import Limits
-from loadtest.call_data import Requests, Sending, replayed_requests, requests_of
+from loadtest.call_data import replayed_requests, requests_of
 from loadtest.channel import Channel
 from loadtest.descriptors import Method, method_of
-from loadtest.driver import Driver, Share
+from loadtest.driver import Driver
 from loadtest.durations import SECOND
 from loadtest.errors import LoadTestError
 from loadtest.options import LoadOptions
 from loadtest.recording import RecordedRequest, read_recording
+from loadtest.request import Requests, Sending
 from loadtest.results import MOST_DETAILS, Results
 from loadtest.schedule import Curve, concurrency_curve, constant, scheduled_starts
+from loadtest.share import Share
 from loadtest.stages import ServerStages, observer
 from loadtest.status import Status
 from loadtest.target import Target, parse_target
@@ -83,6 +85,7 @@ def share_of(part: Part, recorded: int = 0) -> Share:
         stream_interval_ns=options.stream_interval,
         stream_call_duration_ns=options.stream_call_duration,
         stream_receive_count=options.stream_call_count,
+        worker_prefix=f"{options.name}:" if options.name else "",
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from loadtest.errors import LoadTestError
+from loadtest.options import LoadOptions
 
 _ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\S+')
@@ -113,6 +114,13 @@ class Template:
         if "{{" in rest:
             raise LoadTestError(f"template: {rest[rest.index('{{') :][:40]!r} has no closing }}}}")
         self._parts.append(rest)
+
+    @classmethod
+    def of(cls, options: LoadOptions, text: str) -> Template:
+        """The template of a text as the options ask for it. Raises LoadTestError."""
+        return cls(
+            text, actions=not options.disable_template_data, functions=not options.disable_template_functions
+        )
 
     @property
     def has_actions(self) -> bool:

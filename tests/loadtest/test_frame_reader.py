@@ -1,5 +1,7 @@
 """Frames out of bytes: the same however they are cut, and nothing after a broken rule."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ WHOLE = b"".join(h2.frame(*frame) for frame in FRAMES)
 def test_frames_are_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
     reader, frames = FrameReader(), []
     edges = [0, *sorted(cuts), len(WHOLE)]
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         frames += reader.read(WHOLE[begin:end])
     assert frames == FRAMES
     assert not reader.broken

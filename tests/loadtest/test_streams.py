@@ -83,3 +83,39 @@ def test_both_sides_stream_with_messages_an_interval_apart(server: Greeter) -> N
 def test_dynamic_messages_need_their_number(server: Greeter) -> None:
     with pytest.raises(LoadTestError, match="--stream-call-count"):
         stream(server, "GreetAll", data={"name": "x"}, stream_dynamic_messages=True)
+
+
+def test_a_count_limits_what_a_client_sends_and_not_what_it_reads(server: Greeter) -> None:
+    results = stream(server, "Chat", data=[{"name": "a"}, {"name": "b"}], stream_call_count=5)
+    assert results.status_counts == {0: 4}
+    assert server.seen.streams == [5] * 4
+    assert results.messages == 20
+
+
+@pytest.mark.parametrize("method", ["GreetAll", "Chat"])
+def test_a_time_closes_what_a_client_sends_and_the_answer_is_awaited(server: Greeter, method: str) -> None:
+    results = stream(
+        server,
+        method,
+        data=[{"name": "a"}] * 50,
+        stream_interval=50_000_000,
+        stream_call_duration=120_000_000,
+    )
+    assert results.status_counts == {0: 4}
+    assert all(1 <= sent < 50 for sent in server.seen.streams)
+
+
+def test_an_array_has_its_length_in_messages_rendered_anew(server: Greeter) -> None:
+    results = stream(
+        server, "GreetAll", data=[{"name": "{{newUUID}}"}, {"name": "b"}], stream_dynamic_messages=True
+    )
+    assert results.status_counts == {0: 4}
+    assert server.seen.streams == [2] * 4
+
+
+def test_workers_bear_the_name_of_the_test(server: Greeter) -> None:
+    run(
+        server.options(name="evening", data={"name": "{{.WorkerID}}"}, total=1, concurrency=1),
+        on_signals=False,
+    )
+    assert server.seen.requests[0].name == "evening:g0c0"
