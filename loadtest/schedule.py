@@ -40,7 +40,7 @@ def constant(value: float) -> Curve:
 
 def stepped(start: int, step: int, end: int, step_ns: int, change_for_ns: int, horizon_ns: int) -> Curve:
     """ghz's step schedule: `start`, changed by `step` every `step_ns`, until `end` or `change_for_ns` (0 =
-    none).
+    none), a step at that very time included; with both, the value is `end` from `change_for_ns` on.
 
     Values never fall below 0. A curve without an end is built up to `horizon_ns` and constant behind it.
     """
@@ -48,7 +48,7 @@ def stepped(start: int, step: int, end: int, step_ns: int, change_for_ns: int, h
     while values[-1] > 0 or step > 0:
         at = starts[-1] + step_ns
         value = max(0.0, values[-1] + step)
-        if (change_for_ns and at >= change_for_ns) or at > horizon_ns:
+        if (change_for_ns and at > change_for_ns) or at > horizon_ns:
             break
         if end and (value - end) * (1 if step > 0 else -1) >= 0:
             starts.append(at)
@@ -56,9 +56,12 @@ def stepped(start: int, step: int, end: int, step_ns: int, change_for_ns: int, h
             break
         starts.append(at)
         values.append(value)
-    if change_for_ns and end and starts[-1] < change_for_ns and values[-1] != end:
-        starts.append(change_for_ns)
-        values.append(float(end))
+    if change_for_ns and end and values[-1] != end:
+        if starts[-1] == change_for_ns:
+            values[-1] = float(end)
+        else:
+            starts.append(change_for_ns)
+            values.append(float(end))
     return Curve(tuple(starts), tuple(values))
 
 

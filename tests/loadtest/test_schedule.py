@@ -49,6 +49,62 @@ def test_steps_are_ghz_s() -> None:
     assert ((starts >= 5 * SECOND) & (starts < 10 * SECOND)).sum() == 300
 
 
+@pytest.mark.parametrize(
+    ("schedule", "start", "step", "end", "step_s", "max_s", "took_s"),
+    [
+        ("step", 50, 10, 150, 5, 0, 85.05),
+        ("step", 200, -10, 0, 5, 40, 68.38),
+        ("line", 5, 5, 0, 0, 0, 62.80),
+        ("line", 200, -2, 100, 0, 0, 74.55),
+    ],
+)
+def test_ten_thousand_requests_take_what_ghz_measured(
+    schedule: str, start: int, step: int, end: int, step_s: int, max_s: int, took_s: float
+) -> None:
+    """The runs in ghz's documentation (load.md), of 10,000 requests answered in 50 ms each."""
+    options = LoadOptions(
+        load_schedule=schedule,
+        load_start=start,
+        load_step=step,
+        load_end=end,
+        load_step_duration=step_s * SECOND,
+        load_max_duration=max_s * SECOND,
+    )
+    assert first(10_000, options)[-1] / SECOND + 0.05 == pytest.approx(took_s, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("step", "end", "seconds", "rate"),
+    [
+        (5, 25, 9, 15), (5, 25, 12, 20), (5, 25, 22, 25),
+        (-5, 5, 11, 10), (-5, 5, 12, 5), (-5, 5, 22, 5),
+    ],
+)  # fmt: skip
+def test_the_rate_at_a_time_is_the_one_ghz_expects(step: int, end: int, seconds: int, rate: int) -> None:
+    """Cases of ghz's TestStepPacer_Rate, steps of 4 s."""
+    curve = stepped(5 if step > 0 else 20, step, end, 4 * SECOND, 0, 3_600 * SECOND)
+    assert curve.at(seconds * SECOND) == rate
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "max_s", "seconds", "rate"),
+    [
+        (5, 5, 25, 19, 25), (5, 5, 25, 20, 30), (5, 5, 25, 26, 35), (5, 5, 25, 31, 35),
+        (20, -5, 10, 9, 10), (20, -5, 10, 15, 10), (20, -5, 12, 11, 10), (20, -5, 12, 12, 5),
+    ],
+)  # fmt: skip
+def test_the_rate_settles_where_ghz_s_settles(
+    start: int, step: int, max_s: int, seconds: int, rate: int
+) -> None:
+    curve = stepped(start, step, 0, 4 * SECOND, max_s * SECOND, 3_600 * SECOND)
+    assert curve.at(seconds * SECOND) == rate
+
+
+def test_with_an_end_and_a_longest_duration_the_end_holds_behind_it() -> None:
+    curve = stepped(50, 10, 150, 5 * SECOND, 10 * SECOND, 3_600 * SECOND)
+    assert [curve.at(seconds * SECOND) for seconds in (0, 5, 9, 10, 60)] == [50, 60, 60, 150, 150]
+
+
 def test_a_line_is_a_step_every_second_and_may_fall() -> None:
     """ghz's documentation: start 200, 2 fewer every second until 50."""
     curve = rate_curve(LoadOptions(load_schedule="line", load_start=200, load_step=-2, load_end=50))
