@@ -1,12 +1,14 @@
 """Amends the configuration that Ray Serve wrote for HAProxy, then becomes HAProxy.
 
 Run as a script, by the one that `haproxy_program` writes: `haproxy_launch.py <haproxy> [argument…]`, where
-`-f <file>` names the configuration, which Ray Serve writes anew before each start. Two amendments:
+`-f <file>` names the configuration, which Ray Serve writes anew before each start. Three amendments:
 
 - Until a fresh HAProxy has been told of the replicas it would answer NOT_FOUND, which callers do not retry.
   It does not listen for gRPC until then, so that callers wait for a connection.
 - Each call is given an id in the header `x-shopfront-call-id`. HAProxy sends a call of a replica that died to
   another one with the same id, so that events without an event_id are stored once.
+- Once the router stops (`haproxy_drain`), new calls are refused as UNAVAILABLE, which callers send elsewhere,
+  and a fresh HAProxy does not listen for gRPC. Ray Serve's own fallback would answer NOT_FOUND.
 """
 
 import os
@@ -14,34 +16,52 @@ import sys
 from pathlib import Path
 
 CALL_ID_HEADER = "x-shopfront-call-id"
+STOPPING_VARIABLE = "proc.shopfront_stopping"
+STOPPING_FILE = "stopping"
 
 _FRONTEND = "frontend grpc_frontend\n"
 _BIND = "    bind "
+# https://docs.haproxy.org/2.8/management.html#3
+_NO_SHARED_PORT = "-dR"
 _MODE = "    mode http\n"
 # Ray Serve writes one such line for each application that has replicas.
 _REPLICAS = "req.hdr(application) -m str "
-_CALL_ID = f"    http-request set-header {CALL_ID_HEADER} %[uuid]\n"
+_RULES = (
+    "    http-request return status 200 content-type application/grpc hdr grpc-status 14 "
+    f'hdr grpc-message "this router is stopping" if {{ var({STOPPING_VARIABLE}) -m found }}\n'
+    f"    http-request set-header {CALL_ID_HEADER} %[uuid]\n"
+)
 
 
-def amended(configuration: str) -> str:
-    """The configuration with both amendments; as it is where it has no gRPC frontend, or has them already."""
+def amended(configuration: str, *, stopping: bool = False) -> str:
+    """The configuration with the amendments; as it is where it has no gRPC frontend, or has them already."""
     before, found, frontend = configuration.partition(_FRONTEND)
     if not found or CALL_ID_HEADER in configuration:
         return configuration
-    frontend = frontend.replace(_MODE, _MODE + _CALL_ID, 1)
-    if _REPLICAS not in frontend:
+    frontend = frontend.replace(_MODE, _MODE + _RULES, 1)
+    if stopping or _REPLICAS not in frontend:
         listening, _, rest = frontend.partition(_BIND)
         frontend = listening + rest.partition("\n")[2]
     return before + found + frontend
+
+
+def shared(arguments: list[str]) -> list[str]:
+    """The arguments without the one that forbids sharing a port.
+
+    A router that replaces one whose Ray was lost listens at the same address while that one still answers.
+    """
+    return [argument for argument in arguments if argument != _NO_SHARED_PORT]
 
 
 def main(program: str, arguments: list[str]) -> None:
     """Amends the file and becomes `program`; does not return."""
     path = Path(arguments[arguments.index("-f") + 1])
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(amended(path.read_text()))
+    # Ray Serve keeps the file in the router's folder, or in one per node below it.
+    stopping = any((folder / STOPPING_FILE).exists() for folder in (path.parent, path.parent.parent))
+    fresh.write_text(amended(path.read_text(), stopping=stopping))
     fresh.replace(path)
-    os.execv(program, [program, *arguments])
+    os.execv(program, [program, *shared(arguments)])
 
 
 if __name__ == "__main__":

@@ -27,10 +27,17 @@ _Status = health_pb2.HealthCheckResponse
 class HealthChecks:
     """Answers Check and Watch; every service of the router shares one state."""
 
-    def __init__(self, health: Callable[[], Health], max_watches: int) -> None:
-        """`max_watches`: Watch streams open at once; a further one ends at once, RESOURCE_EXHAUSTED."""
+    def __init__(
+        self, health: Callable[[], Health], max_watches: int, leaving: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`max_watches`: Watch streams open at once; a further one ends at once, RESOURCE_EXHAUSTED.
+
+        `leaving`: whether this process stops behind a proxy that sends callers elsewhere. A Watch then ends
+        without NOT_SERVING, since the address goes on serving.
+        """
         self._health = health
         self._max_watches = max_watches
+        self._leaving = leaving
         self._watches = 0
         self._draining = False
 
@@ -62,7 +69,7 @@ class HealthChecks:
         sent = None
         self._watches += 1
         try:
-            while True:
+            while not self._leaving():
                 status = self._status() if known else _Status.SERVICE_UNKNOWN
                 if status != sent:
                     sent = status

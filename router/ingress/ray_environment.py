@@ -10,6 +10,7 @@ import math
 import os
 from pathlib import Path
 
+from router.ingress.haproxy_drain import ADMIN_SOCKET
 from router.ingress.haproxy_program import write_haproxy_program
 from router.ingress.ports import free_ports, free_range
 from router.ingress.settings import IngressSettings, RaySettings
@@ -55,7 +56,7 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_num_prestart_python_workers": "0",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_program(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / ADMIN_SOCKET),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),

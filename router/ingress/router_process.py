@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from router.ingress.bearer_tokens import BearerTokens
+from router.ingress.haproxy_drain import refuse_new_calls
 from router.ingress.ray_environment import local_environment, serve_environment
 from router.ingress.settings import split_address
 from router.ingress.tls import server_credentials
@@ -65,7 +66,7 @@ def main() -> int:
     report.write(msgspec.json.encode(outcome) + b"\n")
     if started:
         sys.stdin.buffer.read()
-    _stop(settings)
+    _stop(settings, Path(orders.folder))
     shutil.rmtree(orders.folder, ignore_errors=True)
     return 0 if started else 1
 
@@ -115,6 +116,7 @@ def _start_serve(settings: RouterSettings) -> None:
     from ray.serve.config import HTTPOptions, ProxyLocation, gRPCOptions
 
     from router.ingress.ports import free_ports
+    from router.ingress.reflection import add_reflection_service
     from router.ingress.services import ADD_FUNCTIONS
 
     quiet = {"enable_access_log": False, "log_level": "WARNING"}
@@ -123,13 +125,16 @@ def _start_serve(settings: RouterSettings) -> None:
         return
     host, port = split_address(settings.ingress.address)
     (http_port,) = free_ports(1)
+    adding = (*ADD_FUNCTIONS, add_reflection_service)
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,
         # The gRPC front listens on the host of the HTTP front.
         http_options=HTTPOptions(host=host, port=http_port),
         grpc_options=gRPCOptions(
             port=port,
-            grpc_servicer_functions=[f"{add.__module__}.{add.__qualname__}" for add in ADD_FUNCTIONS],
+            grpc_servicer_functions=[f"{add.__module__}.{add.__qualname__}" for add in adding],
+            # Ray Serve's own asks for no token and answers UNKNOWN to what it cannot read.
+            enable_reflection=False,
         ),
         logging_config=quiet,
     )
@@ -168,15 +173,17 @@ def _why_deploying_failed() -> str:
     return "\n".join(deployment.message for deployment in application.deployments.values())
 
 
-def _stop(settings: RouterSettings) -> None:
+def _stop(settings: RouterSettings, folder: Path) -> None:
     import ray
     from ray import serve
 
     if not ray.is_initialized():
         return
-    if settings.ray.address:
-        serve.delete(APPLICATION)
-    else:
+    if not settings.ray.address and settings.ingress.kind == "haproxy":
+        refuse_new_calls(folder)
+    # Shutting Serve down would end HAProxy first, and with it the calls in progress.
+    serve.delete(APPLICATION)
+    if not settings.ray.address:
         serve.shutdown()
     ray.shutdown()
 

@@ -15,14 +15,17 @@ from grpc_health.v1 import health_pb2
 from router.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
 from router.ingress.calls import call_handler
 from router.ingress.health import HealthChecks
+from router.ingress.ray_drain import draining_of_this_replica
+from router.ingress.reflection import REFLECTED_SERVICES, REFLECTION_SERVICE, ReflectionStreams
 from router.ingress.replica_log import log_to_file
 from router.ingress.services import FULL_NAMES, HEALTH_SERVICE
-from router.ingress.status import Refusal, unauthenticated_refusal
+from router.ingress.status import Refusal, unauthenticated_refusal, unavailable_refusal
 from router.service.startup import start_service
 from router.settings import RouterSettings
 
 _HEALTH_CHECK = f"/{HEALTH_SERVICE}/Check"
 _HEALTH_WATCH = f"/{HEALTH_SERVICE}/Watch"
+_REFLECTION = f"/{REFLECTION_SERVICE}/ServerReflectionInfo"
 
 
 class HaproxyIngress:
@@ -36,7 +39,11 @@ class HaproxyIngress:
         self._running = await start_service(parsed)
         self._calls = call_handler(self._running)
         self._tokens = BearerTokens(parsed.ingress.tokens)
-        self._checks = HealthChecks(self._running.service.health, parsed.ingress.limits.health_watches)
+        draining = draining_of_this_replica()
+        self._checks = HealthChecks(
+            self._running.service.health, parsed.ingress.limits.health_watches, leaving=draining
+        )
+        self._reflection = ReflectionStreams(REFLECTED_SERVICES, draining)
 
     async def Recommend(self, request: Any, grpc_context: Any) -> Message:
         return await self._answer("Recommend", request, grpc_context)
@@ -85,6 +92,18 @@ class HaproxyIngress:
             return
         async for status in self._checks.watch(request):
             yield status
+        _refuse(grpc_context, unavailable_refusal("this replica is stopping; watch again"))
+
+    async def ServerReflectionInfo(self, request_stream: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        refusal = self._unauthenticated(_REFLECTION, grpc_context)
+        if refusal is not None:
+            _refuse(grpc_context, refusal)
+            return
+        async for answer in self._reflection.answers(request_stream):
+            if isinstance(answer, Refusal):
+                _refuse(grpc_context, answer)
+                return
+            yield answer
 
     def _unauthenticated(self, path: str, grpc_context: Any) -> Refusal | None:
         if not self._tokens.needed_for(path) or self._tokens.accepts(grpc_context.invocation_metadata()):

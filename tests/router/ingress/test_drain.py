@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
@@ -91,7 +92,41 @@ def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more(
                 time.sleep(0.02)
         assert not asking.failed
         assert asking.first_codes
+        if kind == "haproxy":
+            # What was in progress was answered: no call was cut off, those after it were not taken.
+            assert not [words for words in asking.first_codes if "GOAWAY" in words]
     finally:
         for router in routers:
             if router.is_running():
                 router.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["grpc", "haproxy"])
+def test_open_watches_are_ended_by_the_replica_that_stops(kind: IngressKind, tmp_path: Path) -> None:
+    router = started(tmp_path, kind)
+    told: list[str] = []
+    watching = threading.Event()
+
+    def watch(channel: grpc.Channel) -> None:
+        try:
+            for answer in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
+                told.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+                watching.set()
+        except grpc.RpcError as error:
+            told.append(f"{error.code().name}: {error.details()}")
+
+    try:
+        with grpc.insecure_channel(router.address) as channel:
+            thread = threading.Thread(target=watch, args=(channel,), daemon=True)
+            thread.start()
+            assert watching.wait(30)
+            router.stop()
+            thread.join(30)
+        assert router.exit_status() == 0
+        # Behind HAProxy another replica goes on serving, so a watch ends without NOT_SERVING.
+        ended = "UNAVAILABLE: this replica is stopping; watch again" if kind == "haproxy" else "NOT_SERVING"
+        assert told == ["SERVING", ended]
+    finally:
+        if router.is_running():
+            router.stop()

@@ -7,7 +7,6 @@ import asyncio
 import psutil
 
 from benchmarks.malformed import BUGS, held, send_random
-from benchmarks.random_requests import REFLECTION
 from tests.router.ingress.conftest import Ingress
 
 PER_METHOD = 40
@@ -22,9 +21,6 @@ def test_random_requests_meet_no_bug_and_leave_nothing(ingress: Ingress) -> None
     statuses = asyncio.run(send_random(ingress.address, PER_METHOD, seed=2))
     after = held([process for process in processes if process.is_running()])
     bugs = {path: counted for path, counted in statuses.items() if any(counted[code] for code in BUGS)}
-    if ingress.kind == "haproxy":
-        # Ray Serve's own servicer, which answers what it cannot read with UNKNOWN.
-        bugs.pop(REFLECTION, None)
     assert not bugs
     assert all(sum(counted.values()) == PER_METHOD for counted in statuses.values())
     assert all(process.is_running() for process in processes)
