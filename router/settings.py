@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recall.settings import RecallSettings
 from router.attribution import AttributionSettings
 from router.engine.settings import SnapshotWatchSettings
-from router.ingress.settings import IngressSettings, RaySettings
+from router.ingress.settings import IngressSettings, RaySettings, SupervisionSettings
 from router.metrics.settings import MetricsSettings
 from router.ranking.settings import RankingSettings
 from router.recording.settings import RecordingSettings
@@ -34,6 +34,10 @@ class RouterSettings(BaseModel):
     ingress: IngressSettings = Field(default_factory=IngressSettings, description="Where calls come in.")
     ray: RaySettings = Field(
         default_factory=RaySettings, description="The Ray node or cluster the replicas run on."
+    )
+    supervision: SupervisionSettings = Field(
+        default_factory=SupervisionSettings,
+        description="How `shopfront run` starts a router anew that has died.",
     )
     snapshots: SnapshotWatchSettings = Field(
         default_factory=SnapshotWatchSettings, description="Where snapshots lie."

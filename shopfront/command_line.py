@@ -43,6 +43,10 @@ class Refused(Exception):
     """Something the person at the keyboard must mend; the message says what."""
 
 
+class RouterLost(Exception):
+    """The router has died, and is not started anew here; the message says why."""
+
+
 def _prepared(data: Path | None, folder: Path | None, config: Path) -> tuple[Workspace, Settings]:
     workspace = Workspace(folder.absolute()) if folder is not None else Workspace.for_data(data)
     return workspace, load_settings(config, workspace)
@@ -65,7 +69,7 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
         finished = subprocess.run(bound(build), check=False)
         if finished.returncode:
             raise typer.Exit(finished.returncode)
-        _serve(place, settings, sample_answer=True)
+        _serve(place, settings, supervised=True)
 
 
 @app.command()
@@ -91,20 +95,25 @@ def build(
 
 @app.command()
 def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
-    """Serve a workspace that is built, until Ctrl-C."""
+    """Serve a workspace that is built, until Ctrl-C.
+
+    Ends with status 1 where the router is lost, for whoever started it to start it anew.
+    """
     place, settings = _prepared(data, workspace, config)
     with place.held("serving"):
-        _serve(place, settings, sample_answer=False)
+        _serve(place, settings, supervised=False)
 
 
-def _serve(place: Workspace, settings: Settings, *, sample_answer: bool) -> None:
+def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
     from shopfront.sample_shopper import sample_shopper, trigger_titles
     from shopfront.serve import serving, stop_signals
 
     with stop_signals() as stop, console.status("starting Triton and the router") as status:
-        with serving(place, settings, lambda line: errors.print(f"[yellow]{line}[/]")) as served:
+        with serving(
+            place, settings, lambda line: errors.print(line, style="yellow", markup=False), restarts=supervised
+        ) as served:
             status.stop()
-            if sample_answer:
+            if supervised:
                 from shopfront.answer_table import ask, show
 
                 user = sample_shopper(place)
@@ -117,8 +126,8 @@ def _serve(place: Workspace, settings: Settings, *, sample_answer: bool) -> None
             console.print(f"Logs in {place.logs}", highlight=False)
             console.print("Ctrl-C stops everything.")
             while not stop.wait(0.5):
-                if not served.router.is_running():
-                    raise Refused(f"the router has ended by itself; its log is {place.logs / 'router.log'}")
+                if served.watcher.given_up:
+                    raise RouterLost(f"{served.watcher.given_up}; its log is {place.logs / 'router.log'}")
             console.print("stopping …")
         console.print("stopped")
 
@@ -262,6 +271,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
 
     return (
         Refused,
+        RouterLost,
         RolloutCallFailed,
         WorkspaceBusy,
         SettingsError,

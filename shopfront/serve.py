@@ -12,7 +12,9 @@ from types import FrameType
 
 from router.ingress.app import RouterHandle, start_router
 from router.ingress.ports import free_ports
+from router.ingress.watch import RouterEvent, RouterWatcher
 from router.metrics.endpoint import prepare_folder, serve_metrics
+from router.metrics.supervision_metrics import SupervisionMetrics
 from router.settings import RouterSettings
 from router.state.registry import open_state
 from router.state.seed import seed_state
@@ -24,7 +26,7 @@ from snapshot.store import SnapshotStore
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings
-from triton_repo.watch import TritonWatcher
+from triton_repo.watch import TritonWatcher, WatchEvent
 
 
 @dataclass(frozen=True)
@@ -37,24 +39,34 @@ class Serving:
 
     address: str
     metrics_port: int | None
-    router: RouterHandle
+    watcher: RouterWatcher
     triton: TritonServer | None
+
+    @property
+    def router(self) -> RouterHandle:
+        """The router that serves now; another one after it was started anew."""
+        return self.watcher.router
 
 
 @contextmanager
-def serving(workspace: Workspace, settings: Settings, report: Callable[[str], None]) -> Iterator[Serving]:
+def serving(
+    workspace: Workspace, settings: Settings, report: Callable[[str], None], *, restarts: bool = True
+) -> Iterator[Serving]:
     """Serve the workspace's published snapshot while the body runs.
 
-    report: told, in one line and from another thread, when Triton dies and when it is back. Raises
-    TritonStartError or RouterStartError, with nothing left running, where a part does not start.
+    report    told, in one line and from another thread, when Triton or the router dies and when it is back
+    restarts  start a router anew that has died; else, or where that fails too often, see `watcher.given_up`
+
+    Raises TritonStartError or RouterStartError, with nothing left running, where a part does not start.
     """
+    counts = SupervisionMetrics()
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="start"))
         triton, url = _triton(workspace, settings)
         router_settings = settings.router.model_copy(
             update={"ranking": settings.router.ranking.model_copy(update={"url": url})}
         )
-        metrics_port = _serve_metrics(router_settings, stack)
+        metrics_port = _serve_metrics(router_settings, counts, stack)
         starting = threads.submit(triton.start) if triton is not None else None
         if triton is not None:
             stack.callback(triton.stop)
@@ -63,20 +75,50 @@ def serving(workspace: Workspace, settings: Settings, report: Callable[[str], No
         try:
             if starting is not None and triton is not None:
                 starting.result()
-                watcher = TritonWatcher(triton, lambda event: report(event.detail))
-                watcher.start()
-                stack.callback(watcher.stop)
+                triton_watcher = TritonWatcher(triton, lambda event: _tell_triton(event, counts, report))
+                triton_watcher.start()
+                stack.callback(triton_watcher.stop)
         finally:
             # Also where Triton failed: a router that came up meanwhile must be stopped.
             error = router_starting.exception()
             if error is None:
-                stack.callback(router_starting.result().stop)
-        router = router_starting.result()
-        write_durably(
-            workspace.serving_record, json.dumps({"address": router.address, "triton": url}).encode()
-        )
+                watcher = RouterWatcher(
+                    router_starting.result(),
+                    lambda event: _tell_router(event, counts, report),
+                    restarts=restarts,
+                )
+                watcher.start()
+                stack.callback(watcher.stop)
+        address = router_starting.result().address
+        write_durably(workspace.serving_record, json.dumps({"address": address, "triton": url}).encode())
         stack.callback(workspace.serving_record.unlink, missing_ok=True)
-        yield Serving(router.address, metrics_port, router, triton)
+        yield Serving(address, metrics_port, watcher, triton)
+
+
+def _tell_router(event: RouterEvent, counts: SupervisionMetrics, report: Callable[[str], None]) -> None:
+    match event.kind:
+        case "lost":
+            counts.lost("router")
+            report(f"the router is lost: {event.detail}")
+        case "restarted":
+            counts.restarted("router")
+            report(f"{event.detail} (start {event.attempt})")
+        case "failed":
+            counts.failed("router")
+            report(f"{event.detail} (start {event.attempt})")
+        case "given_up":
+            # Said by whoever ends because of it.
+            pass
+
+
+def _tell_triton(event: WatchEvent, counts: SupervisionMetrics, report: Callable[[str], None]) -> None:
+    if event.kind == "died":
+        counts.lost("triton")
+    elif event.kind == "restarted":
+        counts.restarted("triton")
+    elif event.kind == "failed":
+        counts.failed("triton")
+    report(event.detail)
 
 
 def running_triton(workspace: Workspace) -> str | None:
@@ -109,12 +151,14 @@ def _models(workspace: Workspace, configured: Mapping[str, ModelSettings]) -> di
     return {**{model: ModelSettings() for model in named}, **configured}
 
 
-def _serve_metrics(settings: RouterSettings, stack: ExitStack) -> int | None:
+def _serve_metrics(settings: RouterSettings, counts: SupervisionMetrics, stack: ExitStack) -> int | None:
     if not settings.metrics.enabled:
         return None
     folder = Path(settings.metrics.folder)
     prepare_folder(folder)
-    server = serve_metrics(settings.metrics.port, folder, host=settings.metrics.host)
+    server = serve_metrics(
+        settings.metrics.port, folder, host=settings.metrics.host, registry=counts.registry
+    )
     stack.callback(server.close)
     return server.port
 

@@ -6,14 +6,15 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import grpc
 import msgspec
@@ -21,8 +22,10 @@ import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from router.ingress.ports import free_ports
-from router.ingress.router_process import Orders, Report
-from router.ingress.settings import IngressSettings, split_address
+from router.ingress.reports import Report, Reports
+from router.ingress.router_process import LOST_RAY, Orders
+from router.ingress.sessions import kill_all, listens_on, program_of, session_processes
+from router.ingress.settings import split_address
 from router.settings import RouterSettings
 
 logger = logging.getLogger(__name__)
@@ -39,14 +42,20 @@ class RouterStartError(Exception):
 class RouterHandle:
     """A running router."""
 
-    def __init__(
-        self, address: str, process: subprocess.Popen[bytes], folder: Path, stop_within_s: float
-    ) -> None:
-        self.address = address
-        """host:port that answers gRPC."""
+    def __init__(self, settings: RouterSettings, process: subprocess.Popen[bytes], folder: Path) -> None:
+        """`settings` with a port and a salt; `folder`: of its own, removed in the end."""
+        self.settings = settings
+        """What it runs with; another router started with these takes over from this one."""
         self._process = process
         self._folder = folder
-        self._stop_within_s = stop_within_s
+        assert process.stdout is not None
+        self.reports = Reports(process.stdout)
+        self._loss: str | None = None
+
+    @property
+    def address(self) -> str:
+        """host:port that answers gRPC."""
+        return self.settings.ingress.address
 
     def is_running(self) -> bool:
         """Whether the process that holds the router together lives."""
@@ -56,10 +65,25 @@ class RouterHandle:
         """0 where the router stopped as it was told to; None while it lives."""
         return self._process.poll()
 
+    def loss(self) -> str | None:
+        """In one line why nothing that dies is replaced any more; None where all is well.
+
+        Replicas may go on answering: without Ray for a minute, without this process until Ray's death is
+        noticed.
+        """
+        if self._loss is None:
+            status = self.exit_status()
+            report = self.reports.poll()
+            if report is not None:
+                self._loss = report.error
+            elif status is not None:
+                self._loss = f"the router's process ended with {_ending(status)}"
+        return self._loss
+
     def processes(self) -> list[psutil.Process]:
         """Every living process of the router, Ray's and HAProxy's included."""
         # All are in the session that the first one leads, also those whose parents have died.
-        return [process for process in psutil.process_iter() if _is_in_session(process, self._process.pid)]
+        return session_processes(self._process.pid)
 
     def pids(self) -> list[int]:
         """Process ids of `processes()`."""
@@ -67,26 +91,56 @@ class RouterHandle:
 
     def replica_pids(self) -> list[int]:
         """Process ids of the replicas."""
-        return [process.pid for process in self.processes() if _name(process).startswith("ray::ServeRepl")]
+        return [
+            process.pid for process in self.processes() if program_of(process).startswith("ray::ServeRepl")
+        ]
 
     def stop(self) -> None:
-        """Lets calls in progress finish, stops every process, and returns when none is left."""
+        """Lets calls in progress finish, stops every process, and returns when none is left.
+
+        One that is lost ends as by `end`.
+        """
+        if self.loss() is not None:
+            self.end()
+            return
         assert self._process.stdin is not None
         self._process.stdin.close()
+        ingress = self.settings.ingress
+        limit_s = ingress.deregister_s + ingress.drain_s + _STOP_MARGIN_S
         try:
-            self._process.wait(self._stop_within_s)
+            self._process.wait(limit_s)
         except subprocess.TimeoutExpired:
-            logger.warning("the router did not stop within %.0f s and is killed", self._stop_within_s)
-        leftovers = self.processes()
-        for process in leftovers:
-            _kill(process)
-        psutil.wait_procs(leftovers, timeout=10)
+            logger.warning("the router did not stop within %.0f s and is killed", limit_s)
+        self._kill()
+
+    def end(self) -> None:
+        """Ends every process, without Ray's help; returns when none is left.
+
+        HAProxy finishes its calls in progress within `ingress.drain_s`. Those of own gRPC end UNAVAILABLE.
+        """
+        proxies = [process for process in self.processes() if program_of(process) == "haproxy"]
+        for proxy in proxies:
+            with suppress(psutil.NoSuchProcess):
+                # HAProxy's word for stopping softly (https://docs.haproxy.org/3.2/management.html#4).
+                proxy.send_signal(signal.SIGUSR1)
+        psutil.wait_procs(proxies, timeout=self.settings.ingress.drain_s)
+        self._kill()
+
+    def _kill(self) -> None:
+        kill_all(self.processes())
         self._process.wait(10)
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def start_router(settings: RouterSettings) -> RouterHandle:
+def start_router(
+    settings: RouterSettings, *, beside: bool = False, cancel: threading.Event | None = None
+) -> RouterHandle:
     """Starts Ray (or joins `ray.address`), deploys the replicas and returns when the address answers.
+
+    beside  the address may be another router's, which this one is to replace: both listen at it meanwhile
+    cancel  ends the start, as a RouterStartError, once it is set
 
     Replicas count into `metrics.folder`; serving /metrics is the caller's (`router.metrics.serve_metrics`).
 
@@ -97,20 +151,22 @@ def start_router(settings: RouterSettings) -> RouterHandle:
         RouterStartError: the address is taken, a replica cannot be built (a snapshot, the state, …), or the
             router is not ready within `ingress.start_timeout_s`; nothing is left running.
     """
+    cancel = cancel or threading.Event()
     _, port = split_address(settings.ingress.address)
     for _ in range(_ATTEMPTS - 1 if port == 0 else 0):
         try:
-            return _start(_completed(settings))
+            return _start(_completed(settings), beside, cancel)
         except RouterStartError as error:
             # A port found free can be taken by another process before it is used; then another one is found.
             if not any(sign in str(error) for sign in _PORT_TAKEN):
                 raise
             logger.warning("trying another port: %s", error)
-    return _start(_completed(settings))
+    return _start(_completed(settings), beside, cancel)
 
 
-def _start(settings: RouterSettings) -> RouterHandle:
-    _check_address(settings.ingress.address)
+def _start(settings: RouterSettings, beside: bool, cancel: threading.Event) -> RouterHandle:
+    if not beside:
+        _check_address(settings.ingress.address)
     log_path = settings.request_log.folder.absolute() / "router.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     # HAProxy's sockets lie two levels below and may have paths of at most 97 bytes.
@@ -125,19 +181,33 @@ def _start(settings: RouterSettings) -> RouterHandle:
             start_new_session=True,
             env=_environment(),
         )
-    stop_within_s = settings.ingress.deregister_s + settings.ingress.drain_s + _STOP_MARGIN_S
-    handle = RouterHandle(settings.ingress.address, process, folder, stop_within_s)
+    handle = RouterHandle(settings, process, folder)
+    report: Report | None = None
     try:
         _send(process, Orders(settings.model_dump(mode="json"), str(folder)))
-        report = _report(process, deadline)
+        report = handle.reports.wait(deadline, cancel)
         if report is None or report.error:
-            why = report.error if report is not None else "it is not ready in time or died"
-            raise RouterStartError(f"the router does not start: {why}; its log is {log_path}")
-        _wait_until_serving(settings.ingress, deadline, log_path)
+            raise RouterStartError(
+                f"the router does not start: {_why(report, process, cancel)}; its log is {log_path}"
+            )
+        _wait_until_serving(handle, deadline, log_path, cancel)
     except BaseException:
-        handle.stop()
+        if report is None:
+            # It is still starting and hears nobody.
+            handle.end()
+        else:
+            handle.stop()
         raise
     return handle
+
+
+def _why(report: Report | None, process: subprocess.Popen[bytes], cancel: threading.Event) -> str:
+    if report is not None:
+        return report.error
+    if cancel.is_set():
+        return "it is told to stop"
+    status = process.poll()
+    return "it is not ready in time" if status is None else f"its process ended with {_ending(status)}"
 
 
 def _completed(settings: RouterSettings) -> RouterSettings:
@@ -179,33 +249,30 @@ def _send(process: subprocess.Popen[bytes], orders: Orders) -> None:
     process.stdin.flush()
 
 
-def _report(process: subprocess.Popen[bytes], deadline: float) -> Report | None:
-    """What the process reports; None where it dies or is silent until the deadline."""
-    assert process.stdout is not None
-    lines: list[bytes] = []
-
-    def read(stream: IO[bytes]) -> None:
-        lines.append(stream.readline())
-
-    reader = threading.Thread(target=read, args=(process.stdout,), daemon=True)
-    reader.start()
-    reader.join(max(0.0, deadline - time.monotonic()))
-    if not lines or not lines[0]:
-        return None
-    return msgspec.json.decode(lines[0], type=Report)
-
-
-def _wait_until_serving(ingress: IngressSettings, deadline: float, log_path: Path) -> None:
+def _wait_until_serving(
+    handle: RouterHandle, deadline: float, log_path: Path, cancel: threading.Event
+) -> None:
     while True:
-        # We hold no certificate that callers must show: the replicas have said that they serve.
-        last = _connect(ingress.address) if ingress.tls is not None else _check_health(ingress.address)
+        last = _not_serving(handle)
         if last is None:
             return
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or cancel.is_set():
             raise RouterStartError(
-                f"{ingress.address} does not serve ({last}); the router's log is {log_path}"
+                f"{handle.address} does not serve ({last}); the router's log is {log_path}"
             )
         time.sleep(0.05)
+
+
+def _not_serving(handle: RouterHandle) -> str | None:
+    """Why the router does not serve; None where it does."""
+    ingress = handle.settings.ingress
+    # Beside another router the other one could answer. On a cluster the listener may be on another machine.
+    if not handle.settings.ray.address and not listens_on(
+        handle.processes(), split_address(ingress.address)[1]
+    ):
+        return "none of its processes listens there"
+    # We hold no certificate that callers must show: the replicas have said that they serve.
+    return _connect(ingress.address) if ingress.tls is not None else _check_health(ingress.address)
 
 
 def _connect(address: str) -> str | None:
@@ -232,23 +299,7 @@ def _check_health(address: str) -> str | None:
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
-def _is_in_session(process: psutil.Process, leader: int) -> bool:
-    try:
-        return os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE
-    except (ProcessLookupError, psutil.NoSuchProcess):
-        return False
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
-
-
-def _kill(process: psutil.Process) -> None:
-    try:
-        logger.warning("killing %d (%s), left over by the router", process.pid, process.name())
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
+def _ending(status: int) -> str:
+    if status == LOST_RAY:
+        return "Ray lost"
+    return f"signal {-status}" if status < 0 else f"status {status}"

@@ -5,6 +5,9 @@ when it is imported, takes over signal handlers, and must not die of a Ctrl-C me
 
 Reads one JSON line (`Orders`), answers one JSON line (`Report`), and stops when standard input reaches its
 end: on the starter's word or with the starter's death.
+
+Where Ray is lost it says so in one more line and stays, since the replicas go on answering meanwhile: the
+starter decides when they end. It then ends them without Ray.
 """
 
 from __future__ import annotations
@@ -13,24 +16,32 @@ import logging
 import os
 import shutil
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
 from router.ingress.bearer_tokens import BearerTokens
 from router.ingress.haproxy_drain import refuse_new_calls
 from router.ingress.ray_environment import local_environment, serve_environment
+from router.ingress.reports import Report
+from router.ingress.sessions import kill_all, session_processes
 from router.ingress.settings import split_address
 from router.ingress.tls import server_credentials
 from router.service.startup import scene_configuration
 from router.settings import RouterSettings
 from snapshot.store import SnapshotStore
 
+if TYPE_CHECKING:
+    from router.ingress.ray_watch import RayWatch
+
 logger = logging.getLogger(__name__)
 
 APPLICATION = "shopfront"
+LOST_RAY = 3
+"""Exit status of a process whose Ray was lost."""
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -40,35 +51,52 @@ class Orders(msgspec.Struct, frozen=True):
     folder: str
 
 
-class Report(msgspec.Struct, frozen=True):
-    """`error` is empty once the replicas are up."""
-
-    error: str = ""
-
-
 def main() -> int:
-    """Runs until standard input ends; the exit status says whether the router ever answered."""
+    """Runs until standard input ends; the exit status: 0, 1 where the router never answered, `LOST_RAY`."""
     orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
     settings = RouterSettings.model_validate(orders.settings)
     report = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     # What Ray prints must not get between the reports.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    started = False
+    watch: RayWatch | None = None
     try:
         _check_what_replicas_need(settings)
-        _start(settings, Path(orders.folder))
-        started = True
+        watch = _start(settings, Path(orders.folder))
         outcome = Report()
     except Exception as error:
         logger.exception("the router does not start")
         outcome = Report(error=_in_one_line(error))
     report.write(msgspec.json.encode(outcome) + b"\n")
-    if started:
-        sys.stdin.buffer.read()
+    loss = _wait(watch, settings.ray.look_interval_s, report) if watch is not None else None
+    if loss is not None:
+        # Ray's own way of stopping would ask the GCS, and wait for it for minutes.
+        kill_all(process for process in session_processes(os.getpid()) if process.pid != os.getpid())
+        shutil.rmtree(orders.folder, ignore_errors=True)
+        os._exit(LOST_RAY)
     _stop(settings, Path(orders.folder))
     shutil.rmtree(orders.folder, ignore_errors=True)
-    return 0 if started else 1
+    return 1 if watch is None else 0
+
+
+def _wait(watch: RayWatch, interval_s: float, report: BinaryIO) -> str | None:
+    """Returns at the end of standard input; why Ray was lost, where it was, which is reported at once."""
+    stopping = threading.Event()
+
+    def read() -> None:
+        sys.stdin.buffer.read()
+        stopping.set()
+
+    threading.Thread(target=read, name="standard-input", daemon=True).start()
+    while not stopping.wait(interval_s):
+        loss = watch.loss()
+        if loss is not None:
+            logger.error("%s; what dies is not replaced any more", loss)
+            report.write(msgspec.json.encode(Report(error=loss)) + b"\n")
+            stopping.wait()
+            return loss
+    watch.stop()
+    return None
 
 
 def _check_what_replicas_need(settings: RouterSettings) -> None:
@@ -80,13 +108,15 @@ def _check_what_replicas_need(settings: RouterSettings) -> None:
         server_credentials(settings.ingress.tls)
 
 
-def _start(settings: RouterSettings, folder: Path) -> None:
+def _start(settings: RouterSettings, folder: Path) -> RayWatch:
     os.environ.update(serve_environment(settings.ingress))
     if not settings.ray.address:
         os.environ.update(local_environment(settings.ray, folder))
     # Only now: importing Ray reads the environment.
     import ray
     from ray import serve
+
+    from router.ingress.ray_watch import RayWatch
 
     began = time.monotonic()
     if settings.ray.address:
@@ -109,6 +139,7 @@ def _start(settings: RouterSettings, folder: Path) -> None:
         # Serve's own words leave out why a replica could not be built.
         raise RuntimeError(_why_deploying_failed() or str(error)) from error
     logger.info("%d replicas are up after %.1f s", settings.ingress.replicas, time.monotonic() - began)
+    return RayWatch(settings.ray)
 
 
 def _start_serve(settings: RouterSettings) -> None:

@@ -148,6 +148,41 @@ class RaySettings(BaseModel):
     cpus_per_replica: float = Field(
         0.1, gt=0, description="CPUs Ray reserves per replica; bookkeeping only, it caps nothing."
     )
+    look_interval_s: float = Field(
+        0.5, gt=0, description="Seconds between two looks at whether Ray is there."
+    )
+    lost_after_s: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds without an answer of Ray's GCS after which Ray counts as lost. A process of a "
+        "local node that has died is seen at the next look.",
+    )
+
+
+class SupervisionSettings(BaseModel):
+    """How `shopfront run` starts a router anew whose process or whose Ray has died."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    restart_initial_s: float = Field(0.5, gt=0, description="Seconds before the first start anew.")
+    restart_max_s: float = Field(
+        30.0, gt=0, description="Longest pause in seconds between two starts; it doubles up to this."
+    )
+    jitter: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of each pause that is drawn at random, so that several routers do not start at "
+        "once.",
+    )
+    steady_after_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds a router must live for pauses and the count of starts to begin again.",
+    )
+    max_starts: int = Field(
+        5, ge=1, description="Starts in a row that may fail or end early; after them `shopfront run` ends."
+    )
 
 
 def split_address(address: str) -> tuple[str, int]:

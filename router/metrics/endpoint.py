@@ -78,9 +78,14 @@ class MetricsServer:
     """A running endpoint; `port` is the port it listens on."""
 
     def __init__(
-        self, port: int, folder: Path, clock: Callable[[], float] = time.time, host: str = "127.0.0.1"
+        self,
+        port: int,
+        folder: Path,
+        clock: Callable[[], float] = time.time,
+        host: str = "127.0.0.1",
+        registry: CollectorRegistry | None = None,
     ) -> None:
-        registry = CollectorRegistry()
+        registry = registry or CollectorRegistry()
         registry.register(FolderCollector(folder, clock))
         self._server, self._thread = start_http_server(port, addr=host, registry=registry)
         self.port: int = self._server.server_port
@@ -93,12 +98,18 @@ class MetricsServer:
 
 
 def serve_metrics(
-    port: int, folder: Path, clock: Callable[[], float] = time.time, host: str = "127.0.0.1"
+    port: int,
+    folder: Path,
+    clock: Callable[[], float] = time.time,
+    host: str = "127.0.0.1",
+    registry: CollectorRegistry | None = None,
 ) -> MetricsServer:
     """Serves http://<host>:<port>/metrics from a thread; port 0 takes a free one.
+
+    `registry`: what the calling process counts itself, served beside the folder's.
 
     Raises:
         OSError: the port is taken.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    return MetricsServer(port, folder, clock, host)
+    return MetricsServer(port, folder, clock, host, registry)
