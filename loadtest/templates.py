@@ -1,26 +1,23 @@
 """ghz's call templates: the part of Go's text/template that load tests use.
 
-`{{.Field}}` and `{{function argument …}}`, nothing else: no pipelines, conditions, loops or variables. What
-is not known is refused when the template is read, before a request is sent.
+`{{.Field}}`, `{{function argument …}}`, parentheses and pipelines, nothing else: no conditions, loops or
+variables. What is not known is refused when the template is read, before a request is sent.
 """
 
 from __future__ import annotations
 
 import random
 import re
-import string
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from loadtest.errors import LoadTestError
 from loadtest.options import LoadOptions
+from loadtest.template_functions import FUNCTIONS, new_uuid, text_of
 
 _ACTION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}", re.DOTALL)
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|\S+')
-_LETTERS = string.ascii_letters + string.digits
-_SHORTEST, _LONGEST = 2, 16
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|[()|]|[^\s()|"`]+|\S')
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +46,9 @@ class CallContext:
     random: random.Random
 
 
-def _new_uuid(context: CallContext) -> str:
-    return str(uuid.UUID(int=context.random.getrandbits(128), version=4))
+Value = Callable[[CallContext], object]
 
-
-_FIELDS: dict[str, Callable[[CallContext], object]] = {
+_FIELDS: dict[str, Value] = {
     "WorkerID": lambda context: context.worker,
     "RequestNumber": lambda context: context.number,
     "FullyQualifiedName": lambda context: context.names.full_name,
@@ -61,35 +56,16 @@ _FIELDS: dict[str, Callable[[CallContext], object]] = {
     "ServiceName": lambda context: context.names.service,
     "InputName": lambda context: context.names.input,
     "OutputName": lambda context: context.names.output,
-    "IsClientStreaming": lambda context: str(context.names.client_streaming).lower(),
-    "IsServerStreaming": lambda context: str(context.names.server_streaming).lower(),
+    "IsClientStreaming": lambda context: context.names.client_streaming,
+    "IsServerStreaming": lambda context: context.names.server_streaming,
     "Timestamp": lambda context: datetime.fromtimestamp(context.now_ns // 10**9, UTC).strftime(
         "%Y-%m-%dT%H:%M:%SZ"
     ),
     "TimestampUnix": lambda context: context.now_ns // 10**9,
     "TimestampUnixMilli": lambda context: context.now_ns // 10**6,
     "TimestampUnixNano": lambda context: context.now_ns,
-    "UUID": _new_uuid,
+    "UUID": lambda context: new_uuid(context.random),
 }
-
-
-def _random_string(context: CallContext, length: int) -> str:
-    if length <= 0:
-        length = context.random.randint(_SHORTEST, _LONGEST)
-    return "".join(context.random.choices(_LETTERS, k=length))
-
-
-def _random_int(context: CallContext, low: int, high: int) -> int:
-    # As ghz: an upper bound that is not above the lower one counts as 1 more than it.
-    return context.random.randrange(low, max(high, low + 1))
-
-
-_FUNCTIONS: dict[str, tuple[int, Callable[..., object]]] = {
-    "newUUID": (0, _new_uuid),
-    "randomString": (1, _random_string),
-    "randomInt": (2, _random_int),
-}
-_LONGEST_RANDOM_STRING = 1_000_000
 
 
 class Template:
@@ -101,14 +77,14 @@ class Template:
         `actions` False leaves the text as it is; `functions` False refuses functions, fields stay.
         """
         self.text = text
-        self._parts: list[str | Callable[[CallContext], object]] = []
+        self._parts: list[str | Value] = []
         if not actions:
             self._parts.append(text)
             return
         at = 0
         for action in _ACTION.finditer(text):
             self._parts.append(text[at : action.start()])
-            self._parts.append(_compiled(action[1], functions))
+            self._parts.append(_Action(action[1], functions).value())
             at = action.end()
         rest = text[at:]
         if "{{" in rest:
@@ -129,53 +105,87 @@ class Template:
 
     def render(self, context: CallContext) -> str:
         """The text for one request."""
-        return "".join(part if isinstance(part, str) else str(part(context)) for part in self._parts)
+        return "".join(part if isinstance(part, str) else text_of(part(context)) for part in self._parts)
 
 
-def _compiled(action: str, functions: bool) -> Callable[[CallContext], object]:
-    tokens = _TOKEN.findall(action)
-    if not tokens:
-        raise LoadTestError("template: {{}} is empty")
-    if tokens[0].startswith("."):
-        if len(tokens) > 1:
-            raise LoadTestError(
-                f"template: {{{{{action}}}}} has more than a field; pipelines are not supported"
-            )
-        return _field(tokens[0])
-    name, arguments = tokens[0], tokens[1:]
-    if name not in _FUNCTIONS:
-        known = ", ".join(sorted(_FUNCTIONS))
-        raise LoadTestError(
-            f"template: {{{{{action}}}}} uses {name!r}, which is no function here; there are {known}"
-        )
-    if not functions:
-        raise LoadTestError(
-            f"template: {{{{{action}}}}} calls a function, and --disable-template-functions is set"
-        )
-    count, function = _FUNCTIONS[name]
-    if len(arguments) != count:
-        raise LoadTestError(
-            f"template: {name} takes {count} arguments, {{{{{action}}}}} gives {len(arguments)}"
-        )
-    numbers = [_number(argument, action) for argument in arguments]
-    if name == "randomString" and numbers[0] > _LONGEST_RANDOM_STRING:
-        raise LoadTestError(
-            f"template: {{{{{action}}}}} asks for more than {_LONGEST_RANDOM_STRING:,} letters"
-        )
-    return lambda context: function(context, *numbers)
+class _Action:
+    """Reads what stands between `{{` and `}}`."""
+
+    def __init__(self, text: str, functions: bool) -> None:
+        self._text = text
+        self._functions = functions
+        # In JSON, quotes inside an action are escaped.
+        self._tokens = _TOKEN.findall(text.replace('\\"', '"'))
+
+    def value(self) -> Value:
+        if not self._tokens:
+            raise LoadTestError("template: {{}} is empty")
+        value = self._pipeline()
+        if self._tokens:
+            raise self._error(f"has {self._tokens[0]!r} too many")
+        return value
+
+    def _pipeline(self) -> Value:
+        value = self._command(None)
+        while self._tokens and self._tokens[0] == "|":
+            self._tokens.pop(0)
+            value = self._command(value)
+        return value
+
+    def _command(self, piped: Value | None) -> Value:
+        """One operand, or a function and its arguments, the piped one last."""
+        if not self._tokens or self._tokens[0] in "|)":
+            raise self._error("is incomplete")
+        if not _names_function(self._tokens[0]):
+            if piped is not None:
+                raise self._error(f"pipes into {self._tokens[0]!r}, which is no function")
+            return self._operand()
+        name = self._tokens.pop(0)
+        if name not in FUNCTIONS:
+            known = ", ".join(FUNCTIONS)
+            raise self._error(f"uses {name!r}, which is no function here; there are {known}")
+        if not self._functions:
+            raise self._error("calls a function, and --disable-template-functions is set")
+        arguments = []
+        while self._tokens and self._tokens[0] not in ("|", ")"):
+            arguments.append(self._operand())
+        if piped is not None:
+            arguments.append(piped)
+        fewest, most, function = FUNCTIONS[name]
+        if not fewest <= len(arguments) <= most:
+            takes = f"{fewest}" if fewest == most else f"{fewest} or more"
+            raise self._error(f"gives {len(arguments)} arguments, {name} takes {takes}")
+        return lambda context: function(context.random, *(argument(context) for argument in arguments))
+
+    def _operand(self) -> Value:
+        token: str = self._tokens.pop(0)
+        if token == "(":
+            value = self._pipeline()
+            if not self._tokens or self._tokens.pop(0) != ")":
+                raise self._error("has no closing parenthesis")
+            return value
+        if token.startswith("."):
+            field = _FIELDS.get(token[1:])
+            if field is None:
+                known = ", ".join("." + name for name in _FIELDS)
+                raise LoadTestError(f"template: {{{{{token}}}}} is no field; there are {known}")
+            return field
+        constant: object
+        if token[0] in '"`' and len(token) > 1:
+            constant = token[1:-1]
+        elif re.fullmatch(r"[+-]?\d+", token):
+            constant = int(token)
+        elif _names_function(token):
+            # A function without arguments may stand as one: {{upper newUUID}}.
+            self._tokens[:0] = ["(", token, ")"]
+            return self._operand()
+        else:
+            raise self._error(f"has {token!r}, which is neither a field, a number nor a text")
+        return lambda context: constant
+
+    def _error(self, problem: str) -> LoadTestError:
+        return LoadTestError(f"template: {{{{{self._text}}}}} {problem}")
 
 
-def _field(token: str) -> Callable[[CallContext], object]:
-    field = _FIELDS.get(token[1:])
-    if field is None:
-        raise LoadTestError(
-            f"template: {{{{{token}}}}} is no field; there are {', '.join('.' + name for name in _FIELDS)}"
-        )
-    return field
-
-
-def _number(token: str, action: str) -> int:
-    try:
-        return int(token)
-    except ValueError as error:
-        raise LoadTestError(f"template: {token} in {{{{{action}}}}} is not a whole number") from error
+def _names_function(token: str) -> bool:
+    return token[0].isalpha()

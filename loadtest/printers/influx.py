@@ -90,14 +90,15 @@ def _schedule(options: Mapping[str, Any], what: str) -> list[str]:
 
 
 def _seconds(nanoseconds: int) -> str:
-    return f"{nanoseconds / SECOND:g}"
+    return repr(nanoseconds / SECOND).removesuffix(".0")
 
 
 def _as_text(value: object) -> str:
-    """JSON, as a JSON string."""
-    return json.dumps(
-        json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True), ensure_ascii=False
-    )
+    """JSON, as a JSON string, with the escapes that Go's encoder adds for HTML."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    for letter in "&<>":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _escaped(text: str) -> str:
