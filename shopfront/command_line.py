@@ -104,14 +104,16 @@ def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config =
         _serve(place, settings, supervised=False)
 
 
+def _say(line: str) -> None:
+    errors.print(line, style="yellow", markup=False, highlight=False)
+
+
 def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
     from shopfront.sample_shopper import sample_shopper, trigger_titles
     from shopfront.serve import serving, stop_signals
 
     with stop_signals() as stop, console.status("starting Triton and the router") as status:
-        with serving(
-            place, settings, lambda line: errors.print(line, style="yellow", markup=False), restarts=supervised
-        ) as served:
+        with serving(place, settings, _say, restarts=supervised) as served:
             status.stop()
             if supervised:
                 from shopfront.answer_table import ask, show
