@@ -1,15 +1,15 @@
 """Asks a running router and shows its answer to a person."""
 
-import grpc
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
+from router.ingress.client_channel import RouterAddress, open_channel
 
 
 def ask(
-    address: str,
+    router: RouterAddress,
     user_id: str,
     scene: str,
     page_size: int,
@@ -17,11 +17,11 @@ def ask(
     with_trace: bool = False,
     timeout_s: float = 10.0,
 ) -> recommend_pb2.RecommendResponse:
-    """One `Recommend` call; raises grpc.RpcError where it fails."""
+    """One `Recommend` call; raises grpc.RpcError where it fails, ChannelError where `router` is none."""
     request = recommend_pb2.RecommendRequest(
         scene=scene, user_id=user_id, page_size=page_size, with_trace=with_trace
     )
-    with grpc.insecure_channel(address) as channel:
+    with open_channel(router) as channel:
         return recommend_pb2_grpc.RecommendServiceStub(channel).Recommend(request, timeout=timeout_s)
 
 

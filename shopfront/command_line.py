@@ -9,9 +9,11 @@ import grpc
 import typer
 from rich.console import Console
 
+from router.ingress.client_channel import ChannelError, RouterAddress, why_unanswered
 from router.scenes.problems import SettingsError
 from shopfront.rollout_commands import RolloutCallFailed
 from shopfront.rollout_commands import app as rollout
+from shopfront.router_options import own_router, takes_router
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings, main_scene
 from shopfront.workspace import PROJECT, Workspace, WorkspaceBusy
 
@@ -109,19 +111,13 @@ def _say(line: str) -> None:
 
 
 def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
-    from shopfront.sample_shopper import sample_shopper, trigger_titles
     from shopfront.serve import serving, stop_signals
 
     with stop_signals() as stop, console.status("starting Triton and the router") as status:
         with serving(place, settings, _say, restarts=supervised) as served:
             status.stop()
             if supervised:
-                from shopfront.answer_table import ask, show
-
-                user = sample_shopper(place)
-                scene, _ = main_scene(settings)
-                answer = ask(served.address, user, scene, 10)
-                show(console, user, answer, trigger_titles(place, answer))
+                _show_sample(place, settings, served.address)
             console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
             if served.metrics_port is not None:
                 console.print(f"Metrics on http://127.0.0.1:{served.metrics_port}/metrics", highlight=False)
@@ -134,21 +130,41 @@ def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
         console.print("stopped")
 
 
+def _show_sample(place: Workspace, settings: Settings, address: str) -> None:
+    """Prints an answer of the router that was just started; where it cannot be asked, why."""
+    from shopfront.answer_table import ask, show
+    from shopfront.sample_shopper import sample_shopper, trigger_titles
+
+    router = own_router(settings.router.ingress, address)
+    if router is None:
+        console.print("No sample answer: callers must show a certificate. Ask with --cert and --key.")
+        return
+    user = sample_shopper(place)
+    scene, _ = main_scene(settings)
+    try:
+        answer = ask(router, user, scene, 10)
+    except grpc.RpcError as error:
+        errors.print(f"No sample answer: {why_unanswered(router, error)}", style="yellow", markup=False)
+        return
+    show(console, user, answer, trigger_titles(place, answer))
+
+
 @app.command()
+@takes_router
 def recommend(
+    router: RouterAddress,
     user: User = "",
     scene: Scene = "home",
     page_size: Annotated[int, typer.Option(help="Items wanted.")] = 10,
-    address: Annotated[str, typer.Option(help="host:port of the router.")] = "127.0.0.1:9000",
     trace: Annotated[bool, typer.Option(help="Show the trace of the stages.")] = False,
 ) -> None:
     """Ask a running router and print its answer."""
     from shopfront.answer_table import ask, show
 
     try:
-        show(console, user, ask(address, user, scene, page_size, with_trace=trace), {})
+        show(console, user, ask(router, user, scene, page_size, with_trace=trace), {})
     except grpc.RpcError as error:
-        raise Refused(f"{address} answers {error.code().name}: {error.details()}") from error
+        raise Refused(why_unanswered(router, error)) from error
 
 
 @app.command()
@@ -275,6 +291,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         Refused,
         RouterLost,
         RolloutCallFailed,
+        ChannelError,
         WorkspaceBusy,
         SettingsError,
         IngestError,

@@ -19,17 +19,17 @@ from rich.table import Table
 
 from protos.shopfront.v1 import rollout_pb2
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
+from router.ingress.client_channel import RouterAddress, open_channel, why_unanswered
+from shopfront.router_options import takes_router
 
 app = typer.Typer(
     no_args_is_help=True, help="Move a model to a new version in stages that judge themselves, and back."
 )
 console = Console(width=None if sys.stdout.isatty() else 120)
 
-Address = Annotated[str, typer.Option(help="host:port of the router.")]
 Model = Annotated[str, typer.Option(help="Model on Triton; default: the ranking model.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Reason = Annotated[str, typer.Option(help="For the history.")]
-_ADDRESS = "127.0.0.1:9000"
 _TIMEOUT_S = 10.0
 _COLOURS = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow"}
 _ENDED = ("promoted", "refused", "rolled_back", "aborted", "expired", "superseded")
@@ -40,7 +40,9 @@ class RolloutCallFailed(Exception):
 
 
 @app.command()
+@takes_router
 def start(
+    router: RouterAddress,
     version: Annotated[int, typer.Argument(help="Version to roll out, in the model repository.")],
     model: Model = "",
     stage: Annotated[
@@ -54,7 +56,6 @@ def start(
     settle: Annotated[
         float | None, typer.Option(help="Seconds the old version stays loaded after the promotion.")
     ] = None,
-    address: Address = _ADDRESS,
     json: AsJson = False,
 ) -> None:
     """Start a rollout; it goes on, and back, by itself."""
@@ -66,20 +67,21 @@ def start(
         settle_s=settle,
         operator=getpass.getuser(),
     )
-    with _called(address) as stub:
+    with _called(router) as stub:
         _print(stub.StartRollout(request, timeout=_TIMEOUT_S), json)
 
 
 @app.command()
+@takes_router
 def status(
+    router: RouterAddress,
     model: Model = "",
     watch: Annotated[bool, typer.Option(help="Print again every second until the rollout ends.")] = False,
-    address: Address = _ADDRESS,
     json: AsJson = False,
 ) -> None:
     """Where the rollout stands: stage, weights, samples, every check with its reason, what comes next."""
     request = rollout_pb2.GetRolloutRequest(model=model)
-    with _called(address) as stub:
+    with _called(router) as stub:
         while True:
             found = stub.GetRollout(request, timeout=_TIMEOUT_S)
             _print(found, json)
@@ -89,40 +91,43 @@ def status(
 
 
 @app.command()
-def pause(model: Model = "", reason: Reason = "", address: Address = _ADDRESS, json: AsJson = False) -> None:
+@takes_router
+def pause(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
     """Hold the stage; a failed check still rolls back, and the deadline goes on."""
-    _change(address, "Pause", model, reason, json)
+    _change(router, "Pause", model, reason, json)
 
 
 @app.command()
-def resume(model: Model = "", reason: Reason = "", address: Address = _ADDRESS, json: AsJson = False) -> None:
+@takes_router
+def resume(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
     """Let a paused rollout go on."""
-    _change(address, "Resume", model, reason, json)
+    _change(router, "Resume", model, reason, json)
 
 
 @app.command()
-def promote(
-    model: Model = "", reason: Reason = "", address: Address = _ADDRESS, json: AsJson = False
-) -> None:
+@takes_router
+def promote(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
     """Make the candidate the stable version now, whatever the checks say."""
-    _change(address, "Promote", model, reason, json)
+    _change(router, "Promote", model, reason, json)
 
 
 @app.command()
-def abort(model: Model = "", reason: Reason = "", address: Address = _ADDRESS, json: AsJson = False) -> None:
+@takes_router
+def abort(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
     """End the rollout; while a promotion settles, take it back."""
-    _change(address, "Abort", model, reason, json)
+    _change(router, "Abort", model, reason, json)
 
 
 @app.command()
+@takes_router
 def history(
+    router: RouterAddress,
     model: Model = "",
     limit: Annotated[int, typer.Option(help="Entries shown at most, the last ones.")] = 50,
-    address: Address = _ADDRESS,
     json: AsJson = False,
 ) -> None:
     """What happened to the model's rollouts, oldest first."""
-    with _called(address) as stub:
+    with _called(router) as stub:
         last = stub.GetRollout(rollout_pb2.GetRolloutRequest(model=model), timeout=_TIMEOUT_S).generation
         request = rollout_pb2.GetRolloutHistoryRequest(
             model=model, after=max(0, last - limit), limit=min(1_000, max(1, limit))
@@ -202,20 +207,20 @@ def show_status(found: rollout_pb2.RolloutStatus, to: Console) -> None:
     to.print(checks)
 
 
-def _change(address: str, method: str, model: str, reason: str, json: bool) -> None:
+def _change(router: RouterAddress, method: str, model: str, reason: str, json: bool) -> None:
     request = rollout_pb2.ChangeRolloutRequest(model=model, operator=getpass.getuser(), reason=reason)
-    with _called(address) as stub:
+    with _called(router) as stub:
         call: Callable[..., rollout_pb2.RolloutStatus] = getattr(stub, f"{method}Rollout")
         _print(call(request, timeout=_TIMEOUT_S), json)
 
 
 @contextmanager
-def _called(address: str) -> Iterator[RolloutServiceStub]:
-    with grpc.insecure_channel(address) as channel:
+def _called(router: RouterAddress) -> Iterator[RolloutServiceStub]:
+    with open_channel(router) as channel:
         try:
             yield RolloutServiceStub(channel)
         except grpc.RpcError as error:
-            raise RolloutCallFailed(f"{address} answers {error.code().name}: {error.details()}") from error
+            raise RolloutCallFailed(why_unanswered(router, error)) from error
 
 
 def _print(found: rollout_pb2.RolloutStatus, json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,12 +49,14 @@ class Authority:
         *,
         begins: timedelta = timedelta(days=-1),
         ends: timedelta = timedelta(days=1),
+        names: Sequence[str] = (),
     ) -> Pair:
-        """A certificate for 127.0.0.1 and localhost, valid between two offsets from now."""
+        """A certificate for `names`, or else 127.0.0.1 and localhost, valid between two offsets from now."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        here = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        meant = [x509.DNSName(each) for each in names] or here
         built = _begun(_named(name), self._name, key, begins, ends).add_extension(
-            x509.SubjectAlternativeName(names), critical=False
+            x509.SubjectAlternativeName(meant), critical=False
         )
         return Pair(
             built.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM),
