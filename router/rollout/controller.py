@@ -69,13 +69,17 @@ class RolloutController:
 
     async def run(self) -> None:
         """Leads where it can until cancelled; a bug is logged and the record stays as it is."""
+        lost = False
         try:
             while True:
                 await asyncio.sleep(self._settings.poll_interval_s)
                 try:
                     await self.tick()
+                    lost = False
                 except RolloutStoreError as error:
-                    logger.error("rollouts cannot be led: %s", error)
+                    if not lost:
+                        logger.error("rollouts cannot be led: %s", error)
+                    lost = True
                 except Exception:
                     logger.exception("leading the rollout of %s failed; it stays as it is", self._model)
         finally:

@@ -14,6 +14,7 @@ from router.rollout.counting import ArmCounts, all_scores, usable_latency_ms
 from router.rollout.metrics import RolloutMetrics
 from router.rollout.record import WHOLE, ModelRecord, Phase, Rollout
 from router.rollout.settings import RolloutSettings
+from router.rollout.standby import Standby
 from router.rollout.store import RolloutStore, RolloutStoreError
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class ReplicaRollouts:
     """Rollouts of one model in one replica. Everything but the store's calls belongs to the event loop.
 
     A replica that cannot read the record for a while no longer asks the candidate: it would not learn of a
-    rollback.
+    rollback. One that has not read it even once serves what Triton has (see `standby`).
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class ReplicaRollouts:
         self._counts: ArmCounts | None = None
         self._shadow_credit = 0.0
         self._lost = False
+        self._has_read = False
+        self._standby = Standby()
 
     async def follow(self) -> None:
         """Polls until cancelled."""
@@ -80,15 +83,26 @@ class ReplicaRollouts:
             await self._hand_on()
         except RolloutStoreError as error:
             if not self._lost:
-                logger.error("the record of rollouts cannot be followed: %s", error)
+                logger.error(
+                    "the record of rollouts cannot be followed: %s; %s until it can",
+                    error,
+                    "no candidate is asked" if self._has_read else "versions that Triton has serve",
+                )
             self._lost = True
             self._metrics.store_failures.inc()
             return
+        if self._lost:
+            logger.info("the record of rollouts can be followed again")
         self._lost = False
+
+    def stand_by(self, standby: Standby) -> None:
+        """What to serve until the record is read for the first time."""
+        self._standby = standby
 
     def adopt(self, record: ModelRecord) -> None:
         """Acts on `record` from the next request on; an older one than the present is passed over."""
         self._read_at = self._clock()
+        self._has_read = True
         if record.generation < self.record.generation:
             return
         self.record = record
@@ -176,6 +190,11 @@ class ReplicaRollouts:
         return self._counts
 
     @property
+    def has_read(self) -> bool:
+        """Whether the record was ever read."""
+        return self._has_read
+
+    @property
     def is_counting(self) -> bool:
         """Whether feedback can belong to a rollout at all."""
         return self._counts is not None
@@ -199,10 +218,11 @@ class ReplicaRollouts:
 
     def _stable_versions(self, served: Served) -> Mapping[str, str]:
         named = served.model_versions.get(self.model, "")
-        rollout = self.record.active
-        if not named or (self.record.promotion is None and rollout is None):
+        record = self.record
+        if not named or (self._has_read and record.promotion is None and record.active is None):
             return served.model_versions
-        stable = str(self.record.stable_version(served.dataset, int(named)))
+        source = record if self._has_read else self._standby
+        stable = str(source.stable_version(served.dataset, int(named)))
         return served.model_versions if stable == named else {**served.model_versions, self.model: stable}
 
     def _fits(self, rollout: Rollout, served: Served) -> bool:

@@ -28,6 +28,7 @@ from router.rollout.recorded import RecordedRequests
 from router.rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, Served
 from router.rollout.settings import RolloutSettings
 from router.rollout.shadow import ShadowScoring
+from router.rollout.standby import read_standby
 from router.rollout.store import RolloutStore
 from triton_repo.repository import ModelRepository
 
@@ -63,8 +64,14 @@ class Rollouts:
         self._operations: RolloutOperations | None = None
 
     async def follow_record(self) -> None:
-        """Reads the record for the first time, so that a promotion holds from the first answer on."""
+        """Reads the record for the first time, so that a promotion holds from the first answer on.
+
+        Where the store does not answer, what Triton has serves until it does.
+        """
         await self._replica.poll()
+        if not self._replica.has_read:
+            repository = ModelRepository(self._settings.repository)
+            self._replica.stand_by(await asyncio.to_thread(read_standby, repository, self._replica.model))
 
     def begin(self, live: LiveEngine, readiness: Readiness) -> list[Coroutine[Any, Any, None]]:
         """What must run for as long as the replica serves `live`."""

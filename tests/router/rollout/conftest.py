@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,8 @@ class Stand:
     address: str
     shop: ServedShop
     triton: TritonServer
-    replica_pids: list[int]
+    replica_pids: Callable[[], list[int]]
+    """Process ids of the replicas that live."""
 
     @property
     def operator(self) -> Operator:
@@ -85,4 +86,4 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         as_processes(quick_settings(shop, server.grpc_url)) as ingress,
     ):
         assert ingress.handle is not None
-        yield Stand(ingress.address, shop, server, ingress.handle.replica_pids())
+        yield Stand(ingress.address, shop, server, ingress.handle.replica_pids)
