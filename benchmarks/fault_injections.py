@@ -19,6 +19,7 @@ import psutil
 import yaml
 
 from benchmarks.fault_stand import Stand, title_of
+from benchmarks.router_faults import kill_gcs, kill_raylet, kill_router_process
 from benchmarks.steady_load import Sent
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc, rollout_pb2, rollout_pb2_grpc
 from snapshot.store import SnapshotStore
@@ -356,6 +357,12 @@ def _replace(path: Path, content: str) -> None:
     fresh.replace(path)
 
 
+_ROUTER_KILLED = (
+    Fault("kill -9 of Ray's raylet", kill_raylet, 60.0),
+    Fault("kill -9 of Ray's gcs_server", kill_gcs, 60.0),
+    Fault("kill -9 of the router's process", kill_router_process, 60.0),
+)
+
 ON_LMDB = (
     Fault("none", nothing),
     Fault("kill -9 tritonserver", kill_triton),
@@ -372,6 +379,7 @@ ON_LMDB = (
     Fault("experiments changed, well and wrongly", change_experiments),
     Fault("model promoted by a rollout", promote_model),
     Fault("Triton dies for 20 s", crash_triton_for_20_s, 40.0),
+    *_ROUTER_KILLED,
 )
 """Faults of a service behind its default ingress, state in LMDB."""
 
@@ -382,5 +390,6 @@ ON_REDIS = (
     Fault("kill -9 of a replica", kill_replica),
     Fault("kill -9 of all replicas", kill_all_replicas, spares_somebody=False),
     Fault("kill -9 of Serve's controller", kill_controller),
+    *_ROUTER_KILLED,
 )
 """Faults of a service behind its own gRPC servers, state in Redis."""

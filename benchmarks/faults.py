@@ -32,6 +32,10 @@ from shopfront.workspace import PROJECT, Workspace
 from snapshot.durable_files import write_durably
 
 RESULT = PROJECT / "build" / "benchmarks" / "faults.json"
+RUNS: dict[tuple[IngressKind, StateKind], Sequence[Fault]] = {
+    ("haproxy", "lmdb"): ON_LMDB,
+    ("grpc", "redis"): ON_REDIS,
+}
 _WHOLE_S = 2.0
 _FIRST_LOOK_S = 1.0
 
@@ -40,20 +44,26 @@ def main() -> None:
     """Inject every fault, print the table and write it as JSON; status 1 where a goal is missed."""
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 200)
-    runs: dict[tuple[IngressKind, StateKind], Sequence[Fault]] = {
-        ("haproxy", "lmdb"): ON_LMDB,
-        ("grpc", "redis"): ON_REDIS,
-    }
+    if arguments.list:
+        for (ingress, state), faults in RUNS.items():
+            for fault in faults:
+                console.print(f"{ingress:8} {state:6} {fault.name}", highlight=False)
+        return
     outcomes: list[Outcome] = []
     report: dict[str, object] = {"cores": os.cpu_count(), "stands": []}
     began = time.monotonic()
-    for (ingress, state), faults in runs.items():
+    for (ingress, state), faults in RUNS.items():
         if arguments.ingress not in ("both", ingress):
             continue
         chosen = [fault for fault in faults if _is_chosen(fault, arguments.only)]
+        if len(chosen) < 2:
+            # Nothing but what is usual without a fault.
+            continue
         found, facts = measure(ingress, state, chosen, arguments, console)
         outcomes += found
         report["stands"] = [*report["stands"], facts]  # type: ignore[misc]
+    if not outcomes:
+        sys.exit(f"no fault has any of the words {arguments.only}; --list names them")
     console.print(table(outcomes))
     report |= {"elapsed_s": time.monotonic() - began, "faults": as_json(outcomes)}
     RESULT.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +173,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workspace", type=Path, default=Workspace.for_data(None).root)
     parser.add_argument("--ingress", choices=("haproxy", "grpc", "both"), default="both")
-    parser.add_argument("--only", nargs="+", default=[], help="words of the faults wanted")
+    parser.add_argument("--only", nargs="+", default=[], help="words of the faults wanted; see --list")
+    parser.add_argument("--list", action="store_true", help="name the faults and inject none")
     parser.add_argument("--rate", type=float, help="recommendations per second; default: a third of capacity")
     parser.add_argument("--slack", type=float, default=1.0, help="times every deadline is lengthened")
     return parser.parse_args()
