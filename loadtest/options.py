@@ -100,8 +100,9 @@ GHZ_OPTIONS = (
     Option(
         "duration-stop",
         Kind.TEXT,
-        "close",
-        "Requests under way when the time is up: close (they fail), wait, or ignore (they are not counted).",
+        "",
+        "Requests under way when the time is up: close (they fail; without --slo the default), wait (with "
+        "--slo the default), or ignore (they are not counted).",
         "",
         ("close", "wait", "ignore"),
     ),
@@ -210,7 +211,7 @@ class LoadOptions:
     timeout: int = 20 * SECOND
     duration: int = 0
     max_duration: int = 0
-    duration_stop: str = "close"
+    duration_stop: str = ""
     data: Any = None
     data_file: str = ""
     binary: bool = False
@@ -253,6 +254,14 @@ class LoadOptions:
     # Read from standard input by whoever reads the options: JSON text of `--data @`, bytes of `--binary`.
     data_text: str = field(default="", repr=False)
     binary_data: bytes = field(default=b"", repr=False)
+
+    @property
+    def stop(self) -> str:
+        """What becomes of requests under way when the time is up.
+
+        An objective is about the server: requests that the end of the test would cut are waited for then.
+        """
+        return self.duration_stop or ("wait" if self.slo else "close")
 
     @property
     def scheduled(self) -> bool:

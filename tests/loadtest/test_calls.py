@@ -169,11 +169,21 @@ def test_the_server_s_stages_are_read_from_trace_and_server_timing(server: Greet
     assert len(results.stages["recall"]) == 10
 
 
-@pytest.mark.parametrize("stop", ["close", "wait", "ignore"])
+@pytest.mark.parametrize(
+    ("chosen", "stop"),
+    [
+        ({"duration_stop": "close"}, "close"),
+        ({"duration_stop": "wait"}, "wait"),
+        ({"duration_stop": "ignore"}, "ignore"),
+        ({}, "close"),
+        ({"slo": "errors=0.1%"}, "wait"),
+        ({"slo": "errors=0.1%", "duration_stop": "close"}, "close"),
+    ],
+)
 def test_a_duration_ends_the_test_and_says_what_becomes_of_calls_under_way(
-    server: Greeter, stop: str
+    server: Greeter, chosen: dict[str, str], stop: str
 ) -> None:
-    options = server.options(duration=150_000_000, duration_stop=stop, data={"delay_ms": 100}, concurrency=2)
+    options = server.options(duration=150_000_000, data={"delay_ms": 100}, concurrency=2, **chosen)
     results = outcome(options)
     assert results.reason == "timeout"
     cancelled = results.status_counts.get(1, 0)
