@@ -1,5 +1,6 @@
 """What a fault did to callers, from the calls of a steady load and the event log."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ _BIN_S = 0.5
 # A call under way when a fault comes was due a little earlier.
 _UNDER_WAY_S = 0.3
 _TOLERATED_SHARE = 0.2
+_SAID = 5
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Outcome:
     failed_before_retry   first tries that failed, by status
     failed                calls failed in the end, by status; those that must not be sent again are left out
     failed_unretried      calls failed that must not be sent again (events without event_id), by status
+    said                  what the service said with up to five of the failures, its digits as 0, by how often
     short                 answers with fewer items than a page
     degraded              answers by what they lacked
     acknowledged          events that were acknowledged
@@ -61,6 +64,7 @@ class Outcome:
     failed_before_retry: dict[str, int]
     failed: dict[str, int]
     failed_unretried: dict[str, int]
+    said: dict[str, int]
     short: int
     degraded: dict[str, int]
     acknowledged: int
@@ -115,6 +119,7 @@ def outcome(
         failed_before_retry=dict(Counter(call.first for call in calls if call.first != "OK")),
         failed=dict(Counter(call.status for call in final if not call.ok)),
         failed_unretried=dict(Counter(call.status for call in unretried if not call.ok)),
+        said=dict(Counter(_words(call) for call in calls if not call.ok).most_common(_SAID)),
         short=sum(call.items < page_size for call in answers),
         degraded=dict(Counter(name for call in answers for name in call.degraded)),
         acknowledged=len(acknowledged),
@@ -182,6 +187,10 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """The outcomes as JSON values."""
     return [asdict(each) for each in outcomes]
+
+
+def _words(call: Sent) -> str:
+    return f"{call.status}: {re.sub('[0-9]+', '0', call.detail)}"
 
 
 def _counts(counted: Mapping[str, int]) -> str:

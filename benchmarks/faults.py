@@ -75,6 +75,8 @@ def main() -> None:
         console.print(
             f"[red]goal missed[/] {each.fault} ({each.ingress}, {each.state}): {words}", highlight=False
         )
+        for said, count in each.said.items():
+            console.print(f"  {count} x {said}", highlight=False, markup=False)
     sys.exit(1 if missed else 0)
 
 

@@ -241,7 +241,7 @@ class _Caller:
             answer = await method(self._channel())(request, timeout=left_s, wait_for_ready=True)
             return first, "OK", detail, answer
         except grpc.aio.AioRpcError as error:
-            return first, error.code().name, error.details() or "", None
+            return first, error.code().name, error.details() or detail, None
 
     def _print(self, sent: Sent) -> None:
         sys.stdout.buffer.write(self._encoder.encode(sent) + b"\n")

@@ -45,8 +45,8 @@ def test_a_call_saved_by_its_retry_is_no_failure_but_takes_time() -> None:
 def test_failed_calls_lost_and_doubled_events_miss_goals() -> None:
     lost = {"first": "UNAVAILABLE", "status": "UNAVAILABLE"}
     found = judged(
-        page(0.1, **lost),
-        report(0.2, "x", with_ids=False, **lost),
+        page(0.1, detail="3 of 20 gone", **lost),
+        report(0.2, "x", with_ids=False, detail="17 of 4 gone", **lost),
         report(0.3, "a", "b"),
         report(0.4, "c", with_ids=False),
         page(0.5, items=3),
@@ -54,6 +54,7 @@ def test_failed_calls_lost_and_doubled_events_miss_goals() -> None:
     )
     assert found.failed == {"UNAVAILABLE": 1}
     assert found.failed_unretried == {"UNAVAILABLE": 1}
+    assert found.said == {"UNAVAILABLE: 0 of 0 gone": 2}
     assert (found.lost, found.doubled, found.doubled_without_id, found.short) == (1, 1, 1, 1)
     assert len(found.misses) == 4
 
