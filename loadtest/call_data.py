@@ -12,6 +12,7 @@ from loadtest.descriptors import Method
 from loadtest.json_data import json_requests
 from loadtest.options import LoadOptions
 from loadtest.recording import RecordedRequest
+from loadtest.replaced_values import ReplacedValues
 from loadtest.request import FixedRequests, Request, Requests, Sending, serialised
 from loadtest.templates import Template
 
@@ -32,9 +33,16 @@ def requests_of(
 
 
 def replayed_requests(
-    recording: Sequence[RecordedRequest], methods: Mapping[str, Method], default_call: str, sending: Sending
+    recording: Sequence[RecordedRequest],
+    methods: Mapping[str, Method],
+    default_call: str,
+    sending: Sending,
+    replaced: ReplacedValues,
 ) -> FixedRequests:
-    """A recording's requests in its order; `default_call` where a line names no method."""
+    """A recording's requests in its order; `default_call` where a line names no method.
+
+    Values of lines with JSON data are `replaced`; serialised ones are sent as they are.
+    """
     headers: dict[tuple[str, tuple[tuple[str, str], ...]], Headers] = {}
     requests = []
     for recorded in recording:
@@ -43,7 +51,7 @@ def replayed_requests(
         if key not in headers:
             headers[key] = sending.headers(method.path, recorded.metadata)
         if recorded.data is not None:
-            message = serialised(method.request, recorded.data)
+            message = serialised(method.request, replaced(recorded.data))
         else:
             message = base64.b64decode(recorded.binary)
         names = method.names

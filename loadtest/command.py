@@ -82,6 +82,9 @@ def parse_arguments(arguments: Sequence[str], program: str = "loadtest") -> Load
     values |= {option.name: parsed[option.name] for option in OPTIONS if parsed[option.name] is not None}
     if parsed["host"]:
         values["host"] = parsed["host"]
+    if values.get("replay"):
+        # ghz's 200 requests are for data that can be sent for ever; a recording has an end.
+        values.setdefault("total", 0)
     options = options_of(values)
     if options.binary:
         return replace(options, binary_data=sys.stdin.buffer.read())

@@ -43,9 +43,10 @@ def _security(options: LoadOptions) -> str:
 
 
 def _end(options: LoadOptions) -> str:
-    if not options.total and not options.duration and not options.max_duration and not options.find_max_rate:
+    ends = options.duration or options.max_duration or options.find_max_rate or options.replay
+    if not options.total and not ends:
         return "the test would not end: give a number of requests (-n) or a duration (-z)"
-    if options.skip_first and not options.duration and options.skip_first > options.total:
+    if options.total and not options.duration and options.skip_first > options.total:
         return f"--skipFirst {options.skip_first} leaves nothing of {options.total} requests"
     return ""
 
@@ -126,6 +127,8 @@ def _data(options: LoadOptions) -> str:
         return f"{' and '.join(sources)} both give call data: leave one out"
     if options.metadata is not None and options.metadata_file:
         return "--metadata and --metadata-file both give metadata: leave one out"
+    if options.replay_replace is not None and not options.replay:
+        return "--replay-replace is for a recording: give --replay"
     if options.replay_speed < 0:
         return f"--replay-speed {options.replay_speed:g} is negative"
     if options.replays_times and (options.rps or options.load_schedule != "const"):

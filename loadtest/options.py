@@ -157,7 +157,20 @@ OWN_OPTIONS = (
     ),
     Option("max-in-flight", Kind.COUNT, 10_000, "Most unanswered requests of an open loop (--async)."),
     Option("seed", Kind.COUNT, 0, "Seed of Poisson arrivals and of random template functions."),
-    Option("replay", Kind.TEXT, "", "File of recorded requests to send at their recorded times."),
+    Option(
+        "replay",
+        Kind.TEXT,
+        "",
+        "File of recorded requests, or folder of such files, to send at their recorded times; all of them, "
+        "unless -n says how many.",
+    ),
+    Option(
+        "replay-replace",
+        Kind.MAP,
+        None,
+        'JSON object of field names and files, for example {"user_id": "ids.txt"}: each value of the field '
+        "in the recording is replaced by a line of the file, equal ones by the same.",
+    ),
     Option(
         "replay-speed",
         Kind.NUMBER,
@@ -248,6 +261,7 @@ class LoadOptions:
     max_in_flight: int = 10_000
     seed: int = 0
     replay: str = ""
+    replay_replace: Mapping[str, str] | None = None
     replay_speed: float = 1.0
     stage_sample: int = 10
     server_metrics: str = ""

@@ -18,6 +18,7 @@ from loadtest.durations import SECOND
 from loadtest.errors import LoadTestError
 from loadtest.options import LoadOptions
 from loadtest.recording import RecordedRequest, read_recording
+from loadtest.replaced_values import ReplacedValues
 from loadtest.request import Requests, Sending
 from loadtest.results import MOST_DETAILS, Results
 from loadtest.schedule import Curve, concurrency_curve, constant, scheduled_starts
@@ -68,7 +69,7 @@ async def run_part(
 def share_of(part: Part, recorded: int = 0) -> Share:
     """What this part sends. `recorded`: requests in the recording that is replayed, 0 without one."""
     options = part.options
-    total = None if options.duration else options.total
+    total = None if options.duration else options.total or recorded
     if options.replays_times:
         total = recorded if total is None else min(total, recorded)
     return Share(
@@ -137,7 +138,8 @@ def _requests(part: Part, recording: list[RecordedRequest]) -> tuple[Requests, S
     if recording:
         methods = {call: method_of(part.files, call) for call in recorded_calls(recording, options.call)}
         first = next(iter(methods.values()))
-        return replayed_requests(recording, methods, options.call, sending), observer(
+        replaced = ReplacedValues(options.replay_replace or {})
+        return replayed_requests(recording, methods, options.call, sending, replaced), observer(
             options.stage_sample if len(methods) == 1 else 0, first.answer
         )
     method: Method = method_of(part.files, options.call)

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtest.command import main
 from loadtest.errors import LoadTestError
 from loadtest.recording import RecordingWriter, read_recording
+from loadtest.replaced_values import ReplacedValues
 from loadtest.run import run
 from tests.loadtest.greeter import Greeter, methods
 
@@ -52,6 +54,52 @@ def test_a_replay_without_its_times_follows_the_rate(server: Greeter, tmp_path: 
     )
     assert results.count == 6
     assert [request.name for request in server.seen.requests] == ["0", "1", "2"] * 2
+
+
+@pytest.mark.slow
+def test_a_replay_is_of_the_whole_recording_unless_told_otherwise(
+    server: Greeter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "r.jsonl", *({"offset_ms": at / 10, "data": {"name": "a"}} for at in range(230)))
+    words = ["--insecure", "--call", "greetings.Greeter/Greet", "--replay", str(tmp_path), "-O", "json"]
+    for more, count in (([], 230), (["-n", "7"], 7), (["--replay-speed", "0"], 230)):
+        assert main([*words, *more, server.address]) == 0
+        assert json.loads(capsys.readouterr().out)["count"] == count
+
+
+@pytest.mark.slow
+def test_values_of_a_recording_become_those_the_server_knows(server: Greeter, tmp_path: Path) -> None:
+    names = ["p1", "p2", "p1", "p3", "p4", "p2"]
+    recording = write(
+        tmp_path / "r.jsonl", *({"offset_ms": at, "data": {"name": name}} for at, name in enumerate(names))
+    )
+    (tmp_path / "names.txt").write_text("ann\nbob\n\neve\n")
+    options = server.options(
+        replay=str(recording), replay_replace={"name": str(tmp_path / "names.txt")}, concurrency=1, total=0
+    )
+    run(options, on_signals=False)
+    assert [request.name for request in server.seen.requests] == ["ann", "bob", "ann", "eve", "ann", "bob"]
+
+
+def test_values_are_replaced_wherever_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text("x\ny\n")
+    replaced = ReplacedValues({"user_id": str(tmp_path / "ids")})
+    message = {"user_id": "a", "page": {"user_id": "b"}, "events": [{"user_id": "a", "n": 1}], "tags": ["a"]}
+    assert replaced(message) == {
+        "user_id": "x",
+        "page": {"user_id": "y"},
+        "events": [{"user_id": "x", "n": 1}],
+        "tags": ["a"],
+    }
+
+
+@pytest.mark.parametrize(("content", "told"), [("\n", "holds no value"), (None, "cannot be read")])
+def test_a_file_without_values_is_named(tmp_path: Path, content: str | None, told: str) -> None:
+    path = tmp_path / "ids"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(LoadTestError, match=f"ids, for user_id, {told}"):
+        ReplacedValues({"user_id": str(path)})
 
 
 @pytest.mark.parametrize(
