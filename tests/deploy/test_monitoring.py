@@ -15,6 +15,7 @@ import yaml
 from prometheus_client import Metric
 
 from router.metrics import RouterMetrics
+from router.metrics.supervision_metrics import SupervisionMetrics
 from router.rollout.metrics import RolloutMetrics
 from tests.deploy.prometheus_tools import ROOT, run_promtool
 
@@ -42,10 +43,10 @@ TRITON = {
 
 
 def families() -> list[Metric]:
-    """Every metric of the router."""
+    """Every metric of the router and of its supervisor."""
     metrics = RouterMetrics()
     RolloutMetrics(metrics)
-    return list(metrics.registry.collect())
+    return [*metrics.registry.collect(), *SupervisionMetrics().registry.collect()]
 
 
 @cache
@@ -124,7 +125,7 @@ def test_labels_in_expressions_are_labels_of_the_metrics() -> None:
     labels: dict[str, set[str]] = {name: {"instance", "job"} for name in series()}
     metrics = RouterMetrics()
     RolloutMetrics(metrics)
-    for collector in metrics.registry._collector_to_names:
+    for collector in (*metrics.registry._collector_to_names, *SupervisionMetrics().registry._collector_to_names):
         names = set(collector._labelnames)  # type: ignore[attr-defined]
         for suffix in ("", "_total", "_bucket", "_count", "_sum"):
             name = collector._name + suffix  # type: ignore[attr-defined]
