@@ -63,6 +63,7 @@ class RequestRecorder:
         self._taken_bytes = 0
         self._done_bytes = 0
         self._failing_since: float | None = None
+        self._full = False
         self._bugs = 0
         self._thread = threading.Thread(target=self._run, name="request-recorder", daemon=True)
         self._thread.start()
@@ -124,6 +125,10 @@ class RequestRecorder:
         if self._failing_since is not None:
             self._failing_since = None
             logger.info("requests are recorded again in %s", self._settings.folder)
+        if (outcome == "full") != self._full:
+            self._full = outcome == "full"
+            now = "full at max_bytes, recording stops" if self._full else "no longer full, recording goes on"
+            logger.warning("%s is %s", self._settings.folder, now)
         return outcome
 
     def _told(self, error: OSError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ class Disk:
         self.open = threading.Event()
         self.open.set()
         self.error: Exception | None = None
+        self.outcome = "written"
         self.kept: list[Mapping[str, Any]] = []
         self.closed = False
 
@@ -36,7 +38,7 @@ class Disk:
         if self.error is not None:
             raise self.error
         self.kept.append(data)
-        return "written"
+        return self.outcome
 
     def close(self) -> None:
         self.closed = True
@@ -108,7 +110,7 @@ def test_a_failing_disk_is_told_once_and_counted_and_tried_again(caplog: pytest.
     for _ in range(5):
         recorded.offer(asked("jane"))
     while recorded.counts.total() < 5:
-        threading.Event().wait(0.01)
+        time.sleep(0.01)
     assert recorded.counts == {"failed": 5}
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "No space left" in caplog.text
@@ -118,6 +120,24 @@ def test_a_failing_disk_is_told_once_and_counted_and_tried_again(caplog: pytest.
     recorded.end()
     assert recorded.counts == {"failed": 5, "written": 1}
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+
+
+def test_that_the_folder_is_full_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    disk = Disk()
+    disk.outcome = "full"
+    recorded = Recorded(disk)
+    for _ in range(3):
+        recorded.offer(asked("jane"))
+    while recorded.counts.total() < 3:
+        time.sleep(0.01)
+    disk.outcome = "written"
+    recorded.offer(asked("jane"))
+    recorded.end()
+    assert recorded.counts == {"full": 3, "written": 1}
+    assert [record.getMessage().split(" is ")[1] for record in caplog.records] == [
+        "full at max_bytes, recording stops",
+        "no longer full, recording goes on",
+    ]
 
 
 def test_a_bug_while_writing_is_told_without_the_shopper(caplog: pytest.LogCaptureFixture) -> None:
