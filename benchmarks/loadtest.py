@@ -57,6 +57,7 @@ def main() -> None:
                 per_core[name].append(arguments.calls / max(1e-9, _cpu_seconds() - before))
     medians = {name: median(values) for name, values in rates.items()}
     own = medians["loadtest"]
+    cores = {name: median(values) for name, values in per_core.items()}
     report = {
         "server": server,
         "calls": arguments.calls,
@@ -64,14 +65,19 @@ def main() -> None:
         "per_second": rates,
         "per_cpu_second": per_core,
         "ratios": {name: own / rate for name, rate in medians.items() if name != "loadtest"},
+        "ratios_per_cpu_second": {
+            name: cores["loadtest"] / rate for name, rate in cores.items() if name != "loadtest"
+        },
     }
     path = PROJECT / "build" / "benchmarks" / "loadtest.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(f"echo server: {server}")
     for name, rate in medians.items():
-        ratio = f"   ratio {own / rate:.2f}" if name != "loadtest" else ""
-        print(f"{name:10} {rate:9,.0f} calls/s, {median(per_core[name]):9,.0f} per CPU second{ratio}")
+        line = f"{name:10} {rate:9,.0f} calls/s, {cores[name]:9,.0f} per CPU second"
+        if name != "loadtest":
+            line += f"   ratio {own / rate:.2f}, per CPU second {cores['loadtest'] / cores[name]:.2f}"
+        print(line)
     print(f"written to {path}")
 
 

@@ -117,7 +117,7 @@ GHZ_OPTIONS = (
     Option("stream-call-count", Kind.COUNT, 0, "Messages after which a stream is closed by this side."),
     Option("stream-dynamic-messages", Kind.FLAG, False, "Apply templates to each message of a stream."),
     Option("reflect-metadata", Kind.MAP, None, "Metadata of the reflection call alone, as a JSON object."),
-    Option("max-recv-message-size", Kind.SIZE, 4 * 2**20, "Largest answer taken, for example 42MB."),
+    Option("max-recv-message-size", Kind.SIZE, 2**31 - 1, "Largest answer taken, for example 42MB."),
     Option("max-send-message-size", Kind.SIZE, 2**31 - 1, "Largest message sent."),
     Option("output", Kind.TEXT, "", "File for the report; standard output without it.", "o"),
     Option("format", Kind.TEXT, "summary", "Format of the report.", "O", FORMATS),
@@ -236,7 +236,7 @@ class LoadOptions:
     stream_call_count: int = 0
     stream_dynamic_messages: bool = False
     reflect_metadata: Mapping[str, str] | None = None
-    max_recv_message_size: int = 4 * 2**20
+    max_recv_message_size: int = 2**31 - 1
     max_send_message_size: int = 2**31 - 1
     output: str = ""
     format: str = "summary"
