@@ -120,7 +120,8 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):
     ) -> grpc.RpcMethodHandler:
         """See `grpc.aio.ServerInterceptor`."""
         handler = await continuation(handler_call_details)  # type: ignore[misc]
-        if not self._tokens.needed_for(handler_call_details.method):
+        # A method that does not exist has no handler, and is UNIMPLEMENTED to everyone.
+        if handler is None or not self._tokens.needed_for(handler_call_details.method):
             return handler
         if self._tokens.accepts(handler_call_details.invocation_metadata):
             return handler

@@ -99,6 +99,9 @@ async def test_the_server_asks_for_tokens(strict: bool, monkeypatch: pytest.Monk
                 await recommend(request, metadata=metadata, timeout=10)
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
             assert "authorization: Bearer" in (refused.value.details() or "")
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await channel.unary_unary("/no.such.Service/Method")(b"", timeout=10)
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
         health = health_pb2_grpc.HealthStub(channel)
         look = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo
         asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
