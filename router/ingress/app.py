@@ -111,6 +111,9 @@ class RouterHandle:
             self._process.wait(limit_s)
         except subprocess.TimeoutExpired:
             logger.warning("the router did not stop within %.0f s and is killed", limit_s)
+        left = [program_of(process) for process in self.processes()]
+        if left:
+            logger.warning("the router left processes behind, which are killed: %s", ", ".join(left))
         self._kill()
 
     def end(self) -> None:

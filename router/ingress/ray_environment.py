@@ -15,7 +15,7 @@ from router.ingress.haproxy_program import write_haproxy_program
 from router.ingress.ports import free_ports, free_range
 from router.ingress.settings import IngressSettings, RaySettings
 
-_WITHOUT_GCS_S = 300
+_WITHOUT_RAY_S = 300
 
 
 def serve_environment(settings: IngressSettings) -> dict[str, str]:
@@ -55,8 +55,10 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": ray.auth_mode,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_metrics_collection": "0",
-        # Replicas end so long after the GCS: a router that is to replace them has been started by then.
-        "RAY_gcs_rpc_server_reconnect_timeout_s": str(_WITHOUT_GCS_S),
+        # Replicas end so long after the GCS or the raylet: they answer while a router that is to replace them
+        # starts. Who replaces it, ends them.
+        "RAY_gcs_rpc_server_reconnect_timeout_s": str(_WITHOUT_RAY_S),
+        "RAY_raylet_death_check_interval_milliseconds": str(1_000 * _WITHOUT_RAY_S),
         "RAY_num_prestart_python_workers": "0",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_program(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),

@@ -71,12 +71,17 @@ def main() -> int:
     loss = _wait(watch, settings.ray.look_interval_s, report) if watch is not None else None
     if loss is not None:
         # Ray's own way of stopping would ask the GCS, and wait for it for minutes.
-        kill_all(process for process in session_processes(os.getpid()) if process.pid != os.getpid())
-        shutil.rmtree(orders.folder, ignore_errors=True)
+        _leave_nothing(orders)
         os._exit(LOST_RAY)
     _stop(settings, Path(orders.folder))
-    shutil.rmtree(orders.folder, ignore_errors=True)
+    _leave_nothing(orders)
     return 1 if watch is None else 0
+
+
+def _leave_nothing(orders: Orders) -> None:
+    """Kills what is left of this session; workers that missed their raylet's end would stay for minutes."""
+    kill_all(process for process in session_processes(os.getpid()) if process.pid != os.getpid())
+    shutil.rmtree(orders.folder, ignore_errors=True)
 
 
 def _wait(watch: RayWatch, interval_s: float, report: BinaryIO) -> str | None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable
 from contextlib import suppress
 
 import psutil
-
-logger = logging.getLogger(__name__)
 
 
 def session_processes(leader: int) -> list[psutil.Process]:
@@ -18,11 +15,10 @@ def session_processes(leader: int) -> list[psutil.Process]:
 
 
 def kill_all(processes: Iterable[psutil.Process], timeout_s: float = 10.0) -> None:
-    """Ends processes by SIGKILL, names each in the log, and waits up to `timeout_s` seconds for them."""
+    """Ends processes by SIGKILL and waits up to `timeout_s` seconds for them."""
     killed = list(processes)
     for process in killed:
         with suppress(psutil.NoSuchProcess):
-            logger.warning("killing %d (%s), left over by the router", process.pid, process.name())
             process.kill()
     psutil.wait_procs(killed, timeout=timeout_s)
 

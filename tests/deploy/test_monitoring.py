@@ -125,7 +125,10 @@ def test_labels_in_expressions_are_labels_of_the_metrics() -> None:
     labels: dict[str, set[str]] = {name: {"instance", "job"} for name in series()}
     metrics = RouterMetrics()
     RolloutMetrics(metrics)
-    for collector in (*metrics.registry._collector_to_names, *SupervisionMetrics().registry._collector_to_names):
+    for collector in (
+        *metrics.registry._collector_to_names,
+        *SupervisionMetrics().registry._collector_to_names,
+    ):
         names = set(collector._labelnames)  # type: ignore[attr-defined]
         for suffix in ("", "_total", "_bucket", "_count", "_sum"):
             name = collector._name + suffix  # type: ignore[attr-defined]

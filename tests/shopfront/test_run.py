@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,10 @@ import grpc
 import psutil
 import pytest
 
+from benchmarks.steady_load import LoadPlan, Sent, steady_load
 from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
+from router.state.registry import open_state
+from router.state.settings import StateSettings
 from shopfront.workspace import PROJECT
 from tests.synthetic_shop import write_synthetic_shop
 
@@ -57,10 +62,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 @contextmanager
-def running(shop: Shop) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def running(shop: Shop, command: str = "run") -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """`shopfront run` until it serves: the process, its output so far, and its address."""
     process = subprocess.Popen(
-        shop.command("run"),
+        shop.command(command),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -132,6 +137,77 @@ def test_run_answers_learns_and_stops(shop: Shop) -> None:
 
     with running(shop) as (process, output, _):
         assert output.count("as built before") >= 6, output
+    assert not left_behind(shop.workspace)
+
+
+def kill_raylet(of: psutil.Process) -> None:
+    """Kills the raylet among the descendants of a process."""
+    (raylet,) = [child for child in of.children(recursive=True) if child.name() == "raylet"]
+    raylet.kill()
+
+
+def test_run_replaces_a_lost_router_and_a_sigterm_under_load_fails_no_accepted_call(shop: Shop) -> None:
+    with running(shop) as (process, output, address):
+        assert process.stdout is not None
+        supervisor = psutil.Process(process.pid)
+        metrics = re.search(r"http://127.0.0.1:\d+/metrics", output)
+        assert metrics
+        plan = LoadPlan(
+            address,
+            "home",
+            [f"u{number:04}" for number in range(50)],
+            [f"i{number:04}" for number in range(50)],
+            recommend_per_s=10.0,
+            events_per_s=10.0,
+            patience_s=20.0,
+        )
+        with steady_load(plan) as load:
+            assert load.wait_until(all_answered, 1.0, 60.0)
+            kill_raylet(supervisor)
+            for line in process.stdout:
+                output += line
+                if "answers again" in line:
+                    break
+            assert "raylet" in output
+            assert f"answers again at {address}" in output
+            assert load.wait_until(all_answered, 1.0, 60.0)
+            counted = urllib.request.urlopen(metrics.group(0)).read().decode()
+            assert 'shopfront_restarts_total{outcome="restarted",part="router"} 1.0' in counted
+            assert 'shopfront_part_lost{part="router"} 0.0' in counted
+            family = supervisor.children(recursive=True)
+            process.send_signal(signal.SIGTERM)
+            output += process.communicate(timeout=90)[0]
+        assert process.returncode == 0, output
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    assert not left_behind(shop.workspace)
+    # What is not accepted any more may be sent elsewhere.
+    assert {call.first for call in load.sent} <= {"OK", "UNAVAILABLE"}
+    store = open_state(StateSettings(url=f"lmdb://{shop.workspace / 'state'}"))
+    try:
+        logged = Counter(event.session_id for _, event in store.read_log())
+    finally:
+        store.close()
+    acknowledged = [id for call in load.sent if call.kind == "events" and call.ok for id in call.events]
+    assert len(acknowledged) > 20
+    assert {id: logged[id] for id in acknowledged if logged[id] != 1} == {}
+
+
+def all_answered(calls: Sequence[Sent]) -> bool:
+    return all(call.ok for call in calls)
+
+
+def test_serve_ends_where_ray_is_lost_for_others_to_start_it_anew(shop: Shop) -> None:
+    with running(shop, "serve") as (process, _, _):
+        supervisor = psutil.Process(process.pid)
+        family = supervisor.children(recursive=True)
+        kill_raylet(supervisor)
+        output, _ = process.communicate(timeout=90)
+        assert process.returncode == 1
+        assert "raylet" in output
+        assert "Traceback" not in output
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
     assert not left_behind(shop.workspace)
 
 
