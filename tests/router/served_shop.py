@@ -75,6 +75,11 @@ class ServedShop:
         """Its scene configuration."""
         return self.folder / "scenes.yaml"
 
+    @property
+    def models(self) -> dict[str, int]:
+        """Model versions that belong to the published snapshot."""
+        return dict(self.snapshots.open_current(verify=False).manifest.models)
+
     def publish(self, models: dict[str, int] | None = None, seed: int = 1, publish: bool = True) -> str:
         """Builds a snapshot of the data set and publishes it; `models`: versions it belongs to."""
         store = self.snapshots

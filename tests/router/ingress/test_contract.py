@@ -52,7 +52,7 @@ def ids(response: RecommendResponse) -> list[str]:
 def test_recommends_a_full_scored_page_with_reasons(ingress: Ingress, shop: ServedShop) -> None:
     response = ingress.recommend.Recommend(RecommendRequest(scene="home", user_id="nobody-yet"), timeout=10)
     assert len(set(ids(response))) == 20
-    assert (response.model_name, response.model_version) == ("bst", "1")
+    assert (response.model_name, response.model_version) == ("bst", str(shop.models["bst"]))
     assert not response.degraded
     assert not response.HasField("trace")
     assert response.scene == "home"
