@@ -16,9 +16,10 @@ from models.bst import Bst
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.negatives import NegativeSampler
-from models.samples import SamplePoints, cut_points
+from models.samples import SamplePoints
 from models.settings import BstSettings, SampleSettings, TrainingSettings
-from models.training_loop import Progress, TrainingError, TrainingResult, silent, train
+from models.training_loop import Progress, TrainingResult, silent, train
+from models.training_points import training_points
 from snapshot.manifest import Cuts
 
 
@@ -96,21 +97,7 @@ def train_bst(
     rng, validation_rng = np.random.default_rng(training.seed).spawn(2)
     past, watched = (0, cuts.valid_from), (cuts.valid_from, cuts.test_from)
     sampler = NegativeSampler.fit(log, samples.negative_sources, past)
-    points = cut_points(log, samples, past, rng, max_points=samples.max_points)
-    held_out = cut_points(
-        log,
-        samples,
-        watched,
-        validation_rng,
-        max_points=training.validation_points,
-        most_recent=False,
-    )
-    for name, cut in (("before valid_from", points), ("between valid_from and test_from", held_out)):
-        if not len(cut):
-            raise TrainingError(
-                f"there is no sample point {name} ({cuts.valid_from}, {cuts.test_from}); move the cuts or "
-                "allow more event types in samples.positive_events"
-            )
+    points, held_out = training_points(log, cuts, samples, training, rng, validation_rng)
     validation = with_candidates(
         held_out,
         NegativeSampler.fit(log, samples.negative_sources.broad(), watched),

@@ -14,9 +14,10 @@ from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.mind import Mind
 from models.sampled_softmax import FrequencySampler, sampled_softmax_loss
-from models.samples import SamplePoints, cut_points
+from models.samples import SamplePoints
 from models.settings import MindSettings, SampleSettings, TrainingSettings
-from models.training_loop import Progress, TrainingError, TrainingResult, silent, train
+from models.training_loop import Progress, TrainingResult, silent, train
+from models.training_points import training_points
 from snapshot.manifest import Cuts
 
 VALIDATION_K = 200
@@ -77,23 +78,7 @@ def train_mind(
         log.item_frequency((0, cuts.valid_from)), settings.negative_power, settings.negative_smoothing
     )
     log_share = torch.from_numpy(sampler.log_share)
-    points = _with_history(cut_points(log, samples, (0, cuts.valid_from), rng, max_points=samples.max_points))
-    held_out = _with_history(
-        cut_points(
-            log,
-            samples,
-            (cuts.valid_from, cuts.test_from),
-            validation_rng,
-            max_points=training.validation_points,
-            most_recent=False,
-        )
-    )
-    for name, cut in (("before valid_from", points), ("between valid_from and test_from", held_out)):
-        if not len(cut):
-            raise TrainingError(
-                f"no sample point {name} has a history ({cuts.valid_from}, {cuts.test_from}); move the cuts "
-                "or allow more event types in samples.positive_events"
-            )
+    points, held_out = training_points(log, cuts, samples, training, rng, validation_rng, with_history=True)
     model = Mind(settings, features, routing_seed=training.seed)
 
     def losses() -> Iterator[Callable[[], Tensor]]:
@@ -109,10 +94,6 @@ def train_mind(
         return recall_at(model, log, held_out, VALIDATION_K)
 
     return model, train(model, losses(), validate, f"recall@{VALIDATION_K}", training, progress)
-
-
-def _with_history(points: SamplePoints) -> SamplePoints:
-    return points.select(np.flatnonzero(points.history_end > points.history_start))
 
 
 def _loss(
