@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from loadtest.binary_data import binary_requests
 from loadtest.call import Headers
-from loadtest.data_text import text_of
+from loadtest.data_text import string_map, text_of
 from loadtest.descriptors import Method
+from loadtest.errors import LoadTestError
 from loadtest.json_data import json_requests
 from loadtest.options import LoadOptions
 from loadtest.recording import RecordedRequest
@@ -33,23 +34,28 @@ def requests_of(
 
 
 def replayed_requests(
+    options: LoadOptions,
     recording: Sequence[RecordedRequest],
     methods: Mapping[str, Method],
-    default_call: str,
     sending: Sending,
-    replaced: ReplacedValues,
 ) -> FixedRequests:
-    """A recording's requests in its order; `default_call` where a line names no method.
+    """A recording's requests in its order, with the options' metadata beside their own.
 
-    Values of lines with JSON data are `replaced`; serialised ones are sent as they are.
+    Values of lines with JSON data are replaced where that is asked for; serialised ones are sent as they are.
+    Raises LoadTestError for a line that is no message of its method, and for metadata with templates.
     """
+    text = text_of(options.metadata, options.metadata_file, "--metadata-file")
+    if text is not None and Template.of(options, text).has_actions:
+        raise LoadTestError("--metadata: templates are not rendered beside a recording; write the values")
+    common = {} if text is None else string_map(text, "--metadata")
+    replaced = ReplacedValues(options.replay_replace or {})
     headers: dict[tuple[str, tuple[tuple[str, str], ...]], Headers] = {}
     requests = []
     for recorded in recording:
-        method = methods[recorded.call or default_call]
+        method = methods[recorded.call or options.call]
         key = method.path, tuple(sorted(recorded.metadata.items()))
         if key not in headers:
-            headers[key] = sending.headers(method.path, recorded.metadata)
+            headers[key] = sending.headers(method.path, common | recorded.metadata)
         if recorded.data is not None:
             message = serialised(method.request, replaced(recorded.data))
         else:

@@ -18,7 +18,6 @@ from loadtest.durations import SECOND
 from loadtest.errors import LoadTestError
 from loadtest.options import LoadOptions
 from loadtest.recording import RecordedRequest, read_recording
-from loadtest.replaced_values import ReplacedValues
 from loadtest.request import Requests, Sending
 from loadtest.results import MOST_DETAILS, Results
 from loadtest.schedule import Curve, concurrency_curve, constant, scheduled_starts
@@ -138,8 +137,7 @@ def _requests(part: Part, recording: list[RecordedRequest]) -> tuple[Requests, S
     if recording:
         methods = {call: method_of(part.files, call) for call in recorded_calls(recording, options.call)}
         first = next(iter(methods.values()))
-        replaced = ReplacedValues(options.replay_replace or {})
-        return replayed_requests(recording, methods, options.call, sending, replaced), observer(
+        return replayed_requests(options, recording, methods, sending), observer(
             options.stage_sample if len(methods) == 1 else 0, first.answer
         )
     method: Method = method_of(part.files, options.call)

@@ -68,6 +68,21 @@ def test_a_replay_is_of_the_whole_recording_unless_told_otherwise(
 
 
 @pytest.mark.slow
+def test_metadata_of_the_command_goes_with_every_request(server: Greeter, tmp_path: Path) -> None:
+    recording = write(
+        tmp_path / "r.jsonl",
+        {"offset_ms": 0, "data": {"name": "a"}},
+        {"offset_ms": 1, "data": {"name": "b"}, "metadata": {"shop": "its own"}},
+    )
+    given = {"authorization": "Bearer t", "shop": "of the command"}
+    run(server.options(replay=str(recording), metadata=given, concurrency=1), on_signals=False)
+    seen = [(each["authorization"], each["shop"]) for each in server.seen.metadata]
+    assert seen == [("Bearer t", "of the command"), ("Bearer t", "its own")]
+    with pytest.raises(LoadTestError, match="templates are not rendered beside a recording"):
+        run(server.options(replay=str(recording), metadata={"x": "{{newUUID}}"}), on_signals=False)
+
+
+@pytest.mark.slow
 def test_values_of_a_recording_become_those_the_server_knows(server: Greeter, tmp_path: Path) -> None:
     names = ["p1", "p2", "p1", "p3", "p4", "p2"]
     recording = write(
