@@ -62,7 +62,7 @@ class RequestVersions(dict[str, str]):
     one of them, all are scored by the stable version instead, which this mapping names from then on.
     """
 
-    __slots__ = ("_ended", "_open", "arm", "elapsed_ms", "failure", "parts", "rejected", "rollout")
+    __slots__ = ("_ended", "_open", "arm", "asked", "elapsed_ms", "failure", "parts", "rejected", "rollout")
 
     def __init__(self, versions: Mapping[str, str], rollout: Rollout, arm: Arm) -> None:
         """`versions`: those of the snapshot; the rollout's model is replaced as the arm demands."""
@@ -71,6 +71,8 @@ class RequestVersions(dict[str, str]):
         self[rollout.model] = str(version)
         self.rollout = rollout
         self.arm = arm
+        self.asked = False
+        """Whether the candidate was asked at all."""
         self.failure = ""
         """Why the candidate did not answer; "" where it did, or was not to."""
         self.parts: list[ScoredPart] = []
@@ -84,6 +86,7 @@ class RequestVersions(dict[str, str]):
 
     def begin_part(self) -> None:
         """The candidate is asked for the scores of one part."""
+        self.asked = True
         self._open += 1
 
     def end_part(self) -> None:

@@ -144,11 +144,17 @@ class ReplicaRollouts:
             return
         stage = versions.rollout.counted_stage
         arm = counts.arm(stage, versions.arm)
-        if versions.rollout.weight_bp < WHOLE:
-            less = bool(degraded)
-        else:
-            # Without a concurrent baseline only this tells the candidate's failures from an outage of all.
-            less = bool(versions.failure) and "ranking" not in degraded
+        # Whoever is shown something may click on it, whichever version chose it: arms are assigned.
+        arm.observe_feedback(user_id, impressions=shown)
+        self._metrics.answers[versions.arm, "fallback" if versions.failure else "ok"].inc()
+        concurrent = versions.rollout.weight_bp < WHOLE
+        if versions.failure and not versions.asked and not concurrent:
+            # The answers of a pause all say what the few failures before it said; without a concurrent
+            # baseline they would pass for as many failures more, and a moment in which all is slow for one.
+            return
+        # Without a concurrent baseline only this tells the candidate's failures from an outage of all.
+        own = bool(versions.failure) and "ranking" not in degraded
+        less = bool(degraded) if concurrent else own
         scores = all_scores(versions.rejected or [part.scores for part in versions.parts])
         arm.observe_request(
             user_id,
@@ -158,8 +164,6 @@ class ReplicaRollouts:
             degraded=less,
             scores=scores,
         )
-        arm.observe_feedback(user_id, impressions=shown)
-        self._metrics.answers[versions.arm, "fallback" if versions.failure else "ok"].inc()
 
     def failed(self, versions: Mapping[str, str], user_id: str, latency_ms: float) -> None:
         """Counts a request of an arm that ended without an answer."""

@@ -99,6 +99,7 @@ async def test_what_two_replicas_counted_adds_up_and_is_written_again_only_where
 def test_scores_that_were_rejected_reach_the_judge(store: LmdbRolloutStore) -> None:
     made = replica(store)
     user, versions = one_of(made, Arm.CANDIDATE)
+    versions.begin_part()
     versions.rejected.append(np.array([np.nan, 0.5], np.float32))
     versions.fall_back("1 of 2 scores are no numbers")
     made.answered(versions, user, 5.0, shown=1, page_size=1, degraded=("ranking:candidate",))
@@ -112,6 +113,7 @@ def test_an_outage_of_all_does_not_count_against_a_candidate_without_a_baseline(
 ) -> None:
     made = replica(store, stage=3)
     user, versions = one_of(made, Arm.CANDIDATE)
+    versions.begin_part()
     versions.fall_back("Triton is down")
     made.answered(versions, user, 5.0, shown=1, page_size=1, degraded=("ranking", "ranking:candidate"))
     assert made.counts is not None
