@@ -127,9 +127,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 def _add(section: argparse._ArgumentGroup, option: Option) -> None:
     names = [f"-{option.short}"] * bool(option.short) + [f"--{option.name}"]
-    if option.name == "binary-file":
-        names[0] = "-B"
-    text = option.help.replace("%", "%%")
+    text = option.described.replace("%", "%%")
     if option.kind is Kind.FLAG:
         section.add_argument(*names, dest=option.name, action=argparse.BooleanOptionalAction, help=text)
     else:

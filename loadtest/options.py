@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from loadtest.durations import SECOND
+from loadtest.durations import SECOND, go_duration
 
 
 class Kind(Enum):
@@ -38,6 +38,17 @@ class Option:
     help: str
     short: str = ""
     choices: tuple[str, ...] = ()
+
+    @property
+    def described(self) -> str:
+        """The help with what may be chosen and what holds where the option is not given."""
+        text = self.help
+        if self.choices:
+            text += f" One of {', '.join(self.choices)}."
+        if self.default:
+            shown = go_duration(self.default) if self.kind is Kind.DURATION else self.default
+            text += f" Default {shown}."
+        return text
 
     @property
     def attribute(self) -> str:

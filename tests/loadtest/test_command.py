@@ -36,6 +36,14 @@ def test_defaults_stand_in_one_place() -> None:
         assert getattr(defaults, option.attribute) == option.default, option.name
 
 
+def test_help_tells_choices_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Schedule of the rate. One of const, step, line, poisson. Default const." in text
+    assert "Deadline of a request; 0 = none. Default 20s." in text
+
+
 def test_short_and_long_flags_are_read_with_their_units() -> None:
     options = parse_arguments(
         [
