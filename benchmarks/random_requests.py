@@ -32,6 +32,8 @@ UNARY: dict[str, type[Message]] = {
 } | {f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest}
 """Path → request message, of the methods that answer once."""
 
+ENORMOUS_SHARE = 0.005
+
 WATCH = f"/{HEALTH_SERVICE}/Watch"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 STREAMS: dict[str, type[Message]] = {
@@ -45,15 +47,49 @@ _INTEGERS = (0, 1, -1, 20, 2**31 - 1, -(2**31), 7)
 _WIDE_INTEGERS = (*_INTEGERS, 2**63 - 1, -(2**63), 1_700_000_000_000)
 _NUMBERS = (0.0, -0.0, 1.5, -1.0, 1e308, float("inf"), float("-inf"), float("nan"), 5e-324)
 _MOST_REPEATED = 40
+_ENORMOUS = 200_000
+_ENORMOUS_BYTES = 6 * 2**20
 
 
 def random_request(message: type[Message], chance: random.Random) -> bytes:
     """What a caller might send by accident or malice as the bytes of `message`."""
-    kind = chance.randrange(3)
+    if chance.random() < ENORMOUS_SHARE:
+        return enormous_request(message, chance)
+    kind = chance.randrange(4)
     if kind == 0:
         return chance.randbytes(chance.choice((0, 1, 7, 60, 400, 5_000)))
     data = random_message(message, chance).SerializeToString()
-    return data if kind == 1 else _damaged(data, chance)
+    if kind == 1:
+        return data
+    return _damaged(data, chance) if kind == 2 else data[: chance.randrange(len(data) + 1)]
+
+
+def enormous_request(message: type[Message], chance: random.Random) -> bytes:
+    """One field of `message` repeated or long beyond reason, within the size a router takes by default."""
+    field: Any = chance.choice(message.DESCRIPTOR.fields)
+    if field.message_type is not None:
+        entries = random_entries(field, message, chance).SerializeToString() or bytes(
+            (field.number << 3 | 2, 0)
+        )
+        return entries * min(_ENORMOUS, _ENORMOUS_BYTES // len(entries))
+    made = message()
+    if field.is_repeated:
+        getattr(made, field.name).extend(_scalar(field, chance) for _ in range(_ENORMOUS // 10))
+    elif field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        long = "x" * chance.choice((70_000, _ENORMOUS_BYTES))
+        setattr(made, field.name, long.encode() if field.type == FieldDescriptor.TYPE_BYTES else long)
+    else:
+        # The last of many values of one field counts; all of them must be read.
+        setattr(made, field.name, _scalar(field, chance))
+        return made.SerializeToString() * (_ENORMOUS // 10)
+    return made.SerializeToString()
+
+
+def random_entries(field: Any, message: type[Message], chance: random.Random) -> Message:
+    """A message in which only the message field named is filled."""
+    made = message()
+    _fill(made, field, 1, chance, 0)
+    return made
 
 
 def random_message(message: type[Message], chance: random.Random, depth: int = 0) -> Message:
@@ -63,15 +99,33 @@ def random_message(message: type[Message], chance: random.Random, depth: int = 0
         if chance.random() < 0.3 or depth > 3:
             continue
         count = chance.choice((1, 2, _MOST_REPEATED)) if field.is_repeated else 1
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            continue
-        if field.message_type is not None:
-            _fill_messages(made, field, count, chance, depth)
-        elif field.is_repeated:
-            getattr(made, field.name).extend(_scalar(field, chance) for _ in range(count))
-        else:
-            setattr(made, field.name, _scalar(field, chance))
+        _fill(made, field, count, chance, depth)
     return made
+
+
+def _fill(made: Message, field: Any, count: int, chance: random.Random, depth: int) -> None:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        _fill_map(made, field, count, chance, depth)
+    elif field.message_type is not None:
+        _fill_messages(made, field, count, chance, depth)
+    elif field.is_repeated:
+        getattr(made, field.name).extend(_scalar(field, chance) for _ in range(count))
+    else:
+        setattr(made, field.name, _scalar(field, chance))
+
+
+def _fill_map(made: Message, field: Any, count: int, chance: random.Random, depth: int) -> None:
+    key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+    entries = getattr(made, field.name)
+    for _ in range(count):
+        at = _scalar(key, chance)
+        if key.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+            # Names alone would make few entries.
+            at += str(chance.randrange(_MOST_REPEATED))
+        if value.message_type is None:
+            entries[at] = _scalar(value, chance)
+        else:
+            entries[at].CopyFrom(random_message(type(entries[at]), chance, depth + 1))
 
 
 def _fill_messages(made: Message, field: Any, count: int, chance: random.Random, depth: int) -> None:

@@ -44,7 +44,7 @@ class TokenSettings(BaseModel):
         False, description="Also health checks need a token; load balancers often cannot send one."
     )
     reflection_needs_one: bool = Field(
-        True, description="Also reflection needs a token; kind grpc only, Ray Serve answers it otherwise."
+        True, description="Also reflection needs a token, where callers need one at all."
     )
 
 
