@@ -177,9 +177,11 @@ def main() -> None:
     users = DatasetStore(workspace.datasets).open_current(verify=False).users()["user_id"].to_list()
     with tempfile.TemporaryDirectory(prefix="overload-") as scratch:
         settings = apart(load_settings(DEFAULT_FILE, workspace), Path(scratch), arguments.ingress)
-        if arguments.max_concurrent:
+        if arguments.max_concurrent or arguments.max_working:
             plain = settings.model_dump(mode="json")
-            plain["router"]["admission"]["max_concurrent"] = arguments.max_concurrent
+            admission = plain["router"]["admission"]
+            admission["max_concurrent"] = arguments.max_concurrent or admission["max_concurrent"]
+            admission["max_working"] = arguments.max_working or admission["max_working"]
             settings = Settings.model_validate(plain)
         with serving(workspace, settings, console.print) as served:
             report = asyncio.run(measure(served.router, users, arguments, console.print))
@@ -199,6 +201,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--capacity-seconds", type=float, default=10.0, help="seconds of the closed loop")
     parser.add_argument("--deadline-ms", type=float, default=300.0, help="time each request is given")
     parser.add_argument("--max-concurrent", type=int, default=0, help="0 = as configured")
+    parser.add_argument("--max-working", type=int, default=0, help="0 = as configured")
     parser.add_argument(
         "--patience", type=float, default=4.0, help="times the deadline that the caller itself waits"
     )

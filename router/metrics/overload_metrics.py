@@ -6,8 +6,10 @@ from router.metrics.registry import RouterMetrics
 from router.service.admission import Admission
 from router.service.loop_load import LoopLoad
 from router.service.quality import QualityFactors
+from router.service.turnstile import Turnstile
 
 _IN_PROGRESS = "calls_in_progress"
+_WAITING = "calls_waiting"
 _ADMITTED = "admitted"
 
 
@@ -15,10 +17,16 @@ class OverloadMetrics:
     """Admission, load of the event loop, and quality factors as metrics."""
 
     def __init__(
-        self, metrics: RouterMetrics, admission: Admission, load: LoopLoad, quality: QualityFactors
+        self,
+        metrics: RouterMetrics,
+        admission: Admission,
+        turnstile: Turnstile,
+        load: LoopLoad,
+        quality: QualityFactors,
     ) -> None:
         self._metrics = metrics
         self._admission = admission
+        self._turnstile = turnstile
         self._load = load
         self._quality = quality
         self._counted: dict[str, int] = {}
@@ -31,6 +39,7 @@ class OverloadMetrics:
         for reason, count in admission.refused.items():
             self._add(reason, count)
         metrics.set_queue_depth(_IN_PROGRESS, admission.in_progress)
+        metrics.set_queue_depth(_WAITING, self._turnstile.waiting)
         metrics.loop_utilisation.set(self._load.utilisation)
         metrics.call_cost.set(self._load.cost_s)
         self._quality.report(lambda scene, factor: metrics.quality_factor.labels(scene).set(factor))

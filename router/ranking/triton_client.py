@@ -12,7 +12,7 @@ from grpc import aio
 from numpy.typing import NDArray
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from router.call_context import CURRENT_CALL
+from router.call_context import CURRENT_CALL, away_from_the_loop
 from router.pipeline.stages import DependencyError
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import RankingSettings
@@ -52,7 +52,7 @@ class TritonClient:
         failed, or an answer that is not float32.
         """
         request = infer_request(model, version, inputs, output)
-        with self._breaker.call(model, version):
+        with self._breaker.call(model, version), away_from_the_loop():
             try:
                 call = CURRENT_CALL.get()
                 # Triton takes no notice of the flag that says a trace is not sampled, so it is not sent one.

@@ -2,7 +2,7 @@
 
 Two rules. At most `max_concurrent` calls are in progress. And while the event loop is full, a call that would
 be answered after its deadline is refused before anything is asked on its behalf: calls share the loop, so it
-would take as long as the loop needs for all that are in progress (processor sharing), its own included.
+would take as long as the loop needs for all that are in progress, its own included.
 The argument: docs/decisions/overload.md.
 """
 
@@ -37,6 +37,8 @@ class Admission:
         self._load = load
         self._jitter = jitter
         self.in_progress = 0
+        self.arrived = 0
+        """Calls that asked for a place so far."""
         self.admitted = 0
         """Calls given a place so far; one refused for its deadline had one for a moment."""
         self.refused: dict[Reason, int] = {"concurrency": 0, "deadline": 0}
@@ -47,6 +49,7 @@ class Admission:
 
         Raises `OverloadError` where none is free.
         """
+        self.arrived += 1
         if self.in_progress >= self._settings.max_concurrent:
             raise self._refusal(
                 "concurrency", f"{self.in_progress} of {self._settings.max_concurrent} concurrent requests"
@@ -74,16 +77,29 @@ class Admission:
         Raises `OverloadError` where the loop is full and has more to do than fits. A call that is alone is
         tried whatever its time.
         """
-        load = self._load
-        if load.utilisation < self._settings.busy_from or self.in_progress <= 1:
+        self._require(self.in_progress, time_left_s)
+
+    def require_own_time(self, time_left_s: float) -> None:
+        """Asked once the call has its turn: those that came before it may have taken longer than they do.
+
+        Raises `OverloadError` where the loop is full and the call alone does not fit.
+        """
+        self._require(1, time_left_s)
+
+    def _require(self, calls: int, time_left_s: float) -> None:
+        if self.in_progress <= 1 or not self.loop_is_full():
             return
-        needed_s = self.in_progress * load.cost_s
+        needed_s = calls * self._load.cost_s
         if needed_s > time_left_s:
             raise self._refusal(
                 "deadline",
-                f"{self.in_progress} requests in progress take {needed_s * 1_000:.0f} ms, "
+                f"{calls} of {self.in_progress} requests in progress take {needed_s * 1_000:.0f} ms, "
                 f"{max(0.0, time_left_s) * 1_000:.0f} ms are left",
             )
+
+    def loop_is_full(self) -> bool:
+        """Whether the event loop has had more to do, lately, than to be counted on for another call."""
+        return self._load.utilisation >= self._settings.busy_from
 
     def retry_after_s(self) -> float:
         """Seconds after which what is in progress will be done, as things go, give or take a half.

@@ -18,6 +18,13 @@ class AdmissionSettings(BaseModel):
     max_concurrent: int = Field(
         64, ge=1, description="Calls in progress per replica; above it callers are told to retry."
     )
+    max_working: int = Field(
+        1,
+        ge=1,
+        description="Calls per replica that compute at once, of those in progress; those waiting for Triton "
+        "or Redis do not count. The others wait their turn: more would lengthen each turn of the event loop, "
+        "and get no more done.",
+    )
     busy_from: float = Field(
         0.8,
         gt=0,

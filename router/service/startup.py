@@ -163,7 +163,9 @@ async def start_service(settings: RouterSettings) -> RunningService:
     # Begins on this thread, whose load it measures.
     load = LoopLoad(time.monotonic, thread_busy_clock())
     admission = Admission(settings.admission, load, random.Random())
-    turnstile = Turnstile(settings.admission.max_working)
+    turnstile = Turnstile(
+        settings.admission.max_working, admission.loop_is_full, lambda: admission.arrived, time.monotonic
+    )
     quality = QualityFactors()
     side_effects: SideEffects[Query, Served] = SideEffects(
         [

@@ -11,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
+from router.call_context import away_from_the_loop
 from router.state.errors import StateUnavailable
 from router.state.redis_failures import Availability, state_errors
 from router.state.settings import RedisSettings
@@ -43,7 +44,8 @@ class RedisReads:
         try:
             with state_errors(self._place, keys[0] if len(keys) == 1 else ""):
                 async with asyncio.timeout(self._settings.read_timeout_s):
-                    found = await self._fetch(keys)
+                    with away_from_the_loop():
+                        found = await self._fetch(keys)
         except StateUnavailable as error:
             self._availability.read_failed(error)
             raise

@@ -1,0 +1,226 @@
+"""Whose turn it is on the event loop, whatever calls come, wait for others, fail or are given up."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.call_context import CURRENT_CALL, CallContext, away_from_the_loop
+from router.service.turnstile import LONGEST_HOLD_S, TURNS_WITHOUT_ARRIVAL, Turn, Turnstile
+
+
+class Loop:
+    """What a turnstile asks about its loop, set by hand."""
+
+    def __init__(self) -> None:
+        self.full = False
+        self.arrived = 0
+        self.now = 0.0
+
+    def turnstile(self, most_working: int) -> Turnstile:
+        return Turnstile(most_working, lambda: self.full, lambda: self.arrived, lambda: self.now)
+
+
+async def turns_of_the_loop(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def waiting(turnstile: Turnstile) -> asyncio.Task[Turn]:
+    task = asyncio.ensure_future(turnstile.enter())
+    await turns_of_the_loop(1)
+    return task
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await test()
+
+    asyncio.run(bounded())
+
+
+def test_calls_begin_in_the_order_they_came_and_only_so_many_at_once() -> None:
+    async def test() -> None:
+        turnstile = Loop().turnstile(2)
+        first, second = await turnstile.enter(), await turnstile.enter()
+        later = [await waiting(turnstile) for _ in range(3)]
+        assert (turnstile.working, turnstile.waiting) == (2, 3)
+        first.end()
+        await turns_of_the_loop(3)
+        assert [task.done() for task in later] == [True, False, False]
+        second.end()
+        later[0].result().end()
+        await turns_of_the_loop(3)
+        assert [task.done() for task in later] == [True, True, True]
+        for task in later[1:]:
+            task.result().end()
+        assert (turnstile.working, turnstile.waiting) == (0, 0)
+
+    run(test)
+
+
+def test_a_newcomer_does_not_overtake_who_waits() -> None:
+    async def test() -> None:
+        turnstile = Loop().turnstile(1)
+        first = await turnstile.enter()
+        patient = await waiting(turnstile)
+        first.end()
+        newcomer = await waiting(turnstile)
+        await turns_of_the_loop(3)
+        assert patient.done()
+        assert not newcomer.done()
+        patient.result().end()
+        (await newcomer).end()
+
+    run(test)
+
+
+def test_while_one_waits_for_an_answer_from_elsewhere_another_computes() -> None:
+    async def test() -> None:
+        turnstile = Loop().turnstile(1)
+        first = await turnstile.enter()
+        second = await waiting(turnstile)
+        with first.away(), first.away():
+            await turns_of_the_loop(3)
+            assert second.done()
+            assert turnstile.working == 1
+        # Nobody who has begun waits again.
+        assert turnstile.working == 2
+        first.end()
+        second.result().end()
+        assert turnstile.working == 0
+
+    run(test)
+
+
+def test_what_goes_on_after_the_end_of_a_turn_belongs_to_none() -> None:
+    async def test() -> None:
+        turnstile = Loop().turnstile(1)
+        turn = await turnstile.enter()
+        with turn.away():
+            turn.end()
+            assert turnstile.working == 0
+        assert turnstile.working == 0
+        with turn.away():
+            assert turnstile.working == 0
+
+    run(test)
+
+
+def test_the_call_in_the_context_is_the_one_that_is_away() -> None:
+    async def test() -> None:
+        turnstile = Loop().turnstile(1)
+        with away_from_the_loop():
+            assert turnstile.working == 0
+        token = CURRENT_CALL.set(CallContext("id", None))
+        with away_from_the_loop():
+            assert turnstile.working == 0
+        call = CURRENT_CALL.get()
+        assert call is not None
+        call.turn = await turnstile.enter()
+        with away_from_the_loop():
+            assert turnstile.working == 0
+        assert turnstile.working == 1
+        CURRENT_CALL.reset(token)
+
+    run(test)
+
+
+def test_on_a_full_loop_a_call_waits_until_nobody_comes_any_more() -> None:
+    async def test() -> None:
+        loop = Loop()
+        loop.full = True
+        turnstile = loop.turnstile(1)
+        task = await waiting(turnstile)
+        for _ in range(20):
+            loop.arrived += 1
+            await turns_of_the_loop(1)
+            assert not task.done()
+        await turns_of_the_loop(TURNS_WITHOUT_ARRIVAL + 1)
+        (await task).end()
+
+    run(test)
+
+
+def test_arrivals_that_never_pause_do_not_hold_a_call_back_forever() -> None:
+    async def test() -> None:
+        loop = Loop()
+        loop.full = True
+        turnstile = loop.turnstile(1)
+        task = await waiting(turnstile)
+        while loop.now < 2 * LONGEST_HOLD_S and not task.done():
+            loop.arrived += 1
+            loop.now += LONGEST_HOLD_S / 4
+            await turns_of_the_loop(1)
+        assert task.done()
+        (await task).end()
+
+    run(test)
+
+
+def test_who_gives_up_at_the_moment_of_the_turn_passes_it_on() -> None:
+    async def test() -> None:
+        turnstile = Loop().turnstile(1)
+        first = await turnstile.enter()
+        gives_up = await waiting(turnstile)
+        last = await waiting(turnstile)
+        first.end()
+        gives_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gives_up
+        (await last).end()
+        assert (turnstile.working, turnstile.waiting) == (0, 0)
+
+    run(test)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    calls=st.integers(1, 40),
+    most_working=st.integers(1, 4),
+    full=st.booleans(),
+)
+def test_every_turn_is_given_back_whatever_happens(
+    seed: int, calls: int, most_working: int, full: bool
+) -> None:
+    """Calls that compute, wait for others, fail and are cancelled at any moment."""
+
+    async def test() -> None:
+        chance = random.Random(seed)
+        loop = Loop()
+        loop.full = full
+        turnstile = loop.turnstile(most_working)
+
+        async def call() -> None:
+            loop.arrived += 1
+            turn = await turnstile.enter()
+            try:
+                for _ in range(chance.randrange(4)):
+                    if chance.random() < 0.5:
+                        with turn.away():
+                            await turns_of_the_loop(chance.randrange(4))
+                    else:
+                        await asyncio.sleep(0)
+                if chance.random() < 0.2:
+                    raise KeyError
+            finally:
+                turn.end()
+
+        tasks = []
+        for _ in range(calls):
+            tasks.append(asyncio.ensure_future(call()))
+            await turns_of_the_loop(chance.randrange(3))
+            if chance.random() < 0.3:
+                chance.choice(tasks).cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await turns_of_the_loop(3)
+        assert (turnstile.working, turnstile.waiting) == (0, 0)
+
+    run(test)
