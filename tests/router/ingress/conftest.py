@@ -117,13 +117,21 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Every ingress in turn, each with a shop and a Triton of its own."""
     folder: Path = tmp_path_factory.mktemp(request.param)
     shop = make_shop(folder)
+    recording = {
+        "enabled": True,
+        "folder": str(folder / "recordings"),
+        "share": 1.0,
+        "methods": ["Recommend", "RecommendPage", "SimilarItems", "ReportEvents"],
+    }
     with tiny_triton(folder) as server, watched(server):
         if request.param == "in_process":
-            with in_process(shop.settings(server.grpc_url)) as started:
+            with in_process(shop.settings(server.grpc_url, recording=recording)) as started:
                 yield Stand(started, shop, server)
         else:
             settings = shop.settings(
-                server.grpc_url, ingress={"kind": request.param, "address": "127.0.0.1:0"}
+                server.grpc_url,
+                ingress={"kind": request.param, "address": "127.0.0.1:0"},
+                recording=recording,
             )
             with as_processes(settings) as started:
                 yield Stand(started, shop, server)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRe
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
 from router.ingress.services import FULL_NAMES
 from router.settings import RouterSettings
-from tests.router.ingress.conftest import Ingress, as_processes, in_process
+from tests.router.ingress.conftest import Ingress, in_process
 from tests.router.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:1"
@@ -108,36 +108,31 @@ def read_or_none(folder: Path) -> list[RecordedRequest]:
         return []
 
 
+WRITER = """
+import random, sys
+from pathlib import Path
+from protos.shopfront.v1.recommend_pb2 import RecommendRequest
+from router.recording.recording_folder import RecordingFolder
+from router.recording.request_recorder import RequestRecorder
+from router.recording.settings import RecordingSettings
+
+settings = RecordingSettings(folder=Path(sys.argv[1]), share=1.0, salt="s", file_bytes=20_000)
+folder = RecordingFolder(settings, str.upper)
+recorder = RequestRecorder(settings, folder, lambda outcome: None, random.Random(1))
+for at in range(10**9):
+    recorder.offer("Recommend", "shopfront.v1.RecommendService/Recommend", RecommendRequest(page_size=at + 1))
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["haproxy", "grpc"])
-def test_every_replica_records_and_a_killed_one_tears_nothing(
-    shop: ServedShop, tmp_path: Path, kind: str
-) -> None:
-    settings = recording(
-        shop,
-        tmp_path,
-        recording={"methods": EVERY_METHOD},
-        ingress={"kind": kind, "address": "127.0.0.1:0"},
-    )
-    with as_processes(settings) as ingress:
-        assert ingress.handle is not None
-        pids = ingress.handle.replica_pids()
-        # Connections of their own are spread over the replicas of kind grpc.
-        for at in range(8):
-            with grpc.insecure_channel(
-                ingress.address, options=[("grpc.use_local_subchannel_pool", 1)]
-            ) as channel:
-                ask(Ingress(kind, ingress.address, channel), [f"u{at}"])
-        os.kill(pids[0], signal.SIGKILL)
-    recorded = read_recording(str(tmp_path))
-    assert 5 * 8 - 2 <= len(recorded) <= 5 * 8, "only what the killed one had still to write may be missing"
-    offsets = [request.offset_ms for request in recorded]
-    assert offsets == sorted(offsets)
-    writers = {int(path.name.split("-")[-3]) for path in tmp_path.glob("*.jsonl")}
-    assert writers <= set(pids)
-    users = {(request.data or {}).get("user_id") for request in recorded if "Page" in request.call}
-    assert len(users) == 8, "a shopper has one pseudonym on every replica"
-    with in_process(shop.settings(NO_TRITON)) as ingress:
-        statuses = replay(tmp_path, ingress.address, replay_speed=20)
-    assert set(statuses) == {0, 3}
-    assert statuses[0] >= 4 * 8 - 2
+def test_what_a_killed_replica_wrote_can_be_read(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)])
+    try:
+        while len(read_or_none(tmp_path)) < 500 and process.poll() is None:
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait(10)
+    sizes = [(request.data or {})["page_size"] for request in read_recording(str(tmp_path))]
+    assert len(sizes) >= 500
+    assert sizes == sorted(set(sizes)), "each once, in order; others were dropped while the disk was behind"
