@@ -39,6 +39,8 @@ _TIMEOUT_S = 20.0
 _TOO_LARGE = bytes(9 * 2**20)
 _BLOCKS = 20
 _SETTLE_S = 2.0
+# Of the others, Ray's helpers may come and go.
+_JUDGED = {"replicas", "haproxy"}
 _OF_THE_CLIENT = "Internal error from Core"
 _METADATA: tuple[tuple[tuple[str, str | bytes], ...], ...] = (
     (),
@@ -167,6 +169,8 @@ async def _tried(served: Any, per_method: int, console: Console) -> dict[str, An
     failures += [f"on the wire, {name}: {found}" for name, found in faults(by_case, BUGS).items()]
     failures += [f"not asked: {path}" for path in missed]
     failures += [f"{kind}: memory, files or threads grow" for kind, found in growth.items() if found["grows"]]
+    unjudged = [kind for kind in _JUDGED & {*growth} if growth[kind]["grows"] is None]
+    failures += [f"{kind}: {growth[kind]['why']}" for kind in unjudged]
     if set(router.replica_pids()) != pids:
         failures.append("a replica died")
     return {

@@ -150,20 +150,27 @@ BY_GRPC = dict.fromkeys(
         "grpc-timeout without a unit",
         "grpc-timeout of words",
         "binary header not base64",
+        "upper-case header",
+        "headers that are no HPACK",
     ),
     frozenset({"INTERNAL"}),
 )
-# HTTP/2 lets the first three pass. A call that ends before its message is whole is dropped by grpc.aio (1.85,
-# grpc/_cython/_cygrpc/aio/server.pyx.pxi, "cancelled immediately after start") without a status.
+# Frames that belong to no call may be passed over. A call that ends before its message is whole is dropped by
+# grpc.aio 1.85 without a status (_cython/_cygrpc/aio/server.pyx.pxi, "cancelled immediately after start").
 MAY_BE_SILENT = frozenset(
     {
         "1,000 streams opened and reset",
-        "window grown by 0",
+        "a push from a client",
+        "data on a stream never opened",
+        "data on stream 0",
+        "headers on an even stream",
         "random bytes",
-        "truncated message",
-        "no message",
-        "half a prefix",
+        "window beyond 2^31",
+        "window grown by 0",
         "4 GiB announced",
+        "half a prefix",
+        "no message",
+        "truncated message",
     }
 )
 
