@@ -270,6 +270,7 @@ class Build:
                         repository.configure({model: self.settings.triton.embedded.of_model(model)})
                     if version not in control.ready_versions(model):
                         publish_version(control, repository, model, version)
+        repository.record_served(versions)
         store = SnapshotStore(self.workspace.snapshots)
         if store.current_id() != snapshot:
             store.publish(snapshot)

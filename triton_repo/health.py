@@ -25,7 +25,7 @@ def find_problem(server: TritonServer, control: TritonControl) -> Problem | None
 
     `control` is connected to the server; its timeout is the patience of this check.
     """
-    for model, settings in server.settings.models.items():
+    for model, settings in server.models.items():
         try:
             versions = control.ready_versions(model)
         except ModelLoadError as error:

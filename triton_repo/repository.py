@@ -16,6 +16,7 @@ from triton_repo.manifest import VersionManifest, read_manifest, verify
 from triton_repo.pinned import Pinned
 from triton_repo.settings import ModelSettings
 
+_SERVED = "served.json"
 COMMITTED_MODELS = Path(__file__).parent / "models"
 
 
@@ -24,7 +25,8 @@ class ModelRepository:
 
     `<root>` is `<workspace>/triton`. `staging/` holds versions being written, `refused/` versions that
     were found corrupt or that the server could not load, kept for whoever wants to know why. `pinned/`
-    names the versions to load of models whose two newest are not the right ones.
+    names the versions to load of models whose two newest are not the right ones, and `served.json` the
+    version of each model that the published snapshot names.
     """
 
     def __init__(self, root: Path, configurations: Path = COMMITTED_MODELS) -> None:
@@ -76,10 +78,42 @@ class ModelRepository:
         Triton loads and unloads single versions by it and leaves the processes of the others alone. Raises
         RepositoryError where the model is not configured.
         """
-        path = self._pins(model)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, msgspec.json.encode(pinned).decode())
+        self._write_pins(model, pinned)
         self.load_usual(model)
+
+    def record_served(self, versions: Mapping[str, int]) -> None:
+        """Notes which version of each model is served from now on: a server that starts loads it; durable."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        _write(self.root / _SERVED, msgspec.json.encode(dict(versions)).decode())
+
+    def served(self) -> dict[str, int]:
+        """Model → version, as noted last; empty where nothing was. RepositoryError where it is unreadable."""
+        path = self.root / _SERVED
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=dict[str, int])
+        except FileNotFoundError:
+            return {}
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RepositoryError(f"{path} cannot be read: {error}; the next build writes it anew") from error
+
+    def require(self, model: str, version: int) -> None:
+        """Has a version that is served loaded from the next `configure` on, whichever are the newest.
+
+        A candidate that waits for its rollout, or one trained beside it, is newer than what serves, and
+        pins may date from before a build. A version that is not there is passed over.
+        """
+        there = self.versions(model)
+        if version not in there:
+            return
+        pinned = self.pinned(model)
+        if pinned is None:
+            if version in there[-2:]:
+                return
+            required = Pinned((version,))
+        else:
+            required = pinned.requiring(version)
+        if required != pinned:
+            self._write_pins(model, required)
 
     def load_usual(self, model: str) -> None:
         """Has the pinned versions loaded from the next load on, or the two newest where none are pinned."""
@@ -106,6 +140,11 @@ class ModelRepository:
 
     def _pins(self, model: str) -> Path:
         return self.root / "pinned" / f"{model}.json"
+
+    def _write_pins(self, model: str, pinned: Pinned) -> None:
+        path = self._pins(model)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, msgspec.json.encode(pinned).decode())
 
     def _loadable(self, model: str, pinned: Pinned, *, with_trials: bool) -> tuple[int, ...]:
         there = set(self.versions(model))

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from triton_repo.bound_process import reap, session_of, start_bound, stop_session
-from triton_repo.errors import TritonStartError
+from triton_repo.errors import RepositoryError, TritonStartError
 from triton_repo.failure import start_failure
 from triton_repo.installation import Installation
 from triton_repo.model_processes import ModelProcess, model_processes, remove_shared_memory
 from triton_repo.repository import ModelRepository
-from triton_repo.settings import TritonSettings
+from triton_repo.settings import ModelSettings, TritonSettings
 
 _LOG = logging.getLogger(__name__)
 _HOST = "127.0.0.1"
@@ -46,13 +47,16 @@ class TritonServer:
     """One Triton process serving a repository, under explicit model control, on 127.0.0.1 only.
 
     A port of 0 in the settings is chosen once, at the first start, and kept over restarts, so that
-    clients find the server again. The process dies with this one, however this one dies.
+    clients find the server again. The process dies with this one, however this one dies. Every start loads
+    the models of the settings and those that the repository says are served by then.
     """
 
     def __init__(self, repository: ModelRepository, log_file: Path, settings: TritonSettings) -> None:
         self.repository = repository
         self.log_file = log_file.absolute()
         self.settings = settings
+        self.models: Mapping[str, ModelSettings] = settings.models
+        """The models that a start loads, as of the last one, and how they are run."""
         self._ports: Ports | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._id = ""
@@ -82,7 +86,7 @@ class TritonServer:
         return f"{_HOST}:{self.ports.grpc}"
 
     def start(self) -> None:
-        """Starts the server and waits until every model of the settings is ready.
+        """Starts the server and waits until every model of the settings, and every one served, is ready.
 
         Versions that do not match their checksums are moved to `refused/` first, so that the ones
         before them serve. Raises TritonStartError, in one line, and leaves no process behind.
@@ -161,8 +165,12 @@ class TritonServer:
             return stream.read().decode(errors="replace")
 
     def _prepare_models(self) -> None:
-        self.repository.configure(self.settings.models)
-        for model in self.settings.models:
+        served = self._served_models()
+        self.models = {**{model: self.settings.of_model(model) for model in served}, **self.settings.models}
+        for model, version in served.items():
+            self.repository.require(model, version)
+        self.repository.configure(self.models)
+        for model in self.models:
             for version, reason in self.repository.refuse_corrupt(model).items():
                 _LOG.error("model %s version %d refused: %s", model, version, reason)
             if not self.repository.versions(model):
@@ -170,6 +178,13 @@ class TritonServer:
                     f"model {model} has no usable version in {self.repository.models_folder / model};"
                     " train and export it first"
                 )
+
+    def _served_models(self) -> Mapping[str, int]:
+        try:
+            return self.repository.served()
+        except RepositoryError as error:
+            _LOG.warning("only the configured models are loaded: %s", error)
+            return {}
 
     def _choose_ports(self) -> Ports:
         if self._ports is not None:
@@ -201,7 +216,7 @@ class TritonServer:
             f"--model-repository={self.repository.models_folder}",
             f"--backend-directory={backends}",
             "--model-control-mode=explicit",
-            *(f"--load-model={model}" for model in self.settings.models),
+            *(f"--load-model={model}" for model in self.models),
             "--disable-auto-complete-config",
             f"--grpc-address={_HOST}",
             f"--grpc-port={ports.grpc}",

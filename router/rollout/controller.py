@@ -233,15 +233,15 @@ class RolloutController:
                 return
             served = self._served()
             named = int(served.model_versions.get(self._model, rollout.stable))
-            keep = [record.stable_version(served.dataset, named)]
+            keep = record.stable_version(served.dataset, named)
             await asyncio.to_thread(self._store.drop_arm_statistics, rollout.id)
-            await asyncio.to_thread(self._candidate.release, self._model, keep)
+            await asyncio.to_thread(self._candidate.release, self._model, keep, named)
         except NotYet as error:
             logger.warning("the versions of rollout %s stay loaded for now: %s", rollout.id, error)
             return
         await asyncio.to_thread(self._store.release_lease, self._lease_name, self._name)
         self._cleaned = rollout.id
-        logger.info("version %s of %s stays loaded", keep[0], self._model)
+        logger.info("version %s of %s stays loaded", keep, self._model)
 
     def _end_term(self) -> None:
         if self._term.loading is not None:

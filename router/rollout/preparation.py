@@ -108,10 +108,13 @@ class CandidateOnTriton:
             for name in await self._readiness.missing({rollout.model: str(version)})
         ]
 
-    def release(self, model: str, keep: Sequence[int]) -> None:
-        """Has Triton unload every version but those in `keep`; blocks. Raises `NotYet` where it cannot."""
+    def release(self, model: str, keep: int, named: int) -> None:
+        """Has Triton unload every version but `keep`, which serves, though the snapshot names `named`.
+
+        Blocks. Raises `NotYet` where it cannot.
+        """
         try:
-            self._repository.pin(model, Pinned(tuple(sorted(set(keep)))))
+            self._repository.pin(model, Pinned((keep,), instead_of=_replaced(named, (keep,))))
             with TritonControl(self._triton_url, self._settings.preparation.load_timeout_s) as control:
                 control.load(model)
         except (ModelLoadError, RepositoryError, OSError) as error:
@@ -134,8 +137,9 @@ class CandidateOnTriton:
 
     def _load(self, rollout: Rollout) -> None:
         model, both = rollout.model, tuple(sorted({rollout.stable, rollout.candidate}))
+        replaced = _replaced(rollout.manifest_version, both)
         try:
-            self._repository.pin(model, Pinned(both, (rollout.candidate,), rollout.id))
+            self._repository.pin(model, Pinned(both, (rollout.candidate,), rollout.id, replaced))
         except (RepositoryError, OSError) as error:
             raise NotYet(str(error)) from error
         with TritonControl(self._triton_url, self._settings.preparation.load_timeout_s) as control:
@@ -197,3 +201,8 @@ class CandidateOnTriton:
                 "numbers"
             )
         return scores
+
+
+def _replaced(named: int, versions: Sequence[int]) -> int:
+    """The version that a snapshot names where it is not among those it needs; 0 where it is."""
+    return 0 if named in versions else named

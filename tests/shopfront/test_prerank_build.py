@@ -66,6 +66,7 @@ def test_prerank_is_built_and_measured_only_where_a_scene_asks_for_it(shop: Path
     assert made.versions["prerank"] == 1
     assert SnapshotStore(workspace.snapshots).open_current().manifest.models == made.versions
     assert ModelRepository(workspace.triton).verify("prerank", 1).model == "prerank"
+    assert ModelRepository(workspace.triton).served() == made.versions
     served = _models(workspace, {"bst": ModelSettings(instances=2)})
     assert served == {"bst": ModelSettings(instances=2), "mind": ModelSettings(), "prerank": ModelSettings()}
 

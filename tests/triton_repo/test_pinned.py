@@ -63,6 +63,50 @@ def test_a_published_version_joins_the_pins(repository: ModelRepository) -> None
     assert Pinned((1, 3)).with_version(4).versions == (3, 4)
 
 
+def test_what_is_served_is_loaded_though_candidates_are_newer(repository: ModelRepository) -> None:
+    for newest in (3, 4):
+        repository.require("bst", newest)
+        assert repository.pinned("bst") is None
+    repository.require("bst", 9)
+    assert repository.pinned("bst") is None
+    repository.require("bst", 2)
+    assert repository.pinned("bst") == Pinned((2,))
+    repository.configure({"bst": ModelSettings()})
+    assert "versions: 2" in policy(repository)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "named", "expected"),
+    [
+        (Pinned((2,)), 2, Pinned((2,))),
+        # A build while nothing was served.
+        (Pinned((1, 2)), 4, Pinned((2, 4))),
+        # Promoted over what the snapshot names.
+        (Pinned((3,), instead_of=1), 1, Pinned((3,), instead_of=1)),
+        (Pinned((3,), instead_of=1), 4, Pinned((3, 4), instead_of=1)),
+        # In the middle of a rollout.
+        (Pinned((1, 3), (3,), "r"), 1, Pinned((1, 3), (3,), "r")),
+        (Pinned((1, 3), (3,), "r"), 4, Pinned((1, 3, 4), (3,), "r")),
+        (Pinned((1, 3), (3,), "r"), 3, Pinned((1, 3), (), "r")),
+    ],
+)
+def test_what_a_snapshot_names_joins_the_pins_unless_it_was_replaced(
+    repository: ModelRepository, pinned: Pinned, named: int, expected: Pinned
+) -> None:
+    repository.pin("bst", pinned)
+    repository.require("bst", named)
+    assert repository.pinned("bst") == expected
+
+
+def test_what_is_served_is_noted_and_damage_is_named(repository: ModelRepository) -> None:
+    assert repository.served() == {}
+    repository.record_served({"bst": 2, "mind": 1})
+    assert ModelRepository(repository.root).served() == {"bst": 2, "mind": 1}
+    (repository.root / "served.json").write_text("[")
+    with pytest.raises(RepositoryError, match=r"served\.json cannot be read"):
+        repository.served()
+
+
 def test_damaged_pins_are_named(repository: ModelRepository) -> None:
     repository.pin("bst", Pinned((1,)))
     (repository.root / "pinned" / "bst.json").write_text("{")

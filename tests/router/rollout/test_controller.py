@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Candidate:
     outcomes: list[str | Exception] = field(default_factory=lambda: ["compared"])
     gone: list[str] = field(default_factory=list)
     held_by: str = ""
-    kept: list[Sequence[int]] = field(default_factory=list)
+    kept: list[tuple[int, int]] = field(default_factory=list)
     loads: int = 0
 
     async def prepare(self, rollout: Rollout) -> str:
@@ -52,9 +52,9 @@ class Candidate:
     def holder(self, model: str) -> str:
         return self.held_by
 
-    def release(self, model: str, keep: Sequence[int]) -> None:
+    def release(self, model: str, keep: int, named: int) -> None:
         self.held_by = ""
-        self.kept.append(keep)
+        self.kept.append((keep, named))
 
 
 @dataclass
@@ -179,7 +179,7 @@ async def test_a_candidate_that_is_unfit_is_refused_and_unloaded(scene: Stage) -
     await ticks(scene, leader, 12)
     assert scene.rollout.phase is Phase.REFUSED
     assert "no numbers" in scene.rollout.reason
-    assert scene.candidate.kept == [[1]]
+    assert scene.candidate.kept == [(1, 1)]
     assert scene.store.read_arm_statistics(scene.rollout.id) == []
 
 
