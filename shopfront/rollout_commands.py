@@ -172,10 +172,11 @@ def show_status(found: rollout_pb2.RolloutStatus, to: Console) -> None:
         to.print(f"{found.model} {found.stable_version} serves; it never had a rollout")
         return
     held = ", paused" if found.paused else ""
-    to.print(
-        f"[bold]{found.model} {found.stable_version} → {found.candidate_version}[/]  {found.rollout_id}",
-        highlight=False,
+    promoted = found.stable_version == found.candidate_version
+    versions = (
+        str(found.stable_version) if promoted else f"{found.stable_version} → {found.candidate_version}"
     )
+    to.print(f"[bold]{found.model} {versions}[/]  {found.rollout_id}", highlight=False)
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     stages = "  ".join(
         f"[bold]▸{_weight(stage.weight_bp)}[/]" if position == found.stage else _weight(stage.weight_bp)
@@ -184,7 +185,7 @@ def show_status(found: rollout_pb2.RolloutStatus, to: Console) -> None:
     rows = {
         "phase": f"{found.phase}{held}, for {found.in_stage_s:.0f} s",
         "stages": stages,
-        "candidate answers": _weight(found.weight_bp) if found.weight_bp else "nobody",
+        "candidate answers": _answered_by_candidate(found),
         "samples": ", ".join(f"{arm} {count:,}" for arm, count in sorted(found.samples.items())) or "–",
         "shoppers": ", ".join(f"{arm} {count:,}" for arm, count in sorted(found.shoppers.items())) or "–",
         "leader": found.leader or "–",
@@ -230,6 +231,12 @@ def _print(found: rollout_pb2.RolloutStatus, json: bool) -> None:
         )
     else:
         show_status(found, console)
+
+
+def _answered_by_candidate(found: rollout_pb2.RolloutStatus) -> str:
+    if found.phase == "promoted":
+        return "everybody, for good"
+    return _weight(found.weight_bp) if found.weight_bp else "nobody"
 
 
 def _weight(weight_bp: int) -> str:

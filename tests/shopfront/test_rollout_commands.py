@@ -90,6 +90,18 @@ def test_a_status_shows_stage_samples_checks_leader_and_what_comes_next() -> Non
         assert shown in text
 
 
+def test_a_promoted_version_is_shown_as_what_serves() -> None:
+    promoted = rollout_pb2.RolloutStatus()
+    promoted.CopyFrom(STATUS)
+    promoted.phase, promoted.stable_version = "promoted", promoted.candidate_version
+    promoted.weight_bp = 0
+    out = io.StringIO()
+    show_status(promoted, Console(file=out, width=120))
+    text = out.getvalue()
+    assert text.startswith("bst 2  ")
+    assert "everybody, for good" in text
+
+
 def test_the_commands_speak_to_a_router(address: str) -> None:
     run = CliRunner().invoke
     answer = run(app, ["status", "--address", address, "--json"])
