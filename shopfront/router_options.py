@@ -178,4 +178,5 @@ def _other_name(path: Path, host: str) -> str:
     hosts = names.get_values_for_type(x509.DNSName)
     if host.strip("[]") in (*addresses, *hosts):
         return ""
-    return hosts[0].replace("*.", "router.") if hosts else ""
+    # Any name under a wildcard is in it.
+    return hosts[0].replace("*.", "router.", 1) if hosts else ""

@@ -240,8 +240,11 @@ def test_the_configuration_says_what_the_command_does_not(router: Router, shopfr
     assert "where it speaks TLS" in flat(shopfront("recommend", *config, "--insecure").err)
 
 
-def test_a_certificate_for_a_public_name_does_for_the_loopback(tmp_path: Path, shopfront: Any) -> None:
-    certificate, key = Authority().issue("router", names=["shop.example"]).write(tmp_path, "server")
+@pytest.mark.parametrize("name", ["shop.example", "*.shop.example"])
+def test_a_certificate_for_a_public_name_does_for_the_loopback(
+    tmp_path: Path, shopfront: Any, name: str
+) -> None:
+    certificate, key = Authority().issue("router", names=[name]).write(tmp_path, "server")
     tls = TlsSettings(certificate=certificate, key=key)
     with served(tls) as address:
         config = Router(address, tmp_path, tls, TokenSettings()).config()
