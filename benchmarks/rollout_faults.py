@@ -1,13 +1,14 @@
 """Good, shuffled, slow, dying and NaN versions rolled out under load, the router killed in each.
 
-    python -m benchmarks.rollout_faults [--router killed left] [--only "50 ms slower" …]
+    python -m benchmarks.rollout_faults [--router left leader killed] [--only "50 ms slower" …]
 
 Tiny models, so that what is measured is the rollout: a real Triton, two replicas behind our own gRPC ingress.
-Once a rollout runs, every process of the router gets SIGKILL and the router is started again; with `left` it
-lives on, which shows how long the verdict itself takes. Failed requests are those of the downtime. Reported:
-seconds from the first stage's begin (of a version refused before, from the start) to the verdict, and how
-long the router was down meanwhile; shoppers whom the candidate answered; answers that fell back to the stable
-version; failed requests. Written as JSON to build/benchmarks/rollout_faults.json.
+Once a rollout runs, every process of the router gets SIGKILL and the router is started again; with `leader`
+only the replica that leads gets it; with `left` all live on, which shows how long the verdict itself takes.
+Failed requests are those of the downtime. Reported: seconds from the first stage's begin (of a version
+refused before, from the start) to the verdict, and how long the router was down meanwhile; shoppers whom the
+candidate answered; answers that fell back to the stable version; failed requests. Written as JSON to
+build/benchmarks/rollout_faults.json.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 _STAGES = [stage(1_000, 1.0, 100), stage(2_500, 1.0, 200), stage(5_000, 1.0, 200), stage(10_000, 1.0, 100)]
 _ENDED = ("promoted", "refused", "rolled_back", "aborted", "expired", "superseded")
 _TIMEOUT_S = 150.0
+_ROUTERS = ("left", "leader", "killed")
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Outcome:
     """What became of one rollout; seconds, and shares from 0 to 1."""
 
     fault: str
+    router: str
     phase: str
     reason: str
     to_verdict_s: float
@@ -96,6 +99,13 @@ class Router:
         self._handle = start_router(self._settings)
         return time.monotonic() - began
 
+    def kill_leader(self, leader: str) -> None:
+        """Kills the replica of this name with SIGKILL; it is started again by itself."""
+        pid = int(leader.split("-")[-2])
+        if pid not in self._handle.replica_pids():
+            raise RuntimeError(f"{leader} is none of the replicas {self._handle.replica_pids()}")
+        psutil.Process(pid).kill()
+
     def stop(self) -> None:
         """Ends it in order."""
         self._handle.stop()
@@ -109,7 +119,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="rollout-faults-") as folder, _stand(Path(folder)) as stand:
         for fault in arguments.only or FAULTS:
             for router in arguments.router:
-                outcomes.append(_roll_out(fault, router == "killed", *stand))
+                outcomes.append(_roll_out(fault, router, *stand))
                 last = outcomes[-1]
                 console.print(f"{fault}, router {router}: {last.phase} after {last.to_verdict_s:.1f} s")
     console.print(_table(outcomes))
@@ -132,7 +142,7 @@ def _stand(folder: Path) -> Iterator[tuple[Router, ServedShop, TritonServer]]:
             watcher.stop()
 
 
-def _roll_out(fault: str, kill: bool, router: Router, shop: ServedShop, server: TritonServer) -> Outcome:
+def _roll_out(fault: str, kill: str, router: Router, shop: ServedShop, server: TritonServer) -> Outcome:
     asked = {name: value() if callable(value) else value for name, value in FAULTS[fault].items()}
     version = add_version(server.repository, shop.dataset.manifest.id, **asked)
     operator = Operator(router.address, "benchmark")
@@ -145,14 +155,18 @@ def _roll_out(fault: str, kill: bool, router: Router, shop: ServedShop, server: 
         # A version that was refused in preparation never has an arm.
         seen = (lambda: any(answer.arms for answer in traffic.since(began))) if prepared.weight_bp else None
         _wait(seen or (lambda: len(traffic.answers) > 0), "an answer")
-        down_s = router.kill() if kill else 0.0
+        down_s = router.kill() if kill == "killed" else 0.0
+        leader = operator.status().leader
+        if kill == "leader" and leader:
+            router.kill_leader(leader)
         with dying(server, version) if fault == "dying process" else nullcontext():
             ended = operator.wait_until(*_ENDED, timeout_s=_TIMEOUT_S)
-    return _outcome(fault, ended, operator.history()[before:], traffic, version, began, down_s)
+    return _outcome(fault, kill, ended, operator.history()[before:], traffic, version, began, down_s)
 
 
 def _outcome(
     fault: str,
+    router: str,
     ended: rollout_pb2.RolloutStatus,
     history: list[rollout_pb2.RolloutEvent],
     traffic: Traffic,
@@ -169,6 +183,7 @@ def _outcome(
     touched = traffic.touched(began, version)
     return Outcome(
         fault=fault,
+        router=router,
         phase=ended.phase,
         reason=ended.reason if ended.phase != "promoted" else "every stage passed",
         to_verdict_s=(verdict_ms - begun[-1]) / 1000.0,
@@ -194,11 +209,22 @@ def _wait(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> 
 
 def _table(outcomes: list[Outcome]) -> Table:
     table = Table(title="Rollouts judged by themselves")
-    for column in ("version", "ended", "to verdict", "router down", "touched", "fell back", "failed", "why"):
+    for column in (
+        "version",
+        "router",
+        "ended",
+        "to verdict",
+        "router down",
+        "touched",
+        "fell back",
+        "failed",
+        "why",
+    ):
         table.add_column(column, overflow="fold")
     for outcome in outcomes:
         table.add_row(
             outcome.fault,
+            outcome.router,
             outcome.phase,
             f"{outcome.to_verdict_s:.1f} s",
             f"{outcome.router_down_s:.1f} s",
@@ -213,9 +239,7 @@ def _table(outcomes: list[Outcome]) -> Table:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(FAULTS), help="faults to run; default: all")
-    parser.add_argument(
-        "--router", nargs="+", choices=("killed", "left"), default=["left", "killed"], help="default: both"
-    )
+    parser.add_argument("--router", nargs="+", choices=_ROUTERS, default=_ROUTERS, help="default: all")
     return parser.parse_args()
 
 
