@@ -16,15 +16,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import grpc
 import msgspec
 import psutil
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from router.ingress.ports import free_ports
+from router.ingress.readiness import why_not_serving
 from router.ingress.reports import Report, Reports
 from router.ingress.router_process import LOST_RAY, Orders
-from router.ingress.sessions import kill_all, listens_on, program_of, session_processes
+from router.ingress.sessions import kill_all, program_of, session_processes
 from router.ingress.settings import split_address
 from router.settings import RouterSettings
 
@@ -33,6 +32,8 @@ logger = logging.getLogger(__name__)
 _ATTEMPTS = 3
 _PORT_TAKEN = ("Address already in use", "failed to start their listeners")
 _STOP_MARGIN_S = 30.0
+_BETWEEN_REPLICAS_S = 0.5
+_POLL_S = 0.05
 
 
 class RouterStartError(Exception):
@@ -59,17 +60,22 @@ class RouterHandle:
 
     def is_running(self) -> bool:
         """Whether the process that holds the router together lives."""
-        return self._process.poll() is None
+        return self.exit_status() is None
 
     def exit_status(self) -> int | None:
-        """0 where the router stopped as it was told to; None while it lives."""
-        return self._process.poll()
+        """0 where the router stopped as it was told to; None while it lives, −n where signal n ended it."""
+        if self._process.returncode is not None:
+            return self._process.returncode
+        # Not waited for until all its session is gone: another session could get a process id that is free.
+        found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     def loss(self) -> str | None:
         """In one line why nothing that dies is replaced any more; None where all is well.
 
-        Replicas may go on answering: without Ray for a minute, without this process until Ray's death is
-        noticed.
+        Replicas may go on answering for minutes, until `end`.
         """
         if self._loss is None:
             status = self.exit_status()
@@ -83,7 +89,7 @@ class RouterHandle:
     def processes(self) -> list[psutil.Process]:
         """Every living process of the router, Ray's and HAProxy's included."""
         # All are in the session that the first one leads, also those whose parents have died.
-        return session_processes(self._process.pid)
+        return [] if self._process.returncode is not None else session_processes(self._process.pid)
 
     def pids(self) -> list[int]:
         """Process ids of `processes()`."""
@@ -91,9 +97,7 @@ class RouterHandle:
 
     def replica_pids(self) -> list[int]:
         """Process ids of the replicas."""
-        return [
-            process.pid for process in self.processes() if program_of(process).startswith("ray::ServeRepl")
-        ]
+        return [replica.pid for replica in self._replicas()]
 
     def stop(self) -> None:
         """Lets calls in progress finish, stops every process, and returns when none is left.
@@ -107,9 +111,10 @@ class RouterHandle:
         self._process.stdin.close()
         ingress = self.settings.ingress
         limit_s = ingress.deregister_s + ingress.drain_s + _STOP_MARGIN_S
-        try:
-            self._process.wait(limit_s)
-        except subprocess.TimeoutExpired:
+        deadline = time.monotonic() + limit_s
+        while self.is_running() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+        if self.is_running():
             logger.warning("the router did not stop within %.0f s and is killed", limit_s)
         left = [program_of(process) for process in self.processes()]
         if left:
@@ -119,18 +124,28 @@ class RouterHandle:
     def end(self) -> None:
         """Ends every process, without Ray's help; returns when none is left.
 
-        HAProxy finishes its calls in progress within `ingress.drain_s`. Those of own gRPC end UNAVAILABLE.
+        HAProxy finishes its calls in progress within `ingress.drain_s`. Those of own gRPC end UNAVAILABLE,
+        one replica's after the other's: a call that is sent again does not meet the next one's end.
         """
         proxies = [process for process in self.processes() if program_of(process) == "haproxy"]
         for proxy in proxies:
             with suppress(psutil.NoSuchProcess):
-                # HAProxy's word for stopping softly (https://docs.haproxy.org/3.2/management.html#4).
+                # HAProxy's word for stopping softly (https://docs.haproxy.org/2.8/management.html#4).
                 proxy.send_signal(signal.SIGUSR1)
         psutil.wait_procs(proxies, timeout=self.settings.ingress.drain_s)
+        if not proxies:
+            for replica in self._replicas():
+                kill_all([replica])
+                time.sleep(_BETWEEN_REPLICAS_S)
         self._kill()
 
+    def _replicas(self) -> list[psutil.Process]:
+        return [process for process in self.processes() if program_of(process).startswith("ray::ServeRepl")]
+
     def _kill(self) -> None:
-        kill_all(self.processes())
+        others = [process for process in self.processes() if process.pid != self._process.pid]
+        self._process.kill()
+        kill_all(others)
         self._process.wait(10)
         assert self._process.stdin is not None
         self._process.stdin.close()
@@ -191,7 +206,7 @@ def _start(settings: RouterSettings, beside: bool, cancel: threading.Event) -> R
         report = handle.reports.wait(deadline, cancel)
         if report is None or report.error:
             raise RouterStartError(
-                f"the router does not start: {_why(report, process, cancel)}; its log is {log_path}"
+                f"the router does not start: {_why(report, handle, cancel)}; its log is {log_path}"
             )
         _wait_until_serving(handle, deadline, log_path, cancel)
     except BaseException:
@@ -204,12 +219,12 @@ def _start(settings: RouterSettings, beside: bool, cancel: threading.Event) -> R
     return handle
 
 
-def _why(report: Report | None, process: subprocess.Popen[bytes], cancel: threading.Event) -> str:
+def _why(report: Report | None, handle: RouterHandle, cancel: threading.Event) -> str:
     if report is not None:
         return report.error
     if cancel.is_set():
         return "it is told to stop"
-    status = process.poll()
+    status = handle.exit_status()
     return "it is not ready in time" if status is None else f"its process ended with {_ending(status)}"
 
 
@@ -256,50 +271,14 @@ def _wait_until_serving(
     handle: RouterHandle, deadline: float, log_path: Path, cancel: threading.Event
 ) -> None:
     while True:
-        last = _not_serving(handle)
+        last = why_not_serving(handle.settings, handle.processes())
         if last is None:
             return
         if time.monotonic() > deadline or cancel.is_set():
             raise RouterStartError(
                 f"{handle.address} does not serve ({last}); the router's log is {log_path}"
             )
-        time.sleep(0.05)
-
-
-def _not_serving(handle: RouterHandle) -> str | None:
-    """Why the router does not serve; None where it does."""
-    ingress = handle.settings.ingress
-    # Beside another router the other one could answer. On a cluster the listener may be on another machine.
-    if not handle.settings.ray.address and not listens_on(
-        handle.processes(), split_address(ingress.address)[1]
-    ):
-        return "none of its processes listens there"
-    # We hold no certificate that callers must show: the replicas have said that they serve.
-    return _connect(ingress.address) if ingress.tls is not None else _check_health(ingress.address)
-
-
-def _connect(address: str) -> str | None:
-    """Why nothing accepts connections at the address; None where something does."""
-    try:
-        socket.create_connection(split_address(address), timeout=1.0).close()
-    except OSError as error:
-        return str(error)
-    return None
-
-
-def _check_health(address: str) -> str | None:
-    """Why the router at the address does not serve; None where it does."""
-    with grpc.insecure_channel(address) as channel:
-        try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1.0)
-        except grpc.RpcError as error:
-            # Who asks for tokens is up.
-            if error.code() is grpc.StatusCode.UNAUTHENTICATED:
-                return None
-            return f"{error.code().name}: {error.details()}"
-    if answer.status == health_pb2.HealthCheckResponse.SERVING:
-        return None
-    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+        time.sleep(_POLL_S)
 
 
 def _ending(status: int) -> str:

@@ -166,8 +166,13 @@ def test_stopping_ends_a_start_that_is_under_way(monkeypatch: pytest.MonkeyPatch
     assert events.empty()
 
 
-def process_named(router: RouterHandle, name: str) -> int:
-    (found,) = [process.pid for process in router.processes() if program_of(process) == name]
+def victim_of(router: RouterHandle, name: str) -> int:
+    """Process id of the router's own process ("router") or of one of Ray's, by its program."""
+    (found,) = [
+        process.pid
+        for process in router.processes()
+        if (process.pid == os.getsid(process.pid) if name == "router" else program_of(process) == name)
+    ]
     return found
 
 
@@ -203,9 +208,7 @@ def test_a_router_whose_parts_are_killed_is_replaced_at_its_address_and_loses_no
             assert load.wait_until(lambda calls: all(call.ok for call in calls), 1.0, HEAL_S, least=2)
             for victim in victims:
                 before = watcher.router
-                pid = before.processes()[0].pid if victim == "router" else process_named(before, victim)
-                assert victim != "router" or pid == os.getsid(pid)
-                os.kill(pid, signal.SIGKILL)
+                os.kill(victim_of(before, victim), signal.SIGKILL)
                 lost = events.get(timeout=HEAL_S)
                 assert lost.kind == "lost"
                 assert ("signal 9" if victim == "router" else victim) in lost.detail
