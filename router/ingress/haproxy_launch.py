@@ -29,6 +29,9 @@ _REPLICAS = "req.hdr(application) -m str "
 _RULES = (
     "    http-request return status 200 content-type application/grpc hdr grpc-status 14 "
     f'hdr grpc-message "this router is stopping" if {{ var({STOPPING_VARIABLE}) -m found }}\n'
+    # Ray's own list of applications: what runs on the node is not the callers' business.
+    "    http-request return status 200 content-type application/grpc hdr grpc-status 12 "
+    "if { path /ray.serve.RayServeAPIService/ListApplications }\n"
     f"    http-request set-header {CALL_ID_HEADER} %[uuid]\n"
 )
 

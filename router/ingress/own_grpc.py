@@ -14,14 +14,8 @@ from google.protobuf.message import Message
 from router.ingress.bearer_tokens import BearerTokens, TokenInterceptor
 from router.ingress.calls import CallHandler
 from router.ingress.health import HealthChecks
-from router.ingress.reflection import add_reflection
-from router.ingress.services import (
-    ADD_FUNCTIONS,
-    EVENT_SERVICE,
-    HEALTH_SERVICE,
-    RECOMMEND_SERVICE,
-    ROLLOUT_SERVICE,
-)
+from router.ingress.reflection import REFLECTED_SERVICES, add_reflection
+from router.ingress.services import ADD_FUNCTIONS
 from router.ingress.settings import LimitSettings, TlsSettings, TokenSettings
 from router.ingress.status import Refusal, unavailable_refusal
 from router.ingress.tls import server_credentials
@@ -38,12 +32,13 @@ class Servicer:
     def __init__(self, calls: CallHandler, max_watches: int) -> None:
         self._calls = calls
         self.checks = HealthChecks(calls.service.health, max_watches)
-        self._draining = False
+        self.draining = False
+        """Whether the server is about to stop."""
         self._closed = asyncio.Event()
 
     def drain(self) -> None:
         """Reports NOT_SERVING from now on, and holds new calls back until `refuse_held`."""
-        self._draining = True
+        self.draining = True
         self.checks.drain()
 
     def refuse_held(self) -> None:
@@ -51,7 +46,7 @@ class Servicer:
         self._closed.set()
 
     async def _answer(self, method: str, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        if self._draining:
+        if self.draining:
             await self._closed.wait()
             return await _message_or_abort(unavailable_refusal("this replica is stopping"), context)
         answer = await self._calls.handle(
@@ -161,7 +156,7 @@ async def serve_in_process(
     servicer = Servicer(calls, limits.health_watches)
     for add_service in ADD_FUNCTIONS:
         add_service(servicer, server)
-    add_reflection((RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE), server)
+    add_reflection(REFLECTED_SERVICES, server, lambda: servicer.draining)
     address = f"{host}:{port}"
     try:
         if credentials is None:

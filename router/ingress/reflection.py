@@ -77,9 +77,14 @@ def add_reflection_service(servicer: Any, server: Any) -> None:
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, TolerantRegistrar(server, _REQUESTS))
 
 
-def add_reflection(service_names: Sequence[str], server: Any) -> None:
-    """Adds reflection of the services named and of itself to a `grpc.aio` server."""
-    add_reflection_service(_Servicer(ReflectionStreams(service_names)), server)
+def add_reflection(
+    service_names: Sequence[str], server: Any, draining: Callable[[], bool] = lambda: False
+) -> None:
+    """Adds reflection of the services named and of itself to a `grpc.aio` server.
+
+    `draining`: whether the server is about to stop; open streams end then.
+    """
+    add_reflection_service(_Servicer(ReflectionStreams(service_names, draining)), server)
 
 
 class _Servicer:

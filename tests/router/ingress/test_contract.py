@@ -233,3 +233,8 @@ def test_same_answer_through_the_message_or_raw_bytes(ingress: Ingress) -> None:
     call = ingress.channel.unary_unary(f"/{RECOMMEND_SERVICE}/Recommend")
     raw = recommend_pb2.RecommendResponse.FromString(call(request.SerializeToString(), timeout=10))
     assert ids(raw) == ids(ingress.recommend.Recommend(request, timeout=10))
+
+
+def test_what_else_runs_on_the_node_is_told_nobody(ingress: Ingress) -> None:
+    error = refused(ingress.channel.unary_unary("/ray.serve.RayServeAPIService/ListApplications"), b"")
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED

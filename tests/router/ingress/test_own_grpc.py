@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
@@ -35,6 +36,19 @@ class SlowCalls:
             self.cancelled = True
             raise
         return RecommendResponse(scene=request.scene)
+
+
+async def test_an_open_reflection_stream_does_not_hold_up_a_stop() -> None:
+    server = await serve_in_process(SlowCalls())  # type: ignore[arg-type]
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stream = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo()
+        await stream.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+        assert await stream.read() is not grpc.aio.EOF
+        stopping = asyncio.create_task(server.stop(grace_s=30))
+        # It ends by itself, not cut off once the grace is over.
+        assert await stream.read() is grpc.aio.EOF
+        assert await stream.code() is grpc.StatusCode.OK
+        await stopping
 
 
 async def test_draining_finishes_calls_in_progress_and_takes_no_new_ones() -> None:
