@@ -72,29 +72,32 @@ class Admission:
             self.in_progress -= 1
 
     def require_time(self, time_left_s: float) -> None:
-        """Asked inside `admit`, before any work: can the call be answered within `time_left_s` seconds?
+        """Asked inside `admit`, before any work: can the call be answered well within `time_left_s` seconds?
 
-        Raises `OverloadError` where the loop is full and has more to do than fits. A call that is alone is
-        tried whatever its time.
+        Raises `OverloadError` where the loop is full and what is in progress takes more than the part of that
+        time that is for waiting. A call that is alone is tried whatever its time.
         """
-        self._require(self.in_progress, time_left_s)
-
-    def require_own_time(self, time_left_s: float) -> None:
-        """Asked once the call has its turn: those that came before it may have taken longer than they do.
-
-        Raises `OverloadError` where the loop is full and the call alone does not fit.
-        """
-        self._require(1, time_left_s)
-
-    def _require(self, calls: int, time_left_s: float) -> None:
         if self.in_progress <= 1 or not self.loop_is_full():
             return
-        needed_s = calls * self._load.cost_s
-        if needed_s > time_left_s:
+        needed_s = self.in_progress * self._load.cost_s
+        if needed_s > self._settings.waiting_share * time_left_s:
             raise self._refusal(
                 "deadline",
-                f"{calls} of {self.in_progress} requests in progress take {needed_s * 1_000:.0f} ms, "
+                f"{self.in_progress} requests in progress take {needed_s * 1_000:.0f} ms, "
                 f"{max(0.0, time_left_s) * 1_000:.0f} ms are left",
+            )
+
+    def require_own_time(self, time_left_s: float) -> None:
+        """Asked once the call has its turn: those before it may have taken longer than calls did.
+
+        Raises `OverloadError` where the loop is full and the call by itself takes longer than `time_left_s`
+        seconds.
+        """
+        if self.in_progress > 1 and self.loop_is_full() and self._load.cost_s > time_left_s:
+            raise self._refusal(
+                "deadline",
+                f"requests before it took longer than foreseen, {max(0.0, time_left_s) * 1_000:.0f} ms "
+                "are left",
             )
 
     def loop_is_full(self) -> bool:

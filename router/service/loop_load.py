@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from router.pipeline.trace import Clock
 
@@ -28,6 +29,7 @@ class LoopLoad:
         self._clock = clock
         self._busy_clock = busy_clock
         self._began = clock()
+        self._idle_but_wanted = 0.0
         self._busy = busy_clock()
         self._calls = 0
         self._recent_busy = 0.0
@@ -40,7 +42,20 @@ class LoopLoad:
         """A call began while no other was in progress: idle time before it belongs to no call."""
         now = self._clock()
         if now - self._began >= WINDOW_S:
-            self._began, self._busy, self._calls = now, self._busy_clock(), 0
+            self._began, self._busy, self._calls = now, self._busy_so_far(), 0
+
+    @contextmanager
+    def wanted_but_idle(self) -> Iterator[None]:
+        """What the thread idles while the block runs counts as busy: calls wait that it holds back."""
+        began, busy = self._clock(), self._busy_clock()
+        try:
+            yield
+        finally:
+            passed = self._clock() - began
+            self._idle_but_wanted += max(0.0, passed - (self._busy_clock() - busy))
+
+    def _busy_so_far(self) -> float:
+        return self._busy_clock() + self._idle_but_wanted
 
     def call_ended(self) -> None:
         """Counts a call that was worked on."""
@@ -48,7 +63,7 @@ class LoopLoad:
         now = self._clock()
         span = now - self._began
         if span >= WINDOW_S:
-            busy = self._busy_clock()
+            busy = self._busy_so_far()
             self._close_window(span, busy - self._busy)
             self._began, self._busy, self._calls = now, busy, 0
 

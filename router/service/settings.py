@@ -32,6 +32,13 @@ class AdmissionSettings(BaseModel):
         description="Part of its time, 0 to 1, from which on a replica's event loop counts as full; then "
         "calls that cannot be answered before their deadline are refused at once.",
     )
+    waiting_share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Part of the time left to a call, 0 to 1, that it may wait for its turn while the loop "
+        "is full; the rest is for its answer. More takes on longer bursts, and cuts off more stages.",
+    )
     retry_at_least_s: float = Field(
         0.1,
         gt=0,

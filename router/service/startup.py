@@ -164,7 +164,11 @@ async def start_service(settings: RouterSettings) -> RunningService:
     load = LoopLoad(time.monotonic, thread_busy_clock())
     admission = Admission(settings.admission, load, random.Random())
     turnstile = Turnstile(
-        settings.admission.max_working, admission.loop_is_full, lambda: admission.arrived, time.monotonic
+        settings.admission.max_working,
+        admission.loop_is_full,
+        lambda: admission.arrived,
+        time.monotonic,
+        load.wanted_but_idle,
     )
     quality = QualityFactors()
     side_effects: SideEffects[Query, Served] = SideEffects(

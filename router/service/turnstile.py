@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from router.pipeline.trace import Clock
 
-TURNS_WITHOUT_ARRIVAL = 3
-"""`grpc.aio` needs two turns of the loop to take in a call that waits."""
-LONGEST_HOLD_S = 0.005
-"""Arrivals that never pause hold a call back this long: about what one costs, so half the loop is left."""
+PAUSE_S = 0.0005
+"""Whoever waits to be taken in comes within this time: `grpc.aio` hands a call on through two threads."""
+LONGEST_HOLD_S = 0.01
+"""Arrivals that never pause hold a call back this long, so that a good part of the loop is left for calls."""
 
 
 class Turnstile:
@@ -31,22 +31,22 @@ class Turnstile:
         is_full: Callable[[], bool],
         arrived: Callable[[], int],
         clock: Clock,
+        holding: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """
         most_working  calls that may compute at once
         is_full       whether the loop has more to do than it can
         arrived       calls that have come in so far, refused ones included
         clock         monotonic seconds
+        holding       entered while calls are held back though none computes on their behalf
         """
         self._most_working = most_working
         self._is_full = is_full
         self._arrived = arrived
         self._clock = clock
+        self._holding = holding
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._watching = False
-        self._held_since = 0.0
-        self._last_arrived = 0
-        self._turns_without_arrival = 0
+        self._beginner: asyncio.Task[None] | None = None
         self.working = 0
         """Calls that compute; more than the bound while some come back from waiting for an answer."""
 
@@ -82,38 +82,37 @@ class Turnstile:
         self._watch()
 
     def _watch(self) -> None:
-        """Sees to it that waiting calls are begun, once a turn of the loop, while there is room."""
-        if self._watching or not self._waiting or self.working >= self._most_working:
-            return
-        self._watching = True
-        self._held_since = self._clock()
-        self._turns_without_arrival = 0
-        self._last_arrived = self._arrived()
-        self._begin_next()
+        """Sees to it that waiting calls are begun while there is room."""
+        if self._beginner is None and self._waiting and self.working < self._most_working:
+            self._beginner = asyncio.ensure_future(self._begin_waiting())
+
+    async def _begin_waiting(self) -> None:
+        try:
+            while self._waiting and self.working < self._most_working:
+                if self._is_full():
+                    with self._holding():
+                        await self._arrivals_pause()
+                self._begin_next()
+                await asyncio.sleep(0)
+        finally:
+            self._beginner = None
+
+    async def _arrivals_pause(self) -> None:
+        began = paused_since = self._clock()
+        arrived = self._arrived()
+        while (now := self._clock()) - paused_since < PAUSE_S and now - began < LONGEST_HOLD_S:
+            await asyncio.sleep(PAUSE_S / 2)
+            if self._arrived() != arrived:
+                arrived, paused_since = self._arrived(), self._clock()
 
     def _begin_next(self) -> None:
-        while self._waiting and self._waiting[0].cancelled():
-            self._waiting.popleft()
-        if not self._waiting or self.working >= self._most_working:
-            self._watching = False
-            return
-        if self._may_begin():
-            # The turn is handed over now: who enters before the waiter has run must not take it.
-            self.working += 1
-            self._waiting.popleft().set_result(None)
-            self._held_since = self._clock()
-        asyncio.get_running_loop().call_soon(self._begin_next)
-
-    def _may_begin(self) -> bool:
-        if not self._is_full() or self._clock() - self._held_since >= LONGEST_HOLD_S:
-            return True
-        arrived = self._arrived()
-        if arrived != self._last_arrived:
-            self._last_arrived = arrived
-            self._turns_without_arrival = 0
-        else:
-            self._turns_without_arrival += 1
-        return self._turns_without_arrival >= TURNS_WITHOUT_ARRIVAL
+        while self._waiting and self.working < self._most_working:
+            place = self._waiting.popleft()
+            if not place.cancelled():
+                # The turn is handed over now: who enters before the waiter has run must not take it.
+                self.working += 1
+                place.set_result(None)
+                return
 
 
 class Turn:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.call_context import CURRENT_CALL, CallContext, away_from_the_loop
-from router.service.turnstile import LONGEST_HOLD_S, TURNS_WITHOUT_ARRIVAL, Turn, Turnstile
+from router.pipeline.trace import Clock
+from router.service.turnstile import LONGEST_HOLD_S, PAUSE_S, Turn, Turnstile
 
 
 class Loop:
@@ -22,8 +25,23 @@ class Loop:
         self.arrived = 0
         self.now = 0.0
 
-    def turnstile(self, most_working: int) -> Turnstile:
-        return Turnstile(most_working, lambda: self.full, lambda: self.arrived, lambda: self.now)
+        self.holding = 0
+
+    def turnstile(self, most_working: int, clock: Clock | None = None) -> Turnstile:
+        """Time stands still but for the test, or goes by `clock`."""
+        return Turnstile(
+            most_working,
+            lambda: self.full,
+            lambda: self.arrived,
+            clock or (lambda: self.now),
+            self._held,
+        )
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        self.holding += 1
+        yield
+        self.holding -= 1
 
 
 async def turns_of_the_loop(count: int) -> None:
@@ -138,12 +156,15 @@ def test_on_a_full_loop_a_call_waits_until_nobody_comes_any_more() -> None:
         loop.full = True
         turnstile = loop.turnstile(1)
         task = await waiting(turnstile)
-        for _ in range(20):
+        for _ in range(10):
             loop.arrived += 1
-            await turns_of_the_loop(1)
+            loop.now += PAUSE_S / 2
+            await asyncio.sleep(PAUSE_S)
             assert not task.done()
-        await turns_of_the_loop(TURNS_WITHOUT_ARRIVAL + 1)
+            assert loop.holding == 1
+        loop.now += PAUSE_S
         (await task).end()
+        assert loop.holding == 0
 
     run(test)
 
@@ -156,8 +177,8 @@ def test_arrivals_that_never_pause_do_not_hold_a_call_back_forever() -> None:
         task = await waiting(turnstile)
         while loop.now < 2 * LONGEST_HOLD_S and not task.done():
             loop.arrived += 1
-            loop.now += LONGEST_HOLD_S / 4
-            await turns_of_the_loop(1)
+            loop.now += PAUSE_S / 2
+            await asyncio.sleep(PAUSE_S)
         assert task.done()
         (await task).end()
 
@@ -196,7 +217,7 @@ def test_every_turn_is_given_back_whatever_happens(
         chance = random.Random(seed)
         loop = Loop()
         loop.full = full
-        turnstile = loop.turnstile(most_working)
+        turnstile = loop.turnstile(most_working, time.monotonic)
 
         async def call() -> None:
             loop.arrived += 1
@@ -220,7 +241,8 @@ def test_every_turn_is_given_back_whatever_happens(
             if chance.random() < 0.3:
                 chance.choice(tasks).cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await turns_of_the_loop(3)
+        # Places given up are passed over when their turn comes: one who enters behind them gets it.
+        (await turnstile.enter()).end()
         assert (turnstile.working, turnstile.waiting) == (0, 0)
 
     run(test)
