@@ -26,6 +26,7 @@ from benchmarks.malformed import apart, held
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from router.ingress.app import RouterHandle
+from router.ingress.status import PUSHBACK_KEY
 from shopfront.serve import serving
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
@@ -65,8 +66,8 @@ class Callers:
         self._patience_s = patience_s
         self._chance = random.Random(seed)
 
-    async def ask(self, seen: Seen, intended: float) -> None:
-        """One request, noted in `seen`."""
+    async def ask(self, seen: Seen, intended: float) -> float:
+        """One request, noted in `seen`; seconds it was asked to wait where it was refused, else 0."""
         request = RecommendRequest(
             scene="home", user_id=self._chance.choice(self._users), timeout_ms=int(self._deadline_s * 1_000)
         )
@@ -75,17 +76,19 @@ class Callers:
             answer = await self._chance.choice(self._stubs).Recommend(request, timeout=self._patience_s)
         except grpc.aio.AioRpcError as error:
             seen.add(error.code().name, time.monotonic() - intended)
-            return
+            return float(dict(error.trailing_metadata()).get(PUSHBACK_KEY, 0)) / 1_000
         seen.add("OK", time.monotonic() - intended)
         seen.degraded.update(answer.degraded)
+        return 0.0
 
     async def closed_loop(self, seconds: float) -> Seen:
-        """`_CALLERS` callers, each sending its next request when its last one is answered."""
+        """`_CALLERS` callers, each sending the next request when the last one is answered, or as told."""
         seen, until = Seen(), time.monotonic() + seconds
 
         async def caller() -> None:
             while time.monotonic() < until:
-                await self.ask(seen, time.monotonic())
+                pause = await self.ask(seen, time.monotonic())
+                await asyncio.sleep(pause)
 
         await asyncio.gather(*(caller() for _ in range(_CALLERS)))
         return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -19,6 +19,10 @@ from router.errors import (
 )
 
 DETAILS_KEY = "grpc-status-details-bin"
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
+"""After which time gRPC itself sends a call again, where the caller's retry policy names its status
+(https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback).
+"""
 # HTTP/2 peers commonly refuse more than 8 KiB of trailers.
 _MAX_VIOLATIONS_SENT = 20
 _MAX_DETAIL_CHARACTERS = 1_000
@@ -46,9 +50,11 @@ def refusal_of(
     if isinstance(error, OverloadError):
         delay = Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
-        return _refusal(
+        refusal = _refusal(
             grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), error_details_pb2.RetryInfo(retry_delay=delay)
         )
+        pushback = (PUSHBACK_KEY, str(round(error.retry_after_s * 1_000)))
+        return replace(refusal, trailing_metadata=(*refusal.trailing_metadata, pushback))
     if isinstance(error, PreconditionError):
         violation = error_details_pb2.PreconditionFailure.Violation(
             type=error.kind, subject=error.subject, description=error.description

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
+from router.errors import OverloadError
 from router.ingress.own_grpc import serve_in_process
+from router.ingress.status import Refusal, refusal_of
 from router.service.health import Health
 
 
@@ -36,6 +39,41 @@ class SlowCalls:
             self.cancelled = True
             raise
         return RecommendResponse(scene=request.scene)
+
+
+class RefusedOnce(SlowCalls):
+    """Answers the second time it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def handle(self, method: str, request: Any, *more: Any) -> Message | Refusal:  # type: ignore[override]
+        self.asked += 1
+        if self.asked == 1:
+            return refusal_of(OverloadError(0.05, "busy"))
+        return RecommendResponse(scene=request.scene)
+
+
+async def test_grpc_waits_as_told_where_the_retry_policy_names_overload() -> None:
+    calls = RefusedOnce()
+    server = await serve_in_process(calls)  # type: ignore[arg-type]
+    policy = {
+        "maxAttempts": 2,
+        # Were the delay told not heeded, the second attempt would come after the deadline.
+        "initialBackoff": "300s",
+        "maxBackoff": "300s",
+        "backoffMultiplier": 1,
+        "retryableStatusCodes": ["RESOURCE_EXHAUSTED"],
+    }
+    config = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": policy}]})
+    async with grpc.aio.insecure_channel(
+        server.address, options=[("grpc.service_config", config)]
+    ) as channel:
+        answer = await RecommendServiceStub(channel).Recommend(RecommendRequest(scene="home"), timeout=30)
+    assert answer.scene == "home"
+    assert calls.asked == 2
+    await server.stop(grace_s=5)
 
 
 async def test_an_open_reflection_stream_does_not_hold_up_a_stop() -> None:

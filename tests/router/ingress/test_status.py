@@ -6,12 +6,12 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from router.errors import BugError, CallerError, FieldViolation, OverloadError
-from router.ingress.status import DETAILS_KEY, Refusal, refusal_of
+from router.ingress.status import DETAILS_KEY, PUSHBACK_KEY, Refusal, refusal_of
 
 
 def details(refusal: Refusal, kind: type[Message]) -> Message:
     """The only detail message of a refusal."""
-    ((key, value),) = refusal.trailing_metadata
+    key, value = refusal.trailing_metadata[0]
     assert key == DETAILS_KEY
     status = status_pb2.Status.FromString(value)
     assert status.code == code_pb2.Code.Value(refusal.code.name)
@@ -52,6 +52,7 @@ def test_overload_says_when_to_retry(seconds: float, nanos: int) -> None:
     assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     delay = details(refusal, error_details_pb2.RetryInfo).retry_delay
     assert (delay.seconds, delay.nanos) == (int(seconds), nanos)
+    assert dict(refusal.trailing_metadata)[PUSHBACK_KEY] == str(int(seconds * 1_000))
 
 
 def test_bug_gives_the_request_id_and_nothing_else() -> None:
