@@ -135,7 +135,7 @@ def test_idle_time_and_what_happens_in_it_belongs_to_no_call() -> None:
 @settings(deadline=None, max_examples=25)
 @given(
     cost_ms=st.floats(2, 20),
-    deadline_ms=st.floats(100, 500),
+    deadline_ms=st.floats(200, 500),
     excess=st.floats(1.2, 6),
     seed=st.integers(0, 99),
 )
