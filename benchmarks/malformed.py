@@ -92,6 +92,11 @@ async def _status(channel: grpc.aio.Channel, path: str, chance: random.Random) -
             if await call.read() is not grpc.aio.EOF:
                 return "OK"
             return _said(await call.code(), await call.details())
+        except asyncio.CancelledError:
+            # A stream that the server or the deadline ended as CANCELLED reads like a cancellation of ours.
+            if not call.done():
+                raise
+            return _said(await call.code(), await call.details())
         finally:
             call.cancel()
     except grpc.aio.AioRpcError as error:
