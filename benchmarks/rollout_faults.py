@@ -88,13 +88,11 @@ class Router:
     def kill(self) -> float:
         """Kills every process with SIGKILL and starts anew; seconds until it answers again."""
         began = time.monotonic()
-        processes = self._handle.processes()
-        for process in processes:
+        for process in self._handle.processes():
             try:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
-        psutil.wait_procs(processes, timeout=10)
         self._handle.stop()
         self._handle = start_router(self._settings)
         return time.monotonic() - began
