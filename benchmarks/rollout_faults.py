@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -88,11 +89,15 @@ class Router:
     def kill(self) -> float:
         """Kills every process with SIGKILL and starts anew; seconds until it answers again."""
         began = time.monotonic()
-        for process in self._handle.processes():
+        processes = self._handle.processes()
+        # The handle itself waits for the first one, which leads the session of the others.
+        others = [process for process in processes if process.pid != os.getsid(process.pid)]
+        for process in processes:
             try:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
+        psutil.wait_procs(others, timeout=10)
         self._handle.stop()
         self._handle = start_router(self._settings)
         return time.monotonic() - began

@@ -116,7 +116,8 @@ class DeadlineSettings(BaseModel):
         default=300.0,
         gt=0,
         le=10_000,
-        description="Milliseconds for an answer where the caller sets no limit.",
+        description="Milliseconds that are worked on an answer where the caller sets no limit; when the "
+        "router is full, a call may wait before them.",
     )
     reserve_ms: float = Field(
         default=5.0,

@@ -71,6 +71,10 @@ class Admission:
         finally:
             self.in_progress -= 1
 
+    def patience_s(self, timeout_s: float | None) -> float:
+        """Seconds from its arrival within which a call wants its answer; `timeout_s`: what it says itself."""
+        return self._settings.patience_s if timeout_s is None else timeout_s
+
     def require_time(self, time_left_s: float) -> None:
         """Asked inside `admit`, before any work: can the call be answered well within `time_left_s` seconds?
 

@@ -144,15 +144,18 @@ class RecommendationService:
     ) -> list[recommend_pb2.RecommendResponse]:
         now = int(self._wall_clock())
         variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
-        deadlines = [call.deadline_within(_budget_s(variant, asked)) for variant in variants]
-        deadline = min(deadlines)
+        budgets_s = [_budget_s(variant, asked) for variant in variants]
+        deadline = call.deadline_within(self._admission.patience_s(asked.timeout_s))
         self._admission.require_time(deadline - self._clock())
         turn = await self._turnstile.enter()
         context = CURRENT_CALL.get()
         if context is not None:
             context.turn = turn
         try:
-            self._admission.require_own_time(deadline - self._clock())
+            begun = self._clock()
+            self._admission.require_own_time(deadline - begun)
+            # A scene's own budget is for the work; what a call may wait for its turn depends on its caller.
+            deadlines = [min(deadline, begun + budget_s) for budget_s in budgets_s]
             return await self._answer_in_turn(engine, asked, call, now, variants, deadlines)
         finally:
             turn.end()
@@ -270,7 +273,7 @@ class RecommendationService:
 
 
 def _budget_s(variant: Variant, asked: Asked) -> float:
-    """Seconds from arrival within which the scene is to be answered."""
+    """Seconds the scene may be worked on."""
     return variant.settings.deadline.budget_ms / 1_000 if asked.timeout_s is None else asked.timeout_s
 
 

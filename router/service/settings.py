@@ -16,7 +16,7 @@ class AdmissionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_concurrent: int = Field(
-        64, ge=1, description="Calls in progress per replica; above it callers are told to retry."
+        256, ge=1, description="Calls in progress per replica; above it callers are told to retry."
     )
     max_working: int = Field(
         1,
@@ -31,6 +31,12 @@ class AdmissionSettings(BaseModel):
         le=1,
         description="Part of its time, 0 to 1, from which on a replica's event loop counts as full; then "
         "calls that cannot be answered before their deadline are refused at once.",
+    )
+    patience_s: float = Field(
+        2.0,
+        gt=0,
+        description="Seconds from arrival within which a call is to be answered that sets no sooner deadline, "
+        "by timeout_ms or, where the ingress sees it, gRPC; a scene's budget counts from its turn.",
     )
     waiting_share: float = Field(
         0.5,
