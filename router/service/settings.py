@@ -35,8 +35,8 @@ class AdmissionSettings(BaseModel):
     patience_s: float = Field(
         2.0,
         gt=0,
-        description="Seconds from arrival within which a call is to be answered that sets no sooner deadline, "
-        "by timeout_ms or, where the ingress sees it, gRPC; a scene's budget counts from its turn.",
+        description="Seconds from arrival within which a call is to be answered that sets no sooner "
+        "deadline, by timeout_ms or, where the ingress sees it, gRPC; a scene's budget counts from its turn.",
     )
     waiting_share: float = Field(
         0.5,
