@@ -60,8 +60,6 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(_WITHOUT_RAY_S),
         "RAY_raylet_death_check_interval_milliseconds": str(1_000 * _WITHOUT_RAY_S),
         "RAY_num_prestart_python_workers": "0",
-        # Ray's workers run at niceness 15 unless told; here they are the service, beside Triton.
-        "RAY_worker_niceness": "0",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_program(folder)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / ADMIN_SOCKET),
