@@ -6,6 +6,7 @@ as snapshots and LMDB's pages, come and go with the page cache and are no leak.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,9 @@ NOISE_MIB = 12.0
 """What a process may take in the later half of a run without it being called growth: allocators keep a few
 MiB, and a process writes its buffers when it likes."""
 BYTES_PER_REQUEST = 128.0
+SURE = 0.01
+"""A rise that chance alone would show no oftener is one: huge messages make memory swing by tens of MiB, and
+some line can be drawn through any swing."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,12 @@ class Course:
         took_mib = slope_mib * (requests[-1] - requests[0])
         files = later[-1].files - later[0].files
         threads = later[-1].threads - later[0].threads
-        grows = took_mib > NOISE_MIB and slope_mib * 2**20 > BYTES_PER_REQUEST
+        chance = _chance_of_rise([each.anonymous_mib for each in later])
+        grows = took_mib > NOISE_MIB and slope_mib * 2**20 > BYTES_PER_REQUEST and chance <= SURE
         return {
             "bytes_per_request": round(slope_mib * 2**20, 1),
             "mib_in_the_later_half": round(took_mib, 2),
+            "by_chance": round(chance, 4),
             "files_in_the_later_half": files,
             "threads_in_the_later_half": threads,
             "grows": grows or files > len(later) or threads > len(later),
@@ -121,3 +127,14 @@ def _slope(x: Sequence[float], y: Sequence[float]) -> float:
     """The median of the slopes between all pairs (Theil and Sen), which one outlier cannot move."""
     pairs = combinations(range(len(x)), 2)
     return statistics.median((y[b] - y[a]) / (x[b] - x[a]) for a, b in pairs if x[b] > x[a])
+
+
+def _chance_of_rise(y: Sequence[float]) -> float:
+    """How likely values without order would rise as much: Mann's test of trend (Econometrica 13, 1945).
+
+    One-sided, by the normal approximation, without a correction for ties: those make it say less than sure.
+    """
+    count = len(y)
+    score = sum((b > a) - (b < a) for a, b in combinations(y, 2))
+    spread = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    return 1 - statistics.NormalDist().cdf((score - 1) / spread)

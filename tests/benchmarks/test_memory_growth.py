@@ -41,6 +41,14 @@ def test_one_high_note_is_no_growth() -> None:
     assert grows(course(*mib)) is False
 
 
+def test_swings_of_huge_messages_are_no_growth_and_a_leak_below_them_is() -> None:
+    swings = [407, 388, 368, 434, 449, 409, 396, 444, 431, 385, 426]
+    assert grows(course(*[390.0] * 10, *swings)) is False
+    chance = random.Random(3)
+    leak_mib = 7_000 * 1_500 / 2**20
+    assert grows(course(*(400 + leak_mib * number + chance.uniform(-20, 20) for number in range(21)))) is True
+
+
 def test_a_leak_of_some_hundred_bytes_a_request_is_growth() -> None:
     leak_mib = 7_000 * 300 / 2**20
     made = course(*(200 + leak_mib * number for number in range(21)))
