@@ -71,9 +71,13 @@ class Admission:
         finally:
             self.in_progress -= 1
 
-    def patience_s(self, timeout_s: float | None) -> float:
-        """Seconds from its arrival within which a call wants its answer; `timeout_s`: what it says itself."""
-        return self._settings.patience_s if timeout_s is None else timeout_s
+    def patience_s(self, timeout_s: float | None, budget_s: float) -> float:
+        """Seconds from its arrival within which a call wants its answer.
+
+        `timeout_s`: what it says itself; `budget_s`: what its slowest scene may be worked on, which a call
+        that says nothing is always given.
+        """
+        return max(self._settings.patience_s, budget_s) if timeout_s is None else timeout_s
 
     def require_time(self, time_left_s: float) -> None:
         """Asked inside `admit`, before any work: can the call be answered well within `time_left_s` seconds?

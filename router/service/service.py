@@ -145,7 +145,7 @@ class RecommendationService:
         now = int(self._wall_clock())
         variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
         budgets_s = [_budget_s(variant, asked) for variant in variants]
-        deadline = call.deadline_within(self._admission.patience_s(asked.timeout_s))
+        deadline = call.deadline_within(self._admission.patience_s(asked.timeout_s, max(budgets_s)))
         self._admission.require_time(deadline - self._clock())
         turn = await self._turnstile.enter()
         context = CURRENT_CALL.get()

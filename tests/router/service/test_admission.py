@@ -78,6 +78,13 @@ def test_a_call_that_cannot_make_it_is_refused_with_the_time_the_rest_takes() ->
         place.__exit__(None, None, None)
 
 
+def test_a_call_that_says_nothing_is_given_what_its_scene_may_take() -> None:
+    admission = admission_on(Loop(), patience_s=2.0)
+    assert admission.patience_s(None, 0.3) == 2.0
+    assert admission.patience_s(None, 5.0) == 5.0
+    assert admission.patience_s(0.1, 0.1) == 0.1
+
+
 def test_a_call_whose_turn_comes_too_late_for_itself_is_refused() -> None:
     loop = Loop()
     admission = admission_on(loop)
