@@ -6,35 +6,16 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
 
 from protos.shopfront.v1 import rollout_pb2
-from tests.router.ingress.conftest import as_processes, watched
-from tests.router.rollout.conftest import Stand, quick_settings
+from tests.router.rollout.conftest import Stand
 from tests.router.rollout.faulty_versions import add_version, shuffled_weights, similar_weights
 from tests.router.rollout.traffic import Traffic, shoppers, stage
-from tests.router.served_shop import make_shop
-from tests.triton_server import tiny_triton
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """Two replicas, of which one at a time is killed and started again."""
-    folder: Path = tmp_path_factory.mktemp("leaders")
-    shop = make_shop(folder)
-    with (
-        tiny_triton(folder, health_interval_s=0.3) as server,
-        watched(server),
-        as_processes(quick_settings(shop, server.grpc_url)) as ingress,
-    ):
-        assert ingress.handle is not None
-        yield Stand(ingress.address, shop, server, ingress.handle.replica_pids)
 
 
 def kill_leader(stand: Stand, status: rollout_pb2.RolloutStatus) -> str:
