@@ -25,11 +25,11 @@ from benchmarks.fault_injections import ON_LMDB, ON_REDIS, Fault
 from benchmarks.fault_report import NOT_DONE, Outcome, Window, as_json, degraded_share, outcome, table
 from benchmarks.fault_stand import Stand, StateKind, left_behind, stand
 from benchmarks.steady_load import Sent
-from router.ingress.settings import IngressKind
-from router.state.registry import open_state
-from router.state.settings import StateSettings
+from server.ingress.settings import IngressKind
 from shopfront.workspace import PROJECT, Workspace
 from snapshot.durable_files import write_durably
+from state.registry import open_state
+from state.settings import StateSettings
 
 RESULT = PROJECT / "build" / "benchmarks" / "faults.json"
 RUNS: dict[tuple[IngressKind, StateKind], Sequence[Fault]] = {

@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
-from ingest.behaviour_score import behaviour_scores
+from features.behaviour_score import behaviour_scores
 from ingest.cleaning.evidence import Evidence, time_resolution_ms
 from ingest.cleaning.rules import RULES
 from ingest.dense_ids import by_first_appearance

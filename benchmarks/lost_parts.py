@@ -25,16 +25,16 @@ import numpy as np
 import onnxruntime as ort
 import polars as pl
 
-from evaluation.metrics import ndcg
 from evaluation.queries import TestShopper, test_shoppers
+from foundation.statistics.ranking_metrics import ndcg
 from models.interaction_log import InteractionLog
+from pipeline.guard import LATE
+from pipeline.scoring import Scores
 from recall.build import build_channels, open_channels
 from recall.channel import BuildSource, Services
 from recall.query import Query
 from recall.settings import MindSettings, RecallSettings
 from router.fusion.quota import fuse
-from router.pipeline.guard import LATE
-from router.pipeline.scoring import Scores
 from router.ranking.shopper import history_inputs
 from snapshot.dataset import Dataset, DatasetStore
 from snapshot.durable_files import write_durably

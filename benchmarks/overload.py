@@ -25,8 +25,8 @@ from rich.console import Console
 from benchmarks.malformed import apart, held
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from router.ingress.app import RouterHandle
-from router.ingress.status import PUSHBACK_KEY
+from server.ingress.app import RouterHandle
+from server.ingress.status import PUSHBACK_KEY
 from shopfront.serve import serving
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace

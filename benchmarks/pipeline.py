@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.candidates import Candidates, Float32, Int32
+from pipeline.runner import ChannelSlot, Pipeline, Ranking
+from pipeline.stages import Model, RecalledColumns
 from router.fusion.quota import QuotaFusion, apportion
-from router.pipeline.candidates import Candidates, Float32, Int32
-from router.pipeline.runner import ChannelSlot, Pipeline, Ranking
-from router.pipeline.stages import Model, RecalledColumns
 from router.rerank.scatter import Scatter, scatter
 from snapshot.durable_files import write_durably
 

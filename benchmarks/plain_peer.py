@@ -36,11 +36,11 @@ from router.fusion.quota import fuse
 from router.scenes.load import load_scenes
 from router.scenes.settings import SceneSettings
 from router.service.shopper import read_shopper
-from router.state.registry import open_state
-from router.state.settings import StateSettings
-from router.state.store import StateStore
 from snapshot.catalogue import Catalogue
 from snapshot.store import SnapshotStore
+from state.registry import open_state
+from state.settings import StateSettings
+from state.store import StateStore
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from router.ingress.services import (
+from server.ingress.services import (
     EVENT_REQUESTS,
     EVENT_SERVICE,
     HEALTH_SERVICE,

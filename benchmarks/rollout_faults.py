@@ -30,13 +30,13 @@ from rich.console import Console
 from rich.table import Table
 
 from protos.shopfront.v1 import rollout_pb2
-from router.ingress.app import RouterHandle, start_router
-from router.settings import RouterSettings
+from server.ingress.app import RouterHandle, start_router
+from server.settings import RouterSettings
 from shopfront.workspace import PROJECT
 from snapshot.durable_files import write_durably
-from tests.router.rollout.conftest import quick_settings
-from tests.router.rollout.faulty_versions import add_version, dying, shuffled_weights, similar_weights
-from tests.router.rollout.traffic import Operator, Traffic, shoppers, stage
+from tests.rollout.conftest import quick_settings
+from tests.rollout.faulty_versions import add_version, dying, shuffled_weights, similar_weights
+from tests.rollout.traffic import Operator, Traffic, shoppers, stage
 from tests.router.served_shop import ServedShop, make_shop
 from tests.triton_server import tiny_triton
 from triton_repo.server import TritonServer

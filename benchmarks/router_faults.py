@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 
 from benchmarks.fault_stand import Stand
-from router.ingress.sessions import program_of
+from server.ingress.sessions import program_of
 
 _NEW_ROUTER_LIMIT_S = 240.0
 

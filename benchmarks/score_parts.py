@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 
 from features.context import encode_context
+from pipeline.candidates import Candidates, unscored
+from pipeline.scoring import Split, score_in_parts
 from recall.query import Query
-from router.pipeline.candidates import Candidates, unscored
-from router.pipeline.scoring import Split, score_in_parts
 from router.ranking.settings import BreakerSettings, RankingSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer

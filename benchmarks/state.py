@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from protos.shopfront.v1.event_pb2 import Event, EventType, ReportEventsRequest
-from router.attribution import Attribution, AttributionCodec
 from router.events import report_events
-from router.state import EventBatch, RedisSettings, StateSettings, open_state
-from router.state.store import StateStore
 from snapshot.durable_files import write_durably
 from snapshot.event_codes import EVENT_CODES, PURCHASE, VIEW
+from state import EventBatch, RedisSettings, StateSettings, open_state
+from state.attribution import Attribution, AttributionCodec
+from state.store import StateStore
 
 CONCURRENCY = (1, 8, 32)
 ROUNDS = 8

@@ -26,18 +26,18 @@ from typing import Any, cast
 import numpy as np
 
 from benchmarks.pipeline import PAGE_SIZE, build
+from foundation.telemetry.logs.user_ids import UserIds
+from foundation.telemetry.metrics import PrometheusStageMetrics, RouterMetrics
+from foundation.telemetry.tracing.environment import tracing_from_environment
+from foundation.telemetry.tracing.open_tracing import Tracing
+from foundation.telemetry.tracing.traced_stages import TracedStages
+from pipeline.metrics import StageMetrics
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
-from router.ingress.calls import CallHandler
-from router.logs.user_ids import UserIds
-from router.metrics import PrometheusStageMetrics, RouterMetrics
-from router.pipeline.metrics import StageMetrics
-from router.rollout.operations import RolloutOperations
+from rollout.operations import RolloutOperations
 from router.service.call import Call
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
-from router.tracing.environment import tracing_from_environment
-from router.tracing.open_tracing import Tracing
-from router.tracing.traced_stages import TracedStages
+from server.ingress.calls import CallHandler
 from snapshot.durable_files import write_durably
 
 RATIOS = (0.0, 0.01, 1.0)

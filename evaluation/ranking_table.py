@@ -6,9 +6,9 @@ import numpy as np
 
 from evaluation.baselines import ItemCf, popularity_scores
 from evaluation.calibration import fit_platt
-from evaluation.metrics import auc, gauc, hit_rate, log_loss, ndcg
 from evaluation.settings import EvaluationSettings
 from features.history import HISTORY_LENGTH
+from foundation.statistics.ranking_metrics import auc, gauc, hit_rate, log_loss, ndcg
 from models.bst import Bst
 from models.interaction_log import InteractionLog
 from models.negatives import NegativeSampler

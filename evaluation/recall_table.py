@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from evaluation.baselines import ItemCf
-from evaluation.metrics import hit_rate, ndcg, recall
 from evaluation.queries import TestShopper
 from features.history import HISTORY_LENGTH, encode_history
+from foundation.statistics.ranking_metrics import hit_rate, ndcg, recall
 from models.bst import Bst
 from recall.channel import Channel, Recalled
 

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from evaluation.evaluate import embed_with
-from evaluation.metrics import recall
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import Fuse, ask
+from foundation.statistics.ranking_metrics import recall
 from models.checkpoint import load_mind
 from models.interaction_log import InteractionLog
 from recall.build import build_channels, open_channels

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.metrics import auc
 from exporters.ranking_sample import RankingSample
 from exporters.runner import Runner
+from foundation.statistics.ranking_metrics import auc
 
 NDCG_K = 50
 

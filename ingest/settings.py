@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from features.behaviour_score_settings import BehaviourScoreSettings
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -97,33 +99,6 @@ class CutSettings(_Section):
                 f"valid_quantile ({self.valid_quantile}) must not exceed test_quantile ({self.test_quantile})"
             )
         return self
-
-
-class CountScores(_Section):
-    """Scores by how often a pair saw one event type: each step holds from `counts[i]` events upwards."""
-
-    counts: tuple[int, ...] = Field(description="Ascending numbers of events, starting at 1.")
-    scores: tuple[float, ...] = Field(description="Score from each number of events on, one per count.")
-
-    @model_validator(mode="after")
-    def _steps(self) -> CountScores:
-        if len(self.counts) != len(self.scores) or not self.counts or self.counts[0] != 1:
-            raise ValueError("counts must start at 1 and have one score each")
-        if list(self.counts) != sorted(set(self.counts)):
-            raise ValueError(f"counts must ascend, they are {self.counts}")
-        return self
-
-
-class BehaviourScoreSettings(_Section):
-    """How strongly a user is taken to want an item, from what the user did with it."""
-
-    view: CountScores = CountScores(counts=(1, 2, 3, 4, 6), scores=(2.52, 2.9, 3.1, 3.2, 3.3))
-    favorite: CountScores = Field(
-        default=CountScores(counts=(1, 2), scores=(3.6, 3.7)),
-        description="Between repeated views and a cart: a stated wish without a step towards buying.",
-    )
-    cart: CountScores = CountScores(counts=(1, 2, 3), scores=(3.9, 4.1, 4.2))
-    purchase: CountScores = CountScores(counts=(1, 2, 3), scores=(4.7, 4.9, 5.0))
 
 
 class IngestSettings(_Section):

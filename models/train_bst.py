@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from evaluation.metrics import auc, gauc, log_loss
+from foundation.statistics.ranking_metrics import auc, gauc, log_loss
 from models.batches import encode_shoppers, ordered_batches, shuffled_batches
 from models.bst import Bst
 from models.interaction_log import InteractionLog

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evaluation.metrics import hit_rate, recall
+from foundation.statistics.ranking_metrics import hit_rate, recall
 from models.batches import encode_shoppers, ordered_batches, shuffled_batches
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures

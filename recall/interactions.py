@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ingest.behaviour_score import behaviour_scores
+from features.behaviour_score import behaviour_scores
 from recall.channel import BuildSource
 from recall.pair_blocks import UserEvents
 from snapshot.event_codes import IMPRESSION
@@ -23,7 +23,7 @@ class Interactions:
     ts: NDArray[np.int64]
     """int64, the latest behaviour of the pair, unix seconds."""
     score: NDArray[np.float32]
-    """float32, `ingest.behaviour_score` of the pair, above 0."""
+    """float32, `features.behaviour_score` of the pair, above 0."""
 
     @property
     def events(self) -> UserEvents:

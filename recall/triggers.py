@@ -10,7 +10,7 @@ from recall.settings import TriggerSettings
 from snapshot.event_codes import CART, FAVORITE, PURCHASE, VIEW
 
 EVENT_STRENGTH: NDArray[np.float32] = np.zeros(256, np.float32)
-"""By event code: the behaviour score of doing it once (`ingest.behaviour_score`); 0 for impressions."""
+"""By event code: the behaviour score of doing it once (`features.behaviour_score`); 0 for impressions."""
 EVENT_STRENGTH[[VIEW, FAVORITE, CART, PURCHASE]] = 2.52, 3.6, 3.9, 4.7
 
 

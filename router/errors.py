@@ -8,7 +8,7 @@
 | `RaceLostError`   | the moment | ABORTED with `google.rpc.ErrorInfo`               |
 | `BugError`        | bug      | INTERNAL with the request id and nothing else       |
 
-A failed dependency is not among them: it degrades the answer (`router.pipeline.stages.DependencyError`).
+A failed dependency is not among them: it degrades the answer (`pipeline.stages.DependencyError`).
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.table import Table
 
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
-from router.ingress.client_channel import RouterAddress, open_channel
+from server.ingress.client_channel import RouterAddress, open_channel
 
 
 def ask(

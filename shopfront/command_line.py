@@ -9,8 +9,8 @@ import grpc
 import typer
 from rich.console import Console
 
-from router.ingress.client_channel import ChannelError, RouterAddress, why_unanswered
 from router.scenes.problems import SettingsError
+from server.ingress.client_channel import ChannelError, RouterAddress, why_unanswered
 from shopfront.rollout_commands import RolloutCallFailed
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router, takes_router
@@ -279,11 +279,11 @@ def rollout_candidate(
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
     from exporters.errors import ExportRefused
+    from foundation.storage.errors import StateError
     from ingest.shop_tables import IngestError
     from models.checkpoint import CheckpointError
     from models.training_loop import TrainingError
-    from router.ingress.app import RouterStartError
-    from router.state.errors import StateError
+    from server.ingress.app import RouterStartError
     from snapshot.manifest import SnapshotError
     from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
 

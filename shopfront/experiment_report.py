@@ -5,16 +5,16 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from router.attribution import AttributionCodec
-from router.experiments.configuration import experiments_content
-from router.experiments.load import read_experiments
-from router.experiments.outcomes import Outcomes, read_outcomes
-from router.experiments.report import Report, build_report
-from router.experiments.report_plot import plot_report
-from router.experiments.report_table import report_table
-from router.experiments.settings import ExperimentsFile
-from router.settings import RouterSettings
-from router.state.registry import open_state
+from experiments.configuration import experiments_content
+from experiments.load import read_experiments
+from experiments.outcomes import Outcomes, read_outcomes
+from experiments.report import Report, build_report
+from experiments.report_plot import plot_report
+from experiments.report_table import report_table
+from experiments.settings import ExperimentsFile
+from server.settings import RouterSettings
+from state.attribution import AttributionCodec
+from state.registry import open_state
 
 
 class UnknownExperiment(Exception):

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from protos.shopfront.v1 import rollout_pb2
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
-from router.ingress.client_channel import RouterAddress, open_channel, why_unanswered
+from server.ingress.client_channel import RouterAddress, open_channel, why_unanswered
 from shopfront.router_options import takes_router
 
 app = typer.Typer(

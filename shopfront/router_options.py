@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from cryptography import x509
 
-from router.ingress.client_channel import ChannelError, RouterAddress, token_in
-from router.ingress.settings import IngressSettings, is_loopback, split_address
+from server.ingress.client_channel import ChannelError, RouterAddress, token_in
+from server.ingress.settings import IngressSettings, is_loopback, split_address
 from shopfront.settings import DEFAULT_FILE, load_settings
 from shopfront.workspace import Workspace
 

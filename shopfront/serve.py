@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from router.ingress.app import RouterHandle, start_router
-from router.ingress.ports import free_ports
-from router.ingress.watch import RouterEvent, RouterWatcher
-from router.metrics.endpoint import prepare_folder, serve_metrics
-from router.metrics.supervision_metrics import SupervisionMetrics
-from router.settings import RouterSettings
-from router.state.registry import open_state
-from router.state.seed import seed_state
+from foundation.telemetry.metrics.endpoint import prepare_folder, serve_metrics
+from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
+from server.ingress.app import RouterHandle, start_router
+from server.ingress.ports import free_ports
+from server.ingress.watch import RouterEvent, RouterWatcher
+from server.settings import RouterSettings
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
 from snapshot.store import SnapshotStore
+from state.registry import open_state
+from state.seed import seed_state
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings

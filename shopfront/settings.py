@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.settings import EvaluationSettings
+from experiments.configuration import SceneConfiguration
 from exporters.settings import ExportSettings
 from ingest.settings import IngestSettings
 from models.settings import (
@@ -17,12 +18,11 @@ from models.settings import (
     TwoTowerSettings,
 )
 from recall.registry import CHANNELS
-from router.experiments.configuration import SceneConfiguration
 from router.scenes.load import Known, load_scenes, read_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
-from router.settings import RouterSettings
+from server.settings import RouterSettings
 from shopfront.workspace import PROJECT, Workspace
 from triton_repo.settings import TritonSettings
 
@@ -140,7 +140,7 @@ def default_settings() -> Settings:
 def load_settings(path: Path, workspace: Workspace) -> Settings:
     """Read and check a configuration file; keys it leaves out take their defaults.
 
-    A relative `router.scenes` or `router.experiments` starts at the file's folder's parent, as
+    A relative `router.scenes` or `experiments` starts at the file's folder's parent, as
     `config/scenes.yaml` does.
 
     Raises SettingsError naming every key that is wrong by its dotted path, and OSError where the file

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from pipeline.metrics import StageMetrics
+from pipeline.runner import Pipeline
+from pipeline.scoring import WHOLE, Split
+from pipeline.stages import Scorer
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Channel, Services
 from recall.query import Query
 from recall.settings import RecallSettings, TriggerSettings
-from router.experiments.plan import Arms, ScenePlan
 from router.filters.excluded import ExcludedSettings
-from router.pipeline.metrics import StageMetrics
-from router.pipeline.runner import Pipeline
-from router.pipeline.scoring import WHOLE, Split
-from router.pipeline.stages import Scorer
 from router.scenes.assemble import assemble
 from router.scenes.load import Scenes
+from router.scenes.plan import Arms, ScenePlan
 from router.scenes.settings import SceneSettings
 from snapshot.catalogue import Catalogue
 from snapshot.store import Snapshot

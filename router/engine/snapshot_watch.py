@@ -16,10 +16,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, Protocol
 
+from pipeline.stages import StageBug
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.engine.settings import SnapshotWatchSettings
-from router.pipeline.stages import StageBug
 from router.scenes.problems import SettingsError
 from snapshot.manifest import SnapshotError
 from snapshot.store import SnapshotStore

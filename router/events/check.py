@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from protos.shopfront.v1 import event_pb2
-from router.attribution import AttributionCodec, AttributionError
 from router.errors import CallerError
-from router.experiments.exposure_event import EXPOSURE_PREFIX
-from router.state.event_batch import EventBatch
 from snapshot.event_codes import EVENT_CODES
+from state.attribution import AttributionCodec, AttributionError
+from state.event_batch import EventBatch
+from state.exposure_event import EXPOSURE_PREFIX
 
 MAX_EVENTS = 1_000
 MAX_ID_BYTES = 256

@@ -5,12 +5,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from foundation.storage.errors import StateOverloaded
 from protos.shopfront.v1 import event_pb2
-from router.attribution import AttributionCodec
 from router.errors import OverloadError
 from router.events.check import check_events
-from router.state.errors import StateOverloaded
-from router.state.store import StateStore
+from state.attribution import AttributionCodec
+from state.store import StateStore
 
 
 class Reported(NamedTuple):

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.candidates import Candidates
 from recall.query import Query
-from router.pipeline.candidates import Candidates
 from snapshot.catalogue import Catalogue
 
 

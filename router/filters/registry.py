@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from pipeline.stages import Filter
 from recall.query import Query
 from router.filters import adult, already_bought, excluded, out_of_stock
-from router.pipeline.stages import Filter
 from snapshot.catalogue import Catalogue
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from router.pipeline.candidates import MAX_CHANNELS, Candidates, no_candidates, unscored
-from router.pipeline.stages import RecalledColumns
+from pipeline.candidates import MAX_CHANNELS, Candidates, no_candidates, unscored
+from pipeline.stages import RecalledColumns
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from router.pipeline.stages import DependencyError
+from pipeline.stages import DependencyError
 from router.ranking.settings import BreakerSettings
 
 log = logging.getLogger(__name__)

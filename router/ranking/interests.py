@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.stages import DependencyError
 from recall.query import Query
-from router.pipeline.stages import DependencyError
 from router.ranking.settings import RankingSettings
 from router.ranking.shopper import history_inputs, model_version
 from router.ranking.triton_client import TritonClient

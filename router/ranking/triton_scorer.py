@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.candidates import Candidates
+from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.query import Query
-from router.pipeline.candidates import Candidates
-from router.pipeline.stages import NO_MODEL, DependencyError, Model
 from router.ranking.settings import RankingSettings
 from router.ranking.shopper import history_inputs, model_version
 from router.ranking.triton_client import TritonClient

@@ -6,8 +6,8 @@ import os
 import random
 import secrets
 
-from router.logs.user_ids import UserIds
-from router.metrics.registry import RouterMetrics
+from foundation.telemetry.logs.user_ids import UserIds
+from foundation.telemetry.metrics.registry import RouterMetrics
 from router.recording.recording_folder import RecordingFolder
 from router.recording.request_recorder import RequestRecorder
 from router.recording.settings import RecordingSettings

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from router.assignment import BUCKETS, bucket
+from foundation.statistics.assignment import BUCKETS, bucket
 from router.recording.recording_folder import RecordingFolder, Written
 from router.recording.settings import RecordingSettings
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from router.pipeline.candidates import Candidates, Int32
+from pipeline.candidates import Candidates, Int32
 from snapshot.catalogue import Catalogue
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from pipeline.stages import Reranker
 from recall.query import Query
-from router.pipeline.stages import Reranker
 from router.rerank import dedup, scatter
 from snapshot.catalogue import Catalogue
 

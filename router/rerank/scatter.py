@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from router.pipeline.candidates import Candidates
+from pipeline.candidates import Candidates
 from snapshot.catalogue import Catalogue
 
 Dimension = Literal["category", "standard_category", "brand", "shop", "price_band"]

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pipeline.deadlines import Division
+from pipeline.metrics import NoMetrics, StageMetrics
+from pipeline.runner import Backfill, ChannelSlot, Pipeline, Prerank, Ranking
+from pipeline.scoring import WHOLE, Split
+from pipeline.stages import Channel, Scorer
 from recall.query import Query
 from router.filters.registry import FILTERS
 from router.fusion.quota import QuotaFusion
-from router.pipeline.deadlines import Division
-from router.pipeline.metrics import NoMetrics, StageMetrics
-from router.pipeline.runner import Backfill, ChannelSlot, Pipeline, Prerank, Ranking
-from router.pipeline.scoring import WHOLE, Split
-from router.pipeline.stages import Channel, Scorer
 from router.rerank.registry import RERANKERS
 from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings

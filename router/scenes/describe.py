@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pipeline.runner import Pipeline
 from recall.query import Query
-from router.pipeline.runner import Pipeline
 from router.scenes.settings import SceneSettings
 
 

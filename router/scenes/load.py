@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from router.experiments.plan import ScenePlan
 from router.filters.registry import FILTERS
 from router.rerank.registry import RERANKERS
 from router.scenes import problems
 from router.scenes.merge_patch import idle_removals, merge_patch
+from router.scenes.plan import ScenePlan
 from router.scenes.problems import SettingsError, dotted, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse

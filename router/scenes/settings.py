@@ -12,7 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from router.pipeline.candidates import MAX_CHANNELS
+from pipeline.candidates import MAX_CHANNELS
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.candidates import Candidates
+from pipeline.runner import Page, channels_of
+from pipeline.trace import StageRecord
 from protos.shopfront.v1.recommend_pb2 import Reason, RecommendedItem, RecommendResponse, StageTrace, Trace
-from router.pipeline.candidates import Candidates
-from router.pipeline.runner import Page, channels_of
-from router.pipeline.trace import StageRecord
 from snapshot.catalogue import Catalogue
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from recall.query import Query
-from router.state.store import StateStore
 from snapshot.item_keys import item_keys
+from state.store import StateStore
 
 
 @dataclass(frozen=True, slots=True)

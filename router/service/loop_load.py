@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from router.pipeline.trace import Clock
+from pipeline.trace import Clock
 
 WINDOW_S = 0.1
 _KEPT = 0.8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from router.pipeline.quality_factor import QualityFactor, QualityRule
+from pipeline.quality_factor import QualityFactor, QualityRule
 from router.scenes.settings import SceneSettings
 
 _OFF = QualityRule(target_ms=math.inf)

@@ -6,9 +6,9 @@ import logging
 import traceback
 from typing import Any
 
-from router.call_context import CURRENT_CALL
-from router.logs.json_lines import FIELDS
-from router.logs.user_ids import UserIds
+from foundation.telemetry.call_context import CURRENT_CALL
+from foundation.telemetry.logs.json_lines import FIELDS
+from foundation.telemetry.logs.user_ids import UserIds
 
 logger = logging.getLogger("shopfront.requests")
 

@@ -9,29 +9,27 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.telemetry.metrics.registry import RouterMetrics
+from pipeline.candidates import Candidates
+from pipeline.runner import Page
+from pipeline.side_effects import SideEffects
+from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2
 from recall.query import Query
-from router.attribution import Attribution, AttributionCodec
-from router.call_context import CURRENT_CALL
 from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
-from router.metrics.registry import RouterMetrics
-from router.pipeline.candidates import Candidates
-from router.pipeline.runner import Page
-from router.pipeline.side_effects import SideEffects
-from router.pipeline.stages import DeadlineExceeded
-from router.rollout.rollouts import Rollouts
 from router.service.admission import Admission
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
+from router.service.compute_limiter import ComputeLimiter
 from router.service.health import Health
 from router.service.impressions import Served
 from router.service.quality import QualityFactors
 from router.service.queries import build_query, find_anchor
+from router.service.rollout_hooks import RolloutHooks
 from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
-from router.service.turnstile import Turnstile
 from router.service.validation import (
     Asked,
     SceneAsked,
@@ -39,7 +37,8 @@ from router.service.validation import (
     check_recommend,
     check_similar_items,
 )
-from router.state.store import StateStore
+from state.attribution import Attribution, AttributionCodec
+from state.store import StateStore
 
 
 class RecommendationService:
@@ -55,10 +54,10 @@ class RecommendationService:
         store: StateStore,
         attribution: AttributionCodec,
         admission: Admission,
-        turnstile: Turnstile,
+        limiter: ComputeLimiter,
         side_effects: SideEffects[Query, Served],
         metrics: RouterMetrics,
-        rollouts: Rollouts,
+        rollouts: RolloutHooks,
         quality: QualityFactors,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -68,7 +67,7 @@ class RecommendationService:
         self._store = store
         self._attribution = attribution
         self._admission = admission
-        self._turnstile = turnstile
+        self._limiter = limiter
         self._side_effects = side_effects
         self._metrics = metrics
         self._rollouts = rollouts
@@ -147,20 +146,17 @@ class RecommendationService:
         budgets_s = [_budget_s(variant, asked) for variant in variants]
         deadline = call.deadline_within(self._admission.patience_s(asked.timeout_s, max(budgets_s)))
         self._admission.require_time(deadline - self._clock())
-        turn = await self._turnstile.enter()
-        context = CURRENT_CALL.get()
-        if context is not None:
-            context.turn = turn
+        slot = await self._limiter.acquire()
         try:
             begun = self._clock()
             self._admission.require_own_time(deadline - begun)
-            # A scene's own budget is for the work; what a call may wait for its turn depends on its caller.
+            # A scene's own budget is for the work; what a call may wait for its slot depends on its caller.
             deadlines = [min(deadline, begun + budget_s) for budget_s in budgets_s]
-            return await self._answer_in_turn(engine, asked, call, now, variants, deadlines)
+            return await self._answer_in_slot(engine, asked, call, now, variants, deadlines)
         finally:
-            turn.end()
+            slot.release()
 
-    async def _answer_in_turn(
+    async def _answer_in_slot(
         self,
         engine: Engine,
         asked: Asked,

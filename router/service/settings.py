@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from router.logs.user_ids import UserIdMode
+from foundation.telemetry.logs.user_ids import UserIdMode
 
 
 class AdmissionSettings(BaseModel):

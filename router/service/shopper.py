@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import encode_profile
-from router.state.errors import StateError, StateUnavailable
-from router.state.store import StateStore
-from router.state.user_state import EMPTY_STATE, UserState
+from foundation.storage.errors import StateError, StateUnavailable
 from snapshot.catalogue import Catalogue
+from state.store import StateStore
+from state.user_state import EMPTY_STATE, UserState
 
 logger = logging.getLogger(__name__)
 

@@ -17,9 +17,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from router.ingress.ray_environment import serve_environment
-from router.ingress.ray_service import router_settings
 from router.scenes.problems import SettingsError
+from server.ingress.ray_environment import serve_environment
+from server.ingress.ray_service import router_settings
 from shopfront.settings import Settings, load_settings
 from shopfront.workspace import Workspace
 from tests.deploy.prometheus_tools import ROOT
@@ -280,7 +280,7 @@ def test_the_operators_rules_are_those_that_are_tested() -> None:
 
 
 def test_the_metrics_sidecar_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "router.metrics", str(tmp_path), "127.0.0.1", "0"]
+    command = [sys.executable, "-m", "foundation.telemetry.metrics", str(tmp_path), "127.0.0.1", "0"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

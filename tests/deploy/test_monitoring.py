@@ -14,9 +14,9 @@ import pytest
 import yaml
 from prometheus_client import Metric
 
-from router.metrics import RouterMetrics
-from router.metrics.supervision_metrics import SupervisionMetrics
-from router.rollout.metrics import RolloutMetrics
+from foundation.telemetry.metrics import RouterMetrics
+from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
+from rollout.metrics import RolloutMetrics
 from tests.deploy.prometheus_tools import ROOT, run_promtool
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation.calibration import fit_platt
-from evaluation.metrics import log_loss
+from foundation.statistics.ranking_metrics import log_loss
 
 
 def test_probabilities_follow_the_curve_the_labels_came_from() -> None:

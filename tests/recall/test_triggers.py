@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.absence import MAX_ABSENCE_S
-from ingest.settings import BehaviourScoreSettings
+from features.behaviour_score_settings import BehaviourScoreSettings
 from recall.settings import TriggerSettings
 from recall.triggers import EVENT_STRENGTH, select_triggers
 

@@ -13,7 +13,7 @@ import numpy as np
 from recall.build import RECALL_FOLDER, build_channels
 from recall.channel import BuildSource
 from recall.settings import RecallSettings
-from router.settings import RouterSettings
+from server.settings import RouterSettings
 from snapshot import Dataset
 from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.manifest import Manifest

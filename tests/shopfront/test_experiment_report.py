@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from router.attribution import Attribution, AttributionCodec
-from router.experiments.exposure_event import exposure_event
-from router.state.registry import open_state
-from router.state.settings import StateSettings
 from shopfront.command_line import Refused, app
 from shopfront.workspace import PROJECT
+from state.attribution import Attribution, AttributionCodec
+from state.exposure_event import exposure_event
+from state.registry import open_state
+from state.settings import StateSettings
 
 # The log is trimmed by age.
 NOW = int(time.time())

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from protos.shopfront.v1 import rollout_pb2, rollout_pb2_grpc
 from router.errors import PreconditionError
-from router.ingress.status import refusal_of
+from server.ingress.status import refusal_of
 from shopfront.rollout_commands import RolloutCallFailed, app, parse_stage, show_status
 
 STATUS = rollout_pb2.RolloutStatus(

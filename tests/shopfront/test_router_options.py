@@ -25,15 +25,15 @@ from google.protobuf.message import Message
 
 from protos.shopfront.v1.recommend_pb2 import RecommendedItem, RecommendResponse
 from protos.shopfront.v1.rollout_pb2 import RolloutHistory, RolloutStatus
-from router.ingress.check_health import main as check_health
-from router.ingress.client_channel import ChannelError
-from router.ingress.own_grpc import serve_in_process
-from router.ingress.settings import IngressSettings, TlsSettings, TokenSettings
 from router.service.health import Health
+from server.ingress.check_health import main as check_health
+from server.ingress.client_channel import ChannelError
+from server.ingress.own_grpc import serve_in_process
+from server.ingress.settings import IngressSettings, TlsSettings, TokenSettings
 from shopfront.answer_table import ask
 from shopfront.command_line import main
 from shopfront.router_options import own_router, router_of
-from tests.router.ingress.certificates import Authority
+from tests.server.ingress.certificates import Authority
 
 TOKEN = "token-of-the-tests-0123456789"
 COMMANDS = {

@@ -20,9 +20,9 @@ import pytest
 
 from benchmarks.steady_load import LoadPlan, Sent, steady_load
 from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
-from router.state.registry import open_state
-from router.state.settings import StateSettings
 from shopfront.workspace import PROJECT
+from state.registry import open_state
+from state.settings import StateSettings
 from tests.synthetic_shop import write_synthetic_shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

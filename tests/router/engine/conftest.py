@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.candidates import Candidates
+from pipeline.metrics import NoMetrics
+from pipeline.stages import Model
 from recall.channel import Services
 from recall.query import Query
 from recall.registry import CHANNELS
@@ -18,9 +21,6 @@ from router.engine.live import LiveEngine
 from router.engine.settings import SnapshotWatchSettings
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
-from router.pipeline.candidates import Candidates
-from router.pipeline.metrics import NoMetrics
-from router.pipeline.stages import Model
 from router.scenes.load import Scenes, load_scenes
 from tests.router.served_shop import ServedShop, make_shop
 from tests.triton_models import DIMENSION

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.metrics import NoMetrics
+from pipeline.scoring import Split
+from pipeline.stages import StageBug
 from recall.channel import Services
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.engine.engine import Engine, EngineBuilder
 from router.engine.warm_up import warm_up
-from router.pipeline.metrics import NoMetrics
-from router.pipeline.scoring import Split
-from router.pipeline.stages import StageBug
 from router.scenes.load import load_scenes
+from tests.pipeline.stand_ins import RuleScorer
 from tests.router.engine.conftest import embed
-from tests.router.pipeline.stand_ins import RuleScorer
 from tests.router.served_shop import SCENES, make_shop
 
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
-from router.attribution import Attribution, AttributionCodec
 from router.errors import CallerError
 from router.events import EventFault, check_events
 from snapshot.item_keys import item_keys
+from state.attribution import Attribution, AttributionCodec
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000

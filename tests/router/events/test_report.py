@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
-from router.attribution import AttributionCodec
 from router.errors import CallerError, OverloadError
 from router.events import Reported, report_events
-from router.state import EventBatch, StateOverloaded, StateSettings, open_state
-from router.state.store import StateStore
 from snapshot.item_keys import item_keys
+from state import EventBatch, StateOverloaded, StateSettings, open_state
+from state.attribution import AttributionCodec
+from state.store import StateStore
 
 NOW = 1_700_000_000.0
 

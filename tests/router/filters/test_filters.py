@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.candidates import Candidates, unscored
 from recall.query import Query
 from router.filters.registry import FILTERS
-from router.pipeline.candidates import Candidates, unscored
 
 DAY = 86_400
 NOW = 1_700_000_000

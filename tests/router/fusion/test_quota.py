@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from router.fusion.quota import QuotaFusion, apportion, fuse
-from tests.router.pipeline.stand_ins import Columns
+from tests.pipeline.stand_ins import Columns
 
 ANSWERS = st.lists(st.lists(st.integers(1, 40), unique=True, max_size=25), min_size=1, max_size=6)
 

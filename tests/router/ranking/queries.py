@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pipeline.candidates import Candidates, unscored
 from recall.query import Query
-from router.pipeline.candidates import Candidates, unscored
 
 
 def query(history: int = 3, version: str = "1", seed: int = 0) -> Query:

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from foundation.telemetry.metrics.registry import RouterMetrics
+from pipeline.runner import ChannelSlot, Page, Pipeline, Prerank, Ranking
+from pipeline.scoring import WHOLE, Split
+from pipeline.stages import Model
 from recall.query import Query
-from router.metrics.registry import RouterMetrics
-from router.pipeline.runner import ChannelSlot, Page, Pipeline, Prerank, Ranking
-from router.pipeline.scoring import WHOLE, Split
-from router.pipeline.stages import Model
 from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.settings import BreakerSettings, RankingSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
-from tests.router.pipeline.stand_ins import FirstComeFusion, FixedChannel
+from tests.pipeline.stand_ins import FirstComeFusion, FixedChannel
 from tests.router.ranking.inference_server import inference_server
 from tests.router.ranking.queries import query
 from tests.triton_models import ITEMS

@@ -15,8 +15,8 @@ import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from features.history import encode_history
+from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.query import Query
-from router.pipeline.stages import NO_MODEL, DependencyError, Model
 from router.ranking.interests import TritonInterests
 from router.ranking.settings import RankingSettings
 from router.ranking.triton_client import TritonClient

@@ -18,10 +18,10 @@ from loadtest.recording import RecordedRequest, read_recording
 from loadtest.run import run
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
-from router.ingress.services import FULL_NAMES
-from router.settings import RouterSettings
-from tests.router.ingress.conftest import Ingress, in_process
+from server.ingress.services import FULL_NAMES
+from server.settings import RouterSettings
 from tests.router.served_shop import ServedShop, make_shop
+from tests.server.ingress.conftest import Ingress, in_process
 
 NO_TRITON = "127.0.0.1:1"
 EVERY_METHOD = ["Recommend", "RecommendPage", "SimilarItems", "ReportEvents"]

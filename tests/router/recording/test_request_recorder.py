@@ -16,10 +16,10 @@ from google.protobuf.message import Message
 
 from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
-from router.ingress.services import FULL_NAMES
 from router.recording.recording_folder import RecordingFolder
 from router.recording.request_recorder import RequestRecorder
 from router.recording.settings import RecordingSettings
+from server.ingress.services import FULL_NAMES
 
 
 class Disk:

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.pipeline.candidates import unscored
+from pipeline.candidates import unscored
 from router.rerank.dedup import DedupSettings, build
 
 TITLES = ["", "Red shoe", "red  SHOE ", "Blue shoe", "Hat", "Red shoe"]

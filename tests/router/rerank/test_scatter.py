@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from router.pipeline.candidates import unscored
+from pipeline.candidates import unscored
 from router.rerank.registry import RERANKERS
 from router.rerank.scatter import ScatterRule, ScatterSettings, build, scatter
 

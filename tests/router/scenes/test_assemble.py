@@ -11,16 +11,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pipeline.runner import channels_of
+from pipeline.scoring import Split
 from router.filters.excluded import ExcludedSettings
-from router.pipeline.runner import channels_of
-from router.pipeline.scoring import Split
 from router.scenes.assemble import assemble
 from router.scenes.describe import describe
 from router.scenes.load import load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings
+from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleScorer
 from tests.router.filters.test_filters import shopper
-from tests.router.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleScorer
 from tests.router.scenes.test_load import CHANNELS, CONFIG
 
 SIZE = 400

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from foundation.storage.errors import StateUnavailable
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from router.service.call import new_call
-from router.service.startup import start_service
-from router.state.errors import StateUnavailable
+from server.startup import start_service
 from tests.redis_server import running_redis
 from tests.router.served_shop import make_shop
 

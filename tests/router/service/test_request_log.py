@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from router.logs.user_ids import UserIds
+from foundation.telemetry.logs.user_ids import UserIds
 from router.service.request_log import RequestLog
 
 USER = "jane.doe@example.org"

@@ -11,6 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from foundation.storage.errors import StateError
+from pipeline.stages import StageBug
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import (
     Context,
@@ -21,11 +23,9 @@ from protos.shopfront.v1.recommend_pb2 import (
     SimilarItemsRequest,
 )
 from router.errors import CallerError, OverloadError
-from router.pipeline.stages import StageBug
 from router.service.call import Call, new_call
-from router.service.startup import RunningService, start_service
-from router.state.errors import StateError
-from router.state.user_state import UserState
+from server.startup import RunningService, start_service
+from state.user_state import UserState
 from tests.router.served_shop import ITEMS, ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"

@@ -1,0 +1,175 @@
+"""What shoppers in each arm saw and did, gathered from the event log by shopper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
+from state.attribution import Attribution, AttributionCodec, AttributionError
+from state.event_log import LoggedEvent
+from state.exposure_event import EXPOSURE_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class ArmOutcomes:
+    """One arm, a row for each shopper it answered.
+
+    answers      int64[n], answers shown
+    impressions  int64[n], items in them
+    clicks       int64[n], of these items, those opened
+    purchases    int64[n], of these items, those bought
+    gmv          float64[n], price times quantity of what was bought, in the shop's currency
+    """
+
+    answers: NDArray[np.int64]
+    impressions: NDArray[np.int64]
+    clicks: NDArray[np.int64]
+    purchases: NDArray[np.int64]
+    gmv: NDArray[np.float64]
+
+    @property
+    def users(self) -> int:
+        """Shoppers the arm answered."""
+        return len(self.answers)
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentOutcomes:
+    """One experiment.
+
+    arms         outcomes by arm
+    crossed      shoppers answered by several arms (the division was changed under way); they are in none
+    unexposed    shoppers with a click or purchase but no logged answer; they are in none
+    first_ms, last_ms  times of the first and the last answer, unix milliseconds
+    """
+
+    arms: Mapping[str, ArmOutcomes]
+    crossed: int
+    unexposed: int
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """All experiments with a logged answer.
+
+    unreadable  events whose attribution token could not be read (another secret, a token forged)
+    unpriced    purchases without a price, which add nothing to the GMV
+    """
+
+    experiments: Mapping[str, ExperimentOutcomes]
+    unreadable: int
+    unpriced: int
+
+
+@dataclass(slots=True)
+class _User:
+    """What one shopper saw and did in one arm."""
+
+    answers: int = 0
+    impressions: int = 0
+    clicked: set[tuple[str, str, str]] = field(default_factory=set)
+    bought: set[tuple[str, str, str]] = field(default_factory=set)
+    gmv: float = 0.0
+
+
+@dataclass(slots=True)
+class _Gathered:
+    arms: dict[str, dict[str, _User]] = field(default_factory=dict)
+    first_ms: int = 0
+    last_ms: int = 0
+
+
+def read_outcomes(log: Iterable[tuple[int, LoggedEvent]], attribution: AttributionCodec) -> Outcomes:
+    """Gathers the outcomes of every experiment in a log, in one pass.
+
+    log  as `StateStore.read_log` gives it, in any order
+
+    An event counts for the arms in its attribution token, whenever it comes. An item of one answer is clicked
+    or bought once, however often the shopper does; each purchase of it adds to the GMV.
+    """
+    tokens = _Tokens(attribution)
+    gathered: dict[str, _Gathered] = {}
+    unreadable = unpriced = 0
+    for _, event in log:
+        if not event.attribution_token or event.event not in (IMPRESSION, VIEW, PURCHASE):
+            continue
+        if event.event == IMPRESSION and not event.event_id.startswith(EXPOSURE_PREFIX):
+            continue
+        token = tokens.read(event.attribution_token)
+        if token is None:
+            unreadable += 1
+            continue
+        unpriced += bool(token.arms) and event.event == PURCHASE and event.price <= 0
+        for experiment, arm in token.arms.items():
+            found = gathered.setdefault(experiment, _Gathered())
+            user = found.arms.setdefault(arm, {}).setdefault(event.user_id, _User())
+            _add(user, event, token)
+            if event.event == IMPRESSION:
+                found.first_ms = min(found.first_ms or event.timestamp_ms, event.timestamp_ms)
+                found.last_ms = max(found.last_ms, event.timestamp_ms)
+    experiments = {name: _columns(found) for name, found in gathered.items() if found.last_ms}
+    return Outcomes(experiments, unreadable, unpriced)
+
+
+def _add(user: _User, event: LoggedEvent, token: Attribution) -> None:
+    if event.event == IMPRESSION:
+        user.answers += 1
+        user.impressions += event.quantity
+        return
+    item = (token.request_id, token.scene, event.item_id)
+    if event.event == VIEW:
+        user.clicked.add(item)
+    else:
+        user.bought.add(item)
+        user.gmv += event.price * event.quantity
+
+
+def _columns(found: _Gathered) -> ExperimentOutcomes:
+    arms_of: dict[str, int] = {}
+
+    for users in found.arms.values():
+        for name, user in users.items():
+            arms_of[name] = arms_of.get(name, 0) + (user.answers > 0)
+    arms = {}
+    for arm, users in sorted(found.arms.items()):
+        counted = [user for name, user in users.items() if user.answers and arms_of[name] == 1]
+        arms[arm] = ArmOutcomes(
+            answers=np.array([user.answers for user in counted], np.int64),
+            impressions=np.array([user.impressions for user in counted], np.int64),
+            clicks=np.array([len(user.clicked) for user in counted], np.int64),
+            purchases=np.array([len(user.bought) for user in counted], np.int64),
+            gmv=np.array([user.gmv for user in counted], np.float64),
+        )
+    return ExperimentOutcomes(
+        arms,
+        crossed=sum(count > 1 for count in arms_of.values()),
+        unexposed=sum(count == 0 for count in arms_of.values()),
+        first_ms=found.first_ms,
+        last_ms=found.last_ms,
+    )
+
+
+class _Tokens:
+    """Reads each different token once: the events of an answer carry the same one, mostly soon after it."""
+
+    def __init__(self, codec: AttributionCodec, kept: int = 100_000) -> None:
+        self._codec = codec
+        self._kept = kept
+        self._read: dict[str, Attribution | None] = {}
+
+    def read(self, token: str) -> Attribution | None:
+        """The token's fields, None where it cannot be read."""
+        if token not in self._read:
+            if len(self._read) >= self._kept:
+                self._read.clear()
+            try:
+                self._read[token] = self._codec.decode(token)
+            except AttributionError:
+                self._read[token] = None
+        return self._read[token]

@@ -1,0 +1,1 @@
+"""What rooms of every height need: storage engines, telemetry and statistics; knows nothing of shops."""

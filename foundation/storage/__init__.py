@@ -1,0 +1,1 @@
+"""Connections to LMDB and Redis, and how their failures are reported."""

@@ -1,0 +1,138 @@
+"""An LMDB environment whose map grows, shared by threads and by processes.
+
+LMDB forbids changing the map while a transaction of the same process is open, so reads hold `_map_lock` and
+writes hold `_write_lock`; whoever changes the map holds both. Writers of other processes are kept apart by
+LMDB's own lock, which the kernel releases when its holder dies.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, TypeVar, cast
+
+import lmdb
+
+from foundation.storage.errors import StateError
+
+T = TypeVar("T")
+Database: TypeAlias = "lmdb._Database"
+
+
+def get(transaction: lmdb.Transaction, key: bytes, database: Database) -> bytes | None:
+    """A copy of the value under a key, None where there is none."""
+    return cast("bytes | None", transaction.get(key, db=database))
+
+
+class LmdbEnvironment:
+    """Runs functions inside read and write transactions; a commit is durable when `sync` is on."""
+
+    def __init__(
+        self,
+        folder: Path,
+        databases: tuple[bytes, ...],
+        *,
+        map_initial_bytes: int,
+        map_max_bytes: int,
+        max_readers: int,
+        sync: bool,
+    ) -> None:
+        """Opens, and creates where absent, the environment and its named databases.
+
+        Raises:
+            StateError: the folder cannot be created, opened or locked, or is open in this process already.
+        """
+        self.folder = folder
+        self._map_max_bytes = map_max_bytes
+        self._map_lock = threading.Lock()
+        self._write_lock = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._env = lmdb.open(
+                str(folder),
+                map_size=map_initial_bytes,
+                max_dbs=len(databases),
+                max_readers=max_readers,
+                max_spare_txns=1,
+                sync=sync,
+                metasync=sync,
+                # Reads touch a few pages of one user; reading ahead only evicts other users' pages.
+                readahead=False,
+                mode=0o700,
+            )
+        except (OSError, lmdb.Error) as error:
+            raise StateError(
+                f"cannot open the state environment {folder}: {error}; check that the folder is writable, "
+                "that it is LMDB's and that this process has not opened it already"
+            ) from error
+        try:
+            # A process that died inside a read would otherwise pin old pages and let the file grow.
+            self._env.reader_check()
+            self.databases = {name: self._open_database(name) for name in databases}
+        except lmdb.Error as error:
+            self._env.close()
+            raise StateError(f"cannot open the databases of {folder}: {error}") from error
+
+    def _open_database(self, name: bytes) -> Database:
+        while True:
+            try:
+                return self._env.open_db(name)
+            except lmdb.MapResizedError:
+                self._env.set_mapsize(0)
+
+    def read(self, work: Callable[[lmdb.Transaction], T]) -> T:
+        """Result of `work` on one consistent view; what it returns must not refer to the transaction."""
+        while True:
+            with self._map_lock:
+                try:
+                    with self._env.begin() as transaction:
+                        return work(transaction)
+                except lmdb.MapResizedError:
+                    pass
+                except lmdb.Error as error:
+                    raise StateError(f"cannot read the state environment {self.folder}: {error}") from error
+            self._adopt_map()
+
+    def write(self, work: Callable[[lmdb.Transaction], T]) -> T:
+        """Result of `work` once its changes are committed; where it raises, nothing is changed.
+
+        `work` runs again from the start where the map had to grow, so it may only change the transaction.
+
+        Raises:
+            StateError: the map is full at `map_max_bytes`, or the environment failed.
+        """
+        with self._write_lock:
+            while True:
+                try:
+                    with self._env.begin(write=True) as transaction:
+                        return work(transaction)
+                except lmdb.MapFullError as error:
+                    self._grow_map(error)
+                except lmdb.MapResizedError:
+                    with self._map_lock:
+                        self._env.set_mapsize(0)
+                except lmdb.Error as error:
+                    raise StateError(f"cannot write the state environment {self.folder}: {error}") from error
+
+    def _grow_map(self, cause: lmdb.MapFullError) -> None:
+        size = self._env.info()["map_size"]
+        if size >= self._map_max_bytes:
+            raise StateError(
+                f"the state environment {self.folder} is full at {size} bytes; raise state.map_max_bytes or "
+                "lower state.log_max_events or state.log_max_days"
+            ) from cause
+        with self._map_lock:
+            self._env.set_mapsize(min(2 * size, self._map_max_bytes))
+
+    def _adopt_map(self) -> None:
+        """Takes over the map's size from the process that has grown it."""
+        with self._write_lock, self._map_lock:
+            self._env.set_mapsize(0)
+
+    def check_readers(self) -> int:
+        """Frees the reader slots of processes that died; returns how many."""
+        return int(self._env.reader_check())
+
+    def close(self) -> None:
+        """Closes the environment; the caller has ended all other use."""
+        with self._write_lock, self._map_lock:
+            self._env.close()

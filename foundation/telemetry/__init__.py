@@ -1,0 +1,1 @@
+"""Metrics, traces, logs, and the call that the running task belongs to."""

@@ -1,0 +1,66 @@
+"""Checks that a stage answered what its Protocol promises; a breach is a bug of that stage."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.candidates import Float32
+from pipeline.stages import ContractError, RecalledColumns
+
+
+def check_recalled(recalled: RecalledColumns, k: int) -> None:
+    """Raises `ContractError` unless the columns are equally long, at most k, with distinct items above 0."""
+    items, scores, triggers = recalled.items, recalled.scores, recalled.triggers
+    if not (items.ndim == scores.ndim == triggers.ndim == 1):
+        raise ContractError("recalled columns must have one dimension each")
+    if not (items.shape == scores.shape == triggers.shape):
+        raise ContractError(
+            "recalled columns differ in length: "
+            f"{items.size} items, {scores.size} scores, {triggers.size} triggers"
+        )
+    if (items.dtype, scores.dtype, triggers.dtype) != (np.int32, np.float32, np.int32):
+        raise ContractError(
+            "recalled columns must be int32, float32, int32, got "
+            f"{items.dtype}, {scores.dtype}, {triggers.dtype}"
+        )
+    if items.size == 0:
+        return
+    if items.size > k:
+        raise ContractError(f"{items.size} items recalled where at most {k} were asked for")
+    ascending = np.sort(items)
+    if ascending[0] <= 0:
+        raise ContractError(f"item {ascending[0]} recalled; item indexes begin at 1")
+    repeated = ascending[1:] == ascending[:-1]
+    if repeated.any():
+        raise ContractError(f"item {ascending[1:][repeated][0]} recalled twice")
+
+
+def check_mask(mask: npt.NDArray[np.bool_], count: int) -> None:
+    """Raises `ContractError` unless `mask` is bool[count]."""
+    if mask.dtype != np.bool_ or mask.shape != (count,):
+        raise ContractError(f"a mask bool[{count}] was expected, got {mask.dtype}{list(mask.shape)}")
+
+
+def check_scores(scores: Float32, count: int) -> None:
+    """Raises `ContractError` unless `scores` is float32[count]."""
+    if scores.dtype != np.float32 or scores.shape != (count,):
+        raise ContractError(f"scores float32[{count}] were expected, got {scores.dtype}{list(scores.shape)}")
+
+
+def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> None:
+    """Raises `ContractError` unless `positions` are distinct, within 0…count−1, and fill the page."""
+    if positions.ndim != 1 or positions.dtype.kind not in "iu":
+        raise ContractError(
+            f"positions must be integers in one dimension, got {positions.dtype}{list(positions.shape)}"
+        )
+    if positions.size < min(page_size, count):
+        raise ContractError(
+            f"{positions.size} positions given where {count} candidates could fill {page_size} slots"
+        )
+    if positions.size == 0:
+        return
+    if positions.min() < 0 or positions.max() >= count:
+        raise ContractError(f"a position lies outside 0…{count - 1}")
+    if np.bincount(positions, minlength=count).max() > 1:
+        raise ContractError("a position comes twice")

@@ -1,0 +1,158 @@
+"""What a stage looks like to the runner: one Protocol per kind, generic in the query.
+
+A stage holds its own logic only. Deadlines, metrics, trace and failure policy are the runner's:
+
+* a stage whose dependency failed raises `DependencyError` (a `TimeoutError` counts the same): the answer goes
+  on without the stage and names it in `degraded`;
+* any other exception is a bug: the run ends with `StageBug`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.candidates import Candidates, Float32, Int32
+
+if TYPE_CHECKING:
+    from pipeline.trace import StageRecord
+
+Q_contra = TypeVar("Q_contra", contravariant=True)
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class DependencyError(Exception):
+    """What a stage leans on (a server, a store, a table) failed; the answer can do without it.
+
+    The message names the dependency and what went wrong.
+    """
+
+
+class StageBug(Exception):
+    """A stage failed for a reason that is nobody's outage: a bug, never hidden as an empty answer.
+
+    stage  kind and name, for example "channel:hot"
+    cause  what the stage raised, with its traceback (also `__cause__`)
+    trace  records of the stages that ended before, and of this one
+    """
+
+    def __init__(self, stage: str, cause: BaseException, trace: Sequence[StageRecord] = ()) -> None:
+        super().__init__(f"stage {stage} failed: {type(cause).__name__}: {cause}")
+        self.stage = stage
+        self.cause = cause
+        self.trace = tuple(trace)
+
+
+class ContractError(Exception):
+    """A stage answered something its Protocol does not allow; the message says what."""
+
+
+class DeadlineExceeded(Exception):
+    """The caller's deadline had passed before the run began; nothing was asked of any stage."""
+
+
+class Model(NamedTuple):
+    """The model that scored a page; both empty where none did."""
+
+    name: str
+    version: str
+
+
+NO_MODEL = Model("", "")
+
+
+class RecalledColumns(Protocol):
+    """A channel's answer: three columns of equal length m, best first."""
+
+    @property
+    def items(self) -> Int32:
+        """int32[m], no item twice, all above 0."""
+        ...
+
+    @property
+    def scores(self) -> Float32:
+        """float32[m], in the channel's own scale."""
+        ...
+
+    @property
+    def triggers(self) -> Int32:
+        """int32[m], item that caused the recall, 0 = none."""
+        ...
+
+
+class Channel(Protocol[Q_contra]):
+    """One way to find candidates."""
+
+    @property
+    def name(self) -> str:
+        """As the scene configuration and the answer's reasons call it."""
+        ...
+
+    async def recall(self, query: Q_contra, k: int) -> RecalledColumns:
+        """At most k items, no duplicate, no 0, no −1. Fewer than k means that the channel has no more."""
+        ...
+
+
+class Fusion(Protocol):
+    """Turns the channels' answers into one candidate set."""
+
+    def fuse(self, recalled: Sequence[RecalledColumns], total: int) -> Candidates:
+        """At most `total` candidates in recall order; `recalled[i]` sets channel bit i."""
+        ...
+
+
+class Filter(Protocol[Q_contra]):
+    """Says which candidates may be shown."""
+
+    @property
+    def name(self) -> str:
+        """The reason for which it removes candidates, as configuration, trace and metrics call it."""
+        ...
+
+    def keep(self, query: Q_contra, candidates: Candidates) -> npt.NDArray[np.bool_]:
+        """bool[n], False where the candidate must not be shown."""
+        ...
+
+
+class Scorer(Protocol[Q_contra]):
+    """Predicts how much the shopper wants each candidate."""
+
+    async def score(self, query: Q_contra, candidates: Candidates) -> Float32:
+        """float32[n], higher is better; a NaN sinks below every number."""
+        ...
+
+    def model(self, query: Q_contra) -> Model:
+        """The model and version that `score` asks for this query."""
+        ...
+
+
+class Reranker(Protocol[Q_contra]):
+    """Arranges the page."""
+
+    @property
+    def name(self) -> str:
+        """As the scene configuration and the trace call it."""
+        ...
+
+    def order(self, query: Q_contra, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+        """Distinct positions int[m] in page order, with min(page_size, n) ≤ m ≤ n.
+
+        `candidates` come best first. Positions beyond `page_size` serve the next reranker as spares.
+        """
+        ...
+
+
+class SideEffect(Protocol[Q_contra, R_contra]):
+    """Something to do once the answer has left."""
+
+    @property
+    def name(self) -> str:
+        """As logs and metrics call it."""
+        ...
+
+    async def after(self, query: Q_contra, response: R_contra) -> None:
+        """Does it. An exception is counted and logged; it reaches no caller."""
+        ...

@@ -1,0 +1,208 @@
+"""Before traffic: the candidate is loaded beside the stable version, warmed up and compared with it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.stages import DependencyError
+from rollout.guarded_scorer import VersionedScorer
+from rollout.overlap import top_k_overlap
+from rollout.record import Rollout
+from rollout.recorded import Recorded
+from rollout.settings import RolloutSettings
+from triton_repo.control import TritonControl
+from triton_repo.errors import ModelLoadError, RepositoryError
+from triton_repo.manifest import VersionManifest
+from triton_repo.pinned import Pinned
+from triton_repo.repository import ModelRepository
+
+
+class CandidateUnfit(Exception):
+    """The candidate must not meet a shopper; the message says why."""
+
+
+class NotYet(Exception):
+    """What is needed to judge the candidate is not there at the moment; worth another try."""
+
+
+class Readiness(Protocol):
+    """Knows which model versions answer on Triton."""
+
+    async def missing(self, versions: Mapping[str, str]) -> list[str]:
+        """Those of `versions` (model → version) that are not ready, named."""
+        ...
+
+
+class CandidateOnTriton:
+    """The candidate's version on Triton and in its repository."""
+
+    def __init__(
+        self,
+        repository: ModelRepository,
+        triton_url: str,
+        readiness: Readiness,
+        scorer: VersionedScorer,
+        requests: Callable[[], Sequence[Recorded]],
+        settings: RolloutSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`requests`: what shoppers asked lately; `clock`: monotonic seconds."""
+        self._repository = repository
+        self._triton_url = triton_url
+        self._readiness = readiness
+        self._scorer = scorer
+        self._requests = requests
+        self._settings = settings
+        self._clock = clock
+
+    def check(self, model: str, candidate: int, dataset: str) -> VersionManifest:
+        """The candidate's manifest; blocks for the disk.
+
+        Raises `CandidateUnfit` where the repository does not have the version, or it belongs to another
+        data set than `dataset`, whose item ids would mean other items.
+        """
+        if candidate not in self._repository.versions(model):
+            there = ", ".join(map(str, self._repository.versions(model))) or "none"
+            raise CandidateUnfit(
+                f"{self._repository.models_folder / model} has no version {candidate} (there: {there}); "
+                "export one first"
+            )
+        try:
+            manifest = self._repository.manifest(model, candidate)
+        except RepositoryError as error:
+            raise CandidateUnfit(str(error)) from error
+        if manifest.dataset != dataset:
+            raise CandidateUnfit(
+                f"version {candidate} of {model} was trained on data set {manifest.dataset} and the snapshot "
+                f"that serves is made of {dataset}: item ids mean other items; train on {dataset}"
+            )
+        return manifest
+
+    async def prepare(self, rollout: Rollout) -> str:
+        """Loads, warms up and compares the candidate; what was found, for a person.
+
+        Raises `CandidateUnfit` where it must not go on, `NotYet` where Triton or the stable version does
+        not answer.
+        """
+        await asyncio.to_thread(self._verify, rollout)
+        await self.load(rollout)
+        return await self._compare(rollout)
+
+    async def load(self, rollout: Rollout) -> None:
+        """Has both versions loaded; errors as in `prepare`."""
+        if f"{rollout.model} {rollout.stable}" in await self.missing(rollout):
+            raise NotYet(f"version {rollout.stable} of {rollout.model} is not ready on Triton")
+        await asyncio.to_thread(self._load, rollout)
+
+    async def missing(self, rollout: Rollout) -> list[str]:
+        """Which of the rollout's two versions are not ready, as "bst 3"."""
+        return [
+            name
+            for version in (rollout.stable, rollout.candidate)
+            for name in await self._readiness.missing({rollout.model: str(version)})
+        ]
+
+    def release(self, model: str, keep: int, named: int) -> None:
+        """Has Triton unload every version but `keep`, which serves, though the snapshot names `named`.
+
+        Blocks. Raises `NotYet` where it cannot.
+        """
+        try:
+            self._repository.pin(model, Pinned((keep,), instead_of=_replaced(named, (keep,))))
+            with TritonControl(self._triton_url, self._settings.preparation.load_timeout_s) as control:
+                control.load(model)
+        except (ModelLoadError, RepositoryError, OSError) as error:
+            raise NotYet(str(error)) from error
+
+    def holder(self, model: str) -> str:
+        """The rollout for which versions are pinned; "" where there is none. Blocks for the disk."""
+        try:
+            pinned = self._repository.pinned(model)
+        except RepositoryError as error:
+            raise NotYet(str(error)) from error
+        return pinned.holder if pinned is not None else ""
+
+    def _verify(self, rollout: Rollout) -> None:
+        self.check(rollout.model, rollout.candidate, rollout.dataset)
+        try:
+            self._repository.verify(rollout.model, rollout.candidate)
+        except RepositoryError as error:
+            raise CandidateUnfit(str(error)) from error
+
+    def _load(self, rollout: Rollout) -> None:
+        model, both = rollout.model, tuple(sorted({rollout.stable, rollout.candidate}))
+        replaced = _replaced(rollout.manifest_version, both)
+        try:
+            self._repository.pin(model, Pinned(both, (rollout.candidate,), rollout.id, replaced))
+        except (RepositoryError, OSError) as error:
+            raise NotYet(str(error)) from error
+        with TritonControl(self._triton_url, self._settings.preparation.load_timeout_s) as control:
+            try:
+                control.load(model)
+                control.wait_version(model, rollout.candidate)
+            except ModelLoadError as error:
+                try:
+                    control.ready_versions(model)
+                except ModelLoadError as gone:
+                    raise NotYet(str(gone)) from error
+                raise CandidateUnfit(str(error)) from error
+
+    async def _compare(self, rollout: Rollout) -> str:
+        requests = self._requests()
+        if not requests:
+            raise NotYet("no request has been seen yet to compare the versions on")
+        overlaps: list[float] = []
+        took: dict[int, list[float]] = {rollout.stable: [], rollout.candidate: []}
+        spread = {rollout.stable: False, rollout.candidate: False}
+        for asked in requests:
+            scores: dict[int, NDArray[np.float32]] = {}
+            for version in (rollout.stable, *([rollout.candidate] * self._settings.preparation.rounds)):
+                began = self._clock()
+                scores[version] = await self._scores(rollout, version, asked)
+                took[version].append((self._clock() - began) * 1000.0)
+                spread[version] |= bool(np.ptp(scores[version]) > 0)
+            k = self._settings.judge.overlap.k
+            overlaps.append(top_k_overlap(scores[rollout.stable], scores[rollout.candidate], k))
+        if spread[rollout.stable] and not spread[rollout.candidate]:
+            raise CandidateUnfit(
+                f"version {rollout.candidate} gives every candidate of {len(requests)} requests one score"
+            )
+        stable_ms, candidate_ms = (float(np.median(took[version])) for version in took)
+        return (
+            f"{len(requests)} recent requests scored by both: median {candidate_ms:.1f} ms against "
+            f"{stable_ms:.1f} ms, {np.mean(overlaps):.0%} of the best {self._settings.judge.overlap.k} in "
+            "common"
+        )
+
+    async def _scores(self, rollout: Rollout, version: int, asked: Recorded) -> NDArray[np.float32]:
+        timeout_s = self._settings.preparation.timeout_ms / 1000.0
+        try:
+            async with asyncio.timeout(timeout_s):
+                scores = await self._scorer.score(
+                    asked.asking(rollout.model, version), asked.candidates, timeout_s
+                )
+        except (DependencyError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {timeout_s * 1000:.0f} ms"
+            if version == rollout.stable:
+                raise NotYet(f"the stable version does not answer: {reason}") from error
+            if f"{rollout.model} {rollout.stable}" in await self.missing(rollout):
+                raise NotYet(f"Triton does not answer: {reason}") from error
+            raise CandidateUnfit(f"version {version} fails on a recent request: {reason}") from error
+        if version == rollout.candidate and not np.isfinite(scores).all():
+            bad = np.count_nonzero(~np.isfinite(scores))
+            raise CandidateUnfit(
+                f"version {version} answers {bad} of {scores.size} scores of a recent request that are no "
+                "numbers"
+            )
+        return scores
+
+
+def _replaced(named: int, versions: Sequence[int]) -> int:
+    """The version that a snapshot names where it is not among those it needs; 0 where it is."""
+    return 0 if named in versions else named

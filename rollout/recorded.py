@@ -1,0 +1,40 @@
+"""The last few requests of this replica, to compare a candidate with the stable version on."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+
+from pipeline.candidates import Candidates
+from recall.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a scorer was asked."""
+
+    query: Query
+    candidates: Candidates
+
+    def asking(self, model: str, version: int) -> Query:
+        """The query, to be answered by one version of a model."""
+        return replace(self.query, model_versions={model: str(version)}, arms={})
+
+
+class RecordedRequests:
+    """A ring of references, a few kilobytes each; nothing is copied and nothing leaves the process."""
+
+    def __init__(self, size: int) -> None:
+        self._ring: deque[Recorded] = deque(maxlen=size)
+
+    def keep(self, query: Query, candidates: Candidates) -> None:
+        """Remembers a request, and forgets the oldest where there are too many."""
+        self._ring.append(Recorded(query, candidates))
+
+    def recent(self) -> list[Recorded]:
+        """The remembered requests, oldest first."""
+        return list(self._ring)
+
+    def forget(self) -> None:
+        """Forgets all: item ids of another data set mean other items."""
+        self._ring.clear()

@@ -1,0 +1,185 @@
+"""Our own `grpc.aio` server: inside a Ray Serve replica (`ingress: grpc`), or inside any asyncio program."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from server.ingress.bearer_tokens import BearerTokens, TokenInterceptor
+from server.ingress.calls import CallHandler
+from server.ingress.health import HealthChecks
+from server.ingress.reflection import REFLECTED_SERVICES, add_reflection
+from server.ingress.services import ADD_FUNCTIONS
+from server.ingress.settings import LimitSettings, TlsSettings, TokenSettings
+from server.ingress.status import Refusal, unavailable_refusal
+from server.ingress.tls import server_credentials
+
+logger = logging.getLogger(__name__)
+
+_PING_STRIKES = 3
+_HOLD_BACK_S = 0.1
+
+
+class Servicer:
+    """The RPCs of every service, each handed on; one class serves all, since no two RPCs share a name."""
+
+    def __init__(self, calls: CallHandler, max_watches: int) -> None:
+        self._calls = calls
+        self.checks = HealthChecks(calls.service.health, max_watches)
+        self.draining = False
+        """Whether the server is about to stop."""
+        self._closed = asyncio.Event()
+
+    def drain(self) -> None:
+        """Reports NOT_SERVING from now on, and holds new calls back until `refuse_held`."""
+        self.draining = True
+        self.checks.drain()
+
+    def refuse_held(self) -> None:
+        """Ends the calls held back as UNAVAILABLE, so that they are sent again elsewhere."""
+        self._closed.set()
+
+    async def _answer(self, method: str, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        if self.draining:
+            await self._closed.wait()
+            return await _message_or_abort(unavailable_refusal("this replica is stopping"), context)
+        answer = await self._calls.handle(
+            method, request, context.time_remaining(), context.invocation_metadata
+        )
+        return await _message_or_abort(answer, context)
+
+    async def Recommend(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("Recommend", request, context)
+
+    async def RecommendPage(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("RecommendPage", request, context)
+
+    async def SimilarItems(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("SimilarItems", request, context)
+
+    async def ReportEvents(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("ReportEvents", request, context)
+
+    async def StartRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("StartRollout", request, context)
+
+    async def GetRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("GetRollout", request, context)
+
+    async def PauseRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("PauseRollout", request, context)
+
+    async def ResumeRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("ResumeRollout", request, context)
+
+    async def PromoteRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("PromoteRollout", request, context)
+
+    async def AbortRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("AbortRollout", request, context)
+
+    async def GetRolloutHistory(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await self._answer("GetRolloutHistory", request, context)
+
+    async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        return await _message_or_abort(self.checks.check(request), context)
+
+    async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+        refusal = self.checks.watch_refusal()
+        if refusal is not None:
+            await context.abort(refusal.code, refusal.details, refusal.trailing_metadata)
+        async for status in self.checks.watch(request):
+            yield status
+
+
+async def _message_or_abort(answer: Message | Refusal, context: grpc.aio.ServicerContext) -> Message:
+    if isinstance(answer, Refusal):
+        await context.abort(answer.code, answer.details, answer.trailing_metadata)
+    assert not isinstance(answer, Refusal)
+    return answer
+
+
+@dataclass(slots=True)
+class RunningServer:
+    """A server that accepts calls at `address`."""
+
+    address: str
+    _server: grpc.aio.Server
+    _servicer: Servicer
+
+    async def stop(self, grace_s: float) -> None:
+        """Stops accepting and lets the calls in progress finish within `grace_s` seconds.
+
+        gRPC ends a call that has come in and was not yet handed to us as CANCELLED, which no caller retries.
+        So new calls are first taken and held back, until none is on its way between the two; once gRPC has
+        told its connections to go (GOAWAY), those held back end UNAVAILABLE, and are sent again elsewhere.
+        """
+        self._servicer.drain()
+        await asyncio.sleep(min(_HOLD_BACK_S, grace_s))
+        stopping = asyncio.ensure_future(self._server.stop(grace_s))
+        await asyncio.sleep(0)
+        self._servicer.refuse_held()
+        await stopping
+
+
+async def serve_in_process(
+    calls: CallHandler,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    reuse_port: bool = False,
+    tls: TlsSettings | None = None,
+    tokens: TokenSettings | None = None,
+    limits: LimitSettings | None = None,
+) -> RunningServer:
+    """Starts a server on the running event loop; port 0 takes a free one.
+
+    `reuse_port`: several processes share the port and the kernel spreads connections over them. `tls`: None =
+    plain text; `tokens`: None = none asked for; `limits`: None = the defaults.
+    Raises RuntimeError where the address cannot be bound, `TlsError` and `TokenError` where certificates or
+    tokens cannot be used.
+    """
+    limits = limits or LimitSettings()
+    accepted = BearerTokens(tokens or TokenSettings())
+    credentials = None if tls is None else server_credentials(tls)
+    server = grpc.aio.server(
+        options=[("grpc.so_reuseport", int(reuse_port)), *_options(limits)],
+        # An interceptor costs every call some 50 µs, so there is none where none is needed.
+        interceptors=[TokenInterceptor(accepted)] if accepted.needed else None,
+    )
+    servicer = Servicer(calls, limits.health_watches)
+    for add_service in ADD_FUNCTIONS:
+        add_service(servicer, server)
+    add_reflection(REFLECTED_SERVICES, server, lambda: servicer.draining)
+    address = f"{host}:{port}"
+    try:
+        if credentials is None:
+            bound = server.add_insecure_port(address)
+        else:
+            bound = server.add_secure_port(address, credentials)
+    except RuntimeError:
+        await server.stop(None)
+        raise
+    await server.start()
+    return RunningServer(f"{host}:{bound}", server, servicer)
+
+
+def _options(limits: LimitSettings) -> list[tuple[str, int]]:
+    """Limits as gRPC's channel arguments
+    (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
+    """
+    return [
+        ("grpc.max_receive_message_length", limits.request_bytes),
+        ("grpc.max_concurrent_streams", limits.streams_per_connection),
+        ("grpc.http2.min_ping_interval_without_data_ms", int(limits.ping_interval_s * 1_000)),
+        ("grpc.http2.max_ping_strikes", _PING_STRIKES),
+        # Callers that keep a connection warm between requests may, at the same pace.
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.max_connection_idle_ms", int(limits.idle_connection_s * 1_000)),
+    ]

@@ -1,0 +1,77 @@
+"""The environment variables Ray and Ray Serve are started with.
+
+Ray reads them when it is imported, so they must be in place before. A cluster this router is deployed to must
+be started with `serve_environment`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+from server.ingress.haproxy_drain import ADMIN_SOCKET
+from server.ingress.haproxy_program import write_haproxy_program
+from server.ingress.ports import free_ports, free_range
+from server.ingress.settings import IngressSettings, RaySettings
+
+_WITHOUT_RAY_S = 300
+
+
+def serve_environment(settings: IngressSettings) -> dict[str, str]:
+    """What the ingress needs of Ray Serve, on any node."""
+    shared = {
+        "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+        # HAProxy is replaced after three bad looks, and nobody is answered until then: dead is seen at once,
+        # slow is given time.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": str(settings.health_check_period_s / 4),
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(2 * settings.health_check_period_s),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+    }
+    if settings.kind == "grpc":
+        return shared | {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
+    return shared | {
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # A call whose replica died before it answered goes to another one. Recommendations only read, and
+        # events are stored once: by their event_id, else by the id HAProxy gives the call.
+        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+        "RAY_SERVE_HAPROXY_RETRIES": "3",
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(settings.limits.request_bytes),
+        "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(settings.limits.streams_per_connection),
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(math.ceil(settings.limits.idle_connection_s)),
+    }
+
+
+def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
+    """A lean node beside others: nothing sent home, no fixed port of Serve, all files under `folder`."""
+    metrics_port, stats_port, http_port, grpc_port = free_ports(4)
+    replica_ports = free_range(seed=os.getpid())
+    half = len(replica_ports) // 2
+    return {
+        "RAY_AUTH_MODE": ray.auth_mode,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_metrics_collection": "0",
+        # Replicas end so long after the GCS or the raylet: they answer while a router that is to replace them
+        # starts. Who replaces it, ends them.
+        "RAY_gcs_rpc_server_reconnect_timeout_s": str(_WITHOUT_RAY_S),
+        "RAY_raylet_death_check_interval_milliseconds": str(1_000 * _WITHOUT_RAY_S),
+        "RAY_num_prestart_python_workers": "0",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_program(folder)),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / ADMIN_SOCKET),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(http_port),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(grpc_port),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replica_ports[0]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_ports[half - 1]),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_GRPC_PORT": str(replica_ports[half]),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_GRPC_PORT": str(replica_ports[-1]),
+    }

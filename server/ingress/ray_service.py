@@ -1,0 +1,44 @@
+"""The router as a Ray Serve application by import path, for clusters that deploy it themselves (KubeRay).
+
+import_path: server.ingress.ray_service:application, with `configuration` among its arguments. The cluster
+must be started with the environment `server.ingress.ray_environment.serve_environment` gives.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from router.scenes.problems import SettingsError, explain
+from router.scenes.yaml_tree import parse
+from server.ingress.router_process import application_of
+from server.settings import RouterSettings
+
+
+def application(arguments: dict[str, str]) -> Any:
+    """The application; `arguments["configuration"]`: path of a shopfront.yaml whose section `router` counts.
+
+    Its paths must be absolute: no workspace is known here. Raises SettingsError where it is wrong.
+    """
+    return application_of(router_settings(Path(arguments["configuration"])))
+
+
+def router_settings(path: Path) -> RouterSettings:
+    """Section `router` of a configuration file, with a salt that all replicas share.
+
+    Raises SettingsError naming every key that is wrong, and OSError where the file cannot be read.
+    """
+    given = parse(path.read_text(encoding="utf-8")) or {}
+    section = given.get("router", {}) if isinstance(given, dict) else given
+    try:
+        settings = RouterSettings.model_validate(section)
+    except ValidationError as error:
+        raise SettingsError(
+            str(path), explain(error, RouterSettings, lambda key: ("router", *key))
+        ) from error
+    log = settings.request_log
+    salted = log.model_copy(update={"salt": log.salt or secrets.token_hex(16)})
+    return settings.model_copy(update={"request_log": salted})

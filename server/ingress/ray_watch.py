@@ -1,0 +1,76 @@
+"""Whether Ray is there: its GCS and raylet, which Ray itself does not start anew when they die.
+
+Without them replicas go on answering for a while, but nothing that dies is replaced. A local node's processes
+are children of this one. Of a cluster, and of processes that hang, the GCS's own answers tell.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import psutil
+import ray
+
+from server.ingress.sessions import is_alive, program_of
+from server.ingress.settings import RaySettings
+
+logger = logging.getLogger(__name__)
+
+_NODE_PROCESSES = ("gcs_server", "raylet")
+
+
+class RayWatch:
+    """Looks at the Ray that this process has joined."""
+
+    def __init__(self, settings: RaySettings) -> None:
+        """Raises RuntimeError where a local node's processes cannot be found."""
+        self._lost_after_s = settings.lost_after_s
+        self._interval_s = settings.look_interval_s
+        self._node_id = ray.get_runtime_context().get_node_id()
+        self._processes = {} if settings.address else _node_processes()
+        self._answered = time.monotonic()
+        self._node_is_dead = False
+        self._stopping = threading.Event()
+        # The question blocks for a minute where nobody answers, whatever it is told.
+        threading.Thread(target=self._ask, name="ray-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Asks no more."""
+        self._stopping.set()
+
+    def loss(self) -> str | None:
+        """In one line why Ray is lost; None where it is there."""
+        for name, process in self._processes.items():
+            if not is_alive(process):
+                return f"Ray's {name} (process {process.pid}) has died"
+        if self._node_is_dead:
+            return "Ray's GCS has given up this node: its raylet does not answer"
+        silent_s = time.monotonic() - self._answered
+        if silent_s > self._lost_after_s:
+            return f"Ray's GCS has not answered for {silent_s:.0f} s"
+        return None
+
+    def _ask(self) -> None:
+        while not self._stopping.wait(self._interval_s):
+            try:
+                nodes = ray.nodes()
+            except Exception:
+                if self._stopping.is_set():
+                    return
+                # Of many kinds; whatever it was, if it lasts then `loss` says that nobody answers.
+                logger.warning("Ray's GCS could not be asked", exc_info=True)
+            else:
+                self._answered = time.monotonic()
+                self._node_is_dead = any(
+                    node["NodeID"] == self._node_id and not node["Alive"] for node in nodes
+                )
+
+
+def _node_processes() -> dict[str, psutil.Process]:
+    children = {program_of(child): child for child in psutil.Process().children()}
+    missing = [name for name in _NODE_PROCESSES if name not in children]
+    if missing:
+        raise RuntimeError(f"Ray runs without {', '.join(missing)} among this process's children")
+    return {name: children[name] for name in _NODE_PROCESSES}

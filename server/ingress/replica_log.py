@@ -1,0 +1,31 @@
+"""Where a replica's log goes: one file for all replicas, since Ray's own logs vanish with its session."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from logging.handlers import WatchedFileHandler
+
+from foundation.telemetry.logs.json_lines import JsonLines
+from foundation.telemetry.logs.user_ids import UserIds
+from router.service.settings import RequestLogSettings
+
+LOG_NAME = "replicas.log"
+
+
+def log_to_file(settings: RequestLogSettings) -> None:
+    """Appends JSON lines of everything logged from `settings.level` up to `<folder>/replicas.log`.
+
+    A file that was renamed, as log rotation does, is opened anew.
+    """
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    handler = WatchedFileHandler(settings.folder / LOG_NAME)
+    handler.setFormatter(JsonLines(user_ids_of(settings)))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(settings.level)
+
+
+def user_ids_of(settings: RequestLogSettings) -> UserIds:
+    """How logs of these settings write shoppers' ids; without a salt, as no other process does."""
+    return UserIds(settings.salt or secrets.token_hex(16), settings.user_ids)

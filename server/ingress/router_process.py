@@ -1,0 +1,233 @@
+"""The process that starts Ray, deploys the replicas and stays until its standard input ends.
+
+Started by `server.ingress.app`, never by hand. A process of its own, because Ray Serve reads its environment
+when it is imported, takes over signal handlers, and must not die of a Ctrl-C meant for the program around it.
+
+Reads one JSON line (`Orders`), answers one JSON line (`Report`), and stops when standard input reaches its
+end: on the starter's word or with the starter's death.
+
+Where Ray is lost it says so in one more line and stays, since the replicas go on answering meanwhile: the
+starter decides when they end. It then ends them without Ray.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from server.ingress.bearer_tokens import BearerTokens
+from server.ingress.haproxy_drain import refuse_new_calls
+from server.ingress.ray_environment import local_environment, serve_environment
+from server.ingress.reports import Report
+from server.ingress.sessions import kill_all, session_processes
+from server.ingress.settings import split_address
+from server.ingress.tls import server_credentials
+from server.settings import RouterSettings
+from server.startup import scene_configuration
+from snapshot.store import SnapshotStore
+
+if TYPE_CHECKING:
+    from server.ingress.ray_watch import RayWatch
+
+logger = logging.getLogger(__name__)
+
+APPLICATION = "shopfront"
+LOST_RAY = 3
+"""Exit status of a process whose Ray was lost."""
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What to start: `RouterSettings` as JSON values, and a folder of our own with a short path."""
+
+    settings: dict[str, Any]
+    folder: str
+
+
+def main() -> int:
+    """Runs until standard input ends; the exit status: 0, 1 where the router never answered, `LOST_RAY`."""
+    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
+    settings = RouterSettings.model_validate(orders.settings)
+    report = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    # What Ray prints must not get between the reports.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    watch: RayWatch | None = None
+    try:
+        _check_what_replicas_need(settings)
+        watch = _start(settings, Path(orders.folder))
+        outcome = Report()
+    except Exception as error:
+        logger.exception("the router does not start")
+        outcome = Report(error=_in_one_line(error))
+    report.write(msgspec.json.encode(outcome) + b"\n")
+    loss = _wait(watch, settings.ray.look_interval_s, report) if watch is not None else None
+    if loss is not None:
+        # Ray's own way of stopping would ask the GCS, and wait for it for minutes.
+        _leave_nothing(orders)
+        os._exit(LOST_RAY)
+    _stop(settings, Path(orders.folder))
+    _leave_nothing(orders)
+    return 1 if watch is None else 0
+
+
+def _leave_nothing(orders: Orders) -> None:
+    """Kills what is left of this session; workers that missed their raylet's end would stay for minutes."""
+    kill_all(process for process in session_processes(os.getpid()) if process.pid != os.getpid())
+    shutil.rmtree(orders.folder, ignore_errors=True)
+
+
+def _wait(watch: RayWatch, interval_s: float, report: BinaryIO) -> str | None:
+    """Returns at the end of standard input; why Ray was lost, where it was, which is reported at once."""
+    stopping = threading.Event()
+
+    def read() -> None:
+        sys.stdin.buffer.read()
+        stopping.set()
+
+    threading.Thread(target=read, name="standard-input", daemon=True).start()
+    while not stopping.wait(interval_s):
+        loss = watch.loss()
+        if loss is not None:
+            logger.error("%s; what dies is not replaced any more", loss)
+            report.write(msgspec.json.encode(Report(error=loss)) + b"\n")
+            stopping.wait()
+            return loss
+    watch.stop()
+    return None
+
+
+def _check_what_replicas_need(settings: RouterSettings) -> None:
+    """Raises what every replica would fail with, before Ray is started and has tried several times."""
+    scene_configuration(settings).load(settings.scenes)
+    SnapshotStore(settings.snapshots.folder).open_current(verify=False)
+    BearerTokens(settings.ingress.tokens)
+    if settings.ingress.tls is not None:
+        server_credentials(settings.ingress.tls)
+
+
+def _start(settings: RouterSettings, folder: Path) -> RayWatch:
+    os.environ.update(serve_environment(settings.ingress))
+    if not settings.ray.address:
+        os.environ.update(local_environment(settings.ray, folder))
+    # Only now: importing Ray reads the environment.
+    import ray
+    from ray import serve
+
+    from server.ingress.ray_watch import RayWatch
+
+    began = time.monotonic()
+    if settings.ray.address:
+        ray.init(address=settings.ray.address, log_to_driver=False)
+    else:
+        ray.init(
+            address="local",
+            num_cpus=max(2, os.cpu_count() or 2),
+            include_dashboard=False,
+            object_store_memory=settings.ray.object_store_bytes,
+            log_to_driver=False,
+            _temp_dir=str(folder / "ray"),
+            _node_ip_address="127.0.0.1",
+        )
+    logger.info("Ray is up after %.1f s", time.monotonic() - began)
+    _start_serve(settings)
+    try:
+        serve.run(application_of(settings), name=APPLICATION, route_prefix="/")
+    except RuntimeError as error:
+        # Serve's own words leave out why a replica could not be built.
+        raise RuntimeError(_why_deploying_failed() or str(error)) from error
+    logger.info("%d replicas are up after %.1f s", settings.ingress.replicas, time.monotonic() - began)
+    return RayWatch(settings.ray)
+
+
+def _start_serve(settings: RouterSettings) -> None:
+    from ray import serve
+    from ray.serve.config import HTTPOptions, ProxyLocation, gRPCOptions
+
+    from server.ingress.ports import free_ports
+    from server.ingress.reflection import add_reflection_service
+    from server.ingress.services import ADD_FUNCTIONS
+
+    quiet = {"enable_access_log": False, "log_level": "WARNING"}
+    if settings.ingress.kind == "grpc":
+        serve.start(proxy_location=ProxyLocation.Disabled, logging_config=quiet)
+        return
+    host, port = split_address(settings.ingress.address)
+    (http_port,) = free_ports(1)
+    adding = (*ADD_FUNCTIONS, add_reflection_service)
+    serve.start(
+        proxy_location=ProxyLocation.HeadOnly,
+        # The gRPC front listens on the host of the HTTP front.
+        http_options=HTTPOptions(host=host, port=http_port),
+        grpc_options=gRPCOptions(
+            port=port,
+            grpc_servicer_functions=[f"{add.__module__}.{add.__qualname__}" for add in adding],
+            # Ray Serve's own asks for no token and answers UNKNOWN to what it cannot read.
+            enable_reflection=False,
+        ),
+        logging_config=quiet,
+    )
+
+
+def application_of(settings: RouterSettings) -> Any:
+    """The router as an application of Ray Serve; Ray must not be imported before its environment is set."""
+    from ray import serve
+
+    from server.ingress.serve_haproxy import HaproxyIngress
+    from server.ingress.serve_own_grpc import OwnGrpcIngress
+
+    ingress: type = HaproxyIngress if settings.ingress.kind == "haproxy" else OwnGrpcIngress
+    # Above our own limit, which answers with RetryInfo; Serve's refusal carries none.
+    most_calls = 2 * settings.admission.max_concurrent
+    deployment = serve.deployment(
+        name="router",
+        num_replicas=settings.ingress.replicas,
+        max_ongoing_requests=most_calls,
+        max_queued_requests=most_calls,
+        max_constructor_retry_count=3,
+        health_check_period_s=settings.ingress.health_check_period_s,
+        graceful_shutdown_timeout_s=settings.ingress.deregister_s + settings.ingress.drain_s,
+        graceful_shutdown_wait_loop_s=0.1,
+        ray_actor_options={"num_cpus": settings.ray.cpus_per_replica},
+    )(ingress)
+    return deployment.bind(settings.model_dump(mode="json"))
+
+
+def _why_deploying_failed() -> str:
+    from ray import serve
+
+    application = serve.status().applications.get(APPLICATION)
+    if application is None:
+        return ""
+    return "\n".join(deployment.message for deployment in application.deployments.values())
+
+
+def _stop(settings: RouterSettings, folder: Path) -> None:
+    import ray
+    from ray import serve
+
+    if not ray.is_initialized():
+        return
+    if not settings.ray.address and settings.ingress.kind == "haproxy":
+        refuse_new_calls(folder)
+    # Shutting Serve down would end HAProxy first, and with it the calls in progress.
+    serve.delete(APPLICATION)
+    if not settings.ray.address:
+        serve.shutdown()
+    ray.shutdown()
+
+
+def _in_one_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

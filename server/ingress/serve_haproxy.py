@@ -1,0 +1,136 @@
+"""The default ingress: HAProxy in front, Ray Serve inside the replica, this class behind it.
+
+What Ray Serve gives a method instead of a gRPC context has no deadline and no abort: a refusal is a code,
+trailers and an empty message returned, since what a raise carries loses the trailers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+
+from server.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
+from server.ingress.calls import call_handler
+from server.ingress.health import HealthChecks
+from server.ingress.ray_drain import draining_of_this_replica
+from server.ingress.reflection import REFLECTED_SERVICES, REFLECTION_SERVICE, ReflectionStreams
+from server.ingress.replica_log import log_to_file
+from server.ingress.services import FULL_NAMES, HEALTH_SERVICE
+from server.ingress.status import Refusal, unauthenticated_refusal, unavailable_refusal
+from server.settings import RouterSettings
+from server.startup import start_service
+
+_HEALTH_CHECK = f"/{HEALTH_SERVICE}/Check"
+_HEALTH_WATCH = f"/{HEALTH_SERVICE}/Watch"
+_REFLECTION = f"/{REFLECTION_SERVICE}/ServerReflectionInfo"
+
+
+class HaproxyIngress:
+    """One replica. Ray Serve dispatches by bare method name."""
+
+    # Ray Serve awaits the constructor.
+    async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
+        """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
+        parsed = RouterSettings.model_validate(settings)
+        log_to_file(parsed.request_log)
+        self._running = await start_service(parsed)
+        self._calls = call_handler(self._running)
+        self._tokens = BearerTokens(parsed.ingress.tokens)
+        draining = draining_of_this_replica()
+        self._checks = HealthChecks(
+            self._running.service.health, parsed.ingress.limits.health_watches, leaving=draining
+        )
+        self._reflection = ReflectionStreams(REFLECTED_SERVICES, draining)
+
+    async def Recommend(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("Recommend", request, grpc_context)
+
+    async def RecommendPage(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("RecommendPage", request, grpc_context)
+
+    async def SimilarItems(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("SimilarItems", request, grpc_context)
+
+    async def ReportEvents(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("ReportEvents", request, grpc_context)
+
+    async def StartRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("StartRollout", request, grpc_context)
+
+    async def GetRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("GetRollout", request, grpc_context)
+
+    async def PauseRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("PauseRollout", request, grpc_context)
+
+    async def ResumeRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("ResumeRollout", request, grpc_context)
+
+    async def PromoteRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("PromoteRollout", request, grpc_context)
+
+    async def AbortRollout(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("AbortRollout", request, grpc_context)
+
+    async def GetRolloutHistory(self, request: Any, grpc_context: Any) -> Message:
+        return await self._answer("GetRolloutHistory", request, grpc_context)
+
+    async def Check(self, request: Any, grpc_context: Any) -> Message:
+        answer = self._unauthenticated(_HEALTH_CHECK, grpc_context) or self._checks.check(request)
+        if isinstance(answer, Refusal):
+            _refuse(grpc_context, answer)
+            return health_pb2.HealthCheckResponse()
+        return answer
+
+    async def Watch(self, request: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        refusal = self._unauthenticated(_HEALTH_WATCH, grpc_context) or self._checks.watch_refusal()
+        if refusal is not None:
+            _refuse(grpc_context, refusal)
+            return
+        async for status in self._checks.watch(request):
+            yield status
+        _refuse(grpc_context, unavailable_refusal("this replica is stopping; watch again"))
+
+    async def ServerReflectionInfo(self, request_stream: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        refusal = self._unauthenticated(_REFLECTION, grpc_context)
+        if refusal is not None:
+            _refuse(grpc_context, refusal)
+            return
+        async for answer in self._reflection.answers(request_stream):
+            if isinstance(answer, Refusal):
+                _refuse(grpc_context, answer)
+                return
+            yield answer
+
+    def _unauthenticated(self, path: str, grpc_context: Any) -> Refusal | None:
+        if not self._tokens.needed_for(path) or self._tokens.accepts(grpc_context.invocation_metadata()):
+            return None
+        return unauthenticated_refusal(UNAUTHENTICATED_DETAILS)
+
+    async def _answer(self, method: str, request: Any, grpc_context: Any) -> Message:
+        refusal = self._unauthenticated(f"/{FULL_NAMES[method]}", grpc_context)
+        if refusal is not None:
+            _refuse(grpc_context, refusal)
+            return self._calls.empty_response(method)
+        answer = await self._calls.handle(method, request, None, grpc_context.invocation_metadata)
+        if isinstance(answer, Refusal):
+            _refuse(grpc_context, answer)
+            return self._calls.empty_response(method)
+        return answer
+
+    async def check_health(self) -> None:
+        """Called by Ray Serve, which replaces the replica where this raises."""
+        self._running.check_alive()
+
+    async def __del__(self) -> None:
+        """Called by Ray Serve after the replica has drained."""
+        await self._running.stop()
+
+
+def _refuse(grpc_context: Any, refusal: Refusal) -> None:
+    grpc_context.set_code(refusal.code)
+    grpc_context.set_details(refusal.details)
+    grpc_context.set_trailing_metadata(list(refusal.trailing_metadata))

@@ -1,0 +1,44 @@
+"""Ingress `grpc` on Ray Serve: Serve keeps the replica alive, its own server takes the calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from server.ingress.calls import call_handler
+from server.ingress.own_grpc import serve_in_process
+from server.ingress.replica_log import log_to_file
+from server.ingress.settings import split_address
+from server.settings import RouterSettings
+from server.startup import start_service
+
+
+class OwnGrpcIngress:
+    """One replica. All replicas of a node share the port; the kernel spreads connections over them."""
+
+    # Ray Serve awaits the constructor.
+    async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
+        """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
+        parsed = RouterSettings.model_validate(settings)
+        log_to_file(parsed.request_log)
+        self._drain_s = parsed.ingress.drain_s
+        self._running = await start_service(parsed)
+        ingress = parsed.ingress
+        host, port = split_address(ingress.address)
+        self._server = await serve_in_process(
+            call_handler(self._running),
+            host,
+            port,
+            reuse_port=True,
+            tls=ingress.tls,
+            tokens=ingress.tokens,
+            limits=ingress.limits,
+        )
+
+    async def check_health(self) -> None:
+        """Called by Ray Serve, which replaces the replica where this raises."""
+        self._running.check_alive()
+
+    async def __del__(self) -> None:
+        """Called by Ray Serve when the replica stops; Serve sees no calls here, so the drain is ours."""
+        await self._server.stop(self._drain_s)
+        await self._running.stop()

@@ -1,0 +1,203 @@
+"""Settings of the ways into the router and of the processes behind them."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+IngressKind = Literal["haproxy", "grpc"]
+
+
+class TlsSettings(BaseModel):
+    """Encryption of the own gRPC ingress; renewed files are taken up without a restart."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: Path = Field(
+        description="PEM file of the server's certificate, then those of its issuers up to the root."
+    )
+    key: Path = Field(description="PEM file of the certificate's private key, without a passphrase.")
+    client_ca: Path | None = Field(
+        None,
+        description="PEM file of the authorities whose certificates callers must show (mutual TLS); null = "
+        "callers show none.",
+    )
+
+
+class TokenSettings(BaseModel):
+    """Bearer tokens callers send as metadata `authorization: Bearer <token>`; none set = none asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: Path | None = Field(
+        None,
+        description="File of the accepted tokens, one a line, # for comments; several during a rotation. An "
+        "edit is taken up within a second.",
+    )
+    environment: str = Field(
+        "", description="Environment variable with the accepted tokens, separated by commas; empty = none."
+    )
+    health_needs_one: bool = Field(
+        False, description="Also health checks need a token; load balancers often cannot send one."
+    )
+    reflection_needs_one: bool = Field(
+        True, description="Also reflection needs a token, where callers need one at all."
+    )
+
+
+class LimitSettings(BaseModel):
+    """What one caller may take of the server."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    request_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request message, bytes.")
+    streams_per_connection: int = Field(
+        256, ge=1, description="Calls in progress on one connection; further ones wait at the caller."
+    )
+    ping_interval_s: float = Field(
+        10.0,
+        ge=0,
+        description="Least seconds between two keepalive pings of a caller; kind grpc ends connections that "
+        "ping more often.",
+    )
+    idle_connection_s: float = Field(
+        3600.0, gt=0, description="Seconds after which a connection without calls is closed."
+    )
+    health_watches: int = Field(
+        32, ge=1, description="Health.Watch streams open at once per replica; more are refused."
+    )
+
+
+class IngressSettings(BaseModel):
+    """Where and how calls come in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: IngressKind = Field(
+        "haproxy",
+        description="haproxy: HAProxy and Ray Serve receive calls, retry and drain. grpc: each replica runs "
+        "its own gRPC server on the shared port: higher throughput, and the caller's gRPC deadline is seen.",
+    )
+    address: str = Field("127.0.0.1:9000", description="host:port to call; port 0 takes a free one.")
+    exposed: bool = Field(
+        False,
+        description="Listen beyond this machine: an address that is not of the loopback is refused unless "
+        "true. See docs/manual/security.md for what else listens and what to firewall.",
+    )
+    tls: TlsSettings | None = Field(
+        None, description="Certificates; kind grpc only. null = plain text. Behind HAProxy end TLS before it."
+    )
+    tokens: TokenSettings = Field(default_factory=TokenSettings, description="Who may call.")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="What one caller may take.")
+    replicas: int = Field(2, ge=1, description="Processes that answer; two outlive the death of one.")
+    drain_s: float = Field(
+        5.0,
+        gt=0,
+        description="Longest time in seconds that calls in progress may take while a replica stops.",
+    )
+    deregister_s: float = Field(
+        0.5, ge=0, description="Seconds a stopping replica still accepts calls, while HAProxy forgets it."
+    )
+    health_check_period_s: float = Field(
+        1.0, gt=0, description="Seconds between two looks of Ray Serve at a replica and at the proxy."
+    )
+    start_timeout_s: float = Field(120.0, gt=0, description="Seconds within which the router must be ready.")
+
+    @field_validator("address")
+    @classmethod
+    def _host_and_port(cls, address: str) -> str:
+        split_address(address)
+        return address
+
+    @model_validator(mode="after")
+    def _exposed_on_purpose(self) -> IngressSettings:
+        host, _ = split_address(self.address)
+        if not self.exposed and not is_loopback(host):
+            raise ValueError(
+                f"address {self.address} can be reached from other machines; set exposed: true where that is "
+                "meant, or take 127.0.0.1"
+            )
+        if self.tls is not None and self.kind != "grpc":
+            raise ValueError(
+                "tls needs kind: grpc; Ray Serve's HAProxy speaks plain text, so end TLS in a proxy before it"
+            )
+        return self
+
+
+class RaySettings(BaseModel):
+    """The Ray node or cluster the replicas run on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    address: str = Field(
+        "",
+        description="Ray cluster to deploy to, started with the environment server.ingress.ray_environment "
+        "gives; empty = start a local node and stop it with the router.",
+    )
+    auth_mode: Literal["disabled", "token"] = Field(
+        "disabled",
+        description="RAY_AUTH_MODE of a local node. token writes ~/.ray/auth_token. Ray listens on all "
+        "interfaces either way: firewall its ports.",
+    )
+    object_store_bytes: int = Field(
+        100 * 2**20, ge=76 * 2**20, description="Bytes of Ray's object store, which the router barely uses."
+    )
+    cpus_per_replica: float = Field(
+        0.1, gt=0, description="CPUs Ray reserves per replica; bookkeeping only, it caps nothing."
+    )
+    look_interval_s: float = Field(
+        0.5, gt=0, description="Seconds between two looks at whether Ray is there."
+    )
+    lost_after_s: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds without an answer of Ray's GCS after which Ray counts as lost. A process of a "
+        "local node that has died is seen at the next look.",
+    )
+
+
+class SupervisionSettings(BaseModel):
+    """How `shopfront run` starts a router anew whose process or whose Ray has died."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    restart_initial_s: float = Field(0.5, gt=0, description="Seconds before the first start anew.")
+    restart_max_s: float = Field(
+        30.0, gt=0, description="Longest pause in seconds between two starts; it doubles up to this."
+    )
+    jitter: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of each pause that is drawn at random, so that several routers do not start at "
+        "once.",
+    )
+    steady_after_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds a router must live for pauses and the count of starts to begin again.",
+    )
+    max_starts: int = Field(
+        5, ge=1, description="Starts in a row that may fail or end early; after them `shopfront run` ends."
+    )
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port`; ValueError where it is none."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(f"{address!r} is no host:port, for example 127.0.0.1:9000")
+    return host, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`; a name other than localhost is not."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,138 @@
+"""Replacing a router whose process or whose Ray has died.
+
+Its replicas go on answering for a while without either. So the first successor starts beside them, at the
+same address, and they end once it serves: callers are not without a router meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from server.ingress.app import RouterHandle, RouterStartError, start_router
+
+logger = logging.getLogger(__name__)
+
+_LOOK_S = 0.1
+
+Kind = Literal["lost", "restarted", "failed", "given_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class RouterEvent:
+    """What the watcher saw or did, `detail` in one line.
+
+    `lost`: the router's process or its Ray has died; `restarted`: another router serves at the address;
+    `failed`: a start did not succeed; `given_up`: no further start follows. `attempt` counts starts since the
+    router last lived long enough.
+    """
+
+    kind: Kind
+    detail: str
+    attempt: int
+
+
+class RouterWatcher:
+    """A thread that replaces a router that is lost, after pauses that double up to a limit.
+
+    Pauses and the count of starts begin again once a router has lived for `steady_after_s`. `report` is
+    called from the watcher's thread.
+    """
+
+    def __init__(
+        self,
+        router: RouterHandle,
+        report: Callable[[RouterEvent], None],
+        *,
+        restarts: bool = True,
+        randomness: random.Random | None = None,
+    ) -> None:
+        """`restarts`: False gives up at once, for programs that something else starts anew."""
+        self._router = router
+        self._report = report
+        self._restarts = restarts
+        self._random = randomness or random.Random()
+        self._settings = router.settings.supervision
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="router-watcher", daemon=True)
+        self._attempt = 0
+        self._alive_since = time.monotonic()
+        self._given_up = ""
+
+    @property
+    def router(self) -> RouterHandle:
+        """The router that serves, or the last that did."""
+        return self._router
+
+    @property
+    def given_up(self) -> str:
+        """Why there is no router any more and none will be started, in one line; "" where that is not so."""
+        return self._given_up
+
+    def start(self) -> None:
+        """Begins to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the watch and a start under way, and stops the router; returns when no process is left."""
+        self._stopping.set()
+        self._thread.join()
+        self._router.stop()
+
+    def _watch(self) -> None:
+        while not self._given_up and not self._stopping.wait(_LOOK_S):
+            loss = self._router.loss()
+            if loss is not None:
+                self._replace(loss)
+
+    def _replace(self, loss: str) -> None:
+        """Tries until a router serves, the starts are used up, or the watch ends."""
+        settings = self._settings
+        if time.monotonic() - self._alive_since > settings.steady_after_s:
+            self._attempt = 0
+        self._say("lost", loss)
+        if not self._restarts:
+            self._give_up(loss)
+            return
+        last, beside = loss, True
+        while self._attempt < settings.max_starts:
+            if self._stopping.wait(self._pause()):
+                return
+            self._attempt += 1
+            try:
+                successor = start_router(self._router.settings, beside=beside, cancel=self._stopping)
+            except RouterStartError as error:
+                if self._stopping.is_set():
+                    return
+                last, beside = str(error), False
+                self._say("failed", last)
+                # It may be what is left that is in the way.
+                self._router.end()
+                continue
+            predecessor, self._router = self._router, successor
+            self._alive_since = time.monotonic()
+            predecessor.end()
+            self._say("restarted", f"the router answers again at {successor.address}")
+            return
+        self._give_up(f"{last} ({settings.max_starts} starts in a row failed or ended early)")
+
+    def _pause(self) -> float:
+        settings = self._settings
+        whole = min(settings.restart_max_s, settings.restart_initial_s * 2.0 ** min(self._attempt, 30))
+        return float(whole * (1.0 - settings.jitter * self._random.random()))
+
+    def _give_up(self, reason: str) -> None:
+        self._given_up = reason
+        self._say("given_up", reason)
+
+    def _say(self, kind: Kind, detail: str) -> None:
+        event = RouterEvent(kind, detail, self._attempt)
+        try:
+            self._report(event)
+        except Exception:
+            logger.exception("the watcher's report callback failed on %s", event)

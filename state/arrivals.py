@@ -1,0 +1,69 @@
+"""Sorts the events of a group of batches by user, leaving out those sent before."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from state.event_batch import EventBatch
+from state.user_state import Behaviours
+
+
+def user_hash(user_id: str) -> bytes:
+    """16-byte BLAKE2b of a user id: the key of the user's records, named in errors as hexadecimal."""
+    return blake2b(user_id.encode(), digest_size=16).digest()
+
+
+def event_digest(event_id: str) -> bytes:
+    """16-byte BLAKE2b of an event id: what is remembered of it to recognise it when sent again."""
+    return blake2b(event_id.encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """What is new in a group of batches.
+
+    `rows`: positions of each batch's new events, in order of arrival; `by_user`: user hash → the user's new
+    events in reverse order of arrival; `stored` new events and `repeated` ones.
+    """
+
+    rows: Sequence[Sequence[int]]
+    by_user: dict[bytes, Behaviours]
+    stored: int
+    repeated: int
+
+
+def sort_arrivals(batches: Sequence[EventBatch], is_new: Callable[[bytes, str], bool]) -> Arrivals:
+    """The new events of batches that arrived in this order.
+
+    `is_new(user_hash, event_id)` is asked once for each event with an id, in order of arrival, and must
+    answer False when asked again for what it called new.
+    """
+    hashes: dict[str, bytes] = {}
+    arrivals: dict[bytes, list[int]] = {}
+    new_rows: list[list[int]] = []
+    offset = 0
+    for batch in batches:
+        rows: list[int] = []
+        for row, (user_id, event_id) in enumerate(zip(batch.user_ids, batch.event_ids, strict=True)):
+            key = hashes.get(user_id)
+            if key is None:
+                key = hashes[user_id] = user_hash(user_id)
+            if event_id and not is_new(key, event_id):
+                continue
+            rows.append(row)
+            arrivals.setdefault(key, []).append(offset + row)
+        new_rows.append(rows)
+        offset += len(batch)
+    stored = sum(map(len, new_rows))
+    if not stored:
+        return Arrivals(new_rows, {}, 0, offset)
+    items = np.concatenate([batch.item_keys for batch in batches])
+    events = np.concatenate([batch.events for batch in batches])
+    ts = np.concatenate([batch.timestamps_ms // 1000 for batch in batches])
+    by_user = {
+        key: Behaviours(items[newest_first], events[newest_first], ts[newest_first])
+        for key, newest_first in ((key, positions[::-1]) for key, positions in arrivals.items())
+    }
+    return Arrivals(new_rows, by_user, stored, offset - stored)

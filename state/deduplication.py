@@ -1,0 +1,44 @@
+"""Recognises events sent again, by (user, event_id), within a window of days.
+
+A key is the day of arrival (4 bytes big-endian), the user's hash (16 bytes) and the BLAKE2b of the event id
+(16 bytes); the value is empty. A lookup asks every day of the window. Expired days stand first in the
+database's order and are removed from there in steps.
+"""
+
+import struct
+
+import lmdb
+
+from foundation.storage.lmdb_environment import Database
+from state.arrivals import event_digest
+
+_DAY = struct.Struct(">I")
+_DAY_S = 86_400
+
+
+class Deduplication:
+    """The index inside a transaction; the window is today and the `days` days before it."""
+
+    def __init__(self, seen: Database, *, days: int) -> None:
+        self._seen = seen
+        self._days = days
+
+    def is_new(self, transaction: lmdb.Transaction, user_hash: bytes, event_id: str, now_s: int) -> bool:
+        """Whether the event was not seen in the window; notes it where it was not."""
+        suffix = user_hash + event_digest(event_id)
+        today = now_s // _DAY_S
+        for day in range(today - self._days, today):
+            if transaction.get(_DAY.pack(max(day, 0)) + suffix, db=self._seen) is not None:
+                return False
+        return bool(transaction.put(_DAY.pack(today) + suffix, b"", db=self._seen, overwrite=False))
+
+    def trim(self, transaction: lmdb.Transaction, now_s: int, limit: int) -> int:
+        """Removes at most `limit` expired entries; returns how many."""
+        oldest = _DAY.pack(max(now_s // _DAY_S - self._days, 0))
+        removed = 0
+        with transaction.cursor(db=self._seen) as cursor:
+            cursor.first()
+            while removed < limit and (key := bytes(cursor.key())) and key < oldest:
+                cursor.delete()
+                removed += 1
+        return removed

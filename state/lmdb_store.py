@@ -1,0 +1,216 @@
+"""User state and event log in one LMDB environment, open in several processes at a time.
+
+Databases: `behaviours`, `purchases`, `impressions`, `profiles` (user hash → record), `log` (sequence number
+→ event), `seen` (deduplication) and `meta` (format, next sequence number, markers). The user hash is the
+16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import lmdb
+import numpy as np
+
+from foundation.storage.errors import StateError
+from foundation.storage.lmdb_environment import LmdbEnvironment, get
+from state.arrivals import Arrivals, sort_arrivals, user_hash
+from state.deduplication import Deduplication
+from state.event_batch import EventBatch
+from state.event_log import LoggedEvent
+from state.lmdb_log import LmdbLog
+from state.lmdb_records import LmdbRecords
+from state.queued_writes import QueuedWrites
+from state.served_items import ServedItems
+from state.settings import StateSettings
+from state.store import StoreStatus
+from state.user_records import RECORDS, UserRecords
+from state.user_state import UserState
+
+_DATABASES = (*RECORDS, b"log", b"seen", b"meta")
+_FORMAT_KEY = b"format"
+_FORMAT = b"1"
+_LOG_CHUNK = 1_000
+_TRIM_STEP = 1_000
+_MERGE_STEP = 500
+
+
+class LmdbStateStore:
+    """A `StateStore` in an LMDB folder. One per process and folder; not to be used across a fork."""
+
+    def __init__(self, folder: Path, settings: StateSettings, clock: Callable[[], float] = time.time) -> None:
+        """Opens or creates the environment in `folder`; `clock` gives unix seconds.
+
+        Raises:
+            StateError: the folder cannot be used, or was written in another format.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._environment = LmdbEnvironment(
+            folder,
+            _DATABASES,
+            map_initial_bytes=settings.map_initial_bytes,
+            map_max_bytes=settings.map_max_bytes,
+            max_readers=settings.max_readers,
+            sync=settings.sync,
+        )
+        databases = self._environment.databases
+        self._records = UserRecords(settings, str(folder))
+        self._meta = databases[b"meta"]
+        self._log = LmdbLog(
+            databases[b"log"],
+            self._meta,
+            max_events=settings.log_max_events,
+            max_days=settings.log_max_days,
+        )
+        self._seen = Deduplication(databases[b"seen"], days=settings.deduplication_days)
+        self._closed = False
+        try:
+            self._environment.write(self._check_format)
+        except StateError:
+            self._environment.close()
+            raise
+        self._writes = QueuedWrites(self._commit, self._clean_up, settings, settings.max_group_events)
+
+    # Reads
+
+    async def read(self, user_id: str) -> UserState:
+        """See `StateStore.read`; it never waits, so it costs its caller no turn of the event loop."""
+        key = user_hash(user_id)
+        return self._environment.read(lambda transaction: self._records.read(self._open(transaction), key))
+
+    async def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
+        """See `StateStore.read_many`; it never waits."""
+        keys = [user_hash(user_id) for user_id in user_ids]
+
+        def work(transaction: lmdb.Transaction) -> list[UserState]:
+            records = self._open(transaction)
+            return [self._records.read(records, key) for key in keys]
+
+        return self._environment.read(work)
+
+    def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:
+        """See `StateStore.read_log`."""
+        left = limit
+        while left is None or left > 0:
+            size = _LOG_CHUNK if left is None else min(left, _LOG_CHUNK)
+            found = self._environment.read(partial(self._log.read, after_seq=after_seq, limit=size))
+            yield from found
+            if len(found) < size:
+                return
+            after_seq = found[-1][0]
+            if left is not None:
+                left -= size
+
+    def marker(self, name: str) -> str | None:
+        """See `StateStore.marker`."""
+        key = b"marker:" + name.encode()
+        value = self._environment.read(lambda transaction: get(transaction, key, self._meta))
+        return None if value is None else value.decode()
+
+    def status(self) -> StoreStatus:
+        """See `StateStore.status`."""
+        return self._writes.status()
+
+    # Writes
+
+    async def append(self, events: EventBatch) -> Sequence[int]:
+        """See `StateStore.append`."""
+        return await self._writes.append(events)
+
+    async def append_impressions(self, user_id: str, keys: np.ndarray, ts: int) -> None:
+        """See `StateStore.append_impressions`."""
+        self._writes.append_impressions(user_id, keys, ts)
+
+    def put_profiles(self, profiles: Mapping[str, Mapping[str, str]], updated_at: int) -> int:
+        """See `StateStore.put_profiles`."""
+
+        def work(transaction: lmdb.Transaction) -> int:
+            records = self._open(transaction)
+            return sum(
+                self._records.put_profile(records, user_hash(user_id), profile, updated_at)
+                for user_id, profile in profiles.items()
+            )
+
+        return self._environment.write(work)
+
+    def merge(self, states: Sequence[tuple[str, UserState]], profiles_updated_at: int) -> None:
+        """See `StateStore.merge`."""
+        for start in range(0, len(states), _MERGE_STEP):
+            step = states[start : start + _MERGE_STEP]
+
+            def work(transaction: lmdb.Transaction, step: Sequence[tuple[str, UserState]] = step) -> None:
+                records = self._open(transaction)
+                for user_id, state in step:
+                    self._records.merge(records, user_hash(user_id), state, profiles_updated_at)
+
+            self._environment.write(work)
+
+    def delete_user(self, user_id: str) -> bool:
+        """See `StateStore.delete_user`."""
+        key = user_hash(user_id)
+        return self._environment.write(lambda transaction: self._open(transaction).delete(key))
+
+    def set_marker(self, name: str, value: str) -> None:
+        """See `StateStore.set_marker`."""
+        key = b"marker:" + name.encode()
+        self._environment.write(lambda transaction: transaction.put(key, value.encode(), db=self._meta))
+
+    def close(self) -> None:
+        """See `StateStore.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.close()
+        self._environment.close()
+
+    # Inside a transaction
+
+    def _open(self, transaction: lmdb.Transaction) -> LmdbRecords:
+        return LmdbRecords(transaction, self._environment.databases)
+
+    def _check_format(self, transaction: lmdb.Transaction) -> None:
+        found = get(transaction, _FORMAT_KEY, self._meta)
+        if found is None:
+            transaction.put(_FORMAT_KEY, _FORMAT, db=self._meta)
+        elif found != _FORMAT:
+            raise StateError(
+                f"the state environment {self._environment.folder} has format {found!r}, this program reads "
+                f"{_FORMAT!r}; open it with the program that wrote it, or name another folder in state.url"
+            )
+
+    def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
+        return self._environment.write(lambda transaction: self._commit_group(transaction, batches, served))
+
+    def _commit_group(
+        self, transaction: lmdb.Transaction, batches: list[EventBatch], served: list[ServedItems]
+    ) -> Arrivals:
+        """Stores events, then served items."""
+        now = self._clock()
+        now_s = int(now)
+        arrivals = sort_arrivals(
+            batches, lambda key, event_id: self._seen.is_new(transaction, key, event_id, now_s)
+        )
+        for batch, rows in zip(batches, arrivals.rows, strict=True):
+            self._log.append(transaction, batch, rows)
+        records = self._open(transaction)
+        for key, events in arrivals.by_user.items():
+            self._records.add_events(records, key, events)
+        for note in served:
+            self._records.add_impressions(records, user_hash(note.user_id), note.rows())
+        self._trim(transaction, now, _TRIM_STEP + 2 * arrivals.stored)
+        return arrivals
+
+    def _trim(self, transaction: lmdb.Transaction, now: float, limit: int) -> int:
+        return self._log.trim(transaction, int(now * 1000), limit) + self._seen.trim(
+            transaction, int(now), limit
+        )
+
+    def _clean_up(self) -> None:
+        self._environment.check_readers()
+        while (
+            self._environment.write(lambda transaction: self._trim(transaction, self._clock(), _TRIM_STEP))
+            >= _TRIM_STEP
+        ):
+            pass

@@ -1,0 +1,273 @@
+"""User state and event log in one Redis or Valkey server, shared by routers on many machines.
+
+Records and log entries are the bytes that LMDB holds. Whatever one group of events changes is one script, so
+it happens as a whole; what an acknowledgement means is the server's `appendfsync`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, cast
+
+import numpy as np
+
+from foundation.storage.errors import StateUnavailable
+from foundation.storage.redis_client import connect
+from foundation.storage.redis_failures import Availability, state_errors
+from foundation.storage.redis_server import check_server
+from foundation.storage.redis_url import client_url, redacted
+from snapshot.event_codes import IMPRESSION, PURCHASE
+from state.arrivals import Arrivals, sort_arrivals, user_hash
+from state.event_batch import EventBatch
+from state.event_log import LoggedEvent, corrupt_entry, decode_entry, encode_entries
+from state.queued_writes import QueuedWrites
+from state.redis_keys import RedisKeys
+from state.redis_reads import RedisReads, Stored
+from state.redis_scripts import TRIM
+from state.redis_transaction import RedisTransaction, RedisTransactions
+from state.served_items import ServedItems
+from state.settings import StateSettings
+from state.store import StoreStatus
+from state.user_records import BEHAVIOURS, IMPRESSIONS, PROFILES, PURCHASES, RECORDS, UserRecords
+from state.user_state import UserState
+
+log = logging.getLogger(__name__)
+
+_LOG_CHUNK = 1_000
+_TRIM_STEP = 1_000
+_MERGE_STEP = 500
+
+
+class _ReadRecords:
+    """A `RecordReader` of one user's records."""
+
+    __slots__ = ("_stored",)
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+
+    def get(self, name: bytes, key: bytes) -> bytes | None:
+        """See `RecordReader.get`."""
+        return self._stored[name]
+
+
+class RedisStateStore:
+    """A `StateStore` in Redis or Valkey. Not to be used across a fork."""
+
+    def __init__(
+        self,
+        url: str,
+        settings: StateSettings,
+        clock: Callable[[], float] = time.time,
+        released_while: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Connects to the server at `url`; `clock` gives unix seconds.
+
+        `released_while` is entered while a read is awaited, so that other calls compute meanwhile.
+
+        A server that cannot be reached is no error here: reads and writes fail until it answers.
+
+        Raises:
+            StateError: the URL is no address, the server refuses the credentials, is too old or part of a
+                cluster, or holds another format.
+        """
+        self._place = redacted(url)
+        self._settings = settings
+        self._clock = clock
+        self._keys = RedisKeys(settings.redis.prefix)
+        self._availability = Availability(self._place, settings.redis.read_pause_s)
+        self._reads = RedisReads(
+            client_url(url), self._place, settings.redis, self._availability, released_while
+        )
+        self._records = UserRecords(settings, self._place)
+        self._client = connect(url, settings.redis)
+        self._checked = False
+        self._transactions = RedisTransactions(
+            connect(url, settings.redis), self._place, self._keys, settings, _TRIM_STEP
+        )
+        self._trim_script = self._client.register_script(TRIM)
+        self._closed = False
+        try:
+            self._check()
+        except StateUnavailable as error:
+            self._availability.write_failed(error)
+        self._writes = QueuedWrites(
+            self._commit,
+            self._clean_up,
+            settings,
+            min(settings.max_group_events, settings.redis.max_group_events),
+        )
+
+    # Reads
+
+    async def read(self, user_id: str) -> UserState:
+        """See `StateStore.read`."""
+        (state,) = await self.read_many([user_id])
+        return state
+
+    async def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
+        """See `StateStore.read_many`."""
+        if not user_ids:
+            return []
+        keys = [user_hash(user_id) for user_id in user_ids]
+        found = await self._reads.records([self._keys.user(key) for key in keys])
+        return [
+            self._records.read(_ReadRecords(stored), key) for key, stored in zip(keys, found, strict=True)
+        ]
+
+    def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:
+        """See `StateStore.read_log`."""
+        left = limit
+        while left is None or left > 0:
+            size = _LOG_CHUNK if left is None else min(left, _LOG_CHUNK)
+            with state_errors(self._place):
+                found = cast(
+                    "list[tuple[bytes, dict[bytes, bytes]]]",
+                    self._client.xrange(self._keys.log, min=f"({after_seq}-0", max="+", count=size),
+                )
+            for stream_id, fields in found:
+                seq = int(stream_id.partition(b"-")[0])
+                entry = fields.get(b"event")
+                if entry is None:
+                    raise corrupt_entry(seq, "it has no field `event`")
+                yield seq, decode_entry(seq, entry)
+                after_seq = seq
+            if len(found) < size:
+                return
+            if left is not None:
+                left -= size
+
+    def marker(self, name: str) -> str | None:
+        """See `StateStore.marker`."""
+        with state_errors(self._place):
+            value = cast("bytes | None", self._client.hget(self._keys.markers, name))
+        return None if value is None else value.decode()
+
+    def status(self) -> StoreStatus:
+        """See `StateStore.status`."""
+        return self._writes.status(
+            failed_reads=self._availability.failed_reads, available=self._availability.available
+        )
+
+    # Writes
+
+    async def append(self, events: EventBatch) -> Sequence[int]:
+        """See `StateStore.append`."""
+        return await self._writes.append(events)
+
+    async def append_impressions(self, user_id: str, keys: np.ndarray, ts: int) -> None:
+        """See `StateStore.append_impressions`."""
+        self._writes.append_impressions(user_id, keys, ts)
+
+    def put_profiles(self, profiles: Mapping[str, Mapping[str, str]], updated_at: int) -> int:
+        """See `StateStore.put_profiles`; stored in steps of 500 users, each as a whole."""
+        users = list(profiles)
+        stored = 0
+        for start in range(0, len(users), _MERGE_STEP):
+            step = {user_hash(user_id): profiles[user_id] for user_id in users[start : start + _MERGE_STEP]}
+
+            def work(transaction: RedisTransaction, step: Mapping[bytes, Mapping[str, str]] = step) -> int:
+                return sum(
+                    self._records.put_profile(transaction, key, profile, updated_at)
+                    for key, profile in step.items()
+                )
+
+            self._check()
+            stored += self._transactions.run(dict.fromkeys(step, (PROFILES,)), {}, self._clock(), work)
+        return stored
+
+    def merge(self, states: Sequence[tuple[str, UserState]], profiles_updated_at: int) -> None:
+        """See `StateStore.merge`."""
+        for start in range(0, len(states), _MERGE_STEP):
+            step = [(user_hash(user_id), state) for user_id, state in states[start : start + _MERGE_STEP]]
+
+            def work(transaction: RedisTransaction, step: Sequence[tuple[bytes, UserState]] = step) -> None:
+                for key, state in step:
+                    self._records.merge(transaction, key, state, profiles_updated_at)
+
+            self._check()
+            self._transactions.run({key: RECORDS for key, _ in step}, {}, self._clock(), work)
+
+    def delete_user(self, user_id: str) -> bool:
+        """See `StateStore.delete_user`."""
+        with state_errors(self._place):
+            return bool(self._client.delete(self._keys.user(user_hash(user_id))))
+
+    def set_marker(self, name: str, value: str) -> None:
+        """See `StateStore.set_marker`."""
+        self._check()
+        with state_errors(self._place):
+            self._client.hset(self._keys.markers, name, value)
+
+    def close(self) -> None:
+        """See `StateStore.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writes.close()
+        self._reads.close()
+        self._transactions.close()
+        self._client.close()
+        self._client.connection_pool.disconnect()
+
+    # In the writer's thread
+
+    def _check(self) -> None:
+        if not self._checked:
+            with state_errors(self._place):
+                check_server(self._client, self._place, self._keys.format)
+            self._checked = True
+
+    def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
+        try:
+            self._check()
+            arrivals = self._commit_group(batches, served)
+        except StateUnavailable as error:
+            self._availability.write_failed(error)
+            raise
+        self._availability.answered()
+        return arrivals
+
+    def _commit_group(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
+        """Stores events, then served items."""
+        needed: dict[bytes, set[bytes]] = {}
+        asked: dict[bytes, list[str]] = {}
+        hashes: dict[str, bytes] = {}
+        for batch in batches:
+            for user_id, event, event_id in zip(
+                batch.user_ids, batch.events.tolist(), batch.event_ids, strict=True
+            ):
+                key = hashes.get(user_id)
+                if key is None:
+                    key = hashes[user_id] = user_hash(user_id)
+                names = needed.setdefault(key, set())
+                names.add(IMPRESSIONS if event == IMPRESSION else BEHAVIOURS)
+                if event == PURCHASE:
+                    names.add(PURCHASES)
+                if event_id:
+                    asked.setdefault(key, []).append(event_id)
+        for note in served:
+            needed.setdefault(user_hash(note.user_id), set()).add(IMPRESSIONS)
+
+        def work(transaction: RedisTransaction) -> Arrivals:
+            arrivals = sort_arrivals(batches, transaction.is_new)
+            for batch, rows in zip(batches, arrivals.rows, strict=True):
+                transaction.entries += encode_entries(batch, rows)
+            for key, events in arrivals.by_user.items():
+                self._records.add_events(transaction, key, events)
+            for note in served:
+                self._records.add_impressions(transaction, user_hash(note.user_id), note.rows())
+            return arrivals
+
+        return self._transactions.run(needed, asked, self._clock(), work)
+
+    def _clean_up(self) -> None:
+        arguments: list[Any] = [
+            self._settings.log_max_events,
+            int((self._clock() - self._settings.log_max_days * 86_400) * 1_000),
+            _TRIM_STEP,
+        ]
+        with state_errors(self._place):
+            while cast(int, self._trim_script(keys=[self._keys.log], args=arguments)) >= _TRIM_STEP:
+                pass

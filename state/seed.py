@@ -1,0 +1,93 @@
+"""Fills the store with the history and profiles of a data set: the first request knows its shopper."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snapshot.dataset import Dataset
+from snapshot.event_codes import IMPRESSION, PURCHASE
+from state.settings import StateSettings
+from state.store import StateStore
+from state.user_state import Behaviours, TimedItems, UserState
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_USERS_PER_STEP = 1_000
+Progress = Callable[[int, int], None]
+
+
+def seed_state(
+    store: StateStore,
+    dataset: Dataset,
+    settings: StateSettings,
+    progress: Progress = lambda done, total: None,
+) -> bool:
+    """Merges every user's events and profile into the store; returns False where that was done before.
+
+    Events and profiles the store already has stay: an equal event is not added twice and a profile that was
+    stored after the data set's last event is kept, so an interrupted run is simply repeated. The event log
+    is not touched. `progress(done, total)` counts users.
+
+    Raises:
+        StateError: a stored record is corrupt, or the environment cannot take more.
+    """
+    marker = f"seeded:{dataset.manifest.id}"
+    if store.marker(marker) is not None:
+        return False
+    users = dataset.users()
+    user_ids = users["user_id"].to_list()
+    profiles = _profiles(users)
+    history = _Histories(dataset, settings)
+    total = len(user_ids)
+    for start in range(0, total, _USERS_PER_STEP):
+        stop = min(start + _USERS_PER_STEP, total)
+        states = [(user_ids[row], history.state(row + 1, profiles[row])) for row in range(start, stop)]
+        store.merge(states, profiles_updated_at=dataset.manifest.time_range[1])
+        progress(stop, total)
+    store.set_marker(marker, str(total))
+    return True
+
+
+def _profiles(users: "pl.DataFrame") -> list[dict[str, str]]:
+    """The text columns of each user but the id, without unknown values."""
+    import polars as pl
+
+    fields = [name for name, dtype in users.schema.items() if dtype == pl.String and name != "user_id"]
+    if not fields:
+        return [{} for _ in range(users.height)]
+    return [
+        {field: value for field, value in zip(fields, row, strict=True) if value}
+        for row in users.select(fields).iter_rows()
+    ]
+
+
+class _Histories:
+    """The events of a data set, found by user."""
+
+    def __init__(self, dataset: Dataset, settings: StateSettings) -> None:
+        self._settings = settings
+        events = dataset.events().select("user", "item", "event", "ts").collect()
+        catalogue = dataset.catalogue
+        keys = np.zeros(catalogue.size + 1, dtype=np.uint64)
+        keys[1:] = catalogue.item_keys(np.arange(1, catalogue.size + 1))
+        self._user = events["user"].to_numpy()
+        self._key = keys[events["item"].to_numpy()]
+        self._event = events["event"].to_numpy()
+        self._ts = events["ts"].to_numpy()
+
+    def state(self, user: int, profile: dict[str, str]) -> UserState:
+        """What a user did, newest first and within the store's bounds."""
+        start, stop = np.searchsorted(self._user, (user, user + 1)).tolist()
+        keys, codes, ts = (column[start:stop][::-1] for column in (self._key, self._event, self._ts))
+        shown = codes == IMPRESSION
+        acted_at = np.flatnonzero(~shown)[: self._settings.max_behaviours]
+        bought_at = np.flatnonzero(codes == PURCHASE)[: self._settings.max_purchases]
+        shown_at = np.flatnonzero(shown)[: self._settings.max_impressions]
+        return UserState(
+            Behaviours(keys[acted_at], codes[acted_at], ts[acted_at]),
+            TimedItems(keys[bought_at], ts[bought_at]),
+            TimedItems(keys[shown_at], ts[shown_at]),
+            profile,
+        )

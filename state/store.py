@@ -1,0 +1,129 @@
+"""The interface of user state and event log, whatever holds them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from state.event_batch import EventBatch
+from state.event_log import LoggedEvent
+from state.user_state import UserState
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """Where the store stands, for metrics and health.
+
+    `queued_events` and `queued_impressions` wait to be written; the others count since the store was
+    opened by this process: `dropped_impressions` by overload or a failed write, `repeated_events` by a
+    known event_id, `write_groups` the transactions that carried events or impressions, `failed_reads` the
+    reads that the store did not answer in time. `available` is whether its last answer was in time; a store
+    inside this process always is.
+    """
+
+    queued_events: int
+    queued_impressions: int
+    dropped_impressions: int
+    repeated_events: int
+    write_groups: int
+    failed_reads: int = 0
+    available: bool = True
+
+
+class StateStore(Protocol):
+    """User state and the event log.
+
+    What a request needs (`read`, `append`, `append_impressions`) is awaited and never blocks the event loop
+    on a network; what programs beside it need (profiles, merging, the log, markers) is synchronous and may.
+
+    Per user it keeps the newest behaviours, purchases and impressions by time of the event (of events at the
+    same second, the later arrival counts as newer), each up to its bound. A read after an awaited `append`
+    sees what was appended.
+    """
+
+    async def read(self, user_id: str) -> UserState:
+        """State of one user, empty where the user is unknown.
+
+        Raises:
+            StateError: a record of the user is corrupt.
+            StateUnavailable: the store did not answer in time (a StateError).
+        """
+        ...
+
+    async def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
+        """States of several users as of one moment, in the order asked; errors as in `read`."""
+        ...
+
+    async def append(self, events: EventBatch) -> Sequence[int]:
+        """Adds events to their users' state and to the log; returns when they are durable.
+
+        An event whose (user_id, event_id) was stored within the deduplication window, by whichever process,
+        is skipped; an empty event_id is never taken for a repeat. Returns the positions in the batch of the
+        events that were not skipped, ascending. Either all events of the batch are stored or none.
+        A cancelled call may or may not have stored them: send again with event ids.
+
+        Raises:
+            StateOverloaded: the queue of writes is full; nothing was stored.
+            StateError: a user's record is corrupt, or the store cannot take more; nothing was stored.
+            StateUnavailable: the store did not confirm in time (a StateError); nothing was acknowledged, and
+                sending the events again with the same event ids stores each of them once.
+        """
+        ...
+
+    async def append_impressions(self, user_id: str, keys: np.ndarray, ts: int) -> None:
+        """Notes that item keys uint64[n] were served to a user at unix second `ts`.
+
+        Returns before they are written; they may be lost in a crash, and are dropped and counted where
+        their queue is full. They do not enter the log.
+        """
+        ...
+
+    def put_profiles(self, profiles: Mapping[str, Mapping[str, str]], updated_at: int) -> int:
+        """Replaces profiles, user id → field → value, known at unix second `updated_at`; durable on return.
+
+        A stored profile with a later `updated_at` stays. Returns how many were stored.
+        """
+        ...
+
+    def merge(self, states: Sequence[tuple[str, UserState]], profiles_updated_at: int) -> None:
+        """Merges past states of users into what is stored; durable on return, and repeatable.
+
+        A row equal to a stored one (item, event and second) is the same event and is not added. Profiles
+        are put as by `put_profiles` where they are not empty. Nothing enters the log.
+        """
+        ...
+
+    def delete_user(self, user_id: str) -> bool:
+        """Removes the records of one user, corrupt ones included; durable on return.
+
+        The log keeps the user's events. Returns whether there was any record.
+        """
+        ...
+
+    def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:
+        """Logged events with sequence numbers above `after_seq`, oldest first, at most `limit`.
+
+        Sequence numbers rise by one per event and are never used twice; events older than the retention are
+        gone. Events stored while the iterator is used may appear at its end.
+
+        Raises:
+            StateError: an entry is corrupt.
+        """
+        ...
+
+    def marker(self, name: str) -> str | None:
+        """Text kept under a name beside the state, None where there is none."""
+        ...
+
+    def set_marker(self, name: str, value: str) -> None:
+        """Keeps a text under a name; durable on return."""
+        ...
+
+    def status(self) -> StoreStatus:
+        """Queues and counts of this process."""
+        ...
+
+    def close(self) -> None:
+        """Writes what is queued and closes; calling it again does nothing."""
+        ...

@@ -1,0 +1,160 @@
+"""The records of users inside a transaction of any store: reading, adding events, merging the past."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from foundation.storage.errors import StateError
+from snapshot.event_codes import IMPRESSION, PURCHASE
+from state.records import (
+    RecordError,
+    behaviours_not_in,
+    decode_behaviours,
+    decode_items,
+    decode_profile,
+    encode_behaviours,
+    encode_items,
+    encode_profile,
+    items_not_in,
+    merge_behaviours,
+    merge_items,
+)
+from state.settings import StateSettings
+from state.user_state import NO_BEHAVIOURS, NO_ITEMS, NO_PROFILE, Behaviours, TimedItems, UserState
+
+Record = TypeVar("Record")
+
+RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES = (
+    b"behaviours",
+    b"purchases",
+    b"impressions",
+    b"profiles",
+)
+
+
+class RecordReader(Protocol):
+    """Records by name (one of `RECORDS`) and user hash, as of one moment."""
+
+    def get(self, name: bytes, key: bytes) -> bytes | None:
+        """The record, None where there is none."""
+        ...
+
+
+class RecordTransaction(RecordReader, Protocol):
+    """Records inside one transaction of a store; `get` sees what was put before."""
+
+    def put(self, name: bytes, key: bytes, record: bytes) -> None:
+        """Replaces a record."""
+        ...
+
+
+class UserRecords:
+    """Reads and writes the four records of a user, each under the user's hash.
+
+    `place` names the store in errors. Every method raises StateError where a record it needs is corrupt.
+    """
+
+    def __init__(self, settings: StateSettings, place: str) -> None:
+        self._settings = settings
+        self._place = place
+
+    def read(self, transaction: RecordReader, key: bytes) -> UserState:
+        """Everything kept of a user."""
+        profile = self._decode(transaction, PROFILES, key, decode_profile)
+        return UserState(
+            behaviours=self._stored_behaviours(transaction, key),
+            purchases=self._stored_purchases(transaction, key),
+            impressions=self._stored_impressions(transaction, key),
+            profile=NO_PROFILE if profile is None else profile[0],
+        )
+
+    def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
+        """Adds a user's events of any type, impressions among them, given in reverse order of arrival."""
+        shown = rows.events == IMPRESSION
+        if shown.any():
+            self.add_impressions(transaction, key, TimedItems(rows.items[shown], rows.ts[shown]))
+            acted = ~shown
+            if not acted.any():
+                return
+            rows = Behaviours(rows.items[acted], rows.events[acted], rows.ts[acted])
+        behaviours = merge_behaviours(
+            self._stored_behaviours(transaction, key), rows, self._settings.max_behaviours
+        )
+        transaction.put(BEHAVIOURS, key, encode_behaviours(key, behaviours))
+        bought = rows.events == PURCHASE
+        if bought.any():
+            purchases = merge_items(
+                self._stored_purchases(transaction, key),
+                TimedItems(rows.items[bought], rows.ts[bought]),
+                self._settings.max_purchases,
+            )
+            transaction.put(PURCHASES, key, encode_items(key, purchases))
+
+    def add_impressions(self, transaction: RecordTransaction, key: bytes, rows: TimedItems) -> None:
+        """Adds items shown to a user, given in reverse order of arrival."""
+        impressions = merge_items(
+            self._stored_impressions(transaction, key), rows, self._settings.max_impressions
+        )
+        transaction.put(IMPRESSIONS, key, encode_items(key, impressions))
+
+    def put_profile(
+        self, transaction: RecordTransaction, key: bytes, profile: Mapping[str, str], updated_at: int
+    ) -> bool:
+        """Replaces a profile unless the stored one is of a later second; returns whether it did."""
+        stored = self._decode(transaction, PROFILES, key, decode_profile)
+        if stored is not None and stored[1] > updated_at:
+            return False
+        transaction.put(PROFILES, key, encode_profile(key, profile, updated_at))
+        return True
+
+    def merge(
+        self, transaction: RecordTransaction, key: bytes, past: UserState, profile_updated_at: int
+    ) -> None:
+        """Adds the rows of a past state that are not stored yet; at equal seconds stored rows are newer."""
+        limits = self._settings
+        if len(past.behaviours.items):
+            behaviours = self._stored_behaviours(transaction, key)
+            added = behaviours_not_in(past.behaviours, behaviours)
+            merged = merge_behaviours(added, behaviours, limits.max_behaviours)
+            transaction.put(BEHAVIOURS, key, encode_behaviours(key, merged))
+        if len(past.purchases.items):
+            purchases = self._stored_purchases(transaction, key)
+            kept = merge_items(items_not_in(past.purchases, purchases), purchases, limits.max_purchases)
+            transaction.put(PURCHASES, key, encode_items(key, kept))
+        if len(past.impressions.items):
+            impressions = self._stored_impressions(transaction, key)
+            kept = merge_items(
+                items_not_in(past.impressions, impressions), impressions, limits.max_impressions
+            )
+            transaction.put(IMPRESSIONS, key, encode_items(key, kept))
+        if past.profile:
+            self.put_profile(transaction, key, past.profile, profile_updated_at)
+
+    def _stored_behaviours(self, transaction: RecordReader, key: bytes) -> Behaviours:
+        found = self._decode(transaction, BEHAVIOURS, key, decode_behaviours)
+        return found or NO_BEHAVIOURS
+
+    def _stored_purchases(self, transaction: RecordReader, key: bytes) -> TimedItems:
+        return self._decode(transaction, PURCHASES, key, decode_items) or NO_ITEMS
+
+    def _stored_impressions(self, transaction: RecordReader, key: bytes) -> TimedItems:
+        return self._decode(transaction, IMPRESSIONS, key, decode_items) or NO_ITEMS
+
+    def _decode(
+        self,
+        transaction: RecordReader,
+        name: bytes,
+        key: bytes,
+        decode: Callable[[bytes, bytes], Record],
+    ) -> Record | None:
+        record = transaction.get(name, key)
+        if record is None:
+            return None
+        try:
+            return decode(key, record)
+        except (RecordError, msgspec.MsgspecError) as error:
+            raise StateError(
+                f"the record of user {key.hex()} in database {name.decode()} of {self._place} is corrupt: "
+                f"{error}; remove it with StateStore.delete_user"
+            ) from error

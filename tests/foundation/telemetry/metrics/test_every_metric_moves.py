@@ -1,0 +1,222 @@
+"""Each metric of the manual's table is moved by the code it tells of."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from foundation.telemetry.metrics import RouterMetrics
+from pipeline.candidates import Candidates
+from pipeline.stages import Model
+from protos.shopfront.v1 import event_pb2
+from protos.shopfront.v1.recommend_pb2 import RecommendRequest
+from recall.query import Query
+from rollout import transitions
+from rollout.arms import Arm, RequestVersions
+from rollout.lmdb_store import LmdbRolloutStore
+from rollout.metrics import RolloutMetrics
+from rollout.replica import ReplicaRollouts, Served
+from rollout.settings import RolloutSettings
+from rollout.shadow import ShadowScoring
+from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
+from router.ranking.settings import BreakerSettings
+from server.ingress.calls import call_handler
+from server.startup import RunningService, start_service
+from state.metrics import StateMetrics
+from state.store import StoreStatus
+from tests.rollout.plans import DATASET
+from tests.rollout.plans import running as under_way
+from tests.router.ranking.queries import candidates, query
+from tests.router.served_shop import SCENES, ServedShop, make_shop
+
+NO_TRITON = "127.0.0.1:9"
+USER = "shopper-of-metrics"
+MANUAL = Path(__file__).parents[3] / "docs" / "manual" / "observability.md"
+TABLE = re.findall(r"^\| `(shopfront_\w+)`", MANUAL.read_text(encoding="utf-8"), re.MULTILINE)
+EXPERIMENTS = """
+layers:
+  page:
+    experiments:
+      short-page:
+        scenes: [home]
+        arms:
+          control: {share_bp: 5000}
+          treatment: {share_bp: 5000, patch: {page: {default_size: 7}}}
+"""
+
+Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
+
+
+def read(metrics: RouterMetrics) -> Samples:
+    """Values by family's series name and labels; of a histogram its count."""
+    found: Samples = {}
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            name = sample.name.removesuffix("_count") if family.type == "histogram" else sample.name
+            found.setdefault(name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return found
+
+
+def moved(name: str, before: Samples, after: Samples) -> bool:
+    """Whether any series of the metric has another value, or one that is not 0 where there was none."""
+    was = before.get(name, {})
+    return any(value != was.get(labels, 0.0) for labels, value in after.get(name, {}).items())
+
+
+async def until(metrics: RouterMetrics, names: set[str], before: Samples) -> None:
+    """Waits for what is stated once a second."""
+    give_up = time.monotonic() + 30
+    while not all(moved(name, before, read(metrics)) for name in names):
+        assert time.monotonic() < give_up, [name for name in names if not moved(name, before, read(metrics))]
+        await asyncio.sleep(0.05)
+
+
+async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samples]:
+    """A service without Triton: requests, events, a new snapshot, an edit. Values before and after."""
+    experiments = folder / "experiments.yaml"
+    experiments.write_text(EXPERIMENTS)
+    recording = {"enabled": True, "folder": str(folder / "recorded"), "share": 1.0}
+    settings = shop.settings(NO_TRITON, recording=recording).model_copy(update={"experiments": experiments})
+    running = await start_service(settings)
+    metrics, before = running.metrics, read(RouterMetrics())
+    handle = call_handler(running).handle
+    try:
+        await handle("Recommend", RecommendRequest(scene="home", user_id=USER), 10.0)
+        seen, view = (
+            event_pb2.Event(user_id=USER, item_id="i0001", event_id="once"),
+            event_pb2.EVENT_TYPE_VIEW,
+        )
+        seen.type = view
+        events = [
+            seen,
+            event_pb2.Event(user_id=USER, item_id="newer-than-the-snapshot", type=view),
+            event_pb2.Event(user_id=USER, item_id="i0002", type=view, position=-1),
+        ]
+        for _ in range(2):
+            await handle("ReportEvents", event_pb2.ReportEventsRequest(events=events), 10.0)
+        shop.publish(models={}, seed=2)
+        shop.scenes.write_text(SCENES.replace("default_size: 10", "default_size: 9"))
+        # Utilisation is that of the last interval: there must be some.
+        busy = asyncio.create_task(_ask_on(running))
+        try:
+            await until(metrics, OF_A_SERVICE, before)
+        finally:
+            busy.cancel()
+        return before, read(metrics)
+    finally:
+        await running.stop()
+
+
+async def _ask_on(running: RunningService) -> None:
+    handle = call_handler(running).handle
+    while True:
+        await asyncio.gather(*(handle("Recommend", RecommendRequest(scene="home"), 10.0) for _ in range(4)))
+
+
+async def break_the_rest(folder: Path) -> list[tuple[Samples, Samples]]:
+    """What that service never counts: a model that hangs, a store that is gone, a rollout."""
+    metrics = RouterMetrics()
+    rollout_metrics = RolloutMetrics(metrics)
+    before = read(metrics)
+    _hang(metrics)
+    StateMetrics(metrics).observe(StoreStatus(5, 8, 1, 2, 3, failed_reads=2, available=True))
+    store = LmdbRolloutStore(folder / "rollouts")
+    replica = ReplicaRollouts("bst", store, RolloutSettings(), "r1", rollout_metrics)
+    replica.adopt(under_way(2))
+    versions = _candidate_of(replica)
+    replica.answered(versions, USER, 3.0, shown=2, page_size=2, degraded=())
+    await _copy(replica, rollout_metrics)
+    under_way_still = read(metrics)
+    ended = transitions.abort(replica.record, "ann", 5_000.0, "enough")
+    replica.adopt(ended.record)
+    store.close()
+    await replica.poll()
+    return [(before, under_way_still), (before, read(metrics))]
+
+
+def _hang(metrics: RouterMetrics) -> None:
+    now = [0.0]
+    settings = BreakerSettings(timeouts=1, window_s=10.0, patience_ms=1.0, open_s=100.0)
+    breaker = CircuitBreaker(settings, lambda: now[0], metrics.observe_circuit)
+    with pytest.raises(NoAnswer):
+        _wait_in_vain(breaker, now)
+
+
+def _wait_in_vain(breaker: CircuitBreaker, now: list[float]) -> None:
+    with breaker.call("bst", "1"):
+        now[0] += 1.0
+        raise NoAnswer("no answer within 1 s")
+
+
+def _candidate_of(replica: ReplicaRollouts) -> RequestVersions:
+    for number in range(1_000):
+        versions = replica.assign(Served(DATASET, {"bst": "1"}), f"shopper-{number}").versions
+        if isinstance(versions, RequestVersions) and versions.arm is Arm.CANDIDATE:
+            return versions
+    raise AssertionError("nobody is in the candidate's arm")
+
+
+class Scorer:
+    """Scores that are the same for every version."""
+
+    def model(self, query: Query) -> Model:
+        return Model("bst", query.model_versions["bst"])
+
+    async def score(self, query: Query, candidates: Candidates, timeout_s: float | None = None) -> np.ndarray:
+        return np.linspace(1.0, 0.0, len(candidates.items), dtype=np.float32)
+
+
+async def _copy(replica: ReplicaRollouts, metrics: RolloutMetrics) -> None:
+    """One request that both versions score, as a side effect."""
+    shadow = ShadowScoring(replica, Scorer(), RolloutSettings(), metrics)
+    rollout = replica.record.active
+    assert rollout is not None
+    versions = RequestVersions({"bst": "1"}, rollout, Arm.SHADOW)
+    versions.keep(candidates(3), np.array([0.1, 0.5, 0.9], np.float32), 2.0)
+    await shadow.after(replace(query(), model_versions=versions), None)
+
+
+def _all_metrics() -> RouterMetrics:
+    """Every metric a replica may count."""
+    metrics = RouterMetrics()
+    RolloutMetrics(metrics)
+    return metrics
+
+
+ELSEWHERE = {
+    "shopfront_events_repeated_total",
+    "shopfront_served_items_dropped_total",
+    "shopfront_state_reads_failed_total",
+    "shopfront_model_circuit_events_total",
+}
+"""Counted where a service without Triton is sound and alone never comes to."""
+OF_REPLICAS = {
+    f"{family.name}_total" if family.type == "counter" else family.name
+    for family in _all_metrics().registry.collect()
+}
+OF_A_SERVICE = {name for name in OF_REPLICAS - ELSEWHERE if not name.startswith("shopfront_rollout_")}
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Samples, Samples]]:
+    """Values before and after, of a service and of what is broken."""
+    folder = tmp_path_factory.mktemp("metrics")
+    shop = make_shop(folder / "shop")
+
+    async def both() -> list[tuple[Samples, Samples]]:
+        return [await serve_and_break(shop, folder), *(await break_the_rest(folder))]
+
+    return asyncio.run(both())
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_code_moves_it(name: str, observed: list[tuple[Samples, Samples]]) -> None:
+    if name not in OF_REPLICAS:
+        pytest.skip("the endpoint or the supervisor makes it; they have tests of their own")
+    assert any(moved(name, before, after) for before, after in observed)

@@ -1,0 +1,84 @@
+"""What operators do while replicas change the same record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from foundation.telemetry.metrics.registry import RouterMetrics
+from protos.shopfront.v1 import rollout_pb2
+from rollout import transitions
+from rollout.lmdb_store import LmdbRolloutStore
+from rollout.metrics import RolloutMetrics
+from rollout.operations import RolloutOperations
+from rollout.record import HistoryEntry, ModelRecord
+from rollout.replica import ReplicaRollouts, Served
+from rollout.settings import RolloutSettings
+from rollout.transitions import Change
+from router.errors import RaceLostError
+from router.service.call import new_call
+from tests.rollout.plans import DATASET, started
+
+SERVED = Served(DATASET, {"bst": "1"})
+
+
+class Contested:
+    """A store in which someone else is faster, once for each change of `faster`."""
+
+    def __init__(self, store: LmdbRolloutStore, faster: list[Callable[[ModelRecord], Change]]) -> None:
+        self._store = store
+        self._faster = faster
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def compare_and_swap(self, record: ModelRecord, entry: HistoryEntry) -> bool:
+        if self._faster:
+            change = self._faster.pop(0)(self._store.read("bst"))
+            assert self._store.compare_and_swap(change.record, change.entry)
+        return self._store.compare_and_swap(record, entry)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[LmdbRolloutStore]:
+    opened = LmdbRolloutStore(tmp_path)
+    change = started()
+    assert opened.compare_and_swap(change.record, change.entry)
+    yield opened
+    opened.close()
+
+
+def pause(
+    store: LmdbRolloutStore, faster: list[Callable[[ModelRecord], Change]]
+) -> rollout_pb2.RolloutStatus:
+    settings = RolloutSettings()
+    contested = Contested(store, faster)
+    replica = ReplicaRollouts("bst", contested, settings, "r1", RolloutMetrics(RouterMetrics()))  # type: ignore[arg-type]
+    operations = RolloutOperations(
+        replica,
+        contested,  # type: ignore[arg-type]
+        None,  # type: ignore[arg-type]
+        lambda: SERVED,
+        settings,
+        clock=lambda: 1.0,
+    )
+    request = rollout_pb2.ChangeRolloutRequest(operator="ann")
+    return asyncio.run(operations.pause(request, new_call(0.0, None)))
+
+
+def led(epoch: int) -> Callable[[ModelRecord], Change]:
+    return lambda record: transitions.led(record, epoch, "r2", 1.0)
+
+
+def test_a_replica_that_takes_the_lead_is_in_no_operators_way(store: LmdbRolloutStore) -> None:
+    assert pause(store, [led(1), led(2)]).paused
+    assert [entry.event for _, entry in store.read_history("bst")] == ["started", "led", "led", "paused"]
+
+
+def test_an_operator_is_told_of_the_one_who_was_faster(store: LmdbRolloutStore) -> None:
+    with pytest.raises(RaceLostError, match="bob was faster"):
+        pause(store, [lambda record: transitions.abort(record, "bob", 1.0, "no good")])
+    assert [entry.event for _, entry in store.read_history("bst")] == ["started", "aborted"]

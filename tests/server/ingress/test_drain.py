@@ -1,0 +1,132 @@
+"""Stopping under load: what is in progress is answered, what comes later may be sent elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from protos.shopfront.v1.recommend_pb2 import RecommendRequest
+from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
+from server.ingress.app import RouterHandle, start_router
+from server.ingress.settings import IngressKind
+from tests.router.served_shop import make_shop
+
+NO_TRITON = "127.0.0.1:9"
+CLIENTS = 6
+
+
+class Asking:
+    """Clients that ask the first address, and on UNAVAILABLE once more, the second."""
+
+    def __init__(self, addresses: tuple[str, str]) -> None:
+        self._addresses = addresses
+        self._stop = threading.Event()
+        self.answered = [0, 0]
+        self.first_codes: set[str] = set()
+        self.failed: list[str] = []
+        self._threads = [threading.Thread(target=self._ask, daemon=True) for _ in range(CLIENTS)]
+
+    def __enter__(self) -> Asking:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _ask(self) -> None:
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        channels = [grpc.insecure_channel(address, options=options) for address in self._addresses]
+        stubs = [RecommendServiceStub(channel) for channel in channels]
+        request = RecommendRequest(scene="home", user_id="u0001")
+        while not self._stop.is_set():
+            for position, stub in enumerate(stubs):
+                try:
+                    assert len(stub.Recommend(request, timeout=20).items) == 20
+                    self.answered[position] += 1
+                    break
+                except grpc.RpcError as error:
+                    words = f"{error.code().name}: {error.details()}"
+                    if position == 0:
+                        self.first_codes.add(words)
+                    if position == 1 or error.code() is not grpc.StatusCode.UNAVAILABLE:
+                        self.failed.append(words)
+                        break
+        for channel in channels:
+            channel.close()
+
+
+def started(folder: Path, kind: IngressKind) -> RouterHandle:
+    return start_router(
+        make_shop(folder).settings(NO_TRITON, ingress={"kind": kind, "address": "127.0.0.1:0", "replicas": 1})
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["grpc", "haproxy"])
+def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more(
+    kind: IngressKind, tmp_path: Path
+) -> None:
+    routers: list[RouterHandle] = []
+    try:
+        for name in ("stopped", "kept"):
+            routers.append(started(tmp_path / name, kind))
+        stopped, kept = routers
+        with Asking((stopped.address, kept.address)) as asking:
+            until = time.monotonic() + 60
+            while asking.answered[0] < 50:
+                assert time.monotonic() < until, asking.failed
+                time.sleep(0.02)
+            stopped.stop()
+            assert stopped.exit_status() == 0
+            elsewhere = asking.answered[1]
+            while asking.answered[1] < elsewhere + 20:
+                assert time.monotonic() < until, asking.failed
+                time.sleep(0.02)
+        assert not asking.failed
+        assert asking.first_codes
+        if kind == "haproxy":
+            # What was in progress was answered: no call was cut off, those after it were not taken.
+            assert not [words for words in asking.first_codes if "GOAWAY" in words]
+    finally:
+        for router in routers:
+            if router.is_running():
+                router.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["grpc", "haproxy"])
+def test_open_watches_are_ended_by_the_replica_that_stops(kind: IngressKind, tmp_path: Path) -> None:
+    router = started(tmp_path, kind)
+    told: list[str] = []
+    watching = threading.Event()
+
+    def watch(channel: grpc.Channel) -> None:
+        try:
+            for answer in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
+                told.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+                watching.set()
+        except grpc.RpcError as error:
+            told.append(f"{error.code().name}: {error.details()}")
+
+    try:
+        with grpc.insecure_channel(router.address) as channel:
+            thread = threading.Thread(target=watch, args=(channel,), daemon=True)
+            thread.start()
+            assert watching.wait(30)
+            router.stop()
+            thread.join(30)
+        assert router.exit_status() == 0
+        # Behind HAProxy another replica goes on serving, so a watch ends without NOT_SERVING.
+        ended = "UNAVAILABLE: this replica is stopping; watch again" if kind == "haproxy" else "NOT_SERVING"
+        assert told == ["SERVING", ended]
+    finally:
+        if router.is_running():
+            router.stop()

@@ -1,0 +1,136 @@
+"""What dies while calls keep coming: each is answered after one retry at most, and events are stored once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fault_stand import title_of
+from benchmarks.steady_load import LoadPlan, Sent, SteadyLoad, steady_load
+from server.ingress.app import RouterHandle
+from state.registry import open_state
+from state.settings import StateSettings
+from tests.router.served_shop import ServedShop
+from tests.server.ingress.conftest import Stand
+
+_HEAL_S = 60.0
+
+
+def all_good(calls: Sequence[Sent]) -> bool:
+    """Whether nothing had to be sent again."""
+    return all(call.first == "OK" for call in calls)
+
+
+def plan_of(stand: Stand, first_number: int) -> LoadPlan:
+    """A load far below what the stand answers, with patience for a machine that is busy with other tests."""
+    dataset = stand.shop.dataset
+    return LoadPlan(
+        stand.ingress.address,
+        "home",
+        dataset.users()["user_id"].to_list(),
+        dataset.catalogue.item_ids(dataset.catalogue.popularity.argsort()[-20:]),
+        recommend_per_s=15.0,
+        events_per_s=15.0,
+        patience_s=_HEAL_S,
+        first_number=first_number,
+    )
+
+
+def killed(stand: Stand, find: Callable[[RouterHandle], list[int]], first_number: int) -> SteadyLoad:
+    """A load during which what `find` finds was killed and replaced."""
+    handle = stand.ingress.handle
+    assert handle is not None
+    with steady_load(plan_of(stand, first_number)) as load:
+        assert load.wait_until(all_good, 1.0, _HEAL_S)
+        victims = find(handle)
+        assert victims
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        until = time.monotonic() + _HEAL_S
+        while not set(find(handle)) - set(victims):
+            assert time.monotonic() < until, "it was not replaced"
+            time.sleep(0.1)
+        assert load.wait_until(all_good, 2.0, _HEAL_S)
+    return load
+
+
+def named(title: str) -> Callable[[RouterHandle], list[int]]:
+    """Finds the router's processes whose program or title begins so."""
+
+    def find(handle: RouterHandle) -> list[int]:
+        return [
+            process.pid
+            for process in handle.processes()
+            if (said := title_of(process)).startswith(title) or Path(said.split(" ")[0]).name == title
+        ]
+
+    return find
+
+
+def logged(shop: ServedShop) -> Counter[str]:
+    """How often the event log has each event of a load."""
+    store = open_state(StateSettings(url=f"lmdb://{shop.folder / 'state'}"))
+    try:
+        return Counter(event.session_id for _, event in store.read_log())
+    finally:
+        store.close()
+
+
+def check(stand: Stand, load: SteadyLoad) -> None:
+    """Nobody went without an answer, and each acknowledged event is in the log once."""
+    failed = [call for call in load.sent if not call.ok and (call.with_ids or call.status != "UNAVAILABLE")]
+    assert not failed
+    found = logged(stand.shop)
+    acknowledged = [id for call in load.sent if call.kind == "events" and call.ok for id in call.events]
+    assert len(acknowledged) > 20
+    assert {id: found[id] for id in acknowledged if found[id] != 1} == {}
+
+
+def skip_in_process(stand: Stand) -> None:
+    if stand.ingress.handle is None:
+        pytest.skip("there is one process, this one")
+
+
+def test_a_killed_replica_loses_and_doubles_no_event(stand: Stand) -> None:
+    skip_in_process(stand)
+    check(stand, killed(stand, lambda handle: handle.replica_pids()[:1], 1_000_000))
+
+
+def test_a_killed_controller_costs_no_call(stand: Stand) -> None:
+    skip_in_process(stand)
+    load = killed(stand, named("ray::ServeController"), 2_000_000)
+    check(stand, load)
+
+
+def test_a_killed_haproxy_costs_one_retry(stand: Stand) -> None:
+    if stand.ingress.kind != "haproxy":
+        pytest.skip("there is no HAProxy")
+    load = killed(stand, named("haproxy"), 3_000_000)
+    check(stand, load)
+    # Also while a fresh HAProxy knows no replica yet.
+    assert {call.first for call in load.sent} <= {"OK", "UNAVAILABLE"}
+
+
+def test_behind_haproxy_events_without_an_id_get_one(stand: Stand) -> None:
+    skip_in_process(stand)
+    with steady_load(plan_of(stand, 4_000_000)) as load:
+        assert load.wait_until(all_good, 2.0, _HEAL_S)
+    sent = {id for call in load.sent if not call.with_ids and call.ok for id in call.events}
+    store = open_state(StateSettings(url=f"lmdb://{stand.shop.folder / 'state'}"))
+    try:
+        ids = [event.event_id for _, event in store.read_log() if event.session_id in sent]
+    finally:
+        store.close()
+    assert len(ids) == len(sent) > 0
+    if stand.ingress.kind == "haproxy":
+        assert all(re.fullmatch(r"[0-9a-f-]{36}:[0-2]", id) for id in ids)
+        assert len(set(ids)) == len(ids)
+    else:
+        assert set(ids) == {""}

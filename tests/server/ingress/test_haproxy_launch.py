@@ -1,0 +1,65 @@
+"""What is changed of the configuration that Ray Serve writes for HAProxy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.ingress import haproxy_launch
+from server.ingress.haproxy_launch import CALL_ID_HEADER, STOPPING_FILE, STOPPING_VARIABLE, amended
+
+HTTP = "frontend http_frontend\n    bind 127.0.0.1:8000\n    mode http\n"
+GRPC = "frontend grpc_frontend\n    bind 127.0.0.1:9000 proto h2\n    mode http\n    log global\n"
+REPLICAS = "    acl is_shop req.hdr(application) -m str shopfront\n    use_backend shop if is_shop\n"
+BACKEND = "backend default_grpc_backend\n    mode http\n"
+
+
+def test_calls_get_an_id() -> None:
+    found = amended(HTTP + GRPC + REPLICAS + BACKEND)
+    assert found.count(CALL_ID_HEADER) == 1
+    assert f"    http-request set-header {CALL_ID_HEADER} %[uuid]\n    log global" in found
+    assert "bind 127.0.0.1:9000 proto h2" in found
+
+
+def test_nothing_listens_for_grpc_until_there_are_replicas() -> None:
+    found = amended(HTTP + GRPC + BACKEND)
+    assert "bind 127.0.0.1:8000" in found
+    assert "bind 127.0.0.1:9000" not in found
+    assert "frontend grpc_frontend" in found
+
+
+def test_once_the_router_stops_calls_are_refused_and_a_fresh_haproxy_does_not_listen() -> None:
+    serving, stopping = (amended(HTTP + GRPC + REPLICAS, stopping=stops) for stops in (False, True))
+    condition = f"if {{ var({STOPPING_VARIABLE}) -m found }}"
+    refusal = f'grpc-status 14 hdr grpc-message "this router is stopping" {condition}'
+    assert serving.count(refusal) == 1
+    assert "bind 127.0.0.1:9000" in serving
+    assert "bind 127.0.0.1:9000" not in stopping
+    assert "bind 127.0.0.1:8000" in stopping
+
+
+def test_amending_twice_or_without_grpc_changes_nothing() -> None:
+    once = amended(HTTP + GRPC + REPLICAS)
+    assert amended(once) == once
+    assert amended(HTTP) == HTTP
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_the_script_amends_the_file_and_becomes_the_program(tmp_path: Path, stopping: bool) -> None:
+    folder = tmp_path / "node"
+    folder.mkdir()
+    path = folder / "haproxy.cfg"
+    path.write_text(GRPC + REPLICAS)
+    if stopping:
+        (tmp_path / STOPPING_FILE).touch()
+    script = [sys.executable, "-I", "-S", haproxy_launch.__file__, "/bin/echo", "-db", "-f", str(path), "-dR"]
+    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert said == f"-db -f {path}\n", "two routers may share the port"
+    assert path.read_text() == amended(GRPC + REPLICAS, stopping=stopping)
+    assert os.listdir(folder) == ["haproxy.cfg"]
