@@ -12,7 +12,7 @@ import pytest
 from state import StateError, StateSettings, open_state
 from tests.state.batches import batch
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 WRITER = "tests.state.event_writer"
 
 

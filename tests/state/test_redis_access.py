@@ -10,7 +10,7 @@ from state import RedisSettings, StateSettings, UserState, open_state
 from tests.redis_server import RedisServer
 from tests.state.batches import batch
 
-MANUAL = Path(__file__).parents[3] / "docs/manual/state.md"
+MANUAL = Path(__file__).parents[2] / "docs/manual/state.md"
 
 
 async def test_the_rights_in_the_manual_suffice(redis_server: RedisServer) -> None:

@@ -37,7 +37,7 @@ from tests.router.served_shop import SCENES, ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
 USER = "shopper-of-metrics"
-MANUAL = Path(__file__).parents[3] / "docs" / "manual" / "observability.md"
+MANUAL = Path(__file__).parents[4] / "docs" / "manual" / "observability.md"
 TABLE = re.findall(r"^\| `(shopfront_\w+)`", MANUAL.read_text(encoding="utf-8"), re.MULTILINE)
 EXPERIMENTS = """
 layers:

@@ -1,0 +1,64 @@
+"""Loads a shop's plug-ins: modules that register members of Shopfront's concepts beside the built-in ones.
+
+A plug-in is a module with dictionaries named like the registries' attributes (`CHANNELS = {"near": CHANNEL}`),
+so a shop's own parts are registered in the same form as the built-in ones.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from foundation.registry import RegistrationError, Registry
+
+
+def load_plugins(modules: Iterable[str], registries: Iterable[Registry[Any]]) -> None:
+    """Imports each module and registers what it declares; a module loaded before is not registered twice.
+
+    Args:
+        modules: dotted names, as in the setting `plugins`.
+        registries: those that plug-ins may extend.
+
+    Raises:
+        RegistrationError: a module cannot be imported, declares nothing, or one of its members has the name
+            of another; nothing of that module is registered then.
+    """
+    known = list(registries)
+    for name in modules:
+        declared = _declarations(name, known)
+        try:
+            for registry, members in declared:
+                for member_name, member in members.items():
+                    registry.add(member_name, member, name)
+        except RegistrationError:
+            for registry, _ in declared:
+                registry.remove(name)
+            raise
+
+
+def _declarations(
+    name: str, registries: list[Registry[Any]]
+) -> list[tuple[Registry[Any], Mapping[str, Any]]]:
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        raise RegistrationError(
+            f"plugins: the module {name} cannot be imported ({error}); check its name, that it is installed or "
+            "on PYTHONPATH, and that what it imports is"
+        ) from error
+    declared = [
+        (each, getattr(module, each.attribute)) for each in registries if hasattr(module, each.attribute)
+    ]
+    if not declared:
+        names = ", ".join(sorted({each.attribute for each in registries}))
+        raise RegistrationError(
+            f"plugins: the module {name} registers nothing; it should define at least one of {names}"
+        )
+    for registry, members in declared:
+        if not isinstance(members, Mapping):
+            raise RegistrationError(
+                f"plugins: {name}.{registry.attribute} must map names to {registry.concept}s, it is a "
+                f"{type(members).__name__}"
+            )
+    return declared
