@@ -1,7 +1,7 @@
 """Loads a shop's plug-ins: modules that register members of Shopfront's concepts beside the built-in ones.
 
-A plug-in is a module with dictionaries named like the registries' attributes (`CHANNELS = {"near": CHANNEL}`),
-so a shop's own parts are registered in the same form as the built-in ones.
+A plug-in is a module with dictionaries named like the registries' attributes, for example
+`CHANNELS = {"near": CHANNEL}`: a shop's own parts are registered in the same form as the built-in ones.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def _declarations(
         module = importlib.import_module(name)
     except ImportError as error:
         raise RegistrationError(
-            f"plugins: the module {name} cannot be imported ({error}); check its name, that it is installed or "
-            "on PYTHONPATH, and that what it imports is"
+            f"plugins: the module {name} cannot be imported ({error}); check its name, and that it and "
+            "what it imports are installed or on PYTHONPATH"
         ) from error
     declared = [
         (each, getattr(module, each.attribute)) for each in registries if hasattr(module, each.attribute)
