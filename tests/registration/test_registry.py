@@ -1,10 +1,12 @@
 """Registries and the settings sections made from them."""
 
+from collections.abc import Mapping
+
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from foundation.registered_sections import RegisteredSections
-from foundation.registry import RegistrationError, Registry
+from registration.registered_sections import RegisteredSections
+from registration.registry import RegistrationError, Registry
 
 
 class Part(BaseModel):
@@ -77,3 +79,17 @@ def test_two_members_of_one_name_are_refused_with_both_modules() -> None:
     with pytest.raises(RegistrationError, match=r"my_shop\.filters and one of other"):
         registry.add("age", 4, "other")
     assert dict(registry) == {"adult": 1, "age": 2}
+
+
+def test_a_member_with_a_fault_is_refused_by_name_and_module() -> None:
+    def fault(name: str, member: int, members: Mapping[str, int]) -> str | None:
+        return (
+            f"is below {max(members.values())}; raise it"
+            if member < max(members.values(), default=0)
+            else None
+        )
+
+    levels = Registry("level", "LEVELS", {"low": 1, "high": 5}, fault)
+    with pytest.raises(RegistrationError, match="the level middle of my_shop is below 5; raise it"):
+        levels.add("middle", 3, "my_shop")
+    assert list(levels) == ["low", "high"]

@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from foundation.plugins import load_plugins
-from foundation.registry import RegistrationError, Registry
+from registration.plugins import load_plugins
+from registration.registry import RegistrationError, Registry
 
 
 @pytest.fixture

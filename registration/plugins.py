@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from foundation.registry import RegistrationError, Registry
+from registration.registry import RegistrationError, Registry
 
 
 def load_plugins(modules: Iterable[str], registries: Iterable[Registry[Any]]) -> None:

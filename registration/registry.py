@@ -7,7 +7,7 @@ serves or evaluates. Nothing is found by scanning.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -29,23 +29,34 @@ class Registry(Mapping[str, K], Generic[K]):
         ['adult', 'age']
     """
 
-    def __init__(self, concept: str, attribute: str, members: Mapping[str, K]) -> None:
+    def __init__(
+        self,
+        concept: str,
+        attribute: str,
+        members: Mapping[str, K],
+        fault: Callable[[str, K, Mapping[str, K]], str | None] | None = None,
+    ) -> None:
         """Creates the registry with its built-in members.
 
         Args:
             concept: what a member is, as messages call it: "recall channel".
             attribute: name of the dictionary in a plug-in's module whose entries are registered here.
             members: the built-in members by name.
+            fault: fault(name, member, members registered before) is why a member cannot be registered, and
+                what to do, continuing "the recall channel near of my_shop"; None where it can.
         """
         self.concept = concept
         self.attribute = attribute
-        self._members = dict(members)
-        self._sources = dict.fromkeys(members, BUILT_IN)
+        self._fault = fault
+        self._members: dict[str, K] = {}
+        self._sources: dict[str, str] = {}
+        for name, member in members.items():
+            self.add(name, member, BUILT_IN)
 
     def add(self, name: str, member: K, source: str) -> None:
         """Registers a member of the module `source`; the same one twice is registered once.
 
-        Raises RegistrationError where another member has the name.
+        Raises RegistrationError where another member has the name, or the member has a fault.
         """
         if name in self._members:
             if self._members[name] is member and self._sources[name] == source:
@@ -54,6 +65,9 @@ class Registry(Mapping[str, K], Generic[K]):
                 f"two {self.concept}s are named {name}: one of {self._sources[name]} and one of {source}; "
                 f"rename the one in {source}"
             )
+        fault = self._fault(name, member, self._members) if self._fault is not None else None
+        if fault is not None:
+            raise RegistrationError(f"the {self.concept} {name} of {source} {fault}")
         self._members[name] = member
         self._sources[name] = source
 
