@@ -16,7 +16,7 @@ from shopfront.sample_shopper import choose_sample_shopper
 from shopfront.settings import Settings, uses_prerank
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
-from snapshot.manifest import Manifest, SnapshotError
+from snapshot.manifest import Manifest, SnapshotError, read_manifest
 from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
@@ -279,7 +279,7 @@ class Build:
         keep = self.settings.keep_builds
         snapshots = SnapshotStore(self.workspace.snapshots)
         snapshots.prune(keep)
-        kept = [snapshots.open(id, verify=False).manifest for id in snapshots.ids()]
+        kept = [read_manifest(snapshots.root / id) for id in snapshots.ids()]
         DatasetStore(self.workspace.datasets).prune(keep)
         for model in (*MODELS, PRERANK, f"bst{ENGINE_SUFFIX}"):
             needed = (manifest.models.get(model) for manifest in kept)

@@ -11,7 +11,7 @@ import polars as pl
 from recall.channel import BuildSource, Recalled, Services
 from recall.query import Query
 from snapshot import Catalogue, write_catalogue
-from snapshot.catalogue import COLUMN_TYPES, NAME_COLUMNS
+from tests.snapshot.contents import columns as empty_columns
 
 DAY = 86_400
 NOW = 100 * DAY + DAY // 2
@@ -20,14 +20,14 @@ NOW = 100 * DAY + DAY // 2
 def make_catalogue(folder: Path, categories: Sequence[int], out_of_stock: Sequence[int] = ()) -> Catalogue:
     """A catalogue of one item per category code given; everything else is unknown."""
     size = len(categories)
-    columns = {name: np.zeros(size + 1, dtype) for name, dtype in COLUMN_TYPES.items()}
+    columns = empty_columns(size)
     columns["category"][1:] = categories
     columns["in_stock"][1:] = True
     columns["in_stock"][list(out_of_stock)] = False
-    names: dict[str, list[str]] = {name: [] for name in NAME_COLUMNS}
-    names["category"] = [f"c{code}" for code in range(1, max(categories, default=0) + 1)]
+    names = {"category": [f"c{code}" for code in range(1, max(categories, default=0) + 1)]}
     items = [f"i{item}" for item in range(1, size + 1)]
-    write_catalogue(folder / "catalogue", items, items, columns, names, {})
+    columns["title"] = ["", *items]
+    write_catalogue(folder / "catalogue", items, columns, names, {})
     return Catalogue.open(folder / "catalogue")
 
 
