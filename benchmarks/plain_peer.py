@@ -123,11 +123,8 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
             profile=shopper.profile,
             profile_codes=shopper.profile_codes,
             context_codes=encode_context(now, request.context.device),
-            excluded=np.empty(0, np.int32),
             purchased_items=shopper.purchased_items,
             purchased_ts=shopper.purchased_ts,
-            model_versions={},
-            arms={},
         )
 
     async def _interests(self, query: Query) -> np.ndarray:

@@ -59,9 +59,11 @@ def catalogue_content(
             if name == "price" and "price" in events.columns:
                 from_events = _event_prices(events, len(ids), valid_from)
                 exact[name] = np.where(np.isnan(exact[name]), from_events, exact[name])
-            columns[name] = exact[name].astype(column.dtype)
-    # The unknown item is never offered, so it is never in stock.
-    columns["in_stock"][0] = False
+            rounded = exact[name].astype(column.dtype)
+            if name == "in_stock":
+                # The unknown item is never offered, so it is never in stock.
+                rounded[0] = False
+            columns[name] = rounded
     return CatalogueContent(columns, names)
 
 

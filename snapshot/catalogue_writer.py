@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
@@ -67,7 +67,7 @@ def write_catalogue(
     save_strings(folder, "item_id", ["", *item_ids])
     for name, column in ITEM_COLUMNS.items():
         if column.kind == "text":
-            save_strings(folder, name, columns[name])
+            save_strings(folder, name, cast("Sequence[str]", columns[name]))
         else:
             save_column(folder, name, np.asarray(columns[name]))
         if column.kind == "group":

@@ -65,7 +65,7 @@ class ItemColumn:
     def is_unknown(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """bool[n], which of `values` (any type of number) are the default."""
         if isinstance(self.default, float) and np.isnan(self.default):
-            return np.isnan(values)
+            return np.asarray(np.isnan(values))
         return np.asarray(values == self.default)
 
     @staticmethod

@@ -16,6 +16,7 @@ from recall.query import Query
 from recall.settings import RecallSettings, TriggerSettings
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
+from router.scenes.features import check_features
 from router.scenes.load import Scenes
 from router.scenes.plan import Arms, ScenePlan
 from router.scenes.settings import SceneSettings
@@ -84,8 +85,10 @@ class EngineBuilder:
         """The engine of a snapshot; may take seconds, so run it off the event loop.
 
         Raises `SnapshotError` where a channel's files are torn, and `SettingsError` where the scenes ask for
-        what the snapshot does not have.
+        what the snapshot does not have, and `RegistrationError` where a component names a query feature that
+        is not registered.
         """
+        check_features()
         channels = open_channels(
             snapshot.path / RECALL_FOLDER, snapshot.catalogue, self.services, self.recall
         )

@@ -19,14 +19,17 @@ from recall.query import Query
 from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
+from router.query_features.read import FeatureReading
+from router.scenes.features import scene_features
 from router.service.admission import Admission
+from router.service.anchor import find_anchor
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
 from router.service.health import Health
 from router.service.impressions import Served
 from router.service.quality import QualityFactors
-from router.service.queries import build_query, find_anchor
+from router.service.queries import build_query
 from router.service.rollout_hooks import RolloutHooks
 from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
@@ -165,7 +168,16 @@ class RecommendationService:
         variants: list[Variant],
         deadlines: list[float],
     ) -> list[recommend_pb2.RecommendResponse]:
-        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
+        reading = FeatureReading(
+            scene_features(variant.settings for variant in variants),
+            now,
+            min(deadlines),
+            self._clock,
+            call.arrival,
+            asked.scenes[0].scene,
+            variants[0].pipeline.metrics,
+        )
+        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
         queries = [
             self._rollouts.under_rollout(
@@ -208,7 +220,7 @@ class RecommendationService:
             )
         if asked.with_trace:
             for response, page in zip(responses, pages, strict=True):
-                add_trace(response, page.trace, total_ms)
+                add_trace(response, (*shopper.trace, *page.trace), total_ms)
         return responses
 
     async def _run(

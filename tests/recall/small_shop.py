@@ -75,13 +75,8 @@ def make_query(
         triggers=np.array(triggers, np.int32),
         trigger_weights=np.array([1.0] * len(triggers) if weights is None else weights, np.float32),
         profile=profile or {},
-        profile_codes=np.zeros(4, np.int32),
-        context_codes=np.zeros(3, np.int32),
-        excluded=np.empty(0, np.int32),
         purchased_items=bought[:, 0].astype(np.int32),
         purchased_ts=bought[:, 1],
-        model_versions={},
-        arms={},
     )
 
 

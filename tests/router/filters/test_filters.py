@@ -20,24 +20,13 @@ ITEMS = st.lists(st.integers(1, 30), unique=True, max_size=30)
 
 
 def shopper(excluded: list[int] | None = None, bought: list[tuple[int, int]] | None = None) -> Query:
-    empty = np.empty(0, np.int32)
     return Query(
         scene="home",
         user_id="u",
         now=NOW,
-        history_items=empty,
-        history_events=np.empty(0, np.uint8),
-        history_ts=np.empty(0, np.int64),
-        triggers=empty,
-        trigger_weights=np.empty(0, np.float32),
-        profile={},
-        profile_codes=np.zeros(4, np.int32),
-        context_codes=np.zeros(3, np.int32),
         excluded=np.array(excluded or [], dtype=np.int32),
         purchased_items=np.array([item for item, _ in bought or []], dtype=np.int32),
         purchased_ts=np.array([ts for _, ts in bought or []], dtype=np.int64),
-        model_versions={},
-        arms={},
     )
 
 

@@ -30,6 +30,7 @@ CATALOGUE = SimpleNamespace(
     category=(np.arange(SIZE + 1) % 7).astype(np.int32),
     brand=(np.arange(SIZE + 1) % 11).astype(np.int32),
     titles=lambda items: [f"item {item}" for item in items.tolist()],
+    column=lambda name: getattr(CATALOGUE, name),
 )
 
 

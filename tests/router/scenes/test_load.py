@@ -128,7 +128,7 @@ scenes:
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{by: brand}, {by: hue}]}}}}",
-            "scenes.a.rerank.scatter.rules[1].by: should be 'category'",
+            "scenes.a.rerank.scatter.rules[1].by: must be an item column that forms groups: category, ",
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{windw: 3}]}}}}",
