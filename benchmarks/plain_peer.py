@@ -30,8 +30,8 @@ from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Services
 from recall.query import Query
 from recall.registry import CHANNELS
-from recall.settings import RecallSettings, TriggerSettings
-from recall.triggers import select_triggers
+from recall.settings import RecallSettings
+from recall.triggers import TriggerSettings, select_triggers
 from router.fusion.quota import fuse
 from router.scenes.load import load_scenes
 from router.scenes.settings import SceneSettings

@@ -13,32 +13,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from recall.channel import BuildSource, Recalled, Services
+from recall.channel import BuildSource, ChannelKind, Recalled, Services
+from recall.hot_tables import CROWDS_FILE, FALLBACK, LISTS, Crowd, HotSettings
 from recall.lists import ItemLists
 from recall.merge import first_of_each
 from recall.query import Query
-from recall.settings import HotSettings
 from snapshot.catalogue import Catalogue
 from snapshot.manifest import SnapshotError
 
 NAME = "hot"
-LISTS = "crowds"
-CROWDS_FILE = "crowds.json"
-
-FALLBACK: tuple[tuple[str, ...], ...] = (
-    ("gender", "age_band", "city"),
-    ("gender", "age_band"),
-    ("age_band", "city"),
-    ("gender", "city"),
-    ("age_band",),
-    ("gender",),
-    ("city",),
-    (),
-)
-"""The fields that name a crowd, finest first; the empty one is everybody."""
-
-Crowd = tuple[tuple[str, str], ...]
-"""(field, value) pairs in the order of `FALLBACK`; () is everybody."""
 
 
 class Hot:
@@ -103,3 +86,6 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
             "build the snapshot again",
         )
     return Hot(lists, crowds)
+
+
+CHANNEL = ChannelKind(settings=HotSettings, build=build, open=open_channel)

@@ -18,10 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recall.channel import BuildSource
-from recall.hot import CROWDS_FILE, FALLBACK, LISTS, Crowd
+from recall.hot_tables import CROWDS_FILE, FALLBACK, LISTS, Crowd, HotSettings
 from recall.interactions import interactions_of
 from recall.lists import ItemLists, ranked_lists
-from recall.settings import HotSettings
 from snapshot.durable_files import write_durably
 
 _SMALLEST_STEP = 2.0**-20

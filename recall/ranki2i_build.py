@@ -30,9 +30,7 @@ from recall.follow_rate import ClickRate, FollowRate
 from recall.interactions import Interactions, impressions_of, interactions_of
 from recall.lists import ItemLists, ranked_lists
 from recall.pair_blocks import Block, PairValue, pair_sums, trigger_blocks
-from recall.settings import Ranki2iSettings
-
-NEIGHBOURS, COMPLETION = "neighbours", "completion"
+from recall.ranki2i_tables import COMPLETION, NEIGHBOURS, Ranki2iSettings
 
 
 def build_tables(source: BuildSource, folder: Path, settings: Ranki2iSettings) -> dict[str, int]:

@@ -237,7 +237,7 @@ class Build:
                     users=dataset.users(),
                     catalogue=dataset.catalogue,
                     now=dataset.manifest.time_range[1],
-                    item_vectors=network.item_vectors().numpy(),
+                    vectors={"mind": network.item_vectors().numpy()},
                     seed=self.settings.seed,
                 )
                 rows = build_channels(source, staged / RECALL_FOLDER, self.settings.router.recall, step.stage)

@@ -13,7 +13,8 @@ from pipeline.stages import Scorer
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Channel, Services
 from recall.query import Query
-from recall.settings import RecallSettings, TriggerSettings
+from recall.settings import RecallSettings
+from recall.triggers import TriggerSettings
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
 from router.scenes.load import Scenes
