@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.candidates import Candidates
-from snapshot.catalogue import Catalogue
+from router.rerank.kind import RerankerKind
+from router.tables.component import Parts
 
 Dimension = Literal["category", "standard_category", "brand", "shop", "price_band"]
 Groups = npt.NDArray[np.int32]
@@ -123,9 +124,12 @@ def _members(column: Groups) -> dict[int, npt.NDArray[np.intp]]:
     return dict(zip(labels.tolist(), np.split(order, starts[1:]), strict=True)) if column.size else {}
 
 
-def build(catalogue: Catalogue, settings: ScatterSettings) -> Scatter:
+def create(parts: Parts, settings: ScatterSettings) -> Scatter:
     """The reranker over the catalogue's columns."""
     return Scatter(
-        tuple(getattr(catalogue, rule.by) for rule in settings.rules),
+        tuple(getattr(parts.catalogue, rule.by) for rule in settings.rules),
         tuple((rule.window, rule.max) for rule in settings.rules),
     )
+
+
+RERANKER = RerankerKind(settings=ScatterSettings, create=create)

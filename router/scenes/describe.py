@@ -23,7 +23,7 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
         "channels": [{"name": name, **scene.channels[name].model_dump(mode="json")} for name in live],
         "switched_off": [name for name in scene.channels if name not in live],
         "fusion": {
-            "name": "quota",
+            **_component(next(iter(scene.fusion)), scene.fusion),
             "candidates": pipeline.candidates,
             "oversample": pipeline.oversample,
         },

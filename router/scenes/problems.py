@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from foundation.registered_sections import RegisteredSections
 
 Path = tuple[str | int, ...]
 
@@ -66,12 +68,17 @@ def _keys_at(model: Any, path: Path) -> list[str]:
     for part in path:
         if isinstance(model, type) and issubclass(model, BaseModel):
             field = model.model_fields.get(str(part))
-            model = field.annotation if field else None
+            model = field.annotation if field else _sections(model).get(str(part))
         else:
             model = next(iter(get_args(model)[-1:]), None)
         if options := [option for option in get_args(model) if _is_model(option)]:
             model = options[0] if type(None) in get_args(model) else model
-    return list(model.model_fields) if _is_model(model) else []
+    return [*model.model_fields, *_sections(model)] if _is_model(model) else []
+
+
+def _sections(model: type[BaseModel]) -> Mapping[str, type[BaseModel]]:
+    """The sections that registered members add to the fields of `model`."""
+    return model.section_types() if issubclass(model, RegisteredSections) else {}
 
 
 def _is_model(candidate: Any) -> bool:

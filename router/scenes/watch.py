@@ -64,6 +64,11 @@ class SceneWatch:
         """Looks at the file once; takes it up or refuses it where it has changed and settled."""
         self.consider(self.content())
 
+    def retry(self) -> None:
+        """Lets content that was refused be considered again, since what it needs may be there now."""
+        if self.status.refused is not None:
+            self._settled = None
+
     def content(self) -> bytes | str:
         """The file's bytes; where it cannot be read, a text that says why."""
         try:

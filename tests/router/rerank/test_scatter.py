@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from pipeline.candidates import unscored
 from router.rerank.registry import RERANKERS
-from router.rerank.scatter import ScatterRule, ScatterSettings, build, scatter
+from router.rerank.scatter import ScatterRule, ScatterSettings, create, scatter
+from router.tables.component import Parts
 
 LIMIT = st.integers(2, 6).flatmap(lambda window: st.tuples(st.just(window), st.integers(1, window - 1)))
 
@@ -109,12 +110,14 @@ def test_as_a_stage_it_reads_the_columns_of_the_catalogue() -> None:
     catalogue = SimpleNamespace(
         category=np.array([0, 1, 1, 2], np.int32), brand=np.array([0, 0, 0, 0], np.int32)
     )
-    tested = build(catalogue, ScatterSettings(rules=[ScatterRule(by="category", window=2, max=1)]))
+    tested = create(
+        Parts(catalogue, {}), ScatterSettings(rules=[ScatterRule(by="category", window=2, max=1)])
+    )
     items = np.array([1, 2, 3], np.int32)
     found = unscored(items, np.ones(3, np.uint32), np.ones(3, np.float32), np.zeros(3, np.int32))
     assert tested.order(None, found, 3).tolist() == [0, 2, 1]
     assert tested.name == "scatter"
-    assert RERANKERS["scatter"].build is build
+    assert RERANKERS["scatter"].create is create
 
 
 @pytest.mark.parametrize(
