@@ -1,5 +1,4 @@
-"""Again: the shopper's own past items, for shops where people come back for the same (groceries,
-consumables).
+"""Again: the shopper's own past items, for shops where people buy the same again (groceries).
 
 score(i) = Σ over the shopper's past behaviours of i of strength × decay(age)   ×   repeat_rate(i)^γ
 

@@ -55,7 +55,7 @@ def check_models(known: Collection[str]) -> None:
 
 
 def index_threads(settings: RecallSettings) -> int:
-    """Threads of one vector search: the most that an enabled channel with an index asks for, at least 1."""
+    """Threads of one vector search: the most that an enabled channel with an index sets, at least 1."""
     sections = (getattr(settings, name) for name in enabled_channels(settings))
     return max((each.threads for each in sections if isinstance(each, VectorIndexSettings)), default=1)
 
@@ -75,7 +75,7 @@ def build_channels(
         Channel → table → entries.
 
     Raises:
-        ValueError: a channel lacks what it is built from; says which and what to do.
+        ValueError: a channel lacks what it is built from; the message names it and what to do.
     """
     names = enabled_channels(settings)
     folder.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ class CategoryHotSettings(ChannelSettings):
 
 
 class CategoryHot:
-    """Weighs the categories by the query's triggers and asks each one's list."""
+    """Weighs the categories by the query's triggers and merges their lists."""
 
     name = NAME
 
@@ -56,11 +56,11 @@ class CategoryHot:
         category = self._category[triggers]
         categories, heaviest, member = np.unique(category, return_index=True, return_inverse=True)
         weight = np.bincount(member, weights=weights)
-        asked = np.argsort(-weight, kind="stable")[: self._settings.categories]
-        items, shares, source = self._lists.gather(categories[asked], limit=k)
+        strongest = np.argsort(-weight, kind="stable")[: self._settings.categories]
+        items, shares, source = self._lists.gather(categories[strongest], limit=k)
         if len(items) == 0:
             return nothing()
-        row = asked[source]
+        row = strongest[source]
         scores = (weight[row] * shares).astype(np.float32)
         best = top_positions(scores, items, k)
         return Recalled(items[best], scores[best], triggers[heaviest[row[best]]])

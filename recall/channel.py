@@ -91,7 +91,7 @@ class BuildSource:
 
 @dataclass(frozen=True)
 class Services:
-    """What a channel may call while it is asked."""
+    """What a channel may call while it recalls."""
 
     embed_history: Callable[[Query], Awaitable[NDArray[np.float32]]]
     """The shopper's interests, float32[K, D], L2-normalised; all-zero rows where there is no history."""

@@ -1,6 +1,6 @@
 """Hot lists: what the shopper's crowd takes most, then coarser crowds, then everybody.
 
-A crowd is a combination of gender × age band × city. The lists are asked from the finest crowd down, along
+A crowd is a combination of gender × age band × city. The lists are read from the finest crowd down, along
 `FALLBACK`; what a finer crowd already gave is not repeated. A field the profile lacks skips the crowds that
 need it. The list of everybody holds every item in stock, so any shopper gets as many as there are.
 """
@@ -45,9 +45,9 @@ class Hot:
         return rows
 
     async def recall(self, query: Query, k: int) -> Recalled:
-        """k items (fewer only where fewer are in stock). No triggers.
+        """The k hottest items (fewer only where fewer are in stock). No triggers.
 
-        Scores fall along the answer: the whole part counts the coarser lists still to come, the fraction is
+        Scores fall along the answer: the integer part counts the coarser lists still to come, the fraction is
         the item's share of its list's hottest.
         """
         rows = np.array(self.rows(query.profile))

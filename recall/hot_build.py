@@ -56,7 +56,7 @@ def build_tables(source: BuildSource, folder: Path, settings: HotSettings) -> di
 
 
 def _crowds(users: pl.DataFrame, fields: tuple[str, ...]) -> list[tuple[Crowd, NDArray[np.int32]]]:
-    """The crowds these fields tell apart and their users; shoppers who lack a field belong to none."""
+    """The crowds that these fields define, and their users; shoppers who lack a field belong to none."""
     if not set(fields) <= set(users.columns):
         return []
     known = users.drop_nulls(list(fields))
@@ -85,7 +85,8 @@ def _ranked(items: NDArray[np.int64], heat: NDArray[np.float64], limit: int) -> 
 
 def _below_one(share: NDArray[np.floating]) -> NDArray[np.float32]:
     """Shares of the hottest, kept below 1 so that a coarser list's scores stay below a finer one's."""
-    return np.minimum(share, 1 - _SMALLEST_STEP).astype(np.float32)
+    below: NDArray[np.float32] = np.minimum(share, 1 - _SMALLEST_STEP).astype(np.float32)
+    return below
 
 
 def _heat_by_item(items: NDArray[np.int32], heat: NDArray[np.float64], length: int) -> NDArray[np.float64]:

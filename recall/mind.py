@@ -84,7 +84,8 @@ class Mind:
         embedded = np.any(vectors != 0, axis=1)
         if not embedded.any():
             return np.zeros(len(interests), np.int32)
-        return items[embedded][np.argmax(interests @ vectors[embedded].T, axis=1)]
+        nearest: NDArray[np.int32] = items[embedded][np.argmax(interests @ vectors[embedded].T, axis=1)]
+        return nearest
 
 
 def build(source: BuildSource, folder: Path, settings: MindChannelSettings) -> dict[str, int]:

@@ -75,7 +75,7 @@ def search_parameters(index: Any, k: int, settings: VectorIndexSettings) -> Any:
 
 
 def write_index(path: Path, vectors: NDArray[np.float32], settings: VectorIndexSettings, seed: int) -> None:
-    """Index the vectors and put the index at `path`, whole or not at all."""
+    """Index the vectors and write the index to `path` atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         faiss.write_index(make_index(vectors, settings, seed), str(temporary))

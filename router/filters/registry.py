@@ -1,4 +1,4 @@
-"""The filters: a new one is a file beside this one and a line here, or a plug-in."""
+"""The filters: a new one is a file of this folder and a line here, or a plug-in."""
 
 from __future__ import annotations
 

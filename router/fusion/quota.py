@@ -82,7 +82,7 @@ def apportion(total: int, weights: Float64) -> Int64:
     Largest remainder (Hamilton's method); of equal remainders the first wins.
     """
     exact = total * (weights / weights.sum())
-    seats = np.floor(exact).astype(np.int64)
+    seats: Int64 = np.floor(exact).astype(np.int64)
     left = total - int(seats.sum())
     if left > 0:
         seats[np.argsort(-(exact - seats), kind="stable")[:left]] += 1

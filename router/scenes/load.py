@@ -51,7 +51,7 @@ class Scenes:
     by_name  settings by scene, in the file's order
     source   the file
     digest   SHA-256 of its bytes, and of those of the experiments file where there is one, in hexadecimal
-    raw      what the file says of each scene, defaults merged in
+    raw      each scene as the file has it, defaults merged in
     plans    experiments by scene
     """
 
@@ -62,15 +62,19 @@ class Scenes:
     plans: Mapping[str, ScenePlan] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> SceneSettings:
+        """The scene `name`; KeyError where there is none."""
         return self.by_name[name]
 
     def __contains__(self, name: object) -> bool:
+        """Whether there is a scene `name`."""
         return name in self.by_name
 
     def __iter__(self) -> Iterator[str]:
+        """Names of the scenes, in the file's order."""
         return iter(self.by_name)
 
     def __len__(self) -> int:
+        """Number of scenes."""
         return len(self.by_name)
 
 
@@ -111,7 +115,7 @@ def read_patched(
 ) -> SceneSettings | None:
     """The settings of a scene changed by `patch`; None where they are wrong, which is added to `found`.
 
-    raw    what the file says of the scene (`Scenes.raw`)
+    raw    the scene as its file has it (`Scenes.raw`)
     where  path of the patch in its own file, for messages
     """
     return _Scene("", dict(raw), dict(patch), found, where).read(known)

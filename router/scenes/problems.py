@@ -1,4 +1,4 @@
-"""Says what is wrong with a setting: its dotted path in the file, and what is expected there."""
+"""Names what is wrong with a setting: its dotted path in the file, and what is expected there."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class SettingsError(Exception):
     """
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
+        """Makes the message of the source and its problems."""
         self.source = source
         self.problems = tuple(problems)
         super().__init__(f"{source} is refused:\n  " + "\n  ".join(problems))
@@ -35,7 +36,7 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """What to say about a name that is not known."""
+    """The message about a name that is not known."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""

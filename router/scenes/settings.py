@@ -151,7 +151,7 @@ class DeadlineSettings(BaseModel):
 
 
 class QualitySettings(BaseModel):
-    """How a scene narrows while it is slow, so that whole stages are not cut off at their deadlines.
+    """How a scene narrows while it is slow, so that stages are not cut off at their deadlines.
 
     The part of `k` and of candidates that requests are given moves up by `step` after an answer within the
     target, and down by step x percentile / (100 - percentile) after a later one.

@@ -1,4 +1,4 @@
-"""The registration of a learned table: how it is built offline and opened beside the channels' tables."""
+"""The registration of a learned table: how it is built offline and opened with the snapshot."""
 
 from __future__ import annotations
 
