@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
-from foundation.registry import RegistrationError
 from recall.channel import BuildSource, Channel, Services
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
-from recall.vector_index import VectorIndexSettings
 from snapshot.catalogue import Catalogue
 
 RECALL_FOLDER = "recall"
@@ -26,38 +24,6 @@ def _silent(stage: str, share: float) -> None:
 def enabled_channels(settings: RecallSettings) -> list[str]:
     """The names of the channels that are switched on, in the registry's order."""
     return [name for name in CHANNELS if getattr(settings, name).enabled]
-
-
-def models_of_channels(settings: RecallSettings) -> list[str]:
-    """Names of the models that the enabled channels need, each once, in the channels' order."""
-    return list(
-        dict.fromkeys(model for name in enabled_channels(settings) for model in CHANNELS[name].models)
-    )
-
-
-def check_models(known: Collection[str]) -> None:
-    """Checks that every registered channel names models that exist.
-
-    Args:
-        known: names of the registered models.
-
-    Raises:
-        RegistrationError: a channel needs another; names the channel, its module and the model.
-    """
-    for name, kind in CHANNELS.items():
-        for model in kind.models:
-            if model not in known:
-                raise RegistrationError(
-                    f"the recall channel {name} of {CHANNELS.source(name)} needs the model {model}, which is "
-                    f"not registered; registered models are {', '.join(sorted(known)) or 'none'}: register "
-                    f"{model} under MODELS, or correct the channel's `models`"
-                )
-
-
-def index_threads(settings: RecallSettings) -> int:
-    """Threads of one vector search: the most that an enabled channel with an index sets, at least 1."""
-    sections = (getattr(settings, name) for name in enabled_channels(settings))
-    return max((each.threads for each in sections if isinstance(each, VectorIndexSettings)), default=1)
 
 
 def build_channels(

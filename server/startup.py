@@ -26,7 +26,6 @@ from foundation.telemetry.tracing.traced_stages import TracedStages
 from pipeline.metrics import StageMetrics
 from pipeline.scoring import Split
 from pipeline.side_effects import SideEffects
-from recall.build import index_threads
 from recall.channel import Services
 from recall.query import Query
 from recall.registry import CHANNELS
@@ -170,7 +169,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     live = await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
     # OpenMP keeps its number of threads per thread: what a channel set while it was opened in another thread
     # does not hold here, where it is asked, and spinning helpers would triple the cost of a search.
-    faiss.omp_set_num_threads(index_threads(settings.recall))
+    faiss.omp_set_num_threads(settings.recall.mind.threads)
     store = await asyncio.to_thread(open_state, settings.state, released_while=limiter.released_while)
     quality = QualityFactors()
     side_effects: SideEffects[Query, Served] = SideEffects(

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recall.build import build_channels, models_of_channels
+from recall.build import build_channels
 from recall.channel import BuildSource
+from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from snapshot import Dataset
 from tests.synthetic_shop import synthetic_dataset
@@ -29,7 +30,7 @@ class BuiltShop:
 
 def source_of(dataset: Dataset, now: int) -> BuildSource:
     """A build source at `now` with random item vectors of every model that a channel needs."""
-    models = models_of_channels(RecallSettings())
+    models = {model for kind in CHANNELS.values() for model in kind.models}
     vectors = (
         np.random.default_rng(0).normal(size=(dataset.catalogue.size + 1, DIMENSIONS)).astype(np.float32)
     )

@@ -11,10 +11,7 @@ from pydantic import ValidationError
 from foundation.registry import RegistrationError
 from recall.build import (
     build_channels,
-    check_models,
     enabled_channels,
-    index_threads,
-    models_of_channels,
     open_channels,
 )
 from recall.channel import ChannelKind, nothing
@@ -108,8 +105,7 @@ def test_a_channel_of_a_plug_in_is_configured_built_and_opened_like_any_other(sh
     settings = RecallSettings.model_validate(
         {"near": {"threads": 3}} | {name: {"enabled": False} for name in CHANNELS if name != "near"}
     )
-    assert models_of_channels(settings) == ["graph"]
-    assert index_threads(settings) == 3
+    assert settings.near.threads == 3
     with pytest.raises(ValueError, match="the channel near needs item vectors of the model graph, and there"):
         build_channels(shop.source, tmp_path / "without", settings)
     source = replace(shop.source, vectors=shop.source.vectors | {"graph": shop.source.vectors["mind"]})
@@ -120,12 +116,6 @@ def test_a_channel_of_a_plug_in_is_configured_built_and_opened_like_any_other(sh
     assert list(opened) == ["near"]
     with pytest.raises(ValidationError, match="near"):
         RecallSettings.model_validate({"near": {"threads": 0}})
-
-
-def test_a_channel_that_needs_an_unknown_model_is_refused_with_both_names(near):
-    check_models(["mind", "graph"])
-    with pytest.raises(RegistrationError, match=r"channel near of my_shop needs the model graph.*are mind"):
-        check_models(["mind"])
 
 
 def test_a_channel_named_like_a_setting_is_refused():
