@@ -88,7 +88,7 @@ def evaluate(
         users=users,
         catalogue=dataset.catalogue,
         now=cuts.test_from - 1,
-        item_vectors=mind.item_vectors().numpy(),
+        vectors={"mind": mind.item_vectors().numpy()},
         seed=settings.seed,
     )
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:

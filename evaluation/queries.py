@@ -12,8 +12,7 @@ from features.context import encode_context
 from features.profile import PROFILE_FIELDS
 from models.interaction_log import InteractionLog
 from recall.query import Query
-from recall.settings import TriggerSettings
-from recall.triggers import select_triggers
+from recall.triggers import TriggerSettings, select_triggers
 from router.query_features.read import default_features
 from router.query_features.registry import QUERY_FEATURES
 from snapshot.event_codes import PURCHASE

@@ -75,7 +75,7 @@ def choose_shares(
         users=users,
         catalogue=dataset.catalogue,
         now=cuts.valid_from - 1,
-        item_vectors=mind.item_vectors().numpy(),
+        vectors={"mind": mind.item_vectors().numpy()},
         seed=seed,
     )
     with tempfile.TemporaryDirectory(prefix="shares-") as tables:

@@ -12,6 +12,7 @@ from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
 from router.ranking.settings import RankingSettings
 from router.recording.settings import RecordingSettings
+from router.scenes.table_settings import TablesSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
 from server.ingress.settings import IngressSettings, RaySettings, SupervisionSettings
 from state.attribution import AttributionSettings
@@ -45,6 +46,10 @@ class RouterSettings(BaseModel):
     recall: RecallSettings = Field(
         default_factory=RecallSettings,
         description="How recall channels are opened and asked; as they were built.",
+    )
+    tables: TablesSettings = Field(
+        default_factory=TablesSettings,
+        description="How learned tables of filters, rerankers and fusions are opened; as they were built.",
     )
     ranking: RankingSettings = Field(default_factory=RankingSettings, description="Where Triton is.")
     rollout: RolloutSettings = Field(

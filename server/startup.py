@@ -8,7 +8,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Coroutine, Sized
+from collections.abc import Coroutine, Sequence, Sized
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from router.recording.begin import begin_recording
 from router.recording.request_recorder import RequestRecorder
-from router.scenes.load import Known, Scenes, read_scenes
+from router.scenes.load import KnownNames, Scenes, read_scenes
 from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
 from router.service.compute_limiter import ComputeLimiter
@@ -161,6 +161,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         scorers={**scorers, ranking.model: rollouts.scorer},
         metrics=stage_metrics,
         split=Split(ranking.part_size, ranking.max_parts),
+        tables=settings.tables,
     )
     configuration = scene_configuration(settings)
     scenes = configuration.load(settings.scenes)
@@ -210,8 +211,9 @@ async def start_service(settings: RouterSettings) -> RunningService:
     )
     await warm_up(live.current)
     _report_snapshot(metrics, "loaded", live.current)
-    running.keep_running(_snapshot_watch(settings, snapshots, live, readiness, metrics).run())
-    for watch in _configuration_watches(settings, configuration, scenes, live, metrics):
+    watches = _configuration_watches(settings, configuration, scenes, live, metrics)
+    running.keep_running(_snapshot_watch(settings, snapshots, live, readiness, metrics, watches).run())
+    for watch in watches:
         running.keep_running(watch_scenes(watch, settings.snapshots.poll_interval_s))
     _state_limits(settings, metrics)
     running.keep_running(_report_state(store, side_effects, metrics))
@@ -229,11 +231,9 @@ async def start_service(settings: RouterSettings) -> RunningService:
 
 def scene_configuration(settings: RouterSettings) -> SceneConfiguration:
     """The scenes and the experiments on them, not yet read."""
-    known = Known(CHANNELS, scoring_models(settings))
+    known = KnownNames(CHANNELS, scoring_models(settings))
     return SceneConfiguration(
-        lambda content: read_scenes(
-            content, str(settings.scenes), known_channels=known.channels, known_models=known.models
-        ),
+        lambda content: read_scenes(content, str(settings.scenes), known),
         settings.experiments,
         known,
     )
@@ -250,9 +250,14 @@ def _snapshot_watch(
     live: LiveEngine,
     readiness: InferenceServerClient,
     metrics: RouterMetrics,
+    configuration: Sequence[SceneWatch],
 ) -> SnapshotWatch:
     def report(outcome: Literal["loaded", "refused"], engine: Engine) -> None:
         _report_snapshot(metrics, outcome, engine)
+        if outcome == "loaded":
+            for watch in configuration:
+                # An edit may have been refused for a table or channel that this snapshot has.
+                watch.retry()
 
     return SnapshotWatch(snapshots, live, warm_up, TritonModels(readiness), settings.snapshots, report)
 

@@ -18,7 +18,7 @@ from models.settings import (
     TwoTowerSettings,
 )
 from recall.registry import CHANNELS
-from router.scenes.load import Known, load_scenes, read_scenes
+from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
@@ -111,7 +111,7 @@ class Settings(BaseModel):
     export: ExportSettings = ExportSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     triton: TritonChoice = TritonChoice()
-    router: RouterSettings = RouterSettings()
+    router: RouterSettings = Field(default_factory=RouterSettings)
 
 
 def default_settings() -> Settings:
@@ -170,7 +170,7 @@ def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
-    scenes = load_scenes(settings.router.scenes, CHANNELS)
+    scenes = load_scenes(settings.router.scenes, KnownNames(CHANNELS))
     name = "home" if "home" in scenes else next(iter(scenes))
     return name, scenes[name]
 
@@ -180,14 +180,23 @@ def uses_prerank(settings: Settings) -> bool:
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
+    return any(scene.prerank is not None for scene in configured_scenes(settings))
+
+
+def configured_scenes(settings: Settings) -> list[SceneSettings]:
+    """Every configured scene, and every form that arms of experiments give one.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    known = KnownNames(CHANNELS)
     configuration = SceneConfiguration(
-        lambda content: read_scenes(content, str(settings.router.scenes), CHANNELS),
+        lambda content: read_scenes(content, str(settings.router.scenes), known),
         settings.router.experiments,
-        Known(CHANNELS),
+        known,
     )
     scenes = configuration.load(settings.router.scenes)
     arms = (choice.settings for plan in scenes.plans.values() for choice in plan.choices.values())
-    return any(scene.prerank is not None for scene in (*scenes.by_name.values(), *arms))
+    return [*scenes.by_name.values(), *arms]
 
 
 def _over(defaults: Any, given: Any) -> Any:

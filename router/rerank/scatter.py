@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.candidates import Candidates
-from snapshot.catalogue import Catalogue
+from router.rerank.kind import RerankerKind
+from router.tables.component import Parts
 from snapshot.item_columns import ITEM_COLUMNS
 
 Groups = npt.NDArray[np.int32]
@@ -134,9 +135,12 @@ def _members(column: Groups) -> dict[int, npt.NDArray[np.intp]]:
     return dict(zip(labels.tolist(), np.split(order, starts[1:]), strict=True)) if column.size else {}
 
 
-def build(catalogue: Catalogue, settings: ScatterSettings) -> Scatter:
+def create(parts: Parts, settings: ScatterSettings) -> Scatter:
     """The reranker over the catalogue's columns."""
     return Scatter(
-        tuple(catalogue.column(rule.by) for rule in settings.rules),
+        tuple(parts.catalogue.column(rule.by) for rule in settings.rules),
         tuple((rule.window, rule.max) for rule in settings.rules),
     )
+
+
+RERANKER = RerankerKind(settings=ScatterSettings, create=create)

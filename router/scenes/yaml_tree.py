@@ -1,4 +1,4 @@
-"""Reads YAML strictly: no key twice, keys are text, an error says where."""
+"""Reads YAML strictly: no key twice, keys are text, an error names the place."""
 
 from __future__ import annotations
 

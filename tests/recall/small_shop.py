@@ -35,10 +35,10 @@ def make_source(
     catalogue: Catalogue,
     events: Sequence[tuple[int, int, int, int]],
     users: Sequence[dict[str, str | None]] = (),
-    item_vectors: np.ndarray | None = None,
+    vectors: np.ndarray | None = None,
     now: int = NOW,
 ) -> BuildSource:
-    """A log of (user, item, event, ts) and the users' profiles, by user index from 1."""
+    """A log of (user, item, event, ts), the users' profiles by user index from 1, and mind's vectors."""
     log = pl.DataFrame(
         list(events),
         schema={"user": pl.Int32, "item": pl.Int32, "event": pl.UInt8, "ts": pl.Int64},
@@ -52,7 +52,7 @@ def make_source(
         ],
         schema={"user": pl.Int32, "user_id": pl.String} | dict.fromkeys(fields, pl.String),
     )
-    return BuildSource(log, profiles, catalogue, now, item_vectors, seed=0)
+    return BuildSource(log, profiles, catalogue, now, {} if vectors is None else {"mind": vectors}, seed=0)
 
 
 def make_query(

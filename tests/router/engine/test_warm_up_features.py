@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from registration.registry import RegistrationError
 from router.engine.engine import Engine
 from router.engine.warm_up import warm_up
 from router.filters.registry import FILTERS
-from router.scenes import features
 from tests.router.engine.conftest import Watched
 
 
@@ -42,13 +40,13 @@ async def test_a_component_that_reads_a_feature_without_naming_it_is_found(engin
 
 
 async def test_a_named_feature_has_its_default(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "FILTERS", {**FILTERS, "adult": SimpleNamespace(features=("impressions",))})
+    monkeypatch.setitem(FILTERS._members, "adult", replace(FILTERS["adult"], features=("impressions",)))
     await warm_up(engine)
 
 
 def test_an_engine_whose_components_name_an_unknown_feature_is_not_built(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "FILTERS", {"adult": SimpleNamespace(features=("age",))})
+    monkeypatch.setitem(FILTERS._members, "adult", replace(FILTERS["adult"], features=("age",)))
     with pytest.raises(RegistrationError, match="the filter adult reads the query feature age"):
         watched.live.open(watched.shop.snapshots.open_current())

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pipeline.candidates import Candidates, unscored
 from recall.query import Query
 from router.filters.registry import FILTERS
+from router.tables.component import Parts
 
 DAY = 86_400
 NOW = 1_700_000_000
@@ -44,7 +45,7 @@ def kept(
     name: str, query: Query, items: list[int], catalogue: object = None, **settings: object
 ) -> list[int]:
     kind = FILTERS[name]
-    mask = kind.build(catalogue, kind.settings(**settings)).keep(query, candidates(items))
+    mask = kind.create(Parts(catalogue, {}), kind.settings(**settings)).keep(query, candidates(items))
     assert mask.dtype == np.bool_
     assert mask.shape == (len(items),)
     return np.array(items, np.int32)[mask].tolist()
@@ -84,7 +85,7 @@ def test_an_item_bought_just_at_the_edge_of_the_window_comes_back() -> None:
 def test_a_filter_goes_by_its_registered_name(name: str) -> None:
     catalogue = SimpleNamespace(in_stock=np.ones(1, np.bool_), adult=np.zeros(1, np.bool_))
     kind = FILTERS[name]
-    assert kind.build(catalogue, kind.settings()).name == name
+    assert kind.create(Parts(catalogue, {}), kind.settings()).name == name
     with pytest.raises(ValidationError, match="extra_forbidden"):
         kind.settings(surprise=1)
 

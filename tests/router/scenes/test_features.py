@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from recall.registry import CHANNELS
-from registration.registry import RegistrationError
+from registration.registry import RegistrationError, Registry
 from router.filters.registry import FILTERS
 from router.rerank.registry import RERANKERS
-from router.scenes import features
 from router.scenes.features import check_features, scene_features
-from router.scenes.settings import BackfillSettings, ChannelSettings, SceneSettings
+from router.scenes.settings import BackfillSettings, SceneChannel, SceneSettings
 
 
 @pytest.fixture(autouse=True)
 def naming(monkeypatch: pytest.MonkeyPatch) -> None:
     """Components that name features: one of each concept."""
-    named = {
-        "CHANNELS": {**CHANNELS, "again": reads("bought"), "near": reads("place")},
-        "FILTERS": {**FILTERS, "adult": reads("impressions", "age")},
-        "RERANKERS": {**RERANKERS, "dedup": reads("impressions")},
-    }
-    for concept, kinds in named.items():
-        monkeypatch.setattr(features, concept, kinds)
+    let_name(monkeypatch, CHANNELS, "again", "bought")
+    let_name(monkeypatch, CHANNELS, "mind", "place")
+    let_name(monkeypatch, FILTERS, "adult", "impressions", "age")
+    let_name(monkeypatch, RERANKERS, "dedup", "impressions")
 
 
-def reads(*names: str) -> SimpleNamespace:
-    """A component that names these features."""
-    return SimpleNamespace(features=names)
+def let_name(monkeypatch: pytest.MonkeyPatch, registry: Registry[Any], name: str, *features: str) -> None:
+    """Registers the component `name` as one that reads these features."""
+    monkeypatch.setitem(registry._members, name, replace(registry[name], features=features))
 
 
 def scene(**settings: object) -> SceneSettings:
@@ -43,18 +40,19 @@ def test_features_are_those_of_all_components_of_the_scenes() -> None:
     assert scene_features([]) == scene_features([scene()]) == frozenset()
     assert scene_features([scene(filters={"adult": adult})]) == {"impressions", "age"}
     assert scene_features([scene(), scene(rerank={"dedup": dedup})]) == {"impressions"}
-    assert scene_features([scene(channels={"again": ChannelSettings()})]) == {"bought"}
-    assert scene_features([scene(backfill=BackfillSettings(channel="near"))]) == {"place"}
+    assert scene_features([scene(channels={"again": SceneChannel()})]) == {"bought"}
+    assert scene_features([scene(backfill=BackfillSettings(channel="mind"))]) == {"place"}
 
 
 def test_an_unknown_feature_is_refused_with_the_component_that_names_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(features, "CHANNELS", {**CHANNELS})
+    for name in ("again", "mind"):
+        let_name(monkeypatch, CHANNELS, name)
     with pytest.raises(
         RegistrationError,
         match="the filter adult reads the query feature age, which is not registered; registered are impr",
     ):
         check_features()
-    monkeypatch.setattr(features, "FILTERS", {"adult": reads("impressions")})
+    let_name(monkeypatch, FILTERS, "adult", "impressions")
     check_features()

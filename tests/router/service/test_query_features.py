@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendReq
 from recall.query import Query
 from router.filters.registry import FILTERS
 from router.query_features.kind import FeatureRequest, QueryFeatureKind
-from router.scenes import features
 from router.service.call import new_call
 from server.startup import RunningService, start_service
 from snapshot.item_columns import ItemColumn
@@ -72,7 +70,7 @@ def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Lets the filter `adult`, which every scene has, name features."""
 
     def name(*names: str) -> None:
-        monkeypatch.setattr(features, "FILTERS", {**FILTERS, "adult": SimpleNamespace(features=names)})
+        monkeypatch.setitem(FILTERS._members, "adult", replace(FILTERS["adult"], features=names))
 
     return name
 
