@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recall.rollout_ticket import RolloutTicket
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -44,3 +46,5 @@ class Query:
     """Model → version on Triton this query must be answered by."""
     arms: Mapping[str, str]
     """Experiment → arm."""
+    rollout: RolloutTicket | None = None
+    """The query's part in a rollout; None where it takes part in none."""

@@ -14,7 +14,7 @@ from rollout import transitions
 from rollout.assessment import assess
 from rollout.preparation import CandidateOnTriton, CandidateUnfit, NotYet
 from rollout.record import ModelRecord, Phase, Rollout
-from rollout.replica import ReplicaRollouts, Served, misfit
+from rollout.replica import ReplicaRollouts, ServingSnapshot, misfit
 from rollout.settings import RolloutSettings
 from rollout.statistics import StatisticsError
 from rollout.store import RolloutStore, RolloutStoreError
@@ -50,7 +50,7 @@ class RolloutController:
         name: str,
         store: RolloutStore,
         candidate: CandidateOnTriton,
-        served: Callable[[], Served],
+        served: Callable[[], ServingSnapshot],
         settings: RolloutSettings,
         clock: Callable[[], float] = time.time,
     ) -> None:

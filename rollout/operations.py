@@ -16,7 +16,7 @@ from rollout.assessment import assess
 from rollout.judgement import Check
 from rollout.preparation import CandidateOnTriton, CandidateUnfit
 from rollout.record import ModelRecord, Phase, Plan, StagePlan
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings, stages_problem
 from rollout.statistics import StatisticsError
 from rollout.status import history_message, status_message
@@ -46,7 +46,7 @@ class RolloutOperations:
         replica: ReplicaRollouts,
         store: RolloutStore,
         candidate: CandidateOnTriton,
-        served: Callable[[], Served],
+        served: Callable[[], ServingSnapshot],
         settings: RolloutSettings,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(4),

@@ -18,7 +18,7 @@ class Recorded:
 
     def asking(self, model: str, version: int) -> Query:
         """The query, to be answered by one version of a model."""
-        return replace(self.query, model_versions={model: str(version)}, arms={})
+        return replace(self.query, model_versions={model: str(version)}, arms={}, rollout=None)
 
 
 class RecordedRequests:

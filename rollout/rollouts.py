@@ -13,7 +13,6 @@ from typing import Any
 from foundation.telemetry.metrics.registry import RouterMetrics
 from protos.shopfront.v1 import event_pb2
 from recall.query import Query
-from rollout.arms import RequestVersions
 from rollout.breaker import CandidateBreaker
 from rollout.controller import RolloutController
 from rollout.guarded_scorer import GuardedScorer, VersionedScorer
@@ -21,7 +20,7 @@ from rollout.metrics import RolloutMetrics
 from rollout.operations import RolloutOperations
 from rollout.preparation import CandidateOnTriton, Readiness
 from rollout.recorded import RecordedRequests
-from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, Served
+from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.shadow import ShadowScoring
 from rollout.standby import read_standby
@@ -76,8 +75,8 @@ class Rollouts:
     def begin(self, live: LiveEngine, readiness: Readiness) -> list[Coroutine[Any, Any, None]]:
         """What must run for as long as the replica serves `live`."""
 
-        def served() -> Served:
-            return served_by(live.current)
+        def served() -> ServingSnapshot:
+            return serving_snapshot(live.current)
 
         candidate = CandidateOnTriton(
             ModelRepository(self._settings.repository),
@@ -102,15 +101,19 @@ class Rollouts:
 
     def under_rollout(self, query: Query, engine: Engine) -> Query:
         """The query, to be answered by the version its shopper's arm is answered by."""
-        assigned = self._replica.assign(served_by(engine), query.user_id)
+        assigned = self._replica.assign(serving_snapshot(engine), query.user_id)
         if assigned.versions is query.model_versions:
             return query
-        return replace(query, model_versions=assigned.versions, arms={**query.arms, **assigned.arms})
+        return replace(
+            query,
+            model_versions=assigned.versions,
+            arms={**query.arms, **assigned.arms},
+            rollout=assigned.ticket,
+        )
 
     def degraded(self, query: Query) -> tuple[str, ...]:
-        """What the answer must name: that the candidate did not score it though it was to."""
-        versions = query.model_versions
-        failed = isinstance(versions, RequestVersions) and versions.failure
+        """Names for the answer's `degraded`: that the candidate version failed to score it."""
+        failed = query.rollout is not None and query.rollout.failure
         return (CANDIDATE_DEGRADED,) if failed else ()
 
     def answered(
@@ -125,7 +128,7 @@ class Rollouts:
     ) -> None:
         """Counts an answer in its arm, where it has one."""
         self._replica.answered(
-            query.model_versions,
+            query.rollout,
             query.user_id or request_id,
             latency_ms,
             shown=shown,
@@ -135,7 +138,7 @@ class Rollouts:
 
     def failed(self, query: Query, request_id: str, latency_ms: float) -> None:
         """Counts a request that ended without an answer in its arm, where it has one."""
-        self._replica.failed(query.model_versions, query.user_id or request_id, latency_ms)
+        self._replica.failed(query.rollout, query.user_id or request_id, latency_ms)
 
     def count_feedback(self, stored: Sequence[event_pb2.Event], attribution: AttributionCodec) -> None:
         """Counts those of the events that belong to answers of a rollout's arms.
@@ -170,6 +173,6 @@ class Rollouts:
                 self._recorded.forget()
 
 
-def served_by(engine: Engine) -> Served:
+def serving_snapshot(engine: Engine) -> ServingSnapshot:
     """What rollouts need to know of the engine that answers."""
-    return Served(engine.snapshot.manifest.dataset, engine.model_versions)
+    return ServingSnapshot(engine.snapshot.manifest.dataset, engine.model_versions)

@@ -19,11 +19,11 @@ from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
 from rollout.preparation import CandidateUnfit, NotYet
 from rollout.record import ModelRecord, Phase, Rollout
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from tests.rollout.plans import DATASET, started
 
-SERVED = Served(DATASET, {"bst": "1", "mind": "1"})
+SERVED = ServingSnapshot(DATASET, {"bst": "1", "mind": "1"})
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Stage:
     candidate: Candidate
     settings: RolloutSettings
     now: list[float]
-    served: list[Served]
+    served: list[ServingSnapshot]
 
     def controller(self, name: str) -> RolloutController:
         replica = ReplicaRollouts(
@@ -187,7 +187,7 @@ async def test_a_new_snapshot_ends_it(scene: Stage) -> None:
     leader = scene.controller("r1")
     scene.start()
     await ticks(scene, leader, 4)
-    scene.served[0] = Served("data-2", {"bst": "3"})
+    scene.served[0] = ServingSnapshot("data-2", {"bst": "3"})
     await ticks(scene, leader, 1)
     assert scene.rollout.phase is Phase.SUPERSEDED
     assert "data-2" in scene.rollout.reason
@@ -250,7 +250,7 @@ def test_a_replica_out_of_touch_no_longer_asks_the_candidate(scene: Stage) -> No
         return {replica.assign(SERVED, user).versions["bst"] for user in users}
 
     assert versions() == {"1", "2"}
-    other = Served("data-2", {"bst": "1"})
+    other = ServingSnapshot("data-2", {"bst": "1"})
     assert {replica.assign(other, user).versions["bst"] for user in users} == {"1"}
     scene.now[0] += 2 * scene.settings.lease_s + 1
     assert versions() == {"1"}

@@ -15,14 +15,14 @@ from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
 from rollout.operations import RolloutOperations
 from rollout.record import HistoryEntry, ModelRecord
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.transitions import Change
 from router.errors import RaceLostError
 from router.service.call import new_call
 from tests.rollout.plans import DATASET, started
 
-SERVED = Served(DATASET, {"bst": "1"})
+SERVED = ServingSnapshot(DATASET, {"bst": "1"})
 
 
 class Contested:

@@ -16,7 +16,7 @@ from foundation.telemetry.metrics.registry import RouterMetrics
 from pipeline.candidates import Candidates, unscored
 from pipeline.stages import DependencyError, Model
 from recall.query import Query
-from rollout.arms import Arm, RequestVersions
+from rollout.arms import Arm
 from rollout.breaker import CandidateBreaker
 from rollout.guarded_scorer import GuardedScorer
 from rollout.judge import judge
@@ -25,7 +25,7 @@ from rollout.judgement import Judgement
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
 from rollout.recorded import RecordedRequests
-from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, Served
+from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, ServingSnapshot
 from rollout.settings import GuardSettings, RolloutSettings
 from rollout.statistics import ArmStatistics
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
@@ -33,7 +33,7 @@ from router.ranking.settings import BreakerSettings
 from tests.rollout.plans import DATASET, running
 from tests.router.ranking.queries import query as some_query
 
-SERVED = Served(DATASET, {"bst": "1"})
+SERVED = ServingSnapshot(DATASET, {"bst": "1"})
 CANDIDATE, STABLE = "2", "1"
 TIMEOUT_S, BETWEEN_S = 0.2, 0.02
 PART = unscored(
@@ -100,18 +100,20 @@ class Shop:
             self.triton.now += BETWEEN_S
             user = f"shopper-{self._shoppers % 900}"
             assigned = self.replica.assign(SERVED, user)
-            query = replace(some_query(), user_id=user, model_versions=assigned.versions)
+            query = replace(
+                some_query(), user_id=user, model_versions=assigned.versions, rollout=assigned.ticket
+            )
             began, degraded = self.triton.now, []
             try:
                 await self.scorer.score(query, PART)
             except DependencyError:
                 self.without_ranking += 1
                 degraded.append("ranking")
-            versions = query.model_versions
-            if isinstance(versions, RequestVersions) and versions.failure:
+            ticket = query.rollout
+            if ticket is not None and ticket.failure:
                 degraded.append(CANDIDATE_DEGRADED)
             latency_ms = 8.0 + (self.triton.now - began) * 1_000.0
-            self.replica.answered(versions, user, latency_ms, shown=20, page_size=20, degraded=degraded)
+            self.replica.answered(ticket, user, latency_ms, shown=20, page_size=20, degraded=degraded)
 
     def counted(self, arm: Arm, stage: int = 2) -> ArmStatistics:
         assert self.replica.counts is not None

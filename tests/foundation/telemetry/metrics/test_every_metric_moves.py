@@ -17,11 +17,12 @@ from pipeline.stages import Model
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from recall.query import Query
+from recall.rollout_ticket import RolloutTicket
 from rollout import transitions
-from rollout.arms import Arm, RequestVersions
+from rollout.arms import Arm, ticket_for
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.shadow import ShadowScoring
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
@@ -129,8 +130,8 @@ async def break_the_rest(folder: Path) -> list[tuple[Samples, Samples]]:
     store = LmdbRolloutStore(folder / "rollouts")
     replica = ReplicaRollouts("bst", store, RolloutSettings(), "r1", rollout_metrics)
     replica.adopt(under_way(2))
-    versions = _candidate_of(replica)
-    replica.answered(versions, USER, 3.0, shown=2, page_size=2, degraded=())
+    ticket = _candidate_of(replica)
+    replica.answered(ticket, USER, 3.0, shown=2, page_size=2, degraded=())
     await _copy(replica, rollout_metrics)
     under_way_still = read(metrics)
     ended = transitions.abort(replica.record, "ann", 5_000.0, "enough")
@@ -154,11 +155,11 @@ def _wait_in_vain(breaker: CircuitBreaker, now: list[float]) -> None:
         raise NoAnswer("no answer within 1 s")
 
 
-def _candidate_of(replica: ReplicaRollouts) -> RequestVersions:
+def _candidate_of(replica: ReplicaRollouts) -> RolloutTicket:
     for number in range(1_000):
-        versions = replica.assign(Served(DATASET, {"bst": "1"}), f"shopper-{number}").versions
-        if isinstance(versions, RequestVersions) and versions.arm is Arm.CANDIDATE:
-            return versions
+        ticket = replica.assign(ServingSnapshot(DATASET, {"bst": "1"}), f"shopper-{number}").ticket
+        if ticket is not None and ticket.arm == Arm.CANDIDATE:
+            return ticket
     raise AssertionError("nobody is in the candidate's arm")
 
 
@@ -177,9 +178,9 @@ async def _copy(replica: ReplicaRollouts, metrics: RolloutMetrics) -> None:
     shadow = ShadowScoring(replica, Scorer(), RolloutSettings(), metrics)
     rollout = replica.record.active
     assert rollout is not None
-    versions = RequestVersions({"bst": "1"}, rollout, Arm.SHADOW)
-    versions.keep(candidates(3), np.array([0.1, 0.5, 0.9], np.float32), 2.0)
-    await shadow.after(replace(query(), model_versions=versions), None)
+    ticket = ticket_for(rollout, Arm.SHADOW)
+    ticket.keep(candidates(3), np.array([0.1, 0.5, 0.9], np.float32), 2.0)
+    await shadow.after(replace(query(), model_versions={"bst": "1"}, rollout=ticket), None)
 
 
 def _all_metrics() -> RouterMetrics:
