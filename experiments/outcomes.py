@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
 from state.attribution import Attribution, AttributionCodec, AttributionError
-from state.event_log import LoggedEvent
 from state.exposure_event import EXPOSURE_PREFIX
+from state.logged_event import LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from foundation.telemetry.metrics.registry import RouterMetrics
-from protos.shopfront.v1 import event_pb2
 from recall.query import Query
 from rollout.breaker import CandidateBreaker
 from rollout.controller import RolloutController
@@ -27,11 +26,10 @@ from rollout.standby import read_standby
 from rollout.store import RolloutStore
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
+from router.events import AttributedEvent
 from router.ranking.settings import RankingSettings
-from state.attribution import AttributionCodec, AttributionError
+from snapshot.event_codes import PURCHASE, VIEW
 from triton_repo.repository import ModelRepository
-
-_FEEDBACK = {event_pb2.EVENT_TYPE_VIEW: False, event_pb2.EVENT_TYPE_PURCHASE: True}
 
 
 class Rollouts:
@@ -140,24 +138,24 @@ class Rollouts:
         """Counts a request that ended without an answer in its arm, where it has one."""
         self._replica.failed(query.rollout, query.user_id or request_id, latency_ms)
 
-    def count_feedback(self, stored: Sequence[event_pb2.Event], attribution: AttributionCodec) -> None:
+    def count_feedback(self, stored: Sequence[AttributedEvent]) -> None:
         """Counts those of the events that belong to answers of a rollout's arms.
 
-        stored  events that no replica has stored before: one sent again, to another replica too, is not
+        Args:
+            stored: events that no replica has stored before; one sent again, to another replica too, is left
+                out.
         """
         if not self._replica.is_counting:
             return
-        for event in stored:
-            if not event.attribution_token or event.type not in _FEEDBACK:
-                continue
-            try:
-                token = attribution.decode(event.attribution_token)
-            except AttributionError:
-                # A token is read before its event is stored, unless the secret changed in between.
-                continue
-            self._replica.feedback(
-                token.arms, token.request_id, event.user_id, event.item_id, bought=_FEEDBACK[event.type]
-            )
+        for event, token in stored:
+            if event.event in (VIEW, PURCHASE):
+                self._replica.feedback(
+                    token.arms,
+                    token.request_id,
+                    event.user_id,
+                    event.item_id,
+                    bought=event.event == PURCHASE,
+                )
 
     async def close(self) -> None:
         """Hands on what was counted last and closes the store."""

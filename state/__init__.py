@@ -3,7 +3,7 @@
 from foundation.storage.errors import StateError, StateOverloaded, StateUnavailable
 from foundation.storage.settings import RedisSettings
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent
+from state.logged_event import LoggedEvent
 from state.registry import open_state
 from state.settings import StateSettings
 from state.store import StateStore, StoreStatus

@@ -46,11 +46,11 @@ def sort_arrivals(batches: Sequence[EventBatch], is_new: Callable[[bytes, str], 
     offset = 0
     for batch in batches:
         rows: list[int] = []
-        for row, (user_id, event_id) in enumerate(zip(batch.user_ids, batch.event_ids, strict=True)):
-            key = hashes.get(user_id)
+        for row, event in enumerate(batch.rows):
+            key = hashes.get(event.user_id)
             if key is None:
-                key = hashes[user_id] = user_hash(user_id)
-            if event_id and not is_new(key, event_id):
+                key = hashes[event.user_id] = user_hash(event.user_id)
+            if event.event_id and not is_new(key, event.event_id):
                 continue
             rows.append(row)
             arrivals.setdefault(key, []).append(offset + row)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import lmdb
 
 from foundation.storage.lmdb_environment import Database, get
-from state.event_batch import EventBatch
-from state.event_log import LoggedEvent, arrival_ms, decode_entry, encode_entries
+from state.event_log import arrival_ms, decode_entry, encode_entries
+from state.logged_event import LoggedEvent
 
 _SEQ = struct.Struct(">Q")
 _NEXT_SEQ = b"log_next_seq"
@@ -30,12 +30,12 @@ class LmdbLog:
         stored = get(transaction, _NEXT_SEQ, self._meta)
         return 1 if stored is None else int(_SEQ.unpack(stored)[0])
 
-    def append(self, transaction: lmdb.Transaction, batch: EventBatch, rows: Sequence[int]) -> None:
-        """Adds the given rows of a batch, in that order."""
-        if not rows:
+    def append(self, transaction: lmdb.Transaction, events: Sequence[LoggedEvent]) -> None:
+        """Adds events, in their order."""
+        if not events:
             return
         seq = self.next_seq(transaction)
-        for entry in encode_entries(batch, rows):
+        for entry in encode_entries(events):
             transaction.put(_SEQ.pack(seq), entry, db=self._entries, append=True)
             seq += 1
         transaction.put(_NEXT_SEQ, _SEQ.pack(seq), db=self._meta)

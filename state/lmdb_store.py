@@ -18,9 +18,9 @@ from foundation.storage.lmdb_environment import LmdbEnvironment, get
 from state.arrivals import Arrivals, sort_arrivals, user_hash
 from state.deduplication import Deduplication
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent
 from state.lmdb_log import LmdbLog
 from state.lmdb_records import LmdbRecords
+from state.logged_event import LoggedEvent
 from state.queued_writes import QueuedWrites
 from state.served_items import ServedItems
 from state.settings import StateSettings
@@ -193,7 +193,7 @@ class LmdbStateStore:
             batches, lambda key, event_id: self._seen.is_new(transaction, key, event_id, now_s)
         )
         for batch, rows in zip(batches, arrivals.rows, strict=True):
-            self._log.append(transaction, batch, rows)
+            self._log.append(transaction, [batch.rows[row] for row in rows])
         records = self._open(transaction)
         for key, events in arrivals.by_user.items():
             self._records.add_events(records, key, events)

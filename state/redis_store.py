@@ -235,25 +235,23 @@ class RedisStateStore:
         asked: dict[bytes, list[str]] = {}
         hashes: dict[str, bytes] = {}
         for batch in batches:
-            for user_id, event, event_id in zip(
-                batch.user_ids, batch.events.tolist(), batch.event_ids, strict=True
-            ):
-                key = hashes.get(user_id)
+            for event in batch.rows:
+                key = hashes.get(event.user_id)
                 if key is None:
-                    key = hashes[user_id] = user_hash(user_id)
+                    key = hashes[event.user_id] = user_hash(event.user_id)
                 names = needed.setdefault(key, set())
-                names.add(IMPRESSIONS if event == IMPRESSION else BEHAVIOURS)
-                if event == PURCHASE:
+                names.add(IMPRESSIONS if event.event == IMPRESSION else BEHAVIOURS)
+                if event.event == PURCHASE:
                     names.add(PURCHASES)
-                if event_id:
-                    asked.setdefault(key, []).append(event_id)
+                if event.event_id:
+                    asked.setdefault(key, []).append(event.event_id)
         for note in served:
             needed.setdefault(user_hash(note.user_id), set()).add(IMPRESSIONS)
 
         def work(transaction: RedisTransaction) -> Arrivals:
             arrivals = sort_arrivals(batches, transaction.is_new)
             for batch, rows in zip(batches, arrivals.rows, strict=True):
-                transaction.entries += encode_entries(batch, rows)
+                transaction.entries += encode_entries(batch.rows[row] for row in rows)
             for key, events in arrivals.by_user.items():
                 self._records.add_events(transaction, key, events)
             for note in served:

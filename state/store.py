@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent
+from state.logged_event import LoggedEvent
 from state.user_state import UserState
 
 

@@ -114,13 +114,13 @@ class RecommendationService:
         """Stores events; returns when they are durable. Raises `StateError` where the store failed."""
         with self._admission.admit():
             catalogue = self._live.current.catalogue
-            response, stored = await report_events(
+            response, attributed = await report_events(
                 request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
             )
             self._metrics.observe_events(
                 response.accepted, response.unknown_items, [error.field for error in response.errors]
             )
-            self._rollouts.count_feedback([request.events[index] for index in stored], self._attribution)
+            self._rollouts.count_feedback(attributed)
             return response
 
     @property

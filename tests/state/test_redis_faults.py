@@ -203,7 +203,7 @@ async def test_a_store_opens_without_its_server_and_finds_it_later(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis_server.kill()
-    with caplog.at_level(logging.INFO, "state"):
+    with caplog.at_level(logging.INFO, "foundation.storage"):
         store = open_state(impatient(redis_server))
         assert not store.status().available
         with pytest.raises(StateUnavailable):
