@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rollout.arm_statistics import ArmStatistics, merged
 from rollout.arms import Arm
 from rollout.overlap import Overlap
 from rollout.record import ArmStatisticsRow
-from rollout.statistics import ArmStatistics, merged
 
 OVERLAP = "overlap"
 _REMEMBERED_FEEDBACK = 100_000
@@ -72,7 +72,7 @@ class ArmCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class StageCounts:
     """What all replicas have counted together in some stages."""
 
     candidate: ArmStatistics
@@ -80,7 +80,7 @@ class Gathered:
     overlap: Overlap
 
 
-def gathered(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> Gathered:
+def sum_counts(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> StageCounts:
     """The counts of the given stages, over all replicas. Raises `StatisticsError` where one is unreadable."""
     wanted = set(stages)
     chosen = [row for row in rows if row.stage in wanted]
@@ -92,7 +92,7 @@ def gathered(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> Gathere
     def together(arm: Arm) -> ArmStatistics:
         return merged(ArmStatistics.decode(row.payload) for row in chosen if row.arm == arm)
 
-    return Gathered(together(Arm.CANDIDATE), together(Arm.BASELINE), overlap)
+    return StageCounts(together(Arm.CANDIDATE), together(Arm.BASELINE), overlap)
 
 
 def usable_latency_ms(elapsed_ms: float) -> float:

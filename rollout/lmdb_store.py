@@ -17,8 +17,8 @@ import msgspec
 
 from foundation.storage.errors import StateError
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
+from rollout.errors import RolloutStoreError
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord
-from rollout.store import RolloutStoreError
 
 _MIB = 1 << 20
 _DATABASES = (b"records", b"history", b"statistics", b"leases")

@@ -12,16 +12,16 @@ import msgspec
 
 from protos.shopfront.v1 import rollout_pb2
 from rollout import transitions
-from rollout.assessment import assess
-from rollout.judgement import Check
-from rollout.preparation import CandidateOnTriton, CandidateUnfit
+from rollout.errors import CandidateUnfit, StatisticsError, TransitionNotAllowed
+from rollout.judging.check_results import Check
+from rollout.judging.judge_stage import judge_stage
+from rollout.preparation import CandidateOnTriton
 from rollout.record import ModelRecord, Phase, Plan, StagePlan
 from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings, stages_problem
-from rollout.statistics import StatisticsError
 from rollout.status import history_message, status_message
 from rollout.store import RolloutStore
-from rollout.transitions import Change, Forbidden
+from rollout.transitions import Change
 from router.errors import CallerError, FieldViolation, PreconditionError, RaceLostError
 from router.service.call import Call
 
@@ -186,11 +186,11 @@ class RolloutOperations:
         )
 
     async def _status(self, record: ModelRecord) -> rollout_pb2.RolloutStatus:
-        rollout, assessment, checks = record.rollout, None, ""
+        rollout, results, checks = record.rollout, None, ""
         if rollout is not None and rollout.phase in (Phase.RUNNING, Phase.SETTLING):
             rows = await asyncio.to_thread(self._store.read_arm_statistics, rollout.id)
             try:
-                assessment = assess(rollout, rows, self._settings.judge)
+                results = judge_stage(rollout, rows, self._settings.judge)
             except StatisticsError as error:
                 unreadable = Check("statistics", "error", str(error))
                 checks = msgspec.json.encode((unreadable,)).decode()
@@ -203,7 +203,7 @@ class RolloutOperations:
         served = self._served()
         named = int(served.model_versions.get(record.model, 0))
         stable = record.stable_version(served.dataset, named)
-        return status_message(record, stable, assessment, checks, lease, self._clock())
+        return status_message(record, stable, results, checks, lease, self._clock())
 
     def _model(self, asked: str) -> str:
         """The model meant. Raises `PreconditionError` where it is not one that can be rolled out."""
@@ -234,7 +234,7 @@ class RolloutOperations:
 def _allowed(change: Callable[[], Change]) -> Change:
     try:
         return change()
-    except Forbidden as error:
+    except TransitionNotAllowed as error:
         raise PreconditionError("STATE", error.rollout, str(error)) from error
 
 

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rollout.statistics import CLUSTERS, StatisticsError, cluster_of
+from rollout.arm_statistics import CLUSTERS, cluster_of
+from rollout.errors import StatisticsError
 
 _FORMAT = 1
 

@@ -21,8 +21,8 @@ from foundation.storage.redis_failures import state_errors
 from foundation.storage.redis_server import check_server
 from foundation.storage.redis_url import redacted
 from foundation.storage.settings import RedisSettings
+from rollout.errors import RolloutStoreError
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord
-from rollout.store import RolloutStoreError
 
 T = TypeVar("T")
 Encoded: TypeAlias = bytes | bytearray | memoryview | str | int | float

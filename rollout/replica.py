@@ -12,11 +12,12 @@ from typing import NamedTuple
 from recall.rollout_ticket import RolloutTicket
 from rollout.arms import Arm, arm_of, ticket_for
 from rollout.counting import ArmCounts, all_scores, usable_latency_ms
+from rollout.errors import RolloutStoreError
 from rollout.metrics import RolloutMetrics
 from rollout.record import ModelRecord, Phase, Rollout
 from rollout.settings import RolloutSettings
 from rollout.standby import Standby
-from rollout.store import RolloutStore, RolloutStoreError
+from rollout.store import RolloutStore
 
 logger = logging.getLogger(__name__)
 

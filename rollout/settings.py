@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rollout.judge_settings import JudgeSettings
+from rollout.judging.settings import JudgeSettings
 from rollout.record import WHOLE, Plan, StagePlan
 
 FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -8,10 +8,6 @@ from typing import Protocol
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord
 
 
-class RolloutStoreError(Exception):
-    """The store cannot be used, or holds what it should not; the message names the place."""
-
-
 class RolloutStore(Protocol):
     """Shared by every replica that answers for one shop. Calls block for a disk's or a network's moment.
 

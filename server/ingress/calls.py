@@ -15,8 +15,8 @@ from foundation.telemetry.metrics.registry import RouterMetrics
 from foundation.telemetry.tracing.request_trace import RequestTrace
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
+from rollout.errors import RolloutStoreError
 from rollout.operations import RolloutOperations
-from rollout.store import RolloutStoreError
 from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
 from router.recording.request_recorder import RequestRecorder
 from router.service.call import Call, new_call

@@ -15,9 +15,9 @@ from rollout import transitions
 from rollout.arms import Arm
 from rollout.controller import RolloutController
 from rollout.counting import ArmCounts
+from rollout.errors import CandidateUnfit, PreparationDelayed
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
-from rollout.preparation import CandidateUnfit, NotYet
 from rollout.record import ModelRecord, Phase, Rollout
 from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
@@ -132,7 +132,9 @@ def force(scene: Stage, stage: int) -> None:
     while scene.rollout.stage < stage:
         record = scene.store.read("bst")
         later = scene.rollout.stage_since + 100.0
-        change = transitions.judged(record, transitions.Outlook(1_000, "pass", "good"), 1.0, "r", later)
+        change = transitions.apply_assessment(
+            record, transitions.StageAssessment(1_000, "pass", "good"), 1.0, "r", later
+        )
         assert change is not None
         assert scene.store.compare_and_swap(change.record, change.entry)
 
@@ -171,7 +173,10 @@ async def test_another_takes_over_from_a_dead_leader_which_can_change_nothing_th
 
 
 async def test_a_candidate_that_is_unfit_is_refused_and_unloaded(scene: Stage) -> None:
-    scene.candidate.outcomes = [NotYet("Triton is down"), CandidateUnfit("3 scores are no numbers")]
+    scene.candidate.outcomes = [
+        PreparationDelayed("Triton is down"),
+        CandidateUnfit("3 scores are no numbers"),
+    ]
     leader = scene.controller("r1")
     scene.start()
     await ticks(scene, leader, 4)

@@ -70,7 +70,7 @@ def pause(
 
 
 def led(epoch: int) -> Callable[[ModelRecord], Change]:
-    return lambda record: transitions.led(record, epoch, "r2", 1.0)
+    return lambda record: transitions.take_lead(record, epoch, "r2", 1.0)
 
 
 def test_a_replica_that_takes_the_lead_is_in_no_operators_way(store: LmdbRolloutStore) -> None:

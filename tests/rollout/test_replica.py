@@ -13,7 +13,7 @@ from pipeline.candidates import unscored
 from recall.rollout_ticket import RolloutTicket
 from rollout import transitions
 from rollout.arms import Arm
-from rollout.counting import Gathered, gathered
+from rollout.counting import StageCounts, sum_counts
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
 from rollout.replica import ReplicaRollouts, ServingSnapshot
@@ -48,9 +48,9 @@ def one_of(made: ReplicaRollouts, arm: Arm) -> tuple[str, RolloutTicket]:
     raise AssertionError(f"nobody is in {arm}")
 
 
-def handed_on(store: LmdbRolloutStore, stage: int = 2) -> Gathered:
+def handed_on(store: LmdbRolloutStore, stage: int = 2) -> StageCounts:
     """What the store has of a stage."""
-    return gathered(store.read_arm_statistics("bst-1-2-aa"), [stage])
+    return sum_counts(store.read_arm_statistics("bst-1-2-aa"), [stage])
 
 
 async def test_answers_and_feedback_are_counted_by_arm_and_handed_on(store: LmdbRolloutStore) -> None:

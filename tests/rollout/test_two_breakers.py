@@ -16,18 +16,18 @@ from foundation.telemetry.metrics.registry import RouterMetrics
 from pipeline.candidates import Candidates, unscored
 from pipeline.stages import DependencyError, Model
 from recall.query import Query
+from rollout.arm_statistics import ArmStatistics
 from rollout.arms import Arm
 from rollout.breaker import CandidateBreaker
 from rollout.guarded_scorer import GuardedScorer
-from rollout.judge import judge
-from rollout.judge_settings import JudgeSettings
-from rollout.judgement import Judgement
+from rollout.judging.check_results import CheckResults
+from rollout.judging.judge import judge
+from rollout.judging.settings import JudgeSettings
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
 from rollout.recorded import RecordedRequests
 from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, ServingSnapshot
 from rollout.settings import GuardSettings, RolloutSettings
-from rollout.statistics import ArmStatistics
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import BreakerSettings
 from tests.rollout.plans import DATASET, running
@@ -119,7 +119,7 @@ class Shop:
         assert self.replica.counts is not None
         return self.replica.counts.arm(stage, arm)
 
-    def judged(self) -> Judgement:
+    def judged(self) -> CheckResults:
         return judge(self.counted(Arm.CANDIDATE), self.counted(Arm.BASELINE), None, JudgeSettings())
 
 
@@ -147,9 +147,9 @@ async def test_a_frozen_candidate_leaves_the_stable_versions_circuit_closed(shop
     assert shop.without_ranking == 0
     assert not shop.triton.breaker.is_open("bst", STABLE)
     assert shop.triton.asked.count(STABLE) == 1_500
-    judgement = shop.judged()
-    assert judgement.verdict == "fail"
-    assert "degraded" in judgement.reason or "latency" in judgement.reason
+    results = shop.judged()
+    assert results.verdict == "fail"
+    assert "degraded" in results.reason or "latency" in results.reason
 
 
 async def test_a_frozen_triton_opens_the_stable_circuit_and_is_not_the_candidates_fault(shop: Shop) -> None:
@@ -159,8 +159,8 @@ async def test_a_frozen_triton_opens_the_stable_circuit_and_is_not_the_candidate
     assert shop.triton.breaker.is_open("bst", STABLE)
     assert shop.without_ranking > 300
     assert shop.triton.asked[400:].count(STABLE) < 100, "every request waited for a Triton that is frozen"
-    judgement = shop.judged()
-    assert judgement.verdict != "fail", judgement.reason
+    results = shop.judged()
+    assert results.verdict != "fail", results.reason
     candidate, baseline = shop.counted(Arm.CANDIDATE), shop.counted(Arm.BASELINE)
     shares = [arm.total("degraded") / arm.requests for arm in (candidate, baseline)]
     assert shares[0] == pytest.approx(shares[1], abs=0.05), "the outage weighs more on one arm"

@@ -17,7 +17,7 @@ from foundation.telemetry.metrics.registry import RouterMetrics
 from pipeline.stages import DeadlineExceeded, StageBug
 from protos.shopfront.v1.event_pb2 import ReportEventsResponse
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
-from rollout.store import RolloutStoreError
+from rollout.errors import RolloutStoreError
 from router.errors import CallerError, OverloadError, PreconditionError, RaceLostError
 from router.service.call import Call
 from router.service.request_log import RequestLog

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.statistics.sequential import normal_mixture_radius
-from rollout.clusters import jackknife
+from rollout.judging.design_effect import jackknife
 
 GROUPS = 10
 _SMOOTHING = 0.5

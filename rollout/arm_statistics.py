@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rollout.distinct_users import PRECISION, DistinctUsers, user_hash
+from rollout.errors import StatisticsError
 from rollout.latency_histogram import BUCKETS, latency_bucket
 from rollout.score_histogram import BINS, score_counts
 
@@ -35,10 +36,6 @@ COLUMNS: tuple[Column, ...] = (
 _WIDTH = len(COLUMNS)
 _REQUESTS, _ERRORS, _DEGRADED, _EMPTY, _SHORT, _IMPRESSIONS, _CLICKS, _CONVERSIONS = range(_WIDTH)
 _FORMAT = 1
-
-
-class StatisticsError(ValueError):
-    """Serialised statistics cannot be read; the message says why."""
 
 
 def cluster_of(user_id: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.statistics.sequential import Rate, log_evidence_of_rate
-from rollout.clusters import design_effect
+from rollout.judging.design_effect import design_effect
 from rollout.latency_histogram import UPPER_EDGES_MS, quantile_bucket
 
 
