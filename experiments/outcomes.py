@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
-from state.attribution import Attribution, AttributionCodec, AttributionError
+from state.attribution import Attribution, AttributionCodec
+from state.errors import AttributionError
 from state.exposure_event import EXPOSURE_PREFIX
 from state.logged_event import LoggedEvent
 

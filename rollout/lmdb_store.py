@@ -15,10 +15,11 @@ from typing import TypeVar
 import lmdb
 import msgspec
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
 from rollout.errors import RolloutStoreError
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord
+from rollout.storage_names import ROLLOUT_NAMES
 
 _MIB = 1 << 20
 _DATABASES = (b"records", b"history", b"statistics", b"leases")
@@ -41,12 +42,13 @@ class LmdbRolloutStore:
             self._environment = LmdbEnvironment(
                 folder,
                 _DATABASES,
+                ROLLOUT_NAMES,
                 map_initial_bytes=4 * _MIB,
                 map_max_bytes=max_bytes,
                 max_readers=126,
                 sync=True,
             )
-        except StateError as error:
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
         databases = self._environment.databases
         self._records, self._history = databases[b"records"], databases[b"history"]
@@ -202,13 +204,13 @@ class LmdbRolloutStore:
     def _reading(self, work: Callable[[lmdb.Transaction], T]) -> T:
         try:
             return self._environment.read(work)
-        except StateError as error:
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
 
     def _writing(self, work: Callable[[lmdb.Transaction], T]) -> T:
         try:
             return self._environment.write(work)
-        except StateError as error:
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
 
 

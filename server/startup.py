@@ -126,7 +126,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
 
     Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`,
-    `StateError` or `OSError` where nothing could be served at all.
+    `StorageError` or `OSError` where nothing could be served at all.
     """
     tracing = tracing_from_environment(os.environ)
     metrics = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else RouterMetrics()

@@ -1,7 +1,7 @@
 """User state and the event log, behind one interface chosen by URL."""
 
-from foundation.storage.errors import StateError, StateOverloaded, StateUnavailable
 from foundation.storage.settings import RedisSettings
+from state.errors import StateError, StateOverloaded, StateStoreError
 from state.event_batch import EventBatch
 from state.logged_event import LoggedEvent
 from state.registry import open_state
@@ -19,7 +19,7 @@ __all__ = [
     "StateOverloaded",
     "StateSettings",
     "StateStore",
-    "StateUnavailable",
+    "StateStoreError",
     "StoreStatus",
     "TimedItems",
     "UserState",

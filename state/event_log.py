@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from foundation.storage.errors import StateError
+from state.errors import StateStoreError
 from state.logged_event import LoggedEvent
 
 _PREFIX = struct.Struct("<qI")
@@ -33,7 +33,7 @@ def decode_entry(seq: int, entry: bytes) -> LoggedEvent:
     """The event of an entry, which has sequence number `seq`.
 
     Raises:
-        StateError: the entry is corrupt.
+        StateStoreError: the entry is corrupt.
     """
     try:
         _, checksum = _PREFIX.unpack_from(entry)
@@ -50,8 +50,8 @@ def arrival_ms(entry: bytes | memoryview) -> int | None:
     return None if len(entry) < _PREFIX.size else int(_PREFIX.unpack_from(entry)[0])
 
 
-def corrupt_entry(seq: int, reason: str) -> StateError:
+def corrupt_entry(seq: int, reason: str) -> StateStoreError:
     """The error that names a corrupt entry and how to read on."""
-    return StateError(
+    return StateStoreError(
         f"entry {seq} of the event log is corrupt: {reason}; read on behind it with after_seq={seq}"
     )

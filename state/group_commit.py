@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from foundation.storage.errors import StateUnavailable
+from foundation.storage.errors import StorageUnavailable
 
 Batch = TypeVar("Batch")
 Note = TypeVar("Note")
@@ -61,7 +61,7 @@ class GroupCommit(Generic[Batch, Note, Result]):
     `commit(batches, notes)` stores a group and returns when it is durable, with what each batch's caller is
     told, or raises and has stored nothing.
     Where a group of several batches fails, each is tried by itself, so that one cannot fail another; but a
-    `StateUnavailable` fails the whole group, which would only wait for the same silence once per batch.
+    `StorageUnavailable` fails the whole group, which would only wait for the same timeout once per batch.
     `idle()` is called from the writer thread about every `idle_s` seconds.
     """
 
@@ -188,7 +188,7 @@ class GroupCommit(Generic[Batch, Note, Result]):
             settled = list(zip(batches, results, strict=True))
             self.groups += 1
         except Exception as error:
-            if isinstance(error, StateUnavailable):
+            if isinstance(error, StorageUnavailable):
                 settled = [(pending, _Failed(error)) for pending in batches]
                 dropped = sum(size for _, size in notes)
                 if dropped:

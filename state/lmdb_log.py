@@ -46,7 +46,7 @@ class LmdbLog:
         """At most `limit` events after a sequence number, oldest first.
 
         Raises:
-            StateError: an entry is corrupt.
+            StorageError: an entry is corrupt.
         """
         found: list[tuple[int, LoggedEvent]] = []
         with transaction.cursor(db=self._entries) as cursor:

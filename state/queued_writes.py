@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from foundation.storage.errors import StateOverloaded
 from state.arrivals import Arrivals
+from state.errors import StateOverloaded
 from state.event_batch import EventBatch
 from state.group_commit import GroupCommit, QueueFull
 from state.served_items import ServedItems

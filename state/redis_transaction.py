@@ -14,13 +14,14 @@ from uuid import uuid4
 
 import redis
 
-from foundation.storage.errors import StateUnavailable
+from foundation.storage.errors import StorageUnavailable
 from foundation.storage.redis_client import LONGEST_PAUSE_S
-from foundation.storage.redis_failures import state_errors
+from foundation.storage.redis_failures import storage_errors
 from state.arrivals import event_digest
 from state.redis_keys import RedisKeys
 from state.redis_scripts import COMMIT
 from state.settings import StateSettings
+from state.storage_names import STATE_NAMES
 
 T = TypeVar("T")
 
@@ -99,11 +100,11 @@ class RedisTransactions:
         changed one of the users meanwhile, so it may only change the transaction.
 
         Raises:
-            StateUnavailable: the server did not confirm; what `work` changed is stored as a whole or not at
+            StorageUnavailable: the server did not confirm; what `work` changed is stored as a whole or not at
                 all.
-            StateError: what `work` raised, or a key holds another kind of value.
+            StorageError: what `work` raised, or a key holds another kind of value.
         """
-        with self._lock, state_errors(self._place):
+        with self._lock, storage_errors(self._place, STATE_NAMES):
             for attempt in range(_TRIES):
                 transaction, server_ms = self._read(needed, asked, int(now))
                 result = work(transaction)
@@ -113,11 +114,11 @@ class RedisTransactions:
                 if outcome == b"done":
                     return result
                 if outcome != b"conflict":
-                    raise StateUnavailable(
+                    raise StorageUnavailable(
                         f"{self._place} received a write too late to act on it; nothing was stored"
                     )
                 time.sleep(0.0005 * min(attempt, 20))
-        raise StateUnavailable(
+        raise StorageUnavailable(
             f"{self._place}: other processes changed the same users during each of {_TRIES} tries; nothing "
             "was stored"
         )
@@ -195,7 +196,7 @@ class RedisTransactions:
             pipeline.wait(wanted, int(self._settings.redis.write_timeout_s * 500))
         outcome, *reached = pipeline.execute()
         if outcome == b"done" and reached and reached[0] < wanted:
-            raise StateUnavailable(
+            raise StorageUnavailable(
                 f"{self._place} stored the events, but only {reached[0]} of {wanted} replicas "
                 "(state.redis.replicas) confirmed them in time"
             )

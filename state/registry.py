@@ -5,8 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from foundation.storage.errors import StateError
 from foundation.storage.redis_url import REDIS_SCHEMES, redacted
+from state.errors import StateStoreError
 from state.lmdb_store import LmdbStateStore
 from state.settings import StateSettings
 from state.store import StateStore
@@ -45,14 +45,16 @@ def open_state(
     calls compute meanwhile.
 
     Raises:
-        StateError: the URL names no known kind of store or no place, or the store cannot be opened.
+        StateStoreError: the URL names no known kind of store or no place, or the store cannot be opened.
     """
     scheme, separator, place = settings.url.partition("://")
     known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
     if not separator or scheme not in _SCHEMES:
-        raise StateError(f"state.url {redacted(settings.url)!r} names no known store; known are: {known}")
+        raise StateStoreError(
+            f"state.url {redacted(settings.url)!r} names no known store; known are: {known}"
+        )
     if not place:
-        raise StateError(
+        raise StateStoreError(
             f"state.url {redacted(settings.url)!r} names no place; write for example {scheme}:///srv/state"
         )
     return _SCHEMES[scheme](place, settings, clock, released_while)

@@ -46,8 +46,8 @@ class StateStore(Protocol):
         """State of one user, empty where the user is unknown.
 
         Raises:
-            StateError: a record of the user is corrupt.
-            StateUnavailable: the store did not answer in time (a StateError).
+            StorageError: a record of the user is corrupt.
+            StorageUnavailable: the store did not answer in time (a StorageError).
         """
         ...
 
@@ -65,9 +65,9 @@ class StateStore(Protocol):
 
         Raises:
             StateOverloaded: the queue of writes is full; nothing was stored.
-            StateError: a user's record is corrupt, or the store cannot take more; nothing was stored.
-            StateUnavailable: the store did not confirm in time (a StateError); nothing was acknowledged, and
-                sending the events again with the same event ids stores each of them once.
+            StorageError: a user's record is corrupt, or the store cannot take more; nothing was stored.
+            StorageUnavailable: the store did not confirm in time (a StorageError); nothing was acknowledged,
+                and sending the events again with the same event ids stores each of them once.
         """
         ...
 
@@ -108,7 +108,7 @@ class StateStore(Protocol):
         gone. Events stored while the iterator is used may appear at its end.
 
         Raises:
-            StateError: an entry is corrupt.
+            StorageError: an entry is corrupt.
         """
         ...
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from protos.shopfront.v1 import event_pb2
 from router.errors import CallerError
 from snapshot.event_codes import EVENT_CODES
-from state.attribution import Attribution, AttributionCodec, AttributionError
+from state.attribution import Attribution, AttributionCodec
+from state.errors import AttributionError
 from state.event_batch import EventBatch
 from state.exposure_event import EXPOSURE_PREFIX
 from state.logged_event import LoggedEvent

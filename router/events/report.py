@@ -5,11 +5,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from foundation.storage.errors import StateOverloaded
 from protos.shopfront.v1 import event_pb2
 from router.errors import OverloadError
 from router.events.check import check_events
 from state.attribution import Attribution, AttributionCodec
+from state.errors import StateOverloaded
 from state.logged_event import LoggedEvent
 from state.store import StateStore
 
@@ -66,7 +66,7 @@ async def report_events(
     Raises:
         CallerError: the request holds no event or more than 1,000.
         OverloadError: the store's queue is full; nothing was stored.
-        StateError: the store failed; nothing was stored.
+        StorageError: the store failed; nothing was stored.
     """
     checked = check_events(request, int(clock() * 1000), attribution, sent_as)
     events = checked.batch

@@ -111,7 +111,7 @@ class RecommendationService:
     async def report_events(
         self, request: event_pb2.ReportEventsRequest, call: Call
     ) -> event_pb2.ReportEventsResponse:
-        """Stores events; returns when they are durable. Raises `StateError` where the store failed."""
+        """Stores events; returns when they are durable. Raises `StorageError` where the store failed."""
         with self._admission.admit():
             catalogue = self._live.current.catalogue
             response, attributed = await report_events(

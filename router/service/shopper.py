@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import encode_profile
-from foundation.storage.errors import StateError, StateUnavailable
+from foundation.storage.errors import StorageError, StorageUnavailable
 from snapshot.catalogue import Catalogue
 from state.store import StateStore
 from state.user_state import EMPTY_STATE, UserState
@@ -64,9 +64,9 @@ async def _read_state(store: StateStore, user_id: str) -> tuple[UserState, tuple
         return EMPTY_STATE, ()
     try:
         return await store.read(user_id), ()
-    except StateUnavailable:
+    except StorageUnavailable:
         # The store says once that it does not answer, not once per request.
         return EMPTY_STATE, (STATE_DEGRADED,)
-    except StateError as error:
+    except StorageError as error:
         logger.warning("a shopper is answered as one never seen: %s", error)
         return EMPTY_STATE, (STATE_DEGRADED,)

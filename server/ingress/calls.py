@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.telemetry.call_context import CURRENT_CALL, CallContext
 from foundation.telemetry.metrics.registry import RouterMetrics
 from foundation.telemetry.tracing.request_trace import RequestTrace
@@ -153,7 +153,7 @@ class CallHandler:
             return refusal_of(error)
         except DeadlineExceeded:
             return deadline_refusal("the deadline passed before the request was worked on")
-        except StateError as error:
+        except StorageError as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
             return unavailable_refusal(f"the user state cannot be written; request {call.request_id}")
         except RolloutStoreError as error:

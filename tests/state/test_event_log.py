@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from protos.shopfront.v1 import event_pb2
 from state.event_log import arrival_ms, decode_entry, encode_entries
 from state.logged_event import LoggedEvent
@@ -57,7 +57,7 @@ def test_a_changed_byte_is_found(event: LoggedEvent, data: st.DataObject) -> Non
     position = data.draw(st.integers(8, len(entry) - 1))
     changed = bytearray(entry)
     changed[position] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(StateError, match="entry 7"):
+    with pytest.raises(StorageError, match="entry 7"):
         decode_entry(7, bytes(changed))
 
 

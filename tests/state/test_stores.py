@@ -3,8 +3,9 @@ import asyncio
 import numpy as np
 import pytest
 
+from foundation.storage.errors import StorageError
 from snapshot.item_keys import item_keys
-from state import EMPTY_STATE, EventBatch, StateError, StateSettings, UserState, open_state
+from state import EMPTY_STATE, EventBatch, StateSettings, UserState, open_state
 from state.arrivals import user_hash
 from state.store import StateStore
 from tests.state.batches import NOW_MS, batch
@@ -228,9 +229,9 @@ async def test_a_corrupt_record_is_an_error_that_names_it_and_can_be_removed(set
     store.close()
     spoil_behaviours(settings, "u")
     store = open_state(settings)
-    with pytest.raises(StateError, match=f"{user_hash('u').hex()} in database behaviours"):
+    with pytest.raises(StorageError, match=f"{user_hash('u').hex()} in database behaviours"):
         await store.read("u")
-    with pytest.raises(StateError, match="delete_user"):
+    with pytest.raises(StorageError, match="delete_user"):
         await store.append(batch(("v", "c", VIEW, 2), ("u", "c", VIEW, 2)))
     assert (await store.read("v")).behaviours.items.tolist() == keys("b")
     assert len(list(store.read_log())) == 2
@@ -238,7 +239,7 @@ async def test_a_corrupt_record_is_an_error_that_names_it_and_can_be_removed(set
     spoiled = asyncio.create_task(store.append(batch(("u", "c", VIEW, 2))))
     sound = [asyncio.create_task(store.append(batch(("v", f"i{n}", VIEW, 3 + n)))) for n in range(20)]
     await asyncio.gather(*sound)
-    with pytest.raises(StateError):
+    with pytest.raises(StorageError):
         await spoiled
     assert len((await store.read("v")).behaviours.items) == 21
 
@@ -256,7 +257,7 @@ async def test_a_corrupt_log_entry_is_an_error_that_names_it(settings: StateSett
     spoil_log(settings, 2)
     store = open_state(settings)
     await store.append(batch(("u", "c", VIEW, 1)))
-    with pytest.raises(StateError, match=r"entry 2 of the event log is corrupt.*after_seq=2"):
+    with pytest.raises(StorageError, match=r"entry 2 of the event log is corrupt.*after_seq=2"):
         list(store.read_log())
     assert [item.item_id for _, item in store.read_log(after_seq=2)] == ["c"]
     store.close()
@@ -265,5 +266,5 @@ async def test_a_corrupt_log_entry_is_an_error_that_names_it(settings: StateSett
 def test_a_store_of_another_format_is_refused(settings: StateSettings) -> None:
     open_state(settings).close()
     set_format(settings, b"99")
-    with pytest.raises(StateError, match="format b'99'"):
+    with pytest.raises(StorageError, match="format b'99'"):
         open_state(settings)

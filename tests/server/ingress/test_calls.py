@@ -11,7 +11,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.telemetry.logs.user_ids import UserIds
 from foundation.telemetry.metrics.registry import RouterMetrics
 from pipeline.stages import DeadlineExceeded, StageBug
@@ -82,7 +82,7 @@ async def test_events_are_told_the_id_a_proxy_gave_their_call() -> None:
         (RaceLostError("ann", "ann was faster"), grpc.StatusCode.ABORTED),
         (RolloutStoreError("disk full at /srv/rollouts"), grpc.StatusCode.UNAVAILABLE),
         (DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED),
-        (StateError("disk full at /srv/state"), grpc.StatusCode.UNAVAILABLE),
+        (StorageError("disk full at /srv/state"), grpc.StatusCode.UNAVAILABLE),
         (KeyError("jane's secret"), grpc.StatusCode.INTERNAL),
         (StageBug("channel:hot", KeyError("jane's secret")), grpc.StatusCode.INTERNAL),
     ],
