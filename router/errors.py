@@ -1,18 +1,31 @@
-"""Failures of a request, each with its owner; the ingress turns them into gRPC statuses.
+"""Errors of the router. Those of a request have an owner each; the ingress turns them into gRPC statuses.
 
-| exception         | owner    | status                                              |
-|-------------------|----------|-----------------------------------------------------|
-| `CallerError`     | caller   | INVALID_ARGUMENT with `google.rpc.BadRequest`       |
-| `OverloadError`   | overload | RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`      |
-| `PreconditionError` | the moment | FAILED_PRECONDITION with `google.rpc.PreconditionFailure` |
-| `RaceLostError`   | the moment | ABORTED with `google.rpc.ErrorInfo`               |
-| `BugError`        | bug      | INTERNAL with the request id and nothing else       |
+    RouterError
+    ├── RequestError            a request is refused:     owner       status
+    │   ├── CallerError                                   caller      INVALID_ARGUMENT
+    │   ├── OverloadError                                 overload    RESOURCE_EXHAUSTED
+    │   ├── PreconditionError                             the moment  FAILED_PRECONDITION
+    │   ├── RaceLostError                                 the moment  ABORTED
+    │   └── BugError                                      bug         INTERNAL
+    ├── SettingsError           a settings file is refused (`router.scenes.problems`)
+    └── YamlError               a text is not strict YAML (`router.scenes.yaml_tree`)
+
+The statuses come with `google.rpc` details: BadRequest, RetryInfo, PreconditionFailure and ErrorInfo, in this
+order; INTERNAL contains the request id and nothing else.
 
 A failed dependency is not among them: it degrades the answer (`pipeline.stages.DependencyError`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+
+class RouterError(Exception):
+    """Base of every error that this package raises on its own."""
+
+
+class RequestError(RouterError):
+    """A request is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +36,7 @@ class FieldViolation:
     description: str
 
 
-class CallerError(Exception):
+class CallerError(RequestError):
     """The request is wrong; sending it again unchanged fails again."""
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
@@ -41,7 +54,7 @@ class CallerError(Exception):
         return CallerError, (self.violations,)
 
 
-class OverloadError(Exception):
+class OverloadError(RequestError):
     """The router has more work than it can hold; the same request may be sent again.
 
     `retry_after_s` is the shortest time in seconds the caller should wait; `reason` names what is full.
@@ -56,10 +69,10 @@ class OverloadError(Exception):
         return OverloadError, (self.retry_after_s, self.reason)
 
 
-class PreconditionError(Exception):
-    """The request is well-formed, but something that stands now forbids it.
+class PreconditionError(RequestError):
+    """The request is well-formed, but the present state does not allow it.
 
-    `kind` names the sort of obstacle, `subject` the thing that stands in the way.
+    `kind` names the kind of obstacle, `subject` the object that prevents it.
     """
 
     def __init__(self, kind: str, subject: str, description: str) -> None:
@@ -72,8 +85,8 @@ class PreconditionError(Exception):
         return PreconditionError, (self.kind, self.subject, self.description)
 
 
-class RaceLostError(Exception):
-    """Somebody else changed the same thing first; `winner` says who. Look again before trying again."""
+class RaceLostError(RequestError):
+    """Another caller, `winner`, changed the same object first. Read it again before trying again."""
 
     def __init__(self, winner: str, description: str) -> None:
         self.winner = winner
@@ -84,7 +97,7 @@ class RaceLostError(Exception):
         return RaceLostError, (self.winner, self.description)
 
 
-class BugError(Exception):
+class BugError(RequestError):
     """The router itself failed; `request_id` finds the logged cause. Raise it `from` that cause."""
 
     def __init__(self, request_id: str) -> None:

@@ -4,6 +4,8 @@
     ├── StateStoreError (also a StorageError)   a record or an entry is corrupt or of another format, or a URL
     │                                           names no store
     ├── StateOverloaded                         the queue of writes is full
+    ├── QueueFull                               the same, of one process's queue of any kind
+    ├── RecordError (also a ValueError)         bytes are not a whole, unchanged record
     └── AttributionError (also a ValueError)    a token is malformed, forged or expired
 
 LMDB and Redis themselves raise `foundation.storage.errors.StorageError`; catching that class covers every
@@ -42,5 +44,18 @@ class StateOverloaded(StateError):
         )
 
 
+class QueueFull(StateError):
+    """The batch does not fit into a queue; `queued` is what the queue contains."""
+
+    def __init__(self, queued: int) -> None:
+        """Creates the error; `queued` as in the class."""
+        self.queued = queued
+        super().__init__(f"{queued} queued")
+
+
+class RecordError(StateError, ValueError):
+    """The bytes are not a whole, unchanged record; the message gives the reason."""
+
+
 class AttributionError(StateError, ValueError):
-    """The token is malformed, forged or expired; the message says which."""
+    """The token is malformed, forged or expired; the message names which."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from foundation.storage.errors import StorageUnavailable
+from state.errors import QueueFull
 
 Batch = TypeVar("Batch")
 Note = TypeVar("Note")
@@ -35,14 +36,6 @@ class _Failed:
     """What a batch came to whose commit raised."""
 
     error: BaseException
-
-
-class QueueFull(Exception):
-    """The batch does not fit into the queue; `queued` is what the queue holds."""
-
-    def __init__(self, queued: int) -> None:
-        self.queued = queued
-        super().__init__(f"{queued} queued")
 
 
 def _settle(settled: Sequence[tuple[asyncio.Future[Result], Result | _Failed]]) -> None:

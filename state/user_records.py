@@ -6,9 +6,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from snapshot.event_codes import IMPRESSION, PURCHASE
-from state.errors import StateStoreError
+from state.errors import RecordError, StateStoreError
 from state.records import (
-    RecordError,
     behaviours_not_in,
     decode_behaviours,
     decode_items,
