@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from recall.query import Query
 from rollout.breaker import CandidateBreaker
 from rollout.controller import RolloutController
@@ -41,14 +41,14 @@ class Rollouts:
         ranking: RankingSettings,
         settings: RolloutSettings,
         store: RolloutStore,
-        metrics: RouterMetrics,
+        metrics: ProcessMetrics,
     ) -> None:
         self._settings = settings
         self._store = store
         self._plain_scorer = scorer
         self._triton_url = ranking.url
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        own_metrics = RolloutMetrics(metrics)
+        own_metrics = metrics.group(RolloutMetrics)
         self._replica = ReplicaRollouts(ranking.model, store, settings, self._name, own_metrics)
         self._recorded = RecordedRequests(settings.preparation.requests)
         self.scorer = GuardedScorer(

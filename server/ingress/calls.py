@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from foundation.storage.errors import StorageError
 from foundation.telemetry.call_context import CURRENT_CALL, CallContext
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from foundation.telemetry.tracing.request_trace import RequestTrace
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
@@ -24,6 +24,7 @@ from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.malformed import MalformedRequest
+from server.ingress.request_metrics import RequestMetrics
 from server.ingress.services import FULL_NAMES
 from server.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
 from server.startup import RunningService
@@ -51,7 +52,7 @@ class CallHandler:
         self,
         service: RecommendationService,
         request_log: RequestLog,
-        metrics: RouterMetrics,
+        metrics: ProcessMetrics,
         rollouts: RolloutOperations,
         clock: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
@@ -62,7 +63,7 @@ class CallHandler:
         """
         self.service = service
         self._log = request_log
-        self._metrics = metrics
+        self._metrics = metrics.group(RequestMetrics)
         self._clock = clock
         self._tracing = tracing
         self._recorder = recorder
@@ -136,7 +137,7 @@ class CallHandler:
         else:
             code = _OK
             self._log.answered(method, call.request_id, user_id, elapsed_s * 1_000, _degraded(answer))
-        self._metrics.observe_request(method, self._scene(request), code, elapsed_s)
+        self._metrics.observe(method, self._scene(request), code, elapsed_s)
         for scene in _scene_answers(answer):
             if scene.items:
                 self._metrics.model_answers[scene.scene, scene.model_name, scene.model_version].inc()

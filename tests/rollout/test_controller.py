@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from rollout import transitions
 from rollout.arms import Arm
 from rollout.controller import RolloutController
@@ -69,7 +69,7 @@ class Stage:
 
     def controller(self, name: str) -> RolloutController:
         replica = ReplicaRollouts(
-            "bst", self.store, self.settings, name, RolloutMetrics(RouterMetrics()), lambda: self.now[0]
+            "bst", self.store, self.settings, name, RolloutMetrics(ProcessMetrics()), lambda: self.now[0]
         )
         return RolloutController(
             replica,
@@ -242,7 +242,7 @@ async def test_no_data_never_passes_and_the_deadline_ends_it(scene: Stage) -> No
 
 def test_a_replica_out_of_touch_no_longer_asks_the_candidate(scene: Stage) -> None:
     replica = ReplicaRollouts(
-        "bst", scene.store, scene.settings, "r1", RolloutMetrics(RouterMetrics()), lambda: scene.now[0]
+        "bst", scene.store, scene.settings, "r1", RolloutMetrics(ProcessMetrics()), lambda: scene.now[0]
     )
     scene.start()
     change = transitions.prepared(scene.store.read("bst"), "r1", 1.0, "x")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from protos.shopfront.v1 import rollout_pb2
 from rollout import transitions
 from rollout.lmdb_store import LmdbRolloutStore
@@ -56,7 +56,7 @@ def pause(
 ) -> rollout_pb2.RolloutStatus:
     settings = RolloutSettings()
     contested = Contested(store, faster)
-    replica = ReplicaRollouts("bst", contested, settings, "r1", RolloutMetrics(RouterMetrics()))  # type: ignore[arg-type]
+    replica = ReplicaRollouts("bst", contested, settings, "r1", RolloutMetrics(ProcessMetrics()))  # type: ignore[arg-type]
     operations = RolloutOperations(
         replica,
         contested,  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.candidates import unscored
 from recall.rollout_ticket import RolloutTicket
 from rollout import transitions
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Iterator[LmdbRolloutStore]:
 
 def replica(store: LmdbRolloutStore, name: str = "r1", stage: int = 2) -> ReplicaRollouts:
     """A replica that follows a rollout in its stage of 50 %."""
-    made = ReplicaRollouts("bst", store, RolloutSettings(), name, RolloutMetrics(RouterMetrics()))
+    made = ReplicaRollouts("bst", store, RolloutSettings(), name, RolloutMetrics(ProcessMetrics()))
     made.adopt(running(stage))
     return made
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.candidates import Candidates, unscored
 from pipeline.stages import DependencyError, Model
 from recall.query import Query
@@ -83,7 +83,7 @@ class Shop:
         self.triton = triton
         self.store = LmdbRolloutStore(folder)
         self.replica = ReplicaRollouts(
-            "bst", self.store, RolloutSettings(), "r1", RolloutMetrics(RouterMetrics())
+            "bst", self.store, RolloutSettings(), "r1", RolloutMetrics(ProcessMetrics())
         )
         self.replica.adopt(running(stage))
         self.guard = CandidateBreaker(GuardSettings(), lambda: triton.now)

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from foundation.storage.errors import StorageError
 from foundation.telemetry.logs.user_ids import UserIds
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.stages import DeadlineExceeded, StageBug
 from protos.shopfront.v1.event_pb2 import ReportEventsResponse
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
@@ -48,13 +48,13 @@ class Service:
         raise self.outcome
 
 
-def handler(service: Service, metrics: RouterMetrics | None = None) -> CallHandler:
+def handler(service: Service, metrics: ProcessMetrics | None = None) -> CallHandler:
     """A handler around the service, on a clock that stands still."""
     log = RequestLog(UserIds("salt"), log_answers=False)
     return CallHandler(
         service,  # type: ignore[arg-type]
         log,
-        metrics or RouterMetrics(),
+        metrics or ProcessMetrics(),
         service,  # type: ignore[arg-type]
         lambda: 100.0,
     )
@@ -88,7 +88,7 @@ async def test_events_are_told_the_id_a_proxy_gave_their_call() -> None:
     ],
 )
 async def test_each_failure_has_its_code(outcome: Exception, code: grpc.StatusCode) -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     answer = await handler(Service(outcome), metrics).handle("Recommend", REQUEST, None)
     assert isinstance(answer, Refusal)
     assert answer.code is code
@@ -132,7 +132,7 @@ async def test_a_cancelled_call_stays_cancelled() -> None:
 
 
 async def test_metrics_take_no_scene_of_a_callers_making() -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     made_up = RecommendRequest(scene="made-up")
     await handler(Service(RecommendResponse()), metrics).handle("Recommend", made_up, None)
     labels = {"method": "Recommend", "scene": "", "code": "OK"}
