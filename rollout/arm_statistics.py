@@ -1,8 +1,8 @@
-"""What one arm of a rollout has gathered: fixed in size, cheap to add to, mergeable across replicas.
+"""Counts of one arm of a rollout: fixed in size, cheap to add to, mergeable across replicas.
 
 Shoppers, not requests, are assigned to arms, and one shopper's requests resemble each other. Counts are
-therefore kept by cluster, a hash of the shopper modulo 64: their spread tells how much less than independent
-the requests are (see `clusters.py`).
+therefore kept by cluster, a hash of the shopper modulo 64: their variance shows how far
+the requests are from independent (see `judging/design_effect.py`).
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def cluster_of(user_id: str) -> int:
 class ArmStatistics:
     """Requests and feedback of one arm. Not thread-safe: it belongs to one event loop.
 
-    A shopper is named by `user_id`; for an anonymous one give anything that tells requests apart, such as the
-    request's id.
+    A shopper is named by `user_id`; for an anonymous one give a text that is different for each request, such
+    as the request's id.
     """
 
     __slots__ = ("_counts", "_latency", "_scores", "_scores_not_finite", "_users")

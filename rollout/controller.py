@@ -1,4 +1,4 @@
-"""The control loop: one replica leads, gathers what all have counted, and moves a rollout on, or back."""
+"""The control loop: one replica leads, reads the counts of all, and advances a rollout or rolls it back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PREPARE_AGAIN_S = 2.0
 
 @dataclass(slots=True)
 class _Term:
-    """What a leader remembers while it leads one rollout; times are unix seconds."""
+    """State of a leader while it leads one rollout; times are unix seconds."""
 
     error_since: float | None = None
     missing_since: float | None = None
@@ -39,10 +39,10 @@ class _Term:
 
 
 class RolloutController:
-    """Runs in every replica; acts in the one that holds the lease.
+    """Runs in every replica; acts in the replica that holds the lease.
 
     A leader writes its lease's epoch into the record before it acts, and every later change is a
-    compare-and-swap on what it has read: a predecessor that only seemed dead cannot act any more.
+    compare-and-swap on what it has read: a predecessor that was only thought dead can change nothing.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RolloutController:
         self._cleaned = ""
 
     async def run(self) -> None:
-        """Leads where it can until cancelled; a bug is logged and the record stays as it is."""
+        """Leads while it holds the lease, until cancelled; a bug is logged and the record stays as it is."""
         lost = False
         try:
             while True:
@@ -88,7 +88,7 @@ class RolloutController:
             await asyncio.to_thread(self._store.release_lease, self._lease_name, self._name)
 
     async def tick(self) -> None:
-        """Looks once, and does at most one thing."""
+        """Reads the record once, and makes at most one change."""
         record = await asyncio.to_thread(self._store.read, self._model)
         rollout = record.active
         if rollout is None:
@@ -142,7 +142,7 @@ class RolloutController:
         return transitions.prepared(record, self._name, now, found)
 
     async def _missing(self, rollout: Rollout, now: float) -> str:
-        """Why the candidate has been gone for too long; "" where it is there, or may come back."""
+        """Why the candidate counts as lost; "" where it is loaded, or may come back."""
         term = self._term
         if term.loading is not None and term.loading.done():
             done, term.loading = term.loading, None
@@ -154,7 +154,8 @@ class RolloutController:
                 logger.warning("version %d of %s is not back: %s", rollout.candidate, rollout.model, error)
         missing = await self._candidate.missing(rollout)
         if f"{rollout.model} {rollout.candidate}" not in missing or len(missing) > 1:
-            # Where both are gone it is Triton, which its watcher starts again, without the candidate.
+            # Where both are missing Triton itself has failed; its watcher starts it again, without the
+            # candidate.
             term.missing_since = None
             return ""
         if term.missing_since is None:
@@ -216,7 +217,7 @@ class RolloutController:
         )
 
     async def _clean_up(self, record: ModelRecord) -> None:
-        """Has Triton unload what the last rollout needed, once no replica asks for it any more."""
+        """Has Triton unload what the last rollout needed, once no replica uses it any more."""
         rollout = record.rollout
         if rollout is None or self._clock() - rollout.ended_at < 4 * self._settings.poll_interval_s:
             return

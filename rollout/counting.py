@@ -1,4 +1,4 @@
-"""What this replica counts of each arm, and hands to the store in the judge's encoding."""
+"""What this replica counts of each arm, and writes to the store."""
 
 from __future__ import annotations
 

@@ -71,9 +71,9 @@ class LmdbRolloutStore:
             transaction.put(_key(record.model), msgspec.json.encode(record), db=self._records)
             number = self._last_number(transaction, record.model) + 1
             key = _history_key(record.model, number)
-            # Never over an entry that is there: the history only grows.
+            # An existing entry is never overwritten: the history only grows.
             if not transaction.put(key, msgspec.json.encode(entry), db=self._history, overwrite=False):
-                raise RolloutStoreError(f"entry {number} of the history in {self._folder} is there already")
+                raise RolloutStoreError(f"entry {number} of the history in {self._folder} exists already")
             return True
 
         return self._writing(work)

@@ -1,4 +1,4 @@
-"""What operators may do with rollouts: the methods of `RolloutService`, the same behind every ingress."""
+"""The methods of `RolloutService`, for operators; the same behind every ingress."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class RolloutOperations:
         return await self._make(change)
 
     async def get(self, request: rollout_pb2.GetRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
-        """Where the model's rollout stands."""
+        """The status of the model's rollout."""
         return await self._status(await asyncio.to_thread(self._store.read, self._model(request.model)))
 
     async def pause(self, request: rollout_pb2.ChangeRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
@@ -113,7 +113,7 @@ class RolloutOperations:
     async def resume(
         self, request: rollout_pb2.ChangeRolloutRequest, call: Call
     ) -> rollout_pb2.RolloutStatus:
-        """Lets a paused rollout go on."""
+        """Continues a paused rollout."""
         return await self._change(request, transitions.resume)
 
     async def promote(
@@ -182,7 +182,7 @@ class RolloutOperations:
         entry = last[0][1]
         winner = entry.actor or "an operator"
         return RaceLostError(
-            winner, f"{winner} was faster: rollout {entry.rollout} was {entry.event}; look again"
+            winner, f"{winner} changed it first: rollout {entry.rollout} was {entry.event}; look again"
         )
 
     async def _status(self, record: ModelRecord) -> rollout_pb2.RolloutStatus:
@@ -206,7 +206,7 @@ class RolloutOperations:
         return status_message(record, stable, results, checks, lease, self._clock())
 
     def _model(self, asked: str) -> str:
-        """The model meant. Raises `PreconditionError` where it is not one that can be rolled out."""
+        """The requested model. Raises `PreconditionError` where it is not one that can be rolled out."""
         model = asked or self._replica.model
         if model != self._replica.model:
             raise PreconditionError(

@@ -1,4 +1,4 @@
-"""How much of what the stable version finds best the candidate finds best too."""
+"""How many of the stable version's best items are among the candidate's best."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Overlap:
     def observe(self, user_id: str, overlap: float) -> None:
         """Adds one request's overlap (see `top_k_overlap`). Raises ValueError beyond 0…1.
 
-        user_id  its shopper; for an anonymous one anything that tells requests apart
+        user_id  its shopper; for an anonymous one any text that is different for each request
         """
         if not 0.0 <= overlap <= 1.0:
             raise ValueError(f"an overlap is a share from 0 to 1, got {overlap}")

@@ -1,4 +1,4 @@
-"""Before traffic: the candidate is loaded beside the stable version, warmed up and compared with it."""
+"""Before traffic: the candidate is loaded next to the stable version, warmed up and compared with it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class CandidateOnTriton:
         settings: RolloutSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`requests`: what shoppers asked lately; `clock`: monotonic seconds."""
+        """`requests`: recent requests of shoppers; `clock`: monotonic seconds."""
         self._repository = repository
         self._triton_url = triton_url
         self._readiness = readiness
@@ -165,7 +165,7 @@ class CandidateOnTriton:
             overlaps.append(top_k_overlap(scores[rollout.stable], scores[rollout.candidate], k))
         if spread[rollout.stable] and not spread[rollout.candidate]:
             raise CandidateUnfit(
-                f"version {rollout.candidate} gives every candidate of {len(requests)} requests one score"
+                f"version {rollout.candidate} gives all candidates of {len(requests)} requests the same score"
             )
         stable_ms, candidate_ms = (float(np.median(took[version])) for version in took)
         return (
@@ -191,8 +191,8 @@ class CandidateOnTriton:
         if version == rollout.candidate and not np.isfinite(scores).all():
             bad = np.count_nonzero(~np.isfinite(scores))
             raise CandidateUnfit(
-                f"version {version} answers {bad} of {scores.size} scores of a recent request that are no "
-                "numbers"
+                f"version {version} returns {bad} of {scores.size} scores of a recent request that are "
+                "not finite"
             )
         return scores
 

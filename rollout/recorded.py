@@ -11,13 +11,13 @@ from recall.query import Query
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a scorer was asked."""
+    """A query and the candidates that were scored for it."""
 
     query: Query
     candidates: Candidates
 
     def asking(self, model: str, version: int) -> Query:
-        """The query, to be answered by one version of a model."""
+        """The query, to be scored by one version of a model."""
         return replace(self.query, model_versions={model: str(version)}, arms={}, rollout=None)
 
 

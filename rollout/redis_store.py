@@ -62,7 +62,7 @@ class RedisRolloutStore:
     """`RolloutStore` in a server; durable as far as the server's append-only file is."""
 
     def __init__(self, url: str, settings: RedisSettings) -> None:
-        """Uses the server at `url`, which is first asked when something is read or written.
+        """Uses the server at `url`, which is first called when something is read or written.
 
         Raises `RolloutStoreError` where the URL is no address.
         """

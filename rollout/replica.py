@@ -1,4 +1,4 @@
-"""A replica's side of rollouts: follows the record, assigns shoppers, counts what the arms answer."""
+"""Rollouts in one replica: follows the record, assigns shoppers to arms, counts the arms' answers."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Assigned:
 class ReplicaRollouts:
     """Rollouts of one model in one replica. Everything but the store's calls belongs to the event loop.
 
-    A replica that cannot read the record for a while no longer asks the candidate: it would not learn of a
-    rollback. One that has not read it even once serves what Triton has (see `standby`).
+    A replica that cannot read the record for a while stops calling the candidate: it would not learn of a
+    rollback. Until it has read the record once it serves the versions that Triton has (see `standby`).
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class ReplicaRollouts:
             await self.poll()
 
     async def poll(self) -> None:
-        """Takes the record over as it is now, and hands on what was counted since the last time."""
+        """Adopts the record as it is now, and writes what was counted since the last time."""
         try:
             self.adopt(await asyncio.to_thread(self._store.read, self.model))
-            await self._hand_on()
+            await self._write_counts()
         except RolloutStoreError as error:
             if not self._lost:
                 logger.error(
                     "the record of rollouts cannot be followed: %s; %s until it can",
                     error,
-                    "no candidate is asked" if self._has_read else "versions that Triton has serve",
+                    "no candidate is called" if self._has_read else "the versions that Triton has are served",
                 )
             self._lost = True
             self._metrics.store_failures.inc()
@@ -104,11 +104,11 @@ class ReplicaRollouts:
         self._lost = False
 
     def stand_by(self, standby: Standby) -> None:
-        """What to serve until the record is read for the first time."""
+        """Sets what to serve until the record is read for the first time."""
         self._standby = standby
 
     def adopt(self, record: ModelRecord) -> None:
-        """Acts on `record` from the next request on; an older one than the present is passed over."""
+        """Acts on `record` from the next request on; an older record than the present is ignored."""
         self._read_at = self._clock()
         self._has_read = True
         if record.generation < self.record.generation:
@@ -213,7 +213,7 @@ class ReplicaRollouts:
         """Whether feedback can belong to a rollout at all."""
         return self._counts is not None
 
-    async def _hand_on(self) -> None:
+    async def _write_counts(self) -> None:
         counts = self._counts
         rows = counts.take_changed() if counts is not None else []
         if counts is None or not rows:

@@ -1,4 +1,4 @@
-"""Rollouts of the ranking model in one replica: what service, ingress and event loop hold of them."""
+"""Rollouts of the ranking model in one replica, as used by service, ingress and event loop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from triton_repo.repository import ModelRepository
 
 
 class Rollouts:
-    """Everything of one replica. `scorer` goes into the pipelines, `shadow` among the side effects."""
+    """Rollouts in one replica. `scorer` is used by the pipelines, `shadow` is one of the side effects."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Rollouts:
     async def follow_record(self) -> None:
         """Reads the record for the first time, so that a promotion holds from the first answer on.
 
-        Where the store does not answer, what Triton has serves until it does.
+        Until the store answers, the versions that Triton has are served.
         """
         await self._replica.poll()
         if not self._replica.has_read:
@@ -71,7 +71,7 @@ class Rollouts:
             self._replica.stand_by(await asyncio.to_thread(read_standby, repository, self._replica.model))
 
     def begin(self, live: LiveEngine, readiness: Readiness) -> list[Coroutine[Any, Any, None]]:
-        """What must run for as long as the replica serves `live`."""
+        """The background work to run while the replica serves `live`."""
 
         def served() -> ServingSnapshot:
             return serving_snapshot(live.current)
@@ -94,11 +94,11 @@ class Rollouts:
     def operations(self) -> RolloutOperations:
         """What operators may do. Raises RuntimeError before `begin`."""
         if self._operations is None:
-            raise RuntimeError("rollouts are not begun")
+            raise RuntimeError("rollouts have not begun")
         return self._operations
 
     def under_rollout(self, query: Query, engine: Engine) -> Query:
-        """The query, to be answered by the version its shopper's arm is answered by."""
+        """The query with the versions and the ticket of its shopper's arm."""
         assigned = self._replica.assign(serving_snapshot(engine), query.user_id)
         if assigned.versions is query.model_versions:
             return query
@@ -158,7 +158,7 @@ class Rollouts:
                 )
 
     async def close(self) -> None:
-        """Hands on what was counted last and closes the store."""
+        """Writes what was counted last and closes the store."""
         await self._replica.poll()
         await asyncio.to_thread(self._store.close)
 
@@ -172,5 +172,5 @@ class Rollouts:
 
 
 def serving_snapshot(engine: Engine) -> ServingSnapshot:
-    """What rollouts need to know of the engine that answers."""
+    """What rollouts need of the engine that answers."""
     return ServingSnapshot(engine.snapshot.manifest.dataset, engine.model_versions)

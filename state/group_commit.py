@@ -49,10 +49,10 @@ def _settle(settled: Sequence[tuple[asyncio.Future[Result], Result | _Failed]]) 
 
 
 class GroupCommit(Generic[Batch, Note, Result]):
-    """Queues of batches, which callers wait for, and of notes, which nobody waits for.
+    """Queues of batches, which callers wait for, and of notes, which no caller waits for.
 
-    `commit(batches, notes)` stores a group and returns when it is durable, with what each batch's caller is
-    told, or raises and has stored nothing.
+    `commit(batches, notes)` stores a group and returns when it is durable, with the result for each
+    batch's caller, or raises and has stored nothing.
     Where a group of several batches fails, each is tried by itself, so that one cannot fail another; but a
     `StorageUnavailable` fails the whole group, which would only wait for the same timeout once per batch.
     `idle()` is called from the writer thread about every `idle_s` seconds.

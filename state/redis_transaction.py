@@ -81,7 +81,7 @@ class RedisTransactions:
         self._lock = threading.Lock()
         self._commit_script = client.register_script(COMMIT)
         redis_settings = settings.redis
-        # Past it nobody waits for the answer any more, so the server must not act on what reaches it late.
+        # After it no caller waits for the answer any more, so the server must not act on a late request.
         self._patience_ms = int(
             1_000 * redis_settings.write_tries * (redis_settings.write_timeout_s + LONGEST_PAUSE_S)
         )

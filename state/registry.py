@@ -39,7 +39,7 @@ _SCHEMES: dict[str, Callable[[str, StateSettings, Clock, ReleasedWhile], StateSt
 def open_state(
     settings: StateSettings, clock: Clock = time.time, released_while: ReleasedWhile = nullcontext
 ) -> StateStore:
-    """Opens the store at `settings.url`; what stands behind `scheme://` is the store's own.
+    """Opens the store at `settings.url`; the text after `scheme://` is interpreted by the store.
 
     `clock` gives unix seconds; `released_while` is entered while a read waits for a server, so that other
     calls compute meanwhile.

@@ -13,7 +13,7 @@ from state.user_state import UserState
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
-    """Where the store stands, for metrics and health.
+    """Counts and queue depths of the store, for metrics and health.
 
     `queued_events` and `queued_impressions` wait to be written; the others count since the store was
     opened by this process: `dropped_impressions` by overload or a failed write, `repeated_events` by a

@@ -1,4 +1,4 @@
-"""The judge's checks of rates: what requests come to, and what shoppers do with what they are shown."""
+"""The judge's checks of rates: outcomes of requests, and shoppers' reactions to what they are shown."""
 
 from __future__ import annotations
 

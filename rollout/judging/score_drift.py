@@ -1,4 +1,4 @@
-"""How far two distributions of scores are apart."""
+"""Distances between two distributions of scores, with bounds."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def ks_distance(
 def _distance(estimated: tuple[float, float, float], information: float, alpha: float) -> Distance:
     plain, corrected, error = estimated
     radius = normal_mixture_radius(error, information, alpha)
-    # Near 0 the correction of a distance may go too far: whichever says less is believed.
+    # Near 0 the correction of a distance may go too far: the smaller of the two is used.
     low, high = sorted((plain, corrected))
     return Distance(max(0.0, corrected), max(0.0, low - radius), high + radius)
 

@@ -68,7 +68,7 @@ async def test_answers_and_feedback_are_counted_by_arm_and_handed_on(store: Lmdb
         made.feedback(arms, "request-1", user, "i1", bought=False)
     made.feedback(arms, "request-1", user, "i1", bought=True)
     made.feedback({"bst-1-9-zz": "candidate"}, "request-2", user, "i1", bought=True)
-    await made._hand_on()
+    await made._write_counts()
     found = handed_on(store)
     totals = {
         name: found.candidate.total(name)  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ async def test_what_two_replicas_counted_adds_up_and_is_written_again_only_where
         made = replica(store, name)
         user, ticket = one_of(made, Arm.CANDIDATE)
         made.answered(ticket, user, 5.0, shown=1, page_size=1, degraded=())
-        await made._hand_on()
+        await made._write_counts()
         assert made.counts is not None
         assert made.counts.take_changed() == []
     assert handed_on(store).candidate.requests == 2

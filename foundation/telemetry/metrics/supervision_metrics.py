@@ -1,4 +1,4 @@
-"""Counts what the supervisor does to the parts it watches."""
+"""Counts restarts of the parts that the supervisor watches."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Part = Literal["router", "triton"]
 
 
 class SupervisionMetrics:
-    """Kept in this process's memory: the one that serves /metrics is the one that supervises."""
+    """Kept in this process's memory: the process that supervises also serves /metrics."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -2,7 +2,7 @@
 
 server span of the RPC → one span per pipeline (scene) → one per stage → one per call of a model, whose id
 Triton was sent, so that the spans Triton reports hang below it. Names and attributes of RPC spans are
-OpenTelemetry's semantic conventions (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/); those of ours
+OpenTelemetry's semantic conventions (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/); Shopfront's own
 begin with `shopfront.`. No attribute holds a shopper's id.
 """
 
@@ -138,7 +138,7 @@ class SpanMaker:
 
 
 def stage_attributes(record: StageRecord, detail: str) -> dict[str, Any]:
-    """What the span of a stage tells; `detail`: that of the record, without ids of shoppers."""
+    """Attributes of a stage's span; `detail`: that of the record, without ids of shoppers."""
     attributes: dict[str, Any] = {
         "shopfront.stage.outcome": record.outcome,
         "shopfront.stage.candidates_in": record.count_in,
