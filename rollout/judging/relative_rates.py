@@ -3,8 +3,8 @@
 Two e-processes are kept side by side. The exact one holds from the first click on and catches a candidate
 that gets no clicks. It assumes nothing about either rate, which costs power: the mixture sequential
 probability ratio test on the logarithm of the ratio, tuned to the fall that matters, needs well below half
-the impressions, and holds once there are enough clicks for that logarithm to be near normal. The larger of both counts, at half
-the chance of error.
+the impressions, and holds once there are enough clicks for that logarithm to be near normal. The larger of
+both counts, at half the chance of error.
 """
 
 from __future__ import annotations
