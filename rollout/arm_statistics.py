@@ -53,6 +53,7 @@ class ArmStatistics:
     __slots__ = ("_counts", "_latency", "_scores", "_scores_not_finite", "_users")
 
     def __init__(self) -> None:
+        """Begins with no counts."""
         # Adding one to an element of a list costs a third of what it costs in an array.
         self._counts = [0] * (CLUSTERS * _WIDTH)
         self._latency = np.zeros(CLUSTERS * BUCKETS, np.int64)
@@ -160,7 +161,7 @@ class ArmStatistics:
     def encode(self) -> bytes:
         """Bytes that `decode` reads, 5 to 30 kB: msgpack, of histograms only what is not 0."""
         return _ENCODER.encode(
-            _Wire(
+            _ArmWire(
                 _FORMAT,
                 self._counts,
                 _sparse(self._latency),
@@ -193,6 +194,7 @@ class ArmStatistics:
         return statistics
 
     def __eq__(self, other: object) -> bool:
+        """Whether both have the same counts."""
         return isinstance(other, ArmStatistics) and self.encode() == other.encode()
 
     __hash__ = None  # type: ignore[assignment]
@@ -214,7 +216,7 @@ class _Sparse(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     values: list[int]
 
 
-class _Wire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class _ArmWire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     format: int
     counts: list[int]
     latency: _Sparse
@@ -239,4 +241,4 @@ def _dense(sparse: _Sparse) -> NDArray[np.int64]:
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Wire)
+_DECODER = msgspec.msgpack.Decoder(_ArmWire)

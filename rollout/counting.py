@@ -23,6 +23,7 @@ class ArmCounts:
     """One replica's counts of one rollout, by stage and arm. Belongs to the event loop."""
 
     def __init__(self, rollout: str, replica: str) -> None:
+        """`rollout`: its id; `replica`: name of this process."""
         self.rollout = rollout
         self._replica = replica
         self._arms: dict[tuple[int, Arm], ArmStatistics] = {}

@@ -23,6 +23,7 @@ class Overlap:
     __slots__ = ("_counts", "_totals")
 
     def __init__(self) -> None:
+        """Begins without requests."""
         self._totals = [0.0] * CLUSTERS
         self._counts = [0] * CLUSTERS
 
@@ -63,13 +64,13 @@ class Overlap:
 
     def encode(self) -> bytes:
         """Bytes that `decode` reads, about 0.6 kB."""
-        return msgspec.msgpack.encode(_Wire(_FORMAT, self._totals, self._counts))
+        return msgspec.msgpack.encode(_OverlapWire(_FORMAT, self._totals, self._counts))
 
     @classmethod
     def decode(cls, encoded: bytes) -> Overlap:
         """What `encode` wrote. Raises `StatisticsError` where the bytes are not that."""
         try:
-            wire = msgspec.msgpack.decode(encoded, type=_Wire)
+            wire = msgspec.msgpack.decode(encoded, type=_OverlapWire)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StatisticsError(f"overlaps of two versions cannot be read: {error}") from error
         sizes = (len(wire.totals), len(wire.counts))
@@ -83,7 +84,7 @@ class Overlap:
         return overlap
 
 
-class _Wire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class _OverlapWire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     format: int
     totals: list[float]
     counts: list[int]

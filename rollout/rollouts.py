@@ -43,6 +43,15 @@ class Rollouts:
         store: RolloutStore,
         metrics: ProcessMetrics,
     ) -> None:
+        """Creates what one replica needs; on the event loop that it serves on.
+
+        Args:
+            scorer: scores by the version that a query names.
+            ranking: how Triton is called.
+            settings: of rollouts.
+            store: where rollouts are durable; closed by `close`.
+            metrics: of this process.
+        """
         self._settings = settings
         self._store = store
         self._plain_scorer = scorer

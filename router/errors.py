@@ -40,6 +40,7 @@ class CallerError(RequestError):
     """The request is wrong; sending it again unchanged fails again."""
 
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        """`violations`: at least one; ValueError where there is none."""
         if not violations:
             raise ValueError("a CallerError needs at least one field violation")
         self.violations: tuple[FieldViolation, ...] = tuple(violations)
@@ -51,6 +52,7 @@ class CallerError(RequestError):
         return cls([FieldViolation(field, description)])
 
     def __reduce__(self) -> tuple[type["CallerError"], tuple[tuple[FieldViolation, ...]]]:
+        """How pickle makes it again."""
         return CallerError, (self.violations,)
 
 
@@ -61,11 +63,13 @@ class OverloadError(RequestError):
     """
 
     def __init__(self, retry_after_s: float, reason: str) -> None:
+        """Arguments as in the class."""
         self.retry_after_s = retry_after_s
         self.reason = reason
         super().__init__(f"overloaded ({reason}): retry after {retry_after_s:g} s")
 
     def __reduce__(self) -> tuple[type["OverloadError"], tuple[float, str]]:
+        """How pickle makes it again."""
         return OverloadError, (self.retry_after_s, self.reason)
 
 
@@ -76,12 +80,14 @@ class PreconditionError(RequestError):
     """
 
     def __init__(self, kind: str, subject: str, description: str) -> None:
+        """`kind`, `subject` as in the class; `description` is the message."""
         self.kind = kind
         self.subject = subject
         self.description = description
         super().__init__(description)
 
     def __reduce__(self) -> tuple[type["PreconditionError"], tuple[str, str, str]]:
+        """How pickle makes it again."""
         return PreconditionError, (self.kind, self.subject, self.description)
 
 
@@ -89,11 +95,13 @@ class RaceLostError(RequestError):
     """Another caller, `winner`, changed the same object first. Read it again before trying again."""
 
     def __init__(self, winner: str, description: str) -> None:
+        """`winner` as in the class; `description` is the message."""
         self.winner = winner
         self.description = description
         super().__init__(description)
 
     def __reduce__(self) -> tuple[type["RaceLostError"], tuple[str, str]]:
+        """How pickle makes it again."""
         return RaceLostError, (self.winner, self.description)
 
 
@@ -101,8 +109,10 @@ class BugError(RequestError):
     """The router itself failed; `request_id` finds the logged cause. Raise it `from` that cause."""
 
     def __init__(self, request_id: str) -> None:
+        """`request_id` as in the class."""
         self.request_id = request_id
         super().__init__(f"internal error; request {request_id}")
 
     def __reduce__(self) -> tuple[type["BugError"], tuple[str]]:
+        """How pickle makes it again."""
         return BugError, (self.request_id,)

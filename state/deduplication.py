@@ -20,6 +20,7 @@ class Deduplication:
     """The index inside a transaction; the window is today and the `days` days before it."""
 
     def __init__(self, seen: Database, *, days: int) -> None:
+        """`seen`: the index's database; `days`: as in the class."""
         self._seen = seen
         self._days = days
 

@@ -69,6 +69,17 @@ class GroupCommit(Generic[Batch, Note, Result]):
         notes_wait_s: float,
         idle_s: float = 60.0,
     ) -> None:
+        """Starts the writer thread.
+
+        Args:
+            commit: stores a group, as in the class.
+            idle: called now and then, as in the class.
+            max_queued: size of the batches that the queue holds at most.
+            max_group: size of the batches of one group at most.
+            max_notes: size of the notes that wait at most; further notes are dropped.
+            notes_wait_s: seconds that notes wait at most for a group of batches.
+            idle_s: seconds between two calls of `idle`.
+        """
         self._commit = commit
         self._idle = idle
         self._max_queued = max_queued

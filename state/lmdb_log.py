@@ -20,6 +20,7 @@ class LmdbLog:
     """The log inside a transaction: `entries` holds the events, `meta` the next sequence number."""
 
     def __init__(self, entries: Database, meta: Database, *, max_events: int, max_days: float) -> None:
+        """`max_events`, `max_days`: what `trim` keeps."""
         self._entries = entries
         self._meta = meta
         self._max_events = max_events

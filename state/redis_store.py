@@ -20,7 +20,8 @@ from foundation.storage.redis_url import client_url, redacted
 from snapshot.event_codes import IMPRESSION, PURCHASE
 from state.arrivals import Arrivals, sort_arrivals, user_hash
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent, corrupt_entry, decode_entry, encode_entries
+from state.event_log import corrupt_entry, decode_entry, encode_entries
+from state.logged_event import LoggedEvent
 from state.queued_writes import QueuedWrites
 from state.redis_keys import RedisKeys
 from state.redis_reads import RedisReads, Stored

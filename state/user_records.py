@@ -55,6 +55,7 @@ class UserRecords:
     """
 
     def __init__(self, settings: StateSettings, place: str) -> None:
+        """`settings`: bounds of the records; `place` as in the class."""
         self._settings = settings
         self._place = place
 

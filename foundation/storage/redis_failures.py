@@ -25,6 +25,7 @@ class Availability:
     """
 
     def __init__(self, place: str, pause_s: float) -> None:
+        """`place`: the server, for log lines; `pause_s`: seconds for which reads are refused."""
         self._place = place
         self._pause_s = pause_s
         self._lock = threading.Lock()

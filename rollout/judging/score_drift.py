@@ -34,7 +34,8 @@ def population_stability_index(
     """
     p = _shares(candidate + _SMOOTHING)
     q = _shares(baseline + _SMOOTHING)
-    return ((p - q) * np.log(p / q)).sum(axis=1)
+    index: NDArray[np.float64] = ((p - q) * np.log(p / q)).sum(axis=1)
+    return index
 
 
 def kolmogorov_smirnov(candidate: NDArray[np.int64], baseline: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -44,7 +45,8 @@ def kolmogorov_smirnov(candidate: NDArray[np.int64], baseline: NDArray[np.int64]
     """
     with np.errstate(invalid="ignore"):
         difference = np.cumsum(_shares(candidate) - _shares(baseline), axis=1)
-    return np.abs(difference).max(axis=1)
+    distance: NDArray[np.float64] = np.abs(difference).max(axis=1)
+    return distance
 
 
 def psi_distance(
@@ -83,7 +85,8 @@ def _distance(estimated: tuple[float, float, float], information: float, alpha: 
 
 def _shares(counts: NDArray[np.generic]) -> NDArray[np.float64]:
     values = counts.astype(np.float64)
-    return values / values.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = values / values.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _groups(counts: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -69,7 +69,7 @@ def check_events(
     count = len(request.events)
     if not 1 <= count <= MAX_EVENTS:
         raise CallerError.of("events", f"has {count} events; 1 to {MAX_EVENTS:,} are expected")
-    tokens = _Tokens(attribution)
+    tokens = _RequestTokens(attribution)
     faults: list[EventFault] = []
     good: list[LoggedEvent] = []
     attributions: list[Attribution | None] = []
@@ -84,7 +84,7 @@ def check_events(
     return CheckedEvents(EventBatch.of(good), attributions, faults)
 
 
-class _Tokens:
+class _RequestTokens:
     """Decodes each different token of a request once: the events of a page carry the same one."""
 
     def __init__(self, codec: AttributionCodec) -> None:
@@ -108,7 +108,7 @@ def _too_long(text: str, limit: int) -> bool:
     return 4 * len(text) > limit and len(text.encode()) > limit
 
 
-def _fault(event: event_pb2.Event, now_ms: int, tokens: _Tokens) -> tuple[str, str] | None:
+def _fault(event: event_pb2.Event, now_ms: int, tokens: _RequestTokens) -> tuple[str, str] | None:
     for field, text in (("user_id", event.user_id), ("item_id", event.item_id)):
         if not text:
             return field, f"is empty; 1 to {MAX_ID_BYTES} bytes are expected"

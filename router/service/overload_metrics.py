@@ -26,6 +26,7 @@ class OverloadMetrics:
         load: LoopLoad,
         quality: QualityFactors,
     ) -> None:
+        """`metrics`: of this process; the others are read by `observe`."""
         self._metrics = metrics.group(AdmissionMetrics)
         self._queues = metrics.group(QueueMetrics)
         self._admission = admission

@@ -21,6 +21,7 @@ class UserIds:
     """
 
     def __init__(self, salt: str, mode: UserIdMode = "hashed") -> None:
+        """`salt`: key of the pseudonyms; `mode` as in the class."""
         self._key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
         self.mode = mode
 

@@ -50,6 +50,7 @@ class PrometheusStageMetrics:
     """
 
     def __init__(self, metrics: ProcessMetrics) -> None:
+        """`metrics`: of this process."""
         self._metrics = metrics.group(PipelineMetrics)
         self._lock = threading.Lock()
         self._stages: dict[tuple[str, str], _StageSums] = {}

@@ -34,6 +34,7 @@ class SpanMaker:
     """Makes the spans of one process, which all have its resource."""
 
     def __init__(self, resource: Resource) -> None:
+        """`resource`: describes the process."""
         self._resource = resource
 
     def spans(
