@@ -30,7 +30,7 @@ class ArmSettings(BaseModel):
 
 
 class ExperimentSettings(BaseModel):
-    """One question, asked of shoppers side by side."""
+    """One comparison of arms on concurrent groups of shoppers."""
 
     model_config = STRICT
 

@@ -23,7 +23,7 @@ class VersionedScorer(Protocol):
     """Scores by the version that the query names, such as `TritonScorer`."""
 
     def model(self, query: Query) -> Model:
-        """The model and version that `score` asks for this query."""
+        """The model and version that `score` uses for this query."""
         ...
 
     async def score(

@@ -205,9 +205,9 @@ class RolloutOperations:
         stable = record.stable_version(served.dataset, named)
         return status_message(record, stable, results, checks, lease, self._clock())
 
-    def _model(self, asked: str) -> str:
+    def _model(self, requested: str) -> str:
         """The requested model. Raises `PreconditionError` where it is not one that can be rolled out."""
-        model = asked or self._replica.model
+        model = requested or self._replica.model
         if model != self._replica.model:
             raise PreconditionError(
                 "NOT_ROLLED_OUT",

@@ -154,11 +154,11 @@ class CandidateOnTriton:
         overlaps: list[float] = []
         took: dict[int, list[float]] = {rollout.stable: [], rollout.candidate: []}
         spread = {rollout.stable: False, rollout.candidate: False}
-        for asked in requests:
+        for recorded in requests:
             scores: dict[int, NDArray[np.float32]] = {}
             for version in (rollout.stable, *([rollout.candidate] * self._settings.preparation.rounds)):
                 began = self._clock()
-                scores[version] = await self._scores(rollout, version, asked)
+                scores[version] = await self._scores(rollout, version, recorded)
                 took[version].append((self._clock() - began) * 1000.0)
                 spread[version] |= bool(np.ptp(scores[version]) > 0)
             k = self._settings.judge.overlap.k
@@ -174,12 +174,12 @@ class CandidateOnTriton:
             "common"
         )
 
-    async def _scores(self, rollout: Rollout, version: int, asked: Recorded) -> NDArray[np.float32]:
+    async def _scores(self, rollout: Rollout, version: int, recorded: Recorded) -> NDArray[np.float32]:
         timeout_s = self._settings.preparation.timeout_ms / 1000.0
         try:
             async with asyncio.timeout(timeout_s):
                 scores = await self._scorer.score(
-                    asked.asking(rollout.model, version), asked.candidates, timeout_s
+                    recorded.query_for(rollout.model, version), recorded.candidates, timeout_s
                 )
         except (DependencyError, TimeoutError) as error:
             reason = str(error) or f"no answer within {timeout_s * 1000:.0f} ms"

@@ -16,7 +16,7 @@ class Recorded:
     query: Query
     candidates: Candidates
 
-    def asking(self, model: str, version: int) -> Query:
+    def query_for(self, model: str, version: int) -> Query:
         """The query, to be scored by one version of a model."""
         return replace(self.query, model_versions={model: str(version)}, arms={}, rollout=None)
 

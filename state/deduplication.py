@@ -1,7 +1,7 @@
 """Recognises events sent again, by (user, event_id), within a window of days.
 
 A key is the day of arrival (4 bytes big-endian), the user's hash (16 bytes) and the BLAKE2b of the event id
-(16 bytes); the value is empty. A lookup asks every day of the window. Expired days come first in the
+(16 bytes); the value is empty. A lookup reads every day of the window. Expired days come first in the
 database's order and are removed from there in steps.
 """
 

@@ -35,7 +35,7 @@ class StateStore(Protocol):
     """User state and the event log.
 
     What a request needs (`read`, `append`, `append_impressions`) is awaited and never blocks the event loop
-    on a network; what programs beside it need (profiles, merging, the log, markers) is synchronous and may.
+    on a network; what other programs need (profiles, merging, the log, markers) is synchronous and may.
 
     Per user it keeps the newest behaviours, purchases and impressions by time of the event (of events at the
     same second, the later arrival counts as newer), each up to its bound. A read after an awaited `append`
@@ -52,7 +52,7 @@ class StateStore(Protocol):
         ...
 
     async def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
-        """States of several users as of one moment, in the order asked; errors as in `read`."""
+        """States of several users as of one moment, in the order of `user_ids`; errors as in `read`."""
         ...
 
     async def append(self, events: EventBatch) -> Sequence[int]:
@@ -113,7 +113,7 @@ class StateStore(Protocol):
         ...
 
     def marker(self, name: str) -> str | None:
-        """Text kept under a name beside the state, None where there is none."""
+        """Text kept under a name next to the state; None where there is none."""
         ...
 
     def set_marker(self, name: str, value: str) -> None:

@@ -160,6 +160,6 @@ async def test_others_are_answered_as_ever_and_remembered() -> None:
     assert (await wrapped.score(query, candidates(1))).tolist() == [0.5]
     assert not ticket.failure
     assert [recorded.query for recorded in ring.recent()] == [plain, query]
-    asked_again = ring.recent()[1].asking("bst", 7)
+    asked_again = ring.recent()[1].query_for("bst", 7)
     assert asked_again.model_versions == {"bst": "7"}
     assert asked_again.rollout is None

@@ -108,7 +108,7 @@ def serve_metrics(
 ) -> MetricsServer:
     """Serves http://<host>:<port>/metrics from a thread; port 0 takes a free one.
 
-    `registry`: what the calling process counts itself, served beside the folder's.
+    `registry`: what the calling process counts itself, served next to the folder's.
 
     Raises:
         OSError: the port is taken.

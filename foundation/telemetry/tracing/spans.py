@@ -69,7 +69,7 @@ class SpanMaker:
             interval = _interval(request.began_ns, record)
             begin, end = times.get(pipeline, interval)
             times[pipeline] = min(begin, interval[0]), max(end, interval[1])
-            # A backfill may be asked several times: its calls hang below the last.
+            # A backfill may be called several times: its calls are children of the last.
             span = stages[pipeline, record.stage] = context(new_span_id())
             detail = hide(record.detail) if record.detail else ""
             failed = record.outcome in ("timeout", "failed")
