@@ -95,9 +95,9 @@ class RedisTransactions:
     ) -> T:
         """Result of `work` once what it changed is stored; where it raises, nothing is changed.
 
-        `needed`: names of the records that `work` reads, by user hash; `asked`: event ids that it must know to
-        be new or not, by user hash, all of them among `needed`; `now`: unix seconds. `work` runs again where another process
-        changed one of the users meanwhile, so it may only change the transaction.
+        `needed`: names of the records that `work` reads, by user hash; `asked`: event ids that it must know
+        to be new or not, by user hash, all of them among `needed`; `now`: unix seconds. `work` runs again
+        where another process changed one of the users meanwhile, so it may only change the transaction.
 
         Raises:
             StorageUnavailable: the server did not confirm; what `work` changed is stored as a whole or not at

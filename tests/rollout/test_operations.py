@@ -79,6 +79,6 @@ def test_a_replica_that_takes_the_lead_is_in_no_operators_way(store: LmdbRollout
 
 
 def test_an_operator_is_told_of_the_one_who_was_faster(store: LmdbRolloutStore) -> None:
-    with pytest.raises(RaceLostError, match="bob was faster"):
+    with pytest.raises(RaceLostError, match="bob changed it first"):
         pause(store, [lambda record: transitions.abort(record, "bob", 1.0, "no good")])
     assert [entry.event for _, entry in store.read_history("bst")] == ["started", "aborted"]

@@ -91,7 +91,7 @@ def test_scores_that_are_no_numbers_reach_no_shopper(stand: Stand) -> None:
         stand.operator.start(version, WITH_SHADOW)
         refused = stand.operator.wait_until("refused", "rolled_back", "running")
     assert refused.phase == "refused"
-    assert "no numbers" in refused.reason
+    assert "not finite" in refused.reason
     assert not traffic.errors
 
 
