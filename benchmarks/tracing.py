@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.pipeline import PAGE_SIZE, build
 from foundation.telemetry.logs.user_ids import UserIds
-from foundation.telemetry.metrics import PrometheusStageMetrics, RouterMetrics
+from foundation.telemetry.metrics import ProcessMetrics, PrometheusStageMetrics
 from foundation.telemetry.tracing.environment import tracing_from_environment
 from foundation.telemetry.tracing.open_tracing import Tracing
 from foundation.telemetry.tracing.traced_stages import TracedStages
@@ -63,7 +63,7 @@ class PipelineService:
 
 def handler(tracing: Tracing | None) -> CallHandler:
     """The router's call handler, with traces or without."""
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     stages: StageMetrics = PrometheusStageMetrics(metrics)
     service = PipelineService(TracedStages(stages) if tracing is not None else stages)
     log = RequestLog(UserIds("benchmark"), log_answers=False)

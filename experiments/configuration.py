@@ -18,7 +18,7 @@ def experiments_content(path: Path | None) -> bytes:
 
 
 class SceneConfiguration:
-    """What the two files said when they were last taken up.
+    """The contents of the two files when they were last loaded.
 
     `with_scenes` and `with_experiments` read an edit without taking it up; `take_up` does, once it serves.
     """

@@ -93,7 +93,7 @@ def _plan(
         )
         return None
     choices: dict[Arms, Choice] = {}
-    # Single arms come first, so that what is wrong with one is not said of each combination with it.
+    # Single arms come first, so that its fault is not reported for each combination with it.
     before = len(found)
     for key in sorted(itertools.product(*positions), key=_arms_in):
         if _arms_in(key) > 1 and len(found) > before:

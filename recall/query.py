@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from features.context import CONTEXT_SIZES
 from features.profile import PROFILE_FIELDS
+from recall.rollout_ticket import RolloutTicket
 
 
 def _zeros(length: int, dtype: type[np.generic]) -> Callable[[], NDArray[Any]]:
@@ -68,3 +69,5 @@ class Query:
     """Experiment → arm."""
     features: Mapping[str, Any] = field(default_factory=_nothing)
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
+    rollout: RolloutTicket | None = None
+    """The query's part in a rollout; None where it takes part in none."""

@@ -1,4 +1,4 @@
-"""Loads a shop's plug-ins: modules that register members of Shopfront's concepts beside the built-in ones.
+"""Loads a shop's plug-ins: modules that register members of concepts in addition to the built-in ones.
 
 A plug-in is a module with dictionaries named like the registries' attributes, for example
 `CHANNELS = {"near": CHANNEL}`: a shop's own parts are registered in the same form as the built-in ones.

@@ -12,7 +12,7 @@ from registration.registry import RegistrationError
 
 
 class RegisteredSections(BaseModel):
-    """Base of settings with a section per member of a registry, beside the fields that a subclass declares.
+    """Base of settings with a section per member of a registry, next to the fields that a subclass declares.
 
     A subclass overrides `section_types`. Sections are read like fields (`settings.hot`), are dumped like
     fields, and take their defaults where the input leaves them out. An unknown section is refused like an

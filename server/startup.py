@@ -19,7 +19,9 @@ from tritonclient.grpc.aio import InferenceServerClient
 
 from experiments.configuration import SceneConfiguration
 from foundation.telemetry.logs.user_ids import UserIds
-from foundation.telemetry.metrics.registry import RouterMetrics, open_metrics
+from foundation.telemetry.metrics.build_metrics import BuildMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_metrics
+from foundation.telemetry.metrics.queue_metrics import QueueMetrics
 from foundation.telemetry.metrics.stage_metrics import PrometheusStageMetrics
 from foundation.telemetry.tracing.environment import tracing_from_environment
 from foundation.telemetry.tracing.traced_stages import TracedStages
@@ -34,9 +36,11 @@ from rollout.rollouts import Rollouts
 from router.engine.engine import Engine, EngineBuilder
 from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
+from router.engine.snapshot_metrics import SnapshotMetrics
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
 from router.ranking.circuit_breaker import CircuitBreaker
+from router.ranking.circuit_metrics import CircuitMetrics
 from router.ranking.interests import TritonInterests
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
@@ -47,12 +51,14 @@ from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
 from router.service.compute_limiter import ComputeLimiter
 from router.service.exposure import ExposureLog
+from router.service.exposure_metrics import ExposureMetrics
 from router.service.impressions import Served, ServedImpressions
 from router.service.loop_load import LoopLoad, thread_busy_clock
 from router.service.overload_metrics import OverloadMetrics
 from router.service.quality import QualityFactors
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
+from server.metric_groups import open_groups
 from server.settings import RouterSettings
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec
@@ -81,7 +87,7 @@ class RunningService:
 
     service: RecommendationService
     request_log: RequestLog
-    metrics: RouterMetrics
+    metrics: ProcessMetrics
     live: LiveEngine
     rollouts: Rollouts
     tracing: Tracing | None
@@ -126,10 +132,12 @@ async def start_service(settings: RouterSettings) -> RunningService:
     """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
 
     Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`,
-    `StateError` or `OSError` where nothing could be served at all.
+    `StorageError` or `OSError` where nothing could be served at all.
     """
     tracing = tracing_from_environment(os.environ)
-    metrics = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else RouterMetrics()
+    metrics = open_groups(
+        open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else ProcessMetrics()
+    )
     stage_metrics: StageMetrics = PrometheusStageMetrics(metrics)
     if tracing is not None:
         stage_metrics = TracedStages(stage_metrics)
@@ -144,7 +152,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         load.wanted_but_idle,
     )
     ranking = settings.ranking
-    breaker = CircuitBreaker(ranking.breaker, report=metrics.observe_circuit)
+    breaker = CircuitBreaker(ranking.breaker, report=metrics.group(CircuitMetrics).observe)
     triton = TritonClient(ranking, breaker, limiter.released_while)
     scorers = {model: TritonScorer(triton, ranking, model) for model in scoring_models(settings)}
     rollouts = Rollouts(
@@ -175,7 +183,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     side_effects: SideEffects[Query, Served] = SideEffects(
         [
             ServedImpressions(store),
-            ExposureLog(store, lambda experiment, arm: metrics.exposures[experiment, arm].inc()),
+            ExposureLog(store, metrics.group(ExposureMetrics).observe),
             rollouts.shadow,
         ],
         asyncio.get_running_loop().time,
@@ -249,7 +257,7 @@ def _snapshot_watch(
     snapshots: SnapshotStore,
     live: LiveEngine,
     readiness: InferenceServerClient,
-    metrics: RouterMetrics,
+    metrics: ProcessMetrics,
     configuration: Sequence[SceneWatch],
 ) -> SnapshotWatch:
     def report(outcome: Literal["loaded", "refused"], engine: Engine) -> None:
@@ -267,17 +275,17 @@ def _configuration_watches(
     configuration: SceneConfiguration,
     scenes: Scenes,
     live: LiveEngine,
-    metrics: RouterMetrics,
+    metrics: ProcessMetrics,
 ) -> list[SceneWatch]:
     """One watch on each file of the configuration; all belong to one event loop."""
 
     def change(scenes: Scenes) -> None:
         live.change_scenes(scenes)
         configuration.take_up()
-        metrics.config_reloads["loaded",].inc()
+        metrics.group(SnapshotMetrics).config_reloads["loaded",].inc()
 
     def refused(reason: str) -> None:
-        metrics.config_reloads["refused",].inc()
+        metrics.group(SnapshotMetrics).config_reloads["refused",].inc()
 
     watches = [SceneWatch(settings.scenes, configuration.with_scenes, scenes, change, refused)]
     if settings.experiments is not None:
@@ -289,26 +297,28 @@ def _configuration_watches(
     return watches
 
 
-def _report_snapshot(metrics: RouterMetrics, outcome: Literal["loaded", "refused"], engine: Engine) -> None:
-    metrics.snapshot_loads[outcome,].inc()
+def _report_snapshot(metrics: ProcessMetrics, outcome: Literal["loaded", "refused"], engine: Engine) -> None:
+    snapshots = metrics.group(SnapshotMetrics)
+    snapshots.loads[outcome,].inc()
     created = datetime.fromisoformat(engine.snapshot.manifest.created_at).timestamp()
-    metrics.serve_snapshot(engine.snapshot_id, created, time.time())
+    snapshots.serve(engine.snapshot_id, created, time.time())
 
 
-def _state_limits(settings: RouterSettings, metrics: RouterMetrics) -> None:
-    metrics.state_build()
-    metrics.set_queue_limit("state_events", settings.state.max_queued_events)
-    metrics.set_queue_limit("state_impressions", settings.state.max_queued_impressions)
-    metrics.set_queue_limit("side_effects", _SIDE_EFFECTS_OUTSTANDING)
-    metrics.set_queue_limit("calls_in_progress", settings.admission.max_concurrent)
-    metrics.set_queue_limit("calls_waiting", settings.admission.max_concurrent)
+def _state_limits(settings: RouterSettings, metrics: ProcessMetrics) -> None:
+    metrics.group(BuildMetrics).report()
+    queues = metrics.group(QueueMetrics)
+    queues.set_limit("state_events", settings.state.max_queued_events)
+    queues.set_limit("state_impressions", settings.state.max_queued_impressions)
+    queues.set_limit("side_effects", _SIDE_EFFECTS_OUTSTANDING)
+    queues.set_limit("calls_in_progress", settings.admission.max_concurrent)
+    queues.set_limit("calls_waiting", settings.admission.max_concurrent)
 
 
-async def _report_state(store: StateStore, side_effects: Sized, metrics: RouterMetrics) -> None:
-    told = StateMetrics(metrics)
+async def _report_state(store: StateStore, side_effects: Sized, metrics: ProcessMetrics) -> None:
+    state, queues = metrics.group(StateMetrics), metrics.group(QueueMetrics)
     while True:
-        told.observe(store.status())
-        metrics.set_queue_depth("side_effects", len(side_effects))
+        state.observe(store.status())
+        queues.set_depth("side_effects", len(side_effects))
         await asyncio.sleep(_STATE_INTERVAL_S)
 
 

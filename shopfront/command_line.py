@@ -279,7 +279,7 @@ def rollout_candidate(
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
     from exporters.errors import ExportRefused
-    from foundation.storage.errors import StateError
+    from foundation.storage.errors import StorageError
     from ingest.shop_tables import IngestError
     from models.checkpoint import CheckpointError
     from models.training_loop import TrainingError
@@ -299,7 +299,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         CheckpointError,
         ExportRefused,
         SnapshotError,
-        StateError,
+        StorageError,
         RouterStartError,
         TritonStartError,
         ModelLoadError,

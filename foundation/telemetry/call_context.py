@@ -1,4 +1,4 @@
-"""The call that the running task works for, for whoever must name it: log lines, spans, calls to Triton."""
+"""The call that the running task works for, as named in log lines, spans and calls to Triton."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class QueryFeatureKind(Generic[V]):
     """A query feature: the last statement of its file. Components read it as `query.features[name]`.
 
     Attributes:
-        hydrate: reads the value. It raises `DependencyError` (or `TimeoutError`, or a `StateError` of the
+        hydrate: reads the value. It raises `DependencyError` (or `TimeoutError`, or a `StorageError` of the
             store) where something it depends on failed; any other exception is a bug.
         default: the value where it is late or its dependency failed. Shared by all queries: immutable.
         description: what the value is, with shapes, dtypes and units.

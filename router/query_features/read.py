@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from pipeline.deadlines import run_until
 from pipeline.guard import LATE, Outage, attempt, bugs_of
 from pipeline.metrics import NoMetrics, StageMetrics
@@ -103,7 +103,7 @@ async def _read(name: str, kind: QueryFeatureKind[Any], request: FeatureRequest,
     async def hydrate() -> Any:
         try:
             return await kind.hydrate(request)
-        except StateError as error:
+        except StorageError as error:
             raise DependencyError(str(error)) from error
 
     try:

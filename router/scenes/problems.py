@@ -9,11 +9,12 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from registration.registered_sections import RegisteredSections
+from router.errors import RouterError
 
 Path = tuple[str | int, ...]
 
 
-class SettingsError(Exception):
+class SettingsError(RouterError):
     """A settings file is refused.
 
     source    the file

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.candidates import Candidates
 from pipeline.runner import Page
 from pipeline.side_effects import SideEffects
@@ -19,6 +19,7 @@ from recall.query import Query
 from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
+from router.events.event_metrics import EventMetrics
 from router.query_features.read import FeatureReading
 from router.scenes.features import scene_features
 from router.service.admission import Admission
@@ -59,7 +60,7 @@ class RecommendationService:
         admission: Admission,
         limiter: ComputeLimiter,
         side_effects: SideEffects[Query, Served],
-        metrics: RouterMetrics,
+        metrics: ProcessMetrics,
         rollouts: RolloutHooks,
         quality: QualityFactors,
         clock: Callable[[], float] = time.monotonic,
@@ -72,7 +73,7 @@ class RecommendationService:
         self._admission = admission
         self._limiter = limiter
         self._side_effects = side_effects
-        self._metrics = metrics
+        self._event_metrics = metrics.group(EventMetrics)
         self._rollouts = rollouts
         self._quality = quality
         self._clock = clock
@@ -114,16 +115,14 @@ class RecommendationService:
     async def report_events(
         self, request: event_pb2.ReportEventsRequest, call: Call
     ) -> event_pb2.ReportEventsResponse:
-        """Stores events; returns when they are durable. Raises `StateError` where the store failed."""
+        """Stores events; returns when they are durable. Raises `StorageError` where the store failed."""
         with self._admission.admit():
             catalogue = self._live.current.catalogue
-            response, stored = await report_events(
+            response, attributed = await report_events(
                 request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
             )
-            self._metrics.observe_events(
-                response.accepted, response.unknown_items, [error.field for error in response.errors]
-            )
-            self._rollouts.count_feedback([request.events[index] for index in stored], self._attribution)
+            self._event_metrics.observe(response)
+            self._rollouts.count_feedback(attributed)
             return response
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import encode_profile
-from foundation.storage.errors import StateError, StateUnavailable
+from foundation.storage.errors import StorageError, StorageUnavailable
 from pipeline.trace import StageRecord
 from router.query_features.kind import FeatureRequest
 from router.query_features.read import FeatureReading, FeatureValues, read_features
@@ -96,9 +96,9 @@ async def _read_state(store: StateStore, user_id: str) -> tuple[UserState, tuple
         return EMPTY_STATE, ()
     try:
         return await store.read(user_id), ()
-    except StateUnavailable:
+    except StorageUnavailable:
         # The store logs once that it does not answer, not once per request.
         return EMPTY_STATE, (STATE_DEGRADED,)
-    except StateError as error:
+    except StorageError as error:
         logger.warning("a shopper is answered as one never seen: %s", error)
         return EMPTY_STATE, (STATE_DEGRADED,)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.telemetry.call_context import CURRENT_CALL, CallContext
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from foundation.telemetry.tracing.request_trace import RequestTrace
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
+from rollout.errors import RolloutStoreError
 from rollout.operations import RolloutOperations
-from rollout.store import RolloutStoreError
 from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
 from router.recording.request_recorder import RequestRecorder
 from router.service.call import Call, new_call
@@ -24,6 +24,7 @@ from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.malformed import MalformedRequest
+from server.ingress.request_metrics import RequestMetrics
 from server.ingress.services import FULL_NAMES
 from server.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
 from server.startup import RunningService
@@ -51,7 +52,7 @@ class CallHandler:
         self,
         service: RecommendationService,
         request_log: RequestLog,
-        metrics: RouterMetrics,
+        metrics: ProcessMetrics,
         rollouts: RolloutOperations,
         clock: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
@@ -62,7 +63,7 @@ class CallHandler:
         """
         self.service = service
         self._log = request_log
-        self._metrics = metrics
+        self._metrics = metrics.group(RequestMetrics)
         self._clock = clock
         self._tracing = tracing
         self._recorder = recorder
@@ -136,7 +137,7 @@ class CallHandler:
         else:
             code = _OK
             self._log.answered(method, call.request_id, user_id, elapsed_s * 1_000, _degraded(answer))
-        self._metrics.observe_request(method, self._scene(request), code, elapsed_s)
+        self._metrics.observe(method, self._scene(request), code, elapsed_s)
         for scene in _scene_answers(answer):
             if scene.items:
                 self._metrics.model_answers[scene.scene, scene.model_name, scene.model_version].inc()
@@ -153,7 +154,7 @@ class CallHandler:
             return refusal_of(error)
         except DeadlineExceeded:
             return deadline_refusal("the deadline passed before the request was worked on")
-        except StateError as error:
+        except StorageError as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
             return unavailable_refusal(f"the user state cannot be written; request {call.request_id}")
         except RolloutStoreError as error:

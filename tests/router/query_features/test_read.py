@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from foundation.storage.errors import StateUnavailable
+from foundation.storage.errors import StorageUnavailable
 from pipeline.metrics import NoMetrics
 from pipeline.stages import DependencyError, StageBug
 from pipeline.trace import StageRecord
@@ -123,7 +123,7 @@ async def test_a_late_feature_has_its_default_and_delays_no_other(budget_s: floa
     ("error", "outcome"),
     [
         (DependencyError("the profile server refused"), "failed"),
-        (StateUnavailable("the store did not answer"), "failed"),
+        (StorageUnavailable("the store did not answer"), "failed"),
         (TimeoutError("no answer in time"), "timeout"),
     ],
 )

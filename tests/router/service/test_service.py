@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from pipeline.stages import StageBug
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import (
@@ -70,7 +70,7 @@ async def test_an_unreadable_state_is_answered_as_anonymous_and_named(
     running: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def corrupt(user_id: str) -> UserState:
-        raise StateError("the record of user 0a1b is corrupt")
+        raise StorageError("the record of user 0a1b is corrupt")
 
     anonymous = await running.service.recommend(RecommendRequest(scene="home"), call())
     monkeypatch.setattr(running._store, "read", corrupt)
@@ -83,11 +83,11 @@ async def test_a_state_that_cannot_be_written_acknowledges_nothing(
     running: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(events: object) -> None:
-        raise StateError("the state environment is full")
+        raise StorageError("the state environment is full")
 
     monkeypatch.setattr(running._store, "append", full)
     event = event_pb2.Event(user_id="u", item_id="i0001", type=event_pb2.EVENT_TYPE_VIEW)
-    with pytest.raises(StateError):
+    with pytest.raises(StorageError):
         await running.service.report_events(event_pb2.ReportEventsRequest(events=[event]), call())
 
 

@@ -11,13 +11,13 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.telemetry.logs.user_ids import UserIds
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.stages import DeadlineExceeded, StageBug
 from protos.shopfront.v1.event_pb2 import ReportEventsResponse
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
-from rollout.store import RolloutStoreError
+from rollout.errors import RolloutStoreError
 from router.errors import CallerError, OverloadError, PreconditionError, RaceLostError
 from router.service.call import Call
 from router.service.request_log import RequestLog
@@ -48,13 +48,13 @@ class Service:
         raise self.outcome
 
 
-def handler(service: Service, metrics: RouterMetrics | None = None) -> CallHandler:
+def handler(service: Service, metrics: ProcessMetrics | None = None) -> CallHandler:
     """A handler around the service, on a clock that stands still."""
     log = RequestLog(UserIds("salt"), log_answers=False)
     return CallHandler(
         service,  # type: ignore[arg-type]
         log,
-        metrics or RouterMetrics(),
+        metrics or ProcessMetrics(),
         service,  # type: ignore[arg-type]
         lambda: 100.0,
     )
@@ -82,13 +82,13 @@ async def test_events_are_told_the_id_a_proxy_gave_their_call() -> None:
         (RaceLostError("ann", "ann was faster"), grpc.StatusCode.ABORTED),
         (RolloutStoreError("disk full at /srv/rollouts"), grpc.StatusCode.UNAVAILABLE),
         (DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED),
-        (StateError("disk full at /srv/state"), grpc.StatusCode.UNAVAILABLE),
+        (StorageError("disk full at /srv/state"), grpc.StatusCode.UNAVAILABLE),
         (KeyError("jane's secret"), grpc.StatusCode.INTERNAL),
         (StageBug("channel:hot", KeyError("jane's secret")), grpc.StatusCode.INTERNAL),
     ],
 )
 async def test_each_failure_has_its_code(outcome: Exception, code: grpc.StatusCode) -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     answer = await handler(Service(outcome), metrics).handle("Recommend", REQUEST, None)
     assert isinstance(answer, Refusal)
     assert answer.code is code
@@ -132,7 +132,7 @@ async def test_a_cancelled_call_stays_cancelled() -> None:
 
 
 async def test_metrics_take_no_scene_of_a_callers_making() -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     made_up = RecommendRequest(scene="made-up")
     await handler(Service(RecommendResponse()), metrics).handle("Recommend", made_up, None)
     labels = {"method": "Recommend", "scene": "", "code": "OK"}

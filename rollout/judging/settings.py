@@ -8,7 +8,7 @@ FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CheckSettings(BaseModel):
-    """What every check can be told."""
+    """What every check has in common."""
 
     model_config = FROZEN
 

@@ -1,4 +1,4 @@
-"""How far two distributions of scores are apart."""
+"""Distances between two distributions of scores, with bounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.statistics.sequential import normal_mixture_radius
-from rollout.clusters import jackknife
+from rollout.judging.design_effect import jackknife
 
 GROUPS = 10
 _SMOOTHING = 0.5
@@ -34,7 +34,8 @@ def population_stability_index(
     """
     p = _shares(candidate + _SMOOTHING)
     q = _shares(baseline + _SMOOTHING)
-    return ((p - q) * np.log(p / q)).sum(axis=1)
+    index: NDArray[np.float64] = ((p - q) * np.log(p / q)).sum(axis=1)
+    return index
 
 
 def kolmogorov_smirnov(candidate: NDArray[np.int64], baseline: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -44,7 +45,8 @@ def kolmogorov_smirnov(candidate: NDArray[np.int64], baseline: NDArray[np.int64]
     """
     with np.errstate(invalid="ignore"):
         difference = np.cumsum(_shares(candidate) - _shares(baseline), axis=1)
-    return np.abs(difference).max(axis=1)
+    distance: NDArray[np.float64] = np.abs(difference).max(axis=1)
+    return distance
 
 
 def psi_distance(
@@ -76,14 +78,15 @@ def ks_distance(
 def _distance(estimated: tuple[float, float, float], information: float, alpha: float) -> Distance:
     plain, corrected, error = estimated
     radius = normal_mixture_radius(error, information, alpha)
-    # Near 0 the correction of a distance may go too far: whichever says less is believed.
+    # Near 0 the correction of a distance may go too far: the smaller of the two is used.
     low, high = sorted((plain, corrected))
     return Distance(max(0.0, corrected), max(0.0, low - radius), high + radius)
 
 
 def _shares(counts: NDArray[np.generic]) -> NDArray[np.float64]:
     values = counts.astype(np.float64)
-    return values / values.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float64] = values / values.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _groups(counts: NDArray[np.int64]) -> NDArray[np.intp]:

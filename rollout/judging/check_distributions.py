@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 
 from foundation.statistics import sequential
-from rollout import drift as distances
-from rollout.clusters import design_effect, effective
-from rollout.judge_settings import DriftCheckSettings, LatencyCheckSettings, OverlapCheckSettings
-from rollout.judged import Judged, concluded
-from rollout.judgement import Check, Verdict
-from rollout.latency_bounds import latency_effect, quantile_bounds_ms
+from rollout.arm_statistics import ArmStatistics
+from rollout.judging import score_drift as distances
+from rollout.judging.check_context import CheckContext, concluded
+from rollout.judging.check_results import Check, Verdict
+from rollout.judging.design_effect import design_effect, effective
+from rollout.judging.latency_bounds import latency_effect, quantile_bounds_ms
+from rollout.judging.settings import DriftCheckSettings, LatencyCheckSettings, OverlapCheckSettings
 from rollout.latency_histogram import quantile_ms
 from rollout.overlap import Overlap
-from rollout.statistics import ArmStatistics
 
 _MIN_CLUSTERS = 16
 
@@ -41,14 +41,14 @@ def finite_scores(candidate: ArmStatistics, baseline: ArmStatistics, min_request
 
 
 def latency(
-    candidate: ArmStatistics, baseline: ArmStatistics, settings: LatencyCheckSettings, judged: Judged
+    candidate: ArmStatistics, baseline: ArmStatistics, settings: LatencyCheckSettings, context: CheckContext
 ) -> Check:
     """Whether a quantile of latency rose by more than its allowance."""
-    if (few := judged.too_few_users()) is not None:
+    if (few := context.too_few_users()) is not None:
         return Check("latency", "inconclusive", few, {}, settings.required)
     by_cluster = (candidate.latency, baseline.latency)
     counts, counts_baseline = (part.sum(axis=0) for part in by_cluster)
-    alpha = judged.alpha / len(settings.quantiles) / 2
+    alpha = context.alpha / len(settings.quantiles) / 2
     verdicts: list[Verdict] = []
     parts: list[str] = []
     figures: dict[str, float] = {}
@@ -90,17 +90,17 @@ def latency(
         f"{', '.join(parts)}; {settings.ratio:g} times the baseline's or {settings.allowance_ms:g} ms more "
         "is tolerated"
     )
-    return concluded("latency", verdict, reason, figures, settings, judged)
+    return concluded("latency", verdict, reason, figures, settings, context)
 
 
 def drift(
-    candidate: ArmStatistics, baseline: ArmStatistics, settings: DriftCheckSettings, judged: Judged
+    candidate: ArmStatistics, baseline: ArmStatistics, settings: DriftCheckSettings, context: CheckContext
 ) -> Check:
     """Whether the scores are distributed too far from the baseline's."""
     scores, scores_baseline = candidate.scores, baseline.scores
     clusters = min(int((part.sum(axis=1) > 0).sum()) for part in (scores, scores_baseline))
     figures = {"candidate_scores": float(scores.sum()), "baseline_scores": float(scores_baseline.sum())}
-    few = judged.too_few_users()
+    few = context.too_few_users()
     if few is None and clusters < _MIN_CLUSTERS:
         few = (
             f"{figures['candidate_scores']:,.0f} and {figures['baseline_scores']:,.0f} scores of too few "
@@ -108,10 +108,10 @@ def drift(
         )
     if few is not None:
         return Check("drift", "inconclusive", few, figures, settings.required)
-    information = max(1.0, min(judged.requests) / judged.min_requests)
+    information = max(1.0, min(context.requests) / context.min_requests)
     # Two distances share the check's chance of error, and each bound has two sides of which one counts.
-    psi = distances.psi_distance(scores, scores_baseline, information, judged.alpha)
-    ks = distances.ks_distance(scores, scores_baseline, information, judged.alpha)
+    psi = distances.psi_distance(scores, scores_baseline, information, context.alpha)
+    ks = distances.ks_distance(scores, scores_baseline, information, context.alpha)
     if psi.low > settings.psi or ks.low > settings.ks:
         verdict: Verdict = "fail"
     elif psi.high <= settings.psi and ks.high <= settings.ks:
@@ -128,10 +128,10 @@ def drift(
         f"PSI {psi.estimate:.3f} ({psi.low:.3f} to {psi.high:.3f}), {settings.psi:g} tolerated; KS "
         f"{ks.estimate:.3f} ({ks.low:.3f} to {ks.high:.3f}), {settings.ks:g} tolerated"
     )
-    return concluded("drift", verdict, reason, figures, settings, judged)
+    return concluded("drift", verdict, reason, figures, settings, context)
 
 
-def overlap(observed: Overlap, settings: OverlapCheckSettings, judged: Judged) -> Check:
+def overlap(observed: Overlap, settings: OverlapCheckSettings, context: CheckContext) -> Check:
     """Whether too few of the stable version's best items are among the candidate's."""
     if not observed.count:
         return Check("overlap", "inconclusive", "no request was scored by both", {}, settings.required)
@@ -139,11 +139,11 @@ def overlap(observed: Overlap, settings: OverlapCheckSettings, judged: Judged) -
     if not 0.0 <= observed.mean() <= 1.0:
         reason = f"the mean overlap of {observed.count:,} requests is {observed.mean()}; 0 to 1 is expected"
         return Check("overlap", "error", reason, {"requests": figures["requests"]})
-    if (few := judged.too_few_users()) is not None:
+    if (few := context.too_few_users()) is not None:
         return Check("overlap", "inconclusive", few, figures, settings.required)
     totals, counts = observed.totals, observed.counts
     rate = effective(totals, counts, design_effect([(totals, counts)]))
-    low, high = sequential.rate_bounds(rate, judged.alpha)
+    low, high = sequential.rate_bounds(rate, context.alpha)
     figures |= {"mean_low": low, "mean_high": high}
     reason = (
         f"the versions share {observed.mean():.1%} of their best {settings.k} in {observed.count:,} "

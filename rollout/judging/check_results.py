@@ -1,4 +1,4 @@
-"""What the judge says."""
+"""The judge's results: checks, each with a verdict, and the verdict over all of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _GRAVEST_FIRST: tuple[Verdict, ...] = ("fail", "error", "inconclusive")
 class Check(msgspec.Struct, frozen=True):
     """One comparison of the candidate with the baseline.
 
-    name      as the settings call it ("errors", "latency", "ctr", …), and "scores" for scores that are no
-              numbers
-    verdict   fail: sure that a threshold is passed; pass: sure that none is; inconclusive: not sure yet;
-              error: what was gathered cannot be compared
-    reason    a sentence for people
-    figures   what was compared, by name; finite, and absent where there is none
-    required  False: an inconclusive verdict does not hold the rollout
+    Attributes:
+        name: as in the settings ("errors", "latency", "ctr", …), and "scores" for scores that are not finite.
+        verdict: fail: sure that a threshold is exceeded; pass: sure that none is; inconclusive: not sure
+            yet; error: the counts cannot be compared.
+        reason: a sentence for people.
+        figures: what was compared, by name; finite, and absent where there is none.
+        required: False: an inconclusive verdict does not hold the rollout.
     """
 
     name: str
@@ -30,17 +30,19 @@ class Check(msgspec.Struct, frozen=True):
     required: bool = True
 
 
-class Judgement(msgspec.Struct, frozen=True):
-    """The verdict over all checks: any fail is a fail, else any error an error, else any inconclusive one
-    that is required inconclusive, else a pass. Without any pass it is inconclusive.
+class CheckResults(msgspec.Struct, frozen=True):
+    """The checks of one call of the judge, and the verdict over all of them.
+
+    Any fail is a fail, else any error an error, else any inconclusive one that is required inconclusive, else
+    a pass. Without any pass it is inconclusive.
     """
 
     verdict: Verdict
     checks: tuple[Check, ...]
 
     @classmethod
-    def of(cls, checks: Sequence[Check]) -> Judgement:
-        """The judgement over these checks."""
+    def of(cls, checks: Sequence[Check]) -> CheckResults:
+        """The results with the verdict over these checks."""
         counted = {check.verdict for check in checks if check.verdict != "inconclusive" or check.required}
         for verdict in _GRAVEST_FIRST:
             if verdict in counted:

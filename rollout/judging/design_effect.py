@@ -1,4 +1,4 @@
-"""How much less than independent requests of the same shoppers are."""
+"""The design effect of clusters: how far requests of the same shoppers are from independent."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def design_effect(arms: Sequence[tuple[Totals, Clusters]]) -> float:
     arms  (successes int64[G], trials int64[G]) by cluster of shoppers; in place of successes, sums float64[G]
           of values from 0 to 1, one per trial, which vary no more than successes of the same mean
 
-    The variance is that of a ratio of cluster totals, by linearisation (Cochran 1977, ch. 6); clusters hold
-    whole shoppers, so whatever their requests have in common is in it.
+    The variance is that of a ratio of cluster totals, by linearisation (Cochran 1977, ch. 6); a shopper
+    is in one cluster, so what their requests have in common is included.
     """
     found = expected = 0.0
     for successes, trials in arms:
@@ -36,7 +36,7 @@ def design_effect(arms: Sequence[tuple[Totals, Clusters]]) -> float:
 
 
 def effective(successes: Totals, trials: Clusters, effect: float) -> Rate:
-    """The rate with as many successes and trials as independent ones would tell as much.
+    """The rate with the numbers of independent successes and trials that contain as much information.
 
     The adjustment of Rao and Scott 1992 (Biometrics 48, 577-585): both are divided by the design effect.
     """

@@ -1,4 +1,4 @@
-"""What the checks of one judgement share."""
+"""What the checks of one call of the judge share."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ from dataclasses import dataclass
 
 import msgspec
 
-from rollout.judge_settings import CheckSettings
-from rollout.judgement import Check, Verdict
+from rollout.judging.check_results import Check, Verdict
+from rollout.judging.settings import CheckSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What every check of one judgement shares; pairs are of candidate and baseline.
+class CheckContext:
+    """What the checks of one call of the judge share; pairs are (candidate, baseline).
 
-    alpha  chance of a wrong verdict of each kind that one check may take
+    Attributes:
+        alpha: chance of a wrong verdict of each kind that one check may take.
+        min_requests: in each arm, below which no check passes.
+        requests: of each arm.
+        min_users: shoppers in each arm, below which there is no verdict.
+        users: distinct shoppers of each arm.
     """
 
     alpha: float
@@ -24,10 +29,9 @@ class Judged:
     users: tuple[int, int]
 
     def too_few_users(self) -> str | None:
-        """Why no verdict at all is possible yet; None where one is.
+        """Why no verdict is possible yet; None where one is.
 
-        A handful of shoppers may all be odd ones, and the spread between shoppers, which tells how odd, is
-        not known from them.
+        A few shoppers may all be unusual, and the variance between shoppers cannot be estimated from them.
         """
         if min(self.users) >= self.min_users:
             return None
@@ -49,11 +53,11 @@ def concluded(
     reason: str,
     figures: dict[str, float],
     settings: CheckSettings,
-    judged: Judged,
+    context: CheckContext,
 ) -> Check:
-    """The check; a pass on fewer requests than are asked for is none yet."""
+    """The check with its verdict; "pass" on fewer requests than required becomes "inconclusive"."""
     check = Check(name, verdict, reason, figures, settings.required)
-    few = judged.too_few_requests()
+    few = context.too_few_requests()
     if verdict != "pass" or few is None:
         return check
     return msgspec.structs.replace(check, verdict="inconclusive", reason=f"{few}; {reason}")

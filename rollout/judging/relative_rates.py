@@ -1,10 +1,10 @@
-"""Whether a rate of feedback fell relative to the baseline's, however often one looks.
+"""Whether a rate of feedback fell relative to the baseline's; valid however often it is tested.
 
 Two e-processes are kept side by side. The exact one holds from the first click on and catches a candidate
-that nobody clicks. It pays for knowing nothing of either rate: the mixture sequential probability ratio test
-on the logarithm of the ratio, tuned to the fall that matters, needs well below half the impressions, and
-holds once there are clicks enough for that logarithm to be near normal. The larger of both counts, at half
-the chance of error.
+that gets no clicks. It assumes nothing about either rate, which costs power: the mixture sequential
+probability ratio test on the logarithm of the ratio, tuned to the fall that matters, needs well below half
+the impressions, and holds once there are enough clicks for that logarithm to be near normal. The larger of
+both counts, at half the chance of error.
 """
 
 from __future__ import annotations

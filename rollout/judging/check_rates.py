@@ -1,4 +1,4 @@
-"""The judge's checks of rates: what requests come to, and what shoppers do with what they are shown."""
+"""The judge's checks of rates: outcomes of requests, and shoppers' reactions to what they are shown."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from foundation.statistics import sequential
 from foundation.statistics.sequential import Line, Rate
-from rollout import relative_rates
-from rollout.clusters import Clusters, design_effect, effective
-from rollout.judge_settings import CheckSettings, FeedbackCheckSettings, RateCheckSettings
-from rollout.judged import Judged, concluded
-from rollout.judgement import Check, Verdict
-from rollout.statistics import ArmStatistics
+from rollout.arm_statistics import ArmStatistics
+from rollout.judging import relative_rates
+from rollout.judging.check_context import CheckContext, concluded
+from rollout.judging.check_results import Check, Verdict
+from rollout.judging.design_effect import Clusters, design_effect, effective
+from rollout.judging.settings import CheckSettings, FeedbackCheckSettings, RateCheckSettings
 
 RateColumn = Literal["errors", "degraded", "empty", "short"]
 FeedbackName = Literal["ctr", "cvr"]
@@ -33,28 +33,28 @@ def rate(
     candidate: ArmStatistics,
     baseline: ArmStatistics,
     settings: RateCheckSettings,
-    judged: Judged,
+    context: CheckContext,
 ) -> Check:
     """Whether a share of requests rose by more than the margin."""
     arms = [(arm.by_cluster(column), _answered(arm, column)) for arm in (candidate, baseline)]
     figures = _rate_figures(arms)
-    if (early := _early(column, settings, judged, arms, figures)) is not None:
+    if (early := _early(column, settings, context, arms, figures)) is not None:
         return early
     rates = _effective(arms)
     line = Line(1.0, settings.margin)
     verdict = _verdict(
         sequential.log_evidence_above(*rates, line),
         sequential.log_evidence_below(*rates, line),
-        judged.alpha,
+        context.alpha,
     )
-    low, high = sequential.difference_bounds(*rates, judged.alpha)
+    low, high = sequential.difference_bounds(*rates, context.alpha)
     figures |= {"difference_low": low, "difference_high": high, "margin": settings.margin}
     reason = (
         f"{figures['candidate']:.2%} of {figures['candidate_trials']:,.0f} {_SUBJECTS[column]} against "
         f"{figures['baseline']:.2%} of {figures['baseline_trials']:,.0f}: a change between {100 * low:+.2f} "
         f"and {100 * high:+.2f} points, with {100 * settings.margin:+.2f} tolerated"
     )
-    return concluded(column, verdict, reason, figures, settings, judged)
+    return concluded(column, verdict, reason, figures, settings, context)
 
 
 def feedback(
@@ -62,12 +62,12 @@ def feedback(
     candidate: ArmStatistics,
     baseline: ArmStatistics,
     settings: FeedbackCheckSettings,
-    judged: Judged,
+    context: CheckContext,
 ) -> Check:
     """Whether the rate of clicks or conversions per impression fell by more than the margin, relatively."""
     arms = [(arm.by_cluster(_FEEDBACK[name]), arm.by_cluster("impressions")) for arm in (candidate, baseline)]
     figures = _rate_figures(arms)
-    if (early := _early(name, settings, judged, arms, figures)) is not None:
+    if (early := _early(name, settings, context, arms, figures)) is not None:
         return early
     if not arms[0][0].sum() and not arms[1][0].sum():
         return Check(name, "inconclusive", f"no {_FEEDBACK[name]} were reported", figures, settings.required)
@@ -77,9 +77,9 @@ def feedback(
     verdict = _verdict(
         relative_rates.log_evidence_of_fall(*rates, tolerated, scale),
         relative_rates.log_evidence_of_no_fall(*rates, tolerated, scale),
-        judged.alpha,
+        context.alpha,
     )
-    low, high = relative_rates.ratio_bounds(*rates, scale, judged.alpha)
+    low, high = relative_rates.ratio_bounds(*rates, scale, context.alpha)
     figures |= {"ratio_low": low, "margin": settings.margin}
     if math.isfinite(high):
         figures["ratio_high"] = high
@@ -88,7 +88,7 @@ def feedback(
         f"{figures['baseline']:.3%} of {figures['baseline_trials']:,.0f}: between {low:.3g} and {high:.3g} "
         f"times the baseline's rate, with {tolerated:g} tolerated"
     )
-    return concluded(name, verdict, reason, figures, settings, judged)
+    return concluded(name, verdict, reason, figures, settings, context)
 
 
 def _answered(arm: ArmStatistics, column: RateColumn) -> Clusters:
@@ -100,7 +100,7 @@ def _answered(arm: ArmStatistics, column: RateColumn) -> Clusters:
 def _early(
     name: str,
     settings: CheckSettings,
-    judged: Judged,
+    context: CheckContext,
     arms: list[tuple[Clusters, Clusters]],
     figures: dict[str, float],
 ) -> Check | None:
@@ -113,7 +113,7 @@ def _early(
             return Check(name, "error", reason, figures)
         if not trials.sum():
             return Check(name, "inconclusive", f"no data of the {whose}", figures, settings.required)
-    if (few := judged.too_few_users()) is not None:
+    if (few := context.too_few_users()) is not None:
         return Check(name, "inconclusive", few, figures, settings.required)
     return None
 

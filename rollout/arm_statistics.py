@@ -1,8 +1,8 @@
-"""What one arm of a rollout has gathered: fixed in size, cheap to add to, mergeable across replicas.
+"""Counts of one arm of a rollout: fixed in size, cheap to add to, mergeable across replicas.
 
 Shoppers, not requests, are assigned to arms, and one shopper's requests resemble each other. Counts are
-therefore kept by cluster, a hash of the shopper modulo 64: their spread tells how much less than independent
-the requests are (see `clusters.py`).
+therefore kept by cluster, a hash of the shopper modulo 64: their variance shows how far
+the requests are from independent (see `judging/design_effect.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rollout.distinct_users import PRECISION, DistinctUsers, user_hash
+from rollout.errors import StatisticsError
 from rollout.latency_histogram import BUCKETS, latency_bucket
 from rollout.score_histogram import BINS, score_counts
 
@@ -37,10 +38,6 @@ _REQUESTS, _ERRORS, _DEGRADED, _EMPTY, _SHORT, _IMPRESSIONS, _CLICKS, _CONVERSIO
 _FORMAT = 1
 
 
-class StatisticsError(ValueError):
-    """Serialised statistics cannot be read; the message says why."""
-
-
 def cluster_of(user_id: str) -> int:
     """The shopper's cluster, 0…CLUSTERS − 1."""
     return user_hash(user_id) >> _CLUSTER_SHIFT
@@ -49,13 +46,14 @@ def cluster_of(user_id: str) -> int:
 class ArmStatistics:
     """Requests and feedback of one arm. Not thread-safe: it belongs to one event loop.
 
-    A shopper is named by `user_id`; for an anonymous one give anything that tells requests apart, such as the
-    request's id.
+    A shopper is named by `user_id`; for an anonymous one give a text that is different for each request, such
+    as the request's id.
     """
 
     __slots__ = ("_counts", "_latency", "_scores", "_scores_not_finite", "_users")
 
     def __init__(self) -> None:
+        """Begins with no counts."""
         # Adding one to an element of a list costs a third of what it costs in an array.
         self._counts = [0] * (CLUSTERS * _WIDTH)
         self._latency = np.zeros(CLUSTERS * BUCKETS, np.int64)
@@ -163,7 +161,7 @@ class ArmStatistics:
     def encode(self) -> bytes:
         """Bytes that `decode` reads, 5 to 30 kB: msgpack, of histograms only what is not 0."""
         return _ENCODER.encode(
-            _Wire(
+            _ArmWire(
                 _FORMAT,
                 self._counts,
                 _sparse(self._latency),
@@ -196,6 +194,7 @@ class ArmStatistics:
         return statistics
 
     def __eq__(self, other: object) -> bool:
+        """Whether both have the same counts."""
         return isinstance(other, ArmStatistics) and self.encode() == other.encode()
 
     __hash__ = None  # type: ignore[assignment]
@@ -217,7 +216,7 @@ class _Sparse(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     values: list[int]
 
 
-class _Wire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class _ArmWire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     format: int
     counts: list[int]
     latency: _Sparse
@@ -242,4 +241,4 @@ def _dense(sparse: _Sparse) -> NDArray[np.int64]:
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Wire)
+_DECODER = msgspec.msgpack.Decoder(_ArmWire)

@@ -1,4 +1,4 @@
-"""What is known of a quantile of latency, however often one looks."""
+"""Bounds of a quantile of latency that stay valid however often they are computed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.statistics.sequential import Rate, log_evidence_of_rate
-from rollout.clusters import design_effect
+from rollout.judging.design_effect import design_effect
 from rollout.latency_histogram import UPPER_EDGES_MS, quantile_bucket
 
 
@@ -21,7 +21,7 @@ def quantile_bounds_ms(
     counts    int64[latency_histogram.BUCKETS]
     quantile  0…1
     alpha     chance that the true quantile is ever outside
-    effect    design effect: requests that tell as much as one independent one (see `latency_effect`)
+    effect    design effect: requests with the information of one independent request (see `latency_effect`)
 
     Whether a request takes longer than the true quantile is a trial with a known rate, whatever the
     distribution (Howard and Ramdas 2022, arXiv:1906.09712): an edge is below the quantile once the requests
