@@ -11,31 +11,17 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from server.ingress.services import (
-    EVENT_REQUESTS,
-    EVENT_SERVICE,
-    HEALTH_SERVICE,
-    RECOMMEND_REQUESTS,
-    RECOMMEND_SERVICE,
-    ROLLOUT_REQUESTS,
-    ROLLOUT_SERVICE,
-)
+from server.rpc.methods import HEALTH_SERVICE, REFLECTION_SERVICE, method_table
 
-UNARY: dict[str, type[Message]] = {
-    f"/{service}/{method}": request
-    for service, requests in (
-        (RECOMMEND_SERVICE, RECOMMEND_REQUESTS),
-        (EVENT_SERVICE, EVENT_REQUESTS),
-        (ROLLOUT_SERVICE, ROLLOUT_REQUESTS),
-    )
-    for method, request in requests.items()
-} | {f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest}
-"""Path → request message, of the methods that answer once."""
+UNARY: dict[str, type[Message]] = {method.path: method.request for method in method_table().values()} | {
+    f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest
+}
+"""Path → request message, of every registered method and of the health check."""
 
 ENORMOUS_SHARE = 0.005
 
 WATCH = f"/{HEALTH_SERVICE}/Watch"
-REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+REFLECTION = f"/{REFLECTION_SERVICE}/ServerReflectionInfo"
 STREAMS: dict[str, type[Message]] = {
     WATCH: health_pb2.HealthCheckRequest,
     REFLECTION: reflection_pb2.ServerReflectionRequest,

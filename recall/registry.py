@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foundation.registry import Registry
 from recall import again, category_hot, hot, mind, ranki2i
 from recall.channel import BuildSource, Channel, Services
 from snapshot.catalogue import Catalogue
@@ -22,10 +23,14 @@ class ChannelKind:
     """Open the tables; raises SnapshotError where they are torn or do not fit."""
 
 
-CHANNELS: dict[str, ChannelKind] = {
-    ranki2i.NAME: ChannelKind(ranki2i.build, ranki2i.open_channel),
-    mind.NAME: ChannelKind(mind.build, mind.open_channel),
-    category_hot.NAME: ChannelKind(category_hot.build, category_hot.open_channel),
-    again.NAME: ChannelKind(again.build, again.open_channel),
-    hot.NAME: ChannelKind(hot.build, hot.open_channel),
-}
+CHANNELS: Registry[ChannelKind] = Registry(
+    "recall channel",
+    "CHANNELS",
+    {
+        ranki2i.NAME: ChannelKind(ranki2i.build, ranki2i.open_channel),
+        mind.NAME: ChannelKind(mind.build, mind.open_channel),
+        category_hot.NAME: ChannelKind(category_hot.build, category_hot.open_channel),
+        again.NAME: ChannelKind(again.build, again.open_channel),
+        hot.NAME: ChannelKind(hot.build, hot.open_channel),
+    },
+)

@@ -1,8 +1,9 @@
-"""Everything the router can be told, section by section."""
+"""The router's configuration, composed of the sections that each room declares."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +13,7 @@ from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
 from router.ranking.settings import RankingSettings
 from router.recording.settings import RecordingSettings
+from router.scenes.problems import SettingsError
 from router.service.settings import AdmissionSettings, RequestLogSettings
 from server.ingress.settings import IngressSettings, RaySettings, SupervisionSettings
 from state.attribution import AttributionSettings
@@ -68,3 +70,28 @@ class RouterSettings(BaseModel):
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."
     )
+
+
+def plugins_of(tree: Any, path: str) -> tuple[str, ...]:
+    """The setting `plugins` of a configuration file, which is read before the rest is validated.
+
+    Sections of the settings come from registries that plug-ins extend.
+
+    Args:
+        tree: the parsed file.
+        path: where it lies, for messages.
+
+    Raises:
+        SettingsError: it is not a list of dotted module names.
+    """
+    listed = (tree.get("plugins") or []) if isinstance(tree, dict) else []
+    if not isinstance(listed, list) or not all(isinstance(name, str) and _is_dotted(name) for name in listed):
+        raise SettingsError(
+            path,
+            [f"plugins: a list of dotted module names is expected, such as [my_shop.parts]; got {listed!r}"],
+        )
+    return tuple(listed)
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))

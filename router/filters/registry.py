@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from foundation.registry import Registry
 from pipeline.stages import Filter
 from recall.query import Query
 from router.filters import adult, already_bought, excluded, out_of_stock
@@ -20,9 +21,13 @@ class FilterKind(NamedTuple):
     build: Callable[[Catalogue, Any], Filter[Query]]
 
 
-FILTERS: dict[str, FilterKind] = {
-    "excluded": FilterKind(excluded.ExcludedSettings, excluded.build),
-    "out_of_stock": FilterKind(out_of_stock.OutOfStockSettings, out_of_stock.build),
-    "adult": FilterKind(adult.AdultSettings, adult.build),
-    "already_bought": FilterKind(already_bought.AlreadyBoughtSettings, already_bought.build),
-}
+FILTERS: Registry[FilterKind] = Registry(
+    "filter",
+    "FILTERS",
+    {
+        "excluded": FilterKind(excluded.ExcludedSettings, excluded.build),
+        "out_of_stock": FilterKind(out_of_stock.OutOfStockSettings, out_of_stock.build),
+        "adult": FilterKind(adult.AdultSettings, adult.build),
+        "already_bought": FilterKind(already_bought.AlreadyBoughtSettings, already_bought.build),
+    },
+)

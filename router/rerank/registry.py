@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from foundation.registry import Registry
 from pipeline.stages import Reranker
 from recall.query import Query
 from router.rerank import dedup, scatter
@@ -20,7 +21,11 @@ class RerankerKind(NamedTuple):
     build: Callable[[Catalogue, Any], Reranker[Query]]
 
 
-RERANKERS: dict[str, RerankerKind] = {
-    "dedup": RerankerKind(dedup.DedupSettings, dedup.build),
-    "scatter": RerankerKind(scatter.ScatterSettings, scatter.build),
-}
+RERANKERS: Registry[RerankerKind] = Registry(
+    "reranker",
+    "RERANKERS",
+    {
+        "dedup": RerankerKind(dedup.DedupSettings, dedup.build),
+        "scatter": RerankerKind(scatter.ScatterSettings, scatter.build),
+    },
+)

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 import grpc
 
-from server.ingress.services import HEALTH_SERVICE
 from server.ingress.settings import TokenSettings
+from server.rpc.methods import HEALTH_SERVICE
 
 logger = logging.getLogger(__name__)
 

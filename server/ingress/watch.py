@@ -1,7 +1,7 @@
 """Replacing a router whose process or whose Ray has died.
 
-Its replicas go on answering for a while without either. So the first successor starts beside them, at the
-same address, and they end once it serves: callers are not without a router meanwhile.
+Its replicas continue to answer for a while without either. So the first successor starts while they run, at
+the same address, and they end once it serves: there is a router at every moment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from server.ingress.app import RouterHandle, RouterStartError, start_router
+from server.ingress.launcher import RouterHandle, RouterStartError, start_router
 
 logger = logging.getLogger(__name__)
 
@@ -99,19 +99,24 @@ class RouterWatcher:
         if not self._restarts:
             self._give_up(loss)
             return
-        last, beside = loss, True
+        last, share_address = loss, True
         while self._attempt < settings.max_starts:
             if self._stopping.wait(self._pause()):
                 return
             self._attempt += 1
             try:
-                successor = start_router(self._router.settings, beside=beside, cancel=self._stopping)
+                successor = start_router(
+                    self._router.settings,
+                    plugins=self._router.plugins,
+                    share_address=share_address,
+                    cancel=self._stopping,
+                )
             except RouterStartError as error:
                 if self._stopping.is_set():
                     return
-                last, beside = str(error), False
+                last, share_address = str(error), False
                 self._say("failed", last)
-                # It may be what is left that is in the way.
+                # What is left of the old router may hold what the new one needs.
                 self._router.end()
                 continue
             predecessor, self._router = self._router, successor

@@ -15,8 +15,8 @@ import pytest
 
 from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from server.ingress.app import RouterHandle, start_router
 from server.ingress.calls import call_handler
+from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.own_grpc import serve_in_process
 from server.settings import RouterSettings
 from server.startup import RunningService, start_service

@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.steady_load import LoadPlan, steady_load
 from server.ingress import watch
-from server.ingress.app import RouterHandle, RouterStartError, start_router
+from server.ingress.launcher import RouterHandle, RouterStartError, start_router
 from server.ingress.sessions import program_of
 from server.ingress.settings import IngressKind
 from server.ingress.watch import RouterEvent, RouterWatcher

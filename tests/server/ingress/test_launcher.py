@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from server.ingress import app
-from server.ingress.app import RouterStartError, start_router
+from server.ingress.launcher import RouterStartError, start_router
 from server.ingress.ports import free_ports
 from tests.router.served_shop import ServedShop, make_shop
 
@@ -54,7 +54,7 @@ def test_a_wrong_scene_file_is_named_at_once(quiet_shop: ServedShop, tmp_path: P
 
 STARTER = """
 import json, sys, time
-from server.ingress.app import start_router
+from server.ingress.launcher import start_router
 from server.settings import RouterSettings
 handle = start_router(RouterSettings.model_validate(json.loads(sys.argv[1])))
 print(json.dumps(handle.pids()), flush=True)

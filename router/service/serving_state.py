@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """`serving` is what load balancers act on; `reason` says in words why not, or what is missing."""
+class ServingState:
+    """`serving`: whether load balancers should send calls; `reason`: why not, or what is missing."""
 
     serving: bool
     reason: str = ""

@@ -1,0 +1,17 @@
+"""Every RPC service by name. A new one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from foundation.registry import Registry
+from server.rpc import events, recommend, rollout
+from server.rpc.service import Service
+
+SERVICES: Registry[Service] = Registry(
+    "RPC service",
+    "SERVICES",
+    {
+        "recommend": recommend.SERVICE,
+        "events": events.SERVICE,
+        "rollout": rollout.SERVICE,
+    },
+)
