@@ -13,11 +13,6 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from server.rpc.methods import HEALTH_SERVICE, REFLECTION_SERVICE, method_table
 
-UNARY: dict[str, type[Message]] = {method.path: method.request for method in method_table().values()} | {
-    f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest
-}
-"""Path → request message, of every registered method and of the health check."""
-
 ENORMOUS_SHARE = 0.005
 
 WATCH = f"/{HEALTH_SERVICE}/Watch"
@@ -35,6 +30,12 @@ _NUMBERS = (0.0, -0.0, 1.5, -1.0, 1e308, float("inf"), float("-inf"), float("nan
 _MOST_REPEATED = 40
 _ENORMOUS = 200_000
 _ENORMOUS_BYTES = 6 * 2**20
+
+
+def unary_methods() -> dict[str, type[Message]]:
+    """Path → request message, of every registered method, plug-ins' included, and of the health check."""
+    registered = {method.path: method.request for method in method_table().values()}
+    return registered | {f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest}
 
 
 def random_request(message: type[Message], chance: random.Random) -> bytes:
