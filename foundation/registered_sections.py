@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
+from foundation.registry import RegistrationError
+
 
 class RegisteredSections(BaseModel):
     """Base of settings with a section per member of a registry, beside the fields that a subclass declares.
@@ -47,6 +49,10 @@ class RegisteredSections(BaseModel):
         if not isinstance(data, dict):
             return data
         types = cls.section_types()
+        if taken := sorted(set(types) & set(cls.model_fields)):
+            raise RegistrationError(
+                f"a member is named {taken[0]}, like a setting of {cls.__name__} itself; rename the member"
+            )
         errors = [
             InitErrorDetails(type="extra_forbidden", loc=(name,), input=value)
             for name, value in data.items()

@@ -26,8 +26,8 @@ REGISTRIES: tuple[Registry[Any], ...] = (
     SERVICES,
 )
 """What a plug-in may extend and a serving process uses."""
-OFFLINE_ATTRIBUTES = ("IMPORTERS", "REWRITES")
-"""Registries that only building uses (`shopfront.offline_plugins`); serving does not import them."""
+OFFLINE_ATTRIBUTES = ("RULES", "IMPORTERS", "REWRITES")
+"""Registries that only building uses (`shopfront.plugins`); serving does not import them."""
 VARIABLE = "SHOPFRONT_PLUGINS"
 """Environment variable with the modules, separated by commas, for processes that receive no settings."""
 

@@ -22,8 +22,8 @@ from router.scenes.load import Known, load_scenes, read_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
-from server.plugins import load
 from server.settings import RouterSettings, plugins_of
+from shopfront.plugins import load
 from shopfront.workspace import PROJECT, Workspace
 from triton_repo.settings import TritonSettings
 
