@@ -33,36 +33,38 @@ class RouterSettings(BaseModel):
         description="Experiments on scenes; edits apply without a restart. null, or a file that is not "
         "there: none are run.",
     )
-    ingress: IngressSettings = Field(default_factory=IngressSettings, description="Where calls come in.")
+    ingress: IngressSettings = Field(
+        default_factory=IngressSettings, description="Where and how calls are received."
+    )
     ray: RaySettings = Field(
         default_factory=RaySettings, description="The Ray node or cluster the replicas run on."
     )
     supervision: SupervisionSettings = Field(
         default_factory=SupervisionSettings,
-        description="How `shopfront run` starts a router anew that has died.",
+        description="How `shopfront run` replaces a router that has died.",
     )
     snapshots: SnapshotWatchSettings = Field(
-        default_factory=SnapshotWatchSettings, description="Where snapshots lie."
+        default_factory=SnapshotWatchSettings, description="Where snapshots are stored."
     )
     recall: RecallSettings = Field(
         default_factory=RecallSettings,
-        description="How recall channels are opened and asked; as they were built.",
+        description="How recall channels are opened and searched; the same settings as they were built with.",
     )
     ranking: RankingSettings = Field(default_factory=RankingSettings, description="Where Triton is.")
     rollout: RolloutSettings = Field(
         default_factory=RolloutSettings, description="How a model version takes over, in stages."
     )
     state: StateSettings = Field(
-        default_factory=StateSettings, description="Where user state and the event log live."
+        default_factory=StateSettings, description="Where user state and the event log are stored."
     )
     attribution: AttributionSettings = Field(
         default_factory=AttributionSettings, description="How attribution tokens are signed."
     )
     admission: AdmissionSettings = Field(
-        default_factory=AdmissionSettings, description="How much work one replica takes on."
+        default_factory=AdmissionSettings, description="How much work one replica accepts."
     )
     request_log: RequestLogSettings = Field(
-        default_factory=RequestLogSettings, description="What is written about calls."
+        default_factory=RequestLogSettings, description="What is logged about calls."
     )
     recording: RecordingSettings = Field(
         default_factory=RecordingSettings, description="Which requests are kept for replay."

@@ -1,4 +1,4 @@
-"""Whether this router can answer."""
+"""Whether this router can answer calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts the router as processes of their own and hands back a handle to call, watch and stop it."""
+"""Starts the router as separate processes and returns a handle to call, watch and stop it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _POLL_S = 0.05
 
 
 class RouterStartError(Exception):
-    """The router does not start; the message says why and where its log lies."""
+    """The router does not start; the message contains the reason and the path of its log."""
 
 
 class RouterHandle:

@@ -88,7 +88,7 @@ def find_violation(data: bytes, descriptor: Any) -> FieldViolation:
     """Which field makes `data` unreadable as a message of `descriptor`.
 
     Walks the wire format (https://protobuf.dev/programming-guides/encoding/) for the first string that is not
-    UTF-8; anything else is blamed on the whole request.
+    UTF-8; any other error is reported for the whole request.
     """
     try:
         field = _invalid_utf8(data, descriptor)

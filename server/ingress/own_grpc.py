@@ -32,6 +32,7 @@ class Servicer:
     """The methods of every registered service and of health, by bare name; all pass calls to the handler."""
 
     def __init__(self, calls: CallHandler, max_watches: int) -> None:
+        """`max_watches`: Watch streams of health open at once."""
         self._calls = calls
         for name in method_table():
             setattr(self, name, partial(self._answer, name))
@@ -59,9 +60,11 @@ class Servicer:
         return await _message_or_abort(answer, context)
 
     async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        """`grpc.health.v1.Health/Check`."""
         return await _message_or_abort(self.checks.check(request), context)
 
     async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+        """`grpc.health.v1.Health/Watch`."""
         refusal = self.checks.watch_refusal()
         if refusal is not None:
             await context.abort(refusal.code, refusal.details, refusal.trailing_metadata)
@@ -141,8 +144,9 @@ async def serve_in_process(
 
 
 def _options(limits: LimitSettings) -> list[tuple[str, int]]:
-    """Limits as gRPC's channel arguments
-    (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
+    """Limits as gRPC's channel arguments.
+
+    See https://grpc.github.io/grpc/core/group__grpc__arg__keys.html.
     """
     return [
         ("grpc.max_receive_message_length", largest_request(limits.request_bytes)),

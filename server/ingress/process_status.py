@@ -23,6 +23,7 @@ class StatusReader:
     """Reads the lines as they arrive, on a thread that ends with the stream."""
 
     def __init__(self, stream: IO[bytes]) -> None:
+        """`stream`: standard output of the router's process."""
         self._stream = stream
         self._read: queue.SimpleQueue[ProcessStatus | None] = queue.SimpleQueue()
         threading.Thread(target=self._collect, name="router-status", daemon=True).start()

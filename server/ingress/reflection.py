@@ -1,4 +1,4 @@
-"""Server reflection (v1alpha) that answers unreadable requests as the caller's mistake, on every ingress."""
+"""Server reflection (v1alpha) on every ingress; unreadable requests are the caller's mistake."""
 
 from __future__ import annotations
 
@@ -69,8 +69,9 @@ class ReflectionStreams:
 
 
 def add_reflection_service(servicer: Any, server: Any) -> None:
-    """Adds `grpc.reflection.v1alpha.ServerReflection`; unreadable requests reach the servicer as
-    `MalformedRequest`.
+    """Adds `grpc.reflection.v1alpha.ServerReflection` to a server.
+
+    Unreadable requests reach the servicer as `MalformedRequest`.
     """
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, TolerantRegistrar(server, _REQUESTS))
 

@@ -56,7 +56,7 @@ class HaproxyIngress:
         self._reflection = ReflectionStreams(draining)
 
     def _add_methods(self) -> None:
-        """Adds a method for each registered RPC to this instance, where Ray Serve looks for them."""
+        """Adds a method for each registered RPC to this instance, by which Ray Serve dispatches."""
         for name, method in method_table().items():
             setattr(self, name, self._rpc(method))
 
@@ -68,13 +68,14 @@ class HaproxyIngress:
         return answer
 
     async def Check(self, request: Any, grpc_context: Any) -> Message:
-        answer = self._unauthenticated(_HEALTH_CHECK, grpc_context) or self._checks.check(request)
-        if isinstance(answer, Refusal):
-            _refuse(grpc_context, answer)
-            return health_pb2.HealthCheckResponse()
-        return answer
+        """`grpc.health.v1.Health/Check`."""
+        refusal = self._unauthenticated(_HEALTH_CHECK, grpc_context)
+        return _message_or_refuse(
+            refusal or self._checks.check(request), health_pb2.HealthCheckResponse, grpc_context
+        )
 
     async def Watch(self, request: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        """`grpc.health.v1.Health/Watch`."""
         refusal = self._unauthenticated(_HEALTH_WATCH, grpc_context) or self._checks.watch_refusal()
         if refusal is not None:
             _refuse(grpc_context, refusal)
@@ -84,6 +85,7 @@ class HaproxyIngress:
         _refuse(grpc_context, unavailable_refusal("this replica is stopping; watch again"))
 
     async def ServerReflectionInfo(self, request_stream: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        """`grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo`."""
         refusal = self._unauthenticated(_REFLECTION, grpc_context)
         if refusal is not None:
             _refuse(grpc_context, refusal)
@@ -100,15 +102,10 @@ class HaproxyIngress:
         return unauthenticated_refusal(UNAUTHENTICATED_DETAILS)
 
     async def _answer(self, method: Method, request: Any, grpc_context: Any) -> Message:
-        refusal = self._unauthenticated(method.path, grpc_context)
-        if refusal is not None:
-            _refuse(grpc_context, refusal)
-            return method.response()
-        answer = await self._calls.handle(method.name, request, None, grpc_context.invocation_metadata)
-        if isinstance(answer, Refusal):
-            _refuse(grpc_context, answer)
-            return method.response()
-        return answer
+        answer: Message | Refusal | None = self._unauthenticated(method.path, grpc_context)
+        if answer is None:
+            answer = await self._calls.handle(method.name, request, None, grpc_context.invocation_metadata)
+        return _message_or_refuse(answer, method.response, grpc_context)
 
     async def check_health(self) -> None:
         """Called by Ray Serve, which replaces the replica where this raises."""
@@ -117,6 +114,14 @@ class HaproxyIngress:
     async def __del__(self) -> None:
         """Called by Ray Serve after the replica has drained."""
         await self._running.stop()
+
+
+def _message_or_refuse(answer: Message | Refusal, response: type[Message], grpc_context: Any) -> Message:
+    """The answer; for a refusal an empty message, its status set in the context."""
+    if isinstance(answer, Refusal):
+        _refuse(grpc_context, answer)
+        return response()
+    return answer
 
 
 def _refuse(grpc_context: Any, refusal: Refusal) -> None:

@@ -16,6 +16,7 @@ class EventHandler:
     """Stores events through the recommendation service."""
 
     def __init__(self, running: RunningService) -> None:
+        """`running`: the service of this replica."""
         self._service = running.service
 
     async def ReportEvents(

@@ -16,6 +16,7 @@ class RecommendHandler:
     """Answers through the recommendation service."""
 
     def __init__(self, running: RunningService) -> None:
+        """`running`: the service of this replica."""
         self._service = running.service
 
     async def Recommend(

@@ -1,4 +1,4 @@
-"""Every RPC service by name. A new one is a file beside this one and a line here."""
+"""Every RPC service by name. A new one is a file next to this one and a line here, or a plug-in."""
 
 from __future__ import annotations
 

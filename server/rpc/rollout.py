@@ -16,6 +16,7 @@ class RolloutHandler:
     """Answers through the operations of rollouts."""
 
     def __init__(self, running: RunningService) -> None:
+        """`running`: the service of this replica."""
         self._operations = running.rollouts.operations
 
     async def StartRollout(
