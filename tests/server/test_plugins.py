@@ -8,17 +8,22 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import grpc
 import pytest
 
 from foundation.registry import RegistrationError
 from router.filters.registry import FILTERS
+from router.scenes.problems import SettingsError
 from server.ingress.launcher import RouterStartError, start_router
 from server.ingress.ray_environment import serve_environment
+from server.ingress.ray_service import router_settings
 from server.ingress.settings import IngressSettings
 from server.plugins import REGISTRIES, load, load_from_environment, plugins_environment, unload
 from server.rpc.methods import method_table
 from server.rpc.registry import SERVICES
+from shopfront.workspace import PROJECT
 from tests.router.served_shop import make_shop
+from tests.server.plugin_service import greeting_pb2
 
 GREETING = "tests.server.plugin_service.plugin"
 Writer = Callable[[str, str], str]
@@ -130,6 +135,39 @@ def test_the_routers_process_reports_a_bad_plugin_in_one_line(tmp_path: Path) ->
     settings = make_shop(tmp_path).settings("127.0.0.1:9", ingress={"address": "127.0.0.1:0"})
     with pytest.raises(RouterStartError, match="the module no_such_module cannot be imported"):
         start_router(settings, plugins=["no_such_module"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["haproxy", "grpc"])
+def test_replicas_import_plugins_from_the_folder_the_program_runs_in(
+    write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    name = write("served_parts", "from tests.server.plugin_service.plugin import SERVICES\n")
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    ingress = {"kind": kind, "address": "127.0.0.1:0", "replicas": 1}
+    router = start_router(make_shop(tmp_path).settings("127.0.0.1:9", ingress=ingress), plugins=[name])
+    try:
+        assert router.plugins == (name,)
+        with grpc.insecure_channel(router.address) as channel:
+            call = channel.unary_unary("/tests.greeting.GreetingService/Greet")
+            request = greeting_pb2.GreetRequest(name="Ann").SerializeToString()
+            answer = greeting_pb2.Greeting.FromString(call(request, timeout=20, wait_for_ready=True))
+        assert answer.text == "Hello Ann"
+    finally:
+        router.stop()
+
+
+@pytest.mark.usefixtures("greeting")
+def test_a_clusters_application_loads_the_plugins_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "shopfront.yaml"
+    path.write_text(f"plugins: [{GREETING}]\nrouter: {{ingress: {{kind: grpc}}}}\n")
+    settings, plugins = router_settings(path)
+    assert settings.ingress.kind == "grpc"
+    assert plugins == (GREETING,)
+    assert SERVICES.source("greeting") == GREETING
+    path.write_text("plugins: tests\n")
+    with pytest.raises(SettingsError, match="a list of dotted module names"):
+        router_settings(path)
 
 
 def test_a_program_that_serves_loads_nothing_that_only_building_needs() -> None:
