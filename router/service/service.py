@@ -27,11 +27,11 @@ from router.service.anchor import find_anchor
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
-from router.service.health import Health
 from router.service.impressions import Served
 from router.service.quality import QualityFactors
 from router.service.queries import build_query
 from router.service.rollout_hooks import RolloutHooks
+from router.service.serving_state import ServingState
 from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
 from router.service.validation import (
@@ -47,6 +47,8 @@ from state.store import StateStore
 
 class RecommendationService:
     """Answers from the live engine; every method may run many times at once on one event loop.
+
+    Calls are admitted before they reach it (`server.rpc.accounting`).
 
     Methods raise `CallerError` and `OverloadError` as their owners demand; anything else that escapes is a
     bug.
@@ -83,58 +85,54 @@ class RecommendationService:
         self, request: recommend_pb2.RecommendRequest, call: Call
     ) -> recommend_pb2.RecommendResponse:
         """Items for one scene."""
-        with self._admission.admit():
-            engine = self._live.current
-            asked = check_recommend(request, ShopperScenes(engine, request.user_id))
-            if request.validate_only:
-                return recommend_pb2.RecommendResponse(
-                    scene=request.scene, snapshot_id=engine.snapshot_id, request_id=call.request_id
-                )
-            (response,) = await self._answer(engine, asked, call)
-            return response
+        engine = self._live.current
+        asked = check_recommend(request, ShopperScenes(engine, request.user_id))
+        if request.validate_only:
+            return recommend_pb2.RecommendResponse(
+                scene=request.scene, snapshot_id=engine.snapshot_id, request_id=call.request_id
+            )
+        (response,) = await self._answer(engine, asked, call)
+        return response
 
     async def recommend_page(
         self, request: recommend_pb2.RecommendPageRequest, call: Call
     ) -> recommend_pb2.RecommendPageResponse:
         """Items for several scenes; an item appears only in the first scene that has it."""
-        with self._admission.admit():
-            engine = self._live.current
-            asked = check_page(request, ShopperScenes(engine, request.user_id))
-            return recommend_pb2.RecommendPageResponse(scenes=await self._answer(engine, asked, call))
+        engine = self._live.current
+        asked = check_page(request, ShopperScenes(engine, request.user_id))
+        return recommend_pb2.RecommendPageResponse(scenes=await self._answer(engine, asked, call))
 
     async def similar_items(
         self, request: recommend_pb2.SimilarItemsRequest, call: Call
     ) -> recommend_pb2.RecommendResponse:
         """Items that go with one item, ordered for the shopper."""
-        with self._admission.admit():
-            engine = self._live.current
-            asked = check_similar_items(request, ShopperScenes(engine, request.user_id))
-            (response,) = await self._answer(engine, asked, call)
-            return response
+        engine = self._live.current
+        asked = check_similar_items(request, ShopperScenes(engine, request.user_id))
+        (response,) = await self._answer(engine, asked, call)
+        return response
 
     async def report_events(
         self, request: event_pb2.ReportEventsRequest, call: Call
     ) -> event_pb2.ReportEventsResponse:
         """Stores events; returns when they are durable. Raises `StorageError` where the store failed."""
-        with self._admission.admit():
-            catalogue = self._live.current.catalogue
-            response, attributed = await report_events(
-                request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
-            )
-            self._event_metrics.observe(response)
-            self._rollouts.count_feedback(attributed)
-            return response
+        catalogue = self._live.current.catalogue
+        response, attributed = await report_events(
+            request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
+        )
+        self._event_metrics.observe(response)
+        self._rollouts.count_feedback(attributed)
+        return response
 
     @property
     def scenes(self) -> Collection[str]:
         """Names of the configured scenes."""
         return self._live.current.scenes
 
-    def health(self) -> Health:
+    def health(self) -> ServingState:
         """Whether this router answers: also without user state, but then as to shoppers never seen."""
         if not self._store.status().available:
-            return Health(serving=True, reason="user state does not answer: pages are not personal")
-        return Health(serving=True)
+            return ServingState(serving=True, reason="user state does not answer: pages are not personal")
+        return ServingState(serving=True)
 
     async def drain(self, timeout_ms: float) -> None:
         """Waits for side effects under way, at most `timeout_ms` milliseconds."""

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import grpc
 import numpy as np
 import pytest
 
@@ -22,8 +23,10 @@ from protos.shopfront.v1.recommend_pb2 import (
     SceneRequest,
     SimilarItemsRequest,
 )
-from router.errors import CallerError, OverloadError
+from router.errors import CallerError
 from router.service.call import Call, new_call
+from server.ingress.calls import call_handler
+from server.ingress.status import Refusal
 from server.startup import RunningService, start_service
 from state.user_state import UserState
 from tests.router.served_shop import ITEMS, ServedShop, make_shop
@@ -92,12 +95,13 @@ async def test_a_state_that_cannot_be_written_acknowledges_nothing(
 
 
 async def test_calls_above_the_bound_are_told_to_retry(running: RunningService) -> None:
-    requests = [running.service.recommend(RecommendRequest(scene="home"), call()) for _ in range(6)]
-    outcomes = await asyncio.gather(*requests, return_exceptions=True)
-    refused = [outcome for outcome in outcomes if isinstance(outcome, OverloadError)]
-    assert len(refused) == 4
-    assert 0 < refused[0].retry_after_s <= 5.0
+    calls = call_handler(running)
+    requests = [calls.handle("Recommend", RecommendRequest(scene="home"), None) for _ in range(6)]
+    outcomes = await asyncio.gather(*requests)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
+    assert [outcome.code for outcome in refused] == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 4
     assert sum(isinstance(outcome, RecommendResponse) for outcome in outcomes) == 2
+    assert running.admission.in_progress == 0
 
 
 async def test_a_bug_in_a_stage_is_raised_not_hidden(running: RunningService) -> None:
@@ -113,7 +117,6 @@ async def test_a_bug_in_a_stage_is_raised_not_hidden(running: RunningService) ->
     running.live.take_over(replace(engine, pipelines={**engine.pipelines, "home": home}))
     with pytest.raises(StageBug, match="filter:broken"):
         await running.service.recommend(RecommendRequest(scene="home"), call())
-    assert running.service._admission.in_progress == 0
 
 
 async def test_events_become_history_profile_and_purchases(running: RunningService) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,18 @@ import pytest
 
 from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from server.ingress.app import RouterHandle, start_router
 from server.ingress.calls import call_handler
+from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.own_grpc import serve_in_process
+from server.plugins import load, unload
 from server.settings import RouterSettings
 from server.startup import RunningService, start_service
 from tests.router.served_shop import ServedShop, make_shop
 from tests.triton_server import tiny_triton
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher
+
+PLUGINS = ("tests.server.plugin_service.plugin",)
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,9 @@ def in_process(settings: RouterSettings) -> Iterator[Ingress]:
 
 
 @contextmanager
-def as_processes(settings: RouterSettings) -> Iterator[Ingress]:
+def as_processes(settings: RouterSettings, plugins: Sequence[str] = ()) -> Iterator[Ingress]:
     """The router as processes of its own, none of which is left afterwards."""
-    handle = start_router(settings)
+    handle = start_router(settings, plugins=plugins)
     try:
         with grpc.insecure_channel(handle.address) as channel:
             yield Ingress(settings.ingress.kind, handle.address, channel, handle=handle)
@@ -92,6 +95,16 @@ class Stand:
     ingress: Ingress
     shop: ServedShop
     triton: TritonServer
+
+
+@contextmanager
+def plugins_loaded() -> Iterator[None]:
+    """`PLUGINS` are registered in this process while the body runs."""
+    load(PLUGINS)
+    try:
+        yield
+    finally:
+        unload(PLUGINS)
 
 
 @contextmanager
@@ -123,7 +136,8 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         "share": 1.0,
         "methods": ["Recommend", "RecommendPage", "SimilarItems", "ReportEvents"],
     }
-    with tiny_triton(folder) as server, watched(server):
+    # As in a shop with a plug-in: every test here also runs with its RPC service.
+    with plugins_loaded(), tiny_triton(folder) as server, watched(server):
         if request.param == "in_process":
             with in_process(shop.settings(server.grpc_url, recording=recording)) as started:
                 yield Stand(started, shop, server)
@@ -133,7 +147,7 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 ingress={"kind": request.param, "address": "127.0.0.1:0"},
                 recording=recording,
             )
-            with as_processes(settings) as started:
+            with as_processes(settings, PLUGINS) as started:
                 yield Stand(started, shop, server)
 
 

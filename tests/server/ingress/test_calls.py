@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from random import Random
 from typing import Any
 
 import grpc
@@ -19,14 +20,20 @@ from protos.shopfront.v1.event_pb2 import ReportEventsResponse
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from rollout.errors import RolloutStoreError
 from router.errors import CallerError, OverloadError, PreconditionError, RaceLostError
+from router.service.admission import Admission
 from router.service.call import Call
+from router.service.loop_load import LoopLoad
 from router.service.request_log import RequestLog
+from router.service.serving_state import ServingState
+from router.service.settings import AdmissionSettings
 from server.ingress.bearer_tokens import BearerTokens
 from server.ingress.calls import CallHandler
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.serve_haproxy import HaproxyIngress
 from server.ingress.settings import TokenSettings
 from server.ingress.status import DETAILS_KEY, Refusal
+from server.rpc.accounting import CallAccounting
+from server.rpc.methods import BoundMethod, method_table
 
 
 class Service:
@@ -37,9 +44,6 @@ class Service:
     def __init__(self, outcome: Exception | Message | type[BaseException]) -> None:
         self.outcome = outcome
         self.calls: list[Call] = []
-        self.recommend = self.recommend_page = self.similar_items = self.report_events = self.answer
-        self.start = self.get = self.pause = self.resume = self.promote = self.abort = self.answer
-        self.history = self.answer
 
     async def answer(self, request: Any, call: Call) -> Message:
         self.calls.append(call)
@@ -50,13 +54,17 @@ class Service:
 
 def handler(service: Service, metrics: ProcessMetrics | None = None) -> CallHandler:
     """A handler around the service, on a clock that stands still."""
-    log = RequestLog(UserIds("salt"), log_answers=False)
+    admission = Admission(
+        AdmissionSettings(max_concurrent=2), LoopLoad(lambda: 100.0, lambda: 0.0), Random(1)
+    )
     return CallHandler(
-        service,  # type: ignore[arg-type]
-        log,
+        {name: BoundMethod(method, service.answer) for name, method in method_table().items()},
+        CallAccounting(admission),
+        RequestLog(UserIds("salt"), log_answers=False),
         metrics or ProcessMetrics(),
-        service,  # type: ignore[arg-type]
-        lambda: 100.0,
+        scenes=lambda: service.scenes,
+        serving_state=lambda: ServingState(True),
+        clock=lambda: 100.0,
     )
 
 
@@ -164,6 +172,7 @@ class Replica(HaproxyIngress):
     def __init__(self, calls: CallHandler) -> None:
         self._calls = calls
         self._tokens = BearerTokens(TokenSettings())
+        self._add_methods()
 
     def __del__(self) -> None:  # type: ignore[override]
         """Nothing was opened."""
@@ -172,7 +181,7 @@ class Replica(HaproxyIngress):
 async def test_behind_haproxy_a_refusal_is_returned_not_raised() -> None:
     replica = Replica(handler(Service(KeyError("secret"))))
     context = ServeContext()
-    assert await replica.Recommend(REQUEST, context) == RecommendResponse()
+    assert await replica.Recommend(REQUEST, context) == RecommendResponse()  # type: ignore[attr-defined]
     assert context.set["code"] is grpc.StatusCode.INTERNAL
     assert "secret" not in context.set["details"]
     assert DETAILS_KEY in context.set["metadata"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from foundation.plugins import load_plugins
 
 from foundation.telemetry.metrics import ProcessMetrics
+from registration.plugins import load_plugins
 from server.metric_groups import METRIC_GROUPS, open_groups
 from tests.foundation.telemetry.metrics import plugin_metrics
 

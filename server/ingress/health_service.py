@@ -1,4 +1,4 @@
-"""`grpc.health.v1.Health` over the service's own view of its health.
+"""The RPC service `grpc.health.v1.Health`, from the recommendation service's own state.
 
 Protocol: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 """
@@ -11,31 +11,37 @@ from collections.abc import AsyncIterator, Callable
 from grpc_health.v1 import health_pb2
 
 from router.errors import CallerError, OverloadError
-from router.service.health import Health
+from router.service.serving_state import ServingState
 from server.ingress.malformed import MalformedRequest
-from server.ingress.services import EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE, ROLLOUT_SERVICE
 from server.ingress.status import Refusal, not_found_refusal, refusal_of
+from server.rpc.methods import service_names
 
 _WHOLE_SERVER = ""
-CHECKED_SERVICES = (_WHOLE_SERVER, RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE)
 _WATCH_INTERVAL_S = 0.25
 _WATCH_AGAIN_S = 10.0
 
 _Status = health_pb2.HealthCheckResponse
 
 
-class HealthChecks:
+class HealthService:
     """Answers Check and Watch; every service of the router shares one state."""
 
     def __init__(
-        self, health: Callable[[], Health], max_watches: int, leaving: Callable[[], bool] = lambda: False
+        self,
+        serving_state: Callable[[], ServingState],
+        max_watches: int,
+        leaving: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`max_watches`: Watch streams open at once; a further one ends at once, RESOURCE_EXHAUSTED.
+        """Creates the service of one replica.
 
-        `leaving`: whether this process stops behind a proxy that sends callers elsewhere. A Watch then ends
-        without NOT_SERVING, since the address goes on serving.
+        Args:
+            serving_state: whether the router can answer.
+            max_watches: Watch streams open at once; a further one ends at once, RESOURCE_EXHAUSTED.
+            leaving: whether this process stops behind a proxy that sends callers elsewhere. A Watch then
+                ends without NOT_SERVING, since the address continues to serve.
         """
-        self._health = health
+        self._serving_state = serving_state
+        self._services = (_WHOLE_SERVER, *service_names())
         self._max_watches = max_watches
         self._leaving = leaving
         self._watches = 0
@@ -48,11 +54,11 @@ class HealthChecks:
     def check(
         self, request: health_pb2.HealthCheckRequest | MalformedRequest
     ) -> health_pb2.HealthCheckResponse | Refusal:
-        """The state of one service; NOT_FOUND for a service that is not here."""
+        """The state of one service; NOT_FOUND where the router has no such service."""
         if isinstance(request, MalformedRequest):
             return refusal_of(CallerError([request.violation]))
-        if request.service not in CHECKED_SERVICES:
-            return not_found_refusal(f"no such service; ask for one of {', '.join(CHECKED_SERVICES[1:])}")
+        if request.service not in self._services:
+            return not_found_refusal(f"no such service; ask for one of {', '.join(self._services[1:])}")
         return _Status(status=self._status())
 
     def watch_refusal(self) -> Refusal | None:
@@ -65,7 +71,7 @@ class HealthChecks:
         self, request: health_pb2.HealthCheckRequest | MalformedRequest
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
         """The state of one service now and after every change, until the caller leaves or the router does."""
-        known = not isinstance(request, MalformedRequest) and request.service in CHECKED_SERVICES
+        known = not isinstance(request, MalformedRequest) and request.service in self._services
         sent = None
         self._watches += 1
         try:
@@ -82,5 +88,5 @@ class HealthChecks:
             self._watches -= 1
 
     def _status(self) -> health_pb2.HealthCheckResponse.ServingStatus:
-        serving = not self._draining and self._health().serving
+        serving = not self._draining and self._serving_state().serving
         return _Status.SERVING if serving else _Status.NOT_SERVING

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from server.ingress import app
-from server.ingress.app import RouterStartError, start_router
+from server.ingress import launcher
+from server.ingress.launcher import RouterStartError, start_router
 from server.ingress.ports import free_ports
 from tests.router.served_shop import ServedShop, make_shop
 
@@ -54,7 +54,7 @@ def test_a_wrong_scene_file_is_named_at_once(quiet_shop: ServedShop, tmp_path: P
 
 STARTER = """
 import json, sys, time
-from server.ingress.app import start_router
+from server.ingress.launcher import start_router
 from server.settings import RouterSettings
 handle = start_router(RouterSettings.model_validate(json.loads(sys.argv[1])))
 print(json.dumps(handle.pids()), flush=True)
@@ -72,8 +72,8 @@ def test_a_chosen_port_that_is_taken_meanwhile_is_replaced(
         taken.listen()
         chosen = [[taken.getsockname()[1]], free_ports(1)]
         free = chosen[1][0]
-        monkeypatch.setattr(app, "free_ports", lambda count: chosen.pop(0))
-        router = app.start_router(settings)
+        monkeypatch.setattr(launcher, "free_ports", lambda count: chosen.pop(0))
+        router = launcher.start_router(settings)
         try:
             assert router.address == f"127.0.0.1:{free}"
         finally:

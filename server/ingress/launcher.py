@@ -1,4 +1,4 @@
-"""Starts the router as processes of their own and hands back a handle to call, watch and stop it."""
+"""Starts the router as separate processes and returns a handle to call, watch and stop it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 import psutil
 
+from server.ingress.add_services import REQUEST_BYTES_VARIABLE
 from server.ingress.ports import free_ports
-from server.ingress.readiness import why_not_serving
-from server.ingress.reports import Report, Reports
-from server.ingress.router_process import LOST_RAY, Orders
+from server.ingress.process_status import ProcessStatus, StatusReader
+from server.ingress.router_process import LOST_RAY, StartRequest
 from server.ingress.sessions import kill_all, program_of, session_processes
 from server.ingress.settings import split_address
+from server.ingress.startup_probe import why_not_serving
+from server.plugins import VARIABLE, plugins_environment
 from server.settings import RouterSettings
 
 logger = logging.getLogger(__name__)
@@ -37,20 +40,28 @@ _POLL_S = 0.05
 
 
 class RouterStartError(Exception):
-    """The router does not start; the message says why and where its log lies."""
+    """The router does not start; the message contains the reason and the path of its log."""
 
 
 class RouterHandle:
     """A running router."""
 
-    def __init__(self, settings: RouterSettings, process: subprocess.Popen[bytes], folder: Path) -> None:
-        """`settings` with a port and a salt; `folder`: of its own, removed in the end."""
+    def __init__(
+        self,
+        settings: RouterSettings,
+        plugins: Sequence[str],
+        process: subprocess.Popen[bytes],
+        folder: Path,
+    ) -> None:
+        """`settings` with a port and a salt; `folder`: used by this router alone, removed in the end."""
         self.settings = settings
-        """What it runs with; another router started with these takes over from this one."""
+        """What it runs with; another router started with these and `plugins` takes over from this one."""
+        self.plugins = tuple(plugins)
+        """Modules loaded in each of its processes."""
         self._process = process
         self._folder = folder
         assert process.stdout is not None
-        self.reports = Reports(process.stdout)
+        self.status_reader = StatusReader(process.stdout)
         self._loss: str | None = None
 
     @property
@@ -59,29 +70,29 @@ class RouterHandle:
         return self.settings.ingress.address
 
     def is_running(self) -> bool:
-        """Whether the process that holds the router together lives."""
+        """Whether the first process of the router's session lives."""
         return self.exit_status() is None
 
     def exit_status(self) -> int | None:
-        """0 where the router stopped as it was told to; None while it lives, −n where signal n ended it."""
+        """0 where the router stopped on request; None while it lives, −n where signal n ended it."""
         if self._process.returncode is not None:
             return self._process.returncode
-        # Not waited for until all its session is gone: another session could get a process id that is free.
+        # Not reaped until its whole session has ended: the process id could be another session's once free.
         found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if found is None:
             return None
         return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     def loss(self) -> str | None:
-        """In one line why nothing that dies is replaced any more; None where all is well.
+        """In one line why nothing that dies is replaced any more; None while Ray and its process live.
 
-        Replicas may go on answering for minutes, until `end`.
+        Replicas may continue to answer for minutes, until `end`.
         """
         if self._loss is None:
             status = self.exit_status()
-            report = self.reports.poll()
-            if report is not None:
-                self._loss = report.error
+            reported = self.status_reader.poll()
+            if reported is not None:
+                self._loss = reported.error
             elif status is not None:
                 self._loss = f"the router's process ended with {_ending(status)}"
         return self._loss
@@ -124,13 +135,13 @@ class RouterHandle:
     def end(self) -> None:
         """Ends every process, without Ray's help; returns when none is left.
 
-        HAProxy finishes its calls in progress within `ingress.drain_s`. Those of own gRPC end UNAVAILABLE,
-        one replica's after the other's: a call that is sent again does not meet the next one's end.
+        HAProxy finishes its calls in progress within `ingress.drain_s`. With own gRPC they end UNAVAILABLE,
+        one replica after the other, so that a call which is sent again does not fail a second time.
         """
         proxies = [process for process in self.processes() if program_of(process) == "haproxy"]
         for proxy in proxies:
             with suppress(psutil.NoSuchProcess):
-                # HAProxy's word for stopping softly (https://docs.haproxy.org/2.8/management.html#4).
+                # HAProxy's signal for stopping softly (https://docs.haproxy.org/2.8/management.html#4).
                 proxy.send_signal(signal.SIGUSR1)
         psutil.wait_procs(proxies, timeout=self.settings.ingress.drain_s)
         if not proxies:
@@ -153,12 +164,20 @@ class RouterHandle:
 
 
 def start_router(
-    settings: RouterSettings, *, beside: bool = False, cancel: threading.Event | None = None
+    settings: RouterSettings,
+    *,
+    plugins: Sequence[str] = (),
+    share_address: bool = False,
+    cancel: threading.Event | None = None,
 ) -> RouterHandle:
     """Starts Ray (or joins `ray.address`), deploys the replicas and returns when the address answers.
 
-    beside  the address may be another router's, which this one is to replace: both listen at it meanwhile
-    cancel  ends the start, as a RouterStartError, once it is set
+    Args:
+        settings: the router's configuration.
+        plugins: modules that each of its processes loads, as in the setting `plugins`.
+        share_address: the address may be that of another router, which this one is to replace: both listen
+            at it until the other one ends.
+        cancel: ends the start, as a RouterStartError, once it is set.
 
     Replicas count into `metrics.folder`; serving /metrics is the caller's
     (`foundation.telemetry.metrics.serve_metrics`).
@@ -174,17 +193,19 @@ def start_router(
     _, port = split_address(settings.ingress.address)
     for _ in range(_ATTEMPTS - 1 if port == 0 else 0):
         try:
-            return _start(_completed(settings), beside, cancel)
+            return _start(_completed(settings), plugins, share_address, cancel)
         except RouterStartError as error:
             # A port found free can be taken by another process before it is used; then another one is found.
             if not any(sign in str(error) for sign in _PORT_TAKEN):
                 raise
             logger.warning("trying another port: %s", error)
-    return _start(_completed(settings), beside, cancel)
+    return _start(_completed(settings), plugins, share_address, cancel)
 
 
-def _start(settings: RouterSettings, beside: bool, cancel: threading.Event) -> RouterHandle:
-    if not beside:
+def _start(
+    settings: RouterSettings, plugins: Sequence[str], share_address: bool, cancel: threading.Event
+) -> RouterHandle:
+    if not share_address:
         _check_address(settings.ingress.address)
     log_path = settings.request_log.folder.absolute() / "router.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -198,21 +219,21 @@ def _start(settings: RouterSettings, beside: bool, cancel: threading.Event) -> R
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-            env=_environment(),
+            env=_environment(plugins),
         )
-    handle = RouterHandle(settings, process, folder)
-    report: Report | None = None
+    handle = RouterHandle(settings, plugins, process, folder)
+    reported: ProcessStatus | None = None
     try:
-        _send(process, Orders(settings.model_dump(mode="json"), str(folder)))
-        report = handle.reports.wait(deadline, cancel)
-        if report is None or report.error:
+        _send(process, StartRequest(settings.model_dump(mode="json"), str(folder), tuple(plugins)))
+        reported = handle.status_reader.wait(deadline, cancel)
+        if reported is None or reported.error:
             raise RouterStartError(
-                f"the router does not start: {_why(report, handle, cancel)}; its log is {log_path}"
+                f"the router does not start: {_why(reported, handle, cancel)}; its log is {log_path}"
             )
         _wait_until_serving(handle, deadline, log_path, cancel)
     except BaseException:
-        if report is None:
-            # It is still starting and hears nobody.
+        if reported is None:
+            # It is still starting and does not read its standard input yet.
             handle.end()
         else:
             handle.stop()
@@ -220,11 +241,11 @@ def _start(settings: RouterSettings, beside: bool, cancel: threading.Event) -> R
     return handle
 
 
-def _why(report: Report | None, handle: RouterHandle, cancel: threading.Event) -> str:
-    if report is not None:
-        return report.error
+def _why(reported: ProcessStatus | None, handle: RouterHandle, cancel: threading.Event) -> str:
+    if reported is not None:
+        return reported.error
     if cancel.is_set():
-        return "it is told to stop"
+        return "the start was cancelled"
     status = handle.exit_status()
     return "it is not ready in time" if status is None else f"its process ended with {_ending(status)}"
 
@@ -257,14 +278,19 @@ def _check_address(address: str) -> None:
             ) from error
 
 
-def _environment() -> dict[str, str]:
-    # Ray's and Serve's variables of another router must not leak into this one.
-    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_SERVE_")}
+def _environment(plugins: Sequence[str]) -> dict[str, str]:
+    # Serve's variables and plug-ins of another router must not leak into this one.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("RAY_SERVE_") and name not in (VARIABLE, REQUEST_BYTES_VARIABLE)
+    }
+    return kept | plugins_environment(plugins)
 
 
-def _send(process: subprocess.Popen[bytes], orders: Orders) -> None:
+def _send(process: subprocess.Popen[bytes], request: StartRequest) -> None:
     assert process.stdin is not None
-    process.stdin.write(msgspec.json.encode(orders) + b"\n")
+    process.stdin.write(msgspec.json.encode(request) + b"\n")
     process.stdin.flush()
 
 

@@ -1,4 +1,4 @@
-"""Whether a router that was started serves yet."""
+"""Whether a router that this program started serves yet."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from server.settings import RouterSettings
 def why_not_serving(settings: RouterSettings, processes: Sequence[psutil.Process]) -> str | None:
     """Why the router of these processes does not serve at its address; None where it does."""
     ingress = settings.ingress
-    # Beside another router the other one could answer. On a cluster the listener may be on another machine.
+    # Where two routers share the address the other one could answer. On a cluster the listener may be on
+    # another machine.
     if not settings.ray.address and not listens_on(processes, split_address(ingress.address)[1]):
         return "none of its processes listens there"
-    # We hold no certificate that callers must show: the replicas have said that they serve.
+    # This program has no certificate that callers must show: the replicas have reported that they serve.
     return _connect(ingress.address) if ingress.tls is not None else _check_health(ingress.address)
 
 
@@ -37,7 +38,7 @@ def _check_health(address: str) -> str | None:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1.0)
         except grpc.RpcError as error:
-            # Who asks for tokens is up.
+            # An UNAUTHENTICATED answer proves that it serves.
             if error.code() is grpc.StatusCode.UNAUTHENTICATED:
                 return None
             return f"{error.code().name}: {error.details()}"
