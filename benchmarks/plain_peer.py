@@ -21,10 +21,10 @@ import uvloop
 
 from features.context import encode_context
 from features.history import encode_history
-from models.bst import Bst
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
-from models.checkpoint import load_bst, load_mind
-from models.mind import Mind
+from models.checkpoint import load_checkpoint
+from models.mind_network import Mind
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Services
@@ -162,8 +162,8 @@ async def serve(plan: PeerPlan) -> None:
         open_state(StateSettings(url=plan.state_url)),
         dict(load_scenes(Path(plan.scenes), CHANNELS).by_name),
         snapshot.path / RECALL_FOLDER,
-        load_bst(Path(plan.bst_checkpoint))[0],
-        load_mind(Path(plan.mind_checkpoint))[0],
+        load_checkpoint(Path(plan.bst_checkpoint), "bst")[0],
+        load_checkpoint(Path(plan.mind_checkpoint), "mind")[0],
     )
     server = grpc.aio.server()
     recommend_pb2_grpc.add_RecommendServiceServicer_to_server(peer, server)

@@ -32,7 +32,7 @@ from benchmarks.gemm_rate import float32_rate, matrix_products_flop
 from benchmarks.graph_memory import graph_memory
 from benchmarks.interleaved import Timings, in_turns
 from benchmarks.ranking_forms import PLAIN, forms_of, replicated_request, request_of
-from models.settings import BstSettings
+from models.bst import BstNetworkSettings
 from models.training_loop import silent
 from router.ranking.settings import RankingSettings
 from router.ranking.triton_client import TritonClient, infer_request
@@ -44,7 +44,7 @@ from snapshot.dataset import Dataset, DatasetStore
 from snapshot.durable_files import write_durably
 
 RESULT = PROJECT / "build" / "benchmarks" / "ranking.json"
-PAPER = BstSettings(history_length=20, dimension=64, heads=8, feed_forward=256, hidden=(1024, 512))
+PAPER = BstNetworkSettings(history_length=20, dimension=64, heads=8, feed_forward=256, hidden=(1024, 512))
 REFERENCE = 1000
 PATIENCE_S = 60.0
 

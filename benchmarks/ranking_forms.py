@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from exporters.serving_form import serving_form
 from torch import Tensor, nn
 
 from exporters.formats import FLOAT32, FORMATS
@@ -16,11 +17,10 @@ from exporters.parity import torch_runner
 from exporters.ranking_sample import RankingSample, ranking_sample
 from exporters.runner import Runner
 from exporters.selection import Trial, select, timed_requests
-from exporters.serving_form import serving_form
 from exporters.settings import ExportSettings
-from models.bst import Bst
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
-from models.checkpoint import load_bst
+from models.checkpoint import load_checkpoint
 from models.item_features import ItemFeatures
 from snapshot.dataset import Dataset
 from triton_repo.contract import Contract, read_contract
@@ -85,7 +85,7 @@ def forms_of(
     The masked network of `checkpoint` gives all of them but `ORIGINAL`, which is the network whose history
     sees the candidate, with the same weights: its speed is measured here, not its quality.
     """
-    bst, record = load_bst(checkpoint)
+    bst, record = load_checkpoint(checkpoint, "bst")
     contract = read_contract("bst")
     real = dataset_cases(
         contract,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,17 +44,24 @@ class BuildSource:
     catalogue: Catalogue
     now: int
     """Unix seconds the tables stand at: nothing after it is used, and ages are counted back from it."""
-    item_vectors: NDArray[np.float32] | None
-    """float32[N+1, D], L2-normalised, row 0 zero; None where no embedding model is trained."""
+    vectors: Mapping[str, NDArray[np.float32]]
+    """Model → the item vectors its trained network makes, float32[N+1, D], row 0 zero."""
     seed: int
+
+
+ModelCall = Callable[[Query, Mapping[str, NDArray[Any]]], Awaitable[Mapping[str, NDArray[Any]]]]
+"""(query, inputs by name) → all outputs by name, of the model version that belongs to the query's snapshot.
+
+Raises DependencyError where the model cannot be reached, is too slow, or refuses.
+"""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What a channel may call while it is asked."""
+    """What a channel may call while it recalls."""
 
-    embed_history: Callable[[Query], Awaitable[NDArray[np.float32]]]
-    """The shopper's interests, float32[K, D], L2-normalised; all-zero rows where there is no history."""
+    model: Callable[[str], ModelCall]
+    """The call of a model by its name in `models.registry`; KeyError where there is none."""
 
 
 @runtime_checkable

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import faiss
 from tritonclient.grpc.aio import InferenceServerClient
 
 from experiments.configuration import SceneConfiguration
@@ -37,11 +36,12 @@ from router.engine.models import TritonModels
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
 from router.ranking.circuit_breaker import CircuitBreaker
-from router.ranking.interests import TritonInterests
+from router.ranking.model_calls import TritonModelCalls
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from router.recording.begin import begin_recording
 from router.recording.request_recorder import RequestRecorder
+from router.registrations import check_registrations
 from router.scenes.load import Known, Scenes, read_scenes
 from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
@@ -125,9 +125,10 @@ class RunningService:
 async def start_service(settings: RouterSettings) -> RunningService:
     """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
 
-    Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`,
-    `StateError` or `OSError` where nothing could be served at all.
+    Triton may be down: answers are degraded until it is there. Raises `RegistrationError`, `SnapshotError`,
+    `SettingsError`, `StateError` or `OSError` where nothing could be served at all.
     """
+    check_registrations()
     tracing = tracing_from_environment(os.environ)
     metrics = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else RouterMetrics()
     stage_metrics: StageMetrics = PrometheusStageMetrics(metrics)
@@ -157,7 +158,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     await rollouts.follow_record()
     builder = EngineBuilder(
         recall=settings.recall,
-        services=Services(TritonInterests(triton, ranking).embed_history),
+        services=Services(TritonModelCalls(triton, ranking).model),
         scorers={**scorers, ranking.model: rollouts.scorer},
         metrics=stage_metrics,
         split=Split(ranking.part_size, ranking.max_parts),
@@ -166,9 +167,6 @@ async def start_service(settings: RouterSettings) -> RunningService:
     scenes = configuration.load(settings.scenes)
     snapshots = SnapshotStore(settings.snapshots.folder)
     live = await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
-    # OpenMP keeps its number of threads per thread: what a channel set while it was opened in another thread
-    # does not hold here, where it is asked, and spinning helpers would triple the cost of a search.
-    faiss.omp_set_num_threads(settings.recall.mind.threads)
     store = await asyncio.to_thread(open_state, settings.state, released_while=limiter.released_while)
     quality = QualityFactors()
     side_effects: SideEffects[Query, Served] = SideEffects(

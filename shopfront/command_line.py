@@ -279,6 +279,7 @@ def rollout_candidate(
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
     from exporters.errors import ExportRefused
+    from foundation.registry import RegistrationError
     from foundation.storage.errors import StateError
     from ingest.shop_tables import IngestError
     from models.checkpoint import CheckpointError
@@ -294,6 +295,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         ChannelError,
         WorkspaceBusy,
         SettingsError,
+        RegistrationError,
         IngestError,
         TrainingError,
         CheckpointError,

@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from foundation.registered_sections import RegisteredSections
+
 WIDTH = 108
 
 
@@ -20,10 +22,9 @@ def commented_yaml(settings: BaseModel) -> str:
 
 def _lines(settings: BaseModel, indent: int, path: str) -> Iterator[str]:
     pad = "  " * indent
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
+    for name, value, description in _keys(settings):
         key = f"{path}{name}"
-        description = field.description or (type(value).__doc__ if isinstance(value, BaseModel) else None)
+        description = description or (type(value).__doc__ if isinstance(value, BaseModel) else None)
         if not description:
             raise ValueError(f"setting {key} has no description")
         if indent == 0:
@@ -36,6 +37,15 @@ def _lines(settings: BaseModel, indent: int, path: str) -> Iterator[str]:
             yield from _lines(value, indent + 1, f"{key}.")
         else:
             yield f"{pad}{name}: {_scalar(value)}"
+
+
+def _keys(settings: BaseModel) -> Iterator[tuple[str, Any, str | None]]:
+    """(name, value, description) of every key; sections of registered members come first."""
+    if isinstance(settings, RegisteredSections):
+        for name, section in settings.sections().items():
+            yield name, section, None
+    for name, field in type(settings).model_fields.items():
+        yield name, getattr(settings, name), field.description
 
 
 def _scalar(value: Any) -> str:

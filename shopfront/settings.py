@@ -1,24 +1,18 @@
 """The process configuration: one file, one section per room."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evaluation.settings import EvaluationSettings
-from experiments.configuration import SceneConfiguration
 from exporters.settings import ExportSettings
+from foundation.registered_sections import RegisteredSections
 from ingest.settings import IngestSettings
-from models.settings import (
-    BstSettings,
-    MindSettings,
-    NegativeSettings,
-    SampleSettings,
-    TrainingSettings,
-    TwoTowerSettings,
-)
+from models.registry import MODELS
 from recall.registry import CHANNELS
-from router.scenes.load import Known, load_scenes, read_scenes
+from router.scenes.load import load_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
@@ -31,57 +25,13 @@ WORKSPACE = "${workspace}"
 FROZEN = ConfigDict(extra="forbid", frozen=True)
 
 
-class BstModel(BaseModel):
-    """The Behavior Sequence Transformer that ranks."""
-
-    model_config = FROZEN
-
-    network: BstSettings = BstSettings()
-    samples: SampleSettings = SampleSettings()
-    training: TrainingSettings = TrainingSettings()
-
-
-class MindModel(BaseModel):
-    """MIND, whose interests recall."""
-
-    model_config = FROZEN
-
-    network: MindSettings = MindSettings()
-    samples: SampleSettings = SampleSettings()
-    training: TrainingSettings = TrainingSettings()
-
-
-class PrerankModel(BaseModel):
-    """The two-tower model that narrows candidates before BST; trained only where a scene has `prerank`."""
-
-    model_config = FROZEN
-
-    network: TwoTowerSettings = TwoTowerSettings()
-    samples: SampleSettings = SampleSettings(
-        positives=4,
-        negatives=124,
-        negative_sources=NegativeSettings(
-            popular_share=0.3, uniform_share=0.25, history_share=0.2, category_share=0.25
-        ),
-    )
-    training: TrainingSettings = TrainingSettings(
-        batch_size=64,
-        max_steps=600,
-        evaluate_every=200,
-        validation_points=150,
-        learning_rate=4e-3,
-        embedding_learning_rate=8e-3,
-    )
-
-
-class ModelsSettings(BaseModel):
+class ModelsSettings(RegisteredSections):
     """The networks: their shapes, samples and training."""
 
-    model_config = FROZEN
-
-    bst: BstModel = BstModel()
-    mind: MindModel = MindModel()
-    prerank: PrerankModel = PrerankModel()
+    @classmethod
+    def section_types(cls) -> Mapping[str, type[BaseModel]]:
+        """One section per registered model."""
+        return {name: kind.settings for name, kind in MODELS.items()}
 
 
 class TritonChoice(BaseModel):
@@ -173,21 +123,6 @@ def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
     scenes = load_scenes(settings.router.scenes, CHANNELS)
     name = "home" if "home" in scenes else next(iter(scenes))
     return name, scenes[name]
-
-
-def uses_prerank(settings: Settings) -> bool:
-    """Whether a scene, or an arm of an experiment in one, narrows its candidates before ranking.
-
-    Raises SettingsError or OSError where the scene configuration cannot be read.
-    """
-    configuration = SceneConfiguration(
-        lambda content: read_scenes(content, str(settings.router.scenes), CHANNELS),
-        settings.router.experiments,
-        Known(CHANNELS),
-    )
-    scenes = configuration.load(settings.router.scenes)
-    arms = (choice.settings for plan in scenes.plans.values() for choice in plan.choices.values())
-    return any(scene.prerank is not None for scene in (*scenes.by_name.values(), *arms))
 
 
 def _over(defaults: Any, given: Any) -> Any:

@@ -14,10 +14,12 @@ from evaluation.evaluate import STEPS, evaluate
 from evaluation.report import EvaluationReport
 from evaluation.settings import EvaluationSettings
 from features.profile import PROFILE_FIELDS
+from models.bst import BstNetworkSettings
 from models.checkpoint import record_of, save_checkpoint
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
+from models.mind import MindNetworkSettings
+from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind
 from recall.registry import CHANNELS
@@ -45,9 +47,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Path, Pa
     )
     cuts = dataset.manifest.cuts
     bst, result = train_bst(
-        log, features, counts, cuts, BstSettings(dimension=16, hidden=(64, 32)), samples, training
+        log, features, counts, cuts, BstNetworkSettings(dimension=16, hidden=(64, 32)), samples, training
     )
-    mind, _ = train_mind(log, features, cuts, MindSettings(dimension=16, interests=2), samples, training)
+    mind, _ = train_mind(
+        log, features, cuts, MindNetworkSettings(dimension=16, interests=2), samples, training
+    )
     facts = {"dataset": dataset.manifest.id, "seed": 1, "steps": result.steps, "metrics": {}, "training": {}}
     return (
         dataset,

@@ -11,9 +11,9 @@ from evaluation.baselines import ItemCf
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import measure, recall_table
 from evaluation.settings import ItemCfSettings
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.interaction_log import InteractionLog
-from models.settings import BstSettings
 from recall.channel import Recalled
 from recall.query import Query
 from recall.settings import TriggerSettings
@@ -89,7 +89,7 @@ def test_rows_of_known_channels(log: InteractionLog, shoppers: list[TestShopper]
         {"even": 1.0, "odd": 1.0},
         fuse,
         ItemCf.fit(log, CUT, ItemCfSettings()),
-        Bst(BstSettings(), item_features(), PROFILE_COUNTS).eval(),
+        Bst(BstNetworkSettings(), item_features(), PROFILE_COUNTS).eval(),
         ks=(1, 60),
         fused_total=60,
         rank_candidates=60,
@@ -117,7 +117,7 @@ def test_a_budget_cuts_every_row_alike(log: InteractionLog, shoppers: list[TestS
         {"all": 1.0},
         fuse,
         ItemCf.fit(log, CUT, ItemCfSettings()),
-        Bst(BstSettings(), item_features(), PROFILE_COUNTS).eval(),
+        Bst(BstNetworkSettings(), item_features(), PROFILE_COUNTS).eval(),
         ks=(50,),
         fused_total=2,
         rank_candidates=2,
@@ -141,7 +141,7 @@ def test_measure_by_hand(shoppers: list[TestShopper]) -> None:
 
 
 def test_wrong_input_is_named(log: InteractionLog, shoppers: list[TestShopper]) -> None:
-    bst = Bst(BstSettings(), item_features(), PROFILE_COUNTS).eval()
+    bst = Bst(BstNetworkSettings(), item_features(), PROFILE_COUNTS).eval()
     item_cf = ItemCf.fit(log, CUT, ItemCfSettings())
     arguments = {"ks": (1,), "fused_total": 5, "rank_candidates": 5}
     with pytest.raises(ValueError, match="channels that are not built: ghost"):

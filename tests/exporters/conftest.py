@@ -14,11 +14,13 @@ from exporters.input_cases import InputCase
 from exporters.onnx_export import OnnxFormat
 from exporters.runner import Runner
 from exporters.settings import ExportSettings
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.checkpoint import Network, record_of, save_checkpoint
 from models.item_features import ItemFeatures
-from models.mind import Mind
-from models.settings import BstSettings, MindSettings, TwoTowerSettings
+from models.mind import MindNetworkSettings
+from models.mind_network import Mind
+from models.prerank import TwoTowerNetworkSettings
 from models.two_tower import TwoTower
 from snapshot.dataset import Dataset
 from tests.synthetic_shop import synthetic_dataset
@@ -69,9 +71,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     features = ItemFeatures.from_catalogue(dataset.catalogue)
     profile_counts = tuple(len(dataset.catalogue.profile_vocab.get(field, ())) for field in _PROFILE)
     models: dict[str, Network] = {
-        "bst": Bst(BstSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
-        "mind": Mind(MindSettings(dimension=16), features),
-        "prerank": TwoTower(TwoTowerSettings(dimension=8, hidden=16), features, profile_counts),
+        "bst": Bst(BstNetworkSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
+        "mind": Mind(MindNetworkSettings(dimension=16), features),
+        "prerank": TwoTower(TwoTowerNetworkSettings(dimension=8, hidden=16), features, profile_counts),
     }
     checkpoints = {}
     for name, model in models.items():

@@ -6,16 +6,16 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from exporters.serving_form import serving_form
 
 from exporters.input_cases import Feeds, dataset_cases, made_up_cases
 from exporters.onnx_export import OnnxFormat
 from exporters.runner import Runner
-from exporters.serving_form import serving_form
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
 from models.bst_serving import BstServing
-from models.checkpoint import load_bst
-from models.settings import BstSettings
+from models.checkpoint import load_checkpoint
 from tests.exporters.conftest import Shop
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 from triton_repo.contract import read_contract
@@ -35,7 +35,7 @@ FORMS: dict[str, tuple[dict[str, object], int]] = {
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bst, Runner]:
     settings, table_bytes = FORMS[request.param]
     torch.manual_seed(5)
-    model = Bst(BstSettings(**settings), item_features(), PROFILE_COUNTS).eval()  # type: ignore[arg-type]
+    model = Bst(BstNetworkSettings(**settings), item_features(), PROFILE_COUNTS).eval()  # type: ignore[arg-type]
     with torch.no_grad():
         for name, weight in model.named_parameters():
             matrix = weight.dim() == 2 and "embedding" not in name and "last_age" not in name
@@ -84,14 +84,14 @@ def test_candidates_of_one_shopper_only(exported: tuple[Bst, Runner]) -> None:
 
 
 def test_only_the_masked_form_is_rearranged() -> None:
-    masked = Bst(BstSettings(), item_features(), PROFILE_COUNTS)
-    original = Bst(BstSettings(mask_candidate=False), item_features(), PROFILE_COUNTS)
+    masked = Bst(BstNetworkSettings(), item_features(), PROFILE_COUNTS)
+    original = Bst(BstNetworkSettings(mask_candidate=False), item_features(), PROFILE_COUNTS)
     assert isinstance(serving_form(masked, 1 << 20), BstServing)
     assert serving_form(original, 1 << 20) is original
 
 
 def test_shoppers_of_a_data_set_and_the_edges_of_its_catalogue(shop: Shop) -> None:
-    model, record = load_bst(shop.checkpoints["bst"])
+    model, record = load_checkpoint(shop.checkpoints["bst"], "bst")
     serving = serving_form(model, 1 << 30)
     cases = dataset_cases(CONTRACT, shop.dataset, shoppers=40, candidates=25, seed=2)
     cases += made_up_cases(CONTRACT, record.items, seed=2)
