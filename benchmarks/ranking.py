@@ -169,7 +169,7 @@ def _measure(
                     form.name,
                     "Triton" if prefix else "in process",
                     cells,
-                    infer_request(triton.models.get(form.name, ""), "1", sent, "score").ByteSize()
+                    infer_request(triton.models.get(form.name, ""), "1", sent, ("score",)).ByteSize()
                     if prefix
                     else sum(values.nbytes for values in sent.values()),
                     flop / seconds / rate if flop is not None else None,
@@ -215,11 +215,9 @@ def _paper_checkpoint(
     training = bst.training.model_copy(
         update={"max_steps": arguments.steps, "evaluate_every": arguments.steps}
     )
-    models = settings.models.model_copy(
-        update={"bst": bst.model_copy(update={"network": PAPER, "training": training})}
-    )
+    model = bst.model_copy(update={"network": PAPER, "training": training})
     console.print(f"training the paper's size for {arguments.steps} steps", highlight=False)
-    return folder / "bst" / train_model("bst", dataset, models, folder, silent).checkpoint
+    return folder / "bst" / train_model("bst", dataset, model, folder, silent, {}).checkpoint
 
 
 def _show(console: Console, rows: Sequence[Row], candidates: Sequence[int], rate: float) -> None:

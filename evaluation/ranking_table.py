@@ -31,8 +31,9 @@ def ranking_table(
 ) -> dict[str, dict[str, float]]:
     """Row → column → value on points from `cuts.test_from` on.
 
-    The rows are popularity, item_cf and every model whose registration has `ranks`. All of them see the same histories (the latest 50 behaviours strictly before the point) and the same
-    candidates. GAUC is by shopper. For log loss all scores become probabilities by Platt scaling on points of
+    The rows are popularity, item_cf and every model whose registration has `ranks`. All of them see
+    the same histories (the latest 50 behaviours strictly before the point) and the same candidates. GAUC is
+    by shopper. For log loss all scores become probabilities by Platt scaling on points of
     [valid_from, test_from), since the share of positives among sampled candidates is arbitrary.
 
     Raises ValueError where one of the two ranges holds no sample point.

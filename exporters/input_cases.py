@@ -38,7 +38,7 @@ def random_feeds(
     """Valid inputs drawn at random.
 
     Items are 1…`items`, histories full, rows 0…`shoppers` - 1; a bytes input has its own `words` and
-    unknown ones; of any other input integers are 0…`items`, bytes of 8 bits anything, and floats normal.
+    unknown ones; of any other input integers are 0…`items`, as far as the type reaches, and floats normal.
     A named size other than "n" (candidates) is `shoppers`.
     """
     random = np.random.default_rng(seed)
@@ -69,7 +69,11 @@ def _drawn(
     if tensor.dtype in ("float16", "float32", "float64"):
         return random.standard_normal(shape).astype(tensor.numpy)
     low, high = valid
-    return random.integers(low, min(high, int(np.iinfo(tensor.numpy).max) + 1), shape, dtype=tensor.numpy)
+    most = 2 ** (8 * tensor.numpy.itemsize - (tensor.dtype != "uint8"))
+    drawn = random.integers(
+        low, min(high, most), shape, dtype=np.int32 if tensor.dtype == "int32" else np.int64
+    )
+    return drawn.astype(tensor.numpy, copy=False)
 
 
 def made_up_cases(contract: Contract, items: int, seed: int, words: Words | None = None) -> list[InputCase]:

@@ -41,7 +41,8 @@ def check_needs(needs: Mapping[str, Sequence[str]], models: Mapping[str, ModelKi
             if name not in models:
                 raise RegistrationError(
                     f"{needing} needs the model {name}, which is not registered (there are"
-                    f" {', '.join(models)}); correct the name, or register the model by a module under plugins"
+                    f" {', '.join(models)}); correct the name, or name the module that registers it under"
+                    " plugins"
                 )
 
 

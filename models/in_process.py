@@ -51,8 +51,9 @@ class NetworkRunner:
         outputs = list(returned) if isinstance(returned, tuple | list) else [returned]
         names = [tensor.name for tensor in self._tensors.outputs]
         if len(outputs) != len(names) or not all(isinstance(output, Tensor) for output in outputs):
+            found = ", ".join(type(output).__name__ for output in outputs)
             raise OutputsDiffer(
-                f"the network returns {len(outputs)} outputs ({', '.join(type(o).__name__ for o in outputs)}),"
+                f"the network returns {len(outputs)} outputs ({found}),"
                 f" its model declares {', '.join(names)}; return these tensors, in this order"
             )
         return {name: np.asarray(output.numpy()) for name, output in zip(names, outputs, strict=True)}

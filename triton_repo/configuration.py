@@ -45,7 +45,7 @@ def _lines(contract: Contract) -> Iterator[str]:
         yield ",\n".join(f"  {{ {_declaration(tensor)} }}" for tensor in tensors)
         yield "]"
     yield ""
-    yield "# Two versions, so that routers on the old and on the new snapshot are both answered during a swap."
+    yield "# Two versions, so that routers on the old and on the new snapshot are answered during a swap."
     yield f"version_policy {{ latest {{ num_versions: {VERSIONS_SERVED} }} }}"
     yield ""
     if contract.form == "tensorrt":
@@ -55,7 +55,7 @@ def _lines(contract: Contract) -> Iterator[str]:
         yield "# One instance on every GPU, or on the CPU where there is none."
         yield "instance_group [ { count: 1 kind: KIND_AUTO } ]"
         yield ""
-        yield "# Requests run side by side in instances; a thread pool inside each would compete for the cores."
+        yield "# Requests run side by side in instances; pools inside them would compete for the cores."
         yield 'parameters { key: "intra_op_thread_count" value { string_value: "1" } }'
         yield 'parameters { key: "inter_op_thread_count" value { string_value: "1" } }'
     yield ""

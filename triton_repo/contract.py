@@ -1,4 +1,4 @@
-"""What the repository, the exporters and the client need to know of a model: its tensors and how it is run."""
+"""What the repository, the exporters and the client know of a model: its tensors, and how it is run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Contract:
     description: str = ""
     """One sentence, for the head of the configuration file."""
     warm_up: Mapping[str, int] = field(default_factory=dict)
-    """Sizes of the named dimensions in the requests that warm a loaded version up; 1 where one is left out."""
+    """Sizes of the named dimensions in the requests that warm up a loaded version; 1 where left out."""
     form: Literal["onnx", "tensorrt"] = "onnx"
     """What its versions hold: an ONNX graph, or an engine for one kind of GPU."""
 

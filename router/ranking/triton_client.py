@@ -88,8 +88,8 @@ class TritonClient:
         Raises:
             DependencyError: naming the model, its version and Triton's reason: not reachable, no answer in
                 time, not called because it went unanswered before, version not served, model failed, or an
-                input or output is not of the type that the model's registration declares, or missing.
-            TypeError: an input of a model that is not registered is of a type that no tensor has.
+                output is missing or not of the type that the model's registration declares.
+            TypeError: an input is not declared, or of another type than declared: a bug of the caller.
         """
         self._check_inputs(model, inputs)
         request = infer_request(model, version, inputs, outputs)
@@ -112,13 +112,13 @@ class TritonClient:
         for name, values in inputs.items():
             tensor = declared.get(name)
             if tensor is None:
-                raise DependencyError(
+                raise TypeError(
                     f"{model} takes no input {name}; its registration declares {', '.join(declared)}"
                 )
             if values.dtype != tensor.numpy and wire_type(values) != tensor.wire:
-                raise DependencyError(
-                    f"input {name} of {model} is {values.dtype}{list(values.shape)}, its registration declares"
-                    f" {tensor}; convert the array before the call"
+                raise TypeError(
+                    f"input {name} of {model} is {values.dtype}{list(values.shape)}, its registration"
+                    f" declares {tensor}; convert the array before the call"
                 )
 
     async def close(self) -> None:
@@ -178,7 +178,7 @@ class TritonClient:
                     f" {expected} was expected; export the model again, or correct its declared tensors"
                 )
             raw = response.raw_output_contents[position]
-            if dtype == object:
+            if tensor.datatype == "BYTES":
                 return _words(raw).reshape(tensor.shape)
             return np.frombuffer(raw, dtype=dtype).reshape(tensor.shape).copy()
         raise DependencyError(f"{self._name(response)} answered without the output {output}")

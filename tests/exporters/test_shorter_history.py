@@ -8,7 +8,7 @@ from exporters.checkpoint_export import export
 from features.profile import PROFILE_FIELDS
 from models.bst import BstNetworkSettings
 from models.bst_network import Bst
-from models.checkpoint import record_of, save_checkpoint
+from models.checkpoint import TrainedOn, record_of, save_checkpoint
 from models.item_features import ItemFeatures
 from tests.exporters.conftest import SETTINGS, Shop, clock
 from triton_repo.repository import ModelRepository
@@ -23,7 +23,9 @@ def test_a_network_of_20_behaviours_is_sent_50(shop: Shop, tmp_path: Path) -> No
         ItemFeatures.from_catalogue(shop.dataset.catalogue),
         tuple(len(vocabulary.get(field, ())) for field in PROFILE_FIELDS),
     )
-    record = record_of(model, dataset=shop.dataset.manifest.id, seed=1, steps=0, metrics={}, training={})
+    record = record_of(
+        "bst", model.settings, TrainedOn.of(shop.dataset), seed=1, steps=0, metrics={}, training={}
+    )
     checkpoint = save_checkpoint(model, record, tmp_path / "short")
     repository = ModelRepository(tmp_path / "triton")
     exported = export(checkpoint, shop.dataset, repository, SETTINGS, seed=3, clock=clock)

@@ -14,7 +14,9 @@ from models.checkpoint import (
     WEIGHTS_NAME,
     CheckpointError,
     ModelRecord,
+    TrainedOn,
     load_checkpoint,
+    read_record,
     record_of,
     save_checkpoint,
 )
@@ -29,8 +31,15 @@ def bst() -> Bst:
 
 
 def record(model: Bst | Mind) -> ModelRecord:
+    features = item_features()
     return record_of(
-        model, dataset="d1", seed=7, steps=30, metrics={"gauc": 0.75}, training={"batch_size": 4}
+        "bst" if isinstance(model, Bst) else "mind",
+        model.settings,
+        TrainedOn("d1", features.items, features.code_counts, PROFILE_COUNTS),
+        seed=7,
+        steps=30,
+        metrics={"gauc": 0.75},
+        training={"batch_size": 4},
     )
 
 
@@ -124,3 +133,12 @@ def test_missing_and_damaged_files_are_named(saved: Path, tmp_path: Path) -> Non
 def test_the_other_network_is_refused(saved: Path) -> None:
     with pytest.raises(CheckpointError, match="holds bst, not mind"):
         load_checkpoint(saved, "mind")
+
+
+def test_a_model_that_is_not_registered_is_named(saved: Path) -> None:
+    other = read_record(saved).model_copy(update={"model": "graph"})
+    (saved / RECORD_NAME).write_text(other.model_dump_json())
+    with pytest.raises(
+        CheckpointError, match=r"model graph, which is not registered \(there are bst, .*plugins"
+    ):
+        load_checkpoint(saved)

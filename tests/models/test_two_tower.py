@@ -11,7 +11,7 @@ import torch
 
 from models.bst import BstNetworkSettings
 from models.bst_network import Bst
-from models.checkpoint import CheckpointError, load_checkpoint, record_of, save_checkpoint
+from models.checkpoint import CheckpointError, TrainedOn, load_checkpoint, record_of, save_checkpoint
 from models.prerank import TwoTowerNetworkSettings
 from models.settings import SampleSettings, TrainingSettings
 from models.train_two_tower import (
@@ -192,7 +192,16 @@ def _agreement(model: TwoTower, teacher: Bst) -> float:
 
 def test_a_checkpoint_keeps_the_network_and_tells_it_from_others(tmp_path: Path) -> None:
     model = network(dimension=8, interests=2)
-    record = record_of(model, dataset="d", seed=1, steps=2, metrics={WATCHED: 0.5}, training={})
+    features = item_features()
+    record = record_of(
+        "prerank",
+        model.settings,
+        TrainedOn("d", features.items, features.code_counts, PROFILE_COUNTS),
+        seed=1,
+        steps=2,
+        metrics={WATCHED: 0.5},
+        training={},
+    )
     assert record.model == "prerank"
     saved = save_checkpoint(model, record, tmp_path / "prerank")
     loaded, _ = load_checkpoint(saved, "prerank")

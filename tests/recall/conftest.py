@@ -34,7 +34,9 @@ def source_of(dataset: Dataset, now: int) -> BuildSource:
     )
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[0] = 0
-    return BuildSource(dataset.events().collect(), dataset.users(), dataset.catalogue, now, vectors, seed=0)
+    return BuildSource(
+        dataset.events().collect(), dataset.users(), dataset.catalogue, now, {"mind": vectors}, seed=0
+    )
 
 
 @pytest.fixture(scope="session")

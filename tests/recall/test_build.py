@@ -48,7 +48,7 @@ def test_progress_rises_to_the_end_and_names_every_channel(shop, tmp_path):
 def test_a_channel_switched_off_is_neither_built_nor_opened(shop, tmp_path):
     settings = RecallSettings.model_validate({"mind": {"enabled": False}})
     assert enabled_channels(settings) == [name for name in CHANNELS if name != "mind"]
-    rows = build_channels(replace(shop.source, item_vectors=None), tmp_path, settings)
+    rows = build_channels(replace(shop.source, vectors={}), tmp_path, settings)
     assert "mind" not in rows
     assert not (tmp_path / "mind").exists()
     assert "mind" not in open_channels(tmp_path, shop.dataset.catalogue, NO_INTERESTS, settings)

@@ -94,7 +94,7 @@ class ServedShop:
             users=self.dataset.users(),
             catalogue=catalogue,
             now=NOW,
-            item_vectors=vectors,
+            vectors={"mind": vectors},
             seed=seed,
         )
         build_channels(source, staged / RECALL_FOLDER, RecallSettings())

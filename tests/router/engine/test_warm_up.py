@@ -26,7 +26,9 @@ def engine(folder: Path, bst: RuleScorer, light: RuleScorer) -> Engine:
         SCENES.replace("candidates: 100", "candidates: 10\n  prerank: {candidates: 40, timeout_ms: 2000.0}")
     )
     scorers = {"bst": bst, "prerank": light}
-    builder = EngineBuilder(RecallSettings(), Services(embed), scorers, NoMetrics(), Split(5, 4))
+    builder = EngineBuilder(
+        RecallSettings(), Services(lambda model: embed), scorers, NoMetrics(), Split(5, 4)
+    )
     scenes = load_scenes(shop.scenes, known_channels=CHANNELS, known_models=list(scorers))
     return builder.build(shop.snapshots.open_current(), scenes)
 
