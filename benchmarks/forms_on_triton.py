@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
+from models.contracts import contract
 from snapshot.dataset import Dataset
 from triton_repo.manifest import ParityRecord, VersionManifest, write_manifest
-from triton_repo.repository import COMMITTED_MODELS, ModelRepository
+from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings
 
@@ -45,15 +46,11 @@ class FormsOnTriton:
 def forms_on_triton(graphs: Mapping[str, Path], scratch: Path, dataset: Dataset) -> Iterator[FormsOnTriton]:
     """Serves copies of `graphs` (form → model.onnx with the tensors of `bst`), one instance each."""
     models = {form: f"form{position}" for position, form in enumerate(graphs)}
-    committed = (COMMITTED_MODELS / "bst" / "config.pbtxt").read_text()
-    configurations = scratch / "configurations"
-    repository = ModelRepository(scratch / "triton", configurations)
+    repository = ModelRepository(
+        scratch / "triton", {model: replace(contract("bst"), model=model) for model in models.values()}
+    )
     for form, graph in graphs.items():
         model = models[form]
-        (configurations / model).mkdir(parents=True)
-        (configurations / model / "config.pbtxt").write_text(
-            committed.replace('name: "bst"', f'name: "{model}"', 1)
-        )
         staged = repository.stage(model)
         shutil.copy(graph, staged / graph.name)
         write_manifest(

@@ -26,17 +26,17 @@ import onnxruntime as ort
 import polars as pl
 
 from evaluation.queries import TestShopper, test_shoppers
+from features.history import history_inputs
 from foundation.statistics.ranking_metrics import ndcg
 from models.interaction_log import InteractionLog
 from pipeline.guard import LATE
 from pipeline.scoring import Scores
 from recall.build import build_channels, open_channels
-from recall.channel import BuildSource, Services
+from recall.channel import BuildSource, ModelCall, Services
 from recall.mind import MindChannelSettings
 from recall.query import Query
 from recall.settings import RecallSettings
 from router.fusion.quota import fuse
-from router.ranking.shopper import history_inputs
 from snapshot.dataset import Dataset, DatasetStore
 from snapshot.durable_files import write_durably
 from triton_repo.repository import ModelRepository
@@ -97,10 +97,10 @@ async def fused(
     settings = RecallSettings(mind=MindChannelSettings(enabled=False))
     build_channels(source, folder, settings)
 
-    async def embed_history(query: Query) -> np.ndarray:
-        raise AssertionError("no channel of this benchmark asks for interests")
+    def no_model(name: str) -> ModelCall:
+        raise AssertionError(f"no channel of this benchmark calls a model, {name} was called")
 
-    channels = open_channels(folder, dataset.catalogue, Services(embed_history), settings)
+    channels = open_channels(folder, dataset.catalogue, Services(no_model), settings)
     shares = np.array(list(SHARES.values()))
     answers = []
     for shopper in shoppers:
@@ -112,7 +112,7 @@ async def fused(
 def scores_of(session: ort.InferenceSession, query: Query, items: np.ndarray) -> np.ndarray:
     """float32[n], by the exported graph."""
     feeds = {
-        **history_inputs(query),
+        **history_inputs(query.history_items, query.history_events, query.history_ts, query.now),
         "profile": query.profile_codes[None],
         "context": query.context_codes[None],
         "candidate_item": items,

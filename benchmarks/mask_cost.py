@@ -28,12 +28,14 @@ from rich.table import Table
 
 from benchmarks.public_data import NAMES, dataset_of
 from features.profile import PROFILE_FIELDS
+from models.bst import BstNetworkSettings
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
+from models.labelled_points import LabelledPoints, with_candidates
 from models.negatives import NegativeSampler
 from models.samples import cut_points
-from models.settings import BstSettings, NegativeSettings, SampleSettings, TrainingSettings
-from models.train_bst import LabelledPoints, ranking_metrics, score_points, train_bst, with_candidates
+from models.settings import NegativeSettings, SampleSettings, TrainingSettings
+from models.train_bst import ranking_metrics, score_points, train_bst
 from shopfront.build_record import fingerprint
 from snapshot.dataset import Dataset
 from snapshot.durable_files import write_durably
@@ -62,9 +64,9 @@ class Trial:
     test_points: int
     test_negatives: int
 
-    def network(self) -> BstSettings:
+    def network(self) -> BstNetworkSettings:
         """The network of this form."""
-        return BstSettings.model_validate(dict(FORMS[self.form]))
+        return BstNetworkSettings.model_validate(dict(FORMS[self.form]))
 
     def samples(self) -> SampleSettings:
         """The default sources of negatives, fewer candidates of each point."""

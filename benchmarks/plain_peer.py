@@ -11,8 +11,10 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import grpc
 import numpy as np
@@ -21,10 +23,10 @@ import uvloop
 
 from features.context import encode_context
 from features.history import encode_history
-from models.bst import Bst
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
-from models.checkpoint import load_bst, load_mind
-from models.mind import Mind
+from models.checkpoint import load_checkpoint
+from models.mind_network import Mind
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Services
@@ -72,7 +74,9 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
         self._scenes = scenes
         self._bst = bst
         self._mind = mind
-        self._channels = open_channels(folder, catalogue, Services(self._interests), RecallSettings())
+        self._channels = open_channels(
+            folder, catalogue, Services(lambda name: self._interests), RecallSettings()
+        )
 
     async def Recommend(
         self, request: recommend_pb2.RecommendRequest, context: grpc.aio.ServicerContext
@@ -127,10 +131,10 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
             purchased_ts=shopper.purchased_ts,
         )
 
-    async def _interests(self, query: Query) -> np.ndarray:
+    async def _interests(self, query: Query, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         with torch.inference_mode():
-            interests: np.ndarray = self._mind(*_history(query))[0].numpy()
-        return interests
+            interests: np.ndarray = self._mind(*_history(query)).numpy()
+        return {"interests": interests}
 
     def _score(self, query: Query, items: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
@@ -159,8 +163,8 @@ async def serve(plan: PeerPlan) -> None:
         open_state(StateSettings(url=plan.state_url)),
         dict(load_scenes(Path(plan.scenes), KnownNames(CHANNELS)).by_name),
         snapshot.path / RECALL_FOLDER,
-        load_bst(Path(plan.bst_checkpoint))[0],
-        load_mind(Path(plan.mind_checkpoint))[0],
+        cast(Bst, load_checkpoint(Path(plan.bst_checkpoint), "bst")[0]),
+        cast(Mind, load_checkpoint(Path(plan.mind_checkpoint), "mind")[0]),
     )
     server = grpc.aio.server()
     recommend_pb2_grpc.add_RecommendServiceServicer_to_server(peer, server)

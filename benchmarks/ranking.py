@@ -32,7 +32,7 @@ from benchmarks.gemm_rate import float32_rate, matrix_products_flop
 from benchmarks.graph_memory import graph_memory
 from benchmarks.interleaved import Timings, in_turns
 from benchmarks.ranking_forms import PLAIN, forms_of, replicated_request, request_of
-from models.settings import BstSettings
+from models.bst import BstNetworkSettings
 from models.training_loop import silent
 from router.ranking.settings import RankingSettings
 from router.ranking.triton_client import TritonClient, infer_request
@@ -44,7 +44,7 @@ from snapshot.dataset import Dataset, DatasetStore
 from snapshot.durable_files import write_durably
 
 RESULT = PROJECT / "build" / "benchmarks" / "ranking.json"
-PAPER = BstSettings(history_length=20, dimension=64, heads=8, feed_forward=256, hidden=(1024, 512))
+PAPER = BstNetworkSettings(history_length=20, dimension=64, heads=8, feed_forward=256, hidden=(1024, 512))
 REFERENCE = 1000
 PATIENCE_S = 60.0
 
@@ -169,7 +169,7 @@ def _measure(
                     form.name,
                     "Triton" if prefix else "in process",
                     cells,
-                    infer_request(triton.models.get(form.name, ""), "1", sent, "score").ByteSize()
+                    infer_request(triton.models.get(form.name, ""), "1", sent, ("score",)).ByteSize()
                     if prefix
                     else sum(values.nbytes for values in sent.values()),
                     flop / seconds / rate if flop is not None else None,
@@ -215,11 +215,9 @@ def _paper_checkpoint(
     training = bst.training.model_copy(
         update={"max_steps": arguments.steps, "evaluate_every": arguments.steps}
     )
-    models = settings.models.model_copy(
-        update={"bst": bst.model_copy(update={"network": PAPER, "training": training})}
-    )
+    model = bst.model_copy(update={"network": PAPER, "training": training})
     console.print(f"training the paper's size for {arguments.steps} steps", highlight=False)
-    return folder / "bst" / train_model("bst", dataset, models, folder, silent).checkpoint
+    return folder / "bst" / train_model("bst", dataset, model, folder, silent, {}).checkpoint
 
 
 def _show(console: Console, rows: Sequence[Row], candidates: Sequence[int], rate: float) -> None:

@@ -12,18 +12,20 @@ from torch import Tensor, nn
 from exporters.formats import FLOAT32, FORMATS
 from exporters.input_cases import Feeds, dataset_cases, made_up_cases
 from exporters.onnx_export import MODEL_FILE
-from exporters.parity import torch_runner
 from exporters.ranking_sample import RankingSample, ranking_sample
 from exporters.runner import Runner
 from exporters.selection import Trial, select, timed_requests
-from exporters.serving_form import serving_form
 from exporters.settings import ExportSettings
-from models.bst import Bst
+from models.bst import serving_form
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
-from models.checkpoint import load_bst
+from models.checkpoint import load_checkpoint
+from models.contracts import contract as contract_of
+from models.in_process import NetworkRunner
 from models.item_features import ItemFeatures
+from models.registry import MODELS
 from snapshot.dataset import Dataset
-from triton_repo.contract import Contract, read_contract
+from triton_repo.contract import Contract
 from triton_repo.manifest import CandidateRecord
 
 EAGER = "torch, replicated"
@@ -85,9 +87,11 @@ def forms_of(
     The masked network of `checkpoint` gives all of them but `ORIGINAL`, which is the network whose history
     sees the candidate, with the same weights: its speed is measured here, not its quality.
     """
-    bst, record = load_bst(checkpoint)
-    contract = read_contract("bst")
+    bst, record = load_checkpoint(checkpoint, "bst")
+    assert isinstance(bst, Bst)
+    kind, contract = MODELS["bst"], contract_of("bst")
     real = dataset_cases(
+        kind,
         contract,
         dataset,
         shoppers=settings.sample_shoppers,
@@ -95,6 +99,7 @@ def forms_of(
         seed=seed,
     )
     sample = ranking_sample(
+        kind,
         contract,
         dataset,
         points=settings.quality_points,
@@ -114,14 +119,14 @@ def forms_of(
     float32 = folder / FLOAT32
     trial = Trial(
         contract,
-        torch_runner(bst),
+        NetworkRunner(bst, contract.tensors, {}),
         real,
         [*made_up_cases(contract, record.items, seed), *real],
         sample,
-        timed_requests(sample, settings.speed_candidates),
+        timed_requests(contract, sample, settings.speed_candidates),
     )
     forms = [
-        Form(EAGER, torch_runner(replicated), None, replicates=True),
+        Form(EAGER, NetworkRunner(replicated, contract.tensors, {}), None, replicates=True),
         _written(PLAIN, replicated, contract, folder / "replicated", replicates=True),
         _written(
             ORIGINAL,
@@ -149,7 +154,8 @@ def request_of(sample: RankingSample, items: int, candidates: int, seed: int) ->
     """One shopper's call: the longest history of the sample, and candidates from the whole catalogue."""
     longest = max(sample.lists, key=lambda feeds: int(np.count_nonzero(feeds["history_event"])))
     drawn = np.random.default_rng(seed).choice(items, candidates, replace=candidates > items) + 1
-    return longest | {
+    return {
+        **longest,
         "candidate_item": drawn.astype(np.int32),
         "candidate_row": np.zeros(candidates, np.int32),
     }

@@ -18,7 +18,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -57,13 +57,13 @@ def random_vectors(items: int, seed: int) -> np.ndarray:
 def services_over(vectors: np.ndarray) -> Services:
     """A stand-in for the embedding model: a shopper's interests are the vectors of the latest items."""
 
-    async def embed_history(query: Query) -> np.ndarray:
-        interests = np.zeros((INTERESTS, vectors.shape[1]), np.float32)
+    async def interests_of(query: Query, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        interests = np.zeros((1, INTERESTS, vectors.shape[1]), np.float32)
         latest = query.history_items[:INTERESTS]
-        interests[: len(latest)] = vectors[latest]
-        return interests
+        interests[0, : len(latest)] = vectors[latest]
+        return {"interests": interests}
 
-    return Services(embed_history)
+    return Services(lambda name: interests_of)
 
 
 async def ask(channel: Channel, shoppers: Sequence[TestShopper]) -> list[Recalled]:

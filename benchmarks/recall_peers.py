@@ -70,7 +70,7 @@ def mind_peer(channel: Any) -> Peer:
     table = np.ascontiguousarray(vectors[channel._indexed])
 
     def recall(query: Query, k: int) -> Answer:
-        interests = channel._embed_history(query)
+        interests = channel._interests(query)
         try:
             interests.send(None)  # type: ignore[attr-defined]
         except StopIteration as answered:

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from features.context import encode_context
+from models.contracts import contracts
 from pipeline.candidates import Candidates, unscored
 from pipeline.scoring import Split, score_in_parts
 from recall.query import Query
@@ -86,7 +87,7 @@ def tritons(source: ModelRepository, scratch: Path) -> Iterator[dict[int, Triton
     with ExitStack() as stack:
         servers = {}
         for instances in INSTANCES:
-            repository = ModelRepository(scratch / f"instances-{instances}")
+            repository = ModelRepository(scratch / f"instances-{instances}", contracts())
             staged = repository.stage(MODEL)
             shutil.copytree(source.version_folder(MODEL, versions[-1]), staged, dirs_exist_ok=True)
             repository.add_version(MODEL, staged)

@@ -1,30 +1,26 @@
-"""The whole offline evaluation of one data set and its two checkpoints."""
+"""The whole offline evaluation of one data set and its checkpoints."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 
 from evaluation.baselines import ItemCf
-from evaluation.errors import EvaluationError
+from evaluation.loaded_models import item_vectors, load_models, services
 from evaluation.prerank_table import prerank_table
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
 from evaluation.recall_table import Fuse, recall_table
 from evaluation.report import EvaluationReport
 from evaluation.settings import EvaluationSettings
-from features.history import encode_history
-from models.checkpoint import ModelRecord, load_bst, load_mind, load_two_tower
+from models.checkpoint import ModelRecord
 from models.interaction_log import InteractionLog
-from models.mind import Mind
 from recall.build import build_channels, open_channels
-from recall.channel import BuildSource, Services
-from recall.query import Query
+from recall.channel import BuildSource
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
 
@@ -40,37 +36,42 @@ def no_progress(step: str, done: int, of: int) -> None:
 
 def evaluate(
     dataset: Dataset,
-    bst_checkpoint: Path,
-    mind_checkpoint: Path,
+    checkpoints: Mapping[str, Path],
     recall_settings: RecallSettings,
     fuse: Fuse,
     quotas: Mapping[str, float],
     settings: EvaluationSettings = EvaluationSettings(),
     progress: StepProgress = no_progress,
-    prerank_checkpoint: Path | None = None,
+    ranking_model: str = "bst",
+    prerank_model: str = "prerank",
 ) -> EvaluationReport:
     """Measures ranking, recall and, where its checkpoint is given, prerank.
 
     All on what happens from the data set's `cuts.test_from` on.
 
     Recall channels and baselines are built, in a temporary folder, from events before `test_from`.
-    fuse: `router.fusion.quota.fuse`; quotas: channel → share of the fused candidates.
 
-    Raises CheckpointError where a checkpoint cannot be read, EvaluationError where one belongs to another
-    data set or the test range is empty.
+    Args:
+        dataset: measured on, and trained on.
+        checkpoints: model → folder of its checkpoint: the ranking model's, those of every model that an
+            enabled channel needs, and of any other that is to have a row in the ranking table.
+        recall_settings: which channels are built, and how.
+        fuse: `router.fusion.quota.fuse`.
+        quotas: channel → share of the fused candidates.
+        settings: what is measured, on how much.
+        progress: called before each step and at the end.
+        ranking_model: orders the fused candidates, and is what prerank is measured against.
+        prerank_model: narrows the candidates in the prerank table.
+
+    Returns:
+        The report.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be read.
+        EvaluationError: one belongs to another data set, or the test range is empty.
     """
-    bst, bst_record = load_bst(bst_checkpoint)
-    mind, mind_record = load_mind(mind_checkpoint)
-    prerank = load_two_tower(prerank_checkpoint) if prerank_checkpoint is not None else None
+    models = load_models(checkpoints, dataset.manifest.id)
     cuts = dataset.manifest.cuts
-    loaded = [(bst_checkpoint, bst_record), (mind_checkpoint, mind_record)]
-    if prerank is not None and prerank_checkpoint is not None:
-        loaded.append((prerank_checkpoint, prerank[1]))
-    for folder, record in loaded:
-        if record.dataset != dataset.manifest.id:
-            raise EvaluationError(
-                f"{folder} was trained on data set {record.dataset}, not {dataset.manifest.id}; train again"
-            )
     progress(STEPS[0], 0, len(STEPS))
     events = dataset.events().select("user", "item", "event", "ts").collect()
     users = dataset.users()
@@ -80,7 +81,7 @@ def evaluate(
     progress(STEPS[1], 1, len(STEPS))
     item_cf = ItemCf.fit(log, cuts.test_from, settings.item_cf)
     progress(STEPS[2], 2, len(STEPS))
-    ranking = ranking_table(log, cuts, bst, item_cf, settings)
+    ranking = ranking_table(log, cuts, models, item_cf, settings)
     progress(STEPS[3], 3, len(STEPS))
     rng = np.random.default_rng(settings.seed)
     shoppers = test_shoppers(log, users, cuts.test_from, settings.max_users, recall_settings.triggers, rng)
@@ -89,12 +90,12 @@ def evaluate(
         users=users,
         catalogue=dataset.catalogue,
         now=cuts.test_from - 1,
-        vectors={"mind": mind.item_vectors().numpy()},
+        vectors=item_vectors(models),
         seed=settings.seed,
     )
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)
-        channels = open_channels(Path(tables), dataset.catalogue, Services(embed_with(mind)), recall_settings)
+        channels = open_channels(Path(tables), dataset.catalogue, services(models), recall_settings)
         progress(STEPS[4], 4, len(STEPS))
         recall = recall_table(
             shoppers,
@@ -102,21 +103,21 @@ def evaluate(
             quotas,
             fuse,
             item_cf,
-            bst,
+            models[ranking_model],
             ks=settings.ks,
             fused_total=settings.fused_total,
             rank_candidates=settings.rank_candidates,
         )
         progress(STEPS[5], 5, len(STEPS))
         narrowed: dict[str, dict[str, float]] = {}
-        if prerank is not None:
+        if prerank_model in models:
             narrowed = prerank_table(
                 drawn(shoppers, settings.prerank_shoppers, rng),
                 channels,
                 quotas,
                 fuse,
-                bst,
-                prerank[0],
+                models[ranking_model],
+                models[prerank_model],
                 candidates=settings.prerank_candidates,
                 kept=settings.prerank_kept,
                 wanted=settings.prerank_top,
@@ -129,7 +130,7 @@ def evaluate(
         recall=recall,
         quotas=quotas,
         settings=settings.model_dump(mode="json"),
-        models={record.model: _facts(record) for _, record in loaded},
+        models={name: _facts(loaded.record) for name, loaded in models.items()},
         shoppers=len(shoppers),
         prerank=narrowed,
     )
@@ -140,18 +141,6 @@ def drawn(shoppers: Sequence[TestShopper], count: int, rng: np.random.Generator)
     if len(shoppers) <= count:
         return list(shoppers)
     return [shoppers[row] for row in np.sort(rng.choice(len(shoppers), count, replace=False))]
-
-
-def embed_with(mind: Mind) -> Callable[[Query], Awaitable[np.ndarray]]:
-    """The `embed_history` of `recall.channel.Services`, by the network in this process."""
-
-    async def embed_history(query: Query) -> np.ndarray:
-        history = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
-        with torch.inference_mode():
-            interests: np.ndarray = mind(*(torch.from_numpy(column)[None] for column in history))[0].numpy()
-        return interests
-
-    return embed_history
 
 
 def _facts(record: ModelRecord) -> dict[str, object]:

@@ -6,15 +6,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
-from torch import nn
 
+from evaluation.loaded_models import LoadedModel
 from evaluation.queries import TestShopper
 from evaluation.recall_table import Fuse, ask
-from features.history import encode_history
-from models.bst import Bst
 from models.train_two_tower import kept_share
-from models.two_tower import TwoTower
 from recall.channel import Channel
 
 
@@ -23,17 +19,18 @@ def prerank_table(
     channels: Mapping[str, Channel],
     quotas: Mapping[str, float],
     fuse: Fuse,
-    bst: Bst,
-    prerank: TwoTower,
+    ranking: LoadedModel,
+    prerank: LoadedModel,
     *,
     candidates: Sequence[int],
     kept: Sequence[int],
     wanted: int,
 ) -> dict[str, dict[str, float]]:
-    """Row → column → value, a mean over shoppers: the share of BST's `wanted` best that survive.
+    """Row → column → value, a mean over shoppers: the share of the ranking's `wanted` best that
+    survive.
 
-    The candidates are what the channels give fused by `quotas`, at most as many as each of `candidates`; BST
-    scores all of them. Rows: for each number of candidates "prerank" keeps the best by the two-tower model,
+    The candidates are what the channels give fused by `quotas`, at most as many as each of `candidates`;
+    `ranking` scores all of them. Rows: for each number of candidates "prerank" keeps the best by its model,
     "recall order" the first as fused, what a scene without prerank ranks. Columns: `top<wanted>_in_<k>` for
     each k of `kept`, and `candidates`, how many there were. Numbers kept that are not below the number of
     candidates are left out (NaN).
@@ -48,10 +45,10 @@ def prerank_table(
         for shopper, answer in zip(shoppers, answers, strict=True):
             items = np.asarray(fuse([answer[name] for name in names], shares, total).items)
             counts.append(len(items))
-            best = scores_of(bst, shopper, items)[None]
+            best = ranking.scores(shopper.query, items)[None]
             for row, scores in (
                 ("recall order", -np.arange(len(items), dtype=np.float64)),
-                ("prerank", scores_of(prerank, shopper, items)),
+                ("prerank", prerank.scores(shopper.query, items)),
             ):
                 survived[row].append([float(kept_share(scores[None], best, wanted, k)[0]) for k in kept])
         for row, values in survived.items():
@@ -64,19 +61,3 @@ def prerank_table(
                 },
             }
     return rows
-
-
-def scores_of(network: nn.Module, shopper: TestShopper, items: np.ndarray) -> np.ndarray:
-    """float32[n]: what a network with BST's inputs answers for one shopper's items int32[n]."""
-    query = shopper.query
-    history = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
-    item = torch.from_numpy(items.astype(np.int32))
-    with torch.inference_mode():
-        scores: np.ndarray = network(
-            *(torch.from_numpy(column)[None] for column in history),
-            torch.from_numpy(np.asarray(query.profile_codes, dtype=np.int32))[None],
-            torch.from_numpy(query.context_codes)[None],
-            item,
-            torch.zeros_like(item),
-        ).numpy()
-    return scores

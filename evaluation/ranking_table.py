@@ -1,33 +1,40 @@
-"""The ranking table: the same sampled candidates scored by popularity, item-CF and BST."""
+"""The ranking table: the same sampled candidates scored by popularity, item-CF and the models that rank."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from evaluation.baselines import ItemCf, popularity_scores
 from evaluation.calibration import fit_platt
 from evaluation.errors import EvaluationError
+from evaluation.loaded_models import LoadedModel
 from evaluation.settings import EvaluationSettings
 from features.history import HISTORY_LENGTH
 from foundation.statistics.ranking_metrics import auc, gauc, hit_rate, log_loss, ndcg
-from models.bst import Bst
 from models.interaction_log import InteractionLog
+from models.labelled_points import LabelledPoints, with_candidates
 from models.negatives import NegativeSampler
 from models.samples import SamplePoints, cut_points, flat_slices
 from models.settings import SampleSettings
-from models.train_bst import LabelledPoints, score_points, with_candidates
 from snapshot.manifest import Cuts
 
 FOREVER = 2**33
 
 
 def ranking_table(
-    log: InteractionLog, cuts: Cuts, bst: Bst, item_cf: ItemCf, settings: EvaluationSettings
+    log: InteractionLog,
+    cuts: Cuts,
+    models: Mapping[str, LoadedModel],
+    item_cf: ItemCf,
+    settings: EvaluationSettings,
 ) -> dict[str, dict[str, float]]:
-    """Row → column → value, for the rows popularity, item_cf and bst on points from `cuts.test_from` on.
+    """Row → column → value on points from `cuts.test_from` on.
 
-    All three see the same histories (the latest 50 behaviours strictly before the point) and the same
-    candidates. GAUC is by shopper. For log loss all scores become probabilities by Platt scaling on points of
+    The rows are popularity, item_cf and every model whose registration has `ranks`. All of them see
+    the same histories (the latest 50 behaviours strictly before the point) and the same candidates. GAUC is
+    by shopper. For log loss all scores become probabilities by Platt scaling on points of
     [valid_from, test_from), since the share of positives among sampled candidates is arbitrary.
 
     Raises EvaluationError where one of the two ranges holds no sample point.
@@ -55,8 +62,12 @@ def ranking_table(
     rows = {
         "popularity": {name: np.log1p(popularity[cut.items]) for name, cut in labelled.items()},
         "item_cf": {name: item_cf_scores(item_cf, log, cut) for name, cut in labelled.items()},
-        "bst": {name: score_points(bst, log, cut) for name, cut in labelled.items()},
     }
+    for model, loaded in models.items():
+        if loaded.kind.ranks is not None:
+            rows[model] = {
+                name: loaded.kind.ranks(loaded.network, log, cut) for name, cut in labelled.items()
+            }
     table = {}
     for row, scores in rows.items():
         present = labelled["validation"].items > 0

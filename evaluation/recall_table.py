@@ -1,4 +1,4 @@
-"""The recall table: each channel alone, baselines, fusion, and the full path ranked by BST."""
+"""The recall table: each channel alone, baselines, fusion, and the full path with ranking."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from evaluation.baselines import ItemCf
 from evaluation.errors import EvaluationError
+from evaluation.loaded_models import LoadedModel
 from evaluation.queries import TestShopper
-from features.history import HISTORY_LENGTH, encode_history
+from features.history import HISTORY_LENGTH
 from foundation.statistics.ranking_metrics import hit_rate, ndcg, recall
-from models.bst import Bst
 from recall.channel import Channel, Recalled
 
 NO_ITEM = 0
@@ -43,7 +42,7 @@ def recall_table(
     quotas: Mapping[str, float],
     fuse: Fuse,
     item_cf: ItemCf,
-    bst: Bst,
+    ranking: LoadedModel,
     *,
     ks: Sequence[int],
     fused_total: int,
@@ -53,7 +52,7 @@ def recall_table(
 
     Rows: popularity and item_cf (from the histories the models see); each channel alone and their fusion by
     `quotas` (channel → share; channels without one are not fused), all with a budget of `fused_total` items;
-    `fused_bst`, the full path, where BST orders `rank_candidates` fused items.
+    `fused_<model>`, the full path, where `ranking` orders `rank_candidates` fused items.
     Columns: recall@k, hr@k and ndcg@k for each of `ks`, and recall@k over new targets only (`new_recall@k`),
     for the shoppers who have some. A channel with fewer than k items is measured on what it gives.
 
@@ -80,8 +79,9 @@ def recall_table(
         columns = [answer[name] for name in names]
         fused.append(np.asarray(fuse(columns, shares, fused_total).items))
         candidates = np.asarray(fuse(columns, shares, rank_candidates).items)
-        scored.append(_ranked_by(bst, shopper, candidates))
-    ranked["fused"], ranked["fused_bst"] = fused, scored
+        scores = ranking.scores(shopper.query, candidates)
+        scored.append(candidates[np.argsort(-scores, kind="stable")])
+    ranked["fused"], ranked[f"fused_{ranking.record.model}"] = fused, scored
     return {name: measure(shoppers, items, ks) for name, items in ranked.items()}
 
 
@@ -136,18 +136,3 @@ def _item_cf_items(item_cf: ItemCf, shoppers: Sequence[TestShopper], count: int)
         order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
         ranked.extend(np.take_along_axis(best, order, axis=1))
     return ranked
-
-
-def _ranked_by(bst: Bst, shopper: TestShopper, candidates: np.ndarray) -> np.ndarray:
-    query = shopper.query
-    history = encode_history(query.history_items, query.history_events, query.history_ts, query.now)
-    item = torch.from_numpy(candidates.astype(np.int32))
-    with torch.inference_mode():
-        score = bst(
-            *(torch.from_numpy(column)[None] for column in history),
-            torch.from_numpy(np.asarray(query.profile_codes, dtype=np.int32))[None],
-            torch.from_numpy(query.context_codes)[None],
-            item,
-            torch.zeros_like(item),
-        )
-    return candidates[np.argsort(-score.numpy(), kind="stable")]

@@ -12,14 +12,13 @@ import numpy as np
 import polars as pl
 
 from evaluation.errors import EvaluationError
-from evaluation.evaluate import embed_with
+from evaluation.loaded_models import item_vectors, load_models, services
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import Fuse, ask
 from foundation.statistics.ranking_metrics import recall
-from models.checkpoint import load_mind
 from models.interaction_log import InteractionLog
 from recall.build import build_channels, open_channels
-from recall.channel import BuildSource, Recalled, Services
+from recall.channel import BuildSource, Recalled
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
 
@@ -40,7 +39,7 @@ class ChosenShares:
 
 def choose_shares(
     dataset: Dataset,
-    mind_checkpoint: Path,
+    checkpoints: Mapping[str, Path],
     settings: RecallSettings,
     fuse: Fuse,
     *,
@@ -54,8 +53,9 @@ def choose_shares(
     Channels are built from events before `valid_from`. Shares move by steps of 0.05 from one channel to
     another while that helps (steepest ascent from equal shares; a local optimum).
 
-    total: fused items; max_users: shoppers drawn by `seed`. Raises EvaluationError where the validation
-    range is empty.
+    checkpoints: model → folder of its checkpoint, of every model that an enabled channel needs; total: fused
+    items; max_users: shoppers drawn by `seed`. Raises EvaluationError where the validation range is
+    empty.
     """
     cuts = dataset.manifest.cuts
     events = (
@@ -70,18 +70,18 @@ def choose_shares(
     )
     if not shoppers:
         raise EvaluationError("no shopper takes anything in the validation range; move the data set's cuts")
-    mind, _ = load_mind(mind_checkpoint)
+    models = load_models(checkpoints, dataset.manifest.id)
     source = BuildSource(
         events=events.filter(pl.col("ts") < cuts.valid_from),
         users=users,
         catalogue=dataset.catalogue,
         now=cuts.valid_from - 1,
-        vectors={"mind": mind.item_vectors().numpy()},
+        vectors=item_vectors(models),
         seed=seed,
     )
     with tempfile.TemporaryDirectory(prefix="shares-") as tables:
         build_channels(source, Path(tables), settings, lambda what, share: progress(what, share / 2))
-        channels = open_channels(Path(tables), dataset.catalogue, Services(embed_with(mind)), settings)
+        channels = open_channels(Path(tables), dataset.catalogue, services(models), settings)
         answers = asyncio.run(ask(shoppers, channels, total))
     return ascend(
         shoppers, answers, list(channels), fuse, total, lambda share: progress("shares", 0.5 + share / 2)

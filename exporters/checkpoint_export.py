@@ -13,15 +13,18 @@ from torch import nn
 from exporters.errors import ExportRefused
 from exporters.formats import FLOAT32, FORMATS, REWRITES, known_formats
 from exporters.input_cases import dataset_cases, made_up_cases, random_feeds
-from exporters.parity import ParityReport, check_parity, torch_runner
+from exporters.parity import ParityReport, check_parity
 from exporters.ranking_sample import RankingSample, ranking_sample
 from exporters.selection import Selection, Trial, select, timed_requests
-from exporters.serving_form import serving_form
 from exporters.settings import ExportSettings
 from exporters.speed import SpeedReport, check_speed, measure_speed
 from models.checkpoint import load_checkpoint
+from models.contracts import contract_of
+from models.in_process import NetworkRunner
+from models.kind import ModelKind
+from models.registry import MODELS
 from snapshot.dataset import Dataset
-from triton_repo.contract import Contract, read_contract
+from triton_repo.contract import Contract
 from triton_repo.manifest import CandidateRecord, ParityRecord, SpeedRecord, VersionManifest, write_manifest
 from triton_repo.repository import ModelRepository
 
@@ -78,8 +81,10 @@ def export(
             " would mean other items; train again"
         )
     check_weights(record.model, module)
-    contract = read_contract(record.model)
+    kind = MODELS[record.model]
+    contract, words = contract_of(record.model, kind), kind.words(module)
     real = dataset_cases(
+        kind,
         contract,
         dataset,
         shoppers=settings.sample_shoppers,
@@ -89,19 +94,28 @@ def export(
     form = FORMATS[FLOAT32]
     staged, scratch = repository.stage(record.model), repository.stage(record.model)
     try:
-        form.write(serving_form(module, settings.item_table_mib << 20), contract, real, staged)
-        reference, exported = torch_runner(module), form.open(staged, contract)
-        cases = [*made_up_cases(contract, record.items, seed), *real]
+        served = kind.serving_form(module, settings.item_table_mib << 20)
+        form.write(served, contract, real, staged, words)
+        reference, exported = (
+            NetworkRunner(module, contract.tensors, words),
+            form.open(staged, contract),
+        )
+        cases = [*made_up_cases(contract, record.items, seed, words), *real]
         parity = check_parity(record.model, reference, exported, cases, settings.tolerance)
         request = random_feeds(
-            contract, shoppers=1, candidates=settings.speed_candidates, items=max(1, record.items), seed=seed
+            contract,
+            shoppers=1,
+            candidates=settings.speed_candidates,
+            items=max(1, record.items),
+            seed=seed,
+            words=words,
         )
         speed = measure_speed(reference, exported, request, rounds=settings.speed_rounds)
         check_speed(record.model, speed, settings.minimum_speed_ratio)
         chosen = Selection(FLOAT32, staged, parity, ())
         if contract.scores_candidates and settings.formats != (FLOAT32,):
-            sample = quality_sample(contract, dataset, settings, seed)
-            requests = timed_requests(sample, settings.speed_candidates) or (request,)
+            sample = quality_sample(kind, contract, dataset, settings, seed)
+            requests = timed_requests(contract, sample, settings.speed_candidates) or (request,)
             trial = Trial(contract, reference, real, cases, sample, requests)
             chosen = select(trial, staged, scratch, settings)
         manifest = write_manifest(
@@ -145,10 +159,11 @@ def check_weights(model: str, module: nn.Module) -> None:
 
 
 def quality_sample(
-    contract: Contract, dataset: Dataset, settings: ExportSettings, seed: int
+    kind: ModelKind, contract: Contract, dataset: Dataset, settings: ExportSettings, seed: int
 ) -> RankingSample:
     """The shoppers by whom forms are judged, as many as the settings say."""
     return ranking_sample(
+        kind,
         contract,
         dataset,
         points=settings.quality_points,

@@ -9,7 +9,7 @@ from torch import nn
 
 from exporters.float16 import Float16
 from exporters.graph_rewrite import GraphRewrite, InTurn
-from exporters.input_cases import InputCase
+from exporters.input_cases import InputCase, Words
 from exporters.int8_matmul import DynamicInt8, StaticInt8
 from exporters.onnx_export import OnnxFormat
 from exporters.quantised_tables import QuantisedTables
@@ -25,9 +25,14 @@ class Format(Protocol):
     """Packages whose versions the manifest records."""
 
     def write(
-        self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
+        self,
+        module: nn.Module,
+        contract: Contract,
+        samples: Sequence[InputCase],
+        folder: Path,
+        words: Words | None = None,
     ) -> None:
-        """Writes the served files into `folder`."""
+        """Writes the served files into `folder`; `words`: the vocabularies of bytes inputs."""
         ...
 
     def open(self, folder: Path, contract: Contract) -> Runner:

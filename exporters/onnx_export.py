@@ -2,9 +2,10 @@
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,10 +18,12 @@ from onnxscript import optimizer
 from torch import nn
 
 from exporters.errors import ExportRefused
-from exporters.input_cases import InputCase, random_feeds
-from exporters.runner import Runner
+from exporters.input_cases import InputCase, Words, random_feeds
+from exporters.runner import Feeds, Runner
 from exporters.static_shapes import write_shapes_down
+from exporters.string_inputs import add_vocabularies
 from triton_repo.contract import Contract
+from triton_repo.tensors import Tensor
 
 OPSET = 18
 """Opset 18 and the IR version that comes with it are read by every ONNX Runtime since 1.14 (2023)."""
@@ -37,14 +40,40 @@ class OnnxFormat:
     tools: Sequence[str] = ("torch", "onnx", "onnxscript", "onnxruntime")
 
     def write(
-        self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
+        self,
+        module: nn.Module,
+        contract: Contract,
+        samples: Sequence[InputCase],
+        folder: Path,
+        words: Words | None = None,
     ) -> None:
-        """Writes `model.onnx`: inputs and output as the contract names them, B and n left open."""
+        """Writes `model.onnx`: inputs and outputs as the contract names them, named sizes left open.
+
+        The module takes the codes of a bytes input; the graph takes the words themselves. Raises
+        ExportRefused where the graph's tensors are not the declared ones.
+        """
         del samples
+        words = words or {}
+        unknown = [t.name for t in contract.tensors.inputs if t.dtype == "bytes" and t.name not in words]
+        if unknown:
+            raise ExportRefused(
+                f"{contract.model} declares the bytes inputs {', '.join(unknown)}, for which its `words`"
+                " gives no vocabulary; return the words that the network knows"
+            )
         # Sizes 0 and 1 would be taken for constants of the graph, and equal ones for the same axis.
         example = random_feeds(contract, shoppers=3, candidates=7, items=2, seed=0)
-        feeds = {name: torch.from_numpy(values) for name, values in example.items()}
-        axes = {name: {0: "n" if name.startswith("candidate") else "B"} for name in feeds}
+        feeds = {
+            name: torch.zeros(values.shape, dtype=torch.int64) if name in words else torch.from_numpy(values)
+            for name, values in example.items()
+        }
+        axes = {
+            tensor.name: {
+                axis: size if isinstance(size, str) else f"{tensor.name}_{axis}"
+                for axis, size in enumerate(tensor.shape)
+                if isinstance(size, str) or size == -1
+            }
+            for tensor in contract.tensors.inputs
+        }
         with torch.no_grad(), _quiet():
             program = torch.onnx.export(
                 module.eval(),
@@ -52,7 +81,7 @@ class OnnxFormat:
                 kwargs=feeds,
                 dynamo=True,
                 dynamic_shapes=axes,
-                output_names=[contract.output],
+                output_names=list(contract.outputs),
                 opset_version=OPSET,
                 optimize=False,
                 verbose=False,
@@ -61,7 +90,11 @@ class OnnxFormat:
             raise ExportRefused(f"{contract.model}: torch.onnx.export returned no graph")
         _simplify(program.model)
         program.save(folder / MODEL_FILE, external_data=False)
-        _check_signature(onnx.load(folder / MODEL_FILE), contract)
+        graph = onnx.load(folder / MODEL_FILE)
+        if words:
+            add_vocabularies(graph, words)
+            onnx.save(graph, folder / MODEL_FILE)
+        check_signature(graph, contract)
 
     def open(self, folder: Path, contract: Contract) -> Runner:
         """ONNX Runtime on the CPU, one thread."""
@@ -69,11 +102,23 @@ class OnnxFormat:
         options.intra_op_num_threads = 1
         session = ort.InferenceSession(folder / MODEL_FILE, options, providers=["CPUExecutionProvider"])
 
-        def run(feeds: Mapping[str, NDArray[np.int32]]) -> NDArray[np.float32]:
-            (output,) = session.run([contract.output], dict(feeds))
-            return np.asarray(output)
+        names = list(contract.outputs)
+        texts = [tensor.name for tensor in contract.tensors.inputs if tensor.dtype == "bytes"]
+
+        def run(feeds: Feeds) -> dict[str, NDArray[Any]]:
+            given = dict(feeds)
+            for name in texts:
+                given[name] = _decoded(given[name])
+            return dict(zip(names, map(np.asarray, session.run(names, given)), strict=True))
 
         return run
+
+
+def _decoded(words: NDArray[Any]) -> NDArray[Any]:
+    """Bytes as text, which is what ONNX Runtime takes; what is not UTF-8 is in no vocabulary."""
+    texts = np.empty(words.shape, dtype=object)
+    texts.ravel()[:] = [bytes(word).decode(errors="replace") for word in words.ravel()]
+    return texts
 
 
 @contextmanager
@@ -114,27 +159,47 @@ def _simplify(graph: ir.Model) -> None:
     )(graph)
 
 
-def _check_signature(graph: onnx.ModelProto, contract: Contract) -> None:
-    """Raises ExportRefused unless the graph's tensors are the contract's, with the sizes left open."""
-    for kind, tensors, declared, code in (
-        ("input", graph.graph.input, contract.inputs, onnx.TensorProto.INT32),
-        ("output", graph.graph.output, {contract.output: contract.output_dims}, onnx.TensorProto.FLOAT),
+def check_signature(graph: onnx.ModelProto, contract: Contract) -> None:
+    """Raises ExportRefused unless the graph's tensors are the contract's, with the named sizes left open."""
+    for kind, tensors, declared in (
+        ("input", graph.graph.input, contract.tensors.inputs),
+        ("output", graph.graph.output, contract.tensors.outputs),
     ):
         found = {tensor.name: tensor.type.tensor_type for tensor in tensors}
-        if set(found) != set(declared):
+        names = [tensor.name for tensor in declared]
+        if set(found) != set(names):
             raise ExportRefused(
-                f"{contract.model}: the graph has {kind}s {sorted(found)}, config.pbtxt names"
-                f" {sorted(declared)}"
+                f"{contract.model}: the graph has {kind}s {sorted(found)}, its model declares"
+                f" {sorted(names)}; declare in `tensors` what the network takes and returns"
             )
-        for name, dims in declared.items():
-            sizes = [axis.dim_value if axis.HasField("dim_value") else -1 for axis in found[name].shape.dim]
-            fits = len(sizes) == len(dims) and all(
-                size == wanted or (wanted == -1 and position > 0)
-                for position, (size, wanted) in enumerate(zip(sizes, dims, strict=False))
-            )
-            if found[name].elem_type != code or not fits:
+        for tensor in declared:
+            exported = found[tensor.name]
+            sizes = [axis.dim_value if axis.HasField("dim_value") else -1 for axis in exported.shape.dim]
+            if exported.elem_type != _CODES[tensor.dtype] or not _fits(sizes, tensor):
                 raise ExportRefused(
-                    f"{contract.model}: {kind} {name} of the graph is"
-                    f" {onnx.TensorProto.DataType.Name(found[name].elem_type)}{sizes}, config.pbtxt says"
-                    f" {onnx.TensorProto.DataType.Name(code)}{list(dims)}"
+                    f"{contract.model}: {kind} {tensor.name} of the graph is"
+                    f" {onnx.TensorProto.DataType.Name(exported.elem_type)}{sizes}, its model declares"
+                    f" {tensor}; correct the declaration in `tensors`, or what the network returns"
                 )
+
+
+def _fits(sizes: Sequence[int], declared: Tensor) -> bool:
+    """Named sizes must be open, numbers the same; a free one may be either."""
+    return len(sizes) == len(declared.shape) and all(
+        size == -1 if isinstance(wanted, str) else wanted in (-1, size)
+        for size, wanted in zip(sizes, declared.shape, strict=True)
+    )
+
+
+_CODES = {
+    "bool": onnx.TensorProto.BOOL,
+    "uint8": onnx.TensorProto.UINT8,
+    "int8": onnx.TensorProto.INT8,
+    "int32": onnx.TensorProto.INT32,
+    "int64": onnx.TensorProto.INT64,
+    "float16": onnx.TensorProto.FLOAT16,
+    "float32": onnx.TensorProto.FLOAT,
+    "float64": onnx.TensorProto.DOUBLE,
+    "bytes": onnx.TensorProto.STRING,
+}
+"""Types as ONNX numbers them."""

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from exporters.errors import ExportRefused
 from exporters.input_cases import InputCase
@@ -15,7 +14,7 @@ from exporters.runner import Runner
 
 @dataclass(frozen=True, slots=True)
 class CaseParity:
-    """Absolute differences over every output value of one input case."""
+    """Absolute differences over every value of every output, of one input case."""
 
     name: str
     values: int
@@ -34,26 +33,15 @@ class ParityReport:
     cases: tuple[CaseParity, ...]
 
 
-def torch_runner(module: nn.Module) -> Runner:
-    """The eager module, asked the way an exported form is."""
-    module.eval()
-
-    def run(feeds: Mapping[str, NDArray[np.int32]]) -> NDArray[np.float32]:
-        with torch.no_grad():
-            return np.asarray(module(**{name: torch.from_numpy(v) for name, v in feeds.items()}).numpy())
-
-    return run
-
-
 def check_parity(
     model: str, reference: Runner, exported: Runner, cases: Sequence[InputCase], tolerance: float
 ) -> ParityReport:
     """Compares both on every case.
 
     Raises ExportRefused naming the model, the case, the largest difference and the tolerance where a
-    difference exceeds it, a shape differs, or either side answers NaN or infinity.
+    difference exceeds it, a shape or type differs, or either side answers NaN or infinity.
     """
-    results = [_compare(model, case, reference(case.feeds), exported(case.feeds)) for case in cases]
+    results = [_compare(model, case.name, reference(case.feeds), exported(case.feeds)) for case in cases]
     worst = max(results, key=lambda result: result.max_abs, default=None)
     if worst is None or not sum(result.values for result in results):
         raise ExportRefused(f"{model}: there is nothing to compare with torch")
@@ -68,22 +56,36 @@ def check_parity(
 
 
 def _compare(
-    model: str, case: InputCase, expected: NDArray[np.float32], found: NDArray[np.float32]
+    model: str, case: str, expected: Mapping[str, NDArray[Any]], found: Mapping[str, NDArray[Any]]
 ) -> CaseParity:
-    if expected.shape != found.shape:
-        raise ExportRefused(
-            f"{model} answers shape {list(found.shape)} on {case.name}, torch {list(expected.shape)}"
-        )
-    for side, values in (("torch", expected), ("the exported form", found)):
-        broken = int(np.count_nonzero(~np.isfinite(values)))
-        if broken:
-            raise ExportRefused(
-                f"{model}: {side} answers NaN or infinity in {broken} of {values.size} values on {case.name}"
-            )
-    difference = np.abs(expected.astype(np.float64) - found.astype(np.float64))
+    """Over all outputs of one call."""
+    differences = [
+        _difference(model, f"{case} ({name})" if len(expected) > 1 else case, values, found[name])
+        for name, values in expected.items()
+    ]
+    difference = np.concatenate(differences)
     return CaseParity(
-        case.name,
+        case,
         difference.size,
         float(difference.max(initial=0.0)),
         float(difference.mean()) if difference.size else 0.0,
     )
+
+
+def _difference(model: str, case: str, expected: NDArray[Any], found: NDArray[Any]) -> NDArray[np.float64]:
+    """float64[n]: absolute differences of one output's values; of bytes 1 where they are not the same."""
+    if expected.shape != found.shape:
+        raise ExportRefused(
+            f"{model} answers shape {list(found.shape)} on {case}, torch {list(expected.shape)}"
+        )
+    if expected.dtype != found.dtype:
+        raise ExportRefused(f"{model} answers {found.dtype} on {case}, torch {expected.dtype}")
+    if expected.dtype == object:
+        return (expected != found).astype(np.float64).ravel()
+    for side, values in (("torch", expected), ("the exported form", found)):
+        broken = int(np.count_nonzero(~np.isfinite(values)))
+        if broken:
+            raise ExportRefused(
+                f"{model}: {side} answers NaN or infinity in {broken} of {values.size} values on {case}"
+            )
+    return np.abs(expected.astype(np.float64) - found.astype(np.float64)).ravel()

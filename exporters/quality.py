@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.ranking_sample import RankingSample
-from exporters.runner import Runner
+from exporters.runner import Runner, first_output
 from foundation.statistics.ranking_metrics import auc
 
 NDCG_K = 50
@@ -35,8 +35,8 @@ class QualityReport:
 
 def answers(run: Runner, sample: RankingSample) -> Answers:
     """Scores of the whole sample."""
-    labelled = [run(feeds) for feeds in sample.labelled]
-    return Answers(np.concatenate(labelled), tuple(run(feeds) for feeds in sample.lists))
+    labelled = [first_output(run(feeds)) for feeds in sample.labelled]
+    return Answers(np.concatenate(labelled), tuple(first_output(run(feeds)) for feeds in sample.lists))
 
 
 def judge(sample: RankingSample, reference: Answers, found: Answers) -> QualityReport:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from exporters.input_cases import Feeds
-from features.context import encode_context_batch
-from features.history import HISTORY_LENGTH, encode_history_batch
+from exporters.input_cases import real_feeds
+from exporters.runner import Feeds
 from models.interaction_log import InteractionLog
+from models.kind import ModelKind
+from models.moments import Moments
 from models.negatives import NegativeSampler
 from models.samples import SamplePoints, cut_points
 from models.settings import SampleSettings
@@ -37,6 +38,7 @@ class RankingSample:
 
 
 def ranking_sample(
+    kind: ModelKind,
     contract: Contract,
     dataset: Dataset,
     *,
@@ -71,7 +73,7 @@ def ranking_sample(
         rows = np.arange(first, min(first + _SHOPPERS_PER_CALL, len(at)))
         present = drawn[rows] > 0
         row, _ = np.nonzero(present)
-        calls.append(_feeds(contract, log, at.select(rows), drawn[rows][present], row))
+        calls.append(_feeds(kind, contract, log, dataset, at.select(rows), drawn[rows][present], row))
         labels.append(taken[rows][present])
 
     long = at.select(np.sort(random.choice(len(at), min(lists, len(at)), replace=False)))
@@ -81,7 +83,9 @@ def ranking_sample(
         distinct = _first_distinct(items)[:list_candidates]
         if len(distinct):
             one = long.select(np.array([shopper]))
-            offered.append(_feeds(contract, log, one, distinct, np.zeros(len(distinct), np.int64)))
+            offered.append(
+                _feeds(kind, contract, log, dataset, one, distinct, np.zeros(len(distinct), np.int64))
+            )
     return RankingSample(calls, np.concatenate(labels), offered)
 
 
@@ -93,27 +97,22 @@ def _first_distinct(items: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def _feeds(
+    kind: ModelKind,
     contract: Contract,
     log: InteractionLog,
+    dataset: Dataset,
     points: SamplePoints,
     items: NDArray[np.int32],
     rows: NDArray[np.int64],
 ) -> Feeds:
-    events = log.behaviours
-    history = encode_history_batch(
-        events.item,
-        events.event,
-        events.ts,
+    moments = Moments(
+        log,
+        dataset.catalogue,
+        points.user,
+        points.now,
         points.history_start,
         points.history_end,
-        points.now,
-        HISTORY_LENGTH,
+        items.astype(np.int32),
+        rows.astype(np.int32),
     )
-    columns = {
-        **dict(zip(("history_item", "history_event", "history_age"), history, strict=True)),
-        "profile": log.profile[points.user],
-        "context": encode_context_batch(points.now),
-        "candidate_item": items,
-        "candidate_row": rows,
-    }
-    return {name: np.ascontiguousarray(columns[name], dtype=np.int32) for name in contract.inputs}
+    return real_feeds(kind, contract, moments)

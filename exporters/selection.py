@@ -11,15 +11,15 @@ import onnx
 from exporters.errors import ExportRefused
 from exporters.formats import FLOAT32, FORMATS, REWRITES
 from exporters.graph_rewrite import GraphRewrite, InTurn, NotApplicable
-from exporters.input_cases import Feeds, InputCase
+from exporters.input_cases import InputCase
 from exporters.onnx_export import MODEL_FILE
 from exporters.parity import ParityReport, check_parity
 from exporters.quality import QualityReport, answers, judge, losses
 from exporters.ranking_sample import RankingSample
-from exporters.runner import Runner
+from exporters.runner import Feeds, Runner
 from exporters.settings import ExportSettings
 from exporters.speed import measure_in_turns, relative_speeds
-from triton_repo.contract import Contract
+from triton_repo.contract import CANDIDATES, Contract
 from triton_repo.manifest import CandidateRecord
 
 
@@ -99,15 +99,19 @@ def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings)
     return Selection(picked, forms[picked].folder, forms[picked].parity, records)
 
 
-def timed_requests(sample: RankingSample, candidates: int, requests: int = 8) -> Sequence[Feeds]:
+def timed_requests(
+    contract: Contract, sample: RankingSample, candidates: int, requests: int = 8
+) -> Sequence[Feeds]:
     """Up to `requests` of the sample's lists as one shopper's calls with that many candidates each.
 
     A list that is shorter repeats its candidates. Empty where the sample has no list.
     """
     return tuple(
         {
-            name: np.resize(values, candidates) if name.startswith("candidate") else values
-            for name, values in feeds.items()
+            tensor.name: np.resize(feeds[tensor.name], (candidates, *feeds[tensor.name].shape[1:]))
+            if tensor.shape[:1] == ("n",)
+            else feeds[tensor.name]
+            for tensor in contract.tensors.inputs
         }
         for feeds in sample.lists[:requests]
     )
@@ -143,7 +147,7 @@ def _qualities(trial: Trial, forms: Mapping[str, _Form]) -> dict[str, QualityRep
 def _speeds(trial: Trial, forms: Mapping[str, _Form], rounds: int) -> dict[str, tuple[float, float]]:
     """Candidates per second, and times the speed of float32, of every form."""
     spent = measure_in_turns({name: form.run for name, form in forms.items()}, trial.requests, rounds=rounds)
-    return relative_speeds(spent, FLOAT32, len(trial.requests[0]["candidate_item"]))
+    return relative_speeds(spent, FLOAT32, len(trial.requests[0][CANDIDATES]))
 
 
 def _failures(name: str, report: QualityReport | None, settings: ExportSettings) -> Sequence[str]:
@@ -213,7 +217,7 @@ def _record(
             max_abs=form.parity.max_abs,
             rows_per_s=speed[0],
             ratio=speed[1],
-            candidates=len(trial.requests[0]["candidate_item"]),
+            candidates=len(trial.requests[0][CANDIDATES]),
         )
     if report is not None:
         record = msgspec.structs.replace(

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from exporters.errors import ExportRefused
-from exporters.input_cases import Feeds
-from exporters.runner import Runner
+from exporters.runner import Feeds, Runner
+from triton_repo.contract import CANDIDATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def measure_speed(
     timer: Callable[[], float] = time.perf_counter,
 ) -> SpeedReport:
     """Times both forms on the same request, in turn, so that a busy machine slows both; medians count."""
-    rows = len(feeds.get("candidate_item", feeds["history_item"]))
+    rows = len(feeds[CANDIDATES] if CANDIDATES in feeds else next(iter(feeds.values())))
     spent: dict[str, list[float]] = {"torch": [], "exported": []}
     with _one_thread():
         for _ in range(3):

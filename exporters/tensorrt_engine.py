@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from exporters.errors import ExportRefused
-from exporters.runner import Runner
+from exporters.runner import Feeds, Runner
 from exporters.tensorrt_graph import Sizes
 from exporters.tensorrt_settings import TensorRtSettings
 from triton_repo.contract import Contract
@@ -91,7 +91,7 @@ def build_plan(
 
 
 def open_plan(plan: bytes, contract: Contract) -> Runner:
-    """The engine on this GPU; each call copies its inputs there and its output back.
+    """The engine on this GPU; each call copies its inputs there and its outputs back.
 
     Raises ExportRefused where the engine was built by another TensorRT or for another GPU.
     """
@@ -104,7 +104,7 @@ def open_plan(plan: bytes, contract: Contract) -> Runner:
     context = engine.create_execution_context()
     stream = torch.cuda.Stream()
 
-    def run(feeds: Mapping[str, NDArray[np.int32]]) -> NDArray[np.float32]:
+    def run(feeds: Feeds) -> dict[str, NDArray[Any]]:
         with torch.cuda.stream(stream):
             inputs = {name: torch.from_numpy(values).cuda() for name, values in feeds.items()}
             for name, tensor in inputs.items():
@@ -114,12 +114,20 @@ def open_plan(plan: bytes, contract: Contract) -> Runner:
                         " was built for; raise export.tensorrt.max_shoppers or max_candidates"
                     )
                 context.set_tensor_address(name, tensor.data_ptr())
-            output = torch.empty(tuple(context.get_tensor_shape(contract.output)), device="cuda")
-            context.set_tensor_address(contract.output, output.data_ptr())
+            outputs = {
+                tensor.name: torch.empty(
+                    tuple(context.get_tensor_shape(tensor.name)),
+                    dtype=getattr(torch, tensor.dtype),
+                    device="cuda",
+                )
+                for tensor in contract.tensors.outputs
+            }
+            for name, output in outputs.items():
+                context.set_tensor_address(name, output.data_ptr())
             if not context.execute_async_v3(stream.cuda_stream):
                 raise ExportRefused(f"{contract.model}: the engine failed: {logger.last}")
-            answer = output.cpu()
-        return np.asarray(answer.numpy())
+            answer = {name: output.cpu() for name, output in outputs.items()}
+        return {name: np.asarray(output.numpy()) for name, output in answer.items()}
 
     return run
 

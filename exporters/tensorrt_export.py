@@ -14,7 +14,7 @@ from exporters.formats import FLOAT32, FORMATS
 from exporters.graph_rewrite import NotApplicable
 from exporters.input_cases import dataset_cases, made_up_cases
 from exporters.onnx_export import MODEL_FILE
-from exporters.parity import check_parity, torch_runner
+from exporters.parity import check_parity
 from exporters.quality import answers, judge, losses
 from exporters.selection import timed_requests
 from exporters.settings import ExportSettings
@@ -22,8 +22,10 @@ from exporters.speed import measure_in_turns, relative_speeds
 from exporters.tensorrt_engine import build_plan, find_builder, open_plan
 from exporters.tensorrt_graph import REWRITES, obstacles, profile
 from models.checkpoint import load_checkpoint
+from models.contracts import contract as contract_of_model
+from models.in_process import NetworkRunner
+from models.registry import MODELS
 from snapshot.dataset import Dataset
-from triton_repo.contract import read_contract
 from triton_repo.engine_names import ENGINE_SUFFIX
 from triton_repo.manifest import CandidateRecord, ParityRecord, VersionManifest, write_manifest
 from triton_repo.repository import ModelRepository
@@ -43,8 +45,9 @@ def prepare_graph(
     """
     module, record = load_checkpoint(checkpoint)
     check_weights(record.model, module)
-    contract = read_contract(record.model)
+    kind, contract = MODELS[record.model], contract_of_model(record.model)
     real = dataset_cases(
+        kind,
         contract,
         dataset,
         shoppers=settings.sample_shoppers,
@@ -88,9 +91,10 @@ def export_tensorrt(
     """
     builder = find_builder()
     module, record = load_checkpoint(checkpoint)
-    contract = read_contract(record.model)
+    kind, contract = MODELS[record.model], contract_of_model(record.model)
     served = f"{record.model}{ENGINE_SUFFIX}"
-    read_contract(served)
+    if not kind.engine:
+        raise ExportRefused(f"no engine of {record.model} can be built: its registration says engine=False")
     chosen = settings.tensorrt
     scratch, staged = repository.stage(served), repository.stage(served)
     try:
@@ -100,17 +104,19 @@ def export_tensorrt(
         run, float32 = open_plan(plan, contract), FORMATS[FLOAT32].open(scratch / "float32", contract)
         cases = [
             *made_up_cases(contract, record.items, seed),
-            *dataset_cases(contract, dataset, shoppers=chosen.max_shoppers, candidates=50, seed=seed),
+            *dataset_cases(kind, contract, dataset, shoppers=chosen.max_shoppers, candidates=50, seed=seed),
         ]
-        parity = check_parity(served, torch_runner(module), run, cases, settings.quantised_tolerance)
-        sample = quality_sample(contract, dataset, settings, seed)
+        parity = check_parity(
+            served, NetworkRunner(module, contract.tensors, {}), run, cases, settings.quantised_tolerance
+        )
+        sample = quality_sample(kind, contract, dataset, settings, seed)
         if not sample:
             raise ExportRefused(f"{served}: the validation range holds no labelled candidates to judge it by")
         report = judge(sample, answers(float32, sample), answers(run, sample))
         lost = losses(report, maximum_auc_loss=settings.maximum_auc_loss, minimum_ndcg=settings.minimum_ndcg)
         if lost:
             raise ExportRefused(f"{served} in {chosen.precision}: {'; '.join(lost)}")
-        requests = timed_requests(sample, chosen.likely_candidates)
+        requests = timed_requests(contract, sample, chosen.likely_candidates)
         spent = measure_in_turns({FLOAT32: float32, served: run}, requests, rounds=settings.speed_rounds)
         rows_per_s, ratio = relative_speeds(spent, FLOAT32, chosen.likely_candidates)[served]
         (staged / PLAN_FILE).write_bytes(plan)

@@ -12,6 +12,7 @@ from exporters.graph_rewrite import GraphRewrite
 from exporters.int8_matmul import StaticInt8
 from exporters.tensorrt_settings import Precision, TensorRtSettings
 from triton_repo.contract import Contract
+from triton_repo.tensors import Tensor
 
 REWRITES: dict[Precision, GraphRewrite | None] = {
     "float32": None,
@@ -49,13 +50,13 @@ class Sizes:
 def profile(contract: Contract, settings: TensorRtSettings) -> dict[str, Sizes]:
     """The sizes of every input: B shoppers and n candidates, each from 1; an engine takes no empty call."""
 
-    def sizes(name: str, dims: tuple[int, ...]) -> Sizes:
-        of_candidates = name.startswith("candidate")
+    def sizes(tensor: Tensor) -> Sizes:
+        of_candidates, dims = tensor.shape[:1] == ("n",), tensor.dims
         likely = settings.likely_candidates if of_candidates else settings.likely_shoppers
         most = settings.max_candidates if of_candidates else settings.max_shoppers
         return Sizes((1, *dims[1:]), (likely, *dims[1:]), (most, *dims[1:]))
 
-    return {name: sizes(name, dims) for name, dims in contract.inputs.items()}
+    return {tensor.name: sizes(tensor) for tensor in contract.tensors.inputs}
 
 
 def obstacles(graph: onnx.ModelProto) -> list[str]:

@@ -62,6 +62,22 @@ def encode_history(
     return encoded[0], encoded[1], encoded[2]
 
 
+def history_inputs(items: np.ndarray, events: np.ndarray, ts: np.ndarray, now: int) -> dict[str, np.ndarray]:
+    """One history as the inputs of a model on Triton, which have a batch axis.
+
+    Args:
+        items: integer[h], dense item indices, newest first.
+        events: integer[h], event codes.
+        ts: int64[h], unix seconds.
+        now: moment of the request, unix seconds.
+
+    Returns:
+        `history_item`, `history_event` and `history_age`: int32[1, 50] each.
+    """
+    item, event, age = encode_history(items, events, ts, now)
+    return {"history_item": item[None], "history_event": event[None], "history_age": age[None]}
+
+
 def encode_history_batch(
     items: np.ndarray,
     events: np.ndarray,

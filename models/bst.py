@@ -1,305 +1,147 @@
-"""Behavior Sequence Transformer for CTR (Chen et al. 2019, arXiv:1905.06874), with a shared history.
-
-The paper puts the candidate into the shopper's sequence and lets every token attend to every other, so the
-history must be computed again for each candidate. By default (`mask_candidate`) the history here does not
-look at the candidate: its part is computed once per shopper, each candidate attends to the history and to
-itself, and the first layer of the MLP is split into a half computed once per shopper and one per candidate.
-Without the mask it is the paper's form, of which `models.seen_candidate` shares what can be shared exactly.
-"""
+"""The model `bst`: a Behavior Sequence Transformer that ranks candidates."""
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from features.context import CONTEXT_SIZES
-from models.cross_features import AGE_BUCKETS, CrossFeatures
-from models.history_tokens import History, Rows
-from models.item_features import ItemFeatures, ItemTables, safe_codes
-from models.seen_candidate import encode_grouped, encode_rows
-from models.settings import BstSettings
-from models.transformer import MASKED, TransformerBlock
+from features.history import HISTORY_LENGTH
+from models.kind import ModelKind, Trained, TrainingSource
+from models.settings import ModelKindSettings, NetworkSettings
+from models.shopper_inputs import CANDIDATES, SHOPPER
+from triton_repo.tensors import Tensor as TensorDeclaration
+from triton_repo.tensors import Tensors
 
-EVENTS = 6  # event codes 1…5, 0 = padding
-TOKEN_FIELDS = ("category", "brand")
-MATCH_FIELDS = ("category", "brand", "shop")
-SIDE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
-POPULARITY_BANDS = 32  # two per unit of log1p(shoppers)
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from models.bst_network import Bst
+    from models.checkpoint import ModelRecord
+    from models.interaction_log import InteractionLog
+    from models.labelled_points import LabelledPoints
+    from models.training_loop import Progress
 
 
-class Bst(nn.Module):
-    """Scores candidates for shoppers.
+class BstNetworkSettings(NetworkSettings):
+    """Shape of the Behavior Sequence Transformer (Chen et al. 2019, arXiv:1905.06874)."""
 
-    Build it from a catalogue's `ItemFeatures` and from the number of codes of each profile field
-    (`profile_counts`, 0 excluded). Fields of which the shop knows no code are left out of the graph.
-    `item_embedding` has sparse gradients: only rows of the batch are updated.
-    """
+    mask_candidate: bool = Field(
+        True,
+        description="True: the history does not attend to the candidate, so its part is computed once per "
+        "shopper. False: the paper's form, whose history must be computed again for every candidate.",
+    )
+    history_length: int = Field(
+        HISTORY_LENGTH,
+        ge=1,
+        le=HISTORY_LENGTH,
+        description="Newest behaviours the network reads of those it is sent; it is sent 50 in any case.",
+    )
+    dimension: int = Field(32, ge=4, description="Width of a token in the transformer, floats.")
+    heads: int = Field(4, ge=1, description="Attention heads; divides `dimension`.")
+    feed_forward: int = Field(128, ge=1, description="Width of the feed-forward layer, floats.")
+    blocks: int = Field(1, ge=1, description="Transformer blocks.")
+    candidate_blocks: int = Field(
+        0,
+        ge=0,
+        description="Further blocks of the candidate alone, which attends to the history's outputs in each; "
+        "only with `mask_candidate`.",
+    )
+    hidden: tuple[int, ...] = Field(
+        (256, 64), min_length=1, description="Widths of the MLP's layers, floats."
+    )
+    side_dimension: int = Field(8, ge=1, description="Width of the embedding of a side feature, floats.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations dropped in training.")
+    min_item_users: int = Field(
+        5,
+        ge=0,
+        description="Items taken by fewer shoppers before the validation cut have no embedding of their own.",
+    )
+    id_dropout: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="Share of item ids whose own embedding is replaced by the unknown item's in training, "
+        "so that cold items are scored by their category, brand and shop.",
+    )
 
-    def __init__(
-        self, settings: BstSettings, features: ItemFeatures, profile_counts: tuple[int, ...]
-    ) -> None:
-        super().__init__()
-        self.settings = settings
-        self.code_counts = dict(features.code_counts)
-        self.profile_counts = tuple(profile_counts)
-        width, side = settings.dimension, settings.side_dimension
-        self.match_fields = self._known(MATCH_FIELDS)
-        side_fields = self._known(SIDE_FIELDS)
-        self.tables = ItemTables(features, settings.min_item_users)
-        self.item_embedding = nn.Embedding(self.tables.id_rows, width, sparse=True)
-        self.token_embeddings = nn.ModuleDict(
-            {field: nn.Embedding(self.code_counts[field] + 1, width) for field in self._known(TOKEN_FIELDS)}
-        )
-        self.event_embedding = nn.Embedding(EVENTS, width)
-        self.age_embedding = nn.Embedding(AGE_BUCKETS, width)
-        self.position_embedding = nn.Embedding(settings.history_length + 1, width)
-        self.side_embeddings = nn.ModuleDict(
-            {field: nn.Embedding(self.code_counts[field] + 1, side) for field in side_fields}
-        )
-        self.popularity_embedding = nn.Embedding(POPULARITY_BANDS, side)
-        self.profile_embeddings = nn.ModuleList(
-            nn.Embedding(count + 1, side) for count in self.profile_counts
-        )
-        self.context_embeddings = nn.ModuleList(nn.Embedding(size, side) for size in CONTEXT_SIZES)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(width, settings.heads, settings.feed_forward, settings.dropout)
-            for _ in range(settings.blocks)
-        )
-        self.candidate_blocks = nn.ModuleList(
-            TransformerBlock(width, settings.heads, settings.feed_forward, settings.dropout)
-            for _ in range(settings.candidate_blocks)
-        )
-        self.cross_features = CrossFeatures(1 + len(self.match_fields))
-        facts = side * (len(self.profile_counts) + len(CONTEXT_SIZES)) + 1
-        user_width = settings.history_length * width + facts
-        candidate_width = 2 * width + side * (len(side_fields) + 1) + 1 + self.cross_features.width
-        first, *rest = settings.hidden
-        self.user_half = nn.Linear(user_width, first)
-        self.candidate_half = nn.Linear(candidate_width, first, bias=False)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise([first, *rest, 1]))
-        self.dropout = nn.Dropout(settings.dropout)
-        self._reset()
+    @model_validator(mode="after")
+    def _heads_divide_dimension(self) -> BstNetworkSettings:
+        if self.dimension % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide dimension ({self.dimension})")
+        return self
 
-    def _known(self, fields: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(field for field in fields if self.code_counts[field] > 0)
-
-    def _transformer(self) -> list[TransformerBlock]:
-        return [block for block in self.blocks if isinstance(block, TransformerBlock)]
-
-    def _candidate_transformer(self) -> list[TransformerBlock]:
-        """Blocks of the candidate's row alone, which attends to the history's outputs in each."""
-        return [block for block in self.candidate_blocks if isinstance(block, TransformerBlock)]
-
-    def _reset(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=0.05)
-        # An item never seen in training must look like its category and brand, not like noise.
-        nn.init.normal_(self.item_embedding.weight, std=0.005)
-
-    # ---- tokens -------------------------------------------------------------------------------------------
-
-    def _item_token(self, items: Tensor) -> Tensor:
-        """float32[..., d] from safe ids: item, category and brand, summed."""
-        own = self.tables.id_row[items]
-        if self.training and self.settings.id_dropout > 0:
-            own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, own)
-        token: Tensor = self.item_embedding(own)
-        for field, embedding in self.token_embeddings.items():
-            token = token + embedding(self.tables.codes(field, items))
-        return token
-
-    def _history(self, item: Tensor, event: Tensor, age: Tensor) -> History:
-        newest = slice(self.settings.history_length)
-        item = self.tables.known(item[:, newest])
-        event = safe_codes(event[:, newest], EVENTS)
-        age = age[:, newest].clamp(0, AGE_BUCKETS - 1).long()
-        # An event of an unknown item still happened: padding is where there is no event.
-        present = (event > 0).float()
-        positions = self.position_embedding.weight[1:]
-        tokens = self._item_token(item) + self.event_embedding(event) + self.age_embedding(age) + positions
-        return History(item, event, age, self.dropout(tokens) * present[..., None], present)
-
-    def _candidate_token(self, items: Tensor) -> Tensor:
-        return self._item_token(items) + self.position_embedding.weight[0]
-
-    # ---- the two halves of the first MLP layer ------------------------------------------------------------
-
-    def _user_half(self, encoded: Tensor, history: History, profile: Tensor, context: Tensor) -> Tensor:
-        """float32[B, first]; encoded: float32[B, T, d]."""
-        return self._encoded_part(encoded, history.present) + self._facts_part(history, profile, context)
-
-    def _encoded_part(self, encoded: Tensor, present: Tensor) -> Tensor:
-        """float32[..., first] of the user half; encoded: float32[..., T, d]; present: float32[..., T]."""
-        flat = (encoded * present[..., None]).flatten(-2)
-        return functional.linear(flat, self.user_half.weight[:, : flat.shape[-1]])
-
-    def _facts_part(self, history: History, profile: Tensor, context: Tensor) -> Tensor:
-        """float32[B, first] of the user half: profile, context and the history's length."""
-        codes = [
-            embedding(safe_codes(column, embedding.num_embeddings))
-            for embedding, column in zip(
-                [*self.profile_embeddings, *self.context_embeddings],
-                [*profile.unbind(1), *context.unbind(1)],
-                strict=True,
+    @model_validator(mode="after")
+    def _candidate_alone(self) -> BstNetworkSettings:
+        if self.candidate_blocks and not self.mask_candidate:
+            raise ValueError(
+                f"candidate_blocks ({self.candidate_blocks}) belong to the masked form; set them to 0 or "
+                "mask_candidate to true"
             )
-        ]
-        length = torch.log1p(history.present.sum(1, keepdim=True))
-        encoded = self.settings.history_length * self.settings.dimension
-        weight = self.user_half.weight[:, encoded:]
-        return functional.linear(torch.cat([*codes, length], dim=-1), weight, self.user_half.bias)
+        return self
 
-    def _popularity(self, items: Tensor) -> Tensor:
-        """float32[...]: log1p of the shoppers who took each item; in training all but one.
 
-        The popularity of a positive counts the very event that is its label. Without that one shopper an item
-        taken once looks in training as a new item looks in serving. Negatives lose one shopper too: were only
-        positives counted out, being rare would give the answer away.
-        """
-        popularity: Tensor = self.tables.popularity[items]
-        if self.training:
-            popularity = torch.log1p((torch.expm1(popularity) - 1).clamp(min=0))
-        return popularity
+class BstSettings(ModelKindSettings):
+    """The Behavior Sequence Transformer that ranks."""
 
-    def _candidate_half(self, items: Tensor, token: Tensor, encoded: Tensor, cross: Tensor) -> Tensor:
-        """float32[..., first]; token and encoded: float32[..., d] before and after the transformer."""
-        side = [
-            embedding(self.tables.codes(field, items)) for field, embedding in self.side_embeddings.items()
-        ]
-        popularity = self._popularity(items)
-        side.append(self.popularity_embedding((popularity * 2).clamp(0, POPULARITY_BANDS - 1).long()))
-        columns = [token, encoded, *side, popularity[..., None], cross]
-        half: Tensor = self.candidate_half(torch.cat(columns, dim=-1))
-        return half
+    network: BstNetworkSettings = BstNetworkSettings()
 
-    def _head(self, first: Tensor) -> Tensor:
-        for layer in self.layers:
-            first = layer(self.dropout(functional.leaky_relu(first)))
-        return first.squeeze(-1)
 
-    def _match_keys(self, items: Tensor, row: Tensor, *, of_history: bool) -> list[Tensor]:
-        """int64 keys by item and by each matched field: equal only for one code in one shopper's row."""
-        keys = []
-        codes = {"item": items} | {field: self.tables.codes(field, items) for field in self.match_fields}
-        for field, code in codes.items():
-            count = self.tables.items if field == "item" else self.code_counts[field]
-            key = row * (count + 1) + code.long()
-            keys.append(torch.where(code > 0, key, -1) if of_history else key)
-        return keys
+def train(source: TrainingSource, settings: BstSettings, progress: Progress) -> Trained:
+    """Trains on a data set; see `models.train_bst`."""
+    from models.train_bst import train_bst
 
-    # ---- candidates and the history they share ------------------------------------------------------------
-
-    def _cross(self, items: Tensor, history: History, rows: Rows) -> Tensor:
-        """float32[G, C, …]: items int64[G, C] and histories, laid out by group."""
-        return self.cross_features(
-            self._match_keys(items, rows.candidate, of_history=False),
-            self._match_keys(history.item, rows.history, of_history=True),
-            history.event,
-            history.age,
+    return Trained(
+        *train_bst(
+            source.log,
+            source.item_features(),
+            source.profile_counts,
+            source.cuts,
+            settings.network,
+            settings.samples,
+            settings.training,
+            progress,
         )
+    )
 
-    def _encode_history(self, history: History) -> tuple[list[Tensor], Tensor]:
-        """What candidates attend to in each of their blocks, float32[B, T, d] each, and the last output."""
-        mask = ((1 - history.present) * MASKED)[:, None, None, :]
-        layers, tokens = [], history.tokens
-        for block in self._transformer():
-            layers.append(tokens)
-            tokens = block.attend(tokens, mask)
-        return layers + [tokens] * len(self.candidate_blocks), tokens
 
-    def _encode_candidates(self, token: Tensor, layers: list[Tensor], mask: Tensor) -> Tensor:
-        """float32[G, C, d] of tokens float32[G, C, d]; layers: each block's history, float32[G, S, d]."""
-        blocks = self._transformer() + self._candidate_transformer()
-        for block, tokens in zip(blocks, layers, strict=True):
-            token = block.attend_shared(token, tokens, mask[:, None])
-        return token
+def restore(record: ModelRecord, weights: Mapping[str, Tensor]) -> Bst:
+    """The network of a checkpoint, its weights not yet loaded."""
+    from models.bst_network import Bst
+    from models.item_features import ItemFeatures
 
-    def grouped_logits(
-        self,
-        history_item: Tensor,
-        history_event: Tensor,
-        history_age: Tensor,
-        profile: Tensor,
-        context: Tensor,
-        candidates: Tensor,
-    ) -> Tensor:
-        """Logits float32[B, C] of candidates int[B, C], C for each history: the form training uses."""
-        history = self._history(history_item, history_event, history_age)
-        items = self.tables.known(candidates)
-        token = self._candidate_token(items)
-        if self.settings.mask_candidate:
-            layers, seen = self._encode_history(history)
-            user = self._user_half(seen, history, profile, context)[:, None, :]
-            encoded = self._encode_candidates(token, layers, ((1 - history.present) * MASKED)[:, None, :])
-        else:
-            seen, encoded = encode_grouped(self._transformer(), history.tokens, history.present, token)
-            user = self._encoded_part(seen, history.present[:, None])
-            user = user + self._facts_part(history, profile, context)[:, None, :]
-        zero = torch.zeros_like(items[:, :1])
-        cross = self._cross(items, history, Rows(zero, zero))
-        return self._head(user + self._candidate_half(items, token, encoded, cross))
+    features = ItemFeatures.from_weights(weights, record.code_counts)
+    settings = BstNetworkSettings.model_validate(record.hyperparameters)
+    return Bst(settings, features, tuple(record.profile_counts))
 
-    def logits(
-        self,
-        history_item: Tensor,
-        history_event: Tensor,
-        history_age: Tensor,
-        profile: Tensor,
-        context: Tensor,
-        candidate_item: Tensor,
-        candidate_row: Tensor,
-    ) -> Tensor:
-        """Logits float32[n]; arguments as in `forward`.
 
-        Where candidates meet histories, all histories stand side by side as one long sequence of B·T tokens,
-        and a mask shows each candidate its own shopper's: one matrix product, no gather of keys per
-        candidate. Its cost grows with n·B·T, so keep B to the shoppers of a few requests (16 or fewer).
-        """
-        history = self._history(history_item, history_event, history_age)
-        row = candidate_row.clamp(0, history.item.shape[0] - 1).long()
-        items = self.tables.known(candidate_item)[None]
-        token = self._candidate_token(items)
-        together, rows = history.side_by_side(), Rows.of_candidates(row, history)
-        if self.settings.mask_candidate:
-            layers, seen = self._encode_history(history)
-            user = self._user_half(seen, history, profile, context)[row]
-            visible = (rows.candidate[:, :, None] == rows.history[:, None, :]) & (
-                together.present[:, None, :] > 0
-            )
-            layers = [tokens.reshape(1, -1, self.settings.dimension) for tokens in layers]
-            encoded = self._encode_candidates(token, layers, (1 - visible.float()) * MASKED)
-        else:
-            blocks = self._transformer()
-            seen, own = encode_rows(blocks, history.tokens, history.present, token.squeeze(0), row)
-            encoded = own[None]
-            user = self._encoded_part(seen, history.present[row])
-            user = user + self._facts_part(history, profile, context)[row]
-        cross = self._cross(items, together, rows)
-        return self._head(user[None] + self._candidate_half(items, token, encoded, cross)).squeeze(0)
+def serving_form(network: Bst, table_bytes: int) -> nn.Module:
+    """The form with item tables where the history does not see the candidate, else the network itself."""
+    from models.bst_serving import BstServing
 
-    def forward(
-        self,
-        history_item: Tensor,
-        history_event: Tensor,
-        history_age: Tensor,
-        profile: Tensor,
-        context: Tensor,
-        candidate_item: Tensor,
-        candidate_row: Tensor,
-    ) -> Tensor:
-        """Probability float32[n] that the shopper takes each candidate.
+    if not network.settings.mask_candidate:
+        return network.eval()
+    return BstServing(network.eval(), table_bytes).eval()
 
-        history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50, of which the
-        newest `history_length` are read); profile: int32[B, 4]; context: int32[B, 3]; candidate_item:
-        int32[n]; candidate_row: int32[n], the row of the candidate's shopper. Ids and codes outside their
-        tables count as unknown (0), in eager mode as in an exported graph. An empty history scores by the
-        other features.
-        """
-        return torch.sigmoid(
-            self.logits(
-                history_item, history_event, history_age, profile, context, candidate_item, candidate_row
-            )
-        )
+
+def ranks(network: Bst, log: InteractionLog, labelled: LabelledPoints) -> NDArray[np.float32]:
+    """Logits float32[S, C] of labelled candidates."""
+    from models.train_bst import score_points
+
+    return score_points(network, log, labelled)
+
+
+MODEL = ModelKind(
+    settings=BstSettings,
+    tensors=Tensors((*SHOPPER, *CANDIDATES), (TensorDeclaration("score", "float32", ("n",)),)),
+    train=train,
+    restore=restore,
+    serving_form=serving_form,
+    ranks=ranks,
+    warm_up={"B": 1, "n": 300},
+    engine=True,
+    description="Behavior Sequence Transformer: B shoppers and n candidates, each naming its shopper's row.",
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.bst import Bst
+from models.bst_network import Bst
 from models.history_tokens import History
 from models.transformer import MASKED
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from features.history import HISTORY_LENGTH
 from models.block_attention import BlockAttention, Rows, rows_of
-from models.bst import EVENTS, Bst
+from models.bst_network import EVENTS, Bst
 from models.cross_features import AGE_BUCKETS
 from models.history_matches import HistoryMatches
 from models.item_constants import ItemConstants

@@ -1,6 +1,6 @@
 """Checkpoints: a folder with `weights.safetensors` and `model.json`, complete or absent.
 
-model.json holds the network's name, hyperparameters, table sizes, data set id, seed and metrics, so that a
+model.json holds the model's name, hyperparameters, table sizes, data set id, seed and metrics, so that a
 checkpoint is loaded without the data set it came from. Weights are safetensors: nothing in them is executed.
 """
 
@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,18 +20,16 @@ import safetensors.torch
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
+from torch import nn
 
-from models.bst import Bst
 from models.item_features import ItemFeatures
-from models.mind import Mind
-from models.settings import BstSettings, MindSettings, TwoTowerSettings
-from models.two_tower import TwoTower
+from models.kind import ModelKind, profile_counts
+from models.registry import MODELS
+from snapshot.dataset import Dataset
 from snapshot.durable_files import sync_file, sync_folder
 
 WEIGHTS_NAME = "weights.safetensors"
 RECORD_NAME = "model.json"
-
-Network = Bst | Mind | TwoTower
 
 
 class CheckpointError(RuntimeError):
@@ -42,10 +42,8 @@ class ModelRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     schema_version: Literal[1] = 1
-    model: Literal["bst", "mind", "prerank"] = Field(description="Which network.")
-    hyperparameters: dict[str, Any] = Field(
-        description="`BstSettings`, `MindSettings` or `TwoTowerSettings`."
-    )
+    model: str = Field(description="Name of the model in the registry.")
+    hyperparameters: dict[str, Any] = Field(description="Settings of the network, the section `network`.")
     items: int = Field(ge=0, description="N: items known, dense indices 1…N.")
     code_counts: dict[str, int] = Field(description="Largest code of each item side feature.")
     profile_counts: list[int] = Field(default_factory=list, description="Largest code of each profile field.")
@@ -55,39 +53,66 @@ class ModelRecord(BaseModel):
     metrics: dict[str, float] = Field(description="Metrics on the validation range.")
     training: dict[str, Any] = Field(default_factory=dict, description="Sample and training settings.")
     weights_sha256: str = Field("", description="Checksum of the weights file.")
-
-
-def record_of(
-    model: Network,
-    *,
-    dataset: str,
-    seed: int,
-    steps: int,
-    metrics: dict[str, float],
-    training: dict[str, Any],
-) -> ModelRecord:
-    """Describes a trained network; `training` holds the sample and training settings as plain values."""
-    return ModelRecord(
-        model=_name(model),
-        hyperparameters=model.settings.model_dump(mode="json"),
-        items=model.tables.items,
-        code_counts=model.code_counts,
-        profile_counts=[] if isinstance(model, Mind) else list(model.profile_counts),
-        dataset=dataset,
-        seed=seed,
-        steps=steps,
-        metrics=metrics,
-        training=training,
+    facts: dict[str, Any] = Field(
+        default_factory=dict, description="What else the model needs to restore its network."
     )
 
 
-def _name(model: Network) -> Literal["bst", "mind", "prerank"]:
-    if isinstance(model, Bst):
-        return "bst"
-    return "mind" if isinstance(model, Mind) else "prerank"
+@dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """What a record keeps of the data set: its id, N, and the largest code of each feature and field."""
+
+    dataset: str
+    items: int
+    code_counts: Mapping[str, int]
+    profile_counts: Sequence[int]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> TrainedOn:
+        """Of a data set's catalogue."""
+        features = ItemFeatures.from_catalogue(dataset.catalogue)
+        return cls(dataset.manifest.id, features.items, features.code_counts, profile_counts(dataset))
 
 
-def save_checkpoint(model: Network, record: ModelRecord, folder: Path) -> Path:
+def record_of(
+    model: str,
+    network: BaseModel,
+    trained_on: TrainedOn,
+    *,
+    seed: int,
+    steps: int,
+    metrics: Mapping[str, float],
+    training: Mapping[str, Any],
+    facts: Mapping[str, Any] | None = None,
+) -> ModelRecord:
+    """Describes a trained network.
+
+    Args:
+        model: its name in the registry.
+        network: settings of its shape.
+        trained_on: its data set.
+        seed: of the training.
+        steps: training steps behind the weights.
+        metrics: on the validation range.
+        training: the sample and training settings as plain values, and the teachers' checkpoints.
+        facts: what else the model needs to restore the network, as plain values.
+    """
+    return ModelRecord(
+        model=model,
+        hyperparameters=network.model_dump(mode="json"),
+        items=trained_on.items,
+        code_counts=dict(trained_on.code_counts),
+        profile_counts=list(trained_on.profile_counts),
+        dataset=trained_on.dataset,
+        seed=seed,
+        steps=steps,
+        metrics=dict(metrics),
+        training=dict(training),
+        facts=dict(facts or {}),
+    )
+
+
+def save_checkpoint(model: nn.Module, record: ModelRecord, folder: Path) -> Path:
     """Writes the checkpoint to `folder`: first beside it under a temporary name, fsynced, then renamed.
 
     An older checkpoint of that name is replaced. Returns `folder`.
@@ -139,12 +164,26 @@ def read_record(folder: Path) -> ModelRecord:
         ) from error
 
 
-def load_checkpoint(folder: Path) -> tuple[Network, ModelRecord]:
+def load_checkpoint(folder: Path, model: str | None = None) -> tuple[nn.Module, ModelRecord]:
     """Loads a checkpoint, in eval mode on the CPU.
 
-    Raises CheckpointError where a file is missing, damaged, or does not fit the network its record describes.
+    Args:
+        folder: the checkpoint.
+        model: the model it must hold; None takes any.
+
+    Returns:
+        The network, of the class that the model's registration restores, and its record.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or does not fit the network its record describes; the
+            model is not registered, or another one than `model`.
     """
     record = read_record(folder)
+    if model is not None and record.model != model:
+        raise CheckpointError(
+            f"{folder} holds {record.model}, not {model}; give the folder of a checkpoint of {model}"
+        )
+    kind = _kind(folder, record)
     path = folder / WEIGHTS_NAME
     try:
         content = path.read_bytes()
@@ -154,49 +193,20 @@ def load_checkpoint(folder: Path) -> tuple[Network, ModelRecord]:
         raise CheckpointError(f"{path} does not have the checksum in {RECORD_NAME}; train the model again")
     try:
         weights = safetensors.torch.load(content)
-        features = ItemFeatures.from_weights(weights, record.code_counts)
-        model = _network(record, features)
-        model.load_state_dict(weights)
+        network = kind.restore(record, weights)
+        network.load_state_dict(weights)
     except (SafetensorError, ValidationError, RuntimeError, KeyError) as error:
         raise CheckpointError(
             f"{path} does not fit the network of {RECORD_NAME}: {error}; train the model again"
         ) from error
-    return model.eval(), record
+    return network.eval(), record
 
 
-def _network(record: ModelRecord, features: ItemFeatures) -> Network:
-    """The network a record describes, its weights not yet loaded."""
-    shape, profile_counts = record.hyperparameters, tuple(record.profile_counts)
-    if record.model == "bst":
-        return Bst(BstSettings.model_validate(shape), features, profile_counts)
-    if record.model == "mind":
-        return Mind(MindSettings.model_validate(shape), features)
-    return TwoTower(TwoTowerSettings.model_validate(shape), features, profile_counts)
-
-
-def load_bst(folder: Path) -> tuple[Bst, ModelRecord]:
-    """Loads a BST checkpoint; CheckpointError where the folder holds another network."""
-    model, record = load_checkpoint(folder)
-    if not isinstance(model, Bst):
-        raise CheckpointError(f"{folder} holds {record.model}, not bst; give the folder of a BST checkpoint")
-    return model, record
-
-
-def load_mind(folder: Path) -> tuple[Mind, ModelRecord]:
-    """Loads a MIND checkpoint; CheckpointError where the folder holds another network."""
-    model, record = load_checkpoint(folder)
-    if not isinstance(model, Mind):
+def _kind(folder: Path, record: ModelRecord) -> ModelKind:
+    try:
+        return MODELS[record.model]
+    except KeyError:
         raise CheckpointError(
-            f"{folder} holds {record.model}, not mind; give the folder of a MIND checkpoint"
-        )
-    return model, record
-
-
-def load_two_tower(folder: Path) -> tuple[TwoTower, ModelRecord]:
-    """Loads a checkpoint of prerank; CheckpointError where the folder holds another network."""
-    model, record = load_checkpoint(folder)
-    if not isinstance(model, TwoTower):
-        raise CheckpointError(
-            f"{folder} holds {record.model}, not prerank; give the folder of a prerank checkpoint"
-        )
-    return model, record
+            f"{folder} holds the model {record.model}, which is not registered (there are"
+            f" {', '.join(MODELS)}); name the module that registers it under plugins"
+        ) from None

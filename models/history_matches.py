@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.bst import EVENTS, Bst
+from models.bst_network import EVENTS, Bst
 from models.cross_features import AGE_BUCKETS, NEVER
 
 # History positions fit in a byte, and a table of bytes is cleared four times as fast as one of int32.

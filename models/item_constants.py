@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.block_attention import Rows, rows_of
-from models.bst import POPULARITY_BANDS, Bst
+from models.bst_network import POPULARITY_BANDS, Bst
 
 _ITEMS_AT_ONCE = 8192
 

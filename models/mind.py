@@ -1,166 +1,105 @@
-"""Multi-Interest Network with Dynamic routing, MIND (Li et al. 2019, arXiv:1904.08030)."""
+"""The model `mind`: several interest vectors of a shopper, in the space of the item vectors."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
-from features.history import HISTORY_LENGTH
-from models.cross_features import AGE_BUCKETS
-from models.item_features import ItemFeatures, ItemTables, safe_codes
-from models.settings import MindSettings
-from models.transformer import MASKED
+from models.kind import ModelKind, Trained, TrainingSource
+from models.settings import ModelKindSettings, NetworkSettings
+from models.shopper_inputs import HISTORY
+from triton_repo.tensors import Tensor as TensorDeclaration
+from triton_repo.tensors import Tensors
 
-EVENTS = 6  # event codes 1…5, 0 = padding
-POOLED_FIELDS = ("category", "brand")
+if TYPE_CHECKING:
+    from torch import Tensor
 
-
-def _length(square: Tensor) -> Tensor:
-    """Root of a squared length, never 0. A bound, because exporters drop the addition of a tiny number."""
-    return torch.sqrt(square.clamp(min=1e-12))
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    """Vectors of length 1 along the last axis; a zero vector stays zero."""
-    return vectors / _length((vectors * vectors).sum(-1, keepdim=True))
+    from models.checkpoint import ModelRecord
+    from models.mind_network import Mind
+    from models.training_loop import Progress
 
 
-def squash(capsules: Tensor) -> Tensor:
-    """Shrinks each vector to length |c|² / (1 + |c|²), direction kept (Sabour et al. 2017, eq. 1)."""
-    square = (capsules * capsules).sum(-1, keepdim=True)
-    return capsules * (square / (1 + square) / _length(square))
+class MindNetworkSettings(NetworkSettings):
+    """Shape of MIND (Li et al. 2019, arXiv:1904.08030)."""
+
+    dimension: int = Field(64, ge=4, description="Width of item and interest vectors, floats.")
+    interests: int = Field(4, ge=1, description="Largest number of interests of one shopper.")
+    routing_iterations: int = Field(3, ge=1, description="Iterations of behaviour-to-interest routing.")
+    power: float = Field(
+        2.0,
+        ge=0,
+        description="Power p of label-aware attention: 0 weighs all interests alike, large picks one.",
+    )
+    temperature: float = Field(
+        0.07, gt=0, description="Cosines are divided by this before the softmax; no unit."
+    )
+    min_item_users: int = Field(
+        1,
+        ge=0,
+        description="Items taken by fewer shoppers before the validation cut have no embedding of their own.",
+    )
+    id_dropout: float = Field(
+        0.1, ge=0, lt=1, description="Share of item ids replaced by the unknown item's in training."
+    )
+    shared_negatives: int = Field(
+        2048, ge=1, description="Negatives drawn for one batch and shared by its samples, items."
+    )
+    negative_power: float = Field(
+        0.75, ge=0, description="Negatives are drawn ∝ (frequency + smoothing)^power."
+    )
+    negative_smoothing: float = Field(
+        1.0, gt=0, description="Added to each item's frequency, so that items without events are drawn too."
+    )
 
 
-class Mind(nn.Module):
-    """Turns a history into several interest vectors, in the same space as the item vectors.
+class MindSettings(ModelKindSettings):
+    """MIND, whose interests recall."""
 
-    `item_embedding` has sparse gradients: only rows of the batch are updated. Routing starts from logits
-    drawn once from `routing_seed`, so the graph is deterministic.
-    """
+    network: MindNetworkSettings = MindNetworkSettings()
 
-    routing_start: Tensor
 
-    def __init__(self, settings: MindSettings, features: ItemFeatures, routing_seed: int = 0) -> None:
-        super().__init__()
-        self.settings = settings
-        self.code_counts = dict(features.code_counts)
-        width = settings.dimension
-        self.tables = ItemTables(features, settings.min_item_users)
-        self.item_embedding = nn.Embedding(self.tables.id_rows, width, sparse=True)
-        self.field_embeddings = nn.ModuleDict(
-            {
-                field: nn.Embedding(self.code_counts[field] + 1, width)
-                for field in POOLED_FIELDS
-                if self.code_counts[field] > 0
-            }
+def train(source: TrainingSource, settings: MindSettings, progress: Progress) -> Trained:
+    """Trains on a data set; see `models.train_mind`."""
+    from models.train_mind import train_mind
+
+    return Trained(
+        *train_mind(
+            source.log,
+            source.item_features(),
+            source.cuts,
+            settings.network,
+            settings.samples,
+            settings.training,
+            progress,
         )
-        self.event_weight = nn.Embedding(EVENTS, 1)
-        self.age_weight = nn.Embedding(AGE_BUCKETS, 1)
-        self.bilinear = nn.Linear(width, width, bias=False)
-        self.expand = nn.Linear(width, 2 * width)
-        self.contract = nn.Linear(2 * width, width)
-        generator = torch.Generator().manual_seed(routing_seed)
-        self.register_buffer(
-            "routing_start", torch.randn(settings.interests, HISTORY_LENGTH, generator=generator)
-        )
-        self._reset()
+    )
 
-    def _reset(self) -> None:
-        width = self.settings.dimension
-        for module in self.field_embeddings.modules():
-            if isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=1 / math.sqrt(width))
-        # An item never seen in training must point where its category and brand point.
-        nn.init.normal_(self.item_embedding.weight, std=0.1 / math.sqrt(width))
-        nn.init.zeros_(self.event_weight.weight)
-        nn.init.zeros_(self.age_weight.weight)
-        nn.init.eye_(self.bilinear.weight)
-        nn.init.zeros_(self.contract.weight)
-        nn.init.zeros_(self.contract.bias)
 
-    # ---- items --------------------------------------------------------------------------------------------
+def restore(record: ModelRecord, weights: Mapping[str, Tensor]) -> Mind:
+    """The network of a checkpoint, its weights not yet loaded."""
+    from models.item_features import ItemFeatures
+    from models.mind_network import Mind
 
-    def pooled(self, items: Tensor) -> Tensor:
-        """float32[..., D]: the average of the embeddings of id, category and brand, where known."""
-        own = self.tables.id_row[items]
-        if self.training and self.settings.id_dropout > 0:
-            own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, own)
-        total: Tensor = self.item_embedding(own)
-        for field, embedding in self.field_embeddings.items():
-            total = total + embedding(self.tables.codes(field, items))
-        return total / (1 + len(self.field_embeddings))
+    features = ItemFeatures.from_weights(weights, record.code_counts)
+    return Mind(MindNetworkSettings.model_validate(record.hyperparameters), features)
 
-    def vectors_of(self, items: Tensor) -> Tensor:
-        """float32[..., D], length 1: vectors of the given items (int[...]), gradients kept."""
-        return _unit(self.pooled(self.tables.known(items)))
 
-    @torch.no_grad()
-    def item_vectors(self) -> Tensor:
-        """float32[N+1, D]: all item vectors, of length 1; row 0 (unknown) is zero."""
-        was_training = self.training
-        self.eval()
-        vectors = self.vectors_of(torch.arange(self.tables.items + 1))
-        self.train(was_training)
-        vectors[0] = 0
-        return vectors
+def item_vectors(network: Mind) -> NDArray[np.float32]:
+    """float32[N + 1, D], of length 1; row 0 (unknown) is zero."""
+    vectors: NDArray[np.float32] = network.item_vectors().numpy()
+    return vectors
 
-    # ---- interests ----------------------------------------------------------------------------------------
 
-    def active_interests(self, history_event: Tensor) -> Tensor:
-        """float32[B, K]: 1 for the first K' = max(1, min(K, log2 |history|)) interests (eq. 9), 0 behind.
-
-        All are 0 where the history is empty.
-        """
-        length = (history_event > 0).float().sum(1, keepdim=True)
-        count = torch.floor(torch.log2(length.clamp(min=1))).clamp(1, self.settings.interests)
-        order = torch.arange(self.settings.interests, device=length.device).float()
-        return ((order[None, :] < count) & (length > 0)).float()
-
-    def _route(self, behaviours: Tensor, weight: Tensor, active: Tensor) -> Tensor:
-        """Behaviour-to-interest dynamic routing (algorithm 1): float32[B, K, D].
-
-        behaviours: float32[B, T, D] after the shared bilinear map; weight: float32[B, T], 0 at padding;
-        active: float32[B, K]. Gradients flow through the last iteration only, as in the authors' code.
-        """
-        logits = self.routing_start[None].expand(behaviours.shape[0], -1, -1)
-        silenced = ((1 - active) * MASKED)[:, :, None]
-        detached = behaviours.detach()
-        for _ in range(self.settings.routing_iterations - 1):
-            share = torch.softmax(logits + silenced, dim=1) * weight.detach()[:, None, :]
-            capsules = squash(share @ detached)
-            logits = logits + capsules @ detached.transpose(1, 2)
-        share = torch.softmax(logits + silenced, dim=1) * weight[:, None, :]
-        return squash(share @ behaviours)
-
-    def forward(self, history_item: Tensor, history_event: Tensor, history_age: Tensor) -> Tensor:
-        """Interests float32[B, K, D] of length 1; an interest that is not active is all zero.
-
-        history_item, history_event, history_age: int32[B, T], newest first, 0 = padding (T = 50). Short
-        histories have fewer interests (`active_interests`), an empty one has none. Ids outside the tables are
-        unknown.
-        """
-        event = safe_codes(history_event, EVENTS)
-        age = history_age.clamp(0, AGE_BUCKETS - 1).long()
-        item = self.tables.known(history_item)
-        # An unknown item has no place in the vector space: it shapes no interest.
-        event = torch.where(item > 0, event, torch.zeros_like(event))
-        active = self.active_interests(event)
-        importance = torch.exp((self.event_weight(event) + self.age_weight(age)).squeeze(-1))
-        weight = importance * (event > 0).float()
-        behaviours = self.bilinear(self.pooled(item))
-        capsules = self._route(behaviours, weight, active)
-        refined = capsules + self.contract(torch.relu(self.expand(_unit(capsules))))
-        return _unit(refined) * active[..., None]
-
-    def label_aware(self, interests: Tensor, targets: Tensor) -> Tensor:
-        """The shopper's vector as each target sees it (eq. 7): float32[B, P, D], length 1.
-
-        interests: float32[B, K, D]; targets: float32[B, P, D], length 1. Interests are weighed by
-        softmax((v·e / temperature)^p) with negative products as 0; inactive ones get no weight.
-        """
-        product = targets @ interests.transpose(1, 2)
-        sharp = (product.clamp(min=0) / self.settings.temperature) ** self.settings.power
-        inactive = (interests.abs().sum(-1) == 0).float()[:, None, :]
-        return _unit(torch.softmax(sharp + inactive * MASKED, dim=-1) @ interests)
+MODEL = ModelKind(
+    settings=MindSettings,
+    tensors=Tensors(HISTORY, (TensorDeclaration("interests", "float32", ("B", -1, -1)),)),
+    train=train,
+    restore=restore,
+    makes=item_vectors,
+    warm_up={"B": 1},
+    description="MIND: the interests of B shoppers, K vectors of D each, L2-normalised.",
+)

@@ -1,135 +1,8 @@
-"""Settings of the models, of their samples and of their training."""
+"""What the settings of every model have: its network, its samples and its training."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from features.history import HISTORY_LENGTH
-
-
-class BstSettings(BaseModel):
-    """Shape of the Behavior Sequence Transformer (Chen et al. 2019, arXiv:1905.06874)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    mask_candidate: bool = Field(
-        True,
-        description="True: the history does not attend to the candidate, so its part is computed once per "
-        "shopper. False: the paper's form, whose history must be computed again for every candidate.",
-    )
-    history_length: int = Field(
-        HISTORY_LENGTH,
-        ge=1,
-        le=HISTORY_LENGTH,
-        description="Newest behaviours the network reads of those it is sent; it is sent 50 in any case.",
-    )
-    dimension: int = Field(32, ge=4, description="Width of a token in the transformer, floats.")
-    heads: int = Field(4, ge=1, description="Attention heads; divides `dimension`.")
-    feed_forward: int = Field(128, ge=1, description="Width of the feed-forward layer, floats.")
-    blocks: int = Field(1, ge=1, description="Transformer blocks.")
-    candidate_blocks: int = Field(
-        0,
-        ge=0,
-        description="Further blocks of the candidate alone, which attends to the history's outputs in each; "
-        "only with `mask_candidate`.",
-    )
-    hidden: tuple[int, ...] = Field(
-        (256, 64), min_length=1, description="Widths of the MLP's layers, floats."
-    )
-    side_dimension: int = Field(8, ge=1, description="Width of the embedding of a side feature, floats.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Share of activations dropped in training.")
-    min_item_users: int = Field(
-        5,
-        ge=0,
-        description="Items taken by fewer shoppers before the validation cut have no embedding of their own.",
-    )
-    id_dropout: float = Field(
-        0.1,
-        ge=0,
-        lt=1,
-        description="Share of item ids whose own embedding is replaced by the unknown item's in training, "
-        "so that cold items are scored by their category, brand and shop.",
-    )
-
-    @model_validator(mode="after")
-    def _heads_divide_dimension(self) -> BstSettings:
-        if self.dimension % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide dimension ({self.dimension})")
-        return self
-
-    @model_validator(mode="after")
-    def _candidate_alone(self) -> BstSettings:
-        if self.candidate_blocks and not self.mask_candidate:
-            raise ValueError(
-                f"candidate_blocks ({self.candidate_blocks}) belong to the masked form; set them to 0 or "
-                "mask_candidate to true"
-            )
-        return self
-
-
-class MindSettings(BaseModel):
-    """Shape of MIND (Li et al. 2019, arXiv:1904.08030)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dimension: int = Field(64, ge=4, description="Width of item and interest vectors, floats.")
-    interests: int = Field(4, ge=1, description="Largest number of interests of one shopper.")
-    routing_iterations: int = Field(3, ge=1, description="Iterations of behaviour-to-interest routing.")
-    power: float = Field(
-        2.0,
-        ge=0,
-        description="Power p of label-aware attention: 0 weighs all interests alike, large picks one.",
-    )
-    temperature: float = Field(
-        0.07, gt=0, description="Cosines are divided by this before the softmax; no unit."
-    )
-    min_item_users: int = Field(
-        1,
-        ge=0,
-        description="Items taken by fewer shoppers before the validation cut have no embedding of their own.",
-    )
-    id_dropout: float = Field(
-        0.1, ge=0, lt=1, description="Share of item ids replaced by the unknown item's in training."
-    )
-    shared_negatives: int = Field(
-        2048, ge=1, description="Negatives drawn for one batch and shared by its samples, items."
-    )
-    negative_power: float = Field(
-        0.75, ge=0, description="Negatives are drawn ∝ (frequency + smoothing)^power."
-    )
-    negative_smoothing: float = Field(
-        1.0, gt=0, description="Added to each item's frequency, so that items without events are drawn too."
-    )
-
-
-class TwoTowerSettings(BaseModel):
-    """Shape of the two-tower model of prerank, and how it learns from BST."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dimension: int = Field(48, ge=4, description="Width of shopper and item vectors, floats.")
-    token_dimension: int = Field(32, ge=4, description="Width of a behaviour in the history, floats.")
-    side_dimension: int = Field(8, ge=1, description="Width of the embedding of a side feature, floats.")
-    interests: int = Field(4, ge=1, description="Attention heads that pool the history.")
-    hidden: int = Field(128, ge=1, description="Width of the hidden layer of either tower, floats.")
-    dropout: float = Field(0.05, ge=0, lt=1, description="Share of activations dropped in training.")
-    min_item_users: int = Field(
-        5,
-        ge=0,
-        description="Items taken by fewer shoppers before the validation cut have no embedding of their own.",
-    )
-    id_dropout: float = Field(
-        0.1, ge=0, lt=1, description="Share of item ids replaced by the unknown item's in training."
-    )
-    temperature: float = Field(
-        2.0,
-        gt=0,
-        description="BST's logits are divided by this before the softmax that is learned; larger minds the "
-        "order further down the list.",
-    )
-    label_weight: float = Field(
-        0.1, ge=0, le=1, description="Weight of what shoppers took; the rest is the weight of BST's order."
-    )
 
 
 class NegativeSettings(BaseModel):
@@ -219,3 +92,19 @@ class TrainingSettings(BaseModel):
         description="Threads inside one operator. Operators here are small: beside other busy processes two "
         "threads wait for each other and are several times slower than one.",
     )
+
+
+class NetworkSettings(BaseModel):
+    """Base of the settings that fix a network's shape: a checkpoint records them to restore it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelKindSettings(BaseModel):
+    """Base of a model's section under `models`; a model replaces `network`, and defaults of the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    network: NetworkSettings = NetworkSettings()
+    samples: SampleSettings = SampleSettings()
+    training: TrainingSettings = TrainingSettings()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,35 +11,16 @@ from torch.nn import functional
 
 from foundation.statistics.ranking_metrics import auc, gauc, log_loss
 from models.batches import encode_shoppers, ordered_batches, shuffled_batches
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
+from models.labelled_points import LabelledPoints, with_candidates
 from models.negatives import NegativeSampler
-from models.samples import SamplePoints
-from models.settings import BstSettings, SampleSettings, TrainingSettings
+from models.settings import SampleSettings, TrainingSettings
 from models.training_loop import Progress, TrainingResult, silent, train
 from models.training_points import training_points
 from snapshot.manifest import Cuts
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledPoints:
-    """Sample points with their candidates: items int32[S, C], 0 = none; labels float32[S, C]."""
-
-    points: SamplePoints
-    items: np.ndarray
-    labels: np.ndarray
-
-
-def with_candidates(
-    points: SamplePoints, sampler: NegativeSampler, negatives: int, rng: np.random.Generator
-) -> LabelledPoints:
-    """Puts each point's positives and freshly drawn negatives side by side."""
-    drawn = sampler.draw(points, negatives, rng)
-    items = np.concatenate((points.positives, drawn), axis=1)
-    labels = np.zeros(items.shape, dtype=np.float32)
-    labels[:, : points.positives.shape[1]] = 1
-    return LabelledPoints(points, items, labels)
 
 
 def score_points(
@@ -80,7 +60,7 @@ def train_bst(
     features: ItemFeatures,
     profile_counts: tuple[int, ...],
     cuts: Cuts,
-    settings: BstSettings,
+    settings: BstNetworkSettings,
     samples: SampleSettings,
     training: TrainingSettings,
     progress: Progress = silent,

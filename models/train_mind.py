@@ -12,10 +12,11 @@ from foundation.statistics.ranking_metrics import hit_rate, recall
 from models.batches import encode_shoppers, ordered_batches, shuffled_batches
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.mind import Mind
+from models.mind import MindNetworkSettings
+from models.mind_network import Mind
 from models.sampled_softmax import FrequencySampler, sampled_softmax_loss
 from models.samples import SamplePoints
-from models.settings import MindSettings, SampleSettings, TrainingSettings
+from models.settings import SampleSettings, TrainingSettings
 from models.training_loop import Progress, TrainingResult, silent, train
 from models.training_points import training_points
 from snapshot.manifest import Cuts
@@ -59,7 +60,7 @@ def train_mind(
     log: InteractionLog,
     features: ItemFeatures,
     cuts: Cuts,
-    settings: MindSettings,
+    settings: MindNetworkSettings,
     samples: SampleSettings,
     training: TrainingSettings,
     progress: Progress = silent,

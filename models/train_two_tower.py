@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.batches import ShopperBatch, encode_shoppers, ordered_batches, shuffled_batches
-from models.bst import Bst
+from models.bst_network import Bst
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
+from models.labelled_points import with_candidates
 from models.negatives import NegativeSampler
+from models.prerank import TwoTowerNetworkSettings
 from models.samples import SamplePoints
-from models.settings import SampleSettings, TrainingSettings, TwoTowerSettings
-from models.train_bst import with_candidates
+from models.settings import SampleSettings, TrainingSettings
 from models.training_loop import Progress, TrainingResult, silent, train
 from models.training_points import training_points
 from models.transformer import MASKED
@@ -75,7 +76,7 @@ def train_two_tower(
     features: ItemFeatures,
     profile_counts: tuple[int, ...],
     cuts: Cuts,
-    settings: TwoTowerSettings,
+    settings: TwoTowerNetworkSettings,
     samples: SampleSettings,
     training: TrainingSettings,
     progress: Progress = silent,

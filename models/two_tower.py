@@ -18,7 +18,7 @@ from torch.nn import functional
 from features.context import CONTEXT_SIZES
 from models.cross_features import AGE_BUCKETS
 from models.item_features import ItemFeatures, ItemTables, safe_codes
-from models.settings import TwoTowerSettings
+from models.prerank import TwoTowerNetworkSettings
 from models.transformer import MASKED
 
 EVENTS = 6  # event codes 1…5, 0 = padding
@@ -28,14 +28,14 @@ MATCH_FIELDS = ("item", "category", "brand")
 
 
 class TwoTower(nn.Module):
-    """Scores candidates for shoppers, with the inputs and the output of `models.bst.Bst`.
+    """Scores candidates for shoppers, with the inputs and the output of `models.bst_network.Bst`.
 
     `item_embedding` has sparse gradients: only rows of the batch are updated. Fields of which the shop knows
     no code are left out of the graph.
     """
 
     def __init__(
-        self, settings: TwoTowerSettings, features: ItemFeatures, profile_counts: tuple[int, ...]
+        self, settings: TwoTowerNetworkSettings, features: ItemFeatures, profile_counts: tuple[int, ...]
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -200,7 +200,7 @@ class TwoTower(nn.Module):
     ) -> Tensor:
         """Score float32[n], 0…1, in the order in which candidates are worth ranking; not a probability.
 
-        Arguments as in `models.bst.Bst.forward`: ids and codes outside their tables count as unknown.
+        Arguments as in `models.bst_network.Bst.forward`: ids and codes outside their tables count as unknown.
         """
         history = self._safe(history_item, history_event, history_age)
         row = candidate_row.clamp(0, history_item.shape[0] - 1).long()

@@ -89,12 +89,19 @@ class BuildSource:
         return vectors
 
 
+ModelCall = Callable[[Query, Mapping[str, NDArray[Any]]], Awaitable[Mapping[str, NDArray[Any]]]]
+"""(query, inputs by name) → all outputs by name, of the model version that belongs to the query's snapshot.
+
+Raises DependencyError where the model cannot be reached, is too slow, or refuses.
+"""
+
+
 @dataclass(frozen=True)
 class Services:
     """What a channel may call while it recalls."""
 
-    embed_history: Callable[[Query], Awaitable[NDArray[np.float32]]]
-    """The shopper's interests, float32[K, D], L2-normalised; all-zero rows where there is no history."""
+    model: Callable[[str], ModelCall]
+    """The call of a model by its name in `models.registry`; KeyError where there is none."""
 
 
 @runtime_checkable

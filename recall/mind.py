@@ -9,7 +9,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from features.history import HISTORY_LENGTH
+from features.history import HISTORY_LENGTH, history_inputs
+from pipeline.stages import DependencyError
 from recall.channel import BuildSource, ChannelKind, Recalled, Services, nothing
 from recall.merge import merge_by_item
 from recall.query import Query
@@ -36,7 +37,7 @@ class MindChannelSettings(VectorIndexSettings):
 
 
 class Mind:
-    """Asks the embedding model for the shopper's interests and the index for each one's neighbours."""
+    """Calls the model for the shopper's interests, and searches the index for each one's neighbours."""
 
     name = NAME
 
@@ -52,22 +53,26 @@ class Mind:
         self._index = index
         self._indexed = indexed
         self._vectors = vectors
-        self._embed_history = services.embed_history
+        self._model = services.model(MODEL)
         self._settings = settings
 
     async def recall(self, query: Query, k: int) -> Recalled:
         """The k items nearest to any interest, by inner product; empty without a history or an interest.
 
         The reported trigger is the item of the encoded history that lies nearest to the interest which
-        recalled. What `embed_history` raises is passed on.
+        recalled. What the call of the model raises is passed on; DependencyError too where it answers
+        interests of another shape.
         """
         if len(query.history_items) == 0 or len(self._indexed) == 0 or k <= 0:
             return nothing()
-        interests = await self._embed_history(query)
+        interests = await self._interests(query)
         interests = np.ascontiguousarray(interests[np.any(interests != 0, axis=1)], np.float32)
         if len(interests) == 0:
             return nothing()
         near = min(k, len(self._indexed))
+        # OpenMP keeps its number of threads per thread, so it is set in the one that searches: requests
+        # already run side by side, and spinning helpers would triple the cost of a search.
+        faiss.omp_set_num_threads(self._settings.threads)
         scores, rows = self._index.search(
             interests, near, params=search_parameters(self._index, near, self._settings)
         )
@@ -76,6 +81,17 @@ class Mind:
         interest = np.nonzero(found)[0].astype(np.int32)
         merged = merge_by_item(self._indexed[rows[found]], scores[found], interest, k, "max")
         return merged._replace(triggers=self._nearest_history(query, interests)[merged.triggers])
+
+    async def _interests(self, query: Query) -> NDArray[np.float32]:
+        """float32[K, D], L2-normalised, in the space of the item vectors; a row may be all zero."""
+        inputs = history_inputs(query.history_items, query.history_events, query.history_ts, query.now)
+        interests = (await self._model(query, inputs))["interests"]
+        if interests.ndim != 3 or len(interests) != 1 or interests.shape[2] != self._vectors.shape[1]:
+            raise DependencyError(
+                f"{MODEL} answered interests of shape {list(interests.shape)}, [1, K,"
+                f" {self._vectors.shape[1]}] was expected"
+            )
+        return interests[0]
 
     def _nearest_history(self, query: Query, interests: NDArray[np.float32]) -> NDArray[np.int32]:
         """The history item nearest to each interest, int32[K]; 0 where none has a vector."""
@@ -118,7 +134,6 @@ def open_channel(
             f"holds {index.ntotal} × {index.d}, the other files {len(indexed)} × {vectors.shape[1]}",
             "build the snapshot again",
         )
-    faiss.omp_set_num_threads(settings.threads)
     return Mind(index, indexed, vectors, services, settings)
 
 

@@ -11,15 +11,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from models.registry import MODELS
 from recall.registry import CHANNELS
 from registration.plugins import load_plugins
 from registration.registry import Registry
 from router.filters.registry import FILTERS
 from router.fusion.registry import FUSIONS
 from router.query_features.registry import QUERY_FEATURES
+from router.registrations import check_registrations
 from router.rerank.registry import RERANKERS
-from router.scenes.components import registered_tables
-from router.scenes.features import check_features
 from server.metric_groups import METRIC_GROUPS
 from server.rpc.methods import method_table
 from server.rpc.registry import SERVICES
@@ -27,6 +27,7 @@ from snapshot.item_columns import ITEM_COLUMNS
 
 REGISTRIES: tuple[Registry[Any], ...] = (
     ITEM_COLUMNS,
+    MODELS,
     CHANNELS,
     QUERY_FEATURES,
     FILTERS,
@@ -61,8 +62,7 @@ def load(modules: Sequence[str]) -> None:
         sys.path.append(folder)
     try:
         load_plugins(modules, REGISTRIES, elsewhere=OFFLINE_ATTRIBUTES)
-        check_features()
-        registered_tables()
+        check_registrations()
         method_table()
     except Exception:
         unload(modules)

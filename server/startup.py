@@ -28,6 +28,7 @@ from router.engine.warm_up import warm_up
 from router.ranking.triton_client import TritonClient
 from router.recording.begin import begin_recording
 from router.recording.request_recorder import RequestRecorder
+from router.registrations import check_registrations
 from router.scenes.watch import watch_scenes
 from router.service.admission import Admission
 from router.service.exposure import ExposureLog
@@ -118,9 +119,10 @@ class RunningService:
 async def start_service(settings: RouterSettings) -> RunningService:
     """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
 
-    Triton may be down: answers are degraded until it is there. Raises `SnapshotError`, `SettingsError`,
-    `StorageError` or `OSError` where nothing could be served at all.
+    Triton may be down: answers are degraded until it is there. Raises `RegistrationError`, `SnapshotError`,
+    `SettingsError`, `StorageError` or `OSError` where nothing could be served at all.
     """
+    check_registrations()
     tracing = tracing_from_environment(os.environ)
     metrics = open_groups(
         open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else ProcessMetrics()
@@ -132,7 +134,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     configuration = scene_configuration(settings)
     scenes = configuration.load(settings.scenes)
     snapshots = SnapshotStore(settings.snapshots.folder)
-    live = await open_engine(settings, builder, snapshots, scenes)
+    live = await open_engine(builder, snapshots, scenes)
     store = await asyncio.to_thread(
         open_state, settings.state, released_while=overload.limiter.released_while
     )

@@ -45,6 +45,10 @@ class BuildRecord:
         """What `step` made last; KeyError where it has not run."""
         return self._steps[step]["made"]
 
+    def has_run(self, step: str) -> bool:
+        """Whether `step` has run before, on whatever inputs."""
+        return step in self._steps
+
     def keep(self, step: str, inputs: str, made: Any) -> None:
         """Remember (durably) that `step` made `made` (a JSON value) from inputs of this fingerprint."""
         self._steps[step] = {"inputs": inputs, "made": made}

@@ -2,20 +2,29 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from models.build_order import build_order
+from models.contracts import contracts
+from models.registry import MODELS
+from recall.build import enabled_channels
+from recall.registry import CHANNELS
+from router.registrations import check_registrations
 from router.scenes.components import tables_of
 from router.tables.kind import TableKind
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
+from shopfront.needed_models import models_needed
 from shopfront.progress import Progress
 from shopfront.sample_shopper import choose_sample_shopper
-from shopfront.settings import Settings, configured_scenes, uses_prerank
+from shopfront.settings import Settings, configured_scenes
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.manifest import Manifest, SnapshotError, read_manifest
@@ -23,9 +32,6 @@ from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
 from triton_repo.repository import ModelRepository
-
-MODELS = ("bst", "mind")
-PRERANK = "prerank"
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,11 @@ class Build:
         """Ingest, train, export, build recall tables, publish.
 
         Torch and Polars are imported inside the steps that run, so that an unchanged workspace is found
-        unchanged in a moment. Raises the rooms' own errors, which name what is wrong and where.
+        unchanged in a moment. Raises the rooms' own errors, which name what is wrong and where;
+        RegistrationError, before anything is built, where registrations contradict each other.
         """
+        check_registrations()
+        order = build_order(models_needed(self.settings), MODELS)
         self.workspace.root.mkdir(parents=True, exist_ok=True)
         record = BuildRecord(self.workspace.build_record)
         dataset = self._step(
@@ -68,16 +77,15 @@ class Build:
         )
         versions: dict[str, int] = {}
         checkpoints: dict[str, str] = {}
-        repository = ModelRepository(self.workspace.triton)
-        for model in (*MODELS, PRERANK) if uses_prerank(self.settings) else MODELS:
+        repository = self._repository()
+        for model in order:
             section: BaseModel = getattr(self.settings.models, model)
-            teacher = checkpoints["bst"] if model == PRERANK else ""
+            teachers = {teacher: checkpoints[teacher] for teacher in MODELS[model].teachers}
             checkpoints[model] = self._step(
                 record,
                 f"checkpoint {model}",
-                {"dataset": dataset, "settings": section.model_dump(mode="json")}
-                | ({"teacher": teacher} if teacher else {}),
-                partial(self._train, model, dataset, teacher),
+                {"dataset": dataset, "settings": section.model_dump(mode="json"), **_taught_by(teachers)},
+                partial(self._train, model, dataset, teachers),
                 partial(self._has_checkpoint, model),
             )
             versions[model] = self._step(
@@ -88,26 +96,30 @@ class Build:
                 partial(_has_version, repository, model),
             )
         if self.settings.export.tensorrt.build:
-            engine = f"bst{ENGINE_SUFFIX}"
-            versions[engine] = self._step(
-                record,
-                f"engine {engine}",
-                {
-                    "checkpoint": checkpoints["bst"],
-                    "settings": self.settings.export.model_dump(mode="json"),
-                    "machine": self._machine(),
-                },
-                partial(self._engine, engine, checkpoints["bst"], dataset, repository),
-                partial(_has_version, repository, engine),
-            )
-        tables = tables_of(configured_scenes(self.settings))
+            for model in (model for model in order if MODELS[model].engine):
+                engine = f"{model}{ENGINE_SUFFIX}"
+                versions[engine] = self._step(
+                    record,
+                    f"engine {engine}",
+                    {
+                        "checkpoint": checkpoints[model],
+                        "settings": self.settings.export.model_dump(mode="json"),
+                        "machine": self._machine(),
+                    },
+                    partial(
+                        self._engine, engine, self._checkpoint(model, checkpoints[model]), dataset, repository
+                    ),
+                    partial(_has_version, repository, engine),
+                )
+        tables = tables_of(scene for _, scene in configured_scenes(self.settings))
+        vectors = self._vector_checkpoints(checkpoints, tables)
         snapshot = self._step(
             record,
             "snapshot",
             {
                 "dataset": dataset,
                 "versions": versions,
-                "mind": checkpoints["mind"],
+                **vectors,
                 "recall": self.settings.router.recall.model_dump(mode="json"),
                 "tables": {
                     name: getattr(self.settings.router.tables, name).model_dump(mode="json")
@@ -115,7 +127,7 @@ class Build:
                 },
                 "seed": self.settings.seed,
             },
-            lambda: self._tables(dataset, checkpoints["mind"], versions, tables),
+            lambda: self._tables(dataset, vectors, versions, tables),
             lambda made: _opens(lambda: SnapshotStore(self.workspace.snapshots).open(made, verify=False)),
         )
         self._publish(snapshot, versions, repository)
@@ -129,9 +141,28 @@ class Build:
         """
         dataset = built(self.workspace).dataset
         record = BuildRecord(self.workspace.build_record)
-        teacher = record.latest("checkpoint bst") if model == PRERANK else ""
-        checkpoint = self._train(model, dataset, teacher)
-        return self._export(model, checkpoint, dataset, ModelRepository(self.workspace.triton))
+        teachers = {teacher: record.latest(f"checkpoint {teacher}") for teacher in MODELS[model].teachers}
+        checkpoint = self._train(model, dataset, teachers)
+        return self._export(model, checkpoint, dataset, self._repository())
+
+    def _repository(self) -> ModelRepository:
+        return ModelRepository(self.workspace.triton, contracts())
+
+    def _checkpoint(self, model: str, name: str) -> Path:
+        return self.workspace.checkpoints / model / name
+
+    def _vector_checkpoints(
+        self, checkpoints: Mapping[str, str], tables: Mapping[str, TableKind]
+    ) -> dict[str, str]:
+        """Model → checkpoint, of the models whose item vectors enabled channels and tables are built from."""
+        needed = {
+            model for name in enabled_channels(self.settings.router.recall) for model in CHANNELS[name].models
+        } | {model for table in tables.values() for model in table.models}
+        return {
+            model: checkpoint
+            for model, checkpoint in checkpoints.items()
+            if model in needed and MODELS[model].makes is not None
+        }
 
     def _step(
         self,
@@ -146,6 +177,8 @@ class Build:
         if made is not None and still_there(made):
             self.progress.reused(name, str(made))
             return made
+        if record.has_run(name):
+            self.progress.outdated(name)
         made = make()
         record.keep(name, key, made)
         return made
@@ -176,26 +209,31 @@ class Build:
         self.progress.ingested(dataset.manifest)
         return dataset.manifest.id
 
-    def _train(self, model: str, dataset_id: str, teacher: str) -> str:
+    def _train(self, model: str, dataset_id: str, teachers: Mapping[str, str]) -> str:
         from shopfront.training import train_model
 
         with self.progress.step(f"train {model}") as step:
             dataset = DatasetStore(self.workspace.datasets).open(dataset_id, verify=False)
             trained = train_model(
-                model, dataset, self.settings.models, self.workspace.checkpoints, step.training, teacher
+                model,
+                dataset,
+                getattr(self.settings.models, model),
+                self.workspace.checkpoints,
+                step.training,
+                teachers,
             )
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint
 
     def _has_checkpoint(self, model: str, name: str) -> bool:
-        return (self.workspace.checkpoints / model / name / "model.json").is_file()
+        return (self._checkpoint(model, name) / "model.json").is_file()
 
     def _export(self, model: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
         from exporters.checkpoint_export import export
 
         with self.progress.step(f"export {model}"):
             exported = export(
-                self.workspace.checkpoints / model / checkpoint,
+                self._checkpoint(model, checkpoint),
                 DatasetStore(self.workspace.datasets).open(dataset_id, verify=False),
                 repository,
                 self.settings.export,
@@ -211,12 +249,12 @@ class Build:
 
         return asdict(find_builder())
 
-    def _engine(self, engine: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
+    def _engine(self, engine: str, checkpoint: Path, dataset_id: str, repository: ModelRepository) -> int:
         from exporters.tensorrt_export import export_tensorrt
 
         with self.progress.step(f"engine {engine}"):
             version, manifest = export_tensorrt(
-                self.workspace.checkpoints / "bst" / checkpoint,
+                checkpoint,
                 DatasetStore(self.workspace.datasets).open(dataset_id, verify=False),
                 repository,
                 self.settings.export,
@@ -227,9 +265,12 @@ class Build:
         return version
 
     def _tables(
-        self, dataset_id: str, mind: str, versions: dict[str, int], kinds: dict[str, TableKind]
+        self,
+        dataset_id: str,
+        vectors: Mapping[str, str],
+        versions: dict[str, int],
+        kinds: dict[str, TableKind],
     ) -> str:
-        from models.checkpoint import load_mind
         from recall.build import RECALL_FOLDER, build_channels
         from recall.channel import BuildSource
         from router.tables.files import TABLES_FOLDER, build_tables
@@ -241,13 +282,12 @@ class Build:
         try:
             with self.progress.step("recall tables") as step:
                 link_catalogue(dataset.path, staged)
-                network, _ = load_mind(self.workspace.checkpoints / "mind" / mind)
                 source = BuildSource(
                     events=dataset.events().select("user", "item", "event", "ts").collect(),
                     users=dataset.users(),
                     catalogue=dataset.catalogue,
                     now=dataset.manifest.time_range[1],
-                    vectors={"mind": network.item_vectors().numpy()},
+                    vectors=self._item_vectors(vectors),
                     seed=self.settings.seed,
                 )
                 rows = build_channels(source, staged / RECALL_FOLDER, self.settings.router.recall, step.stage)
@@ -281,6 +321,17 @@ class Build:
         finally:
             store.discard(staged)
 
+    def _item_vectors(self, checkpoints: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
+        from models.checkpoint import load_checkpoint
+
+        vectors = {}
+        for model, checkpoint in checkpoints.items():
+            network, _ = load_checkpoint(self._checkpoint(model, checkpoint), model)
+            makes = MODELS[model].makes
+            if makes is not None:
+                vectors[model] = makes(network)
+        return vectors
+
     def _publish(self, snapshot: str, versions: dict[str, int], repository: ModelRepository) -> None:
         if self.triton_url is not None:
             with TritonControl(self.triton_url, self.settings.triton.embedded.load_timeout_s) as control:
@@ -301,12 +352,17 @@ class Build:
         snapshots.prune(keep)
         kept = [read_manifest(snapshots.root / id) for id in snapshots.ids()]
         DatasetStore(self.workspace.datasets).prune(keep)
-        for model in (*MODELS, PRERANK, f"bst{ENGINE_SUFFIX}"):
+        for model in contracts():
             needed = (manifest.models.get(model) for manifest in kept)
             repository.prune(model, keep, frozenset(version for version in needed if version is not None))
             # Names begin with the time of training.
             for old in sorted((self.workspace.checkpoints / model).glob("*"))[:-keep]:
                 shutil.rmtree(old)
+
+
+def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:
+    """What a step's inputs hold of the teachers: their checkpoints; nothing where there are none."""
+    return {"teacher": ", ".join(teachers.values())} if teachers else {}
 
 
 def _has_version(repository: ModelRepository, model: str, version: int) -> bool:

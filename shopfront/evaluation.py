@@ -1,12 +1,15 @@
 """Evaluates a built workspace with the very channels, fusion and quotas it serves."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from evaluation.evaluate import evaluate
 from evaluation.report import EvaluationReport
 from evaluation.shares import ChosenShares, choose_shares
+from models.contracts import network_of
+from models.registry import MODELS
 from router.fusion.quota import fuse
 from shopfront.build_record import BuildRecord
 from shopfront.build_steps import Built
@@ -19,33 +22,41 @@ def evaluate_workspace(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, int, int], None]
 ) -> EvaluationReport:
     """Measure the workspace's models and channels; quotas are those of the main scene."""
-    torch.set_num_threads(settings.models.bst.training.threads)
-    record = BuildRecord(workspace.build_record)
+    ranking = network_of(settings.router.ranking.model)
+    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
     _, scene = main_scene(settings)
     return evaluate(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        workspace.checkpoints / "bst" / record.latest("checkpoint bst"),
-        workspace.checkpoints / "mind" / record.latest("checkpoint mind"),
+        _checkpoints(workspace, built),
         settings.router.recall,
         fuse,
         {name: channel.share for name, channel in scene.channels.items()},
         settings.evaluation,
         progress,
-        workspace.checkpoints / "prerank" / record.latest("checkpoint prerank")
-        if "prerank" in built.versions
-        else None,
+        ranking,
+        settings.router.ranking.prerank_model,
     )
+
+
+def _checkpoints(workspace: Workspace, built: Built) -> dict[str, Path]:
+    """The checkpoints of the models that the build made, by name."""
+    record = BuildRecord(workspace.build_record)
+    return {
+        model: workspace.checkpoints / model / record.latest(f"checkpoint {model}")
+        for model in built.versions
+        if model in MODELS
+    }
 
 
 def choose_workspace_shares(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, float], None]
 ) -> ChosenShares:
     """The shares that recall most on the workspace's validation range, at the evaluation's budget."""
-    torch.set_num_threads(settings.models.bst.training.threads)
-    record = BuildRecord(workspace.build_record)
+    ranking = network_of(settings.router.ranking.model)
+    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
     return choose_shares(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        workspace.checkpoints / "mind" / record.latest("checkpoint mind"),
+        _checkpoints(workspace, built),
         settings.router.recall,
         fuse,
         total=settings.evaluation.fused_total,

@@ -58,6 +58,12 @@ class Progress:
         """A step whose inputs did not change."""
         self.console.print(f"[green]✓[/] {name:18} [dim]as built before ({made})[/]")
 
+    def outdated(self, name: str) -> None:
+        """A step that ran before on other inputs, and runs again."""
+        self.console.print(
+            f"  [dim]{name} is built again: its inputs or settings changed, or an earlier version built it[/]"
+        )
+
     def ingested(self, manifest: Manifest) -> None:
         """What came in, what was removed by which rule, and what the data switches off."""
         counts = "  ".join(f"{name} {count:,}" for name, count in manifest.rows.items())

@@ -12,6 +12,7 @@ from types import FrameType
 
 from foundation.telemetry.metrics.endpoint import prepare_folder, serve_metrics
 from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
+from models.contracts import contracts
 from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.ports import free_ports
 from server.ingress.watch import RouterEvent, RouterWatcher
@@ -138,7 +139,7 @@ def _triton(workspace: Workspace, settings: Settings) -> tuple[TritonServer | No
     embedded = settings.triton.embedded
     port = embedded.grpc_port or free_ports(1)[0]
     server = TritonServer(
-        ModelRepository(workspace.triton),
+        ModelRepository(workspace.triton, contracts()),
         workspace.logs / "triton.log",
         embedded.model_copy(update={"grpc_port": port, "models": _models(workspace, embedded.models)}),
     )

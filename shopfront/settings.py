@@ -1,5 +1,6 @@
 """The process configuration: one file, one section per room."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,9 @@ from evaluation.settings import EvaluationSettings
 from experiments.configuration import SceneConfiguration
 from exporters.settings import ExportSettings
 from ingest.settings import IngestSettings
-from models.settings import (
-    BstSettings,
-    MindSettings,
-    NegativeSettings,
-    SampleSettings,
-    TrainingSettings,
-    TwoTowerSettings,
-)
+from models.registry import MODELS
 from recall.registry import CHANNELS
+from registration.registered_sections import RegisteredSections
 from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
@@ -32,57 +27,13 @@ WORKSPACE = "${workspace}"
 FROZEN = ConfigDict(extra="forbid", frozen=True)
 
 
-class BstModel(BaseModel):
-    """The Behavior Sequence Transformer that ranks."""
-
-    model_config = FROZEN
-
-    network: BstSettings = BstSettings()
-    samples: SampleSettings = SampleSettings()
-    training: TrainingSettings = TrainingSettings()
-
-
-class MindModel(BaseModel):
-    """MIND, whose interests recall."""
-
-    model_config = FROZEN
-
-    network: MindSettings = MindSettings()
-    samples: SampleSettings = SampleSettings()
-    training: TrainingSettings = TrainingSettings()
-
-
-class PrerankModel(BaseModel):
-    """The two-tower model that narrows candidates before BST; trained only where a scene has `prerank`."""
-
-    model_config = FROZEN
-
-    network: TwoTowerSettings = TwoTowerSettings()
-    samples: SampleSettings = SampleSettings(
-        positives=4,
-        negatives=124,
-        negative_sources=NegativeSettings(
-            popular_share=0.3, uniform_share=0.25, history_share=0.2, category_share=0.25
-        ),
-    )
-    training: TrainingSettings = TrainingSettings(
-        batch_size=64,
-        max_steps=600,
-        evaluate_every=200,
-        validation_points=150,
-        learning_rate=4e-3,
-        embedding_learning_rate=8e-3,
-    )
-
-
-class ModelsSettings(BaseModel):
+class ModelsSettings(RegisteredSections):
     """The networks: their shapes, samples and training."""
 
-    model_config = FROZEN
-
-    bst: BstModel = BstModel()
-    mind: MindModel = MindModel()
-    prerank: PrerankModel = PrerankModel()
+    @classmethod
+    def section_types(cls) -> Mapping[str, type[BaseModel]]:
+        """One section per registered model."""
+        return {name: kind.settings for name, kind in MODELS.items()}
 
 
 class TritonChoice(BaseModel):
@@ -185,16 +136,8 @@ def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
     return name, scenes[name]
 
 
-def uses_prerank(settings: Settings) -> bool:
-    """Whether a scene, or an arm of an experiment in one, narrows its candidates before ranking.
-
-    Raises SettingsError or OSError where the scene configuration cannot be read.
-    """
-    return any(scene.prerank is not None for scene in configured_scenes(settings))
-
-
-def configured_scenes(settings: Settings) -> list[SceneSettings]:
-    """Every configured scene, and every form that arms of experiments give one.
+def configured_scenes(settings: Settings) -> list[tuple[str, SceneSettings]]:
+    """(name, settings) of every configured scene, and of every form that arms of experiments give one.
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
@@ -205,8 +148,10 @@ def configured_scenes(settings: Settings) -> list[SceneSettings]:
         known,
     )
     scenes = configuration.load(settings.router.scenes)
-    arms = (choice.settings for plan in scenes.plans.values() for choice in plan.choices.values())
-    return [*scenes.by_name.values(), *arms]
+    arms = [
+        (name, choice.settings) for name, plan in scenes.plans.items() for choice in plan.choices.values()
+    ]
+    return [*scenes.by_name.items(), *arms]
 
 
 def _over(defaults: Any, given: Any) -> Any:

@@ -1,20 +1,18 @@
 """Trains one network on a data set and keeps its checkpoint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
-from features.profile import PROFILE_FIELDS
-from models.checkpoint import Network, load_bst, record_of, save_checkpoint
+from models.checkpoint import TrainedOn, load_checkpoint, record_of, save_checkpoint
 from models.interaction_log import InteractionLog
-from models.item_features import ItemFeatures
-from models.train_bst import train_bst
-from models.train_mind import train_mind
-from models.train_two_tower import train_two_tower
+from models.kind import TrainingSource
+from models.registry import MODELS
+from models.settings import ModelKindSettings
 from models.training_loop import Progress
-from shopfront.settings import BstModel, MindModel, ModelsSettings, PrerankModel
 from snapshot.dataset import Dataset
 
 
@@ -29,47 +27,48 @@ class Trained:
 def train_model(
     model: str,
     dataset: Dataset,
-    settings: ModelsSettings,
+    settings: ModelKindSettings,
     checkpoints: Path,
     progress: Progress,
-    teacher: str = "",
+    teachers: Mapping[str, str],
 ) -> Trained:
-    """Train "bst", "mind" or "prerank" and write `checkpoints/<model>/<id>/`.
+    """Trains a registered model and writes `checkpoints/<model>/<id>/`.
 
-    teacher: the BST checkpoint whose order "prerank" learns. Raises TrainingError where the data set holds
-    too little or the loss is not finite, CheckpointError where the teacher cannot be read.
+    Args:
+        model: its name in the registry.
+        dataset: what it learns from.
+        settings: its section of the settings.
+        checkpoints: folder of all models' checkpoints.
+        progress: called after every step.
+        teachers: model → checkpoint, of each of its teachers.
+
+    Returns:
+        The checkpoint's name and metrics.
+
+    Raises:
+        TrainingError: the data set holds too little, or the loss is not finite.
+        CheckpointError: a teacher cannot be read.
     """
-    chosen: BstModel | MindModel | PrerankModel = getattr(settings, model)
-    torch.set_num_threads(chosen.training.threads)
+    torch.set_num_threads(settings.training.threads)
     log = InteractionLog.from_dataset(dataset)
-    features = ItemFeatures.from_catalogue(dataset.catalogue)
-    cuts = dataset.manifest.cuts
-    vocabulary = dataset.catalogue.profile_vocab
-    profile_counts = tuple(len(vocabulary.get(field, ())) for field in PROFILE_FIELDS)
-    budget = (chosen.samples, chosen.training, progress)
-    network: Network
-    match chosen:
-        case BstModel():
-            network, result = train_bst(log, features, profile_counts, cuts, chosen.network, *budget)
-        case MindModel():
-            network, result = train_mind(log, features, cuts, chosen.network, *budget)
-        case PrerankModel():
-            bst, _ = load_bst(checkpoints / "bst" / teacher)
-            network, result = train_two_tower(
-                bst, log, features, profile_counts, cuts, chosen.network, *budget
-            )
+    networks = {
+        name: load_checkpoint(checkpoints / name / checkpoint, name)[0]
+        for name, checkpoint in teachers.items()
+    }
+    trained = MODELS[model].train(TrainingSource(dataset, log, networks), settings, progress)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset.manifest.id[-8:]}"
     record = record_of(
-        network,
-        dataset=dataset.manifest.id,
-        seed=chosen.training.seed,
-        steps=result.steps,
-        metrics=result.metrics,
+        model,
+        settings.network,
+        TrainedOn.of(dataset),
+        seed=settings.training.seed,
+        steps=trained.result.steps,
+        metrics=trained.result.metrics,
         training={
-            "samples": chosen.samples.model_dump(mode="json"),
-            "training": chosen.training.model_dump(mode="json"),
-            **({"teacher": teacher} if teacher else {}),
+            **settings.model_dump(mode="json", exclude={"network"}),
+            **({"teacher": ", ".join(teachers.values())} if teachers else {}),
         },
+        facts=trained.facts,
     )
-    save_checkpoint(network, record, checkpoints / model / name)
-    return Trained(name, result.metrics)
+    save_checkpoint(trained.network, record, checkpoints / model / name)
+    return Trained(name, trained.result.metrics)

@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 
+from models.contracts import contracts
 from tests.triton_models import add_tiny_version
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
-from triton_repo.settings import TritonSettings
+from triton_repo.settings import ModelSettings, TritonSettings
 
 OUTPUTS = {"bst": "score", "mind": "interests"}
+BOTH: dict[str, ModelSettings] = {model: ModelSettings() for model in OUTPUTS}
 
 
 def tiny_repository(folder: Path, seed: int = 1) -> ModelRepository:
     """A repository under `folder` with version 1 of the tiny `bst` and `mind`."""
-    repository = ModelRepository(folder / "triton")
+    repository = ModelRepository(folder / "triton", contracts())
     for model in OUTPUTS:
         add_tiny_version(repository, model, seed)
     return repository
@@ -32,7 +34,9 @@ def tiny_repository(folder: Path, seed: int = 1) -> ModelRepository:
 def tiny_triton(folder: Path, seed: int = 1, **settings: object) -> Iterator[TritonServer]:
     """A started server over `tiny_repository`, gone at the end; `settings` as in TritonSettings."""
     server = TritonServer(
-        tiny_repository(folder, seed), folder / "triton.log", TritonSettings.model_validate(settings)
+        tiny_repository(folder, seed),
+        folder / "triton.log",
+        TritonSettings.model_validate({"models": BOTH, **settings}),
     )
     server.start()
     try:

@@ -1,33 +1,41 @@
-"""The tensors of a model on Triton, read from its committed configuration: the one place that names them."""
+"""What the repository, the exporters and the client know of a model: its tensors, and how it is run."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from __future__ import annotations
 
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
-from triton_repo.repository import COMMITTED_MODELS
+from triton_repo.tensors import Tensors
+
+CANDIDATES = "candidate_item"
+"""The input by which a model that scores candidates is recognised."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contract:
-    """Inputs (int32) and the one output (float32) of a model: name → dims, −1 where the size varies."""
+    """One model on Triton, as its registration declares it; `config.pbtxt` is generated from it."""
 
     model: str
-    inputs: dict[str, tuple[int, ...]]
-    output: str
-    output_dims: tuple[int, ...]
+    tensors: Tensors
+    description: str = ""
+    """One sentence, for the head of the configuration file."""
+    warm_up: Mapping[str, int] = field(default_factory=dict)
+    """Sizes of the named dimensions in the requests that warm up a loaded version; 1 where left out."""
+    form: Literal["onnx", "tensorrt"] = "onnx"
+    """What its versions hold: an ONNX graph, or an engine for one kind of GPU."""
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """Name → sizes of each input, -1 where a size varies."""
+        return {tensor.name: tensor.dims for tensor in self.tensors.inputs}
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs, in their order."""
+        return tuple(tensor.name for tensor in self.tensors.outputs)
 
     @property
     def scores_candidates(self) -> bool:
-        """Whether the model answers for candidates, or for shoppers alone."""
-        return "candidate_item" in self.inputs
-
-
-def read_contract(model: str, configurations: Path = COMMITTED_MODELS) -> Contract:
-    """The contract of a model; FileNotFoundError where no configuration is committed for it."""
-    text = (configurations / model / "config.pbtxt").read_text()
-    config = text_format.Parse(text, model_config_pb2.ModelConfig())
-    (output,) = config.output
-    inputs = {tensor.name: tuple(tensor.dims) for tensor in config.input}
-    return Contract(model, inputs, output.name, tuple(output.dims))
+        """Whether the model answers for candidates (by its first output), or for shoppers alone."""
+        return CANDIDATES in self.inputs

@@ -83,7 +83,7 @@ class Installation:
             folder / "python" / "triton_python_backend_utils.py": self.python_backend
             / "triton_python_backend_utils.py",
             folder / "python" / _STUB: self.stub,
-            folder / "onnxruntime" / "model.py": ONNXRUNTIME_BACKEND / "model.py",
+            **{folder / "onnxruntime" / source.name: source for source in ONNXRUNTIME_BACKEND.glob("*.py")},
         }
         for target, source in wanted.items():
             target.parent.mkdir(parents=True, exist_ok=True)

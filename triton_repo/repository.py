@@ -8,16 +8,16 @@ from pathlib import Path
 
 import msgspec
 from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from triton_repo.acceleration import accelerate
+from triton_repo.configuration import VERSIONS_SERVED, config_text, parsed
+from triton_repo.contract import Contract
 from triton_repo.errors import RepositoryError
 from triton_repo.manifest import VersionManifest, read_manifest, verify
 from triton_repo.pinned import Pinned
 from triton_repo.settings import ModelSettings
 
 _SERVED = "served.json"
-COMMITTED_MODELS = Path(__file__).parent / "models"
 
 
 class ModelRepository:
@@ -29,25 +29,33 @@ class ModelRepository:
     version of each model that the published snapshot names.
     """
 
-    def __init__(self, root: Path, configurations: Path = COMMITTED_MODELS) -> None:
+    def __init__(self, root: Path, contracts: Mapping[str, Contract] | None = None) -> None:
+        """Creates nothing on disk.
+
+        Args:
+            root: `<workspace>/triton`.
+            contracts: the models that `configure` knows, by name; needed only by who calls it.
+        """
         self.root = root.absolute()
         self.models_folder = self.root / "models"
-        self._configurations = configurations
+        self._contracts = dict(contracts or {})
 
     def configure(self, models: Mapping[str, ModelSettings]) -> None:
-        """Writes `config.pbtxt` of each model: the committed one, with the operator's settings in it.
+        """Writes `config.pbtxt` of each model: generated from its contract, with the operator's settings.
 
         Pinned versions are to be loaded, but for those on trial: a server that starts must not meet again
-        what may have ended it. Raises RepositoryError where no configuration is committed for a model.
+        what may have ended it. Raises RepositoryError where a model is not registered.
         """
         for model, settings in models.items():
-            source = self._configurations / model / "config.pbtxt"
-            if not source.is_file():
-                known = sorted(path.parent.name for path in self._configurations.glob("*/config.pbtxt"))
+            contract = self._contracts.get(model)
+            if contract is None:
+                known = ", ".join(sorted(self._contracts)) or "none"
                 raise RepositoryError(
-                    f"model {model!r} has no {source}; configured models are {', '.join(known)}"
+                    f"model {model!r} is not registered, so it cannot be configured; registered models are"
+                    f" {known}: correct the name in triton.embedded.models, or register the model by a"
+                    " module under plugins"
                 )
-            text = _with_settings(source.read_text(), settings)
+            text = _with_settings(config_text(contract), settings)
             pinned = self.pinned(model)
             if pinned is not None:
                 text = _with_versions(text, self._loadable(model, pinned, with_trials=False))
@@ -122,9 +130,8 @@ class ModelRepository:
             self.load_only(model, self._loadable(model, pinned, with_trials=True))
             return
         path = self._configured(model)
-        committed = _parsed((self._configurations / model / "config.pbtxt").read_text())
-        config = _parsed(path.read_text())
-        config.version_policy.CopyFrom(committed.version_policy)
+        config = parsed(path.read_text())
+        config.version_policy.latest.num_versions = VERSIONS_SERVED
         _write(path, text_format.MessageToString(config))
 
     def load_only(self, model: str, versions: tuple[int, ...]) -> None:
@@ -238,12 +245,8 @@ class ModelRepository:
         return spare
 
 
-def _parsed(text: str) -> model_config_pb2.ModelConfig:
-    return text_format.Parse(text, model_config_pb2.ModelConfig())
-
-
 def _with_settings(text: str, settings: ModelSettings) -> str:
-    config = _parsed(text)
+    config = parsed(text)
     before = config.SerializeToString(deterministic=True)
     for group in config.instance_group:
         group.count = settings.instances
@@ -259,7 +262,7 @@ def _with_versions(text: str, versions: tuple[int, ...]) -> str:
     """The configuration with a policy of these versions; unchanged where there are none."""
     if not versions:
         return text
-    config = _parsed(text)
+    config = parsed(text)
     config.version_policy.specific.ClearField("versions")
     config.version_policy.specific.versions.extend(versions)
     return text_format.MessageToString(config)

@@ -40,8 +40,9 @@ class TritonSettings(BaseModel):
         "http://127.0.0.1:4318/v1/traces; empty = none. Every request the router samples has one.",
     )
     models: dict[str, ModelSettings] = Field(
-        default_factory=lambda: {"bst": ModelSettings(), "mind": ModelSettings()},
-        description="Models the server loads, and how it runs them.",
+        default_factory=dict,
+        description="How single models are run, by name; those not named run by the defaults. The server "
+        "loads these and every model that the published snapshot names.",
     )
     start_timeout_s: float = Field(default=60.0, gt=0, description="Seconds until every model must be ready.")
     stop_timeout_s: float = Field(default=15.0, gt=0, description="Seconds between SIGTERM and SIGKILL.")
@@ -70,5 +71,5 @@ class TritonSettings(BaseModel):
     log_verbosity: int = Field(default=0, ge=0, le=9, description="Triton's --log-verbose.")
 
     def of_model(self, model: str) -> ModelSettings:
-        """How `model` is run: as configured, or by default where nothing is (prerank in most shops)."""
+        """How `model` is run: as configured, or by default where nothing is."""
         return self.models.get(model, ModelSettings())

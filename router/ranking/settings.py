@@ -47,14 +47,14 @@ class RankingSettings(BaseModel):
         min_length=1,
         description="Model that narrows candidates, in scenes that have a prerank stage.",
     )
-    interest_model: str = Field(
-        default="mind", min_length=1, description="Model that turns a history into interests."
-    )
     score_timeout_ms: float = Field(
         default=200.0, gt=0, description="Longest wait for the scores of one call, milliseconds."
     )
     interests_timeout_ms: float = Field(
-        default=100.0, gt=0, description="Longest wait for one shopper's interests, milliseconds."
+        default=100.0,
+        gt=0,
+        description="Longest wait for a model that a recall channel calls, such as MIND's for a shopper's "
+        "interests, milliseconds.",
     )
     reconnect_ms: int = Field(
         default=200,

@@ -1,11 +1,13 @@
-"""One channel to Triton for the whole process, and one call on it: arrays in, array out.
+"""One channel to Triton for the whole process, and one call on it: arrays in, arrays out.
 
 The request message is filled directly: for a `bst` request of 300 candidates tritonclient's InferInput
 objects cost 56 µs, this costs 7 µs, and sends the same. The messages and the stub are tritonclient's.
 """
 
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import grpc
 import numpy as np
@@ -15,9 +17,12 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from foundation.telemetry.call_context import CURRENT_CALL
 from foundation.telemetry.tracing.request_trace import RequestTrace, TritonCallSpan
+from models.contracts import contracts
 from pipeline.stages import DependencyError
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import RankingSettings
+from triton_repo.contract import Contract
+from triton_repo.tensors import NUMPY_OF_WIRE, wire_type
 
 _LARGEST_MESSAGE = 64 * 1024 * 1024
 
@@ -35,12 +40,23 @@ class TritonClient:
         settings: RankingSettings,
         breaker: CircuitBreaker | None = None,
         released_while: Callable[[], AbstractContextManager[None]] = nullcontext,
+        models: Mapping[str, Contract] | None = None,
     ) -> None:
         """Creates no connection yet.
 
         breaker         default: one by the settings that reports nothing
         released_while  entered while an answer is awaited, so that other calls compute meanwhile
+        models          whose tensors answers are checked against; default: those registered
         """
+        declared = contracts() if models is None else models
+        self._inputs = {
+            model: {tensor.name: tensor for tensor in contract.tensors.inputs}
+            for model, contract in declared.items()
+        }
+        self._outputs = {
+            model: {tensor.name: tensor for tensor in contract.tensors.outputs}
+            for model, contract in declared.items()
+        }
         self.url = settings.url
         self._breaker = breaker or CircuitBreaker(settings.breaker)
         self._released_while = released_while
@@ -52,17 +68,31 @@ class TritonClient:
         self,
         model: str,
         version: str,
-        inputs: Mapping[str, NDArray[np.int32]],
-        output: str,
+        inputs: Mapping[str, NDArray[Any]],
+        outputs: Sequence[str],
         timeout_s: float,
-    ) -> NDArray[np.float32]:
-        """The named float32 output of one version of a model, for int32 inputs of any shapes.
+    ) -> dict[str, NDArray[Any]]:
+        """Outputs of one version of a model, by name.
 
-        Raises DependencyError naming the model, its version and Triton's reason: not reachable, no answer
-        within `timeout_s` seconds, not asked because it went unanswered before, version not served, model
-        failed, or an answer that is not float32.
+        Args:
+            model: its name on Triton.
+            version: one of its versions.
+            inputs: all its inputs by name, in the declared types; bytes are arrays of objects (`bytes` or
+                `str` each) or of fixed-length bytes.
+            outputs: names of those wanted.
+            timeout_s: longest wait, seconds.
+
+        Returns:
+            Arrays of their own memory, in the declared types; bytes are arrays of `bytes` objects.
+
+        Raises:
+            DependencyError: naming the model, its version and Triton's reason: not reachable, no answer in
+                time, not called because it went unanswered before, version not served, model failed, or an
+                output is missing or not of the type that the model's registration declares.
+            TypeError: an input is not declared, or of another type than declared: a bug of the caller.
         """
-        request = infer_request(model, version, inputs, output)
+        self._check_inputs(model, inputs)
+        request = infer_request(model, version, inputs, outputs)
         with self._breaker.call(model, version), self._released_while():
             try:
                 call = CURRENT_CALL.get()
@@ -73,7 +103,23 @@ class TritonClient:
                     response = await self._traced(call.trace, request, timeout_s)
             except aio.AioRpcError as error:
                 raise self._failure(error, model, version, timeout_s) from error
-        return self._output(response, output)
+        return {output: self._output(response, output) for output in outputs}
+
+    def _check_inputs(self, model: str, inputs: Mapping[str, NDArray[Any]]) -> None:
+        declared = self._inputs.get(model)
+        if declared is None:
+            return
+        for name, values in inputs.items():
+            tensor = declared.get(name)
+            if tensor is None:
+                raise TypeError(
+                    f"{model} takes no input {name}; its registration declares {', '.join(declared)}"
+                )
+            if values.dtype != tensor.numpy and wire_type(values) != tensor.wire:
+                raise TypeError(
+                    f"input {name} of {model} is {values.dtype}{list(values.shape)}, its registration"
+                    f" declares {tensor}; convert the array before the call"
+                )
 
     async def close(self) -> None:
         """Closes the channel; calls in flight are cancelled. A later call opens a new one."""
@@ -115,30 +161,64 @@ class TritonClient:
             case code:
                 return DependencyError(f"{what} failed with {code.name}: {reason}")
 
-    def _output(self, response: service_pb2.ModelInferResponse, output: str) -> NDArray[np.float32]:
-        what = f"{response.model_name} version {response.model_version} on Triton at {self.url}"
+    def _output(self, response: service_pb2.ModelInferResponse, output: str) -> NDArray[Any]:
         for position, tensor in enumerate(response.outputs):
             if tensor.name != output:
                 continue
-            if tensor.datatype != "FP32" or position >= len(response.raw_output_contents):
-                raise DependencyError(f"{what} answered {output} as {tensor.datatype}, float32 was expected")
-            values = np.frombuffer(response.raw_output_contents[position], dtype="<f4")
-            return values.reshape(tensor.shape).astype(np.float32)
-        raise DependencyError(f"{what} answered without the output {output}")
+            declared = self._outputs.get(response.model_name, {}).get(output)
+            dtype = NUMPY_OF_WIRE.get(tensor.datatype)
+            if (
+                dtype is None
+                or (declared is not None and declared.wire != tensor.datatype)
+                or position >= len(response.raw_output_contents)
+            ):
+                expected = "bytes of an array" if declared is None else str(declared)
+                raise DependencyError(
+                    f"{self._name(response)} answered {output} as {tensor.datatype}{list(tensor.shape)},"
+                    f" {expected} was expected; export the model again, or correct its declared tensors"
+                )
+            raw = response.raw_output_contents[position]
+            if tensor.datatype == "BYTES":
+                return _words(raw).reshape(tensor.shape)
+            return np.frombuffer(raw, dtype=dtype).reshape(tensor.shape).copy()
+        raise DependencyError(f"{self._name(response)} answered without the output {output}")
+
+    def _name(self, response: service_pb2.ModelInferResponse) -> str:
+        return f"{response.model_name} version {response.model_version} on Triton at {self.url}"
 
 
 def infer_request(
-    model: str, version: str, inputs: Mapping[str, NDArray[np.int32]], output: str
+    model: str, version: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
 ) -> service_pb2.ModelInferRequest:
-    """The message of one inference with int32 inputs."""
+    """The message of one inference; TypeError where an input is of a type that no tensor has."""
     request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
+    contents = []
     for name, values in inputs.items():
-        if values.dtype != np.int32:
-            raise TypeError(f"input {name} of {model} must be int32, got {values.dtype}")
-        request.inputs.add(name=name, datatype="INT32", shape=values.shape)
-    request.raw_input_contents.extend([values.tobytes() for values in inputs.values()])
-    request.outputs.add(name=output)
+        datatype = wire_type(values)
+        request.inputs.add(name=name, datatype=datatype, shape=values.shape)
+        contents.append(_length_prefixed(values) if datatype == "BYTES" else values.tobytes())
+    request.raw_input_contents.extend(contents)
+    for output in outputs:
+        request.outputs.add(name=output)
     return request
+
+
+def _length_prefixed(words: NDArray[Any]) -> bytes:
+    """BYTES on the wire: each element's length in 4 bytes, little-endian, and its bytes, in C order."""
+    encoded = [word if isinstance(word, bytes) else str(word).encode() for word in words.ravel().tolist()]
+    return b"".join(part for word in encoded for part in (struct.pack("<I", len(word)), word))
+
+
+def _words(raw: bytes) -> NDArray[Any]:
+    """The elements of BYTES on the wire, objects of `bytes`, flat."""
+    words, at = [], 0
+    while at < len(raw):
+        (length,) = struct.unpack_from("<I", raw, at)
+        words.append(raw[at + 4 : at + 4 + length])
+        at += 4 + length
+    flat = np.empty(len(words), dtype=object)
+    flat[:] = words
+    return flat
 
 
 def channel_options(reconnect_ms: int) -> Sequence[tuple[str, int]]:

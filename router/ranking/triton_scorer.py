@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from features.history import history_inputs
 from pipeline.candidates import Candidates
 from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.query import Query
 from router.ranking.settings import RankingSettings
-from router.ranking.shopper import history_inputs, model_version
+from router.ranking.shopper import model_version
 from router.ranking.triton_client import TritonClient
 
 
@@ -42,15 +43,16 @@ class TritonScorer:
         if not version:
             raise DependencyError(f"the snapshot names no version of {self._model}; train and publish one")
         inputs = {
-            **history_inputs(query),
+            **history_inputs(query.history_items, query.history_events, query.history_ts, query.now),
             "profile": query.profile_codes[None],
             "context": query.context_codes[None],
             "candidate_item": candidates.items,
             "candidate_row": np.zeros(count, np.int32),
         }
-        scores = await self._client.infer(
-            self._model, version, inputs, "score", self._timeout_s if timeout_s is None else timeout_s
+        outputs = await self._client.infer(
+            self._model, version, inputs, ("score",), self._timeout_s if timeout_s is None else timeout_s
         )
+        scores = outputs["score"]
         if scores.shape != (count,):
             raise DependencyError(
                 f"{self._model} version {version} answered {list(scores.shape)} scores for {count} candidates"

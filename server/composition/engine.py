@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-import faiss
 from tritonclient.grpc.aio import InferenceServerClient
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
@@ -22,7 +21,7 @@ from router.engine.models import TritonModels
 from router.engine.snapshot_metrics import SnapshotMetrics
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
-from router.ranking.interests import TritonInterests
+from router.ranking.model_calls import TritonModelCalls
 from router.scenes.load import Scenes
 from router.scenes.watch import SceneWatch
 from server.composition.ranking import Ranking
@@ -37,7 +36,7 @@ def engine_builder(
     triton = settings.ranking
     return EngineBuilder(
         recall=settings.recall,
-        services=Services(TritonInterests(ranking.triton, triton).embed_history),
+        services=Services(TritonModelCalls(ranking.triton, triton).model),
         scorers={**ranking.scorers, triton.model: rollouts.scorer},
         metrics=metrics,
         split=Split(triton.part_size, triton.max_parts),
@@ -45,15 +44,9 @@ def engine_builder(
     )
 
 
-async def open_engine(
-    settings: RouterSettings, builder: EngineBuilder, snapshots: SnapshotStore, scenes: Scenes
-) -> LiveEngine:
+async def open_engine(builder: EngineBuilder, snapshots: SnapshotStore, scenes: Scenes) -> LiveEngine:
     """Opens the published snapshot. Raises `SnapshotError` where there is none that can be served."""
-    live = await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
-    # OpenMP keeps its number of threads per thread: what a channel set while it was opened in another thread
-    # does not hold in this one, which searches, and spinning threads would triple the cost of a search.
-    faiss.omp_set_num_threads(settings.recall.mind.threads)
-    return live
+    return await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
 
 
 def snapshot_watch(

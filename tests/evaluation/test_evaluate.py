@@ -14,10 +14,12 @@ from evaluation.evaluate import STEPS, evaluate
 from evaluation.report import EvaluationReport
 from evaluation.settings import EvaluationSettings
 from features.profile import PROFILE_FIELDS
-from models.checkpoint import record_of, save_checkpoint
+from models.bst import BstNetworkSettings
+from models.checkpoint import TrainedOn, record_of, save_checkpoint
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
+from models.mind import MindNetworkSettings
+from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind
 from recall.registry import CHANNELS
@@ -33,7 +35,7 @@ QUOTAS = dict.fromkeys(CHANNELS, 1.0)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Path, Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, dict[str, Path]]:
     root = tmp_path_factory.mktemp("shop")
     dataset = synthetic_dataset(root, users=150, items=300, events=15_000)
     log = InteractionLog.from_dataset(dataset)
@@ -45,19 +47,28 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Path, Pa
     )
     cuts = dataset.manifest.cuts
     bst, result = train_bst(
-        log, features, counts, cuts, BstSettings(dimension=16, hidden=(64, 32)), samples, training
+        log, features, counts, cuts, BstNetworkSettings(dimension=16, hidden=(64, 32)), samples, training
     )
-    mind, _ = train_mind(log, features, cuts, MindSettings(dimension=16, interests=2), samples, training)
-    facts = {"dataset": dataset.manifest.id, "seed": 1, "steps": result.steps, "metrics": {}, "training": {}}
-    return (
-        dataset,
-        save_checkpoint(bst, record_of(bst, **facts), root / "bst"),  # type: ignore[arg-type]
-        save_checkpoint(mind, record_of(mind, **facts), root / "mind"),  # type: ignore[arg-type]
+    mind, _ = train_mind(
+        log, features, cuts, MindNetworkSettings(dimension=16, interests=2), samples, training
     )
+    checkpoints = {}
+    for name, network in (("bst", bst), ("mind", mind)):
+        record = record_of(
+            name,
+            network.settings,
+            TrainedOn.of(dataset),
+            seed=1,
+            steps=result.steps,
+            metrics={},
+            training={},
+        )
+        checkpoints[name] = save_checkpoint(network, record, root / name)
+    return dataset, checkpoints
 
 
 @pytest.mark.slow
-def test_evaluation_end_to_end(trained: tuple[Dataset, Path, Path], tmp_path: Path) -> None:
+def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     report = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS, lambda *step: seen.append(step))
     assert [step for step, _, _ in seen] == [*STEPS, ""]
@@ -78,7 +89,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, Path, Path], tmp_path: Pa
 
 
 def test_a_checkpoint_of_another_data_set_is_refused(
-    trained: tuple[Dataset, Path, Path], tmp_path: Path
+    trained: tuple[Dataset, dict[str, Path]], tmp_path: Path
 ) -> None:
     other = synthetic_dataset(tmp_path, users=20, items=30, events=500, seed=4)
     with pytest.raises(ValueError, match="was trained on data set"):

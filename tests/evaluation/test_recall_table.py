@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from evaluation.baselines import ItemCf
+from evaluation.loaded_models import LoadedModel
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import measure, recall_table
 from evaluation.settings import ItemCfSettings
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
+from models.checkpoint import TrainedOn, record_of
 from models.interaction_log import InteractionLog
-from models.settings import BstSettings
 from recall.channel import Recalled
 from recall.query import Query
 from recall.triggers import TriggerSettings
@@ -34,6 +36,15 @@ def log() -> InteractionLog:
 def shoppers(log: InteractionLog) -> list[TestShopper]:
     users = pl.DataFrame({"user": np.arange(1, 21, dtype=np.int32), "gender": ["f", None] * 10})
     return test_shoppers(log, users, CUT, 1000, TriggerSettings(), np.random.default_rng(0))
+
+
+def untrained_bst() -> LoadedModel:
+    """A network with the weights it begins with."""
+    features = item_features()
+    network = Bst(BstNetworkSettings(), features, PROFILE_COUNTS)
+    trained_on = TrainedOn("d", features.items, features.code_counts, PROFILE_COUNTS)
+    record = record_of("bst", network.settings, trained_on, seed=1, steps=0, metrics={}, training={})
+    return LoadedModel.of(network, record)
 
 
 class Oracle:
@@ -89,7 +100,7 @@ def test_rows_of_known_channels(log: InteractionLog, shoppers: list[TestShopper]
         {"even": 1.0, "odd": 1.0},
         fuse,
         ItemCf.fit(log, CUT, ItemCfSettings()),
-        Bst(BstSettings(), item_features(), PROFILE_COUNTS).eval(),
+        untrained_bst(),
         ks=(1, 60),
         fused_total=60,
         rank_candidates=60,
@@ -117,7 +128,7 @@ def test_a_budget_cuts_every_row_alike(log: InteractionLog, shoppers: list[TestS
         {"all": 1.0},
         fuse,
         ItemCf.fit(log, CUT, ItemCfSettings()),
-        Bst(BstSettings(), item_features(), PROFILE_COUNTS).eval(),
+        untrained_bst(),
         ks=(50,),
         fused_total=2,
         rank_candidates=2,
@@ -141,7 +152,7 @@ def test_measure_by_hand(shoppers: list[TestShopper]) -> None:
 
 
 def test_wrong_input_is_named(log: InteractionLog, shoppers: list[TestShopper]) -> None:
-    bst = Bst(BstSettings(), item_features(), PROFILE_COUNTS).eval()
+    bst = untrained_bst()
     item_cf = ItemCf.fit(log, CUT, ItemCfSettings())
     arguments = {"ks": (1,), "fused_total": 5, "rank_candidates": 5}
     with pytest.raises(ValueError, match="channels that are not built: ghost"):

@@ -1,24 +1,30 @@
 """A small data set, untrained but lively checkpoints of both models, and their exports, made once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from torch import nn
 
 from exporters.checkpoint_export import ExportedVersion, export
-from exporters.input_cases import InputCase
+from exporters.input_cases import InputCase, Words
 from exporters.onnx_export import OnnxFormat
-from exporters.runner import Runner
+from exporters.runner import Feeds, Runner, first_output
 from exporters.settings import ExportSettings
-from models.bst import Bst
-from models.checkpoint import Network, record_of, save_checkpoint
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
+from models.checkpoint import TrainedOn, record_of, save_checkpoint
+from models.contracts import contracts
+from models.in_process import NetworkRunner
 from models.item_features import ItemFeatures
-from models.mind import Mind
-from models.settings import BstSettings, MindSettings, TwoTowerSettings
+from models.mind import MindNetworkSettings
+from models.mind_network import Mind
+from models.prerank import TwoTowerNetworkSettings
+from models.registry import MODELS
 from models.two_tower import TwoTower
 from snapshot.dataset import Dataset
 from tests.synthetic_shop import synthetic_dataset
@@ -39,7 +45,12 @@ class CopyOf:
         self.change = change
 
     def write(
-        self, module: nn.Module, contract: Contract, samples: Sequence[InputCase], folder: Path
+        self,
+        module: nn.Module,
+        contract: Contract,
+        samples: Sequence[InputCase],
+        folder: Path,
+        words: Words | None = None,
     ) -> None:
         graph = onnx.load(self.folder / "model.onnx")
         self.change(graph)
@@ -68,22 +79,24 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     dataset = synthetic_dataset(workspace, users=60, items=120, events=3000)
     features = ItemFeatures.from_catalogue(dataset.catalogue)
     profile_counts = tuple(len(dataset.catalogue.profile_vocab.get(field, ())) for field in _PROFILE)
-    models: dict[str, Network] = {
-        "bst": Bst(BstSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
-        "mind": Mind(MindSettings(dimension=16), features),
-        "prerank": TwoTower(TwoTowerSettings(dimension=8, hidden=16), features, profile_counts),
+    models: dict[str, Bst | Mind | TwoTower] = {
+        "bst": Bst(BstNetworkSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
+        "mind": Mind(MindNetworkSettings(dimension=16), features),
+        "prerank": TwoTower(TwoTowerNetworkSettings(dimension=8, hidden=16), features, profile_counts),
     }
     checkpoints = {}
     for name, model in models.items():
         _enliven(model)
-        record = record_of(model, dataset=dataset.manifest.id, seed=1, steps=0, metrics={}, training={})
+        record = record_of(
+            name, model.settings, TrainedOn.of(dataset), seed=1, steps=0, metrics={}, training={}
+        )
         checkpoints[name] = save_checkpoint(model, record, workspace / "checkpoints" / name / "first")
     return Shop(dataset, checkpoints)
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> ModelRepository:
-    return ModelRepository(tmp_path_factory.mktemp("exported") / "triton")
+    return ModelRepository(tmp_path_factory.mktemp("exported") / "triton", contracts())
 
 
 @pytest.fixture(scope="session", params=["bst", "mind", "prerank"])
@@ -95,7 +108,13 @@ def exported(request: pytest.FixtureRequest, shop: Shop, repository: ModelReposi
 _PROFILE = ("gender", "age_band", "city", "purchasing_power")
 
 
-def _enliven(model: Bst | Mind) -> None:
+def torch_scores(module: nn.Module, model: str) -> Callable[[Feeds], np.ndarray]:
+    """The first output of a network in this process."""
+    run = NetworkRunner(module, MODELS[model].tensors, {})
+    return lambda feeds: first_output(run(feeds))
+
+
+def _enliven(model: nn.Module) -> None:
     """Gives every weight a size at which the model's answers differ from input to input."""
     generator = torch.Generator().manual_seed(11)
     with torch.no_grad():

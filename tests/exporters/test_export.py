@@ -17,16 +17,17 @@ from exporters.errors import ExportRefused
 from exporters.formats import FORMATS
 from exporters.input_cases import dataset_cases
 from exporters.onnx_export import OnnxFormat
-from exporters.parity import torch_runner
 from exporters.settings import ExportSettings
 from models import checkpoint as checkpoints
 from models.checkpoint import load_checkpoint
-from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
+from models.contracts import contract as contract_of
+from models.contracts import contracts
+from models.registry import MODELS
+from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock, torch_scores
 from tests.triton_server import infer
-from triton_repo.contract import read_contract
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
-from triton_repo.settings import TritonSettings
+from triton_repo.settings import ModelSettings, TritonSettings
 
 pytestmark = pytest.mark.slow
 
@@ -53,14 +54,18 @@ def test_the_version_carries_its_origin_and_passes_its_own_checksums(
 
 def test_the_compared_answers_differ_from_input_to_input(exported: ExportedVersion, shop: Shop) -> None:
     module, _ = load_checkpoint(shop.checkpoints[exported.model])
-    contract = read_contract(exported.model)
-    for case in dataset_cases(contract, shop.dataset, shoppers=20, candidates=50, seed=3):
-        assert torch_runner(module)(case.feeds).std() > 0.01
+    contract = contract_of(exported.model)
+    for case in dataset_cases(
+        MODELS[contract.model], contract, shop.dataset, shoppers=20, candidates=50, seed=3
+    ):
+        assert torch_scores(module, exported.model)(case.feeds).std() > 0.01
 
 
 def test_real_shoppers_are_cut_at_their_moment(shop: Shop) -> None:
-    contract = read_contract("bst")
-    cases = dataset_cases(contract, shop.dataset, shoppers=40, candidates=5, seed=0, batch=16)
+    contract = contract_of("bst")
+    cases = dataset_cases(
+        MODELS[contract.model], contract, shop.dataset, shoppers=40, candidates=5, seed=0, batch=16
+    )
     assert [len(case.feeds["history_item"]) for case in cases] == [16, 16, 8]
     assert all(len(case.feeds["candidate_item"]) == 5 * len(case.feeds["profile"]) for case in cases)
     lengths = np.concatenate([(case.feeds["history_event"] > 0).sum(1) for case in cases])
@@ -80,10 +85,12 @@ def test_an_epsilon_survives_the_export(tmp_path: Path) -> None:
             vectors = torch.stack([history_item, history_event + history_age], dim=1).float()
             return vectors / torch.sqrt((vectors * vectors).sum(-1, keepdim=True) + 1e-12)
 
-    contract = read_contract("mind")
+    contract = contract_of("mind")
     OnnxFormat().write(Unit(), contract, [], tmp_path)
     zeros = {name: np.zeros((2, 50), np.int32) for name in contract.inputs}
-    np.testing.assert_array_equal(OnnxFormat().open(tmp_path, contract)(zeros), np.zeros((2, 2, 50)))
+    np.testing.assert_array_equal(
+        OnnxFormat().open(tmp_path, contract)(zeros)["interests"], np.zeros((2, 2, 50))
+    )
 
 
 def test_a_module_out_of_contract_is_refused(tmp_path: Path) -> None:
@@ -95,27 +102,34 @@ def test_a_module_out_of_contract_is_refused(tmp_path: Path) -> None:
         ) -> torch.Tensor:
             return (history_item + history_event + history_age).float()
 
-    with pytest.raises(ExportRefused, match=r"mind: output interests of the graph is FLOAT\[-1, 50\]"):
-        OnnxFormat().write(Flat(), read_contract("mind"), [], tmp_path)
+    with pytest.raises(
+        ExportRefused,
+        match=r"mind: output interests of the graph is FLOAT\[-1, 50\], its model declares float32\[B, -1, -",
+    ):
+        OnnxFormat().write(Flat(), contract_of("mind"), [], tmp_path)
 
 
 def test_triton_serves_what_torch_answers(shop: Shop, tmp_path: Path, repository: ModelRepository) -> None:
-    own = ModelRepository(tmp_path / "triton")
+    own = ModelRepository(tmp_path / "triton", contracts())
     for model in ("bst", "mind"):
         # The session's exports, made by whichever test came first.
         if not repository.versions(model):
             export(shop.checkpoints[model], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
         shutil.copytree(repository.version_folder(model, 1), own.version_folder(model, 1))
-    server = TritonServer(own, tmp_path / "triton.log", TritonSettings())
+    server = TritonServer(
+        own, tmp_path / "triton.log", TritonSettings(models={"bst": ModelSettings(), "mind": ModelSettings()})
+    )
     server.start()
     try:
         for model in ("bst", "mind"):
             module, _ = load_checkpoint(shop.checkpoints[model])
-            contract = read_contract(model)
-            for case in dataset_cases(contract, shop.dataset, shoppers=20, candidates=30, seed=5):
+            contract = contract_of(model)
+            for case in dataset_cases(
+                MODELS[contract.model], contract, shop.dataset, shoppers=20, candidates=30, seed=5
+            ):
                 answer = infer(server.grpc_url, model, case.feeds)
                 np.testing.assert_allclose(
-                    answer, torch_runner(module)(case.feeds), rtol=0, atol=1e-4, err_msg=case.name
+                    answer, torch_scores(module, model)(case.feeds), rtol=0, atol=1e-4, err_msg=case.name
                 )
     finally:
         server.stop()

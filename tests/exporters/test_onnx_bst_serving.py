@@ -7,22 +7,22 @@ import onnx
 import pytest
 import torch
 
-from exporters.input_cases import Feeds, dataset_cases, made_up_cases
+from exporters.input_cases import dataset_cases, made_up_cases
 from exporters.onnx_export import OnnxFormat
 from exporters.runner import Runner
-from exporters.serving_form import serving_form
-from models.bst import Bst
+from models.bst import BstNetworkSettings, serving_form
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
 from models.bst_serving import BstServing
-from models.checkpoint import load_bst
-from models.settings import BstSettings
+from models.checkpoint import load_checkpoint
+from models.contracts import contract as contract_of
+from models.registry import MODELS
 from tests.exporters.conftest import Shop
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
-from triton_repo.contract import read_contract
 
 pytestmark = pytest.mark.slow
 
-CONTRACT = read_contract("bst")
+CONTRACT = contract_of("bst")
 FORMS: dict[str, tuple[dict[str, object], int]] = {
     "tables": ({}, 1 << 30),
     "no tables": ({}, 0),
@@ -35,7 +35,7 @@ FORMS: dict[str, tuple[dict[str, object], int]] = {
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Bst, Runner]:
     settings, table_bytes = FORMS[request.param]
     torch.manual_seed(5)
-    model = Bst(BstSettings(**settings), item_features(), PROFILE_COUNTS).eval()  # type: ignore[arg-type]
+    model = Bst(BstNetworkSettings(**settings), item_features(), PROFILE_COUNTS).eval()  # type: ignore[arg-type]
     with torch.no_grad():
         for name, weight in model.named_parameters():
             matrix = weight.dim() == 2 and "embedding" not in name and "last_age" not in name
@@ -46,16 +46,16 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return model, OnnxFormat().open(folder, CONTRACT)
 
 
-def feeds(lengths: list[int], count: int, seed: int = 0) -> Feeds:
+def feeds(lengths: list[int], count: int, seed: int = 0) -> dict[str, np.ndarray]:
     columns = (*shoppers(lengths, seed), *candidates(count, len(lengths), seed))
     return {name: column.numpy().copy() for name, column in zip(CONTRACT.inputs, columns, strict=True)}
 
 
-def assert_same(exported: tuple[Bst, Runner], call: Feeds) -> None:
+def assert_same(exported: tuple[Bst, Runner], call: dict[str, np.ndarray]) -> None:
     model, run = exported
     with torch.no_grad():
         expected = plain_replicated_scores(model, **{name: torch.from_numpy(v) for name, v in call.items()})
-    np.testing.assert_allclose(run(call), expected.numpy(), atol=2e-5, rtol=0)
+    np.testing.assert_allclose(run(call)["score"], expected.numpy(), atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -84,16 +84,16 @@ def test_candidates_of_one_shopper_only(exported: tuple[Bst, Runner]) -> None:
 
 
 def test_only_the_masked_form_is_rearranged() -> None:
-    masked = Bst(BstSettings(), item_features(), PROFILE_COUNTS)
-    original = Bst(BstSettings(mask_candidate=False), item_features(), PROFILE_COUNTS)
+    masked = Bst(BstNetworkSettings(), item_features(), PROFILE_COUNTS)
+    original = Bst(BstNetworkSettings(mask_candidate=False), item_features(), PROFILE_COUNTS)
     assert isinstance(serving_form(masked, 1 << 20), BstServing)
     assert serving_form(original, 1 << 20) is original
 
 
 def test_shoppers_of_a_data_set_and_the_edges_of_its_catalogue(shop: Shop) -> None:
-    model, record = load_bst(shop.checkpoints["bst"])
+    model, record = load_checkpoint(shop.checkpoints["bst"], "bst")
     serving = serving_form(model, 1 << 30)
-    cases = dataset_cases(CONTRACT, shop.dataset, shoppers=40, candidates=25, seed=2)
+    cases = dataset_cases(MODELS["bst"], CONTRACT, shop.dataset, shoppers=40, candidates=25, seed=2)
     cases += made_up_cases(CONTRACT, record.items, seed=2)
     for case in cases:
         call = {name: torch.from_numpy(values) for name, values in case.feeds.items()}

@@ -12,15 +12,15 @@ from exporters.errors import ExportRefused
 from exporters.input_cases import InputCase, made_up_cases, random_feeds
 from exporters.parity import check_parity
 from exporters.speed import check_speed, measure_in_turns, measure_speed, relative_speeds
-from triton_repo.contract import read_contract
+from models.contracts import contract as contract_of
 
-BST = read_contract("bst")
-MIND = read_contract("mind")
+BST = contract_of("bst")
+MIND = contract_of("mind")
 CASE = InputCase("the case", random_feeds(BST, shoppers=2, candidates=10, items=9, seed=0))
 
 
 def constant(values: np.ndarray):  # type: ignore[no-untyped-def]
-    return lambda feeds: values
+    return lambda feeds: {"score": values}
 
 
 @given(
@@ -64,7 +64,9 @@ def test_the_worst_case_is_named() -> None:
     cases = [InputCase(name, CASE.feeds) for name in ("good", "bad", "worse")]
     answers = itertools.cycle(np.float32([[0.0], [0.1], [0.2]]))
     with pytest.raises(ExportRefused, match=r"differs from torch by 0\.2 on worse; the tolerance is 0\.0001"):
-        check_parity("bst", constant(np.zeros(1, np.float32)), lambda feeds: next(answers), cases, 1e-4)
+        check_parity(
+            "bst", constant(np.zeros(1, np.float32)), lambda feeds: {"score": next(answers)}, cases, 1e-4
+        )
 
 
 def test_made_up_cases_reach_the_edges() -> None:
@@ -92,11 +94,11 @@ def test_speed_counts_rows_by_the_median() -> None:
     calls = {"torch": 0, "exported": 0}
 
     def runner(name: str, spent):  # type: ignore[no-untyped-def]
-        def run(_: object) -> np.ndarray:
+        def run(_: object) -> dict[str, np.ndarray]:
             calls[name] += 1
             if calls[name] > 3:  # the first three are warm-up
                 ticks[0] += next(spent)
-            return np.zeros(10, np.float32)
+            return {"score": np.zeros(10, np.float32)}
 
         return run
 
@@ -114,11 +116,11 @@ def test_forms_take_turns_and_their_quick_rounds_count() -> None:
     ticks = [0.0]
 
     def runner(name: str, seconds: float):  # type: ignore[no-untyped-def]
-        def run(_: object) -> np.ndarray:
+        def run(_: object) -> dict[str, np.ndarray]:
             order.append(name)
             # Every third round something else holds the machine up.
             ticks[0] += seconds + (100 if len(order) % 9 > 6 else 0)
-            return np.zeros(1, np.float32)
+            return {"score": np.zeros(1, np.float32)}
 
         return run
 

@@ -85,9 +85,9 @@ def test_nothing_to_judge_by() -> None:
 def test_every_call_of_the_sample_is_asked_once() -> None:
     asked: list[int] = []
 
-    def run(feeds: object) -> np.ndarray:
+    def run(feeds: object) -> dict[str, np.ndarray]:
         asked.append(id(feeds))
-        return np.zeros(4, np.float32)
+        return {"score": np.zeros(4, np.float32)}
 
     found = answers(run, SAMPLE)
     assert asked == [id(SAMPLE.labelled[0]), id(SAMPLE.lists[0])]

@@ -11,10 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from exporters.graph_rewrite import NotApplicable
 from exporters.quantised_tables import QuantisedTables, gathered_tables
 from exporters.row_wise import int4_rows, int8_rows, pack_int4, unpack_int4
+from models.contracts import contract as contract_of
 from tests.exporters.graphs import run
-from triton_repo.contract import read_contract
 
-BST = read_contract("bst")
+BST = contract_of("bst")
 tables = hnp.arrays(
     np.float32,
     hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40),

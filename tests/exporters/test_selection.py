@@ -23,15 +23,17 @@ from exporters.onnx_export import OnnxFormat
 from exporters.quantised_tables import QuantisedTables
 from exporters.ranking_sample import ranking_sample
 from exporters.settings import ExportSettings
+from models.contracts import contract as contract_of
+from models.registry import MODELS
 from shopfront.progress import Progress
 from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
 from tests.triton_server import infer, tiny_triton
-from triton_repo.contract import Contract, read_contract
+from triton_repo.contract import Contract
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.manifest import CandidateRecord, write_manifest
 from triton_repo.repository import ModelRepository
 
-BST = read_contract("bst")
+BST = contract_of("bst")
 SMALL = ExportSettings(
     sample_shoppers=20,
     speed_rounds=3,
@@ -190,7 +192,7 @@ def test_a_quantised_form_answers_at_the_edges(
     onnx.save(made, tmp_path / "model.onnx")
     run = OnnxFormat().open(tmp_path, BST)
     for case in cases:
-        scores = run(case.feeds)
+        scores = run(case.feeds)["score"]
         assert scores.shape == case.feeds["candidate_item"].shape
         assert np.isfinite(scores).all(), case.name
         assert ((scores >= 0) & (scores <= 1)).all()
@@ -227,7 +229,9 @@ def test_the_plainest_of_the_fast_and_small_is_served() -> None:
 @pytest.mark.slow
 def test_the_sample_is_real_and_repeats(shop: Shop) -> None:
     sizes = {"points": 60, "negatives": 12, "lists": 8, "list_candidates": 50}
-    first, again, other = (ranking_sample(BST, shop.dataset, **sizes, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        ranking_sample(MODELS["bst"], BST, shop.dataset, **sizes, seed=seed) for seed in (1, 1, 2)
+    )
     assert first
     assert all(
         (a[name] == b[name]).all() for a, b in zip(first.labelled, again.labelled, strict=True) for name in a
@@ -241,7 +245,7 @@ def test_the_sample_is_real_and_repeats(shop: Shop) -> None:
         assert len(np.unique(feeds["candidate_item"])) == len(feeds["candidate_item"]) <= 50
         assert feeds["candidate_item"].min() >= 1
         assert not feeds["candidate_row"].any()
-    requests = selection.timed_requests(first, 77, requests=3)
+    requests = selection.timed_requests(BST, first, 77, requests=3)
     assert [len(feeds["candidate_item"]) for feeds in requests] == [77] * 3
     assert list(requests[0]) == list(BST.inputs)
 
@@ -252,7 +256,7 @@ def test_triton_serves_quantised_versions_with_the_accelerator_configured(
 ) -> None:
     if not repository.versions("bst"):
         export(shop.checkpoints["bst"], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
-    (case,) = dataset_cases(BST, shop.dataset, shoppers=12, candidates=30, seed=5)
+    (case,) = dataset_cases(MODELS["bst"], BST, shop.dataset, shoppers=12, candidates=30, seed=5)
     graph = onnx.load(repository.version_folder("bst", 1) / "model.onnx")
     rewrites = {
         name: REWRITES[name]
@@ -270,4 +274,4 @@ def test_triton_serves_quantised_versions_with_the_accelerator_configured(
                 publish_version(control, server.repository, "bst", version)
             run = OnnxFormat().open(server.repository.version_folder("bst", version), BST)
             answer = infer(server.grpc_url, "bst", case.feeds, str(version))
-            np.testing.assert_allclose(answer, run(case.feeds), rtol=0, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(answer, run(case.feeds)["score"], rtol=0, atol=1e-5, err_msg=name)

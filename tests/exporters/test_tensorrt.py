@@ -15,20 +15,21 @@ from exporters.checkpoint_export import export
 from exporters.errors import ExportRefused
 from exporters.formats import FORMATS
 from exporters.input_cases import random_feeds
-from exporters.parity import torch_runner
 from exporters.settings import ExportSettings
 from exporters.tensorrt_engine import build_plan, find_builder, missing, open_plan
 from exporters.tensorrt_export import export_tensorrt, prepare_graph
 from exporters.tensorrt_graph import obstacles, profile
 from exporters.tensorrt_settings import TensorRtSettings
 from models.checkpoint import load_checkpoint
-from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
+from models.contracts import contract as contract_of
+from models.contracts import contracts
+from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock, torch_scores
 from tests.exporters.test_row_wise import lookup_graph
-from triton_repo.contract import read_contract
-from triton_repo.repository import COMMITTED_MODELS, ModelRepository
+from triton_repo.configuration import config_text
+from triton_repo.repository import ModelRepository
 from triton_repo.settings import ModelSettings
 
-BST = read_contract("bst")
+BST = contract_of("bst")
 needs_gpu = pytest.mark.skipif(
     bool(missing()), reason=f"no TensorRT engine can be built here: {'; '.join(missing())}"
 )
@@ -39,7 +40,10 @@ def parsed(path: Path) -> "model_config_pb2.ModelConfig":
 
 
 def test_the_engine_takes_what_the_network_takes() -> None:
-    engine, network = (parsed(COMMITTED_MODELS / name / "config.pbtxt") for name in ("bst_trt", "bst"))
+    engine, network = (
+        text_format.Parse(config_text(contract_of(name)), model_config_pb2.ModelConfig())
+        for name in ("bst_trt", "bst")
+    )
     assert (engine.platform, engine.backend) == ("tensorrt_plan", "tensorrt")
     assert engine.default_model_filename == "model.plan"
     assert (list(engine.input), list(engine.output)) == (list(network.input), list(network.output))
@@ -49,7 +53,7 @@ def test_the_engine_takes_what_the_network_takes() -> None:
 
 
 def test_operators_settings_reach_the_engines_configuration(tmp_path: Path) -> None:
-    repository = ModelRepository(tmp_path)
+    repository = ModelRepository(tmp_path, contracts())
     repository.configure({"bst_trt": ModelSettings(instances=3, accelerator="tensorrt")})
     config = parsed(repository.models_folder / "bst_trt" / "config.pbtxt")
     assert [group.count for group in config.instance_group] == [3]
@@ -58,7 +62,7 @@ def test_operators_settings_reach_the_engines_configuration(tmp_path: Path) -> N
 
 
 def test_the_accelerator_is_in_the_configuration_where_it_is_asked_for(tmp_path: Path) -> None:
-    repository = ModelRepository(tmp_path)
+    repository = ModelRepository(tmp_path, contracts())
     target = repository.models_folder / "bst" / "config.pbtxt"
     repository.configure({"bst": ModelSettings(accelerator="tensorrt")})
     (block,) = parsed(target).optimization.execution_accelerators.gpu_execution_accelerator
@@ -138,9 +142,9 @@ def test_the_graph_is_one_tensorrt_lists_and_answers_as_torch(
     assert [tensor.name for tensor in graph.graph.input] == list(BST.inputs)
     module, _ = load_checkpoint(shop.checkpoints["bst"])
     feeds = random_feeds(BST, shoppers=2, candidates=30, items=120, seed=4)
-    found = FORMATS["onnx"].open(tmp_path, BST)(feeds)
+    found = FORMATS["onnx"].open(tmp_path, BST)(feeds)["score"]
     assert found.dtype == np.float32
-    assert np.abs(found - torch_runner(module)(feeds)).max() < 0.15
+    assert np.abs(found - torch_scores(module, "bst")(feeds)).max() < 0.15
 
 
 def test_what_is_missing_is_said_at_once_and_all_of_it(
@@ -150,7 +154,7 @@ def test_what_is_missing_is_said_at_once_and_all_of_it(
     monkeypatch.setattr("torch.backends.cuda.is_built", lambda: True)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     wanted = r"missing: the Python package tensorrt \(pip install .*\); an NVIDIA GPU and its driver"
-    repository = ModelRepository(tmp_path / "triton")
+    repository = ModelRepository(tmp_path / "triton", contracts())
     with pytest.raises(ExportRefused, match=wanted):
         export_tensorrt(
             shop.checkpoints["bst"], shop.dataset, repository, ExportSettings(), seed=1, clock=clock
@@ -189,7 +193,7 @@ def test_an_engine_answers_as_torch_and_its_timings_are_kept(
         maximum_auc_loss=0.01,
         tensorrt=TensorRtSettings.model_validate({"precision": precision, "likely_candidates": 300}),
     )
-    repository = ModelRepository(tmp_path / "triton")
+    repository = ModelRepository(tmp_path / "triton", contracts())
     version, manifest = export_tensorrt(
         shop.checkpoints["bst"], shop.dataset, repository, settings, seed=3, clock=clock
     )
@@ -202,7 +206,7 @@ def test_an_engine_answers_as_torch_and_its_timings_are_kept(
     module, _ = load_checkpoint(shop.checkpoints["bst"])
     for candidates in (1, 300, 8192):
         feeds = random_feeds(BST, shoppers=1, candidates=candidates, items=120, seed=5)
-        assert np.abs(run(feeds) - torch_runner(module)(feeds)).max() < 0.02
+        assert np.abs(run(feeds)["score"] - torch_scores(module, "bst")(feeds)).max() < 0.02
     with pytest.raises(ExportRefused, match="outside what the engine was built for"):
         run(random_feeds(BST, shoppers=1, candidates=8193, items=120, seed=5))
 

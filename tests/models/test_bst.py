@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 import torch
 
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
-from models.settings import BstSettings
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 
 LENGTHS = [0, 1, 7, 50, 23]
@@ -20,7 +20,7 @@ LENGTHS = [0, 1, 7, 50, 23]
 def network(**settings: object) -> Bst:
     """A network with weights large enough for every part to show in the score."""
     torch.manual_seed(3)
-    model = Bst(BstSettings(**settings), item_features(), PROFILE_COUNTS).eval()
+    model = Bst(BstNetworkSettings(**settings), item_features(), PROFILE_COUNTS).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "embedding" in name or "last_age" in name:
@@ -96,7 +96,7 @@ def test_a_network_with_a_shorter_history_reads_the_newest_behaviours_it_is_sent
 
 def test_blocks_of_the_candidate_alone_belong_to_the_masked_form() -> None:
     with pytest.raises(ValueError, match="candidate_blocks"):
-        BstSettings(candidate_blocks=1, mask_candidate=False)
+        BstNetworkSettings(candidate_blocks=1, mask_candidate=False)
 
 
 def test_history_sees_the_candidate_only_in_the_original_form() -> None:
@@ -166,7 +166,7 @@ def test_gradients_are_finite_for_an_empty_history() -> None:
 def test_only_common_items_have_an_embedding_of_their_own() -> None:
     features = item_features()
     users = np.expm1(features.popularity)
-    model = Bst(BstSettings(min_item_users=10), features, PROFILE_COUNTS)
+    model = Bst(BstNetworkSettings(min_item_users=10), features, PROFILE_COUNTS)
     assert model.item_embedding.num_embeddings == 1 + int((users[1:] > 9.5).sum())
     rare = np.flatnonzero(users < 9.5)
     assert (model.tables.id_row[rare] == 0).all()

@@ -10,10 +10,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
 from models.bst_serving import BstServing
-from models.settings import BstSettings
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 
 EVERYTHING = 1 << 30
@@ -27,7 +27,7 @@ def network(known: tuple[str, ...] = ("category", "brand", "shop"), **settings: 
         features.codes[field][:] = 0
         features.code_counts[field] = 0
     torch.manual_seed(3)
-    model = Bst(BstSettings(**settings), features, PROFILE_COUNTS).eval()
+    model = Bst(BstNetworkSettings(**settings), features, PROFILE_COUNTS).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             matrix = weight.dim() == 2 and "embedding" not in name and "last_age" not in name

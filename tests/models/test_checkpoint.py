@@ -7,31 +7,39 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.checkpoint import (
     RECORD_NAME,
     WEIGHTS_NAME,
     CheckpointError,
     ModelRecord,
-    load_bst,
+    TrainedOn,
     load_checkpoint,
-    load_mind,
+    read_record,
     record_of,
     save_checkpoint,
 )
-from models.mind import Mind
-from models.settings import BstSettings, MindSettings
+from models.mind import MindNetworkSettings
+from models.mind_network import Mind
 from tests.models.small_features import PROFILE_COUNTS, candidates, item_features, shoppers
 
 
 def bst() -> Bst:
     torch.manual_seed(1)
-    return Bst(BstSettings(hidden=(16, 8)), item_features(), PROFILE_COUNTS).eval()
+    return Bst(BstNetworkSettings(hidden=(16, 8)), item_features(), PROFILE_COUNTS).eval()
 
 
 def record(model: Bst | Mind) -> ModelRecord:
+    features = item_features()
     return record_of(
-        model, dataset="d1", seed=7, steps=30, metrics={"gauc": 0.75}, training={"batch_size": 4}
+        "bst" if isinstance(model, Bst) else "mind",
+        model.settings,
+        TrainedOn("d1", features.items, features.code_counts, PROFILE_COUNTS),
+        seed=7,
+        steps=30,
+        metrics={"gauc": 0.75},
+        training={"batch_size": 4},
     )
 
 
@@ -42,7 +50,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 def test_a_loaded_bst_scores_the_same(saved: Path) -> None:
-    model, loaded_record = load_bst(saved)
+    model, loaded_record = load_checkpoint(saved, "bst")
     inputs = (*shoppers([0, 9, 50]), *candidates(20, 3))
     with torch.no_grad():
         assert torch.equal(model(*inputs), bst()(*inputs))
@@ -55,8 +63,8 @@ def test_a_loaded_bst_scores_the_same(saved: Path) -> None:
 
 
 def test_a_loaded_mind_has_the_same_interests_and_vectors(tmp_path: Path) -> None:
-    model = Mind(MindSettings(dimension=8, interests=3), item_features(), routing_seed=11).eval()
-    loaded, _ = load_mind(save_checkpoint(model, record(model), tmp_path / "one"))
+    model = Mind(MindNetworkSettings(dimension=8, interests=3), item_features(), routing_seed=11).eval()
+    loaded, _ = load_checkpoint(save_checkpoint(model, record(model), tmp_path / "one"), "mind")
     with torch.no_grad():
         assert torch.equal(loaded(*shoppers([30])[:3]), model(*shoppers([30])[:3]))
     assert torch.equal(loaded.item_vectors(), model.item_vectors())
@@ -77,7 +85,7 @@ def test_saving_again_replaces_the_whole_checkpoint(saved: Path) -> None:
         model.user_half.bias += 1
     (saved / "stray").write_text("of the old one")
     save_checkpoint(model, record(model), saved)
-    assert torch.equal(load_bst(saved)[0].user_half.bias, model.user_half.bias)
+    assert torch.equal(load_checkpoint(saved, "bst")[0].user_half.bias, model.user_half.bias)
     assert sorted(path.name for path in saved.iterdir()) == [RECORD_NAME, WEIGHTS_NAME]
     assert len(list(saved.parent.iterdir())) == 1
 
@@ -96,12 +104,12 @@ def test_a_checkpoint_without_the_newer_settings_loads_with_their_defaults(saved
     assert len(older) == len(kept.hyperparameters) - 2
     record_of_old = kept.model_copy(update={"hyperparameters": older})
     (saved / RECORD_NAME).write_text(record_of_old.model_dump_json())
-    model, _ = load_bst(saved)
+    model, _ = load_checkpoint(saved, "bst")
     assert (model.settings.history_length, model.settings.candidate_blocks) == (50, 0)
 
 
 def test_weights_of_another_shape_are_refused(saved: Path, tmp_path: Path) -> None:
-    other = Bst(BstSettings(hidden=(24, 8)), item_features(), PROFILE_COUNTS)
+    other = Bst(BstNetworkSettings(hidden=(24, 8)), item_features(), PROFILE_COUNTS)
     elsewhere = save_checkpoint(other, record(other), tmp_path / "other")
     wrong = ModelRecord.model_validate_json((elsewhere / RECORD_NAME).read_text()).model_copy(
         update={"hyperparameters": bst().settings.model_dump(mode="json")}
@@ -124,4 +132,13 @@ def test_missing_and_damaged_files_are_named(saved: Path, tmp_path: Path) -> Non
 
 def test_the_other_network_is_refused(saved: Path) -> None:
     with pytest.raises(CheckpointError, match="holds bst, not mind"):
-        load_mind(saved)
+        load_checkpoint(saved, "mind")
+
+
+def test_a_model_that_is_not_registered_is_named(saved: Path) -> None:
+    other = read_record(saved).model_copy(update={"model": "graph"})
+    (saved / RECORD_NAME).write_text(other.model_dump_json())
+    with pytest.raises(
+        CheckpointError, match=r"model graph, which is not registered \(there are bst, .*plugins"
+    ):
+        load_checkpoint(saved)

@@ -8,14 +8,14 @@ import numpy as np
 import onnxruntime
 import torch
 
-from models.mind import Mind, squash
-from models.settings import MindSettings
+from models.mind import MindNetworkSettings
+from models.mind_network import Mind, squash
 from tests.models.small_features import ITEMS, item_features, shoppers
 
 
 def network(**settings: object) -> Mind:
     torch.manual_seed(3)
-    model = Mind(MindSettings(dimension=16, **settings), item_features(), routing_seed=5).eval()
+    model = Mind(MindNetworkSettings(dimension=16, **settings), item_features(), routing_seed=5).eval()
     with torch.no_grad():
         model.item_embedding.weight.normal_(std=0.3)
         model.contract.weight.normal_(std=0.1)

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from features.profile import PROFILE_FIELDS
-from models.bst import Bst
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.settings import BstSettings, MindSettings, SampleSettings, TrainingSettings
+from models.mind import MindNetworkSettings
+from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind
 from models.training_loop import TrainingError, train
@@ -22,8 +24,8 @@ from snapshot.dataset import Dataset
 from snapshot.manifest import Cuts
 from tests.synthetic_shop import synthetic_dataset
 
-BST = BstSettings(dimension=16, heads=2, feed_forward=32, hidden=(32, 16), min_item_users=2)
-MIND = MindSettings(dimension=16, interests=2, shared_negatives=128)
+BST = BstNetworkSettings(dimension=16, heads=2, feed_forward=32, hidden=(32, 16), min_item_users=2)
+MIND = MindNetworkSettings(dimension=16, interests=2, shared_negatives=128)
 SAMPLES = SampleSettings(positives=4, negatives=8, max_points=4000)
 SHORT = TrainingSettings(batch_size=64, max_steps=8, evaluate_every=4, validation_points=50, warmup_steps=2)
 

@@ -9,9 +9,11 @@ import onnxruntime
 import pytest
 import torch
 
-from models.bst import Bst
-from models.checkpoint import CheckpointError, load_bst, load_two_tower, record_of, save_checkpoint
-from models.settings import BstSettings, SampleSettings, TrainingSettings, TwoTowerSettings
+from models.bst import BstNetworkSettings
+from models.bst_network import Bst
+from models.checkpoint import CheckpointError, TrainedOn, load_checkpoint, record_of, save_checkpoint
+from models.prerank import TwoTowerNetworkSettings
+from models.settings import SampleSettings, TrainingSettings
 from models.train_two_tower import (
     WATCHED,
     kept_share,
@@ -42,7 +44,7 @@ NAMES = (
 def network(**settings: object) -> TwoTower:
     """A network with weights large enough for every part to show in the score."""
     torch.manual_seed(3)
-    model = TwoTower(TwoTowerSettings(**settings), item_features(), PROFILE_COUNTS).eval()
+    model = TwoTower(TwoTowerNetworkSettings(**settings), item_features(), PROFILE_COUNTS).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "embedding" in name or "match" in name:
@@ -147,7 +149,7 @@ def test_kept_share_counts_the_teachers_best_among_the_students_first() -> None:
 def test_the_student_learns_the_teachers_order() -> None:
     torch.manual_seed(0)
     log = random_log(2, users=30, items=ITEMS, events=1500, impressions=0.0)
-    teacher = Bst(BstSettings(dropout=0.0), item_features(), PROFILE_COUNTS)
+    teacher = Bst(BstNetworkSettings(dropout=0.0), item_features(), PROFILE_COUNTS)
     with torch.no_grad():
         for name, weight in teacher.named_parameters():
             if "side_embeddings" in name or "last_age" in name or "item_embedding" in name:
@@ -162,7 +164,7 @@ def test_the_student_learns_the_teachers_order() -> None:
             embedding_learning_rate=1e-2, warmup_steps=5,
         )  # fmt: skip
         model, result = train_two_tower(
-            teacher, log, item_features(), PROFILE_COUNTS, cuts, TwoTowerSettings(), samples, training
+            teacher, log, item_features(), PROFILE_COUNTS, cuts, TwoTowerNetworkSettings(), samples, training
         )
         assert set(result.metrics) == {WATCHED}
         return model, _agreement(model, teacher)
@@ -190,15 +192,24 @@ def _agreement(model: TwoTower, teacher: Bst) -> float:
 
 def test_a_checkpoint_keeps_the_network_and_tells_it_from_others(tmp_path: Path) -> None:
     model = network(dimension=8, interests=2)
-    record = record_of(model, dataset="d", seed=1, steps=2, metrics={WATCHED: 0.5}, training={})
+    features = item_features()
+    record = record_of(
+        "prerank",
+        model.settings,
+        TrainedOn("d", features.items, features.code_counts, PROFILE_COUNTS),
+        seed=1,
+        steps=2,
+        metrics={WATCHED: 0.5},
+        training={},
+    )
     assert record.model == "prerank"
     saved = save_checkpoint(model, record, tmp_path / "prerank")
-    loaded, _ = load_two_tower(saved)
+    loaded, _ = load_checkpoint(saved, "prerank")
     user, (items, rows) = shoppers(LENGTHS), candidates(20, len(LENGTHS))
     with torch.no_grad():
         assert torch.equal(loaded(*user, items, rows), model(*user, items, rows))
     with pytest.raises(CheckpointError, match="holds prerank, not bst"):
-        load_bst(saved)
+        load_checkpoint(saved, "bst")
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,10 +83,10 @@ def make_query(
 def services_of(interests: np.ndarray) -> Services:
     """Services whose embedding model answers the same interests, float32[K, D], to everyone."""
 
-    async def embed_history(query: Query) -> np.ndarray:
-        return interests
+    async def call(query: Query, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {"interests": interests[None]}
 
-    return Services(embed_history)
+    return Services(lambda model: call)
 
 
 NO_INTERESTS = services_of(np.zeros((2, 4), np.float32))

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.stages import DependencyError
 from recall import mind
 from recall.mind import MindChannelSettings
 from snapshot import SnapshotError
@@ -89,19 +90,43 @@ def test_interests_are_merged_by_their_best_match(folder, catalogue, vectors, se
 
 
 def test_an_empty_history_recalls_nothing_and_asks_no_model(folder, catalogue):
-    async def fail(query):
+    async def fail(query, inputs):
         raise AssertionError("the model was asked")
 
-    channel = mind.open_channel(folder, catalogue, mind.Services(fail), MindChannelSettings())
+    channel = mind.open_channel(folder, catalogue, mind.Services(lambda model: fail), MindChannelSettings())
     assert len(asyncio.run(channel.recall(make_query(), 10)).items) == 0
 
 
 def test_what_the_model_raises_is_passed_on(folder, catalogue):
-    async def fail(query):
+    async def fail(query, inputs):
         raise ConnectionError("Triton is away")
 
-    channel = mind.open_channel(folder, catalogue, mind.Services(fail), MindChannelSettings())
+    channel = mind.open_channel(folder, catalogue, mind.Services(lambda model: fail), MindChannelSettings())
     with pytest.raises(ConnectionError, match="away"):
+        asyncio.run(channel.recall(make_query([(1, VIEW, NOW)]), 10))
+
+
+def test_the_model_receives_the_encoded_history(folder, catalogue):
+    received = {}
+
+    async def call(query, inputs):
+        received.update(inputs)
+        return {"interests": np.zeros((1, 2, DIMENSIONS), np.float32)}
+
+    channel = mind.open_channel(folder, catalogue, mind.Services(lambda model: call), MindChannelSettings())
+    asyncio.run(channel.recall(make_query([(3, VIEW, NOW), (1, VIEW, NOW - 60)]), 10))
+    assert {name: column.shape for name, column in received.items()} == dict.fromkeys(
+        ("history_item", "history_event", "history_age"), (1, 50)
+    )
+    assert received["history_item"][0, :3].tolist() == [3, 1, 0]
+
+
+def test_interests_of_another_shape_are_a_failed_dependency(folder, catalogue):
+    services = services_of(np.zeros((2, DIMENSIONS + 1), np.float32))
+    channel = mind.open_channel(folder, catalogue, services, MindChannelSettings())
+    with pytest.raises(
+        DependencyError, match=r"interests of shape \[1, 2, \d+\], \[1, K, \d+\] was expected"
+    ):
         asyncio.run(channel.recall(make_query([(1, VIEW, NOW)]), 10))
 
 

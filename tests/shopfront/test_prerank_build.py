@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from models.build_order import build_order
+from models.registry import MODELS
 from shopfront.build_steps import Build, Built
 from shopfront.evaluation import evaluate_workspace
+from shopfront.needed_models import models_needed
 from shopfront.progress import Progress
 from shopfront.serve import _models
-from shopfront.settings import Settings, load_settings, uses_prerank
+from shopfront.settings import Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
 from snapshot.store import SnapshotStore
 from tests.synthetic_shop import write_synthetic_shop
@@ -54,13 +57,13 @@ def build(root: Path, prerank: str) -> tuple[Built, Settings, Workspace, str]:
 
 def test_prerank_is_built_and_measured_only_where_a_scene_asks_for_it(shop: Path) -> None:
     made, settings, workspace, _ = build(shop, NO_PRERANK)
-    assert not uses_prerank(settings)
+    assert build_order(models_needed(settings), MODELS) == ["bst", "mind"]
     assert set(made.versions) == {"bst", "mind"}
     assert not (workspace.checkpoints / "prerank").exists()
     assert set(_models(workspace, settings.triton.embedded.models)) == {"bst", "mind"}
 
     made, settings, workspace, printed = build(shop, "prerank: {candidates: 2000}")
-    assert uses_prerank(settings)
+    assert build_order(models_needed(settings), MODELS) == ["bst", "mind", "prerank"]
     assert "train prerank" in printed
     assert "train bst" not in printed
     assert made.versions["prerank"] == 1

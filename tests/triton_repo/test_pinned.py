@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from models.contracts import contracts
 from tests.triton_models import add_tiny_version, bst_feeds
 from tests.triton_server import infer, tiny_triton
 from triton_repo.bound_process import session_of
@@ -26,7 +27,7 @@ from triton_repo.settings import ModelSettings
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
     """Versions 1 to 4 of the tiny bst, configured."""
-    made = ModelRepository(tmp_path / "triton")
+    made = ModelRepository(tmp_path / "triton", contracts())
     for seed in range(1, 5):
         add_tiny_version(made, "bst", seed)
     made.configure({"bst": ModelSettings()})
@@ -43,7 +44,7 @@ def test_pins_survive_a_restart_but_for_what_is_on_trial(repository: ModelReposi
     assert "latest" in policy(repository)
     repository.pin("bst", Pinned((1, 4), on_trial=(4,), holder="r"))
     assert policy(repository).count("versions") == 2
-    again = ModelRepository(repository.root)
+    again = ModelRepository(repository.root, contracts())
     again.configure({"bst": ModelSettings()})
     assert again.pinned("bst") == Pinned((1, 4), (4,), "r")
     assert "versions: 1" in policy(again)

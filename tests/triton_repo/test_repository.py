@@ -7,11 +7,15 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from models.contracts import contract, contracts
 from tests.triton_models import add_tiny_version, stage_tiny_version
+from triton_repo.configuration import config_text
+from triton_repo.contract import Contract
 from triton_repo.errors import RepositoryError
 from triton_repo.manifest import MANIFEST, read_manifest, write_manifest
-from triton_repo.repository import COMMITTED_MODELS, ModelRepository
+from triton_repo.repository import ModelRepository
 from triton_repo.settings import ModelSettings
+from triton_repo.tensors import Tensor, Tensors
 
 CONTRACT = {
     "bst": (
@@ -35,16 +39,16 @@ CONTRACT = {
 
 @pytest.fixture
 def repository(tmp_path: Path) -> ModelRepository:
-    return ModelRepository(tmp_path / "triton")
+    return ModelRepository(tmp_path / "triton", contracts())
 
 
-def parse(path: Path) -> model_config_pb2.ModelConfig:
-    return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+def parse(text: str) -> model_config_pb2.ModelConfig:
+    return text_format.Parse(text, model_config_pb2.ModelConfig())
 
 
 @pytest.mark.parametrize("model", ["bst", "mind"])
-def test_committed_configurations_hold_the_contract(model: str) -> None:
-    config = parse(COMMITTED_MODELS / model / "config.pbtxt")
+def test_generated_configurations_hold_the_tensors(model: str) -> None:
+    config = parse(config_text(contract(model)))
     inputs, outputs = CONTRACT[model]
     assert (config.name, config.backend, config.max_batch_size) == (model, "onnxruntime", 0)
     assert {tensor.name: list(tensor.dims) for tensor in config.input} == inputs
@@ -54,16 +58,45 @@ def test_committed_configurations_hold_the_contract(model: str) -> None:
     assert config.version_policy.latest.num_versions == 2
 
 
-def test_configuring_copies_the_committed_file_or_changes_only_what_is_asked(
+def test_configuring_writes_the_generated_file_or_changes_only_what_is_set(
     repository: ModelRepository,
 ) -> None:
     repository.configure({"bst": ModelSettings(), "mind": ModelSettings(instances=3, intra_op_threads=2)})
     same, changed = (repository.models_folder / model / "config.pbtxt" for model in ("bst", "mind"))
-    assert same.read_bytes() == (COMMITTED_MODELS / "bst" / "config.pbtxt").read_bytes()
-    expected = parse(COMMITTED_MODELS / "mind" / "config.pbtxt")
+    assert same.read_text() == config_text(contract("bst"))
+    expected = parse(config_text(contract("mind")))
     expected.instance_group[0].count = 3
     expected.parameters["intra_op_thread_count"].string_value = "2"
-    assert parse(changed) == expected
+    assert parse(changed.read_text()) == expected
+
+
+def test_a_configuration_is_exactly_this() -> None:
+    tensors = Tensors(
+        (Tensor("text", "bytes", ("B",)), Tensor("numbers", "float32", ("B", 4))),
+        (Tensor("vector", "float32", ("B", -1)), Tensor("code", "int64", ("B",))),
+    )
+    found = parse(config_text(Contract("toy", tensors, warm_up={"B": 2})))
+    expected = parse(
+        """
+        name: "toy"
+        backend: "onnxruntime"
+        max_batch_size: 0
+        input [ { name: "text" data_type: TYPE_STRING dims: [ -1 ] },
+                { name: "numbers" data_type: TYPE_FP32 dims: [ -1, 4 ] } ]
+        output [ { name: "vector" data_type: TYPE_FP32 dims: [ -1, -1 ] },
+                 { name: "code" data_type: TYPE_INT64 dims: [ -1 ] } ]
+        version_policy { latest { num_versions: 2 } }
+        instance_group [ { count: 1 kind: KIND_AUTO } ]
+        parameters { key: "intra_op_thread_count" value { string_value: "1" } }
+        parameters { key: "inter_op_thread_count" value { string_value: "1" } }
+        model_warmup [ {
+          name: "B = 2" batch_size: 0 count: 3
+          inputs { key: "text" value { data_type: TYPE_STRING dims: [ 2 ] zero_data: true } }
+          inputs { key: "numbers" value { data_type: TYPE_FP32 dims: [ 2, 4 ] zero_data: true } }
+        } ]
+        """
+    )
+    assert found == expected
 
 
 def test_configuring_an_unknown_model_names_the_known_ones(repository: ModelRepository) -> None:

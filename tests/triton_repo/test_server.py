@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,15 @@ import psutil
 import pytest
 from tritonclient.utils import InferenceServerException
 
+from models.contracts import contract, contracts
 from tests.triton_models import bst_feeds, bst_scores, mind_feeds, mind_interests
-from tests.triton_server import infer, tiny_repository, tiny_triton, triton
+from tests.triton_server import BOTH, infer, tiny_repository, tiny_triton, triton
 from triton_repo import installation
 from triton_repo.errors import TritonStartError
+from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import TritonSettings
+from triton_repo.tensors import Tensor, Tensors
 
 __all__ = ["triton"]
 pytestmark = pytest.mark.slow
@@ -123,9 +127,11 @@ def test_the_server_dies_with_the_process_that_started_it(tmp_path: Path) -> Non
         from pathlib import Path
         from triton_repo.repository import ModelRepository
         from triton_repo.server import TritonServer
-        from triton_repo.settings import TritonSettings
+        from models.contracts import contracts
+        from triton_repo.settings import ModelSettings, TritonSettings
         folder = Path({str(tmp_path)!r})
-        server = TritonServer(ModelRepository(folder / "triton"), folder / "log", TritonSettings())
+        settings = TritonSettings(models={{"bst": ModelSettings(), "mind": ModelSettings()}})
+        server = TritonServer(ModelRepository(folder / "triton", contracts()), folder / "log", settings)
         server.start()
         print(server.pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -161,7 +167,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 def test_a_model_without_versions_is_named(tmp_path: Path) -> None:
     repository = tiny_repository(tmp_path)
     repository.refuse("mind", 1)
-    server = TritonServer(repository, tmp_path / "log", TritonSettings())
+    server = TritonServer(repository, tmp_path / "log", TritonSettings(models=BOTH))
     with pytest.raises(TritonStartError, match="model mind has no usable version"):
         server.start()
 
@@ -169,13 +175,12 @@ def test_a_model_without_versions_is_named(tmp_path: Path) -> None:
 def test_a_model_the_server_cannot_load_is_named_in_one_line(tmp_path: Path) -> None:
     repository = tiny_repository(tmp_path)
     # The configuration asks for a tensor the graph lacks: only the server can notice.
-    configurations = tmp_path / "models"
-    for model in ("bst", "mind"):
-        source = (installation.ONNXRUNTIME_BACKEND.parents[1] / "models" / model / "config.pbtxt").read_text()
-        (configurations / model).mkdir(parents=True)
-        (configurations / model / "config.pbtxt").write_text(source.replace('"interests"', '"tastes"'))
+    mind = contract("mind")
+    other = replace(mind, tensors=Tensors(mind.tensors.inputs, (Tensor("tastes", "float32", ("B", -1, -1)),)))
     server = TritonServer(
-        type(repository)(repository.root, configurations), tmp_path / "log", TritonSettings()
+        ModelRepository(repository.root, {**contracts(), "mind": other}),
+        tmp_path / "log",
+        TritonSettings(models=BOTH),
     )
     with pytest.raises(TritonStartError) as failure:
         server.start()
@@ -188,20 +193,22 @@ def test_a_model_the_server_cannot_load_is_named_in_one_line(tmp_path: Path) -> 
 
 def test_a_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    server = TritonServer(tiny_repository(tmp_path), tmp_path / "log", TritonSettings())
+    server = TritonServer(tiny_repository(tmp_path), tmp_path / "log", TritonSettings(models=BOTH))
     with pytest.raises(TritonStartError, match="nvidia-pytriton is not installed"):
         server.start()
 
 
 def test_a_missing_stub_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installation, "_STUB", "no_such_stub")
-    server = TritonServer(tiny_repository(tmp_path), tmp_path / "log", TritonSettings())
+    server = TritonServer(tiny_repository(tmp_path), tmp_path / "log", TritonSettings(models=BOTH))
     with pytest.raises(TritonStartError, match=r"no Python backend stub for Python 3\.\d+; it has"):
         server.start()
 
 
 def test_a_start_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    server = TritonServer(tiny_repository(tmp_path), tmp_path / "log", TritonSettings(start_timeout_s=0.01))
+    server = TritonServer(
+        tiny_repository(tmp_path), tmp_path / "log", TritonSettings(models=BOTH, start_timeout_s=0.01)
+    )
     with pytest.raises(TritonStartError, match="not ready in time"):
         server.start()
     assert server.pid is None

@@ -68,9 +68,9 @@ def read(shop: ServedShop) -> Scenes:
     return load_scenes(shop.scenes, KnownNames(CHANNELS, ["bst"]))
 
 
-async def embed(query: Query) -> np.ndarray:
+async def embed(query: Query, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """One interest, the same for everybody."""
-    return np.full((1, DIMENSION), DIMENSION**-0.5, np.float32)
+    return {"interests": np.full((1, 1, DIMENSION), DIMENSION**-0.5, np.float32)}
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def watched(tmp_path: Path) -> Watched:
     """A watch over a fresh shop's published snapshot."""
     shop = make_shop(tmp_path)
     scorer, triton = PopularityScorer(), Triton()
-    builder = EngineBuilder(RecallSettings(), Services(embed), {"bst": scorer}, NoMetrics())
+    builder = EngineBuilder(RecallSettings(), Services(lambda model: embed), {"bst": scorer}, NoMetrics())
     live = LiveEngine(builder, shop.snapshots.open_current(), read(shop))
     reported: list[tuple[str, str]] = []
     now = [0.0]

@@ -26,8 +26,10 @@ def engine(folder: Path, bst: RuleScorer, light: RuleScorer) -> Engine:
         SCENES.replace("candidates: 100", "candidates: 10\n  prerank: {candidates: 40, timeout_ms: 2000.0}")
     )
     scorers = {"bst": bst, "prerank": light}
-    builder = EngineBuilder(RecallSettings(), Services(embed), scorers, NoMetrics(), Split(5, 4))
     scenes = load_scenes(shop.scenes, KnownNames(CHANNELS, list(scorers)))
+    builder = EngineBuilder(
+        RecallSettings(), Services(lambda model: embed), scorers, NoMetrics(), Split(5, 4)
+    )
     return builder.build(shop.snapshots.open_current(), scenes)
 
 

@@ -16,8 +16,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from features.history import encode_history
 from pipeline.stages import NO_MODEL, DependencyError, Model
+from recall.channel import ModelCall
 from recall.query import Query
-from router.ranking.interests import TritonInterests
+from router.ranking.model_calls import TritonModelCalls
 from router.ranking.settings import RankingSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
@@ -30,11 +31,11 @@ __all__ = ["triton"]
 
 
 @asynccontextmanager
-async def ranking(url: str) -> AsyncIterator[tuple[TritonScorer, TritonInterests]]:
+async def ranking(url: str) -> AsyncIterator[tuple[TritonScorer, ModelCall]]:
     settings = RankingSettings(url=url, score_timeout_ms=2000, interests_timeout_ms=2000, reconnect_ms=50)
     client = TritonClient(settings)
     try:
-        yield TritonScorer(client, settings), TritonInterests(client, settings)
+        yield TritonScorer(client, settings), TritonModelCalls(client, settings).model("mind")
     finally:
         await client.close()
 
@@ -67,7 +68,7 @@ async def test_scores_are_the_models(triton: TritonServer, history: int, count: 
 async def test_interests_are_the_models(triton: TritonServer, history: int) -> None:
     asked = query(history)
     async with ranking(triton.grpc_url) as (_, interests):
-        vectors = await interests.embed_history(asked)
+        vectors = (await interests(asked, expected_history(asked)))["interests"][0]
     np.testing.assert_allclose(vectors, mind_interests(1, expected_history(asked))[0], rtol=0, atol=1e-6)
     assert bool(vectors.any()) == (history > 0)
 
@@ -80,7 +81,7 @@ async def test_concurrent_requests_get_their_own_answers(triton: TritonServer) -
         alone = [await scorer.score(q, c) for q, c in zip(asked, among, strict=True)]
         together = await asyncio.gather(
             *(scorer.score(q, c) for q, c in zip(asked, among, strict=True)),
-            *(interests.embed_history(q) for q in asked),
+            *(interests(q, expected_history(q)) for q in asked),
         )
     for one, other in zip(alone, together, strict=False):
         np.testing.assert_array_equal(one, other)
@@ -92,7 +93,7 @@ async def test_a_version_that_is_not_served_is_named(triton: TritonServer) -> No
         with pytest.raises(DependencyError, match=r"bst version 7 on Triton at .* is not served"):
             await scorer.score(query(version="7"), candidates(5))
         with pytest.raises(DependencyError, match=r"mind version 7 on Triton at .* is not served"):
-            await interests.embed_history(query(version="7"))
+            await interests(query(version="7"), expected_history(query(version="7")))
 
 
 async def test_a_snapshot_without_models_is_not_asked_for() -> None:
@@ -100,7 +101,7 @@ async def test_a_snapshot_without_models_is_not_asked_for() -> None:
         with pytest.raises(DependencyError, match="names no version of bst"):
             await scorer.score(query(version=""), candidates(5))
         with pytest.raises(DependencyError, match="names no version of mind"):
-            await interests.embed_history(query(version=""))
+            await interests(query(version=""), expected_history(query(version="")))
         assert scorer.model(query(version="")) == NO_MODEL
 
 
@@ -195,8 +196,10 @@ async def test_nan_scores_are_passed_through() -> None:
 
 async def test_inputs_of_another_dtype_are_a_bug_not_an_outage() -> None:
     client = TritonClient(RankingSettings(url="127.0.0.1:1"))
-    with pytest.raises(TypeError, match="input candidate_item of bst must be int32, got int64"):
-        await client.infer("bst", "1", {"candidate_item": np.zeros(3, np.int64)}, "score", 1.0)
+    with pytest.raises(
+        TypeError, match=r"candidate_item of bst is int64\[3\], its registration declares int32\[n\]"
+    ):
+        await client.infer("bst", "1", {"candidate_item": np.zeros(3, np.int64)}, ("score",), 1.0)
 
 
 @asynccontextmanager

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.contracts import contracts
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse, StageTrace
 from router.service.call import new_call
 from server.startup import RunningService, start_service
 from tests.router.served_shop import SCENES, ServedShop, make_shop
 from tests.triton_models import ITEMS, add_tiny_version, item_weights
 from triton_repo.control import TritonControl, publish_version
-from triton_repo.repository import COMMITTED_MODELS, ModelRepository
+from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings
 
@@ -42,14 +43,7 @@ MODELS = {"bst": 1, "mind": 1, "prerank": 1}
 def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     """A Triton with the tiny bst and mind, and a tiny prerank of bst's contract."""
     folder = tmp_path_factory.mktemp("triton")
-    configurations = folder / "configurations"
-    for model, source in (("bst", "bst"), ("mind", "mind"), ("prerank", "bst")):
-        text = (COMMITTED_MODELS / source / "config.pbtxt").read_text()
-        (configurations / model).mkdir(parents=True)
-        (configurations / model / "config.pbtxt").write_text(
-            text.replace(f'name: "{source}"', f'name: "{model}"')
-        )
-    repository = ModelRepository(folder / "triton", configurations)
+    repository = ModelRepository(folder / "triton", contracts())
     for model in MODELS:
         add_tiny_version(repository, model, PRERANK_SEED if model == "prerank" else 1)
     settings = TritonSettings(models={model: ModelSettings() for model in MODELS})

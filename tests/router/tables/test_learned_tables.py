@@ -58,7 +58,7 @@ def read(text: str) -> Scenes:
 
 
 def builder() -> EngineBuilder:
-    return EngineBuilder(RecallSettings(), Services(embed), {}, NoMetrics())
+    return EngineBuilder(RecallSettings(), Services(lambda model: embed), {}, NoMetrics())
 
 
 def with_tables(shop: ServedShop) -> str:

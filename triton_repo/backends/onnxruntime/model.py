@@ -5,7 +5,7 @@ configuration is served unchanged here and by the C++ ONNX Runtime backend of NV
 process per model instance runs this file; nothing of Shopfront is imported in it.
 
 Tensors cross by DLPack: the `as_numpy()` of this server is compiled against numpy 1 and answers empty
-arrays under numpy 2.
+arrays under numpy 2. DLPack has no text: see `string_inputs`. Text outputs are refused.
 """
 
 import ctypes
@@ -15,16 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+import string_inputs
 import triton_python_backend_utils as pb_utils
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
+_TEXT = "TYPE_STRING"
 _DTYPES = {
     "TYPE_BOOL": np.bool_,
+    "TYPE_UINT8": np.uint8,
+    "TYPE_INT8": np.int8,
     "TYPE_INT32": np.int32,
     "TYPE_INT64": np.int64,
     "TYPE_FP16": np.float16,
     "TYPE_FP32": np.float32,
     "TYPE_FP64": np.float64,
+    _TEXT: np.object_,
 }
 
 
@@ -42,6 +47,14 @@ class TritonPythonModel:
         )
         self.inputs = {tensor["name"]: _DTYPES[tensor["data_type"]] for tensor in config["input"]}
         self.outputs = [tensor["name"] for tensor in config["output"]]
+        texts = [tensor["name"] for tensor in config["output"] if tensor["data_type"] == _TEXT]
+        if texts:
+            raise pb_utils.TritonModelException(
+                f"the embedded server cannot answer text, and {', '.join(texts)} is declared as bytes; answer"
+                " codes (int64), or serve the model by NVIDIA's container"
+            )
+        if np.object_ in self.inputs.values():
+            string_inputs.repair()
         for kind, declared, found in (
             ("inputs", set(self.inputs), {tensor.name for tensor in self.session.get_inputs()}),
             ("outputs", set(self.outputs), {tensor.name for tensor in self.session.get_outputs()}),
@@ -94,11 +107,17 @@ def _from_tensor(tensor: "pb_utils.Tensor", dtype: type) -> np.ndarray:
     shape = tensor.shape()
     if 0 in shape:
         return np.empty(shape, dtype)
+    if dtype is np.object_:
+        return string_inputs.text(tensor)
     return np.from_dlpack(tensor)
 
 
 def _to_tensor(name: str, array: np.ndarray) -> "pb_utils.Tensor":
-    capsule = np.ascontiguousarray(array).__dlpack__()
+    array = np.ascontiguousarray(array)
+    if array.size == 0:
+        # Numpy gives an empty array strides of 0, which this server takes for gaps.
+        array = np.empty((1, *array.shape[1:]), array.dtype)[:0]
+    capsule = array.__dlpack__()
     tensor = pb_utils.Tensor.from_dlpack(name, capsule)
     # The tensor owns the array now, but this server marks the capsule with a name of its own, which numpy
     # does not know and complains about on stderr at every answer. This is the name DLPack prescribes.

@@ -50,7 +50,7 @@ async def inference() -> AsyncIterator[tuple[Inference, Callable[[], Any]]]:
     client = TritonClient(RankingSettings(url=f"127.0.0.1:{port}"))
 
     async def ask() -> Any:
-        return await client.infer("bst", "7", {"item": np.ones(1, np.int32)}, "score", 10.0)
+        return await client.infer("bst", "7", {"candidate_item": np.ones(1, np.int32)}, ("score",), 10.0)
 
     yield servicer, ask
     await client.close()

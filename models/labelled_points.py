@@ -1,0 +1,30 @@
+"""Sample points beside the candidates that a network learns to order, or is measured by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.negatives import NegativeSampler
+from models.samples import SamplePoints
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPoints:
+    """Sample points with their candidates: items int32[S, C], 0 = none; labels float32[S, C]."""
+
+    points: SamplePoints
+    items: np.ndarray
+    labels: np.ndarray
+
+
+def with_candidates(
+    points: SamplePoints, sampler: NegativeSampler, negatives: int, rng: np.random.Generator
+) -> LabelledPoints:
+    """Puts each point's positives and freshly drawn negatives side by side."""
+    drawn = sampler.draw(points, negatives, rng)
+    items = np.concatenate((points.positives, drawn), axis=1)
+    labels = np.zeros(items.shape, dtype=np.float32)
+    labels[:, : points.positives.shape[1]] = 1
+    return LabelledPoints(points, items, labels)
