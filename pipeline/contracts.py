@@ -1,12 +1,14 @@
-"""Checks that a stage answered what its Protocol promises; a breach is a bug of that stage."""
+"""Checks that a stage returned what its Protocol promises; a breach is a bug of that stage."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.candidates import Float32
-from pipeline.stages import ContractError, RecalledColumns
+from pipeline.stages import ContractError, MergedScore, RecalledColumns
 
 
 def check_recalled(recalled: RecalledColumns, k: int) -> None:
@@ -27,7 +29,7 @@ def check_recalled(recalled: RecalledColumns, k: int) -> None:
     if items.size == 0:
         return
     if items.size > k:
-        raise ContractError(f"{items.size} items recalled where at most {k} were asked for")
+        raise ContractError(f"{items.size} items recalled where at most {k} were requested")
     ascending = np.sort(items)
     if ascending[0] <= 0:
         raise ContractError(f"item {ascending[0]} recalled; item indexes begin at 1")
@@ -42,10 +44,23 @@ def check_mask(mask: npt.NDArray[np.bool_], count: int) -> None:
         raise ContractError(f"a mask bool[{count}] was expected, got {mask.dtype}{list(mask.shape)}")
 
 
-def check_scores(scores: Float32, count: int) -> None:
-    """Raises `ContractError` unless `scores` is float32[count]."""
-    if scores.dtype != np.float32 or scores.shape != (count,):
-        raise ContractError(f"scores float32[{count}] were expected, got {scores.dtype}{list(scores.shape)}")
+def check_columns(columns: Mapping[str, Float32], count: int) -> None:
+    """Raises `ContractError` unless there is at least one column, and each is float32[count]."""
+    if not columns:
+        raise ContractError("a scorer must give at least one column")
+    for name, column in columns.items():
+        if column.dtype != np.float32 or column.shape != (count,):
+            raise ContractError(
+                f"scores float32[{count}] were expected, the column {name} is "
+                f"{column.dtype}{list(column.shape)}"
+            )
+
+
+def check_merged(merged: MergedScore, columns: Mapping[str, Float32], count: int) -> None:
+    """Raises `ContractError` unless the merged score is float32[count] and names one of its columns."""
+    check_columns({"merged": merged.values}, count)
+    if merged.column not in columns:
+        raise ContractError(f"a merge must name one of {', '.join(columns)}, got {merged.column}")
 
 
 def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> None:

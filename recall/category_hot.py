@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recall.channel import BuildSource, Recalled, Services, nothing
+from pipeline.stages import EMPTY_RECALL
+from recall.channel import BuildSource, Recalled, Services
 from recall.lists import ItemLists
 from recall.merge import top_positions
 from recall.query import Query
@@ -48,7 +49,7 @@ class CategoryHot:
         asked = np.argsort(-weight, kind="stable")[: self._settings.categories]
         items, shares, source = self._lists.gather(categories[asked], limit=k)
         if len(items) == 0:
-            return nothing()
+            return EMPTY_RECALL
         row = asked[source]
         scores = (weight[row] * shares).astype(np.float32)
         best = top_positions(scores, items, k)

@@ -4,33 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.stages import Recalled as Recalled
 from recall.query import Query
 
 if TYPE_CHECKING:
     import polars as pl
 
     from snapshot.catalogue import Catalogue
-
-
-class Recalled(NamedTuple):
-    """What one channel answers, best first: never a duplicate, never item 0, never −1."""
-
-    items: NDArray[np.int32]
-    """int32[m], dense items."""
-    scores: NDArray[np.float32]
-    """float32[m], descending; comparable inside one channel only."""
-    triggers: NDArray[np.int32]
-    """int32[m], the query's item that caused each; 0 = none."""
-
-
-def nothing() -> Recalled:
-    """The answer of a channel that has nothing to say."""
-    return Recalled(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.history import HISTORY_LENGTH
-from recall.channel import BuildSource, Recalled, Services, nothing
+from pipeline.stages import EMPTY_RECALL
+from recall.channel import BuildSource, Recalled, Services
 from recall.merge import merge_by_item
 from recall.query import Query
 from recall.settings import MindSettings
@@ -51,11 +52,11 @@ class Mind:
         recalled. What `embed_history` raises is passed on.
         """
         if len(query.history_items) == 0 or len(self._indexed) == 0 or k <= 0:
-            return nothing()
+            return EMPTY_RECALL
         interests = await self._embed_history(query)
         interests = np.ascontiguousarray(interests[np.any(interests != 0, axis=1)], np.float32)
         if len(interests) == 0:
-            return nothing()
+            return EMPTY_RECALL
         near = min(k, len(self._indexed))
         scores, rows = self._index.search(
             interests, near, params=search_parameters(self._index, near, self._settings)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from pipeline.metrics import StageMetrics
-from pipeline.runner import Pipeline
+from pipeline.plan import Pipeline
 from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Scorer
 from recall.build import RECALL_FOLDER, open_channels

@@ -10,6 +10,7 @@ import numpy as np
 
 from features.context import encode_context
 from features.profile import encode_profile
+from pipeline.runner import run
 from recall.query import Query
 from router.engine.engine import Engine
 from snapshot.event_codes import VIEW
@@ -33,7 +34,7 @@ async def warm_up(
             id(variant.pipeline): variant.pipeline for variant in engine.variants.get(scene, {}).values()
         }
         for each in ({id(pipeline): pipeline} | varied).values():
-            await each.run(_in_scene(query, scene), _PAGE_SIZE, clock() + _BUDGET_S, clock)
+            await run(each, _in_scene(query, scene), _PAGE_SIZE, clock() + _BUDGET_S, clock)
 
 
 def _popular_query(engine: Engine, now: int) -> Query:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.deadlines import Division
 from pipeline.metrics import NoMetrics, StageMetrics
-from pipeline.runner import Backfill, ChannelSlot, Pipeline, Prerank, Ranking
+from pipeline.plan import Backfill, ChannelSlot, Pipeline, Prerank, Ranking
 from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Channel, Scorer
 from recall.query import Query

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.runner import Pipeline
+from pipeline.plan import Pipeline
 from recall.query import Query
 from router.scenes.settings import SceneSettings
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.candidates import Candidates
-from pipeline.runner import Page, channels_of
+from pipeline.plan import Page, channels_of
 from pipeline.trace import StageRecord
 from protos.shopfront.v1.recommend_pb2 import Reason, RecommendedItem, RecommendResponse, StageTrace, Trace
 from snapshot.catalogue import Catalogue

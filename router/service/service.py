@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from foundation.telemetry.metrics.registry import RouterMetrics
 from pipeline.candidates import Candidates
-from pipeline.runner import Page
+from pipeline.plan import Page
 from pipeline.side_effects import SideEffects
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from foundation.telemetry.metrics.registry import RouterMetrics
-from pipeline.runner import ChannelSlot, Page, Pipeline, Prerank, Ranking
+from pipeline import runner
+from pipeline.plan import ChannelSlot, Page, Pipeline, Prerank, Ranking
 from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Model
 from recall.query import Query
@@ -61,7 +62,9 @@ class Ranker:
             ranking=Ranking(TritonScorer(self.client, self.settings), timeout_ms, split),
             candidates=keep,
         )
-        return await pipeline.run(asked or query(), min(items, keep), time.monotonic() + 60, time.monotonic)
+        return await runner.run(
+            pipeline, asked or query(), min(items, keep), time.monotonic() + 60, time.monotonic
+        )
 
 
 @asynccontextmanager

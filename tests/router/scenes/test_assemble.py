@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.runner import channels_of
+from pipeline import runner
+from pipeline.plan import channels_of
 from pipeline.scoring import Split
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
@@ -50,7 +51,7 @@ async def test_the_projects_home_scene_serves_a_page() -> None:
     )
     pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": scorer}, metrics)
     query = shopper(excluded=[1, 2], bought=[(3, 1_700_000_000 - 60)])
-    page = await pipeline.run(query, 20, time.monotonic() + 30, time.monotonic)
+    page = await runner.run(pipeline, query, 20, time.monotonic() + 30, time.monotonic)
     shown = page.items.items
     assert len(shown) == 20
     assert page.degraded == ()
@@ -71,7 +72,7 @@ async def test_the_projects_home_scene_serves_a_page() -> None:
 async def test_a_shopper_nobody_knows_gets_a_full_page() -> None:
     channels = live(ranki2i=[], mind=[], again=[], category_hot=[], hot=range(1, 400))
     pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": RuleScorer(float)})
-    page = await pipeline.run(shopper(), 100, time.monotonic() + 30, time.monotonic)
+    page = await runner.run(pipeline, shopper(), 100, time.monotonic() + 30, time.monotonic)
     assert len(page.items) == 100
     assert page.degraded == ()
 
@@ -123,7 +124,7 @@ async def test_a_scene_with_prerank_ranks_what_it_keeps_of_many() -> None:
     light, bst = RuleScorer(float), RuleScorer(lambda item: -item)
     scorers = {"bst": bst, "prerank": light}
     pipeline = assemble("home", scene, live(hot=range(1, 401)), CATALOGUE, scorers, split=Split(5, 2))
-    page = await pipeline.run(shopper(), 10, time.monotonic() + 30, time.monotonic)
+    page = await runner.run(pipeline, shopper(), 10, time.monotonic() + 30, time.monotonic)
     assert page.items.items.tolist() == list(range(181, 191))
     assert light.scored == [200]
     assert bst.scored == [10, 10]
