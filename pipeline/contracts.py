@@ -63,15 +63,11 @@ def check_merged(merged: MergedScore, columns: Mapping[str, Float32], count: int
         raise ContractError(f"a merge must name one of {', '.join(columns)}, got {merged.column}")
 
 
-def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> None:
-    """Raises `ContractError` unless `positions` are distinct, within 0…count−1, and fill the page."""
+def check_positions(positions: npt.NDArray[np.intp], count: int) -> None:
+    """Raises `ContractError` unless `positions` are integers in one dimension, distinct, within 0…count−1."""
     if positions.ndim != 1 or positions.dtype.kind not in "iu":
         raise ContractError(
             f"positions must be integers in one dimension, got {positions.dtype}{list(positions.shape)}"
-        )
-    if positions.size < min(page_size, count):
-        raise ContractError(
-            f"{positions.size} positions given where {count} candidates could fill {page_size} slots"
         )
     if positions.size == 0:
         return
@@ -79,3 +75,12 @@ def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> 
         raise ContractError(f"a position lies outside 0…{count - 1}")
     if np.bincount(positions, minlength=count).max() > 1:
         raise ContractError("a position comes twice")
+
+
+def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> None:
+    """Raises `ContractError` unless `check_positions` accepts `positions` and they fill the page."""
+    check_positions(positions, count)
+    if positions.size < min(page_size, count):
+        raise ContractError(
+            f"{positions.size} positions given where {count} candidates could fill {page_size} slots"
+        )

@@ -23,6 +23,7 @@ class Cutoffs:
     recall: float
     prerank: float
     ranking: float
+    page: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Division:
             now + available * self.recall_share,
             now + available * min(self.recall_share + self.prerank_share, ranking_share),
             now + available * ranking_share,
+            now + available,
         )
 
 

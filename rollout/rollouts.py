@@ -28,7 +28,7 @@ from rollout.standby import read_standby
 from rollout.store import RolloutStore
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from state.attribution import AttributionCodec, AttributionError
 from triton_repo.repository import ModelRepository
 
@@ -41,7 +41,7 @@ class Rollouts:
     def __init__(
         self,
         scorer: VersionedScorer,
-        ranking: RankingSettings,
+        ranking: TritonClientSettings,
         settings: RolloutSettings,
         store: RolloutStore,
         metrics: RouterMetrics,

@@ -10,7 +10,7 @@ from foundation.telemetry.metrics.settings import MetricsSettings
 from recall.settings import RecallSettings
 from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.recording.settings import RecordingSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
 from server.ingress.settings import IngressSettings, RaySettings, SupervisionSettings
@@ -46,7 +46,9 @@ class RouterSettings(BaseModel):
         default_factory=RecallSettings,
         description="How recall channels are opened and asked; as they were built.",
     )
-    ranking: RankingSettings = Field(default_factory=RankingSettings, description="Where Triton is.")
+    ranking: TritonClientSettings = Field(
+        default_factory=TritonClientSettings, description="Where Triton is."
+    )
     rollout: RolloutSettings = Field(
         default_factory=RolloutSettings, description="How a model version takes over, in stages."
     )

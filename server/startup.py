@@ -47,7 +47,7 @@ from router.scenes.watch import SceneWatch, watch_scenes
 from router.service.admission import Admission
 from router.service.compute_limiter import ComputeLimiter
 from router.service.exposure import ExposureLog
-from router.service.impressions import Served, ServedImpressions
+from router.service.impressions import ServedImpressions, ShownPage
 from router.service.loop_load import LoopLoad, thread_busy_clock
 from router.service.overload_metrics import OverloadMetrics
 from router.service.quality import QualityFactors
@@ -171,7 +171,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     faiss.omp_set_num_threads(settings.recall.mind.threads)
     store = await asyncio.to_thread(open_state, settings.state, released_while=limiter.released_while)
     quality = QualityFactors()
-    side_effects: SideEffects[Query, Served] = SideEffects(
+    side_effects: SideEffects[Query, ShownPage] = SideEffects(
         [
             ServedImpressions(store),
             ExposureLog(store, lambda experiment, arm: metrics.exposures[experiment, arm].inc()),

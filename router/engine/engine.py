@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from pipeline.metrics import StageMetrics
 from pipeline.plan import Pipeline
 from pipeline.scoring import WHOLE, Split
-from pipeline.stages import Scorer
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Channel, Services
 from recall.query import Query
 from recall.settings import RecallSettings, TriggerSettings
 from router.filters.excluded import ExcludedSettings
+from router.page.arrangement import PageArrangement, build_arrangement
+from router.ranking.model_scorer import ModelScorer
+from router.ranking.scorer_opener import ScorerOpener
 from router.scenes.assemble import assemble
 from router.scenes.load import Scenes
 from router.scenes.plan import Arms, ScenePlan
@@ -49,6 +51,8 @@ class Engine:
     """Experiments by scene; scenes without one are absent."""
     variants: Mapping[str, Mapping[Arms, Variant]]
     """Of the scenes with experiments, by the arms a shopper is in."""
+    page: PageArrangement
+    """How the scenes of one answer are arranged together."""
 
     def variant(self, scene: str, user_id: str) -> Variant:
         """The scene as the shopper sees it; `user_id` is empty for an anonymous one."""
@@ -74,11 +78,13 @@ class EngineBuilder:
 
     recall: RecallSettings
     services: Services
-    scorers: Mapping[str, Scorer[Query]]
-    """By model name."""
+    scorers: Mapping[str, ModelScorer]
+    """Of the models on Triton, by model name."""
     metrics: StageMetrics
     split: Split = WHOLE
     """How ranked candidates are dealt to several calls."""
+    opener: ScorerOpener = field(default_factory=ScorerOpener)
+    """Opens the other scorers."""
 
     def build(self, snapshot: Snapshot, scenes: Scenes) -> Engine:
         """The engine of a snapshot; may take seconds, so run it off the event loop.
@@ -118,6 +124,7 @@ class EngineBuilder:
                 self.scorers,
                 self.metrics,
                 self.split,
+                self.opener,
             )
 
         pipelines = {name: pipeline(name, scene) for name, scene in scenes.by_name.items()}
@@ -133,12 +140,17 @@ class EngineBuilder:
             }
             for name, plan in scenes.plans.items()
         }
-        return {"pipelines": pipelines, "variants": variants}
+        return {
+            "pipelines": pipelines,
+            "variants": variants,
+            "page": build_arrangement(catalogue, scenes.page.rerank),
+        }
 
 
 class _Assembled(TypedDict):
     pipelines: dict[str, Pipeline[Query]]
     variants: dict[str, dict[Arms, Variant]]
+    page: PageArrangement
 
 
 def _never_showing_excluded(scene: SceneSettings) -> SceneSettings:

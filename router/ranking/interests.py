@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from pipeline.stages import DependencyError
 from recall.query import Query
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.shopper import history_inputs, model_version
 from router.ranking.triton_client import TritonClient
 
@@ -13,7 +13,7 @@ from router.ranking.triton_client import TritonClient
 class TritonInterests:
     """Offers `embed_history` to `recall.channel.Services`."""
 
-    def __init__(self, client: TritonClient, settings: RankingSettings) -> None:
+    def __init__(self, client: TritonClient, settings: TritonClientSettings) -> None:
         self._client = client
         self._model = settings.interest_model
         self._timeout_s = settings.interests_timeout_ms / 1000

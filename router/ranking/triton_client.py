@@ -17,7 +17,7 @@ from foundation.telemetry.call_context import CURRENT_CALL
 from foundation.telemetry.tracing.request_trace import RequestTrace, TritonCallSpan
 from pipeline.stages import DependencyError
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 
 _LARGEST_MESSAGE = 64 * 1024 * 1024
 
@@ -32,7 +32,7 @@ class TritonClient:
 
     def __init__(
         self,
-        settings: RankingSettings,
+        settings: TritonClientSettings,
         breaker: CircuitBreaker | None = None,
         released_while: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:

@@ -9,15 +9,21 @@ import numpy as np
 
 from pipeline.deadlines import Division
 from pipeline.metrics import NoMetrics, StageMetrics
-from pipeline.plan import Backfill, ChannelSlot, Pipeline, Prerank, Ranking
+from pipeline.plan import Backfill, ChannelSlot, MergedRanking, Pipeline, Prerank, Ranking
 from pipeline.scoring import WHOLE, Split
-from pipeline.stages import Channel, Scorer
+from pipeline.stages import Channel
 from recall.query import Query
 from router.filters.registry import FILTERS
 from router.fusion.quota import QuotaFusion
+from router.ranking.first_merge import First
+from router.ranking.model_scorer import ModelColumn, ModelScorer
+from router.ranking.registry import MERGES, SCORERS
+from router.ranking.scorer_kind import ScorerContext
+from router.ranking.scorer_opener import ScorerOpener
+from router.ranking.triton_model import TritonModelSettings
 from router.rerank.registry import RERANKERS
 from router.scenes.problems import SettingsError
-from router.scenes.settings import SceneSettings
+from router.scenes.settings import SceneScorer, SceneSettings
 from snapshot.catalogue import Catalogue
 
 log = logging.getLogger(__name__)
@@ -28,16 +34,18 @@ def assemble(
     scene: SceneSettings,
     channels: Mapping[str, Channel[Query]],
     catalogue: Catalogue,
-    scorers: Mapping[str, Scorer[Query]],
+    scorers: Mapping[str, ModelScorer],
     metrics: StageMetrics | None = None,
     split: Split = WHOLE,
+    opener: ScorerOpener | None = None,
 ) -> Pipeline[Query]:
     """The pipeline of the scene `name`.
 
     channels  live channels by name; one that the scene names and the snapshot lacks is left out, with a
               warning, and its share goes to the others
-    scorers   live scorers by model name
+    scorers   scorers of the models on Triton, by model name
     split     how the ranked candidates are dealt to several calls
+    opener    opens the other scorers; it keeps the live ones open. Default: one of its own
 
     Raises `SettingsError` where none of the scene's channels is live, or its backfill channel or a scorer
     is not.
@@ -57,7 +65,7 @@ def assemble(
         fusion=QuotaFusion(shares),
         filters=tuple(FILTERS[key].build(catalogue, settings) for key, settings in scene.filters.items()),
         prerank=_prerank(name, scene, scorers),
-        ranking=_ranking(name, scene, scorers, split),
+        ranking=_ranking(name, scene, catalogue, scorers, split, opener or ScorerOpener()),
         rerankers=tuple(RERANKERS[key].build(catalogue, settings) for key, settings in scene.rerank.items()),
         backfill=_backfill(name, scene, channels),
         candidates=scene.candidates,
@@ -73,25 +81,69 @@ def assemble(
 
 
 def _ranking(
-    name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]], split: Split
-) -> Ranking[Query] | None:
-    if not scene.ranking.enabled:
+    name: str,
+    scene: SceneSettings,
+    catalogue: Catalogue,
+    models: Mapping[str, ModelScorer],
+    split: Split,
+    opener: ScorerOpener,
+) -> Ranking[Query] | MergedRanking[Query] | None:
+    ranking = scene.ranking
+    if not ranking.enabled:
         return None
-    scorer = _scorer(f"scenes.{name}.ranking.model", scene.ranking.model, scorers)
-    return Ranking(scorer, scene.ranking.timeout_ms, split)
+    if not ranking.scorers:
+        scorer = _model_column(f"scenes.{name}.ranking.model", ranking.model, models)
+        return Ranking(scorer, ranking.timeout_ms, split)
+    context = ScorerContext(catalogue, models, ranking.model)
+    main = [key for key, scorer in ranking.scorers.items() if _is_main(scorer, ranking.model)]
+    return MergedRanking(
+        {
+            key: _opened(f"scenes.{name}.ranking.scorers.{key}", scorer, scene, context, split, opener)
+            for key, scorer in ranking.scorers.items()
+        },
+        First() if ranking.merge is None else MERGES[ranking.merge.name].create(ranking.merge.settings),
+        main[0] if main else "",
+    )
 
 
-def _prerank(name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]]) -> Prerank[Query] | None:
+def _opened(
+    where: str,
+    scorer: SceneScorer,
+    scene: SceneSettings,
+    context: ScorerContext,
+    split: Split,
+    opener: ScorerOpener,
+) -> Ranking[Query]:
+    kind = SCORERS[scorer.scorer]
+    try:
+        opened = opener.open(scorer.scorer, scorer.settings, context)
+    except ValueError as error:
+        raise SettingsError("scene configuration", [f"{where}: {error}"]) from error
+    return Ranking(
+        opened,
+        scene.ranking.timeout_ms if scorer.timeout_ms is None else scorer.timeout_ms,
+        split if kind.splits else WHOLE,
+        live=kind.version_source == "live",
+    )
+
+
+def _is_main(scorer: SceneScorer, model: str) -> bool:
+    """Whether it is the scorer of the scene's `ranking.model`."""
+    settings = scorer.settings
+    return isinstance(settings, TritonModelSettings) and settings.model in (None, model)
+
+
+def _prerank(name: str, scene: SceneSettings, scorers: Mapping[str, ModelScorer]) -> Prerank[Query] | None:
     if scene.prerank is None:
         return None
-    scorer = _scorer(f"scenes.{name}.prerank.model", scene.prerank.model, scorers)
+    scorer = _model_column(f"scenes.{name}.prerank.model", scene.prerank.model, scorers)
     return Prerank(Ranking(scorer, scene.prerank.timeout_ms), scene.prerank.candidates)
 
 
-def _scorer(key: str, model: str, scorers: Mapping[str, Scorer[Query]]) -> Scorer[Query]:
+def _model_column(key: str, model: str, scorers: Mapping[str, ModelScorer]) -> ModelColumn:
     if model not in scorers:
         raise _refused(key, f"the model {model} is not", scorers)
-    return scorers[model]
+    return ModelColumn(scorers[model])
 
 
 def _backfill(

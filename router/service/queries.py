@@ -13,7 +13,7 @@ from recall.query import Query
 from recall.triggers import select_triggers
 from router.engine.engine import Engine
 from router.service.shopper import Shopper
-from router.service.validation import Asked
+from router.service.validation import CheckedRequest
 from snapshot.catalogue import Catalogue
 
 ANCHOR_UNKNOWN = "anchor_unknown"
@@ -40,7 +40,7 @@ def find_anchor(catalogue: Catalogue, item_id: str) -> Anchor:
 def build_query(
     engine: Engine,
     shopper: Shopper,
-    asked: Asked,
+    asked: CheckedRequest,
     scene: str,
     anchor: Anchor,
     now: int,

@@ -111,6 +111,13 @@ class RuleScorer:
         return Model("rule", "7")
 
 
+class RuleModel(RuleScorer):
+    """The same as a model's scorer: one array instead of named columns."""
+
+    async def score(self, query: object, candidates: Candidates) -> np.ndarray:  # type: ignore[override]
+        return (await super().score(query, candidates))["score"]
+
+
 @dataclass
 class FixedOrder:
     """Orders as told: a function of the number of candidates."""

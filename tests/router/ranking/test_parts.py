@@ -21,7 +21,8 @@ from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Model
 from recall.query import Query
 from router.ranking.circuit_breaker import CircuitBreaker
-from router.ranking.settings import BreakerSettings, RankingSettings
+from router.ranking.model_scorer import ModelColumn
+from router.ranking.settings import BreakerSettings, TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from tests.pipeline.stand_ins import FirstComeFusion, FixedChannel
@@ -42,7 +43,7 @@ class Ranker:
     """A pipeline that recalls 1…items and ranks by the model at a url."""
 
     client: TritonClient
-    settings: RankingSettings
+    settings: TritonClientSettings
     metrics: RouterMetrics
 
     async def page(
@@ -59,7 +60,7 @@ class Ranker:
             channels=(ChannelSlot(FixedChannel("a", range(1, items + 1)), items, PATIENT_MS),),
             fusion=FirstComeFusion(),
             prerank=prerank,
-            ranking=Ranking(TritonScorer(self.client, self.settings), timeout_ms, split),
+            ranking=Ranking(ModelColumn(TritonScorer(self.client, self.settings)), timeout_ms, split),
             candidates=keep,
         )
         return await runner.run(
@@ -70,7 +71,7 @@ class Ranker:
 @asynccontextmanager
 async def ranker(url: str, breaker: BreakerSettings = NO_BREAKER) -> AsyncIterator[Ranker]:
     metrics = RouterMetrics()
-    settings = RankingSettings(url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker)
+    settings = TritonClientSettings(url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker)
     client = TritonClient(settings, CircuitBreaker(breaker, report=metrics.observe_circuit))
     try:
         yield Ranker(client, settings, metrics)

@@ -18,7 +18,7 @@ from features.history import encode_history
 from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.query import Query
 from router.ranking.interests import TritonInterests
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from tests.router.ranking.queries import candidates, query
@@ -31,7 +31,9 @@ __all__ = ["triton"]
 
 @asynccontextmanager
 async def ranking(url: str) -> AsyncIterator[tuple[TritonScorer, TritonInterests]]:
-    settings = RankingSettings(url=url, score_timeout_ms=2000, interests_timeout_ms=2000, reconnect_ms=50)
+    settings = TritonClientSettings(
+        url=url, score_timeout_ms=2000, interests_timeout_ms=2000, reconnect_ms=50
+    )
     client = TritonClient(settings)
     try:
         yield TritonScorer(client, settings), TritonInterests(client, settings)
@@ -194,7 +196,7 @@ async def test_nan_scores_are_passed_through() -> None:
 
 
 async def test_inputs_of_another_dtype_are_a_bug_not_an_outage() -> None:
-    client = TritonClient(RankingSettings(url="127.0.0.1:1"))
+    client = TritonClient(TritonClientSettings(url="127.0.0.1:1"))
     with pytest.raises(TypeError, match="input candidate_item of bst must be int32, got int64"):
         await client.infer("bst", "1", {"candidate_item": np.zeros(3, np.int64)}, "score", 1.0)
 
