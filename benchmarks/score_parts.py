@@ -29,6 +29,7 @@ from features.context import encode_context
 from pipeline.candidates import Candidates, unscored
 from pipeline.scoring import Split, score_in_parts
 from recall.query import Query
+from router.ranking.model_scorer import ModelColumn
 from router.ranking.settings import BreakerSettings, TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
@@ -139,7 +140,9 @@ async def score(scorer: TritonScorer, parts: int, request: tuple[Query, Candidat
     query, candidates = request
     split = Split(-(-len(candidates) // parts), parts)
     until = time.monotonic() + PATIENCE_S
-    scores = await score_in_parts("ranking", scorer, split, query, candidates, until, time.monotonic)
+    scores = await score_in_parts(
+        "ranking", ModelColumn(scorer), split, query, candidates, until, time.monotonic
+    )
     if scores.outages:
         raise RuntimeError(scores.detail)
     return scores.values
@@ -150,7 +153,9 @@ async def measure(servers: dict[int, TritonServer], items: int, rounds: int, see
     ways = [Way(*way) for way in product(CANDIDATES, PARTS, INSTANCES, CALLERS)]
     asked = {count: requests(items, count, max(CALLERS), seed) for count in CANDIDATES}
     clients = {
-        instances: TritonClient(TritonClientSettings(url=server.grpc_url, breaker=BreakerSettings(timeouts=0)))
+        instances: TritonClient(
+            TritonClientSettings(url=server.grpc_url, breaker=BreakerSettings(timeouts=0))
+        )
         for instances, server in servers.items()
     }
     settings = TritonClientSettings(score_timeout_ms=PATIENCE_S * 1000)

@@ -10,6 +10,7 @@ from foundation.telemetry.metrics.settings import MetricsSettings
 from recall.settings import RecallSettings
 from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
+from router.feature_log.settings import FeatureLogSettings
 from router.ranking.settings import TritonClientSettings
 from router.recording.settings import RecordingSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
@@ -66,6 +67,10 @@ class RouterSettings(BaseModel):
     )
     recording: RecordingSettings = Field(
         default_factory=RecordingSettings, description="Which requests are kept for replay."
+    )
+    feature_log: FeatureLogSettings = Field(
+        default_factory=FeatureLogSettings,
+        description="Where answers are kept for learners, of scenes with feature_log.enabled.",
     )
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."

@@ -36,6 +36,8 @@ from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
+from router.feature_log.feature_log import FeatureLog
+from router.feature_log.open_log import open_feature_log
 from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.interests import TritonInterests
 from router.ranking.triton_client import TritonClient
@@ -69,6 +71,7 @@ _SIDE_EFFECTS_OUTSTANDING = 1_000
 _SIDE_EFFECTS_DRAIN_MS = 2_000.0
 _STATE_INTERVAL_S = 1.0
 _RECORDING_CLOSES_WITHIN_S = 2.0
+_FEATURE_LOG_CLOSES_WITHIN_S = 2.0
 
 
 class ServiceDied(Exception):
@@ -88,6 +91,8 @@ class RunningService:
     """Where traces of requests go; None where none are exported."""
     recorder: RequestRecorder | None
     """What keeps requests for replay; None where none are kept."""
+    feature_log: FeatureLog
+    """What keeps answers for learners."""
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -118,6 +123,7 @@ class RunningService:
         await asyncio.to_thread(self._store.close)
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close, _RECORDING_CLOSES_WITHIN_S)
+        await asyncio.to_thread(self.feature_log.close, _FEATURE_LOG_CLOSES_WITHIN_S)
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
 
@@ -171,11 +177,14 @@ async def start_service(settings: RouterSettings) -> RunningService:
     faiss.omp_set_num_threads(settings.recall.mind.threads)
     store = await asyncio.to_thread(open_state, settings.state, released_while=limiter.released_while)
     quality = QualityFactors()
+    user_ids = UserIds(settings.request_log.salt or secrets.token_hex(16), settings.request_log.user_ids)
+    feature_log = open_feature_log(settings.feature_log, metrics, user_ids)
     side_effects: SideEffects[Query, ShownPage] = SideEffects(
         [
             ServedImpressions(store),
             ExposureLog(store, lambda experiment, arm: metrics.exposures[experiment, arm].inc()),
             rollouts.shadow,
+            feature_log,
         ],
         asyncio.get_running_loop().time,
         outstanding=_SIDE_EFFECTS_OUTSTANDING,
@@ -195,15 +204,13 @@ async def start_service(settings: RouterSettings) -> RunningService:
     readiness = InferenceServerClient(settings.ranking.url)
     running = RunningService(
         service,
-        RequestLog(
-            UserIds(settings.request_log.salt or secrets.token_hex(16), settings.request_log.user_ids),
-            settings.request_log.log_answers,
-        ),
+        RequestLog(user_ids, settings.request_log.log_answers),
         metrics,
         live,
         rollouts,
         tracing,
         begin_recording(settings.recording, metrics),
+        feature_log,
         store,
         triton,
         readiness,

@@ -18,7 +18,7 @@ STAGE = "exploration"
 
 
 class DrawnPage(NamedTuple):
-    """One scene's page, and the probabilities of its drawn slots as in `Explored`; None: it does not explore."""
+    """One scene's page, and the probabilities of its drawn slots as in `Explored`; None: none are drawn."""
 
     page: Page
     propensities: NDArray[np.float64] | None
