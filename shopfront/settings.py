@@ -131,7 +131,9 @@ def default_settings() -> Settings:
                     }
                 ),
                 "recording": router.recording.model_copy(update={"folder": Path(f"{WORKSPACE}/recordings")}),
-                "feature_log": router.feature_log.model_copy(update={"folder": Path(f"{WORKSPACE}/features")}),
+                "feature_log": router.feature_log.model_copy(
+                    update={"folder": Path(f"{WORKSPACE}/features")}
+                ),
                 "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
             }
         )

@@ -159,9 +159,7 @@ class FeatureLog:
     def _report(self, error: OSError) -> None:
         """Logs the first of a row of failures; further ones are counted."""
         if self._failing_since is None:
-            logger.error(
-                "the feature log cannot be written in %s: %s", self._settings.folder, error.strerror
-            )
+            logger.error("the feature log cannot be written in %s: %s", self._settings.folder, error.strerror)
         self._failing_since = self._clock()
 
     def _report_bug(self, error: Exception) -> None:

@@ -1,7 +1,7 @@
 """One file of the feature log: written entry by entry, and read back up to where its writer was killed.
 
-A file begins with `MAGIC`. Each entry follows as its length and its CRC-32 (both uint32, little-endian) and
-the bytes themselves.
+A file begins with `MAGIC`. Each entry follows as its length, its CRC-32 that begins with the length (both
+uint32, little-endian), and the bytes themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 MAGIC = b"SFFEAT1\n"
 SUFFIX = ".features"
 _HEAD = struct.Struct("<II")
+OVERHEAD = len(MAGIC) + _HEAD.size
+"""Bytes of a file beside those of its one entry."""
 
 
 class FeatureLogError(Exception):
@@ -42,7 +44,7 @@ class FeatureLogFile:
         Raises OSError where it could not be written whole: the file must then be closed, since what follows
         a torn entry cannot be read.
         """
-        framed = _HEAD.pack(len(entry), zlib.crc32(entry)) + entry
+        framed = _HEAD.pack(len(entry), zlib.crc32(entry, len(entry))) + entry
         if len(framed) > self._left:
             return False
         self._write(framed)
@@ -84,6 +86,6 @@ def read_entries(path: Path) -> Iterator[bytes]:
             length, checksum = _HEAD.unpack(head)
             entry = file.read(length)
             # A machine that went down may have left zeros, which are no entry either.
-            if not length or len(entry) < length or zlib.crc32(entry) != checksum:
+            if not length or len(entry) < length or zlib.crc32(entry, length) != checksum:
                 return
             yield entry

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from router.feature_log.log_file import SUFFIX, FeatureLogFile
+from router.feature_log.log_file import OVERHEAD, SUFFIX, FeatureLogFile
 from router.feature_log.settings import FeatureLogSettings
 from snapshot.durable_files import sync_folder
 
@@ -47,13 +47,14 @@ class FeatureLogFolder:
 
         Raises OSError where the disk refused; the file is given up, and the next call begins another.
         """
+        if len(entry) + OVERHEAD > self._settings.file_bytes:
+            return "too_large"
         try:
             if self._file is None or not self._file.append(entry):
                 self.close()
                 self._delete_oldest()
                 self._file = self._open()
-                if not self._file.append(entry):
-                    return "too_large"
+                self._file.append(entry)
             self._unsynced = True
             self.sync_due()
         except OSError:

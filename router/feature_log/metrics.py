@@ -14,8 +14,8 @@ class FeatureLogMetrics:
         self._answers = Counts(
             Counter(
                 "shopfront_feature_log_answers",
-                "Answers for the feature log: written, dropped (the disk was behind), too_large (for a file), "
-                "failed.",
+                "Answers for the feature log: written, dropped (the disk was behind), too_large (for a "
+                "file), failed.",
                 ["outcome"],
                 registry=metrics.registry,
             )

@@ -73,7 +73,13 @@ async def test_columns_of_all_scorers_order_the_page_and_stay_on_the_candidates(
     assert page.model == Model("rule", "7")
     assert page.degraded == ()
     stages = {record.stage: record.outcome for record in page.trace}
-    assert stages == {"channel:a": "ok", "fusion": "ok", "ranking": "ok", "ranking:two": "ok", "merge:sum": "ok"}
+    assert stages == {
+        "channel:a": "ok",
+        "fusion": "ok",
+        "ranking": "ok",
+        "ranking:two": "ok",
+        "merge:sum": "ok",
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,10 @@ async def test_a_merge_without_the_columns_it_needs_leaves_recall_order() -> Non
 
 
 async def test_a_late_scorer_delays_nothing_past_its_time() -> None:
-    rankings = {"main": Ranking(RuleScorer(float), 5000.0), "slow": Ranking(RuleScorer(float, delay=60), 20.0)}
+    rankings = {
+        "main": Ranking(RuleScorer(float), 5000.0),
+        "slow": Ranking(RuleScorer(float, delay=60), 20.0),
+    }
     tested = pipeline(FixedChannel("a", range(1, 9)), ranking=MergedRanking(rankings, Sum(), "main"))
     page = await run(tested, 8)
     assert page.degraded == ("ranking:slow",)

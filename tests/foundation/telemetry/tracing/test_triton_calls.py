@@ -13,8 +13,8 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from foundation.telemetry.call_context import CURRENT_CALL, CallContext
 from foundation.telemetry.tracing.request_trace import RequestTrace
-from pipeline.guard import attempt
 from pipeline.current_stage import PIPELINE
+from pipeline.guard import attempt
 from pipeline.stages import DependencyError
 from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
