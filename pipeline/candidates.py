@@ -40,6 +40,7 @@ class Candidates:
     columns: Mapping[str, Float32] = field(default_factory=lambda: NO_COLUMNS)
 
     def __len__(self) -> int:
+        """Number of candidates."""
         return self.items.shape[0]
 
     def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Candidates:

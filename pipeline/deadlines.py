@@ -47,6 +47,7 @@ class Division:
     prerank_share: float = 0.15
 
     def __post_init__(self) -> None:
+        """Raises ValueError where the shares do not fit together."""
         if self.reserve_ms < 0:
             raise ValueError(f"reserve_ms must not be negative, got {self.reserve_ms}")
         if not 0 < self.recall_share <= 1 - self.rerank_share or not 0 <= self.rerank_share < 1:

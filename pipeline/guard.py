@@ -76,15 +76,18 @@ class bugs_of:
     __slots__ = ("apart_from", "stage")
 
     def __init__(self, stage: str, apart_from: tuple[type[Exception], ...] = ()) -> None:
+        """For the block of `stage`."""
         self.stage = stage
         self.apart_from = apart_from
 
     def __enter__(self) -> None:
+        """Does nothing."""
         return None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> Literal[False]:
+        """Raises `StageBug` of an exception that is none of `apart_from`."""
         if isinstance(error, Exception) and not isinstance(error, (StageBug, *self.apart_from)):
             raise StageBug(self.stage, error) from error
         return False

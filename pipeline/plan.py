@@ -73,6 +73,7 @@ class MergedRanking(Generic[Q]):
     main: str = ""
 
     def __post_init__(self) -> None:
+        """Raises ValueError where there is no scorer."""
         if not self.rankings:
             raise ValueError("a merged ranking needs at least one scorer")
 
@@ -125,6 +126,7 @@ class Pipeline(Generic[Q]):
     metrics: StageMetrics = field(default_factory=NoMetrics)
 
     def __post_init__(self) -> None:
+        """Raises ValueError where a channel comes twice or there are too many."""
         names = [slot.channel.name for slot in self.channels]
         if len(set(names)) != len(names):
             raise ValueError(f"pipeline {self.name}: a channel comes twice in {names}")

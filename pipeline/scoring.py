@@ -32,6 +32,7 @@ class Split:
     max_parts: int = 1
 
     def __post_init__(self) -> None:
+        """Raises ValueError where a number is out of range."""
         if self.part_size < 0 or self.max_parts < 1:
             raise ValueError(
                 "part_size must not be negative and max_parts at least 1, got "

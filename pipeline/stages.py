@@ -40,6 +40,7 @@ class StageBug(Exception):
     """
 
     def __init__(self, stage: str, cause: BaseException, trace: Sequence[StageRecord] = ()) -> None:
+        """See the class for the arguments."""
         super().__init__(f"stage {stage} failed: {type(cause).__name__}: {cause}")
         self.stage = stage
         self.cause = cause

@@ -11,6 +11,7 @@ class FeatureLogMetrics:
     """Metrics of one process, among the router's. One per `RouterMetrics`."""
 
     def __init__(self, metrics: RouterMetrics) -> None:
+        """Adds them to the registry of `metrics`."""
         self._answers = Counts(
             Counter(
                 "shopfront_feature_log_answers",
