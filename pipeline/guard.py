@@ -82,7 +82,6 @@ class bugs_of:
 
     def __enter__(self) -> None:
         """Does nothing."""
-        return None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None

@@ -49,6 +49,7 @@ class ServedImpressions:
     name = "impressions"
 
     def __init__(self, store: StateStore) -> None:
+        """`store`: receives the items."""
         self._store = store
 
     async def after(self, query: Query, response: ShownPage) -> None:

@@ -17,6 +17,7 @@ from prometheus_client import Metric
 from foundation.telemetry.metrics import RouterMetrics
 from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
 from rollout.metrics import RolloutMetrics
+from router.feature_log.metrics import FeatureLogMetrics
 from tests.deploy.prometheus_tools import ROOT, run_promtool
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -46,6 +47,7 @@ def families() -> list[Metric]:
     """Every metric of the router and of its supervisor."""
     metrics = RouterMetrics()
     RolloutMetrics(metrics)
+    FeatureLogMetrics(metrics)
     return [*metrics.registry.collect(), *SupervisionMetrics().registry.collect()]
 
 

@@ -124,7 +124,7 @@ async def test_all_parts_lost_is_a_lost_ranking() -> None:
 
 async def test_prerank_by_its_own_model_narrows_what_ranking_is_sent() -> None:
     async with inference_server() as server, ranker(server.url) as ranks:
-        light = TritonScorer(ranks.client, ranks.settings, ranks.settings.prerank_model)
+        light = ModelColumn(TritonScorer(ranks.client, ranks.settings, ranks.settings.prerank_model))
         prerank = Prerank(Ranking(light, PATIENT_MS), 12)
         asked = replace(query(), model_versions={"bst": "4", "prerank": "2"})
         page = await ranks.page(asked=asked, prerank=prerank, keep=3)
