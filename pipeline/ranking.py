@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -21,15 +21,14 @@ from pipeline.trace import Clock, Trace
 Q = TypeVar("Q")
 
 
-@dataclass(frozen=True, slots=True)
-class Scored(Generic[Q]):
+class Scored(NamedTuple, Generic[Q]):
     """Scores of one request and the scorer that gave them, in the version that it had then."""
 
     scores: Scores
     scorer: Scorer[Q]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RankingStage(Generic[Q]):
     """Scores the candidates of one request."""
 

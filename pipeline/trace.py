@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Clock = Callable[[], float]
 """Seconds on a clock that never goes back, such as `time.monotonic`."""
@@ -12,8 +12,7 @@ Clock = Callable[[], float]
 Outcome = Literal["ok", "partial", "timeout", "failed", "skipped"]
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
+class StageRecord(NamedTuple):
     """One stage of one request.
 
     stage       kind and name: "channel:hot", "fusion", "filter:adult", "limit", "backfill:hot", "prerank",
