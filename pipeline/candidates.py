@@ -41,7 +41,7 @@ class Candidates:
 
     def __len__(self) -> int:
         """Number of candidates."""
-        return self.items.shape[0]
+        return self.items.size
 
     def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Candidates:
         """The rows at `chosen`: positions int[m] in the order wanted, a mask bool[n], or a slice."""

@@ -21,7 +21,7 @@ def check_recalled(recalled: RecalledColumns, k: int) -> None:
             "recalled columns differ in length: "
             f"{items.size} items, {scores.size} scores, {triggers.size} triggers"
         )
-    if (items.dtype, scores.dtype, triggers.dtype) != (np.int32, np.float32, np.int32):
+    if items.dtype != np.int32 or scores.dtype != np.float32 or triggers.dtype != np.int32:
         raise ContractError(
             "recalled columns must be int32, float32, int32, got "
             f"{items.dtype}, {scores.dtype}, {triggers.dtype}"
