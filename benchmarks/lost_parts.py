@@ -29,8 +29,7 @@ from evaluation.queries import TestShopper, test_shoppers
 from features.history import history_inputs
 from foundation.statistics.ranking_metrics import ndcg
 from models.interaction_log import InteractionLog
-from pipeline.guard import LATE
-from pipeline.scoring import Scores
+from pipeline.scoring import order_of
 from recall.build import build_channels, open_channels
 from recall.channel import BuildSource, ModelCall, Services
 from recall.mind import MindChannelSettings
@@ -52,7 +51,7 @@ Order = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 def keep_position(values: np.ndarray, scored: np.ndarray) -> np.ndarray:
     """The router's order."""
-    return Scores(np.where(scored, values, np.nan).astype(np.float32), scored, PARTS, {0: LATE}).order()
+    return order_of(np.where(scored, values, np.nan).astype(np.float32), scored)
 
 
 def sink(values: np.ndarray, scored: np.ndarray) -> np.ndarray:

@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline import runner
 from pipeline.candidates import Candidates, Float32, Int32
-from pipeline.runner import ChannelSlot, Pipeline, Ranking
+from pipeline.plan import ChannelSlot, Pipeline, Ranking
 from pipeline.stages import Model, RecalledColumns
 from router.fusion.quota import QuotaFusion, apportion
 from router.rerank.scatter import Scatter, scatter
@@ -73,9 +74,9 @@ class ColumnScorer:
 
     column: Float32
 
-    async def score(self, query: object, candidates: Candidates) -> Float32:
-        """float32[n]."""
-        return self.column[candidates.items]
+    async def score(self, query: object, candidates: Candidates) -> dict[str, Float32]:
+        """One column float32[n]."""
+        return {"score": self.column[candidates.items]}
 
     def model(self, query: object) -> Model:
         """A name."""
@@ -120,8 +121,10 @@ async def in_line(pipeline: Pipeline[object], query: object) -> Candidates:
     for stage in pipeline.filters:
         found = found.take(stage.keep(query, found))
     found = found.take(slice(pipeline.candidates))
-    assert pipeline.ranking is not None
-    scores = await pipeline.ranking.scorer.score(query, found)
+    assert isinstance(pipeline.ranking, Ranking)
+    scorer = pipeline.ranking.scorer
+    assert isinstance(scorer, ColumnScorer)
+    scores = (await scorer.score(query, found))["score"]
     found = found.with_score(scores).take(np.argsort(-scores, kind="stable"))
     for reranker in pipeline.rerankers:
         found = found.take(reranker.order(query, found, PAGE_SIZE))
@@ -192,7 +195,8 @@ async def measure(rounds: int, seed: int) -> dict[str, dict[str, float]]:
     groups = [column[fused.items] for column in reranker.columns]
 
     async def run() -> Candidates:
-        return (await pipeline.run(None, PAGE_SIZE, time.monotonic() + 10.0, time.monotonic)).items
+        page = await runner.run(pipeline, None, PAGE_SIZE, time.monotonic() + 10.0, time.monotonic)
+        return page.items
 
     async def line() -> Candidates:
         return await in_line(pipeline, None)

@@ -34,7 +34,7 @@ from benchmarks.interleaved import Timings, in_turns
 from benchmarks.ranking_forms import PLAIN, forms_of, replicated_request, request_of
 from models.bst import BstNetworkSettings
 from models.training_loop import silent
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient, infer_request
 from shopfront.build_record import BuildRecord
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings
@@ -141,7 +141,7 @@ def _measure(
     graphs = {form.name: form.model for form in forms if form.model is not None}
     timings: dict[int, dict[str, Timings]] = {}
     with forms_on_triton(graphs, scratch, dataset) as triton, asyncio.Runner() as loop:
-        client = TritonClient(RankingSettings(url=triton.url))
+        client = TritonClient(TritonClientSettings(url=triton.url))
         for count in requests:
             console.print(f"{size}: {count:,} candidates", highlight=False)
             ways: dict[str, Callable[[], object]] = {}

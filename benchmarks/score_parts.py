@@ -30,7 +30,8 @@ from models.contracts import contracts
 from pipeline.candidates import Candidates, unscored
 from pipeline.scoring import Split, score_in_parts
 from recall.query import Query
-from router.ranking.settings import BreakerSettings, RankingSettings
+from router.ranking.model_scorer import ModelColumn
+from router.ranking.settings import BreakerSettings, TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from snapshot.durable_files import write_durably
@@ -130,7 +131,9 @@ async def score(scorer: TritonScorer, parts: int, request: tuple[Query, Candidat
     query, candidates = request
     split = Split(-(-len(candidates) // parts), parts)
     until = time.monotonic() + PATIENCE_S
-    scores = await score_in_parts("ranking", scorer, split, query, candidates, until, time.monotonic)
+    scores = await score_in_parts(
+        "ranking", ModelColumn(scorer), split, query, candidates, until, time.monotonic
+    )
     if scores.outages:
         raise RuntimeError(scores.detail)
     return scores.values
@@ -141,10 +144,12 @@ async def measure(servers: dict[int, TritonServer], items: int, rounds: int, see
     ways = [Way(*way) for way in product(CANDIDATES, PARTS, INSTANCES, CALLERS)]
     asked = {count: requests(items, count, max(CALLERS), seed) for count in CANDIDATES}
     clients = {
-        instances: TritonClient(RankingSettings(url=server.grpc_url, breaker=BreakerSettings(timeouts=0)))
+        instances: TritonClient(
+            TritonClientSettings(url=server.grpc_url, breaker=BreakerSettings(timeouts=0))
+        )
         for instances, server in servers.items()
     }
-    settings = RankingSettings(score_timeout_ms=PATIENCE_S * 1000)
+    settings = TritonClientSettings(score_timeout_ms=PATIENCE_S * 1000)
     scorers = {instances: TritonScorer(client, settings, MODEL) for instances, client in clients.items()}
     request_s: dict[Way, list[list[float]]] = {way: [] for way in ways}
     round_s: dict[Way, list[float]] = {way: [] for way in ways}

@@ -31,6 +31,7 @@ from foundation.telemetry.metrics import ProcessMetrics, PrometheusStageMetrics
 from foundation.telemetry.tracing.environment import tracing_from_environment
 from foundation.telemetry.tracing.open_tracing import Tracing
 from foundation.telemetry.tracing.traced_stages import TracedStages
+from pipeline import runner
 from pipeline.metrics import StageMetrics
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from router.service.call import Call
@@ -57,7 +58,7 @@ class PipelineService:
 
     async def recommend(self, request: Any, call: Call) -> RecommendResponse:
         """An empty message, once the pipeline has run."""
-        await self._pipeline.run(None, PAGE_SIZE, time.monotonic() + 10.0, time.monotonic)
+        await runner.run(self._pipeline, None, PAGE_SIZE, time.monotonic() + 10.0, time.monotonic)
         return RecommendResponse(scene="benchmark", request_id=call.request_id)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,9 @@ Float32 = npt.NDArray[np.float32]
 
 MAX_CHANNELS = 32
 
+NO_COLUMNS: Mapping[str, Float32] = MappingProxyType({})
+"""The further columns of candidates that have none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
@@ -22,7 +27,9 @@ class Candidates:
     channels      uint32[n], bit i set where the i-th channel of the pipeline recalled the item
     recall_score  float32[n], score by the first channel of those bits (channels differ in scale)
     trigger       int32[n], item that caused the recall by that first channel, 0 = none
-    score         float32[n], by the scorer; NaN until scored
+    score         float32[n], that ranking orders by; NaN until scored
+    columns       float32[n] each, further columns by name: what each of several scorers gave, under
+                  "<scorer>.<column>"; empty where one scorer alone gives `score`
     """
 
     items: Int32
@@ -30,9 +37,11 @@ class Candidates:
     recall_score: Float32
     trigger: Int32
     score: Float32
+    columns: Mapping[str, Float32] = field(default_factory=lambda: NO_COLUMNS)
 
     def __len__(self) -> int:
-        return self.items.shape[0]
+        """Number of candidates."""
+        return self.items.size
 
     def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Candidates:
         """The rows at `chosen`: positions int[m] in the order wanted, a mask bool[n], or a slice."""
@@ -42,21 +51,39 @@ class Candidates:
             self.recall_score[chosen],
             self.trigger[chosen],
             self.score[chosen],
+            {name: column[chosen] for name, column in self.columns.items()} if self.columns else NO_COLUMNS,
         )
 
     def with_score(self, score: Float32) -> Candidates:
         """The same rows with the column `score` float32[n] in place of the present one."""
-        return Candidates(self.items, self.channels, self.recall_score, self.trigger, score)
+        return Candidates(self.items, self.channels, self.recall_score, self.trigger, score, self.columns)
+
+    def with_columns(self, columns: Mapping[str, Float32]) -> Candidates:
+        """The same rows with further `columns` float32[n]; one of a name already there replaces it."""
+        return replace(self, columns={**self.columns, **columns})
 
     def followed_by(self, other: Candidates) -> Candidates:
-        """These rows, then those of `other`; the caller sees to it that no item comes twice."""
+        """These rows, then those of `other`, which must not contain an item of these.
+
+        A further column that only one of the two has is NaN in the rows of the other.
+        """
         return Candidates(
             np.concatenate((self.items, other.items)),
             np.concatenate((self.channels, other.channels)),
             np.concatenate((self.recall_score, other.recall_score)),
             np.concatenate((self.trigger, other.trigger)),
             np.concatenate((self.score, other.score)),
+            _joined(self, other) if self.columns or other.columns else NO_COLUMNS,
         )
+
+
+def _joined(first: Candidates, second: Candidates) -> dict[str, Float32]:
+    def column(candidates: Candidates, name: str) -> Float32:
+        given = candidates.columns.get(name)
+        return np.full(len(candidates), np.nan, np.float32) if given is None else given
+
+    names = dict.fromkeys((*first.columns, *second.columns))
+    return {name: np.concatenate((column(first, name), column(second, name))) for name in names}
 
 
 def unscored(items: Int32, channels: UInt32, recall_score: Float32, trigger: Int32) -> Candidates:

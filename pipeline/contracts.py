@@ -1,12 +1,14 @@
-"""Checks that a stage answered what its Protocol promises; a breach is a bug of that stage."""
+"""Checks that a stage returned what its Protocol promises; a breach is a bug of that stage."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.candidates import Float32
-from pipeline.stages import ContractError, RecalledColumns
+from pipeline.stages import ContractError, MergedScore, RecalledColumns
 
 
 def check_recalled(recalled: RecalledColumns, k: int) -> None:
@@ -19,7 +21,7 @@ def check_recalled(recalled: RecalledColumns, k: int) -> None:
             "recalled columns differ in length: "
             f"{items.size} items, {scores.size} scores, {triggers.size} triggers"
         )
-    if (items.dtype, scores.dtype, triggers.dtype) != (np.int32, np.float32, np.int32):
+    if items.dtype != np.int32 or scores.dtype != np.float32 or triggers.dtype != np.int32:
         raise ContractError(
             "recalled columns must be int32, float32, int32, got "
             f"{items.dtype}, {scores.dtype}, {triggers.dtype}"
@@ -27,7 +29,7 @@ def check_recalled(recalled: RecalledColumns, k: int) -> None:
     if items.size == 0:
         return
     if items.size > k:
-        raise ContractError(f"{items.size} items recalled where at most {k} were asked for")
+        raise ContractError(f"{items.size} items recalled where at most {k} were requested")
     ascending = np.sort(items)
     if ascending[0] <= 0:
         raise ContractError(f"item {ascending[0]} recalled; item indexes begin at 1")
@@ -42,21 +44,30 @@ def check_mask(mask: npt.NDArray[np.bool_], count: int) -> None:
         raise ContractError(f"a mask bool[{count}] was expected, got {mask.dtype}{list(mask.shape)}")
 
 
-def check_scores(scores: Float32, count: int) -> None:
-    """Raises `ContractError` unless `scores` is float32[count]."""
-    if scores.dtype != np.float32 or scores.shape != (count,):
-        raise ContractError(f"scores float32[{count}] were expected, got {scores.dtype}{list(scores.shape)}")
+def check_columns(columns: Mapping[str, Float32], count: int) -> None:
+    """Raises `ContractError` unless there is at least one column, and each is float32[count]."""
+    if not columns:
+        raise ContractError("a scorer must give at least one column")
+    for name, column in columns.items():
+        if column.dtype != np.float32 or column.shape != (count,):
+            raise ContractError(
+                f"scores float32[{count}] were expected, the column {name} is "
+                f"{column.dtype}{list(column.shape)}"
+            )
 
 
-def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> None:
-    """Raises `ContractError` unless `positions` are distinct, within 0…count−1, and fill the page."""
+def check_merged(merged: MergedScore, columns: Mapping[str, Float32], count: int) -> None:
+    """Raises `ContractError` unless the merged score is float32[count] and names one of its columns."""
+    check_columns({"merged": merged.values}, count)
+    if merged.column not in columns:
+        raise ContractError(f"a merge must name one of {', '.join(columns)}, got {merged.column}")
+
+
+def check_positions(positions: npt.NDArray[np.intp], count: int) -> None:
+    """Raises `ContractError` unless `positions` are integers in one dimension, distinct, within 0…count−1."""
     if positions.ndim != 1 or positions.dtype.kind not in "iu":
         raise ContractError(
             f"positions must be integers in one dimension, got {positions.dtype}{list(positions.shape)}"
-        )
-    if positions.size < min(page_size, count):
-        raise ContractError(
-            f"{positions.size} positions given where {count} candidates could fill {page_size} slots"
         )
     if positions.size == 0:
         return
@@ -64,3 +75,12 @@ def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> 
         raise ContractError(f"a position lies outside 0…{count - 1}")
     if np.bincount(positions, minlength=count).max() > 1:
         raise ContractError("a position comes twice")
+
+
+def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> None:
+    """Raises `ContractError` unless `check_positions` accepts `positions` and they fill the page."""
+    check_positions(positions, count)
+    if positions.size < min(page_size, count):
+        raise ContractError(
+            f"{positions.size} positions given where {count} candidates could fill {page_size} slots"
+        )

@@ -23,6 +23,7 @@ class Cutoffs:
     recall: float
     prerank: float
     ranking: float
+    page: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Division:
     prerank_share: float = 0.15
 
     def __post_init__(self) -> None:
+        """Raises ValueError where the shares do not fit together."""
         if self.reserve_ms < 0:
             raise ValueError(f"reserve_ms must not be negative, got {self.reserve_ms}")
         if not 0 < self.recall_share <= 1 - self.rerank_share or not 0 <= self.rerank_share < 1:
@@ -70,6 +72,7 @@ class Division:
             now + available * self.recall_share,
             now + available * min(self.recall_share + self.prerank_share, ranking_share),
             now + available * ranking_share,
+            now + available,
         )
 
 

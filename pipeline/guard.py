@@ -1,4 +1,4 @@
-"""Tells an outage of a dependency from a bug, for work that a stage awaits."""
+"""Separates an outage of a dependency from a bug, for work that a stage awaits."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, TypeVar
 
-from pipeline.place import STAGE
+from pipeline.current_stage import STAGE
 from pipeline.stages import DependencyError, StageBug
-from pipeline.trace import Outcome
+from pipeline.trace import Outcome, Trace
 
 T = TypeVar("T")
 
@@ -26,6 +26,16 @@ class Outage:
 
 
 LATE = Outage("timeout", "its deadline passed")
+
+
+def record_outage(trace: Trace, stage: str, began: float, count_in: int, outage: Outage) -> None:
+    """Records that a stage that began at `began` gave no result, and names it in `degraded`.
+
+    Candidates pass a failed stage unchanged; a channel gives none.
+    """
+    kept = 0 if stage.startswith(("channel:", "backfill:")) else count_in
+    trace.record(stage, began, count_in, kept, outcome=outage.outcome, detail=outage.detail)
+    trace.degrade(stage.replace("backfill:", "channel:"))
 
 
 async def attempt(stage: str, work: Callable[[], Awaitable[T]]) -> T | Outage:
@@ -66,15 +76,17 @@ class bugs_of:
     __slots__ = ("apart_from", "stage")
 
     def __init__(self, stage: str, apart_from: tuple[type[Exception], ...] = ()) -> None:
+        """For the block of `stage`."""
         self.stage = stage
         self.apart_from = apart_from
 
     def __enter__(self) -> None:
-        return None
+        """Does nothing."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> Literal[False]:
+        """Raises `StageBug` of an exception that is none of `apart_from`."""
         if isinstance(error, Exception) and not isinstance(error, (StageBug, *self.apart_from)):
             raise StageBug(self.stage, error) from error
         return False

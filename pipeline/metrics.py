@@ -1,4 +1,4 @@
-"""What the runner tells whoever counts."""
+"""What the runner reports for metrics."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ class QualityFactor:
     __slots__ = ("_down", "rule", "value")
 
     def __init__(self, rule: QualityRule) -> None:
+        """Begins at 1."""
         self.rule = rule
         self._down = rule.step * rule.percentile / (100.0 - rule.percentile)
         self.value = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -10,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.candidates import Candidates, Float32
-from pipeline.contracts import check_scores
+from pipeline.contracts import check_columns
 from pipeline.deadlines import run_until
 from pipeline.guard import LATE, Outage, attempt
-from pipeline.stages import Scorer
+from pipeline.stages import ContractError, Scorer, StageBug
 from pipeline.trace import Clock, Outcome
 
 Q = TypeVar("Q")
@@ -31,6 +32,7 @@ class Split:
     max_parts: int = 1
 
     def __post_init__(self) -> None:
+        """Raises ValueError where a number is out of range."""
         if self.part_size < 0 or self.max_parts < 1:
             raise ValueError(
                 "part_size must not be negative and max_parts at least 1, got "
@@ -48,16 +50,21 @@ WHOLE = Split()
 class Scores(NamedTuple):
     """What came of scoring n candidates.
 
-    values   float32[n], NaN where not scored, and where the scorer said NaN
+    columns  float32[n] by name, NaN where not scored, and where the scorer gave NaN; the first one orders
     scored   bool[n], False where a candidate's part was lost
     parts    number of parts
     outages  why parts were lost, by part (0…parts−1); candidate i was in part i mod parts
     """
 
-    values: Float32
+    columns: Mapping[str, Float32]
     scored: npt.NDArray[np.bool_]
     parts: int
     outages: dict[int, Outage]
+
+    @property
+    def values(self) -> Float32:
+        """The first column float32[n]."""
+        return next(iter(self.columns.values()))
 
     @property
     def lost(self) -> bool:
@@ -65,17 +72,12 @@ class Scores(NamedTuple):
         return len(self.outages) == self.parts
 
     def order(self) -> npt.NDArray[np.intp]:
-        """Positions intp[n], best first; a candidate that was not scored keeps the position it came in.
-
-        The scored ones fill the other positions by score, ties as they came, NaN behind every number.
-        Argued in docs/decisions/split_scoring.md.
-        """
-        if not self.outages:
-            return np.argsort(-self.values, kind="stable")
-        order = np.arange(self.values.size)
-        (positions,) = np.nonzero(self.scored)
-        order[positions] = positions[np.argsort(-self.values[positions], kind="stable")]
-        return order
+        """Positions intp[n], best first, as `order_of` gives them."""
+        return (
+            np.argsort(-self.values, kind="stable")
+            if not self.outages
+            else order_of(self.values, self.scored)
+        )
 
     @property
     def outcome(self) -> Outcome:
@@ -90,19 +92,19 @@ class Scores(NamedTuple):
     @property
     def detail(self) -> str:
         """Which parts were lost and why, and how many scores are NaN."""
-        said = []
+        parts = []
         if self.parts == 1:
-            said += [outage.detail for outage in self.outages.values()]
+            parts += [outage.detail for outage in self.outages.values()]
         elif self.outages:
-            missing = self.values.size - int(np.count_nonzero(self.scored))
-            said.append(f"{missing} of {self.values.size} candidates not scored")
-            said += [
+            missing = self.scored.size - int(np.count_nonzero(self.scored))
+            parts.append(f"{missing} of {self.scored.size} candidates not scored")
+            parts += [
                 f"part {part + 1} of {self.parts}: {outage.detail}" for part, outage in self.outages.items()
             ]
         known = self.values[self.scored] if self.outages else self.values
         if nan := int(np.count_nonzero(np.isnan(known))):
-            said.append(f"{nan} scores NaN")
-        return "; ".join(said)
+            parts.append(f"{nan} scores NaN")
+        return "; ".join(parts)
 
 
 async def score_in_parts(
@@ -128,16 +130,35 @@ async def score_in_parts(
     outages = {part: answer for part, answer in enumerate(answers) if isinstance(answer, Outage)}
     if parts == 1 and not isinstance(answers[0], Outage):
         return Scores(answers[0], np.ones(count, np.bool_), 1, outages)
-    values = np.full(count, np.nan, np.float32)
+    columns: dict[str, Float32] = {}
     scored = np.zeros(count, np.bool_)
     for part, answer in enumerate(answers):
-        if not isinstance(answer, Outage):
-            values[part::parts] = answer
-            scored[part::parts] = True
-    return Scores(values, scored, parts, outages)
+        if isinstance(answer, Outage):
+            continue
+        if not columns:
+            columns = {name: np.full(count, np.nan, np.float32) for name in answer}
+        elif answer.keys() != columns.keys():
+            names = f"{', '.join(columns)} and {', '.join(answer)}"
+            raise StageBug(stage, ContractError(f"the columns of two parts differ: {names}"))
+        for name, values in answer.items():
+            columns[name][part::parts] = values
+        scored[part::parts] = True
+    return Scores(columns or {"score": np.full(count, np.nan, np.float32)}, scored, parts, outages)
 
 
-async def _score(scorer: Scorer[Q], query: Q, candidates: Candidates) -> Float32:
-    scores = await scorer.score(query, candidates)
-    check_scores(scores, len(candidates))
-    return scores
+def order_of(values: Float32, scored: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Positions intp[n], best first; a candidate that was not scored keeps the position it came in.
+
+    The scored ones fill the other positions by their value float32[n], ties as they came, NaN behind every
+    number. Argued in docs/decisions/split_scoring.md.
+    """
+    order = np.arange(values.size)
+    (positions,) = np.nonzero(scored)
+    order[positions] = positions[np.argsort(-values[positions], kind="stable")]
+    return order
+
+
+async def _score(scorer: Scorer[Q], query: Q, candidates: Candidates) -> Mapping[str, Float32]:
+    columns = await scorer.score(query, candidates)
+    check_columns(columns, len(candidates))
+    return columns

@@ -35,6 +35,7 @@ class SideEffects(Generic[Q, R]):
         timeout_ms: float = 5000.0,
         metrics: StageMetrics | None = None,
     ) -> None:
+        """Nothing is under way yet."""
         self._effects = tuple(effects)
         self._clock = clock
         self._outstanding = outstanding

@@ -9,7 +9,7 @@ A stage holds its own logic only. Deadlines, metrics, trace and failure policy a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -25,14 +25,14 @@ R_contra = TypeVar("R_contra", contravariant=True)
 
 
 class DependencyError(Exception):
-    """What a stage leans on (a server, a store, a table) failed; the answer can do without it.
+    """A server, a store or a table that a stage needs failed; the answer can do without it.
 
     The message names the dependency and what went wrong.
     """
 
 
 class StageBug(Exception):
-    """A stage failed for a reason that is nobody's outage: a bug, never hidden as an empty answer.
+    """A stage failed for another reason than an outage: a bug, never hidden as an empty answer.
 
     stage  kind and name, for example "channel:hot"
     cause  what the stage raised, with its traceback (also `__cause__`)
@@ -40,6 +40,7 @@ class StageBug(Exception):
     """
 
     def __init__(self, stage: str, cause: BaseException, trace: Sequence[StageRecord] = ()) -> None:
+        """See the class for the arguments."""
         super().__init__(f"stage {stage} failed: {type(cause).__name__}: {cause}")
         self.stage = stage
         self.cause = cause
@@ -47,11 +48,11 @@ class StageBug(Exception):
 
 
 class ContractError(Exception):
-    """A stage answered something its Protocol does not allow; the message says what."""
+    """A stage returned something its Protocol does not allow; the message says what."""
 
 
 class DeadlineExceeded(Exception):
-    """The caller's deadline had passed before the run began; nothing was asked of any stage."""
+    """The caller's deadline had passed before the run began; no stage was called."""
 
 
 class Model(NamedTuple):
@@ -83,6 +84,21 @@ class RecalledColumns(Protocol):
         ...
 
 
+class Recalled(NamedTuple):
+    """What a channel returns, best first: never a duplicate, never item 0, never −1."""
+
+    items: Int32
+    """int32[m], dense items."""
+    scores: Float32
+    """float32[m], descending; comparable inside one channel only."""
+    triggers: Int32
+    """int32[m], the query's item that caused each; 0 = none."""
+
+
+EMPTY_RECALL = Recalled(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
+"""What a channel recalls that finds nothing."""
+
+
 class Channel(Protocol[Q_contra]):
     """One way to find candidates."""
 
@@ -105,7 +121,7 @@ class Fusion(Protocol):
 
 
 class Filter(Protocol[Q_contra]):
-    """Says which candidates may be shown."""
+    """Decides which candidates may be shown."""
 
     @property
     def name(self) -> str:
@@ -120,12 +136,52 @@ class Filter(Protocol[Q_contra]):
 class Scorer(Protocol[Q_contra]):
     """Predicts how much the shopper wants each candidate."""
 
-    async def score(self, query: Q_contra, candidates: Candidates) -> Float32:
-        """float32[n], higher is better; a NaN sinks below every number."""
+    async def score(self, query: Q_contra, candidates: Candidates) -> Mapping[str, Float32]:
+        """One or more named columns float32[n], higher is better; a NaN sinks below every number.
+
+        The first column orders the candidates where no merge says otherwise. The names, and their order, are
+        the same in every call.
+        """
         ...
 
     def model(self, query: Q_contra) -> Model:
-        """The model and version that `score` asks for this query."""
+        """The model and version by which `score` scores this query; called after `score`."""
+        ...
+
+
+class LiveScorer(Protocol[Q_contra]):
+    """A scorer whose version changes while the process runs, faster than snapshots are published."""
+
+    def current(self) -> Scorer[Q_contra]:
+        """The current version; it keeps scoring as it does now when a newer one replaces it."""
+        ...
+
+
+class MergedScore(NamedTuple):
+    """The one score that a merge makes of several columns.
+
+    values  float32[n], higher is better; a NaN sinks below every number
+    column  name of the column that counts most; the model of its scorer is named as the answer's
+    """
+
+    values: Float32
+    column: str
+
+
+class Merge(Protocol):
+    """Makes one score of the columns of several scorers."""
+
+    @property
+    def name(self) -> str:
+        """As the scene configuration and the trace call it."""
+        ...
+
+    def merge(self, columns: Mapping[str, Float32]) -> MergedScore | None:
+        """The score of n candidates; None where it needs columns that are not there.
+
+        `columns` float32[n] by "<scorer>.<column>", at least one, in the order of the scorers; those of a
+        scorer that failed are absent. They must not be changed.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Clock = Callable[[], float]
 """Seconds on a clock that never goes back, such as `time.monotonic`."""
@@ -12,15 +12,15 @@ Clock = Callable[[], float]
 Outcome = Literal["ok", "partial", "timeout", "failed", "skipped"]
 
 
-@dataclass(frozen=True, slots=True)
-class StageRecord:
+class StageRecord(NamedTuple):
     """One stage of one request.
 
     stage       kind and name: "channel:hot", "fusion", "filter:adult", "limit", "backfill:hot", "prerank",
-                "ranking", "rerank:scatter"; "quality_factor" where the request was narrowed: full and
+                "ranking", "ranking:<scorer>", "merge:first", "rerank:scatter", "page:no_repeats",
+                "exploration"; "quality_factor" where the request was narrowed: full and
                 narrowed number of candidates ranked, and the factor as detail
-    count_in    candidates it was given (a channel: how many it was asked for)
-    count_out   candidates it handed on
+    count_in    candidates it was given (a channel: how many were requested)
+    count_out   candidates it passed on
     removed     candidates removed, by reason
     start_ms    milliseconds from the request's arrival to the stage's begin
     elapsed_ms  milliseconds the stage took

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from recall.channel import BuildSource, ChannelKind, ChannelSettings, Recalled, Services, nothing
+from pipeline.stages import EMPTY_RECALL
+from recall.channel import BuildSource, ChannelKind, ChannelSettings, Recalled, Services
 from recall.lists import ItemLists
 from recall.merge import top_positions
 from recall.query import Query
@@ -59,7 +60,7 @@ class CategoryHot:
         strongest = np.argsort(-weight, kind="stable")[: self._settings.categories]
         items, shares, source = self._lists.gather(categories[strongest], limit=k)
         if len(items) == 0:
-            return nothing()
+            return EMPTY_RECALL
         row = strongest[source]
         scores = (weight[row] * shares).astype(np.float32)
         best = top_positions(scores, items, k)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import stages
+from pipeline.stages import Recalled as Recalled
 from recall.query import Query
 
 if TYPE_CHECKING:
@@ -28,22 +29,6 @@ class ChannelSettings(BaseModel):
     enabled: bool = Field(
         default=True, description="Build the channel's tables and open it; false leaves it out."
     )
-
-
-class Recalled(NamedTuple):
-    """What a channel returns, best first: never a duplicate, never item 0, never −1."""
-
-    items: NDArray[np.int32]
-    """int32[m], dense items."""
-    scores: NDArray[np.float32]
-    """float32[m], descending; comparable inside one channel only."""
-    triggers: NDArray[np.int32]
-    """int32[m], the query's item that caused each; 0 = none."""
-
-
-def nothing() -> Recalled:
-    """What a channel returns where it has no candidates."""
-    return Recalled(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
 
 
 @dataclass(frozen=True)

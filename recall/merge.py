@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recall.channel import Recalled, nothing
+from pipeline.stages import EMPTY_RECALL
+from recall.channel import Recalled
 
 
 def top_positions(scores: NDArray[np.floating], items: NDArray[np.int32], k: int) -> NDArray[np.int64]:
@@ -36,7 +37,7 @@ def merge_by_item(
     """
     known = np.flatnonzero(items > 0)
     if len(known) == 0 or k <= 0:
-        return nothing()
+        return EMPTY_RECALL
     # Item and position in one integer: a plain sort of int64 is several times faster than a stable argsort.
     keys = np.sort((items[known].astype(np.int64) << 32) | known)
     grouped, at = (keys >> 32).astype(np.int32), keys & 0xFFFFFFFF

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.history import HISTORY_LENGTH, history_inputs
-from pipeline.stages import DependencyError
-from recall.channel import BuildSource, ChannelKind, Recalled, Services, nothing
+from pipeline.stages import EMPTY_RECALL, DependencyError
+from recall.channel import BuildSource, ChannelKind, Recalled, Services
 from recall.merge import merge_by_item
 from recall.query import Query
 from recall.vector_index import (
@@ -64,11 +64,11 @@ class Mind:
         interests of another shape.
         """
         if len(query.history_items) == 0 or len(self._indexed) == 0 or k <= 0:
-            return nothing()
+            return EMPTY_RECALL
         interests = await self._interests(query)
         interests = np.ascontiguousarray(interests[np.any(interests != 0, axis=1)], np.float32)
         if len(interests) == 0:
-            return nothing()
+            return EMPTY_RECALL
         near = min(k, len(self._indexed))
         # OpenMP keeps its number of threads per thread, so it is set in the one that searches: requests
         # already run side by side, and spinning helpers would triple the cost of a search.

@@ -27,7 +27,7 @@ from rollout.store import RolloutStore
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.events import AttributedEvent
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from snapshot.event_codes import PURCHASE, VIEW
 from triton_repo.repository import ModelRepository
 
@@ -38,7 +38,7 @@ class Rollouts:
     def __init__(
         self,
         scorer: VersionedScorer,
-        ranking: RankingSettings,
+        ranking: TritonClientSettings,
         settings: RolloutSettings,
         store: RolloutStore,
         metrics: ProcessMetrics,

@@ -13,6 +13,7 @@ from registration.registry import Registry
 from rollout.metrics import RolloutMetrics
 from router.engine.snapshot_metrics import SnapshotMetrics
 from router.events.event_metrics import EventMetrics
+from router.feature_log.metrics import FeatureLogMetrics
 from router.ranking.circuit_metrics import CircuitMetrics
 from router.recording.recording_metrics import RecordingMetrics
 from router.service.admission_metrics import AdmissionMetrics
@@ -32,6 +33,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "state": StateMetrics,
         "recording": RecordingMetrics,
         "events": EventMetrics,
+        "feature_log": FeatureLogMetrics,
         "snapshots": SnapshotMetrics,
         "build": BuildMetrics,
         "queues": QueueMetrics,

@@ -17,7 +17,9 @@ from registration.plugins import load_plugins
 from registration.registry import Registry
 from router.filters.registry import FILTERS
 from router.fusion.registry import FUSIONS
+from router.page.registry import PAGE_RERANKERS
 from router.query_features.registry import QUERY_FEATURES
+from router.ranking.registry import MERGES, SCORERS
 from router.registrations import check_registrations
 from router.rerank.registry import RERANKERS
 from server.metric_groups import METRIC_GROUPS
@@ -33,6 +35,9 @@ REGISTRIES: tuple[Registry[Any], ...] = (
     FILTERS,
     FUSIONS,
     RERANKERS,
+    PAGE_RERANKERS,
+    SCORERS,
+    MERGES,
     SERVICES,
     METRIC_GROUPS,
 )

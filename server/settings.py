@@ -11,7 +11,8 @@ from foundation.telemetry.metrics.settings import MetricsSettings
 from recall.settings import RecallSettings
 from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
-from router.ranking.settings import RankingSettings
+from router.feature_log.settings import FeatureLogSettings
+from router.ranking.settings import TritonClientSettings
 from router.recording.settings import RecordingSettings
 from router.scenes.problems import SettingsError
 from router.scenes.table_settings import TablesSettings
@@ -55,7 +56,9 @@ class RouterSettings(BaseModel):
         default_factory=TablesSettings,
         description="How learned tables of filters, rerankers and fusions are opened; as they were built.",
     )
-    ranking: RankingSettings = Field(default_factory=RankingSettings, description="Where Triton is.")
+    ranking: TritonClientSettings = Field(
+        default_factory=TritonClientSettings, description="Where Triton is."
+    )
     rollout: RolloutSettings = Field(
         default_factory=RolloutSettings, description="How a model version takes over, in stages."
     )
@@ -73,6 +76,10 @@ class RouterSettings(BaseModel):
     )
     recording: RecordingSettings = Field(
         default_factory=RecordingSettings, description="Which requests are kept for replay."
+    )
+    feature_log: FeatureLogSettings = Field(
+        default_factory=FeatureLogSettings,
+        description="Where answers are kept for learners, of scenes with feature_log.enabled.",
     )
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."

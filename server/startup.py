@@ -25,6 +25,8 @@ from rollout.rollouts import Rollouts
 from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
 from router.engine.warm_up import warm_up
+from router.feature_log.feature_log import FeatureLog
+from router.feature_log.open_log import open_feature_log
 from router.ranking.triton_client import TritonClient
 from router.recording.begin import begin_recording
 from router.recording.request_recorder import RequestRecorder
@@ -33,7 +35,7 @@ from router.scenes.watch import watch_scenes
 from router.service.admission import Admission
 from router.service.exposure import ExposureLog
 from router.service.exposure_metrics import ExposureMetrics
-from router.service.impressions import Served, ServedImpressions
+from router.service.impressions import ServedImpressions, ShownPage
 from router.service.overload_metrics import OverloadMetrics
 from router.service.quality import QualityFactors
 from router.service.request_log import RequestLog
@@ -57,6 +59,7 @@ logger = logging.getLogger(__name__)
 
 _SIDE_EFFECTS_DRAIN_MS = 2_000.0
 _RECORDING_CLOSES_WITHIN_S = 2.0
+_FEATURE_LOG_CLOSES_WITHIN_S = 2.0
 
 
 class ServiceDied(Exception):
@@ -77,6 +80,8 @@ class RunningService:
     """Where traces of requests go; None where none are exported."""
     recorder: RequestRecorder | None
     """Keeps requests for replay; None where none are kept."""
+    feature_log: FeatureLog
+    """Keeps answers for learners."""
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -112,6 +117,7 @@ class RunningService:
         await asyncio.to_thread(self._store.close)
         if self.recorder is not None:
             await asyncio.to_thread(self.recorder.close, _RECORDING_CLOSES_WITHIN_S)
+        await asyncio.to_thread(self.feature_log.close, _FEATURE_LOG_CLOSES_WITHIN_S)
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
 
@@ -138,8 +144,10 @@ async def start_service(settings: RouterSettings) -> RunningService:
     store = await asyncio.to_thread(
         open_state, settings.state, released_while=overload.limiter.released_while
     )
+    user_ids = UserIds(settings.request_log.salt or secrets.token_hex(16), settings.request_log.user_ids)
+    feature_log = open_feature_log(settings.feature_log, metrics, user_ids)
     quality = QualityFactors()
-    side_effects = _side_effects(store, rollouts, metrics, builder.metrics)
+    side_effects = _side_effects(store, rollouts, feature_log, metrics, builder.metrics)
     service = RecommendationService(
         live,
         store,
@@ -154,13 +162,14 @@ async def start_service(settings: RouterSettings) -> RunningService:
     readiness = InferenceServerClient(settings.ranking.url)
     running = RunningService(
         service,
-        _request_log(settings),
+        RequestLog(user_ids, settings.request_log.log_answers),
         metrics,
         live,
         rollouts,
         overload.admission,
         tracing,
         begin_recording(settings.recording, metrics),
+        feature_log,
         store,
         ranking.triton,
         readiness,
@@ -193,20 +202,20 @@ def _stage_metrics(metrics: ProcessMetrics, tracing: Tracing | None) -> StageMet
 
 
 def _side_effects(
-    store: StateStore, rollouts: Rollouts, metrics: ProcessMetrics, stage_metrics: StageMetrics
-) -> SideEffects[Query, Served]:
+    store: StateStore,
+    rollouts: Rollouts,
+    feature_log: FeatureLog,
+    metrics: ProcessMetrics,
+    stage_metrics: StageMetrics,
+) -> SideEffects[Query, ShownPage]:
     return SideEffects(
         [
             ServedImpressions(store),
             ExposureLog(store, metrics.group(ExposureMetrics).observe),
             rollouts.shadow,
+            feature_log,
         ],
         asyncio.get_running_loop().time,
         outstanding=SIDE_EFFECTS_OUTSTANDING,
         metrics=stage_metrics,
     )
-
-
-def _request_log(settings: RouterSettings) -> RequestLog:
-    log = settings.request_log
-    return RequestLog(UserIds(log.salt or secrets.token_hex(16), log.user_ids), log.log_answers)

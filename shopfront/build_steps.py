@@ -18,13 +18,12 @@ from models.registry import MODELS
 from recall.build import enabled_channels
 from recall.registry import CHANNELS
 from router.registrations import check_registrations
-from router.scenes.components import tables_of
 from router.tables.kind import TableKind
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
 from shopfront.needed_models import models_needed
 from shopfront.progress import Progress
 from shopfront.sample_shopper import choose_sample_shopper
-from shopfront.settings import Settings, configured_scenes
+from shopfront.settings import Settings, configured_tables
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.manifest import Manifest, SnapshotError, read_manifest
@@ -111,7 +110,7 @@ class Build:
                     ),
                     partial(_has_version, repository, engine),
                 )
-        tables = tables_of(scene for _, scene in configured_scenes(self.settings))
+        tables = configured_tables(self.settings)
         vectors = self._vector_checkpoints(checkpoints, tables)
         snapshot = self._step(
             record,

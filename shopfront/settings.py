@@ -13,10 +13,12 @@ from ingest.settings import IngestSettings
 from models.registry import MODELS
 from recall.registry import CHANNELS
 from registration.registered_sections import RegisteredSections
-from router.scenes.load import KnownNames, load_scenes, read_scenes
+from router.scenes.components import tables_of
+from router.scenes.load import KnownNames, Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
+from router.tables.kind import TableKind
 from server.settings import RouterSettings, plugins_of
 from shopfront.plugins import load
 from shopfront.workspace import PROJECT, Workspace
@@ -89,6 +91,9 @@ def default_settings() -> Settings:
                     }
                 ),
                 "recording": router.recording.model_copy(update={"folder": Path(f"{WORKSPACE}/recordings")}),
+                "feature_log": router.feature_log.model_copy(
+                    update={"folder": Path(f"{WORKSPACE}/features")}
+                ),
                 "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
             }
         )
@@ -141,17 +146,31 @@ def configured_scenes(settings: Settings) -> list[tuple[str, SceneSettings]]:
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
+    scenes = scene_configuration(settings)
+    arms = [
+        (name, choice.settings) for name, plan in scenes.plans.items() for choice in plan.choices.values()
+    ]
+    return [*scenes.by_name.items(), *arms]
+
+
+def configured_tables(settings: Settings) -> dict[str, TableKind]:
+    """The learned tables that configured scenes, arms and page rerankers need, by name.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    page = scene_configuration(settings).page
+    return tables_of((scene for _, scene in configured_scenes(settings)), page)
+
+
+def scene_configuration(settings: Settings) -> Scenes:
+    """The scenes and the experiments on them. Raises SettingsError or OSError where they cannot be read."""
     known = KnownNames(CHANNELS)
     configuration = SceneConfiguration(
         lambda content: read_scenes(content, str(settings.router.scenes), known),
         settings.router.experiments,
         known,
     )
-    scenes = configuration.load(settings.router.scenes)
-    arms = [
-        (name, choice.settings) for name, plan in scenes.plans.items() for choice in plan.choices.values()
-    ]
-    return [*scenes.by_name.items(), *arms]
+    return configuration.load(settings.router.scenes)
 
 
 def _over(defaults: Any, given: Any) -> Any:

@@ -7,19 +7,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 from pipeline.metrics import StageMetrics
-from pipeline.runner import Pipeline
+from pipeline.plan import Pipeline
 from pipeline.scoring import WHOLE, Split
-from pipeline.stages import Scorer
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Channel, Services
 from recall.query import Query
 from recall.settings import RecallSettings
 from recall.triggers import TriggerSettings
 from router.filters.excluded import ExcludedSettings
+from router.page.arrangement import PageArrangement, build_arrangement
+from router.page.registry import PAGE_RERANKERS
+from router.ranking.model_scorer import ModelScorer
+from router.ranking.scorer_opener import ScorerOpener
 from router.scenes.assemble import assemble
 from router.scenes.components import registered_tables
 from router.scenes.features import check_features
 from router.scenes.load import Scenes
+from router.scenes.parts_of import PartsOf
 from router.scenes.plan import Arms, ScenePlan
 from router.scenes.settings import SceneSettings
 from router.scenes.table_settings import TablesSettings
@@ -56,6 +60,8 @@ class Engine:
     """Experiments by scene; scenes without one are absent."""
     variants: Mapping[str, Mapping[Arms, Variant]]
     """Of the scenes with experiments, by the arms a shopper is in."""
+    page: PageArrangement
+    """How the scenes of one answer are arranged together."""
 
     def variant(self, scene: str, user_id: str) -> Variant:
         """The scene as the shopper sees it; `user_id` is empty for an anonymous one."""
@@ -81,13 +87,15 @@ class EngineBuilder:
 
     recall: RecallSettings
     services: Services
-    scorers: Mapping[str, Scorer[Query]]
-    """By model name."""
+    scorers: Mapping[str, ModelScorer]
+    """Of the models on Triton, by model name."""
     metrics: StageMetrics
     split: Split = WHOLE
     """How ranked candidates are dealt to several calls."""
     tables: TablesSettings = field(default_factory=TablesSettings)
     """How learned tables are opened."""
+    opener: ScorerOpener = field(default_factory=ScorerOpener)
+    """Opens the other scorers."""
 
     def build(self, snapshot: Snapshot, scenes: Scenes) -> Engine:
         """The engine of a snapshot; may take seconds, so run it off the event loop.
@@ -140,6 +148,7 @@ class EngineBuilder:
                 self.metrics,
                 self.split,
                 tables,
+                self.opener,
             )
 
         pipelines = {name: pipeline(name, scene) for name, scene in scenes.by_name.items()}
@@ -155,12 +164,22 @@ class EngineBuilder:
             }
             for name, plan in scenes.plans.items()
         }
-        return {"pipelines": pipelines, "variants": variants}
+        return {
+            "pipelines": pipelines,
+            "variants": variants,
+            "page": build_arrangement(
+                scenes.page.rerank,
+                lambda name: PartsOf("page", catalogue, tables).of_component(
+                    "rerank", name, PAGE_RERANKERS[name]
+                ),
+            ),
+        }
 
 
 class _Assembled(TypedDict):
     pipelines: dict[str, Pipeline[Query]]
     variants: dict[str, dict[Arms, Variant]]
+    page: PageArrangement
 
 
 def _never_showing_excluded(scene: SceneSettings) -> SceneSettings:

@@ -10,6 +10,7 @@ import numpy as np
 
 from features.context import encode_context
 from features.profile import encode_profile
+from pipeline.runner import run
 from recall.query import Query
 from router.engine.engine import Engine, Variant
 from router.query_features.read import default_features
@@ -35,7 +36,7 @@ async def warm_up(
         by_pipeline = {id(each.pipeline): each for each in (own, *engine.variants.get(scene, {}).values())}
         for each in by_pipeline.values():
             asked = replace(query, scene=scene, features=default_features(scene_features([each.settings])))
-            await each.pipeline.run(asked, _PAGE_SIZE, clock() + _BUDGET_S, clock)
+            await run(each.pipeline, asked, _PAGE_SIZE, clock() + _BUDGET_S, clock)
 
 
 def _popular_query(engine: Engine, now: int) -> Query:

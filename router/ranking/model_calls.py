@@ -9,7 +9,7 @@ from models.registry import MODELS
 from pipeline.stages import DependencyError
 from recall.channel import ModelCall
 from recall.query import Query
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.shopper import model_version
 from router.ranking.triton_client import TritonClient
 
@@ -17,7 +17,7 @@ from router.ranking.triton_client import TritonClient
 class TritonModelCalls:
     """Offers `model` to `recall.channel.Services`."""
 
-    def __init__(self, client: TritonClient, settings: RankingSettings) -> None:
+    def __init__(self, client: TritonClient, settings: TritonClientSettings) -> None:
         """Creates no connection."""
         self._client = client
         self._timeout_s = settings.interests_timeout_ms / 1000

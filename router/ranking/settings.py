@@ -31,7 +31,7 @@ class BreakerSettings(BaseModel):
     )
 
 
-class RankingSettings(BaseModel):
+class TritonClientSettings(BaseModel):
     """Where Triton is and how long its answers may take."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -20,7 +20,7 @@ from foundation.telemetry.tracing.request_trace import RequestTrace, TritonCallS
 from models.contracts import contracts
 from pipeline.stages import DependencyError
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from triton_repo.contract import Contract
 from triton_repo.tensors import NUMPY_OF_WIRE, wire_type
 
@@ -37,7 +37,7 @@ class TritonClient:
 
     def __init__(
         self,
-        settings: RankingSettings,
+        settings: TritonClientSettings,
         breaker: CircuitBreaker | None = None,
         released_while: Callable[[], AbstractContextManager[None]] = nullcontext,
         models: Mapping[str, Contract] | None = None,

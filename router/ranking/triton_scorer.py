@@ -7,7 +7,7 @@ from features.history import history_inputs
 from pipeline.candidates import Candidates
 from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.query import Query
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.shopper import model_version
 from router.ranking.triton_client import TritonClient
 
@@ -18,7 +18,9 @@ class TritonScorer:
     model  scores by the inputs and the output of `bst`; by default the settings' ranking model
     """
 
-    def __init__(self, client: TritonClient, settings: RankingSettings, model: str | None = None) -> None:
+    def __init__(
+        self, client: TritonClient, settings: TritonClientSettings, model: str | None = None
+    ) -> None:
         self._client = client
         self._model = model or settings.model
         self._timeout_s = settings.score_timeout_ms / 1000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,17 +11,23 @@ import numpy.typing as npt
 
 from pipeline.deadlines import Division
 from pipeline.metrics import NoMetrics, StageMetrics
-from pipeline.runner import Backfill, ChannelSlot, Pipeline, Prerank, Ranking
+from pipeline.plan import Backfill, ChannelSlot, MergedRanking, Pipeline, Prerank, Ranking
 from pipeline.scoring import WHOLE, Split
-from pipeline.stages import Channel, Fusion, Scorer
+from pipeline.stages import Channel, Fusion
 from recall.query import Query
 from router.filters.registry import FILTERS
 from router.fusion.kind import FusionParts
 from router.fusion.registry import FUSIONS
+from router.ranking.first_merge import First
+from router.ranking.model_scorer import ModelColumn, ModelScorer
+from router.ranking.registry import MERGES, SCORERS
+from router.ranking.scorer_kind import ScorerContext
+from router.ranking.scorer_opener import ScorerOpener
+from router.ranking.triton_model import TritonModelSettings
 from router.rerank.registry import RERANKERS
+from router.scenes.parts_of import PartsOf
 from router.scenes.problems import SettingsError
-from router.scenes.settings import SceneSettings
-from router.tables.component import ComponentKind, Parts
+from router.scenes.settings import SceneScorer, SceneSettings
 from snapshot.catalogue import Catalogue
 
 log = logging.getLogger(__name__)
@@ -35,18 +40,20 @@ def assemble(
     scene: SceneSettings,
     channels: Mapping[str, Channel[Query]],
     catalogue: Catalogue,
-    scorers: Mapping[str, Scorer[Query]],
+    scorers: Mapping[str, ModelScorer],
     metrics: StageMetrics | None = None,
     split: Split = WHOLE,
     tables: Mapping[str, Any] | None = None,
+    opener: ScorerOpener | None = None,
 ) -> Pipeline[Query]:
     """The pipeline of the scene `name`.
 
     channels  live channels by name; one that the scene names and the snapshot lacks is left out, with a
               warning, and its share goes to the others
-    scorers   live scorers by model name
+    scorers   scorers of the models on Triton, by model name
     split     how the ranked candidates are dealt to several calls
     tables    the snapshot's open learned tables by name
+    opener    opens the other scorers; it keeps the live ones open. Default: one of its own
 
     Raises `SettingsError` where none of the scene's channels is live, its backfill channel or a scorer is
     not, or the snapshot lacks a table that a component needs.
@@ -58,7 +65,7 @@ def assemble(
     shares = np.array([part.share for part in live.values()], dtype=np.float64)
     if shares.sum() <= 0:
         raise _refused(f"scenes.{name}.channels", "no channel with a share", channels)
-    parts = _PartsOf(name, catalogue, tables or {})
+    parts = PartsOf(f"scenes.{name}", catalogue, tables or {})
     return Pipeline(
         name=name,
         channels=tuple(
@@ -66,13 +73,13 @@ def assemble(
         ),
         fusion=_fusion(scene, parts, tuple(live), shares),
         filters=tuple(
-            FILTERS[key].create(parts.of("filters", key, FILTERS[key]), settings)
+            FILTERS[key].create(parts.of_component("filters", key, FILTERS[key]), settings)
             for key, settings in scene.filters.items()
         ),
         prerank=_prerank(name, scene, scorers),
-        ranking=_ranking(name, scene, scorers, split),
+        ranking=_ranking(name, scene, parts, scorers, split, opener or ScorerOpener()),
         rerankers=tuple(
-            RERANKERS[key].create(parts.of("rerank", key, RERANKERS[key]), settings)
+            RERANKERS[key].create(parts.of_component("rerank", key, RERANKERS[key]), settings)
             for key, settings in scene.rerank.items()
         ),
         backfill=_backfill(name, scene, channels),
@@ -88,54 +95,82 @@ def assemble(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _PartsOf:
-    """Gives each component of one scene what it is created from."""
-
-    scene: str
-    catalogue: Catalogue
-    tables: Mapping[str, Any]
-
-    def of(self, key: str, name: str, kind: ComponentKind[Any, Any]) -> Parts:
-        """The parts of the component `name` below the scene's `key`; `SettingsError` where a table lacks."""
-        for table in kind.tables:
-            if table.name not in self.tables:
-                raise SettingsError(
-                    "scene configuration",
-                    [
-                        f"scenes.{self.scene}.{key}.{name}: needs the table {table.name}, which the snapshot "
-                        "does not have; run `shopfront build`"
-                    ],
-                )
-        return Parts(self.catalogue, {table.name: self.tables[table.name] for table in kind.tables})
-
-
-def _fusion(scene: SceneSettings, parts: _PartsOf, channels: tuple[str, ...], shares: Float64) -> Fusion:
+def _fusion(scene: SceneSettings, parts: PartsOf, channels: tuple[str, ...], shares: Float64) -> Fusion:
     ((name, settings),) = scene.fusion.items()
-    given = parts.of("fusion", name, FUSIONS[name])
+    given = parts.of_component("fusion", name, FUSIONS[name])
     return FUSIONS[name].create(FusionParts(given.catalogue, given.tables, channels, shares), settings)
 
 
 def _ranking(
-    name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]], split: Split
-) -> Ranking[Query] | None:
-    if not scene.ranking.enabled:
+    name: str,
+    scene: SceneSettings,
+    parts: PartsOf,
+    models: Mapping[str, ModelScorer],
+    split: Split,
+    opener: ScorerOpener,
+) -> Ranking[Query] | MergedRanking[Query] | None:
+    ranking = scene.ranking
+    if not ranking.enabled:
         return None
-    scorer = _scorer(f"scenes.{name}.ranking.model", scene.ranking.model, scorers)
-    return Ranking(scorer, scene.ranking.timeout_ms, split)
+    if not ranking.scorers:
+        scorer = _model_column(f"scenes.{name}.ranking.model", ranking.model, models)
+        return Ranking(scorer, ranking.timeout_ms, split)
+
+    def context(key: str, scorer: SceneScorer) -> ScorerContext:
+        given = parts.of(f"{parts.where}.ranking.scorers.{key}", SCORERS[scorer.scorer].tables)
+        return ScorerContext(given.catalogue, models, ranking.model, given.tables)
+
+    main = [key for key, scorer in ranking.scorers.items() if _is_main(scorer, ranking.model)]
+    return MergedRanking(
+        {
+            key: _opened(
+                f"scenes.{name}.ranking.scorers.{key}", scorer, scene, context(key, scorer), split, opener
+            )
+            for key, scorer in ranking.scorers.items()
+        },
+        First() if ranking.merge is None else MERGES[ranking.merge.name].create(ranking.merge.settings),
+        main[0] if main else "",
+    )
 
 
-def _prerank(name: str, scene: SceneSettings, scorers: Mapping[str, Scorer[Query]]) -> Prerank[Query] | None:
+def _opened(
+    where: str,
+    scorer: SceneScorer,
+    scene: SceneSettings,
+    context: ScorerContext,
+    split: Split,
+    opener: ScorerOpener,
+) -> Ranking[Query]:
+    kind = SCORERS[scorer.scorer]
+    try:
+        opened = opener.open(scorer.scorer, scorer.settings, context)
+    except ValueError as error:
+        raise SettingsError("scene configuration", [f"{where}: {error}"]) from error
+    return Ranking(
+        opened,
+        scene.ranking.timeout_ms if scorer.timeout_ms is None else scorer.timeout_ms,
+        split if kind.splits else WHOLE,
+        live=kind.version_source == "live",
+    )
+
+
+def _is_main(scorer: SceneScorer, model: str) -> bool:
+    """Whether it is the scorer of the scene's `ranking.model`."""
+    settings = scorer.settings
+    return isinstance(settings, TritonModelSettings) and settings.model in (None, model)
+
+
+def _prerank(name: str, scene: SceneSettings, scorers: Mapping[str, ModelScorer]) -> Prerank[Query] | None:
     if scene.prerank is None:
         return None
-    scorer = _scorer(f"scenes.{name}.prerank.model", scene.prerank.model, scorers)
+    scorer = _model_column(f"scenes.{name}.prerank.model", scene.prerank.model, scorers)
     return Prerank(Ranking(scorer, scene.prerank.timeout_ms), scene.prerank.candidates)
 
 
-def _scorer(key: str, model: str, scorers: Mapping[str, Scorer[Query]]) -> Scorer[Query]:
+def _model_column(key: str, model: str, scorers: Mapping[str, ModelScorer]) -> ModelColumn:
     if model not in scorers:
         raise _refused(key, f"the model {model} is not", scorers)
-    return scorers[model]
+    return ModelColumn(scorers[model])
 
 
 def _backfill(

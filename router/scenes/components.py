@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from registration.registry import RegistrationError, Registry
 from router.filters.registry import FILTERS
 from router.fusion.registry import FUSIONS
+from router.page.registry import PAGE_RERANKERS
+from router.page.settings import PageArrangementSettings
+from router.ranking.registry import SCORERS
 from router.rerank.registry import RERANKERS
 from router.scenes.settings import SceneSettings
-from router.tables.component import ComponentKind
 from router.tables.kind import TableKind
 
 COMPONENTS: Mapping[str, Registry[Any]] = {"filters": FILTERS, "fusion": FUSIONS, "rerank": RERANKERS}
 """Key of a scene that maps names to settings → the registry of these names, of `ComponentKind`s."""
 
 
-def components_of(scene: SceneSettings) -> Iterator[ComponentKind[Any, Any]]:
-    """The kinds of the registered components that a scene names."""
+REGISTRIES: tuple[Registry[Any], ...] = (*COMPONENTS.values(), SCORERS, PAGE_RERANKERS)
+"""Registries of everything whose registration names learned tables and query features."""
+
+
+class Component(Protocol):
+    """The registration of a component: a `ComponentKind` or a `ScorerKind`."""
+
+    @property
+    def tables(self) -> tuple[TableKind, ...]:
+        """Learned tables that it reads."""
+        ...
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the query features that it reads."""
+        ...
+
+
+def components_of(scene: SceneSettings) -> Iterator[Component]:
+    """The registrations of the components and scorers that a scene names."""
     for key, registry in COMPONENTS.items():
         yield from (registry[name] for name in getattr(scene, key))
+    yield from (SCORERS[scorer.scorer] for scorer in scene.ranking.scorers.values())
 
 
-def tables_of(scenes: Iterable[SceneSettings]) -> dict[str, TableKind]:
-    """The tables that the components of these scenes need, by name."""
-    return {table.name: table for scene in scenes for kind in components_of(scene) for table in kind.tables}
+def tables_of(
+    scenes: Iterable[SceneSettings], page: PageArrangementSettings = PageArrangementSettings()
+) -> dict[str, TableKind]:
+    """The tables that the components of these scenes, and the page rerankers, need; by name."""
+    kinds = [kind for scene in scenes for kind in components_of(scene)]
+    kinds += [PAGE_RERANKERS[name] for name in page.rerank]
+    return {table.name: table for kind in kinds for table in kind.tables}
 
 
 def registered_tables() -> dict[str, TableKind]:
@@ -35,7 +60,7 @@ def registered_tables() -> dict[str, TableKind]:
         RegistrationError: two tables have one name; the message names the components of both.
     """
     found: dict[str, tuple[TableKind, str]] = {}
-    for registry in COMPONENTS.values():
+    for registry in REGISTRIES:
         for name, kind in registry.items():
             for table in kind.tables:
                 owner = f"the {registry.concept} {name} of {registry.source(name)}"

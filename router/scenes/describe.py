@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.runner import Pipeline
+from pipeline.plan import Pipeline
 from recall.query import Query
 from router.scenes.settings import SceneSettings
 
@@ -33,6 +33,8 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
         "ranking": scene.ranking.model_dump(mode="json") if pipeline.ranking else None,
         "rerank": [_component(stage.name, scene.rerank) for stage in pipeline.rerankers],
         "page": scene.page.model_dump(mode="json"),
+        "exploration": scene.exploration.model_dump(mode="json") if scene.exploration else None,
+        "feature_log": scene.feature_log.model_dump(mode="json"),
         "deadline": scene.deadline.model_dump(mode="json"),
         "quality": scene.quality.model_dump(mode="json") if scene.quality else None,
     }

@@ -8,7 +8,7 @@ from typing import Any
 from recall.registry import CHANNELS
 from registration.registry import RegistrationError, Registry
 from router.query_features.registry import QUERY_FEATURES
-from router.scenes.components import COMPONENTS, components_of
+from router.scenes.components import REGISTRIES, components_of
 from router.scenes.settings import SceneSettings
 
 
@@ -27,7 +27,7 @@ def scene_features(scenes: Iterable[SceneSettings]) -> frozenset[str]:
 
 def check_features() -> None:
     """Raises RegistrationError where a registered component names a query feature that is not registered."""
-    registries: tuple[Registry[Any], ...] = (CHANNELS, *COMPONENTS.values())
+    registries: tuple[Registry[Any], ...] = (CHANNELS, *REGISTRIES)
     for registry in registries:
         for name, kind in registry.items():
             for feature in kind.features:

@@ -11,15 +11,18 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from router.page.settings import PageArrangementSettings
 from router.scenes import problems
 from router.scenes.components import COMPONENTS
 from router.scenes.merge_patch import idle_removals, merge_patch
+from router.scenes.page_part import read_page
 from router.scenes.plan import ScenePlan
 from router.scenes.problems import SettingsError, dotted, explain
+from router.scenes.ranking_parts import check_ranking, read_ranking
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
 
-TOP_KEYS = ("defaults", "scenes")
+TOP_KEYS = ("defaults", "page", "scenes")
 SCENE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -53,6 +56,7 @@ class Scenes:
     digest   SHA-256 of its bytes, and of those of the experiments file where there is one, in hexadecimal
     raw      each scene as the file has it, defaults merged in
     plans    experiments by scene
+    page     how the scenes of one answer are arranged together
     """
 
     by_name: Mapping[str, SceneSettings]
@@ -60,6 +64,7 @@ class Scenes:
     digest: str
     raw: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plans: Mapping[str, ScenePlan] = field(default_factory=dict)
+    page: PageArrangementSettings = field(default_factory=PageArrangementSettings)
 
     def __getitem__(self, name: str) -> SceneSettings:
         """The scene `name`; KeyError where there is none."""
@@ -95,6 +100,7 @@ def read_scenes(content: bytes, source: str, known: KnownNames) -> Scenes:
         raise SettingsError(source, [str(error)]) from error
     defaults, scenes = _sections(source, raw)
     found: list[str] = []
+    page = read_page(raw.get("page"), found)
     by_name: dict[str, SceneSettings] = {}
     for name, patch in scenes.items():
         settings = _Scene(name, defaults, patch, found).read(known)
@@ -103,7 +109,7 @@ def read_scenes(content: bytes, source: str, known: KnownNames) -> Scenes:
     if found:
         raise SettingsError(source, list(dict.fromkeys(found)))
     raw_by_name = {name: merge_patch(defaults, patch) for name, patch in scenes.items()}
-    return Scenes(by_name, source, hashlib.sha256(content).hexdigest(), raw_by_name)
+    return Scenes(by_name, source, hashlib.sha256(content).hexdigest(), raw_by_name, page=page)
 
 
 def read_patched(
@@ -169,6 +175,8 @@ class _Scene:
                 # Where every name is wrong, the default spares a second message about the same key.
                 if read or raw == {}:
                     merged[key] = read
+        if "ranking" in merged:
+            merged["ranking"] = read_ranking(merged["ranking"], self.problem, self.locate, self.found)
         if isinstance(channels := merged.get("channels"), dict):
             for name in channels:
                 if name not in known.channels:
@@ -209,14 +217,12 @@ class _Scene:
         if settings.backfill is not None and settings.backfill.channel not in channels:
             name = settings.backfill.channel
             self.problem(("backfill", "channel"), problems.unknown(f"channel {name}", name, channels))
-        if models is not None and settings.ranking.enabled and settings.ranking.model not in models:
-            name = settings.ranking.model
-            self.problem(("ranking", "model"), problems.unknown(f"model {name}", name, models))
+        check_ranking(settings.ranking, models, self.problem)
         if models is not None and settings.prerank is not None and settings.prerank.model not in models:
             name = settings.prerank.model
             self.problem(("prerank", "model"), problems.unknown(f"model {name}", name, models))
 
-    def problem(self, path: tuple[str, ...], expected: str) -> None:
+    def problem(self, path: problems.Path, expected: str) -> None:
         """Notes what is wrong at `path` of this scene."""
         self.found.append(f"{dotted(self.locate(path))}: {expected}")
 

@@ -14,6 +14,7 @@ from pydantic import (
 
 from pipeline.candidates import MAX_CHANNELS
 from router.fusion.quota import QuotaSettings
+from router.page.settings import ExplorationSettings
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -70,6 +71,33 @@ class PrerankSettings(BaseModel):
     )
 
 
+class SceneScorer(BaseModel):
+    """A scorer of a scene; in the configuration, the keys of its own settings come beside these.
+
+    settings  of the type that the registration of `scorer` names
+    """
+
+    model_config = STRICT
+
+    scorer: str = Field(description="Registered scorer; by default the one of this entry's name.")
+    timeout_ms: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        description="Milliseconds after which the others order without it; null = ranking.timeout_ms.",
+    )
+    settings: SerializeAsAny[BaseModel]
+
+
+class MergeChoice(BaseModel):
+    """The merge of a scene's scorers: its registered name and its settings."""
+
+    model_config = STRICT
+
+    name: str
+    settings: SerializeAsAny[BaseModel]
+
+
 class RankingSettings(BaseModel):
     """The model that orders the candidates."""
 
@@ -82,6 +110,32 @@ class RankingSettings(BaseModel):
         gt=0,
         le=10_000,
         description="Milliseconds after which recall order is used, within what the request has left.",
+    )
+    scorers: dict[str, SceneScorer] = Field(
+        default={},
+        description="Scorers by name with their settings; each scores all candidates, and `merge` makes one "
+        "score of their columns. `triton` is the model above. {}: it alone scores.",
+    )
+    merge: MergeChoice | None = Field(
+        default=None, description="How several scorers are merged, one name with its settings; null = first."
+    )
+
+    @property
+    def names_model(self) -> bool:
+        """Whether the model `model` scores."""
+        return self.enabled and (
+            not self.scorers or any(each.scorer == "triton" for each in self.scorers.values())
+        )
+
+
+class FeatureLogSwitch(BaseModel):
+    """Whether a scene's answers are kept for learners."""
+
+    model_config = STRICT
+
+    enabled: bool = Field(
+        default=False,
+        description="Write each answer's items, scores and probabilities to the feature log.",
     )
 
 
@@ -217,6 +271,13 @@ class SceneSettings(BaseModel):
         default={}, description="Rerankers by name with their settings, in this order."
     )
     page: PageSettings = Field(default=PageSettings(), description="Number of items in an answer.")
+    exploration: ExplorationSettings | None = Field(
+        default=None,
+        description="Slots drawn at random in proportion to exp(score / temperature); null = none are.",
+    )
+    feature_log: FeatureLogSwitch = Field(
+        default=FeatureLogSwitch(), description="Whether answers are kept for learners."
+    )
     deadline: DeadlineSettings = Field(default=DeadlineSettings(), description="Time an answer may take.")
     quality: QualitySettings | None = Field(
         default=QualitySettings(),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.candidates import Candidates
-from pipeline.runner import Page, channels_of
+from pipeline.plan import Page, channels_of
 from pipeline.trace import StageRecord
 from protos.shopfront.v1.recommend_pb2 import Reason, RecommendedItem, RecommendResponse, StageTrace, Trace
 from snapshot.catalogue import Catalogue
@@ -17,7 +17,6 @@ from snapshot.catalogue import Catalogue
 
 def build_response(
     page: Page,
-    items: Candidates,
     catalogue: Catalogue,
     channel_names: tuple[str, ...],
     *,
@@ -28,7 +27,7 @@ def build_response(
     arms: Mapping[str, str],
     degraded: Sequence[str],
 ) -> RecommendResponse:
-    """The response for `items`, those rows of `page` that are shown, in page order.
+    """The response that shows `page`.
 
     `channel_names` as `Pipeline.channel_names`; `degraded` what was missing before the pipeline ran, named
     ahead of what was missing in it.
@@ -43,7 +42,7 @@ def build_response(
         snapshot_id=snapshot_id,
         request_id=request_id,
     )
-    response.items.extend(_items(page, items, catalogue, channel_names))
+    response.items.extend(_items(page, page.items, catalogue, channel_names))
     return response
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from recall.query import Query
-from router.service.impressions import Served
+from router.service.impressions import ShownPage
 from state.exposure_event import exposure_event
 from state.store import StateStore
 
@@ -20,11 +20,11 @@ class ExposureLog:
     name = "exposure"
 
     def __init__(self, store: StateStore, count: Callable[[str, str], None]) -> None:
-        """`count` is told experiment and arm of each exposure that is stored."""
+        """`count` receives experiment and arm of each exposure that is stored."""
         self._store = store
         self._count = count
 
-    async def after(self, query: Query, response: Served) -> None:
+    async def after(self, query: Query, response: ShownPage) -> None:
         """Logs the exposure. Raises `StorageError` or `StateOverloaded` where the store does not take it."""
         if not response.arms or not response.item_ids:
             return

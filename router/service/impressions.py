@@ -1,21 +1,32 @@
-"""Notes what was served to whom, once the answer has left."""
+"""Stores which items a shopper was shown, once the answer has left."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.candidates import Candidates, no_candidates
+from pipeline.stages import NO_MODEL, Model
 from recall.query import Query
 from snapshot.item_keys import item_keys
 from state.store import StateStore
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What an answer showed, as side effects see it: ids in page order, at unix second `ts`.
+class ShownPage:
+    """What an answer showed of one scene, as side effects see it: ids in page order, at unix second `ts`.
 
-    request_id         of the answer, with the token that it carried
-    arms               experiment → arm, of the experiments whose arm chose how it was made
+    request_id     of the answer, with the token that it carried
+    arms           experiment → arm, of the experiments whose arm chose how it was made
+    items          the shown candidates, in the order of `item_ids`
+    channel_names  by bit of `items.channels`
+    model          that ordered the candidates
+    snapshot_id    of the snapshot that answered
+    propensities   float64[n], as `router.page.exploration` draws them; None where no slot can be drawn
+    log_features   whether the scene's answers belong into the feature log
     """
 
     scene: str
@@ -24,17 +35,24 @@ class Served:
     request_id: str = ""
     attribution_token: str = ""
     arms: Mapping[str, str] = field(default_factory=dict)
+    items: Candidates = field(default_factory=no_candidates)
+    channel_names: Sequence[str] = ()
+    model: Model = NO_MODEL
+    snapshot_id: str = ""
+    propensities: NDArray[np.float64] | None = None
+    log_features: bool = False
 
 
 class ServedImpressions:
-    """The side effect that notes served items in the shopper's state; anonymous shoppers have none."""
+    """The side effect that adds shown items to the shopper's state; anonymous shoppers have none."""
 
     name = "impressions"
 
     def __init__(self, store: StateStore) -> None:
+        """`store`: receives the items."""
         self._store = store
 
-    async def after(self, query: Query, response: Served) -> None:
-        """Hands the served items to the store, which writes them later."""
+    async def after(self, query: Query, response: ShownPage) -> None:
+        """Gives the shown items to the store, which writes them later."""
         if query.user_id and response.item_ids:
             await self._store.append_impressions(query.user_id, item_keys(response.item_ids), response.ts)

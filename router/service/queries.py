@@ -12,13 +12,13 @@ from recall.triggers import select_triggers
 from router.engine.engine import Engine
 from router.service.anchor import Anchor
 from router.service.shopper import Shopper
-from router.service.validation import Asked
+from router.service.validation import CheckedRequest
 
 
 def build_query(
     engine: Engine,
     shopper: Shopper,
-    asked: Asked,
+    asked: CheckedRequest,
     scene: str,
     anchor: Anchor,
     now: int,

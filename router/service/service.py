@@ -6,12 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
-from pipeline.candidates import Candidates
-from pipeline.runner import Page
+from pipeline.plan import Page
+from pipeline.runner import arrange, rank
 from pipeline.side_effects import SideEffects
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2
@@ -20,6 +17,8 @@ from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
 from router.events.event_metrics import EventMetrics
+from router.page.arrangement import ScenePage
+from router.page.drawn_slots import DrawnPage, draw_slots
 from router.query_features.read import FeatureReading
 from router.scenes.features import scene_features
 from router.service.admission import Admission
@@ -27,7 +26,7 @@ from router.service.anchor import find_anchor
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
-from router.service.impressions import Served
+from router.service.impressions import ShownPage
 from router.service.quality import QualityFactors
 from router.service.queries import build_query
 from router.service.rollout_hooks import RolloutHooks
@@ -35,8 +34,7 @@ from router.service.serving_state import ServingState
 from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
 from router.service.validation import (
-    Asked,
-    SceneAsked,
+    CheckedRequest,
     check_page,
     check_recommend,
     check_similar_items,
@@ -61,7 +59,7 @@ class RecommendationService:
         attribution: AttributionCodec,
         admission: Admission,
         limiter: ComputeLimiter,
-        side_effects: SideEffects[Query, Served],
+        side_effects: SideEffects[Query, ShownPage],
         metrics: ProcessMetrics,
         rollouts: RolloutHooks,
         quality: QualityFactors,
@@ -139,7 +137,7 @@ class RecommendationService:
         await self._side_effects.drain(timeout_ms)
 
     async def _answer(
-        self, engine: Engine, asked: Asked, call: Call
+        self, engine: Engine, asked: CheckedRequest, call: Call
     ) -> list[recommend_pb2.RecommendResponse]:
         now = int(self._wall_clock())
         variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
@@ -159,7 +157,7 @@ class RecommendationService:
     async def _answer_in_slot(
         self,
         engine: Engine,
-        asked: Asked,
+        asked: CheckedRequest,
         call: Call,
         now: int,
         variants: list[Variant],
@@ -183,16 +181,27 @@ class RecommendationService:
             for scene, variant in zip(asked.scenes, variants, strict=True)
         ]
         try:
-            pages = await asyncio.gather(
+            scenes = await asyncio.gather(
                 *(
-                    self._run(engine, variant, query, page_size, deadline, call)
-                    for variant, query, page_size, deadline in zip(
-                        variants, queries, _sizes_with_spares(asked.scenes), deadlines, strict=True
+                    self._rank_scene(engine, variant, query, scene.page_size, slots, deadline, call)
+                    for variant, query, scene, slots, deadline in zip(
+                        variants,
+                        queries,
+                        asked.scenes,
+                        engine.page.slots([scene.page_size for scene in asked.scenes]),
+                        deadlines,
+                        strict=True,
                     )
                 )
             )
+            pages = await engine.page.arrange(scenes)
+            tokens = [
+                self._token(engine, query, page, call, now)
+                for query, page in zip(queries, pages, strict=True)
+            ]
+            drawn = draw_slots(scenes, pages, [variant.settings.exploration for variant in variants], tokens)
         except DeadlineExceeded:
-            # Nothing was asked of any model.
+            # No model was called.
             raise
         except Exception:
             for query in queries:
@@ -200,10 +209,8 @@ class RecommendationService:
             raise
         degraded = (*shopper.degraded, *anchor.degraded)
         responses = [
-            self._respond(engine, variant, query, page, shown, degraded, call, now)
-            for variant, query, page, shown in zip(
-                variants, queries, pages, _without_repeats(pages, asked.scenes), strict=True
-            )
+            self._respond(engine, variant, query, each, token, degraded, call, now)
+            for variant, query, each, token in zip(variants, queries, drawn, tokens, strict=True)
         ]
         total_ms = (self._clock() - call.arrival) * 1_000
         for query, response, scene in zip(queries, responses, asked.scenes, strict=True):
@@ -216,38 +223,30 @@ class RecommendationService:
                 degraded=response.degraded,
             )
         if asked.with_trace:
-            for response, page in zip(responses, pages, strict=True):
-                add_trace(response, (*shopper.trace, *page.trace), total_ms)
+            for response, each in zip(responses, drawn, strict=True):
+                add_trace(response, (*shopper.trace, *each.page.trace), total_ms)
         return responses
 
-    async def _run(
+    async def _rank_scene(
         self,
         engine: Engine,
         variant: Variant,
         query: Query,
         page_size: int,
+        slots: int,
         deadline: float,
         call: Call,
-    ) -> Page:
+    ) -> ScenePage:
         factor = self._quality.of(query.scene, engine.scenes[query.scene])
-        page = await variant.pipeline.run(
-            query, page_size, deadline, self._clock, arrived=call.arrival, width=factor.value
+        ranked = await rank(
+            variant.pipeline, query, slots, deadline, self._clock, arrived=call.arrival, width=factor.value
         )
+        page = arrange(ranked, slots)
         factor.observe((self._clock() - call.arrival) * 1_000)
-        return page
+        return ScenePage(ranked, page, page_size)
 
-    def _respond(
-        self,
-        engine: Engine,
-        variant: Variant,
-        query: Query,
-        page: Page,
-        shown: Candidates,
-        degraded: Sequence[str],
-        call: Call,
-        now: int,
-    ) -> recommend_pb2.RecommendResponse:
-        token = self._attribution.encode(
+    def _token(self, engine: Engine, query: Query, page: Page, call: Call, now: int) -> str:
+        return self._attribution.encode(
             Attribution(
                 request_id=call.request_id,
                 scene=query.scene,
@@ -258,11 +257,23 @@ class RecommendationService:
                 issued_at=now,
             )
         )
+
+    def _respond(
+        self,
+        engine: Engine,
+        variant: Variant,
+        query: Query,
+        drawn: DrawnPage,
+        token: str,
+        degraded: Sequence[str],
+        call: Call,
+        now: int,
+    ) -> recommend_pb2.RecommendResponse:
+        page, channel_names = drawn.page, variant.pipeline.channel_names
         response = build_response(
             page,
-            shown,
             engine.catalogue,
-            variant.pipeline.channel_names,
+            channel_names,
             scene=query.scene,
             snapshot_id=engine.snapshot_id,
             request_id=call.request_id,
@@ -270,32 +281,24 @@ class RecommendationService:
             arms=query.arms,
             degraded=(*degraded, *self._rollouts.degraded(query)),
         )
-        served = Served(
-            query.scene, [item.item_id for item in response.items], now, call.request_id, token, variant.arms
+        shown = ShownPage(
+            query.scene,
+            [item.item_id for item in response.items],
+            now,
+            call.request_id,
+            token,
+            variant.arms,
+            items=page.items,
+            channel_names=channel_names,
+            model=page.model,
+            snapshot_id=engine.snapshot_id,
+            propensities=drawn.propensities,
+            log_features=variant.settings.feature_log.enabled,
         )
-        self._side_effects.schedule(query.scene, query, served)
+        self._side_effects.schedule(query.scene, query, shown)
         return response
 
 
-def _budget_s(variant: Variant, asked: Asked) -> float:
+def _budget_s(variant: Variant, asked: CheckedRequest) -> float:
     """Seconds the scene may be worked on."""
     return variant.settings.deadline.budget_ms / 1_000 if asked.timeout_s is None else asked.timeout_s
-
-
-def _sizes_with_spares(scenes: Sequence[SceneAsked]) -> list[int]:
-    """Page sizes that stay full once the items of the scenes before are taken out."""
-    return np.cumsum([scene.page_size for scene in scenes]).tolist()
-
-
-def _without_repeats(pages: Sequence[Page], scenes: Sequence[SceneAsked]) -> list[Candidates]:
-    """Each page cut to its size, without the items that a page before it shows."""
-    taken: NDArray[np.int32] = np.empty(0, np.int32)
-    shown = []
-    for page, scene in zip(pages, scenes, strict=True):
-        items = page.items
-        if taken.size:
-            items = items.take(np.isin(items.items, taken, invert=True))
-        items = items.take(slice(scene.page_size))
-        taken = np.concatenate((taken, items.items))
-        shown.append(items)
-    return shown

@@ -29,7 +29,7 @@ Scenes = Mapping[str, SceneSettings]
 
 
 @dataclass(frozen=True, slots=True)
-class SceneAsked:
+class SceneRequest:
     """One scene to fill with `page_size` items: at least 1, at most what the scene allows."""
 
     scene: str
@@ -37,10 +37,10 @@ class SceneAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CheckedRequest:
     """A checked request, the same for every RPC."""
 
-    scenes: tuple[SceneAsked, ...]
+    scenes: tuple[SceneRequest, ...]
     user_id: str
     city: str
     device: str
@@ -52,15 +52,15 @@ class Asked:
     """The item whose company is wanted; empty where the shopper's own history causes recall."""
 
 
-def check_recommend(request: RecommendRequest, scenes: Scenes) -> Asked:
+def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest:
     """Checks a RecommendRequest. Raises `CallerError` with every violation."""
     faults = _Faults()
     faults.scene("scene", request.scene, scenes)
     faults.page_size("page_size", request.page_size)
-    return _asked(request, (_scene_asked(request.scene, request.page_size, scenes),), faults)
+    return _checked(request, (_scene_request(request.scene, request.page_size, scenes),), faults)
 
 
-def check_page(request: RecommendPageRequest, scenes: Scenes) -> Asked:
+def check_page(request: RecommendPageRequest, scenes: Scenes) -> CheckedRequest:
     """Checks a RecommendPageRequest. Raises `CallerError` with every violation."""
     faults = _Faults()
     if not 1 <= len(request.scenes) <= MAX_SCENES:
@@ -70,13 +70,13 @@ def check_page(request: RecommendPageRequest, scenes: Scenes) -> Asked:
         faults.scene(f"scenes[{index}].scene", scene.scene, scenes)
         faults.page_size(f"scenes[{index}].page_size", scene.page_size)
         if scene.scene in seen:
-            faults.add(f"scenes[{index}].scene", "is asked for twice; ask for each scene once")
+            faults.add(f"scenes[{index}].scene", "comes twice; name each scene once")
         seen.add(scene.scene)
-    asked = tuple(_scene_asked(scene.scene, scene.page_size, scenes) for scene in request.scenes)
-    return _asked(request, asked, faults)
+    wanted = tuple(_scene_request(scene.scene, scene.page_size, scenes) for scene in request.scenes)
+    return _checked(request, wanted, faults)
 
 
-def check_similar_items(request: SimilarItemsRequest, scenes: Scenes) -> Asked:
+def check_similar_items(request: SimilarItemsRequest, scenes: Scenes) -> CheckedRequest:
     """Checks a SimilarItemsRequest. Raises `CallerError` with every violation."""
     faults = _Faults()
     if not request.item_id:
@@ -85,15 +85,15 @@ def check_similar_items(request: SimilarItemsRequest, scenes: Scenes) -> Asked:
     scene = request.scene or SIMILAR_ITEMS_SCENE
     faults.scene("scene", scene, scenes)
     faults.page_size("page_size", request.page_size)
-    return _asked(request, (_scene_asked(scene, request.page_size, scenes),), faults, request.item_id)
+    return _checked(request, (_scene_request(scene, request.page_size, scenes),), faults, request.item_id)
 
 
-def _asked(
+def _checked(
     request: RecommendRequest | RecommendPageRequest | SimilarItemsRequest,
-    scenes: tuple[SceneAsked, ...],
+    scenes: tuple[SceneRequest, ...],
     faults: _Faults,
     anchor_item_id: str = "",
-) -> Asked:
+) -> CheckedRequest:
     faults.longest_id("user_id", request.user_id)
     faults.context(request.context)
     if len(request.excluded_item_ids) > MAX_EXCLUDED:
@@ -104,7 +104,7 @@ def _asked(
     if request.timeout_ms < 0:
         faults.add("timeout_ms", "must not be negative; 0 takes the scene's default")
     faults.raise_any()
-    return Asked(
+    return CheckedRequest(
         scenes=scenes,
         user_id=request.user_id,
         city=request.context.city,
@@ -116,9 +116,9 @@ def _asked(
     )
 
 
-def _scene_asked(name: str, page_size: int, scenes: Scenes) -> SceneAsked:
+def _scene_request(name: str, page_size: int, scenes: Scenes) -> SceneRequest:
     page = scenes[name].page if name in scenes else PageSettings()
-    return SceneAsked(name, min(page_size or page.default_size, page.max_size))
+    return SceneRequest(name, min(page_size or page.default_size, page.max_size))
 
 
 class _Faults:

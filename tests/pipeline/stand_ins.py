@@ -96,18 +96,26 @@ class RuleScorer:
     answer: np.ndarray | None = None
     scored: list[int] = field(default_factory=list)
 
-    async def score(self, query: object, candidates: Candidates) -> np.ndarray:
+    async def score(self, query: object, candidates: Candidates) -> dict[str, np.ndarray]:
         self.scored.append(len(candidates))
         if self.delay is not None:
             await asyncio.sleep(self.delay)
         if self.error is not None:
             raise self.error
         if self.answer is not None:
-            return self.answer
-        return np.array([self.rule(item) for item in candidates.items.tolist()], dtype=np.float32)
+            return {"score": self.answer}
+        scores = [self.rule(item) for item in candidates.items.tolist()]
+        return {"score": np.array(scores, dtype=np.float32)}
 
     def model(self, query: object) -> Model:
         return Model("rule", "7")
+
+
+class RuleModel(RuleScorer):
+    """The same as a model's scorer: one array instead of named columns."""
+
+    async def score(self, query: object, candidates: Candidates) -> np.ndarray:  # type: ignore[override]
+        return (await super().score(query, candidates))["score"]
 
 
 @dataclass

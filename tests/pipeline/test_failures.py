@@ -8,9 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.request import NOTHING
-from pipeline.runner import Backfill, ChannelSlot, Page, Pipeline, Ranking
-from pipeline.stages import ContractError, DependencyError, StageBug
+from pipeline.plan import Backfill, ChannelSlot, Page, Pipeline, Ranking
+from pipeline.stages import EMPTY_RECALL, ContractError, DependencyError, StageBug
 from tests.pipeline.stand_ins import (
     Columns,
     FixedChannel,
@@ -146,7 +145,7 @@ async def test_a_channel_that_raises_before_it_is_awaited_is_a_bug_too() -> None
         (columns([1, 0]), "item 0 recalled"),
         (columns([5, -1]), "item -1 recalled"),
         (columns(range(1, 102)), "101 items recalled where at most 100"),
-        (Columns(NOTHING.items, np.ones(1, np.float32), NOTHING.triggers), "differ in length"),
+        (Columns(EMPTY_RECALL.items, np.ones(1, np.float32), EMPTY_RECALL.triggers), "differ in length"),
         (Columns(np.array([1]), np.ones(1, np.float32), np.zeros(1, np.int32)), "int64"),
         (Columns(np.ones((1, 1), np.int32), np.ones(1, np.float32), np.zeros(1, np.int32)), "one dimension"),
     ],

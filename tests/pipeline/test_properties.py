@@ -10,7 +10,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.runner import Backfill, Page, Pipeline, Ranking
+from pipeline import runner
+from pipeline.plan import Backfill, Page, Pipeline, Ranking
 from pipeline.stages import DependencyError
 from tests.pipeline.stand_ins import FixedChannel, FixedOrder, RuleFilter, RuleScorer
 from tests.pipeline.test_runner import pipeline
@@ -77,4 +78,4 @@ def test_the_page_is_valid_whatever_fails(
 
 
 async def ask(tested: Pipeline[object], page_size: int) -> Page:
-    return await tested.run("query", page_size, time.monotonic() + 3600.0, time.monotonic)
+    return await runner.run(tested, "query", page_size, time.monotonic() + 3600.0, time.monotonic)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline import runner
+from pipeline.plan import Backfill, ChannelSlot, Page, Pipeline, Ranking
 from pipeline.quality_factor import QualityFactor, QualityRule, narrowed
-from pipeline.runner import Backfill, ChannelSlot, Page, Pipeline, Ranking
 from tests.pipeline.stand_ins import FirstComeFusion, FixedChannel, RuleFilter, RuleScorer
 
 
@@ -70,7 +71,7 @@ def pipeline(*, backfill: bool = False, prefers: int = 0) -> tuple[Pipeline[str]
 
 
 async def run(built: Pipeline[str], page_size: int, width: float) -> Page:
-    return await built.run("query", page_size, time.monotonic() + 60, time.monotonic, width=width)
+    return await runner.run(built, "query", page_size, time.monotonic() + 60, time.monotonic, width=width)
 
 
 async def test_a_narrowed_request_recalls_and_scores_less_and_says_so() -> None:

@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from pipeline.runner import Backfill, ChannelSlot, Page, Pipeline, Ranking, channels_of
+from pipeline import runner
+from pipeline.plan import Backfill, ChannelSlot, Page, Pipeline, Ranking, channels_of
 from pipeline.stages import DeadlineExceeded, Model
 from tests.pipeline.stand_ins import (
     FirstComeFusion,
@@ -25,7 +26,7 @@ def pipeline(*channels: FixedChannel, **parts: object) -> Pipeline[object]:
 
 
 async def run(tested: Pipeline[object], page_size: int = 5, seconds: float = 10.0) -> Page:
-    return await tested.run("query", page_size, time.monotonic() + seconds, time.monotonic)
+    return await runner.run(tested, "query", page_size, time.monotonic() + seconds, time.monotonic)
 
 
 async def test_candidates_pass_every_stage_in_order() -> None:
@@ -163,7 +164,7 @@ async def test_metrics_see_every_stage_and_the_page() -> None:
 async def test_trace_counts_from_arrival() -> None:
     now = time.monotonic()
     tested = pipeline(FixedChannel("a", [1]))
-    page = await tested.run("query", 1, now + 10, time.monotonic, arrived=now - 100.0)
+    page = await runner.run(tested, "query", 1, now + 10, time.monotonic, arrived=now - 100.0)
     assert all(record.start_ms >= 100_000 for record in page.trace)
 
 

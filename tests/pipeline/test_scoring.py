@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.candidates import Candidates
 from pipeline.guard import Outage
-from pipeline.runner import Page, Pipeline, Prerank, Ranking
+from pipeline.plan import Page, Pipeline, Prerank, Ranking
 from pipeline.scoring import Scores, Split, score_in_parts
 from pipeline.stages import DependencyError, Model, StageBug
 from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleScorer
@@ -35,7 +35,7 @@ class PartScorer:
     parts: list[list[int]] = field(default_factory=list)
     cancelled: list[list[int]] = field(default_factory=list)
 
-    async def score(self, query: object, candidates: Candidates) -> np.ndarray:
+    async def score(self, query: object, candidates: Candidates) -> dict[str, np.ndarray]:
         items = candidates.items.tolist()
         self.parts.append(items)
         await asyncio.sleep(0)
@@ -49,7 +49,7 @@ class PartScorer:
             except asyncio.CancelledError:
                 self.cancelled.append(items)
                 raise
-        return np.array([self.rule(item) for item in items], np.float32)
+        return {"score": np.array([self.rule(item) for item in items], np.float32)}
 
     def model(self, query: object) -> Model:
         return Model("rule", "7")
@@ -94,7 +94,7 @@ def test_the_order_loses_nothing_and_keeps_its_promises(
     lost = {part for part in lost if part < parts}
     scored = ~np.isin(np.arange(len(values)) % parts, list(lost))
     numbers = np.where(scored, np.array(values, np.float32), np.float32(np.nan))
-    scores = Scores(numbers, scored, parts, {part: Outage("failed", "down") for part in lost})
+    scores = Scores({"score": numbers}, scored, parts, {part: Outage("failed", "down") for part in lost})
     order = scores.order()
 
     assert sorted(order.tolist()) == list(range(len(values)))

@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from pipeline.stages import EMPTY_RECALL
 from recall.build import (
     build_channels,
     enabled_channels,
     open_channels,
 )
-from recall.channel import ChannelKind, nothing
+from recall.channel import ChannelKind
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from recall.vector_index import VectorIndexSettings, open_index, write_index
@@ -76,7 +77,7 @@ class NoCandidates:
     name = "near"
 
     async def recall(self, query, k):
-        return nothing()
+        return EMPTY_RECALL
 
 
 def near_kind(models: tuple[str, ...] = ("graph",)) -> ChannelKind:

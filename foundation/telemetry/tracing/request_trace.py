@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.place import PIPELINE, STAGE
+from pipeline.current_stage import PIPELINE, STAGE
 from pipeline.trace import StageRecord
 
 # Ids need no secrecy, and a generator of our own is seeded by the system in every process.

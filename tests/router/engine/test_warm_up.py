@@ -15,12 +15,12 @@ from recall.settings import RecallSettings
 from router.engine.engine import Engine, EngineBuilder
 from router.engine.warm_up import warm_up
 from router.scenes.load import KnownNames, load_scenes
-from tests.pipeline.stand_ins import RuleScorer
+from tests.pipeline.stand_ins import RuleModel
 from tests.router.engine.conftest import embed
 from tests.router.served_shop import SCENES, make_shop
 
 
-def engine(folder: Path, bst: RuleScorer, light: RuleScorer) -> Engine:
+def engine(folder: Path, bst: RuleModel, light: RuleModel) -> Engine:
     shop = make_shop(folder)
     shop.scenes.write_text(
         SCENES.replace("candidates: 100", "candidates: 10\n  prerank: {candidates: 40, timeout_ms: 2000.0}")
@@ -34,7 +34,7 @@ def engine(folder: Path, bst: RuleScorer, light: RuleScorer) -> Engine:
 
 
 async def test_prerank_is_warmed_up_and_ranking_by_parts(tmp_path: Path) -> None:
-    bst, light = RuleScorer(float), RuleScorer(float)
+    bst, light = RuleModel(float), RuleModel(float)
     await warm_up(engine(tmp_path, bst, light))
     # Three scenes; a page of 20 is wider than the ten candidates.
     assert light.scored == [40, 40, 40]
@@ -42,6 +42,6 @@ async def test_prerank_is_warmed_up_and_ranking_by_parts(tmp_path: Path) -> None
 
 
 async def test_a_prerank_with_a_bug_is_refused(tmp_path: Path) -> None:
-    broken = engine(tmp_path, RuleScorer(float), RuleScorer(float, error=KeyError("no such input")))
+    broken = engine(tmp_path, RuleModel(float), RuleModel(float, error=KeyError("no such input")))
     with pytest.raises(StageBug, match="prerank failed: KeyError"):
         await warm_up(broken)

@@ -15,13 +15,15 @@ import numpy as np
 import pytest
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
-from pipeline.runner import ChannelSlot, Page, Pipeline, Prerank, Ranking
+from pipeline import runner
+from pipeline.plan import ChannelSlot, Page, Pipeline, Prerank, Ranking
 from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Model
 from recall.query import Query
 from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.circuit_metrics import CircuitMetrics
-from router.ranking.settings import BreakerSettings, RankingSettings
+from router.ranking.model_scorer import ModelColumn
+from router.ranking.settings import BreakerSettings, TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from tests.pipeline.stand_ins import FirstComeFusion, FixedChannel
@@ -42,8 +44,8 @@ class Ranker:
     """A pipeline that recalls 1…items and ranks by the model at a url."""
 
     client: TritonClient
-    settings: RankingSettings
     metrics: ProcessMetrics
+    settings: TritonClientSettings
 
     async def page(
         self,
@@ -59,16 +61,18 @@ class Ranker:
             channels=(ChannelSlot(FixedChannel("a", range(1, items + 1)), items, PATIENT_MS),),
             fusion=FirstComeFusion(),
             prerank=prerank,
-            ranking=Ranking(TritonScorer(self.client, self.settings), timeout_ms, split),
+            ranking=Ranking(ModelColumn(TritonScorer(self.client, self.settings)), timeout_ms, split),
             candidates=keep,
         )
-        return await pipeline.run(asked or query(), min(items, keep), time.monotonic() + 60, time.monotonic)
+        return await runner.run(
+            pipeline, asked or query(), min(items, keep), time.monotonic() + 60, time.monotonic
+        )
 
 
 @asynccontextmanager
 async def ranker(url: str, breaker: BreakerSettings = NO_BREAKER) -> AsyncIterator[Ranker]:
     metrics = ProcessMetrics()
-    settings = RankingSettings(url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker)
+    settings = TritonClientSettings(url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker)
     client = TritonClient(settings, CircuitBreaker(breaker, report=metrics.group(CircuitMetrics).observe))
     try:
         yield Ranker(client, settings, metrics)
@@ -121,7 +125,7 @@ async def test_all_parts_lost_is_a_lost_ranking() -> None:
 
 async def test_prerank_by_its_own_model_narrows_what_ranking_is_sent() -> None:
     async with inference_server() as server, ranker(server.url) as ranks:
-        light = TritonScorer(ranks.client, ranks.settings, ranks.settings.prerank_model)
+        light = ModelColumn(TritonScorer(ranks.client, ranks.settings, ranks.settings.prerank_model))
         prerank = Prerank(Ranking(light, PATIENT_MS), 12)
         asked = replace(query(), model_versions={"bst": "4", "prerank": "2"})
         page = await ranks.page(asked=asked, prerank=prerank, keep=3)

@@ -19,7 +19,7 @@ from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.channel import ModelCall
 from recall.query import Query
 from router.ranking.model_calls import TritonModelCalls
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from tests.router.ranking.queries import candidates, query
@@ -32,7 +32,9 @@ __all__ = ["triton"]
 
 @asynccontextmanager
 async def ranking(url: str) -> AsyncIterator[tuple[TritonScorer, ModelCall]]:
-    settings = RankingSettings(url=url, score_timeout_ms=2000, interests_timeout_ms=2000, reconnect_ms=50)
+    settings = TritonClientSettings(
+        url=url, score_timeout_ms=2000, interests_timeout_ms=2000, reconnect_ms=50
+    )
     client = TritonClient(settings)
     try:
         yield TritonScorer(client, settings), TritonModelCalls(client, settings).model("mind")
@@ -195,7 +197,7 @@ async def test_nan_scores_are_passed_through() -> None:
 
 
 async def test_inputs_of_another_dtype_are_a_bug_not_an_outage() -> None:
-    client = TritonClient(RankingSettings(url="127.0.0.1:1"))
+    client = TritonClient(TritonClientSettings(url="127.0.0.1:1"))
     with pytest.raises(
         TypeError, match=r"candidate_item of bst is int64\[3\], its registration declares int32\[n\]"
     ):

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pipeline.runner import channels_of
+from pipeline import runner
+from pipeline.plan import channels_of
 from pipeline.scoring import Split
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
@@ -19,7 +20,7 @@ from router.scenes.describe import describe
 from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings
-from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleScorer
+from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleModel
 from tests.router.filters.test_filters import shopper
 from tests.router.scenes.test_load import CHANNELS, CONFIG
 
@@ -45,13 +46,13 @@ def home(text: str = "") -> SceneSettings:
 
 
 async def test_the_projects_home_scene_serves_a_page() -> None:
-    scorer, metrics = RuleScorer(lambda item: 1 / item), RecordingMetrics()
+    scorer, metrics = RuleModel(lambda item: 1 / item), RecordingMetrics()
     channels = live(
         ranki2i=range(1, 100), mind=range(50, 200), again=[], category_hot=range(200, 300), hot=range(1, 400)
     )
     pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": scorer}, metrics)
     query = shopper(excluded=[1, 2], bought=[(3, 1_700_000_000 - 60)])
-    page = await pipeline.run(query, 20, time.monotonic() + 30, time.monotonic)
+    page = await runner.run(pipeline, query, 20, time.monotonic() + 30, time.monotonic)
     shown = page.items.items
     assert len(shown) == 20
     assert page.degraded == ()
@@ -71,15 +72,15 @@ async def test_the_projects_home_scene_serves_a_page() -> None:
 
 async def test_a_shopper_nobody_knows_gets_a_full_page() -> None:
     channels = live(ranki2i=[], mind=[], again=[], category_hot=[], hot=range(1, 400))
-    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": RuleScorer(float)})
-    page = await pipeline.run(shopper(), 100, time.monotonic() + 30, time.monotonic)
+    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": RuleModel(float)})
+    page = await runner.run(pipeline, shopper(), 100, time.monotonic() + 30, time.monotonic)
     assert len(page.items) == 100
     assert page.degraded == ()
 
 
 def test_a_channel_the_snapshot_lacks_is_left_out_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        pipeline = assemble("home", home(), live(hot=[1], ranki2i=[2]), CATALOGUE, {"bst": RuleScorer(float)})
+        pipeline = assemble("home", home(), live(hot=[1], ranki2i=[2]), CATALOGUE, {"bst": RuleModel(float)})
     assert pipeline.channel_names == ("ranki2i", "hot")
     assert "scene home goes without channel mind" in caplog.text
     assert describe(home(), pipeline)["switched_off"] == ["mind", "again", "category_hot"]
@@ -107,7 +108,7 @@ def test_what_cannot_do_without_is_refused(scene: str, key: str) -> None:
             home(f"scenes: {{home: {{{scene}}}}}"),
             live(hot=[1]),
             CATALOGUE,
-            {"bst": RuleScorer(float)},
+            {"bst": RuleModel(float)},
         )
 
 
@@ -121,10 +122,10 @@ async def test_a_scene_with_prerank_ranks_what_it_keeps_of_many() -> None:
         "scenes: {home: {channels: {hot: {k: 400}}, candidates: 20, oversample: 1.0,"
         " prerank: {candidates: 200, timeout_ms: 2000}, ranking: {timeout_ms: 2000}}}"
     )
-    light, bst = RuleScorer(float), RuleScorer(lambda item: -item)
+    light, bst = RuleModel(float), RuleModel(lambda item: -item)
     scorers = {"bst": bst, "prerank": light}
     pipeline = assemble("home", scene, live(hot=range(1, 401)), CATALOGUE, scorers, split=Split(5, 2))
-    page = await pipeline.run(shopper(), 10, time.monotonic() + 30, time.monotonic)
+    page = await runner.run(pipeline, shopper(), 10, time.monotonic() + 30, time.monotonic)
     assert page.items.items.tolist() == list(range(181, 191))
     assert light.scored == [200]
     assert bst.scored == [10, 10]
@@ -136,7 +137,7 @@ async def test_a_scene_with_prerank_ranks_what_it_keeps_of_many() -> None:
 def test_describe_lists_the_live_components_and_fits_json() -> None:
     scene = home()
     channels = live(**{name: [1] for name in CHANNELS})
-    described = describe(scene, assemble("home", scene, channels, CATALOGUE, {"bst": RuleScorer(float)}))
+    described = describe(scene, assemble("home", scene, channels, CATALOGUE, {"bst": RuleModel(float)}))
     assert json.loads(json.dumps(described)) == described
     assert [channel["name"] for channel in described["channels"]] == list(scene.channels)
     assert described["channels"][0]["share"] == scene.channels["ranki2i"].share

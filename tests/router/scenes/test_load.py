@@ -172,7 +172,7 @@ scenes:
         ("scenes: {'a b': {}}", "scenes.a b: a scene's name"),
         ("scenes: {}", "scenes: a mapping with at least one scene"),
         ("defaults: {}", "scenes: a mapping with at least one scene"),
-        ("scene: {a: {}}\nscenes: {a: {}}", "scene: unknown key; expected one of defaults, scenes"),
+        ("scene: {a: {}}\nscenes: {a: {}}", "scene: unknown key; expected one of defaults, page, scenes"),
         ("defaults: 3\nscenes: {a: {}}", "defaults: a mapping"),
         ("", "a mapping with the key scenes is expected"),
         ("- a", "a mapping with the key scenes is expected"),

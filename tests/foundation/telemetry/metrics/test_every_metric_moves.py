@@ -85,7 +85,11 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
     experiments = folder / "experiments.yaml"
     experiments.write_text(EXPERIMENTS)
     recording = {"enabled": True, "folder": str(folder / "recorded"), "share": 1.0}
-    settings = shop.settings(NO_TRITON, recording=recording).model_copy(update={"experiments": experiments})
+    logged = SCENES.replace("  candidates: 100\n", "  candidates: 100\n  feature_log: {enabled: true}\n")
+    shop.scenes.write_text(logged)
+    settings = shop.settings(
+        NO_TRITON, recording=recording, feature_log={"folder": str(folder / "features")}
+    ).model_copy(update={"experiments": experiments})
     running = await start_service(settings)
     metrics, before = running.metrics, read(open_groups(ProcessMetrics()))
     handle = call_handler(running).handle
@@ -104,7 +108,7 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
         for _ in range(2):
             await handle("ReportEvents", event_pb2.ReportEventsRequest(events=events), 10.0)
         shop.publish(models={}, seed=2)
-        shop.scenes.write_text(SCENES.replace("default_size: 10", "default_size: 9"))
+        shop.scenes.write_text(logged.replace("default_size: 10", "default_size: 9"))
         # Utilisation is that of the last interval: there must be some.
         busy = asyncio.create_task(_ask_on(running))
         try:

@@ -13,10 +13,10 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from foundation.telemetry.call_context import CURRENT_CALL, CallContext
 from foundation.telemetry.tracing.request_trace import RequestTrace
+from pipeline.current_stage import PIPELINE
 from pipeline.guard import attempt
-from pipeline.place import PIPELINE
 from pipeline.stages import DependencyError
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
 
 TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
@@ -47,7 +47,7 @@ async def inference() -> AsyncIterator[tuple[Inference, Callable[[], Any]]]:
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    client = TritonClient(RankingSettings(url=f"127.0.0.1:{port}"))
+    client = TritonClient(TritonClientSettings(url=f"127.0.0.1:{port}"))
 
     async def ask() -> Any:
         return await client.infer("bst", "7", {"candidate_item": np.ones(1, np.int32)}, ("score",), 10.0)

@@ -1,0 +1,91 @@
+"""One file of the feature log: written entry by entry, and read back up to where its writer was killed.
+
+A file begins with `MAGIC`. Each entry follows as its length, its CRC-32 that begins with the length (both
+uint32, little-endian), and the bytes themselves.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+MAGIC = b"SFFEAT1\n"
+SUFFIX = ".features"
+_HEAD = struct.Struct("<II")
+OVERHEAD = len(MAGIC) + _HEAD.size
+"""Bytes of a file beside those of its one entry."""
+
+
+class FeatureLogError(Exception):
+    """A file of the feature log cannot be read; the message names it and what to do."""
+
+
+class FeatureLogFile:
+    """Appends entries to one new file of at most `max_bytes`, its owner's alone.
+
+    Each entry is given to the system in one call, so only a machine that goes down or a full disk tears the
+    last one. Not safe for several threads.
+    """
+
+    def __init__(self, path: Path, max_bytes: int) -> None:
+        """Creates the file. Raises FileExistsError where there is one, and OSError."""
+        self.path = path
+        self._left = max_bytes - len(MAGIC)
+        self._file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)  # noqa: SIM115
+        self._write(MAGIC)
+
+    def append(self, entry: bytes) -> bool:
+        """Appends an entry; False, with nothing written, where it does not fit.
+
+        Raises OSError where it could not be written whole: the file must then be closed, since what follows
+        a torn entry cannot be read.
+        """
+        framed = _HEAD.pack(len(entry), zlib.crc32(entry, len(entry))) + entry
+        if len(framed) > self._left:
+            return False
+        self._write(framed)
+        self._left -= len(framed)
+        return True
+
+    def sync(self) -> None:
+        """Puts what was appended on disk. Raises OSError."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Puts everything on disk; raises OSError where that fails, the file closed all the same."""
+        try:
+            self.sync()
+        finally:
+            self._file.close()
+
+    def _write(self, content: bytes) -> None:
+        if self._file.write(content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._file.name)
+
+
+def read_entries(path: Path) -> Iterator[bytes]:
+    """The entries of a file, which may still be written; a torn one ends it.
+
+    Raises FeatureLogError where the file is not one of the feature log, FileNotFoundError where it is gone,
+    and OSError where it cannot be read.
+    """
+    with path.open("rb") as file:
+        magic = file.read(len(MAGIC))
+        if magic != MAGIC:
+            if MAGIC.startswith(magic):
+                return
+            raise FeatureLogError(
+                f"{path} is not a file of the feature log, or of another version of it; move it out of the "
+                "folder"
+            )
+        while len(head := file.read(_HEAD.size)) == _HEAD.size:
+            length, checksum = _HEAD.unpack(head)
+            entry = file.read(length)
+            # A machine that went down may have left zeros, which are no entry either.
+            if not length or len(entry) < length or zlib.crc32(entry, length) != checksum:
+                return
+            yield entry

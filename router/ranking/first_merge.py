@@ -1,0 +1,38 @@
+"""Orders by the first column that arrived: the next scorer is there for when the one before it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.candidates import Float32
+from pipeline.stages import MergedScore
+from router.ranking.merge_kind import MergeKind
+
+
+class FirstSettings(BaseModel):
+    """The merge has no settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first column of the first scorer, in the scene's order, that did not fail."""
+
+    name: str = "first"
+
+    def merge(self, columns: Mapping[str, Float32]) -> MergedScore:
+        """The first of `columns`, unchanged."""
+        column, values = next(iter(columns.items()))
+        return MergedScore(values, column)
+
+
+def create(settings: FirstSettings) -> First:
+    """The merge."""
+    return First()
+
+
+MERGE = MergeKind(FirstSettings, create)

@@ -1,0 +1,14 @@
+"""Every scorer and every merge of scores by name. A new one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from registration.registry import Registry
+from router.ranking import first_merge, triton_model, weighted_sum
+from router.ranking.merge_kind import MergeKind
+from router.ranking.scorer_kind import ScorerKind
+
+SCORERS: Registry[ScorerKind] = Registry("scorer", "SCORERS", {"triton": triton_model.SCORER})
+
+MERGES: Registry[MergeKind] = Registry(
+    "merge of scores", "MERGES", {"first": first_merge.MERGE, "weighted_sum": weighted_sum.MERGE}
+)
