@@ -23,7 +23,7 @@ from models.training_loop import silent
 from recall.query import Query
 from registration.plugins import load_plugins
 from router.ranking.model_calls import TritonModelCalls
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from shopfront.settings import ModelsSettings
 from shopfront.training import train_model
@@ -85,7 +85,7 @@ def test_triton_and_this_process_answer_the_same(dataset: Dataset, checkpoint: P
 
 
 async def _compare(url: str, asked: Query, dataset: Dataset, here) -> None:  # type: ignore[no-untyped-def]
-    settings = RankingSettings(url=url, interests_timeout_ms=10_000)
+    settings = TritonClientSettings(url=url, interests_timeout_ms=10_000)
     client = TritonClient(settings)
     there = TritonModelCalls(client, settings).model("toy")
     seen: set[int] = set()
