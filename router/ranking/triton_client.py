@@ -229,7 +229,7 @@ def _words(raw: bytes) -> NDArray[Any]:
 
 
 def channel_options(reconnect_ms: int) -> Sequence[tuple[str, int]]:
-    """gRPC channel arguments: come back within `reconnect_ms`, notice a connection that died silently."""
+    """Arguments of the gRPC channel: reconnect within `reconnect_ms`, notice a silently dead connection."""
     return (
         ("grpc.initial_reconnect_backoff_ms", min(50, reconnect_ms)),
         # Also how long one attempt to connect may take, so not shorter than a slow handshake.

@@ -19,6 +19,7 @@ class TritonScorer:
     """
 
     def __init__(self, client: TritonClient, settings: RankingSettings, model: str | None = None) -> None:
+        """Creates no connection."""
         self._client = client
         self._model = model or settings.model
         self._timeout_s = settings.score_timeout_ms / 1000
