@@ -26,8 +26,7 @@ def prerank_table(
     kept: Sequence[int],
     wanted: int,
 ) -> dict[str, dict[str, float]]:
-    """Row → column → value, a mean over shoppers: the share of the ranking's `wanted` best that
-    survive.
+    """Row → column → value: the share of the ranking's `wanted` best that survive, a mean over shoppers.
 
     The candidates are what the channels give fused by `quotas`, at most as many as each of `candidates`;
     `ranking` scores all of them. Rows: for each number of candidates "prerank" keeps the best by its model,

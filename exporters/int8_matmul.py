@@ -28,7 +28,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from exporters.detached_constants import as_arrays, attach, detach, drop_unread_constants
 from exporters.graph_rewrite import NotApplicable
-from exporters.input_cases import Feeds, InputCase
+from exporters.input_cases import InputCase
+from exporters.runner import Feeds
 from triton_repo.contract import Contract
 
 LEAST_WEIGHTS = 4096
@@ -172,7 +173,7 @@ class DynamicInt8:
             return prepared.result()
 
 
-class _RealInputs(CalibrationDataReader):
+class _RealInputs(CalibrationDataReader):  # type: ignore[misc]
     """The samples in their order, each once, with the tables that are inputs while the tool works."""
 
     def __init__(self, samples: Sequence[InputCase], tables: Mapping[str, NDArray[np.generic]]) -> None:

@@ -81,7 +81,8 @@ def _difference(model: str, case: str, expected: NDArray[Any], found: NDArray[An
     if expected.dtype != found.dtype:
         raise ExportRefused(f"{model} answers {found.dtype} on {case}, torch {expected.dtype}")
     if expected.dtype == object:
-        return (expected != found).astype(np.float64).ravel()
+        unequal: NDArray[np.float64] = np.asarray(expected != found, np.float64).ravel()
+        return unequal
     for side, values in (("torch", expected), ("the exported form", found)):
         broken = int(np.count_nonzero(~np.isfinite(values)))
         if broken:

@@ -27,8 +27,11 @@ LEAST_VALUES = 16_384
 
 @dataclass(frozen=True)
 class QuantisedTables:
-    """Rewrites every `Gather` of rows from a float32 table of at least `least_values` values, its rows at
-    least `least_width` wide: what dequantising costs, wide rows save by being fetched faster."""
+    """Rewrites every `Gather` of rows from a large float32 table.
+
+    A table has at least `least_values` values, its rows are at least `least_width` wide: what dequantising
+    costs, wide rows save by being fetched faster.
+    """
 
     bits: Literal[8, 4]
     least_values: int = LEAST_VALUES

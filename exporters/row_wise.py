@@ -30,8 +30,11 @@ class Int8Rows:
 
 @dataclass(frozen=True, slots=True)
 class Int4Rows:
-    """packed: uint8[R, ⌈d/2⌉], column j in the low half of byte j, column j + ⌈d/2⌉ in its high half;
-    scale, low: float32[R, 1]; width: d. A row is code · scale + low, codes 0…15."""
+    """Rows of 4-bit codes 0…15; a row is code · scale + low.
+
+    packed: uint8[R, ⌈d/2⌉], column j in the low half of byte j, column j + ⌈d/2⌉ in its high half; scale,
+    low: float32[R, 1]; width: d.
+    """
 
     packed: NDArray[np.uint8]
     scale: NDArray[np.float32]
@@ -98,7 +101,8 @@ def _step(step: NDArray[np.float64]) -> NDArray[np.float32]:
 def _codes(
     table: NDArray[np.float32], low: NDArray[np.float32], scale: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    return np.clip(np.rint((table - low) / scale), 0, _LEVELS_INT4).astype(np.uint8)
+    codes: NDArray[np.uint8] = np.clip(np.rint((table - low) / scale), 0, _LEVELS_INT4).astype(np.uint8)
+    return codes
 
 
 def _narrowed_range(rows: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

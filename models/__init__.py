@@ -1,0 +1,1 @@
+"""Models: one registration each, their networks, samples, training and checkpoints."""

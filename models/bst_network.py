@@ -41,6 +41,7 @@ class Bst(nn.Module):
     def __init__(
         self, settings: BstNetworkSettings, features: ItemFeatures, profile_counts: tuple[int, ...]
     ) -> None:
+        """Draws new weights; side features and table sizes come from the catalogue."""
         super().__init__()
         self.settings = settings
         self.code_counts = dict(features.code_counts)
@@ -194,12 +195,13 @@ class Bst(nn.Module):
 
     def _cross(self, items: Tensor, history: History, rows: Rows) -> Tensor:
         """float32[G, C, …]: items int64[G, C] and histories, laid out by group."""
-        return self.cross_features(
+        cross: Tensor = self.cross_features(
             self._match_keys(items, rows.candidate, of_history=False),
             self._match_keys(history.item, rows.history, of_history=True),
             history.event,
             history.age,
         )
+        return cross
 
     def _encode_history(self, history: History) -> tuple[list[Tensor], Tensor]:
         """What candidates attend to in each of their blocks, float32[B, T, d] each, and the last output."""

@@ -39,6 +39,7 @@ class BstServing(nn.Module):
     fact_starts: Tensor
 
     def __init__(self, bst: Bst, budget_bytes: int) -> None:
+        """Takes a trained network; ValueError where its history sees the candidate."""
         super().__init__()
         if not bst.settings.mask_candidate:
             raise ValueError("this form is for mask_candidate = True; the original form has its own")
@@ -131,7 +132,7 @@ class BstServing(nn.Module):
 
     def _history_tokens(self, items: Tensor, event_age: Tensor, present: Tensor) -> Tensor:
         """float32[B, T, d]; items: int64[B, T]; event_age: int32[B, T]."""
-        token = self.constants.rows(items.flatten()).residual.unflatten(0, items.shape)
+        token: Tensor = self.constants.rows(items.flatten()).residual.unflatten(0, items.shape)  # type: ignore[no-untyped-call]
         token = token + functional.embedding(event_age, self.event_age) + self.positions
         return token * present[..., None]
 

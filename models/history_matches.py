@@ -32,6 +32,7 @@ class HistoryMatches(nn.Module):
     last_age: Tensor
 
     def __init__(self, bst: Bst) -> None:
+        """Takes the tables and weights of a trained network."""
         super().__init__()
         tables = bst.tables
         columns = [torch.arange(tables.items + 1, dtype=torch.int32)]

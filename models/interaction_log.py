@@ -45,6 +45,7 @@ class EventColumns:
         )
 
     def __len__(self) -> int:
+        """Number of events."""
         return len(self.user)
 
     def position_before(self, user: np.ndarray, ts: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ class ItemConstants(nn.Module):
     """Constants of items, each computed in the graph until `fold` puts it into a table."""
 
     def __init__(self, bst: Bst) -> None:
+        """Takes the tables and weights of a trained network; nothing is folded yet."""
         super().__init__()
         self.bst = bst
         self.block = bst._transformer()[0]
@@ -42,7 +43,7 @@ class ItemConstants(nn.Module):
                 size = 4 * len(items) * compute(items[:1]).shape[-1]
                 if sum(sizes.values()) + size > budget_bytes:
                     break
-                table = torch.cat([compute(some) for some in items.split(_ITEMS_AT_ONCE)])
+                table = torch.cat([compute(some) for some in items.split(_ITEMS_AT_ONCE)])  # type: ignore[no-untyped-call]
             self.register_buffer(f"table_{name}", table, persistent=False)
             self._folded.add(name)
             sizes[name] = size

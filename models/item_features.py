@@ -70,6 +70,7 @@ class ItemTables(nn.Module):
     popularity: Tensor
 
     def __init__(self, features: ItemFeatures, min_users: int) -> None:
+        """Copies the features; an item with fewer than `min_users` shoppers shares row 0."""
         super().__init__()
         self.items = features.items
         common = features.popularity >= np.log1p(np.float32(min_users)) - 1e-6

@@ -43,6 +43,7 @@ class Mind(nn.Module):
     routing_start: Tensor
 
     def __init__(self, settings: MindNetworkSettings, features: ItemFeatures, routing_seed: int = 0) -> None:
+        """Draws new weights, and the starting logits of routing from `routing_seed`."""
         super().__init__()
         self.settings = settings
         self.code_counts = dict(features.code_counts)

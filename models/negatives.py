@@ -101,7 +101,8 @@ class NegativeSampler:
         chance = np.maximum(chance, 1e-3 / self.log.items)
         by_source = np.log(np.maximum(fallen_back + nearby / chance, 1e-6) / (broad + near + related))
         offset = by_source + settings.popularity_correction * np.log(chance * self.log.items)
-        return offset.astype(np.float32)
+        correction: np.ndarray = offset.astype(np.float32)
+        return correction
 
     def _seen_items(self, points: SamplePoints) -> np.ndarray:
         """int32[S, T]: the part of each history a model sees, 0 = padding."""
@@ -177,4 +178,5 @@ class NegativeSampler:
         if not len(keys):
             return np.zeros(drawn.shape, dtype=bool)
         position = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        return keys[position] == wanted
+        found: np.ndarray = keys[position] == wanted
+        return found

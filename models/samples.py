@@ -32,6 +32,7 @@ class SamplePoints:
     taken_items: np.ndarray
 
     def __len__(self) -> int:
+        """Number of points."""
         return len(self.user)
 
     def select(self, rows: np.ndarray) -> SamplePoints:
@@ -51,7 +52,10 @@ class SamplePoints:
 def flat_slices(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """int64[sum(lengths)]: the positions of many slices, one after another."""
     before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) - np.repeat(before, lengths) + np.repeat(starts, lengths)
+    positions: np.ndarray = (
+        np.arange(int(lengths.sum())) - np.repeat(before, lengths) + np.repeat(starts, lengths)
+    )
+    return positions
 
 
 def cut_points(

@@ -47,7 +47,7 @@ def encode_grouped(
 def encode_rows(
     blocks: Sequence[TransformerBlock], tokens: Tensor, present: Tensor, candidates: Tensor, row: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """n candidates that name their histories: the form serving uses.
+    """Candidates (n) that name their histories: the form serving uses.
 
     tokens: float32[B, T, d]; present: float32[B, T]; candidates: float32[n, d]; row: int64[n]. Returns the
     last block's outputs: of the histories, float32[n, T, d], and of the candidates, float32[n, d].

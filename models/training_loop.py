@@ -17,7 +17,7 @@ class Progress(Protocol):
     """Told after every step; the command line draws a bar from it."""
 
     def __call__(self, step: int, steps: int, loss: float, metrics: dict[str, float]) -> None:
-        """step of steps is done; loss: of this step; metrics: of the latest validation, maybe empty."""
+        """Receives one step of `steps`; loss: its own; metrics: of the latest validation, may be empty."""
 
 
 def silent(step: int, steps: int, loss: float, metrics: dict[str, float]) -> None:

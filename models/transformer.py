@@ -33,6 +33,7 @@ class TransformerBlock(nn.Module):
     """Multi-head self-attention and a feed-forward layer over tokens of `dimension` floats."""
 
     def __init__(self, dimension: int, heads: int, feed_forward: int, dropout: float) -> None:
+        """Draws new weights; `dimension` floats a token, divided among `heads`."""
         super().__init__()
         self.heads = heads
         self.width = dimension // heads

@@ -37,6 +37,7 @@ class TwoTower(nn.Module):
     def __init__(
         self, settings: TwoTowerNetworkSettings, features: ItemFeatures, profile_counts: tuple[int, ...]
     ) -> None:
+        """Draws new weights; side features and table sizes come from the catalogue."""
         super().__init__()
         self.settings = settings
         self.code_counts = dict(features.code_counts)
@@ -110,7 +111,7 @@ class TwoTower(nn.Module):
         was_training = self.training
         self.eval()
         items = torch.arange(self.tables.items + 1)
-        table = torch.cat([self.item_tower(part) for part in items.split(chunk)])
+        table = torch.cat([self.item_tower(part) for part in items.split(chunk)])  # type: ignore[no-untyped-call]
         self.train(was_training)
         return table
 

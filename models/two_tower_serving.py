@@ -21,6 +21,7 @@ class TwoTowerServing(nn.Module):
     candidate_codes: Tensor
 
     def __init__(self, model: TwoTower) -> None:
+        """Takes a trained network and fills the table of its item tower."""
         super().__init__()
         self.model = model.eval()
         self.register_buffer("item_table", model.item_table(), persistent=False)

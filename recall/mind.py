@@ -85,13 +85,14 @@ class Mind:
     async def _interests(self, query: Query) -> NDArray[np.float32]:
         """float32[K, D], L2-normalised, in the space of the item vectors; a row may be all zero."""
         inputs = history_inputs(query.history_items, query.history_events, query.history_ts, query.now)
-        interests = (await self._model(query, inputs))["interests"]
+        interests: NDArray[np.float32] = (await self._model(query, inputs))["interests"]
         if interests.ndim != 3 or len(interests) != 1 or interests.shape[2] != self._vectors.shape[1]:
             raise DependencyError(
                 f"{MODEL} answered interests of shape {list(interests.shape)}, [1, K,"
                 f" {self._vectors.shape[1]}] was expected"
             )
-        return interests[0]
+        own: NDArray[np.float32] = interests[0]
+        return own
 
     def _nearest_history(self, query: Query, interests: NDArray[np.float32]) -> NDArray[np.int32]:
         """The history item nearest to each interest, int32[K]; 0 where none has a vector."""

@@ -27,16 +27,19 @@ class TritonControl:
     """
 
     def __init__(self, url: str, timeout_s: float = 60.0) -> None:
+        """Connects at the first call."""
         self.url = url
         self.timeout_s = timeout_s
         self._client = InferenceServerClient(url, channel_args=_CHANNEL)
 
     def __enter__(self) -> "TritonControl":
+        """Itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Closes the connection."""
         self.close()
 
     def close(self) -> None:

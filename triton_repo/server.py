@@ -52,6 +52,7 @@ class TritonServer:
     """
 
     def __init__(self, repository: ModelRepository, log_file: Path, settings: TritonSettings) -> None:
+        """Starts nothing; the log is appended to `log_file`."""
         self.repository = repository
         self.log_file = log_file.absolute()
         self.settings = settings
@@ -251,8 +252,7 @@ class TritonServer:
     def _is_ready(self, client: InferenceServerClient) -> bool:
         try:
             # Another server may hold the port: only the one with our id counts.
-            return client.get_server_metadata(client_timeout=1.0).name == self._id and client.is_server_ready(
-                client_timeout=1.0
-            )
+            own = client.get_server_metadata(client_timeout=1.0).name == self._id
+            return own and bool(client.is_server_ready(client_timeout=1.0))
         except InferenceServerException:
             return False

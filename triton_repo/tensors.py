@@ -87,7 +87,7 @@ class Tensor:
         )
 
     def __str__(self) -> str:
-        """For messages: "float32[B, 64]"."""
+        """Its type and shape as messages name them, like `float32[B, 64]`."""
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 

@@ -42,6 +42,7 @@ class TritonWatcher:
     """
 
     def __init__(self, server: TritonServer, report: Callable[[WatchEvent], None]) -> None:
+        """Watches nothing until it is started."""
         self.server = server
         self._report = report
         self._stopping = threading.Event()

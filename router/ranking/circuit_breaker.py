@@ -63,6 +63,7 @@ class CircuitBreaker:
         clock: Callable[[], float] = time.monotonic,
         report: Callable[[str, Event], None] = _unheard,
     ) -> None:
+        """All circuits are closed at first."""
         self._settings = settings
         self._clock = clock
         self._report = report

@@ -22,9 +22,12 @@ from pipeline.stages import DependencyError
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import TritonClientSettings
 from triton_repo.contract import Contract
-from triton_repo.tensors import NUMPY_OF_WIRE, wire_type
+from triton_repo.tensors import NUMPY_OF_WIRE, Tensor, wire_type
 
 _LARGEST_MESSAGE = 64 * 1024 * 1024
+
+DeclaredInputs = Mapping[str, tuple[np.dtype[np.generic], str, Tensor]]
+"""Input → its type in arrays, its type on the wire, and its declaration."""
 
 
 class TritonClient:
@@ -49,8 +52,8 @@ class TritonClient:
         models          whose tensors answers are checked against; default: those registered
         """
         declared = contracts() if models is None else models
-        self._inputs = {
-            model: {tensor.name: tensor for tensor in contract.tensors.inputs}
+        self._inputs: dict[str, DeclaredInputs] = {
+            model: {tensor.name: (tensor.numpy, tensor.wire, tensor) for tensor in contract.tensors.inputs}
             for model, contract in declared.items()
         }
         self._outputs = {
@@ -91,8 +94,7 @@ class TritonClient:
                 output is missing or not of the type that the model's registration declares.
             TypeError: an input is not declared, or of another type than declared: a bug of the caller.
         """
-        self._check_inputs(model, inputs)
-        request = infer_request(model, version, inputs, outputs)
+        request = infer_request(model, version, inputs, outputs, self._inputs.get(model))
         with self._breaker.call(model, version), self._released_while():
             try:
                 call = CURRENT_CALL.get()
@@ -104,22 +106,6 @@ class TritonClient:
             except aio.AioRpcError as error:
                 raise self._failure(error, model, version, timeout_s) from error
         return {output: self._output(response, output) for output in outputs}
-
-    def _check_inputs(self, model: str, inputs: Mapping[str, NDArray[Any]]) -> None:
-        declared = self._inputs.get(model)
-        if declared is None:
-            return
-        for name, values in inputs.items():
-            tensor = declared.get(name)
-            if tensor is None:
-                raise TypeError(
-                    f"{model} takes no input {name}; its registration declares {', '.join(declared)}"
-                )
-            if values.dtype != tensor.numpy and wire_type(values) != tensor.wire:
-                raise TypeError(
-                    f"input {name} of {model} is {values.dtype}{list(values.shape)}, its registration"
-                    f" declares {tensor}; convert the array before the call"
-                )
 
     async def close(self) -> None:
         """Closes the channel; calls in flight are cancelled. A later call opens a new one."""
@@ -188,19 +174,40 @@ class TritonClient:
 
 
 def infer_request(
-    model: str, version: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+    model: str,
+    version: str,
+    inputs: Mapping[str, NDArray[Any]],
+    outputs: Sequence[str],
+    declared: DeclaredInputs | None = None,
 ) -> service_pb2.ModelInferRequest:
-    """The message of one inference; TypeError where an input is of a type that no tensor has."""
+    """The message of one inference.
+
+    Raises TypeError where an input is not one of `declared`, or of another type; without `declared`, where
+    it is of a type that no tensor has.
+    """
     request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
     contents = []
     for name, values in inputs.items():
-        datatype = wire_type(values)
+        datatype = wire_type(values) if declared is None else _declared_type(model, name, values, declared)
         request.inputs.add(name=name, datatype=datatype, shape=values.shape)
         contents.append(_length_prefixed(values) if datatype == "BYTES" else values.tobytes())
     request.raw_input_contents.extend(contents)
     for output in outputs:
         request.outputs.add(name=output)
     return request
+
+
+def _declared_type(model: str, name: str, values: NDArray[Any], declared: DeclaredInputs) -> str:
+    """The type on the wire of an input, by the model's declaration."""
+    if name not in declared:
+        raise TypeError(f"{model} takes no input {name}; its registration declares {', '.join(declared)}")
+    dtype, wire, tensor = declared[name]
+    if values.dtype is not dtype and values.dtype != dtype and wire_type(values) != wire:
+        raise TypeError(
+            f"input {name} of {model} is {values.dtype}{list(values.shape)}, its registration declares"
+            f" {tensor}; convert the array before the call"
+        )
+    return wire
 
 
 def _length_prefixed(words: NDArray[Any]) -> bytes:
@@ -222,7 +229,7 @@ def _words(raw: bytes) -> NDArray[Any]:
 
 
 def channel_options(reconnect_ms: int) -> Sequence[tuple[str, int]]:
-    """gRPC channel arguments: come back within `reconnect_ms`, notice a connection that died silently."""
+    """Arguments of the gRPC channel: reconnect within `reconnect_ms`, notice a silently dead connection."""
     return (
         ("grpc.initial_reconnect_backoff_ms", min(50, reconnect_ms)),
         # Also how long one attempt to connect may take, so not shorter than a slow handshake.

@@ -21,6 +21,7 @@ class TritonScorer:
     def __init__(
         self, client: TritonClient, settings: TritonClientSettings, model: str | None = None
     ) -> None:
+        """Creates no connection."""
         self._client = client
         self._model = model or settings.model
         self._timeout_s = settings.score_timeout_ms / 1000

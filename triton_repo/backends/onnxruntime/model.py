@@ -108,7 +108,7 @@ def _from_tensor(tensor: "pb_utils.Tensor", dtype: type) -> np.ndarray:
     if 0 in shape:
         return np.empty(shape, dtype)
     if dtype is np.object_:
-        return string_inputs.text(tensor)
+        return np.asarray(string_inputs.text(tensor))
     return np.from_dlpack(tensor)
 
 

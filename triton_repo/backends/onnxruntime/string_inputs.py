@@ -49,7 +49,8 @@ def repair() -> None:
     def with_own_strides(
         kind: int, dtype: int, axes: int, sizes: int, strides: int, memory: int, flags: int, prototype: int
     ) -> int:
-        return new_array(kind, dtype, axes, sizes, None, memory, flags, prototype)
+        made: int = new_array(kind, dtype, axes, sizes, None, memory, flags, prototype)
+        return made
 
     replaced = _SIGNATURE(with_own_strides)
     table[_NEW_FROM_DESCRIPTOR] = ctypes.cast(replaced, ctypes.c_void_p).value
