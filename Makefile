@@ -21,6 +21,7 @@ lint: $(INSTALLED_DEV) ## Check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 protos: $(INSTALLED_DEV) ## Generate Python from protos/
 	$(BIN)/python -m protos.generate

@@ -20,7 +20,7 @@ from shopfront.serve import Serving, seed_user_state, serving
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
 from snapshot.dataset import DatasetStore
-from tests.redis_server import RedisServer, running_redis
+from testing.redis_server import RedisServer, running_redis
 
 SCENE = "home"
 StateKind = Literal["lmdb", "redis"]

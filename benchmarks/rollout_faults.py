@@ -34,11 +34,11 @@ from server.ingress.app import RouterHandle, start_router
 from server.settings import RouterSettings
 from shopfront.workspace import PROJECT
 from snapshot.durable_files import write_durably
-from tests.rollout.conftest import quick_settings
-from tests.rollout.faulty_versions import add_version, dying, shuffled_weights, similar_weights
-from tests.rollout.traffic import Operator, Traffic, shoppers, stage
-from tests.router.served_shop import ServedShop, make_shop
-from tests.triton_server import tiny_triton
+from testing.faulty_versions import add_version, dying, shuffled_weights, similar_weights
+from testing.quick_rollouts import quick_settings
+from testing.rollout_traffic import Operator, Traffic, shoppers, stage
+from testing.served_shop import ServedShop, make_shop
+from testing.triton_server import tiny_triton
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher
 

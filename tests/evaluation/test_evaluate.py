@@ -24,7 +24,7 @@ from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.fusion.quota import fuse
 from snapshot.dataset import Dataset
-from tests.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import synthetic_dataset
 
 SETTINGS = EvaluationSettings(
     ks=(5, 20), ranking_points=200, ranking_negatives=20, max_users=40, fused_total=20, rank_candidates=40

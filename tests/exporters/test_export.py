@@ -21,8 +21,8 @@ from exporters.parity import torch_runner
 from exporters.settings import ExportSettings
 from models import checkpoint as checkpoints
 from models.checkpoint import load_checkpoint
+from testing.triton_server import infer
 from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
-from tests.triton_server import infer
 from triton_repo.contract import read_contract
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer

@@ -24,8 +24,8 @@ from exporters.quantised_tables import QuantisedTables
 from exporters.ranking_sample import ranking_sample
 from exporters.settings import ExportSettings
 from shopfront.progress import Progress
+from testing.triton_server import infer, tiny_triton
 from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
-from tests.triton_server import infer, tiny_triton
 from triton_repo.contract import Contract, read_contract
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.manifest import CandidateRecord, write_manifest

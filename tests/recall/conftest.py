@@ -12,7 +12,7 @@ from recall.build import build_channels
 from recall.channel import BuildSource
 from recall.settings import RecallSettings
 from snapshot import Dataset
-from tests.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import synthetic_dataset
 
 DIMENSIONS = 8
 

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from protos.shopfront.v1 import rollout_pb2
+from testing.faulty_versions import add_version, shuffled_weights, similar_weights
+from testing.rollout_traffic import Traffic, shoppers, stage
 from tests.rollout.conftest import Stand
-from tests.rollout.faulty_versions import add_version, shuffled_weights, similar_weights
-from tests.rollout.traffic import Traffic, shoppers, stage
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendRespons
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from rollout.counting import gathered
 from rollout.lmdb_store import LmdbRolloutStore
+from testing.faulty_versions import add_version, dying, shuffled_weights, similar_weights
+from testing.rollout_traffic import Operator, shoppers, stage
 from tests.rollout.conftest import Stand
-from tests.rollout.faulty_versions import add_version, dying, shuffled_weights, similar_weights
-from tests.rollout.traffic import Operator, shoppers, stage
 from triton_repo.control import TritonControl
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,7 @@ from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recomm
 from shopfront.workspace import PROJECT
 from state.registry import open_state
 from state.settings import StateSettings
-from tests.synthetic_shop import write_synthetic_shop
+from testing.synthetic_shop import write_synthetic_shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.triton_models import add_tiny_version, bst_feeds
-from tests.triton_server import infer, tiny_triton
+from testing.triton_models import add_tiny_version, bst_feeds
+from testing.triton_server import infer, tiny_triton
 from triton_repo.bound_process import session_of
 from triton_repo.control import TritonControl, publish_version, reload_version
 from triton_repo.errors import RepositoryError

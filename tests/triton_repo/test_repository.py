@@ -7,7 +7,7 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from tests.triton_models import add_tiny_version, stage_tiny_version
+from testing.triton_models import add_tiny_version, stage_tiny_version
 from triton_repo.errors import RepositoryError
 from triton_repo.manifest import MANIFEST, read_manifest, write_manifest
 from triton_repo.repository import COMMITTED_MODELS, ModelRepository

@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.triton_models import add_tiny_version, bst_feeds, bst_scores
-from tests.triton_server import OUTPUTS, infer, tiny_repository
+from testing.triton_models import add_tiny_version, bst_feeds, bst_scores
+from testing.triton_server import OUTPUTS, infer, tiny_repository
 from triton_repo.bound_process import session_of
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.health import find_problem

@@ -14,14 +14,13 @@ import psutil
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from tests.triton_models import bst_feeds, bst_scores, mind_feeds, mind_interests
-from tests.triton_server import infer, tiny_repository, tiny_triton, triton
+from testing.triton_models import bst_feeds, bst_scores, mind_feeds, mind_interests
+from testing.triton_server import infer, tiny_repository, tiny_triton
 from triton_repo import installation
 from triton_repo.errors import TritonStartError
 from triton_repo.server import TritonServer
 from triton_repo.settings import TritonSettings
 
-__all__ = ["triton"]
 pytestmark = pytest.mark.slow
 
 

@@ -21,12 +21,10 @@ from router.ranking.interests import TritonInterests
 from router.ranking.settings import RankingSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
+from testing.triton_models import bst_scores, mind_interests
+from testing.triton_server import tiny_triton
 from tests.router.ranking.queries import candidates, query
-from tests.triton_models import bst_scores, mind_interests
-from tests.triton_server import tiny_triton, triton
 from triton_repo.server import TritonServer
-
-__all__ = ["triton"]
 
 
 @asynccontextmanager

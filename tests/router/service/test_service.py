@@ -26,7 +26,7 @@ from router.errors import CallerError, OverloadError
 from router.service.call import Call, new_call
 from server.startup import RunningService, start_service
 from state.user_state import UserState
-from tests.router.served_shop import ITEMS, ServedShop, make_shop
+from testing.served_shop import ITEMS, ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
 

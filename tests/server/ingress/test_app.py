@@ -16,7 +16,7 @@ import pytest
 from server.ingress import app
 from server.ingress.app import RouterStartError, start_router
 from server.ingress.ports import free_ports
-from tests.router.served_shop import ServedShop, make_shop
+from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
 

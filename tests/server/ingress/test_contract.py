@@ -22,8 +22,8 @@ from protos.shopfront.v1.recommend_pb2 import (
 )
 from server.ingress.services import EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE
 from server.ingress.status import DETAILS_KEY
-from tests.router.served_shop import ServedShop
-from tests.server.ingress.conftest import Ingress
+from testing.running_router import Ingress
+from testing.served_shop import ServedShop
 
 VIEW, PURCHASE = event_pb2.EVENT_TYPE_VIEW, event_pb2.EVENT_TYPE_PURCHASE
 

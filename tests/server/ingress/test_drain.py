@@ -14,7 +14,7 @@ from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from server.ingress.app import RouterHandle, start_router
 from server.ingress.settings import IngressKind
-from tests.router.served_shop import make_shop
+from testing.served_shop import make_shop
 
 NO_TRITON = "127.0.0.1:9"
 CLIENTS = 6

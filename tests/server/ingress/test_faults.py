@@ -10,10 +10,10 @@ import pytest
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from recall.build import RECALL_FOLDER
+from testing.repeating_clients import load
+from testing.triton_models import add_tiny_version
 from tests.router.engine.test_snapshot_watch import damage
 from tests.server.ingress.conftest import Stand
-from tests.server.ingress.load import load
-from tests.triton_models import add_tiny_version
 from triton_repo.control import TritonControl
 
 HOME = RecommendRequest(scene="home", user_id="u0001")

@@ -17,7 +17,7 @@ from benchmarks.steady_load import LoadPlan, Sent, SteadyLoad, steady_load
 from server.ingress.app import RouterHandle
 from state.registry import open_state
 from state.settings import StateSettings
-from tests.router.served_shop import ServedShop
+from testing.served_shop import ServedShop
 from tests.server.ingress.conftest import Stand
 
 _HEAL_S = 60.0

@@ -18,7 +18,8 @@ from loadtest.run import run
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
 from server.ingress.services import FULL_NAMES
-from tests.server.ingress.conftest import Ingress, Stand
+from testing.running_router import Ingress
+from tests.server.ingress.conftest import Stand
 
 USERS = 8
 METHODS = ("Recommend", "RecommendPage", "SimilarItems", "ReportEvents")

@@ -23,7 +23,7 @@ from server.ingress.settings import IngressKind
 from server.ingress.watch import RouterEvent, RouterWatcher
 from server.settings import RouterSettings
 from state.registry import open_state
-from tests.router.served_shop import make_shop
+from testing.served_shop import make_shop
 
 NO_TRITON = "127.0.0.1:9"
 HEAL_S = 150.0

@@ -17,7 +17,7 @@ import onnxruntime as ort
 import psutil
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.triton_models import bst_feeds, item_weights, stage_tiny_version
+from testing.triton_models import bst_feeds, item_weights, stage_tiny_version
 from triton_repo.bound_process import session_of
 from triton_repo.manifest import MANIFEST, read_manifest, write_manifest
 from triton_repo.repository import ModelRepository

@@ -14,7 +14,7 @@ from protos.shopfront.v1 import rollout_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
-from tests.server.ingress.load import RETRYING
+from testing.repeating_clients import RETRYING
 
 SHOPPERS = 400
 

@@ -18,8 +18,8 @@ from snapshot import Dataset
 from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.manifest import Manifest
 from snapshot.store import SnapshotStore
-from tests.synthetic_shop import DAYS, START, synthetic_dataset
-from tests.triton_models import DIMENSION
+from testing.synthetic_shop import DAYS, START, synthetic_dataset
+from testing.triton_models import DIMENSION
 
 ITEMS = 120
 USERS = 60
