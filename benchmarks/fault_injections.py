@@ -52,6 +52,7 @@ def nothing(stand: Stand) -> dict[str, Any]:
 
 
 def kill_triton(stand: Stand) -> dict[str, Any]:
+    """Kills the tritonserver process."""
     os.kill(_triton_pid(stand), signal.SIGKILL)
     return {}
 
@@ -87,11 +88,13 @@ def crash_triton_for_20_s(stand: Stand) -> dict[str, Any]:
 
 
 def kill_replica(stand: Stand) -> dict[str, Any]:
+    """Kills one replica of the router."""
     victim = stand.served.router.replica_pids()[0]
     return _killed_and_replaced(stand, [victim], stand.served.router.replica_pids)
 
 
 def kill_all_replicas(stand: Stand) -> dict[str, Any]:
+    """Kills all replicas of the router."""
     return _killed_and_replaced(stand, stand.served.router.replica_pids(), stand.served.router.replica_pids)
 
 
@@ -103,6 +106,7 @@ def kill_controller(stand: Stand) -> dict[str, Any]:
 
 
 def kill_haproxy(stand: Stand) -> dict[str, Any]:
+    """Kills HAProxy."""
     return _killed_and_replaced(stand, _haproxy_pids(stand), lambda: _haproxy_pids(stand))
 
 

@@ -81,6 +81,7 @@ class Router:
     """A router that is killed and started again at the same address."""
 
     def __init__(self, settings: RouterSettings) -> None:
+        """Starts the router at a free port, which it keeps."""
         self._handle: RouterHandle = start_router(settings)
         self.address = self._handle.address
         ingress = settings.ingress.model_copy(update={"address": self.address})

@@ -79,6 +79,7 @@ class SteadyLoad:
     """The load as its starter sees it: every call that has ended so far, in order of ending."""
 
     def __init__(self) -> None:
+        """A load without a call yet."""
         self.sent: list[Sent] = []
 
     def since(self, moment: float) -> list[Sent]:

@@ -50,6 +50,7 @@ class PipelineService:
     scenes = ("benchmark",)
 
     def __init__(self, metrics: StageMetrics) -> None:
+        """Builds the pipeline that every method runs."""
         self._pipeline = replace(build(seed=0), metrics=metrics)
         self.recommend_page = self.similar_items = self.report_events = self.recommend
         self.start = self.get = self.pause = self.resume = self.promote = self.abort = self.recommend

@@ -67,7 +67,7 @@ def _below(name: str, error: ValidationError) -> list[InitErrorDetails]:
     """The mistakes found in the section `name`, at their paths in the whole input."""
     return [
         InitErrorDetails(
-            type=mistake["type"],  # type: ignore[typeddict-item]
+            type=mistake["type"],
             loc=(name, *mistake["loc"]),
             input=mistake["input"],
             ctx=mistake.get("ctx", {}),

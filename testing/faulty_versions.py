@@ -1,4 +1,4 @@
-"""Versions of the tiny `bst` that are good, shuffled, slow, or answer NaN, and the death of one."""
+"""Versions of the tiny `bst` that are good, shuffled, slow or answer NaN, and one whose process dies."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def add_version(
 
 
 def similar_weights() -> np.ndarray:
-    """The weights of seed 1, moved by a hundredth: what a good retraining looks like."""
+    """The weights of seed 1, changed by a hundredth: a good retraining."""
     noise = np.random.default_rng(7).normal(size=item_weights(1).size) * 0.01
     return (item_weights(1) + noise).astype(np.float32)
 
@@ -171,7 +171,7 @@ def _round_ms() -> float:
 def dying(server: TritonServer, version: int, pause_s: float = 0.1) -> Iterator[list[float]]:
     """Kills the model process of a version of bst again and again; yields the moments of its deaths.
 
-    Never while it is loaded: this Triton may wait for ever for a model process that died then.
+    Never while it is being loaded: Triton may wait for ever for a model process that died then.
     """
     stop, deaths = threading.Event(), []
     folder = str(server.repository.version_folder("bst", version))
@@ -204,7 +204,7 @@ def _processes(server: TritonServer, folder: str) -> list[int]:
 
 
 def answer(path: Path) -> tuple[np.ndarray, float]:
-    """What a version answers in this process, and how many milliseconds it takes; for the tests of these."""
+    """The scores of a version computed in this process, and the milliseconds it takes."""
     session = ort.InferenceSession(path / "model.onnx", providers=["CPUExecutionProvider"])
     feeds = bst_feeds(1, 20)
     session.run(None, feeds)

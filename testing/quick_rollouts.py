@@ -7,7 +7,7 @@ from typing import Any
 from server.settings import RouterSettings
 from testing.served_shop import ServedShop
 
-# A machine that is busy with other tests: what is judged are differences, in wide margins.
+# Wide margins, since the machine may be busy with other tests.
 QUICK_JUDGE: dict[str, Any] = {
     "alpha": 0.2,
     "min_requests": 60,

@@ -1,4 +1,4 @@
-"""A router in this process or as processes of its own, with a client's channel to it."""
+"""A router in this process or in its own processes, with a client's channel to it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from triton_repo.watch import TritonWatcher
 
 @dataclass(frozen=True)
 class Ingress:
-    """A way into the router under test."""
+    """A router under test and a client's channel to it."""
 
     kind: str
     address: str
     channel: grpc.Channel
     handle: RouterHandle | None = None
-    """Where the router is processes of its own."""
+    """Set where the router runs in its own processes."""
     running: RunningService | None = None
-    """Where it is in this process."""
+    """Set where it runs in this process."""
 
     @property
     def recommend(self) -> RecommendServiceStub:
@@ -70,7 +70,7 @@ def in_process(settings: RouterSettings) -> Iterator[Ingress]:
 
 @contextmanager
 def as_processes(settings: RouterSettings) -> Iterator[Ingress]:
-    """The router as processes of its own, none of which is left afterwards."""
+    """The router in its own processes, none of which is left afterwards."""
     handle = start_router(settings)
     try:
         with grpc.insecure_channel(handle.address) as channel:

@@ -60,7 +60,7 @@ scenes:
 
 @dataclass(frozen=True)
 class ServedShop:
-    """A workspace folder of one shop; `settings(...)` serves from it."""
+    """A workspace folder of one shop; `settings(...)` are those of a router that serves it."""
 
     folder: Path
     dataset: Dataset
