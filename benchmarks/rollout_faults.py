@@ -120,10 +120,13 @@ def main() -> None:
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 140)
     outcomes = []
-    with tempfile.TemporaryDirectory(prefix="rollout-faults-") as folder, _stand(Path(folder)) as stand:
+    with (
+        tempfile.TemporaryDirectory(prefix="rollout-faults-") as folder,
+        _running_router(Path(folder)) as running,
+    ):
         for fault in arguments.only or FAULTS:
             for router in arguments.router:
-                outcomes.append(_roll_out(fault, router, *stand))
+                outcomes.append(_roll_out(fault, router, *running))
                 last = outcomes[-1]
                 console.print(f"{fault}, router {router}: {last.phase} after {last.to_verdict_s:.1f} s")
     console.print(_table(outcomes))
@@ -133,7 +136,7 @@ def main() -> None:
 
 
 @contextmanager
-def _stand(folder: Path) -> Iterator[tuple[Router, ServedShop, TritonServer]]:
+def _running_router(folder: Path) -> Iterator[tuple[Router, ServedShop, TritonServer]]:
     shop = make_shop(folder)
     with tiny_triton(folder, health_interval_s=0.3) as server:
         watcher = TritonWatcher(server, lambda event: None)

@@ -45,7 +45,7 @@ METADATA = (("user-agent", "benchmark"), ("traceparent-of", "nobody"))
 
 
 class PipelineService:
-    """Answers by running a pipeline; stands for the service, whose other work does not concern traces."""
+    """Answers by running a pipeline, in place of the service, whose other work does not concern traces."""
 
     scenes = ("benchmark",)
 

@@ -1,26 +1,16 @@
-"""One shop behind every ingress: in this process, behind HAProxy, and with gRPC servers of our own."""
+"""One shop behind every ingress: in this process, behind HAProxy, and behind one gRPC server per replica."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from testing.running_router import Ingress, as_processes, in_process, watched
 from testing.served_shop import ServedShop, make_shop
+from testing.service_under_test import ServiceUnderTest
 from testing.triton_server import tiny_triton
-from triton_repo.server import TritonServer
-
-
-@dataclass(frozen=True)
-class Stand:
-    """A router under test with a shop and a Triton that a test may break, if it mends them."""
-
-    ingress: Ingress
-    shop: ServedShop
-    triton: TritonServer
 
 
 @pytest.fixture(
@@ -31,7 +21,9 @@ class Stand:
         pytest.param("grpc", marks=pytest.mark.slow),
     ],
 )
-def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServiceUnderTest]:
     """Every ingress in turn, each with a shop and a Triton of its own."""
     folder: Path = tmp_path_factory.mktemp(request.param)
     shop = make_shop(folder)
@@ -44,7 +36,7 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with tiny_triton(folder) as server, watched(server):
         if request.param == "in_process":
             with in_process(shop.settings(server.grpc_url, recording=recording)) as started:
-                yield Stand(started, shop, server)
+                yield ServiceUnderTest(started, shop, server)
         else:
             settings = shop.settings(
                 server.grpc_url,
@@ -52,16 +44,16 @@ def stand(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 recording=recording,
             )
             with as_processes(settings) as started:
-                yield Stand(started, shop, server)
+                yield ServiceUnderTest(started, shop, server)
 
 
 @pytest.fixture
-def ingress(stand: Stand) -> Ingress:
-    """The way in."""
-    return stand.ingress
+def ingress(service: ServiceUnderTest) -> Ingress:
+    """The router and a channel to it."""
+    return service.ingress
 
 
 @pytest.fixture
-def shop(stand: Stand) -> ServedShop:
-    """The shop served."""
-    return stand.shop
+def shop(service: ServiceUnderTest) -> ServedShop:
+    """The shop that is served."""
+    return service.shop
