@@ -201,22 +201,22 @@ def test_bytes_that_are_no_message_are_the_callers_fault(
 def test_health_of_the_server_and_of_each_service(ingress: Ingress) -> None:
     health = health_pb2_grpc.HealthStub(ingress.channel)
     for service in ("", RECOMMEND_SERVICE, EVENT_SERVICE):
-        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     error = refused(health.Check, health_pb2.HealthCheckRequest(service="no.such.Service"))
     assert error.code() is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(
-    ("service", "status"),
+    ("name", "status"),
     [
         ("", health_pb2.HealthCheckResponse.SERVING),
         ("no.such.Service", health_pb2.HealthCheckResponse.SERVICE_UNKNOWN),
     ],
 )
-def test_health_can_be_watched(ingress: Ingress, service: str, status: int) -> None:
+def test_health_can_be_watched(ingress: Ingress, name: str, status: int) -> None:
     health = health_pb2_grpc.HealthStub(ingress.channel)
-    stream = health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10)
+    stream = health.Watch(health_pb2.HealthCheckRequest(service=name), timeout=10)
     assert next(iter(stream)).status == status
     stream.cancel()
 
