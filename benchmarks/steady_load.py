@@ -1,9 +1,9 @@
 """A steady open-loop load in a process of its own: recommendations and events at fixed rates.
 
 Calls are sent when they are due, so a service that stops answering still receives calls. Each call is
-sent again at most once, after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per finished call;
-`python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its standard input
-ends.
+sent again at most once, after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per
+finished call; `python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its
+standard input ends.
 """
 
 import asyncio

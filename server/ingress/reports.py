@@ -47,3 +47,4 @@ class Reports:
         for line in self._stream:
             self._read.put(msgspec.json.decode(line, type=Report))
         self._read.put(None)
+        self._stream.close()

@@ -200,7 +200,7 @@ def test_bytes_that_are_no_message_are_the_callers_fault(
 
 def test_health_of_the_server_and_of_each_service(ingress: Ingress) -> None:
     health = health_pb2_grpc.HealthStub(ingress.channel)
-    for service in ("", RECOMMEND_SERVICE, EVENT_SERVICE):
+    for name in ("", RECOMMEND_SERVICE, EVENT_SERVICE):
         answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     error = refused(health.Check, health_pb2.HealthCheckRequest(service="no.such.Service"))
