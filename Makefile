@@ -33,8 +33,10 @@ format: $(INSTALLED_DEV) ## Sort imports, fix what can be fixed, and format the 
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED_DEV) ## Write the parts of docs/ that are generated
+docs: $(INSTALLED_DEV) ## Write the generated parts of docs/, config/ and deploy/
 	$(BIN)/python -m docs.rooms_table
+	$(BIN)/shopfront config > config/shopfront.yaml.new && mv config/shopfront.yaml.new config/shopfront.yaml
+	cp config/scenes.yaml config/experiments.yaml deploy/kubernetes/base/config/
 
 protos: $(INSTALLED_DEV) ## Generate Python from protos/
 	$(BIN)/python -m protos.generate
