@@ -196,9 +196,10 @@ def _processes(server: TritonServer, folder: str) -> list[int]:
     for process in session_of(server._process) if server._process is not None else ():
         try:
             command, age_s = process.cmdline(), time.time() - process.create_time()
+            graph = Path(process.cwd(), *command[1:2]).resolve()
         except psutil.Error:
             continue
-        if len(command) > 1 and Path(command[1]).parent == Path(folder) and age_s > _LOADED_AFTER_S:
+        if graph.parent == Path(folder).resolve() and age_s > _LOADED_AFTER_S:
             found.append(process.pid)
     return found
 

@@ -88,14 +88,14 @@ def running(shop: Shop, command: str = "run") -> Iterator[tuple[subprocess.Popen
 
 
 def left_behind(workspace: Path) -> list[str]:
-    """Commands of living processes that name the workspace."""
+    """Commands of living processes that name the workspace or run in it."""
     commands = []
     for process in psutil.process_iter():
         try:
-            command = " ".join(process.cmdline())
+            command, folder = " ".join(process.cmdline()), process.cwd()
         except psutil.Error:
             continue
-        if str(workspace) in command and process.pid != os.getpid():
+        if (str(workspace) in command or str(workspace) in folder) and process.pid != os.getpid():
             commands.append(command)
     return commands
 

@@ -126,7 +126,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
 def processes(server: TritonServer, version: int) -> list[int]:
     """Process ids of the model processes of one version of bst."""
     assert server._process is not None
-    folder = str(server.repository.version_folder("bst", version))
+    folder = f"/bst/{version}/"
     return [p.pid for p in session_of(server._process) if p.is_running() and folder in " ".join(_command(p))]
 
 

@@ -29,7 +29,7 @@ QUICK = TritonSettings(restart_initial_s=0.05, restart_max_s=0.2, health_interva
 def processes_of(server: TritonServer, model: str, version: int) -> list[psutil.Process]:
     """The processes of one version of a model."""
     assert server._process is not None
-    folder = str(server.repository.version_folder(model, version))
+    folder = f"/{model}/{version}/"
     return [process for process in session_of(server._process) if folder in " ".join(process.cmdline())]
 
 
