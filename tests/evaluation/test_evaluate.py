@@ -77,6 +77,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, Path, Path], tmp_path: Pa
     assert again.as_json() == report.as_json()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_data_set_is_refused(
     trained: tuple[Dataset, Path, Path], tmp_path: Path
 ) -> None:

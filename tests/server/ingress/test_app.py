@@ -36,6 +36,7 @@ def test_a_taken_address_is_named(quiet_shop: ServedShop) -> None:
             start_router(quiet_shop.settings(NO_TRITON, ingress={"address": address}))
 
 
+@pytest.mark.slow
 def test_a_missing_snapshot_is_named_at_once(quiet_shop: ServedShop, tmp_path: Path) -> None:
     settings = quiet_shop.settings(
         NO_TRITON, ingress={"address": "127.0.0.1:0"}, snapshots={"folder": str(tmp_path / "empty")}
@@ -44,6 +45,7 @@ def test_a_missing_snapshot_is_named_at_once(quiet_shop: ServedShop, tmp_path: P
         start_router(settings)
 
 
+@pytest.mark.slow
 def test_a_wrong_scene_file_is_named_at_once(quiet_shop: ServedShop, tmp_path: Path) -> None:
     scenes = tmp_path / "scenes.yaml"
     scenes.write_text("scenes:\n  home:\n    channels:\n      hott: {}\n")
