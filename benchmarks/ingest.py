@@ -92,7 +92,7 @@ def measure(count: int, seed: int) -> dict[str, object]:
     for name, rule in RULES.items():
         before = events.height
         section = getattr(settings, name)
-        events = timed(name, lambda: events.filter(rule(events, section, evidence)))  # noqa: B023
+        events = timed(name, lambda: events.filter(rule.keep(events, section, evidence)))  # noqa: B023
         steps[-1]["removed"] = before - events.height
     cleaning = sum(float(str(step["seconds"])) for step in steps)
     stamped = events.with_columns((pl.col("ts_ms") // 1_000).alias("ts"))

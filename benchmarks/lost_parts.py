@@ -32,8 +32,9 @@ from pipeline.guard import LATE
 from pipeline.scoring import Scores
 from recall.build import build_channels, open_channels
 from recall.channel import BuildSource, Services
+from recall.mind import MindChannelSettings
 from recall.query import Query
-from recall.settings import MindSettings, RecallSettings
+from recall.settings import RecallSettings
 from router.fusion.quota import fuse
 from router.ranking.shopper import history_inputs
 from snapshot.dataset import Dataset, DatasetStore
@@ -92,8 +93,8 @@ async def fused(
     """Fused candidates int32[≤ 300] of each shopper, by channels built from before the test cut."""
     cut = dataset.manifest.cuts.test_from
     events = dataset.events().filter(pl.col("ts") < cut).collect()
-    source = BuildSource(events, dataset.users(), dataset.catalogue, cut - 1, None, seed)
-    settings = RecallSettings(mind=MindSettings(enabled=False))
+    source = BuildSource(events, dataset.users(), dataset.catalogue, cut - 1, {}, seed)
+    settings = RecallSettings(mind=MindChannelSettings(enabled=False))
     build_channels(source, folder, settings)
 
     async def embed_history(query: Query) -> np.ndarray:

@@ -19,12 +19,13 @@ from typing import Any
 
 import grpc
 from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import Message
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.memory_growth import Course, held
-from benchmarks.random_requests import STREAMS, UNARY, random_message, random_request
+from benchmarks.random_requests import STREAMS, random_message, random_request, unary_methods
 from benchmarks.wire_garbage import faults, send_garbage
 from shopfront.serve import serving
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings
@@ -55,14 +56,15 @@ _METADATA: tuple[tuple[tuple[str, str | bytes], ...], ...] = (
 async def send_random(address: str, per_method: int, seed: int, at_once: int = 8) -> dict[str, Counter[str]]:
     """Sends `per_method` random requests to each method; returns the statuses by method."""
     chance = random.Random(seed)
-    paths = [path for path in (*UNARY, *STREAMS) for _ in range(per_method)]
+    unary = unary_methods()
+    paths = [path for path in (*unary, *STREAMS) for _ in range(per_method)]
     chance.shuffle(paths)
-    statuses: dict[str, Counter[str]] = {path: Counter() for path in (*UNARY, *STREAMS)}
+    statuses: dict[str, Counter[str]] = {path: Counter() for path in (*unary, *STREAMS)}
     remaining = iter(paths)
 
     async def caller(channel: grpc.aio.Channel) -> None:
         for path in remaining:
-            statuses[path][await _status(channel, path, chance)] += 1
+            statuses[path][await _status(channel, path, unary.get(path), chance)] += 1
 
     # Some servers end a connection whose bytes they cannot read; each caller has its own.
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
@@ -75,8 +77,10 @@ async def send_random(address: str, per_method: int, seed: int, at_once: int = 8
     return statuses
 
 
-async def _status(channel: grpc.aio.Channel, path: str, chance: random.Random) -> str:
-    message = UNARY[path] if path in UNARY else STREAMS[path]
+async def _status(
+    channel: grpc.aio.Channel, path: str, unary: type[Message] | None, chance: random.Random
+) -> str:
+    message = STREAMS[path] if unary is None else unary
     data = _TOO_LARGE if chance.random() < 0.001 else random_request(message, chance)
     how: dict[str, Any] = {
         "timeout": chance.choices((_TIMEOUT_S, 0.0, -1.0, 0.001), (94, 2, 2, 2))[0],
@@ -84,7 +88,7 @@ async def _status(channel: grpc.aio.Channel, path: str, chance: random.Random) -
         "compression": chance.choice((grpc.Compression.NoCompression, grpc.Compression.Gzip)),
     }
     try:
-        if path in UNARY:
+        if unary is not None:
             await channel.unary_unary(path)(data, **how)
             return "OK"
         call = channel.stream_stream(path)(iter([data]), **how)
@@ -145,9 +149,10 @@ def main() -> int:
 async def _tried(served: Any, per_method: int, console: Console) -> dict[str, Any]:
     address, router = served.address, served.router
     began = time.monotonic()
-    missed = sorted(await asyncio.to_thread(exposed_methods, address) - {*UNARY, *STREAMS})
+    unary = unary_methods()
+    missed = sorted(await asyncio.to_thread(exposed_methods, address) - {*unary, *STREAMS})
     chance = random.Random(3)
-    good = {path: random_message(message, chance).SerializeToString() for path, message in UNARY.items()}
+    good = {path: random_message(message, chance).SerializeToString() for path, message in unary.items()}
     per_block = max(1, per_method // _BLOCKS)
     # Caches fill, allocators find their size and processes their threads: as long as a quarter of the run.
     for block in range(_BLOCKS // 4):
@@ -189,7 +194,7 @@ async def _tried(served: Any, per_method: int, console: Console) -> dict[str, An
 
 
 def _nothing() -> dict[str, Counter[str]]:
-    return {path: Counter() for path in (*UNARY, *STREAMS)}
+    return {path: Counter() for path in (*unary_methods(), *STREAMS)}
 
 
 def apart(settings: Settings, scratch: Path, ingress: str) -> Settings:

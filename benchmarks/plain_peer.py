@@ -30,10 +30,10 @@ from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Services
 from recall.query import Query
 from recall.registry import CHANNELS
-from recall.settings import RecallSettings, TriggerSettings
-from recall.triggers import select_triggers
+from recall.settings import RecallSettings
+from recall.triggers import TriggerSettings, select_triggers
 from router.fusion.quota import fuse
-from router.scenes.load import load_scenes
+from router.scenes.load import KnownNames, load_scenes
 from router.scenes.settings import SceneSettings
 from router.service.shopper import read_shopper
 from snapshot.catalogue import Catalogue
@@ -124,11 +124,8 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
             profile=shopper.profile,
             profile_codes=shopper.profile_codes,
             context_codes=encode_context(now, request.context.device),
-            excluded=np.empty(0, np.int32),
             purchased_items=shopper.purchased_items,
             purchased_ts=shopper.purchased_ts,
-            model_versions={},
-            arms={},
         )
 
     async def _interests(self, query: Query) -> np.ndarray:
@@ -161,7 +158,7 @@ async def serve(plan: PeerPlan) -> None:
     peer = PlainPeer(
         snapshot.catalogue,
         open_state(StateSettings(url=plan.state_url)),
-        dict(load_scenes(Path(plan.scenes), CHANNELS).by_name),
+        dict(load_scenes(Path(plan.scenes), KnownNames(CHANNELS)).by_name),
         snapshot.path / RECALL_FOLDER,
         load_bst(Path(plan.bst_checkpoint))[0],
         load_mind(Path(plan.mind_checkpoint))[0],

@@ -11,31 +11,12 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from server.ingress.services import (
-    EVENT_REQUESTS,
-    EVENT_SERVICE,
-    HEALTH_SERVICE,
-    RECOMMEND_REQUESTS,
-    RECOMMEND_SERVICE,
-    ROLLOUT_REQUESTS,
-    ROLLOUT_SERVICE,
-)
-
-UNARY: dict[str, type[Message]] = {
-    f"/{service}/{method}": request
-    for service, requests in (
-        (RECOMMEND_SERVICE, RECOMMEND_REQUESTS),
-        (EVENT_SERVICE, EVENT_REQUESTS),
-        (ROLLOUT_SERVICE, ROLLOUT_REQUESTS),
-    )
-    for method, request in requests.items()
-} | {f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest}
-"""Path → request message, of the methods that answer once."""
+from server.rpc.methods import HEALTH_SERVICE, REFLECTION_SERVICE, method_table
 
 ENORMOUS_SHARE = 0.005
 
 WATCH = f"/{HEALTH_SERVICE}/Watch"
-REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+REFLECTION = f"/{REFLECTION_SERVICE}/ServerReflectionInfo"
 STREAMS: dict[str, type[Message]] = {
     WATCH: health_pb2.HealthCheckRequest,
     REFLECTION: reflection_pb2.ServerReflectionRequest,
@@ -49,6 +30,12 @@ _NUMBERS = (0.0, -0.0, 1.5, -1.0, 1e308, float("inf"), float("-inf"), float("nan
 _MOST_REPEATED = 40
 _ENORMOUS = 200_000
 _ENORMOUS_BYTES = 6 * 2**20
+
+
+def unary_methods() -> dict[str, type[Message]]:
+    """Path → request message, of every registered method, plug-ins' included, and of the health check."""
+    registered = {method.path: method.request for method in method_table().values()}
+    return registered | {f"/{HEALTH_SERVICE}/Check": health_pb2.HealthCheckRequest}
 
 
 def random_request(message: type[Message], chance: random.Random) -> bytes:

@@ -144,7 +144,7 @@ def measure_dataset(dataset: Dataset, users: int, seed: int, folder: Path) -> di
     )
     vectors = random_vectors(catalogue.size, seed)
     source = BuildSource(
-        dataset.events().collect(), dataset.users(), catalogue, cuts.test_from - 1, vectors, seed
+        dataset.events().collect(), dataset.users(), catalogue, cuts.test_from - 1, {"mind": vectors}, seed
     )
     settings = RecallSettings()
     started: dict[str, float] = {}

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from protos.shopfront.v1 import rollout_pb2
-from server.ingress.app import RouterHandle, start_router
+from server.ingress.launcher import RouterHandle, start_router
 from server.settings import RouterSettings
 from shopfront.workspace import PROJECT
 from snapshot.durable_files import write_durably

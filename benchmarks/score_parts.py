@@ -107,25 +107,15 @@ def requests(items: int, candidates: int, count: int, seed: int) -> list[tuple[Q
 
 
 def _shopper(items: int, random: np.random.Generator) -> Query:
-    none = np.empty(0, np.int32)
     history = random.integers(1, items + 1, HISTORY, dtype=np.int32)
     return Query(
         scene="home",
-        user_id="",
         now=NOW,
         history_items=history,
         history_events=np.full(HISTORY, VIEW, np.uint8),
         history_ts=NOW - 60 * np.arange(1, HISTORY + 1, dtype=np.int64),
-        triggers=none,
-        trigger_weights=np.empty(0, np.float32),
-        profile={},
-        profile_codes=np.zeros(4, np.int32),
         context_codes=encode_context(NOW),
-        excluded=none,
-        purchased_items=none,
-        purchased_ts=np.empty(0, np.int64),
         model_versions={MODEL: "1"},
-        arms={},
     )
 
 

@@ -26,7 +26,7 @@ from protos.shopfront.v1.event_pb2 import Event, EventType, ReportEventsRequest
 from router.events import report_events
 from snapshot.durable_files import write_durably
 from snapshot.event_codes import EVENT_CODES, PURCHASE, VIEW
-from state import EventBatch, RedisSettings, StateSettings, open_state
+from state import EventBatch, LoggedEvent, RedisSettings, StateSettings, open_state
 from state.attribution import Attribution, AttributionCodec
 from state.store import StateStore
 
@@ -65,11 +65,7 @@ async def fill(store: StateStore, user: str, count: int, event: int) -> None:
     now = int(time.time() * 1000)
     for start in range(0, count, 1_000):
         rows = range(start, min(start + 1_000, count))
-        await store.append(
-            EventBatch.build(
-                [user] * len(rows), [f"i{n}" for n in rows], [event] * len(rows), [now + n for n in rows], now
-            )
-        )
+        await store.append(EventBatch.of([LoggedEvent(user, f"i{n}", event, now + n, now) for n in rows]))
 
 
 async def measure_reads(
@@ -123,8 +119,8 @@ async def appends_per_second(store: StateStore, concurrency: int, seconds: float
         while time.perf_counter() - began < seconds:
             user = f"u{(number + sent * concurrency) % USERS}"
             await store.append(
-                EventBatch.build(
-                    [user], [f"i{sent}"], [VIEW], [now], now, event_ids=[f"{number}-{sent}-{began}"]
+                EventBatch.of(
+                    [LoggedEvent(user, f"i{sent}", VIEW, now, now, event_id=f"{number}-{sent}-{began}")]
                 )
             )
             sent += 1

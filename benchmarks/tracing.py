@@ -21,23 +21,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from benchmarks.pipeline import PAGE_SIZE, build
 from foundation.telemetry.logs.user_ids import UserIds
-from foundation.telemetry.metrics import PrometheusStageMetrics, RouterMetrics
+from foundation.telemetry.metrics import ProcessMetrics, PrometheusStageMetrics
 from foundation.telemetry.tracing.environment import tracing_from_environment
 from foundation.telemetry.tracing.open_tracing import Tracing
 from foundation.telemetry.tracing.traced_stages import TracedStages
 from pipeline.metrics import StageMetrics
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
-from rollout.operations import RolloutOperations
 from router.service.call import Call
 from router.service.request_log import RequestLog
-from router.service.service import RecommendationService
+from router.service.serving_state import ServingState
+from router.service.settings import AdmissionSettings
+from server.composition.overload_control import build_overload_control
 from server.ingress.calls import CallHandler
+from server.rpc.accounting import CallAccounting
+from server.rpc.methods import BoundMethod, method_table
 from snapshot.durable_files import write_durably
 
 RATIOS = (0.0, 0.01, 1.0)
@@ -52,9 +55,6 @@ class PipelineService:
     def __init__(self, metrics: StageMetrics) -> None:
         """Builds the pipeline that every method runs."""
         self._pipeline = replace(build(seed=0), metrics=metrics)
-        self.recommend_page = self.similar_items = self.report_events = self.recommend
-        self.start = self.get = self.pause = self.resume = self.promote = self.abort = self.recommend
-        self.history = self.recommend
 
     async def recommend(self, request: Any, call: Call) -> RecommendResponse:
         """An empty message, once the pipeline has run."""
@@ -64,15 +64,18 @@ class PipelineService:
 
 def handler(tracing: Tracing | None) -> CallHandler:
     """The router's call handler, with traces or without."""
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     stages: StageMetrics = PrometheusStageMetrics(metrics)
     service = PipelineService(TracedStages(stages) if tracing is not None else stages)
     log = RequestLog(UserIds("benchmark"), log_answers=False)
+    admission = build_overload_control(AdmissionSettings()).admission
     return CallHandler(
-        cast(RecommendationService, service),
+        {"Recommend": BoundMethod(method_table()["Recommend"], service.recommend)},
+        CallAccounting(admission),
         log,
         metrics,
-        cast(RolloutOperations, service),
+        scenes=lambda: service.scenes,
+        serving_state=lambda: ServingState(True),
         tracing=tracing,
     )
 

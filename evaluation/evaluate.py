@@ -11,6 +11,7 @@ import polars as pl
 import torch
 
 from evaluation.baselines import ItemCf
+from evaluation.errors import EvaluationError
 from evaluation.prerank_table import prerank_table
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
@@ -55,8 +56,8 @@ def evaluate(
     Recall channels and baselines are built, in a temporary folder, from events before `test_from`.
     fuse: `router.fusion.quota.fuse`; quotas: channel → share of the fused candidates.
 
-    Raises CheckpointError where a checkpoint cannot be read, ValueError where one belongs to another data set
-    or the test range is empty.
+    Raises CheckpointError where a checkpoint cannot be read, EvaluationError where one belongs to another
+    data set or the test range is empty.
     """
     bst, bst_record = load_bst(bst_checkpoint)
     mind, mind_record = load_mind(mind_checkpoint)
@@ -67,7 +68,7 @@ def evaluate(
         loaded.append((prerank_checkpoint, prerank[1]))
     for folder, record in loaded:
         if record.dataset != dataset.manifest.id:
-            raise ValueError(
+            raise EvaluationError(
                 f"{folder} was trained on data set {record.dataset}, not {dataset.manifest.id}; train again"
             )
     progress(STEPS[0], 0, len(STEPS))
@@ -88,7 +89,7 @@ def evaluate(
         users=users,
         catalogue=dataset.catalogue,
         now=cuts.test_from - 1,
-        item_vectors=mind.item_vectors().numpy(),
+        vectors={"mind": mind.item_vectors().numpy()},
         seed=settings.seed,
     )
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:

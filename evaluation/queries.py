@@ -12,8 +12,9 @@ from features.context import encode_context
 from features.profile import PROFILE_FIELDS
 from models.interaction_log import InteractionLog
 from recall.query import Query
-from recall.settings import TriggerSettings
-from recall.triggers import select_triggers
+from recall.triggers import TriggerSettings, select_triggers
+from router.query_features.read import default_features
+from router.query_features.registry import QUERY_FEATURES
 from snapshot.event_codes import PURCHASE
 
 QUERY_HISTORY = 200
@@ -95,10 +96,8 @@ def _shopper(
         profile=profile,
         profile_codes=log.profile[user],
         context_codes=encode_context(test_from),
-        excluded=np.empty(0, np.int32),
         purchased_items=behaviours.item[before][bought],
         purchased_ts=behaviours.ts[before][bought],
-        model_versions={},
-        arms={},
+        features=default_features(QUERY_FEATURES),
     )
     return TestShopper(query, targets, np.setdiff1d(targets, behaviours.item[before]))

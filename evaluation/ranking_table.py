@@ -6,6 +6,7 @@ import numpy as np
 
 from evaluation.baselines import ItemCf, popularity_scores
 from evaluation.calibration import fit_platt
+from evaluation.errors import EvaluationError
 from evaluation.settings import EvaluationSettings
 from features.history import HISTORY_LENGTH
 from foundation.statistics.ranking_metrics import auc, gauc, hit_rate, log_loss, ndcg
@@ -29,7 +30,7 @@ def ranking_table(
     candidates. GAUC is by shopper. For log loss all scores become probabilities by Platt scaling on points of
     [valid_from, test_from), since the share of positives among sampled candidates is arbitrary.
 
-    Raises ValueError where one of the two ranges holds no sample point.
+    Raises EvaluationError where one of the two ranges holds no sample point.
     """
     rng = np.random.default_rng(settings.seed)
     samples = SampleSettings(
@@ -44,7 +45,9 @@ def ranking_table(
             log, samples, time_range, rng, max_points=settings.ranking_points, most_recent=False
         )
         if not len(points):
-            raise ValueError(f"the {name} range {time_range} holds no sample point; move the data set's cuts")
+            raise EvaluationError(
+                f"the {name} range {time_range} holds no sample point; move the data set's cuts"
+            )
         sampler = NegativeSampler.fit(log, settings.negative_sources, time_range)
         labelled[name] = with_candidates(points, sampler, settings.ranking_negatives, rng)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from evaluation.baselines import ItemCf
+from evaluation.errors import EvaluationError
 from evaluation.queries import TestShopper
 from features.history import HISTORY_LENGTH, encode_history
 from foundation.statistics.ranking_metrics import hit_rate, ndcg, recall
@@ -56,13 +57,13 @@ def recall_table(
     Columns: recall@k, hr@k and ndcg@k for each of `ks`, and recall@k over new targets only (`new_recall@k`),
     for the shoppers who have some. A channel with fewer than k items is measured on what it gives.
 
-    Raises ValueError where there is no shopper or a quota names an unknown channel.
+    Raises EvaluationError where there is no shopper or a quota names an unknown channel.
     """
     if not shoppers:
-        raise ValueError("no shopper takes anything in the test range; move the data set's cuts")
+        raise EvaluationError("no shopper takes anything in the test range; move the data set's cuts")
     unknown = sorted(set(quotas) - set(channels))
     if unknown:
-        raise ValueError(f"quotas name channels that are not built: {', '.join(unknown)}")
+        raise EvaluationError(f"quotas name channels that are not built: {', '.join(unknown)}")
     depth = max(fused_total, rank_candidates, *ks)
     answers = asyncio.run(ask(shoppers, channels, depth))
     ranked: dict[str, list[np.ndarray]] = {"popularity": [], "item_cf": []}

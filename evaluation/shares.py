@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from evaluation.errors import EvaluationError
 from evaluation.evaluate import embed_with
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import Fuse, ask
@@ -53,8 +54,8 @@ def choose_shares(
     Channels are built from events before `valid_from`. Shares move by steps of 0.05 from one channel to
     another while that helps (steepest ascent from equal shares; a local optimum).
 
-    total: fused items; max_users: shoppers drawn by `seed`. Raises ValueError where the validation range is
-    empty.
+    total: fused items; max_users: shoppers drawn by `seed`. Raises EvaluationError where the validation
+    range is empty.
     """
     cuts = dataset.manifest.cuts
     events = (
@@ -68,14 +69,14 @@ def choose_shares(
         log, users, cuts.valid_from, max_users, settings.triggers, np.random.default_rng(seed)
     )
     if not shoppers:
-        raise ValueError("no shopper takes anything in the validation range; move the data set's cuts")
+        raise EvaluationError("no shopper takes anything in the validation range; move the data set's cuts")
     mind, _ = load_mind(mind_checkpoint)
     source = BuildSource(
         events=events.filter(pl.col("ts") < cuts.valid_from),
         users=users,
         catalogue=dataset.catalogue,
         now=cuts.valid_from - 1,
-        item_vectors=mind.item_vectors().numpy(),
+        vectors={"mind": mind.item_vectors().numpy()},
         seed=seed,
     )
     with tempfile.TemporaryDirectory(prefix="shares-") as tables:

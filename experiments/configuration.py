@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.load import with_experiments
-from router.scenes.load import Known, Scenes
+from router.scenes.load import KnownNames, Scenes
 
 
 def experiments_content(path: Path | None) -> bytes:
@@ -18,12 +18,12 @@ def experiments_content(path: Path | None) -> bytes:
 
 
 class SceneConfiguration:
-    """What the two files said when they were last taken up.
+    """The contents of the two files when they were last loaded.
 
     `with_scenes` and `with_experiments` read an edit without taking it up; `take_up` does, once it serves.
     """
 
-    def __init__(self, read: Callable[[bytes], Scenes], experiments: Path | None, known: Known) -> None:
+    def __init__(self, read: Callable[[bytes], Scenes], experiments: Path | None, known: KnownNames) -> None:
         """`read`: scene file's bytes → scenes; `known`: names they may use; `experiments`: None = none."""
         self._read = read
         self._path = experiments

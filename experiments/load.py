@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from experiments.settings import ExperimentSettings, ExperimentsFile
 from router.scenes import problems
-from router.scenes.load import Known, Scenes, read_patched
+from router.scenes.load import KnownNames, Scenes, read_patched
 from router.scenes.plan import NOWHERE, Arms, Choice, PlannedArm, PlannedLayer, ScenePlan
 from router.scenes.problems import SettingsError, dotted, explain
 from router.scenes.yaml_tree import YamlError, parse
@@ -43,7 +43,7 @@ def read_experiments(content: bytes, source: str) -> ExperimentsFile:
     return file
 
 
-def with_experiments(scenes: Scenes, content: bytes, source: str, known: Known) -> Scenes:
+def with_experiments(scenes: Scenes, content: bytes, source: str, known: KnownNames) -> Scenes:
     """The scenes with the experiments of a file's bytes, planned for each scene they concern.
 
     known  as the scenes were read with
@@ -67,7 +67,7 @@ def with_experiments(scenes: Scenes, content: bytes, source: str, known: Known) 
 
 
 def _plan(
-    file: ExperimentsFile, scenes: Scenes, scene: str, known: Known, found: list[str]
+    file: ExperimentsFile, scenes: Scenes, scene: str, known: KnownNames, found: list[str]
 ) -> ScenePlan | None:
     """The plan of one scene; None where no experiment concerns it, or something is wrong."""
     layers = []
@@ -93,7 +93,7 @@ def _plan(
         )
         return None
     choices: dict[Arms, Choice] = {}
-    # Single arms come first, so that what is wrong with one is not said of each combination with it.
+    # Single arms come first, so that its fault is not reported for each combination with it.
     before = len(found)
     for key in sorted(itertools.product(*positions), key=_arms_in):
         if _arms_in(key) > 1 and len(found) > before:
@@ -109,7 +109,7 @@ def _choice(
     key: Arms,
     scenes: Scenes,
     scene: str,
-    known: Known,
+    known: KnownNames,
     found: list[str],
 ) -> Choice | None:
     taken = [

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
-from state.attribution import Attribution, AttributionCodec, AttributionError
-from state.event_log import LoggedEvent
+from state.attribution import Attribution, AttributionCodec
+from state.errors import AttributionError
 from state.exposure_event import EXPOSURE_PREFIX
+from state.logged_event import LoggedEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def read_outcomes(log: Iterable[tuple[int, LoggedEvent]], attribution: Attributi
     An event counts for the arms in its attribution token, whenever it comes. An item of one answer is clicked
     or bought once, however often the shopper does; each purchase of it adds to the GMV.
     """
-    tokens = _Tokens(attribution)
+    tokens = _LogTokens(attribution)
     gathered: dict[str, _Gathered] = {}
     unreadable = unpriced = 0
     for _, event in log:
@@ -155,7 +156,7 @@ def _columns(found: _Gathered) -> ExperimentOutcomes:
     )
 
 
-class _Tokens:
+class _LogTokens:
     """Reads each different token once: the events of an answer carry the same one, mostly soon after it."""
 
     def __init__(self, codec: AttributionCodec, kept: int = 100_000) -> None:

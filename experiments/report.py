@@ -21,7 +21,7 @@ MISMATCH_P = 0.001
 
 
 class ReportedEstimate(msgspec.Struct, frozen=True):
-    """A metric of one arm with its 95 % confidence interval; all None where there is too little to tell."""
+    """A metric of one arm with its 95 % confidence interval; all None where there are too few data."""
 
     value: float | None = None
     low: float | None = None

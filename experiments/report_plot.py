@@ -13,7 +13,7 @@ _NO_DIFFERENCE = "0.6"
 
 
 def plot_report(report: Report, path: Path) -> None:
-    """Writes the picture; the path's suffix says the format (.png, .svg, .pdf).
+    """Writes the picture; the path's suffix determines the format (.png, .svg, .pdf).
 
     A thick bar is the 95 % interval for one look at the end. Raises ValueError for an unknown suffix and
     OSError where the file cannot be written.

@@ -30,7 +30,7 @@ class ArmSettings(BaseModel):
 
 
 class ExperimentSettings(BaseModel):
-    """One question, asked of shoppers side by side."""
+    """One comparison of arms on concurrent groups of shoppers."""
 
     model_config = STRICT
 
@@ -76,7 +76,7 @@ class ExperimentSettings(BaseModel):
 
 
 class LayerSettings(BaseModel):
-    """Experiments that share one division of the shoppers, so that nobody is in two of them.
+    """Experiments that share one division of the shoppers, so that no shopper is in two of them.
 
     Layers divide the shoppers independently of each other (Tang et al. 2010, Overlapping Experiment
     Infrastructure, KDD).

@@ -14,6 +14,7 @@ from exporters.int8_matmul import DynamicInt8, StaticInt8
 from exporters.onnx_export import OnnxFormat
 from exporters.quantised_tables import QuantisedTables
 from exporters.runner import Runner
+from registration.registry import Registry
 from triton_repo.contract import Contract
 
 
@@ -37,20 +38,24 @@ class Format(Protocol):
 FLOAT32 = "onnx"
 FORMATS: dict[str, Format] = {FLOAT32: OnnxFormat()}
 
-REWRITES: dict[str, GraphRewrite] = {
-    "onnx_int8": StaticInt8(),
-    "onnx_int8_integer_operators": StaticInt8(layout=QuantFormat.QOperator),
-    "onnx_int8_every_product": StaticInt8(least_weights=1),
-    "onnx_int8_symmetric": StaticInt8(activations=QuantType.QInt8, symmetric=True),
-    "onnx_int8_dynamic": DynamicInt8(),
-    "onnx_int8_wide_tables": QuantisedTables(8, least_width=64),
-    "onnx_int8_tables": QuantisedTables(8),
-    "onnx_int4_tables": QuantisedTables(4),
-    "onnx_int8_and_int8_tables": InTurn((QuantisedTables(8), StaticInt8())),
-    "onnx_int8_and_int4_tables": InTurn((QuantisedTables(4), StaticInt8())),
-    "onnx_int8_dynamic_and_int8_tables": InTurn((QuantisedTables(8), DynamicInt8())),
-    "onnx_fp16": Float16(),
-}
+REWRITES: Registry[GraphRewrite] = Registry(
+    "export format",
+    "REWRITES",
+    {
+        "onnx_int8": StaticInt8(),
+        "onnx_int8_integer_operators": StaticInt8(layout=QuantFormat.QOperator),
+        "onnx_int8_every_product": StaticInt8(least_weights=1),
+        "onnx_int8_symmetric": StaticInt8(activations=QuantType.QInt8, symmetric=True),
+        "onnx_int8_dynamic": DynamicInt8(),
+        "onnx_int8_wide_tables": QuantisedTables(8, least_width=64),
+        "onnx_int8_tables": QuantisedTables(8),
+        "onnx_int4_tables": QuantisedTables(4),
+        "onnx_int8_and_int8_tables": InTurn((QuantisedTables(8), StaticInt8())),
+        "onnx_int8_and_int4_tables": InTurn((QuantisedTables(4), StaticInt8())),
+        "onnx_int8_dynamic_and_int8_tables": InTurn((QuantisedTables(8), DynamicInt8())),
+        "onnx_fp16": Float16(),
+    },
+)
 
 
 def known_formats() -> list[str]:

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ingest.bands import decile_bands
 from ingest.dense_ids import DenseIds
-from snapshot.catalogue import NAME_COLUMNS
 from snapshot.event_codes import IMPRESSION
+from snapshot.item_columns import ITEM_COLUMNS, ItemColumn
 
 
 @dataclass(frozen=True)
 class CatalogueContent:
-    """What `snapshot.write_catalogue` takes: columns of length N + 1, names per coded column, titles."""
+    """What `snapshot.write_catalogue` takes: columns of length N + 1, and the names of group columns."""
 
-    columns: dict[str, np.ndarray]
+    columns: dict[str, NDArray[Any] | list[str]]
     names: dict[str, list[str]]
-    titles: list[str]
 
 
 def catalogue_content(
     ids: DenseIds, items: pl.DataFrame | None, events: pl.DataFrame, valid_from: int
 ) -> CatalogueContent:
-    """Lay a shop's items out as catalogue columns.
+    """Lays a shop's items out as catalogue columns.
 
     Prices that the items table lacks are taken from events: the median before `valid_from`, or the earliest
     price of an item first sold later.
@@ -39,33 +40,34 @@ def catalogue_content(
     table = pl.DataFrame({"item_id": ids.ids})
     if items is not None:
         table = table.join(items, on="item_id", how="left", maintain_order="left")
-    columns: dict[str, np.ndarray] = {}
+    columns: dict[str, NDArray[Any] | list[str]] = {}
     names: dict[str, list[str]] = {}
-    for name in NAME_COLUMNS:
-        columns[name], names[name] = _coded(table, name)
-    price = _with_unknown(_float_column(table, "price"), np.nan)
-    if "price" in events.columns:
-        from_events = _event_prices(events, len(ids), valid_from)
-        price = np.where(np.isnan(price), from_events, price)
-    columns["price"] = price.astype(np.float32)
-    columns["price_band"] = decile_bands(price, ~np.isnan(price))
-    takers = _takers(events, len(ids), valid_from)
-    columns["popularity"] = np.log1p(takers).astype(np.float32)
-    columns["popularity_band"] = decile_bands(takers.astype(np.float64), takers > 0)
-    columns["in_stock"] = _bool_column(table, "in_stock", unknown=True)
-    columns["adult"] = _bool_column(table, "adult", unknown=False)
-    columns["created_at"] = (
-        _with_unknown(table["created_at"].fill_null(0).to_numpy(), 0).astype(np.int64)
-        if "created_at" in table.columns
-        else np.zeros(len(ids) + 1, dtype=np.int64)
-    )
-    # The unknown item is never offered, so it is never in stock.
-    columns["in_stock"][0] = False
-    titles = table["title"].fill_null("").to_list() if "title" in table.columns else [""] * len(ids)
-    return CatalogueContent(columns, names, titles)
+    exact: dict[str, NDArray[Any]] = {}
+    for name, column in ITEM_COLUMNS.items():
+        if column.kind == "group":
+            columns[name], names[name] = _coded(table, name)
+        elif column.kind == "text":
+            columns[name] = ["", *_filled(table, name, column).to_list()]
+        elif column.kind == "band":
+            values = exact[column.bands_of]
+            columns[name] = decile_bands(values, ~ITEM_COLUMNS[column.bands_of].is_unknown(values))
+        elif name == "popularity":
+            exact[name] = _takers(events, len(ids), valid_from)
+            columns[name] = np.log1p(exact[name]).astype(column.dtype)
+        else:
+            exact[name] = _with_unknown(_filled(table, name, column).to_numpy(), column.default)
+            if name == "price" and "price" in events.columns:
+                from_events = _event_prices(events, len(ids), valid_from)
+                exact[name] = np.where(np.isnan(exact[name]), from_events, exact[name])
+            rounded = exact[name].astype(column.dtype)
+            if name == "in_stock":
+                # The unknown item is never offered, so it is never in stock.
+                rounded[0] = False
+            columns[name] = rounded
+    return CatalogueContent(columns, names)
 
 
-def _coded(table: pl.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
+def _coded(table: pl.DataFrame, name: str) -> tuple[NDArray[np.int32], list[str]]:
     """Codes 1…count by sorted name (int32[N + 1], 0 = unknown) and the names."""
     if name not in table.columns:
         return np.zeros(table.height + 1, dtype=np.int32), []
@@ -83,23 +85,19 @@ def _coded(table: pl.DataFrame, name: str) -> tuple[np.ndarray, list[str]]:
     return _with_unknown(codes.cast(pl.Int32).to_numpy(), 0), values.to_list()
 
 
-def _with_unknown(values: np.ndarray, unknown: float) -> np.ndarray:
+def _filled(table: pl.DataFrame, name: str, column: ItemColumn) -> pl.Series:
+    """The table's column, the default where it is null; all default where there is none."""
+    if name not in table.columns:
+        return pl.Series(name, [column.default]).new_from_index(0, table.height)
+    values = table[name]
+    return (values.cast(pl.Float64) if column.dtype.kind == "f" else values).fill_null(column.default)
+
+
+def _with_unknown(values: NDArray[Any], unknown: bool | int | float | str) -> NDArray[Any]:
     return np.concatenate((np.array([unknown], dtype=values.dtype), values))
 
 
-def _float_column(table: pl.DataFrame, name: str) -> np.ndarray:
-    if name not in table.columns:
-        return np.full(table.height, np.nan)
-    return table[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-
-def _bool_column(table: pl.DataFrame, name: str, *, unknown: bool) -> np.ndarray:
-    if name not in table.columns:
-        return np.full(table.height + 1, unknown)
-    return _with_unknown(table[name].fill_null(unknown).to_numpy(), unknown)
-
-
-def _event_prices(events: pl.DataFrame, size: int, valid_from: int) -> np.ndarray:
+def _event_prices(events: pl.DataFrame, size: int, valid_from: int) -> NDArray[Any]:
     priced = events.lazy().filter(pl.col("price").is_not_null() & (pl.col("price") > 0))
     early = priced.filter(pl.col("ts") < valid_from).group_by("item").agg(pl.col("price").median())
     first = priced.group_by("item").agg(pl.col("price").sort_by("ts").first().alias("first_price"))
@@ -111,7 +109,7 @@ def _event_prices(events: pl.DataFrame, size: int, valid_from: int) -> np.ndarra
     return column
 
 
-def _takers(events: pl.DataFrame, size: int, valid_from: int) -> np.ndarray:
+def _takers(events: pl.DataFrame, size: int, valid_from: int) -> NDArray[Any]:
     """Number of users with a behaviour on each item before `valid_from`, int64[size + 1]."""
     counted = (
         events.lazy()

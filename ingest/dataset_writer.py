@@ -19,11 +19,8 @@ from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.catalogue_writer import write_catalogue
 from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, DatasetStore
 from snapshot.event_codes import EVENT_CODES
+from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.manifest import Manifest
-
-ITEM_ATTRIBUTES = (
-    "category", "standard_category", "brand", "shop", "price", "title", "in_stock", "adult", "created_at",
-)  # fmt: skip
 
 
 def write_dataset(
@@ -85,7 +82,6 @@ def write_dataset(
         write_catalogue(
             staged / CATALOGUE_FOLDER,
             item_ids.ids.to_list(),
-            content.titles,
             content.columns,
             content.names,
             vocabulary,
@@ -143,8 +139,10 @@ def _switched_off(tables: ShopTables, events: pl.DataFrame) -> list[str]:
     """What the data cannot support: item attributes, profile fields and event types that never occur."""
     absent = [
         name
-        for name in ITEM_ATTRIBUTES
-        if not (name == "price" and "price" in events.columns) and not _has_values(tables.items, name)
+        for name, column in ITEM_COLUMNS.items()
+        if column.from_items
+        and not (name == "price" and "price" in events.columns)
+        and not _has_values(tables.items, name)
     ]
     absent += [field for field in PROFILE_FIELDS if not _has_values(tables.users, field)]
     present = set(events["event"].unique())

@@ -24,9 +24,9 @@ class ShopTables:
         events: user_id and item_id (str or integer, no nulls), event uint8 (`snapshot.event_codes`), ts_ms
             int64 (unix milliseconds); optional scene str, position int32, session_id str, quantity float64,
             price float64 (per piece); further columns as they came.
-        items: item_id str (no nulls), optional category, standard_category, brand, shop, title str,
-            price float64, in_stock, adult bool, created_at int64 (unix seconds); further columns. None
-            where the shop has no items file.
+        items: item_id str (no nulls), any of the registered item columns that come from the items file
+            (groups and texts str, values float64 or their integers, flags bool, times int64 unix seconds),
+            further columns. None where the shop has no items file.
         users: user_id str (no nulls), optional gender, age_band, city, purchasing_power str; further columns.
             None where the shop has no users file.
         removed: rows already left out, by reason.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from snapshot.catalogue import Catalogue
+from snapshot.item_columns import ITEM_COLUMNS
 
 CODE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
 
@@ -31,11 +32,12 @@ class ItemFeatures:
     def from_catalogue(cls, catalogue: Catalogue) -> ItemFeatures:
         """Copies the columns the networks read out of a data set's or a snapshot's catalogue."""
         codes = {
-            field: np.ascontiguousarray(getattr(catalogue, field), dtype=np.int32) for field in CODE_FIELDS
+            field: np.ascontiguousarray(catalogue.column(field), dtype=np.int32) for field in CODE_FIELDS
         }
         code_counts = {field: int(column.max(initial=0)) for field, column in codes.items()}
-        for field in ("category", "standard_category", "brand", "shop"):
-            code_counts[field] = max(code_counts[field], int(getattr(catalogue, f"{field}_count")))
+        for field in CODE_FIELDS:
+            if ITEM_COLUMNS[field].kind == "group":
+                code_counts[field] = max(code_counts[field], catalogue.code_count(field))
         popularity = np.nan_to_num(np.asarray(catalogue.popularity, dtype=np.float32))
         return cls(codes=codes, code_counts=code_counts, popularity=popularity)
 

@@ -1,5 +1,4 @@
-"""Again: the shopper's own past items, for shops where people come back for the same (groceries,
-consumables).
+"""Again: the shopper's own past items, for shops where people buy the same again (groceries).
 
 score(i) = Σ over the shopper's past behaviours of i of strength × decay(age)   ×   repeat_rate(i)^γ
 
@@ -15,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from features.reference_time import reference_time
-from recall.channel import BuildSource, Recalled, Services
+from recall.channel import BuildSource, ChannelKind, ChannelSettings, Recalled, Services
 from recall.merge import merge_by_item
 from recall.query import Query
-from recall.settings import AgainSettings
 from recall.triggers import EVENT_STRENGTH
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
@@ -28,6 +27,25 @@ from snapshot.event_codes import PURCHASE
 
 NAME = "again"
 REPEAT_RATE = "repeat_rate"
+
+
+class AgainSettings(ChannelSettings):
+    """The shopper's own past items, by recency, frequency and how often people come back to them."""
+
+    time_scale_hours: float = Field(
+        default=168.0, gt=0, description="τ in a past behaviour's weight (1 + age / τ)^−δ, hours."
+    )
+    age_exponent: float = Field(
+        default=0.7, ge=0, le=5, description="δ in a past behaviour's weight (1 + age / τ)^−δ."
+    )
+    rate_prior: float = Field(
+        default=10.0,
+        gt=0,
+        description="Shoppers' worth of the category's repeat rate mixed into an item's own.",
+    )
+    rate_exponent: float = Field(
+        default=1.0, ge=0, le=2, description="Power of the repeat rate in the score."
+    )
 
 
 class Again:
@@ -78,3 +96,6 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
     """Memory-map the rates of `build`. Raises SnapshotError where they are torn or do not fit."""
     rates = load_column(folder, REPEAT_RATE, np.dtype(np.float32), catalogue.size + 1)
     return Again(rates, catalogue, settings)
+
+
+CHANNEL = ChannelKind(settings=AgainSettings, build=build, open=open_channel)

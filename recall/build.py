@@ -35,13 +35,13 @@ def build_channels(
         source: the log, catalogue and vectors; nothing after `source.now` is used.
         folder: the snapshot's recall folder; created where absent, its channels' folders must be absent.
         settings: which channels, and how.
-        progress: told before each channel and at the end.
+        progress: called before each channel and at the end.
 
     Returns:
         Channel → table → entries.
 
     Raises:
-        ValueError: a channel lacks what it is built from; says which and what to do.
+        ValueError: a channel lacks what it is built from; the message names it and what to do.
     """
     names = enabled_channels(settings)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,20 +12,31 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 
-from recall.channel import BuildSource, Recalled, Services, nothing
+from recall.channel import BuildSource, ChannelKind, ChannelSettings, Recalled, Services, nothing
 from recall.lists import ItemLists
 from recall.merge import top_positions
 from recall.query import Query
-from recall.settings import CategoryHotSettings
 from snapshot.catalogue import Catalogue
 
 NAME = "category_hot"
 LISTS = "categories"
 
 
+class CategoryHotSettings(ChannelSettings):
+    """Hottest items of the categories the shopper was in lately."""
+
+    half_life_days: float = Field(default=30.0, gt=0, description="Days after which a behaviour counts half.")
+    items_per_category: int = Field(default=200, ge=1, le=10_000, description="Items kept per category.")
+    categories: int = Field(default=50, ge=1, description="The shopper's strongest categories that are used.")
+    popularity_exponent: float = Field(
+        default=1.0, ge=0, le=2, description="Power of an item's heat in the whole shop; 0 ignores it."
+    )
+
+
 class CategoryHot:
-    """Weighs the categories by the query's triggers and asks each one's list."""
+    """Weighs the categories by the query's triggers and merges their lists."""
 
     name = NAME
 
@@ -45,11 +56,11 @@ class CategoryHot:
         category = self._category[triggers]
         categories, heaviest, member = np.unique(category, return_index=True, return_inverse=True)
         weight = np.bincount(member, weights=weights)
-        asked = np.argsort(-weight, kind="stable")[: self._settings.categories]
-        items, shares, source = self._lists.gather(categories[asked], limit=k)
+        strongest = np.argsort(-weight, kind="stable")[: self._settings.categories]
+        items, shares, source = self._lists.gather(categories[strongest], limit=k)
         if len(items) == 0:
             return nothing()
-        row = asked[source]
+        row = strongest[source]
         scores = (weight[row] * shares).astype(np.float32)
         best = top_positions(scores, items, k)
         return Recalled(items[best], scores[best], triggers[heaviest[row[best]]])
@@ -80,3 +91,6 @@ def open_channel(
 ) -> CategoryHot:
     """Memory-map the lists of `build`. Raises SnapshotError where they are torn or do not fit."""
     return CategoryHot(ItemLists.open(folder, LISTS, catalogue.category_count + 1), catalogue, settings)
+
+
+CHANNEL = ChannelKind(settings=CategoryHotSettings, build=build, open=open_channel)

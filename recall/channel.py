@@ -1,14 +1,17 @@
-"""The contract of a recall channel: what it is built from, what it is given, and what it answers."""
+"""The contract of a recall channel: its registration, what it is built from, and what it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline import stages
 from recall.query import Query
 
 if TYPE_CHECKING:
@@ -17,8 +20,18 @@ if TYPE_CHECKING:
     from snapshot.catalogue import Catalogue
 
 
+class ChannelSettings(BaseModel):
+    """Base of every channel's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(
+        default=True, description="Build the channel's tables and open it; false leaves it out."
+    )
+
+
 class Recalled(NamedTuple):
-    """What one channel answers, best first: never a duplicate, never item 0, never −1."""
+    """What a channel returns, best first: never a duplicate, never item 0, never −1."""
 
     items: NDArray[np.int32]
     """int32[m], dense items."""
@@ -29,13 +42,13 @@ class Recalled(NamedTuple):
 
 
 def nothing() -> Recalled:
-    """The answer of a channel that has nothing to say."""
+    """What a channel returns where it has no candidates."""
     return Recalled(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))
 
 
 @dataclass(frozen=True)
 class BuildSource:
-    """What a channel's tables are built from, offline."""
+    """What the tables of channels, filters, rerankers and fusions are built from, offline."""
 
     events: pl.DataFrame
     """user int32, item int32, event uint8, ts int64, sorted by user and ts."""
@@ -43,29 +56,69 @@ class BuildSource:
     """user int32, user_id str, gender, age_band, city, purchasing_power (str, null = unknown), …"""
     catalogue: Catalogue
     now: int
-    """Unix seconds the tables stand at: nothing after it is used, and ages are counted back from it."""
-    item_vectors: NDArray[np.float32] | None
-    """float32[N+1, D], L2-normalised, row 0 zero; None where no embedding model is trained."""
+    """Unix seconds: nothing after it is used, and ages are counted back from it."""
+    vectors: Mapping[str, NDArray[np.float32]]
+    """Model → item vectors, float32[N+1, D], row 0 zero; only of trained models that make vectors."""
     seed: int
+
+    def item_vectors(self, model: str, used_by: str) -> NDArray[np.float32]:
+        """The item vectors of one model.
+
+        Args:
+            model: its name.
+            used_by: what is built from them, for the message: "the channel mind".
+
+        Returns:
+            float32[N+1, D].
+
+        Raises:
+            ValueError: the model made no vectors, or they do not fit the catalogue.
+        """
+        if model not in self.vectors:
+            raise ValueError(
+                f"{used_by} needs item vectors of the model {model}, and there are only those of "
+                f"{', '.join(sorted(self.vectors)) or 'no model'}: train the model {model}, or switch off "
+                f"{used_by}"
+            )
+        vectors = self.vectors[model]
+        if vectors.ndim != 2 or len(vectors) != self.catalogue.size + 1:
+            raise ValueError(
+                f"the item vectors of the model {model} are {list(vectors.shape)}, the catalogue needs "
+                f"[{self.catalogue.size + 1}, D]: they were trained on another data set; train it again"
+            )
+        return vectors
 
 
 @dataclass(frozen=True)
 class Services:
-    """What a channel may call while it is asked."""
+    """What a channel may call while it recalls."""
 
     embed_history: Callable[[Query], Awaitable[NDArray[np.float32]]]
     """The shopper's interests, float32[K, D], L2-normalised; all-zero rows where there is no history."""
 
 
 @runtime_checkable
-class Channel(Protocol):
-    """One source of candidates, opened over the files of one snapshot."""
-
-    @property
-    def name(self) -> str:
-        """The channel's name in the registry, the settings and the answer's reasons."""
-        ...
+class Channel(stages.Channel[Query], Protocol):
+    """A pipeline's channel that takes this shop's queries, opened over the files of one snapshot."""
 
     async def recall(self, query: Query, k: int) -> Recalled:
         """At most k items for the query, best first, no duplicates, no 0 and no −1."""
         ...
+
+
+@dataclass(frozen=True)
+class ChannelKind:
+    """The registration of a channel: the last statement of its file."""
+
+    settings: type[ChannelSettings]
+    """Its section of the configuration, below `router.recall`."""
+    build: Callable[[BuildSource, Path, Any], dict[str, int]]
+    """Takes (source, folder, settings); writes the tables into the existing folder, and returns how many
+    entries each holds. Raises ValueError where what it is built from is missing."""
+    open: Callable[[Path, Catalogue, Services, Any], Channel]
+    """Takes (folder, catalogue, services, settings) and opens the tables. Raises SnapshotError where they are
+    torn or do not fit."""
+    models: tuple[str, ...] = ()
+    """Names of the models that it is built from or calls."""
+    features: tuple[str, ...] = ()
+    """Names of the query features that it reads, as `query.features[name]`."""

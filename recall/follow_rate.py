@@ -1,5 +1,6 @@
-"""How often a target follows a trigger, smoothed: click-through where the log holds impressions, else
-conversion.
+"""How often a target follows a trigger, smoothed.
+
+Click-through where the log contains impressions, else conversion.
 
 The rate of the pair (i, j) is the mean of a Beta posterior,
 
@@ -107,19 +108,20 @@ class ClickRate:
         return self._shown_after(trigger, shown) * self.clicked[shown]
 
 
-def events_within(events: UserEvents, asked: UserEvents, window: int) -> NDArray[np.int64]:
-    """How many `events` each asked event's shopper had in [ts − window, ts]; int64[n].
+def events_within(events: UserEvents, at: UserEvents, window: int) -> NDArray[np.int64]:
+    """How many `events` the shopper of each event of `at` had in [ts − window, ts]; int64[n].
 
     Both are sorted by user, `events` by user and ts.
     """
     # User and time in one sorted key; spread so that a window never reaches into the next user's run.
-    earliest = min(events.ts.min(initial=0), asked.ts.min(initial=0) - window)
-    spread = int(max(events.ts.max(initial=0), asked.ts.max(initial=0)) - earliest) + 1
+    earliest = min(events.ts.min(initial=0), at.ts.min(initial=0) - window)
+    spread = int(max(events.ts.max(initial=0), at.ts.max(initial=0)) - earliest) + 1
     keys = events.user.astype(np.int64) * spread + (events.ts - earliest)
-    asked_key = asked.user.astype(np.int64) * spread + (asked.ts - earliest)
-    return np.searchsorted(keys, asked_key, side="right") - np.searchsorted(
-        keys, asked_key - window, side="left"
+    at_key = at.user.astype(np.int64) * spread + (at.ts - earliest)
+    counts: NDArray[np.int64] = np.searchsorted(keys, at_key, side="right") - np.searchsorted(
+        keys, at_key - window, side="left"
     )
+    return counts
 
 
 def clicked_after(shown: UserEvents, responses: UserEvents, window: int) -> NDArray[np.bool_]:
@@ -130,20 +132,24 @@ def clicked_after(shown: UserEvents, responses: UserEvents, window: int) -> NDAr
     user, item, ts = responses.user[order], responses.item[order], responses.ts[order]
     pair = np.r_[responses.item, shown.item].max() + 1
     keys = user.astype(np.int64) * pair + item
-    asked = shown.user.astype(np.int64) * pair + shown.item
+    shown_keys = shown.user.astype(np.int64) * pair + shown.item
     pairs = np.unique(keys)
-    run = np.minimum(np.searchsorted(pairs, asked), len(pairs) - 1)
-    same = pairs[run] == asked
+    run = np.minimum(np.searchsorted(pairs, shown_keys), len(pairs) - 1)
+    same = pairs[run] == shown_keys
     # Rank of the pair and time in one sorted key finds the first response not before the impression.
     earliest = min(ts.min(), shown.ts.min(initial=ts.min()))
     spread = int(max(ts.max(), shown.ts.max(initial=ts.max())) - earliest) + 1
     rank = np.searchsorted(pairs, keys)
     at = np.searchsorted(rank * spread + (ts - earliest), run * spread + (shown.ts - earliest))
     at_known = np.minimum(at, len(ts) - 1)
-    return same & (at < len(ts)) & (rank[at_known] == run) & (ts[at_known] - shown.ts <= window)
+    clicked: NDArray[np.bool_] = (
+        same & (at < len(ts)) & (rank[at_known] == run) & (ts[at_known] - shown.ts <= window)
+    )
+    return clicked
 
 
 def _posterior_mean(
     successes: NDArray[np.floating], trials: NDArray[np.number], prior: NDArray[np.floating], strength: float
 ) -> NDArray[np.float32]:
-    return ((successes + strength * prior) / (trials + strength)).astype(np.float32)
+    mean: NDArray[np.float32] = ((successes + strength * prior) / (trials + strength)).astype(np.float32)
+    return mean

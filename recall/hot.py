@@ -1,6 +1,6 @@
 """Hot lists: what the shopper's crowd takes most, then coarser crowds, then everybody.
 
-A crowd is a combination of gender × age band × city. The lists are asked from the finest crowd down, along
+A crowd is a combination of gender × age band × city. The lists are read from the finest crowd down, along
 `FALLBACK`; what a finer crowd already gave is not repeated. A field the profile lacks skips the crowds that
 need it. The list of everybody holds every item in stock, so any shopper gets as many as there are.
 """
@@ -13,32 +13,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from recall.channel import BuildSource, Recalled, Services
+from recall.channel import BuildSource, ChannelKind, Recalled, Services
+from recall.hot_tables import CROWDS_FILE, FALLBACK, LISTS, Crowd, HotSettings
 from recall.lists import ItemLists
 from recall.merge import first_of_each
 from recall.query import Query
-from recall.settings import HotSettings
 from snapshot.catalogue import Catalogue
 from snapshot.manifest import SnapshotError
 
 NAME = "hot"
-LISTS = "crowds"
-CROWDS_FILE = "crowds.json"
-
-FALLBACK: tuple[tuple[str, ...], ...] = (
-    ("gender", "age_band", "city"),
-    ("gender", "age_band"),
-    ("age_band", "city"),
-    ("gender", "city"),
-    ("age_band",),
-    ("gender",),
-    ("city",),
-    (),
-)
-"""The fields that name a crowd, finest first; the empty one is everybody."""
-
-Crowd = tuple[tuple[str, str], ...]
-"""(field, value) pairs in the order of `FALLBACK`; () is everybody."""
 
 
 class Hot:
@@ -62,9 +45,9 @@ class Hot:
         return rows
 
     async def recall(self, query: Query, k: int) -> Recalled:
-        """k items (fewer only where fewer are in stock). No triggers.
+        """The k hottest items (fewer only where fewer are in stock). No triggers.
 
-        Scores fall along the answer: the whole part counts the coarser lists still to come, the fraction is
+        Scores fall along the answer: the integer part counts the coarser lists still to come, the fraction is
         the item's share of its list's hottest.
         """
         rows = np.array(self.rows(query.profile))
@@ -103,3 +86,6 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
             "build the snapshot again",
         )
     return Hot(lists, crowds)
+
+
+CHANNEL = ChannelKind(settings=HotSettings, build=build, open=open_channel)

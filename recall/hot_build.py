@@ -18,10 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recall.channel import BuildSource
-from recall.hot import CROWDS_FILE, FALLBACK, LISTS, Crowd
+from recall.hot_tables import CROWDS_FILE, FALLBACK, LISTS, Crowd, HotSettings
 from recall.interactions import interactions_of
 from recall.lists import ItemLists, ranked_lists
-from recall.settings import HotSettings
 from snapshot.durable_files import write_durably
 
 _SMALLEST_STEP = 2.0**-20
@@ -57,7 +56,7 @@ def build_tables(source: BuildSource, folder: Path, settings: HotSettings) -> di
 
 
 def _crowds(users: pl.DataFrame, fields: tuple[str, ...]) -> list[tuple[Crowd, NDArray[np.int32]]]:
-    """The crowds these fields tell apart and their users; shoppers who lack a field belong to none."""
+    """The crowds that these fields define, and their users; shoppers who lack a field belong to none."""
     if not set(fields) <= set(users.columns):
         return []
     known = users.drop_nulls(list(fields))
@@ -86,7 +85,8 @@ def _ranked(items: NDArray[np.int64], heat: NDArray[np.float64], limit: int) -> 
 
 def _below_one(share: NDArray[np.floating]) -> NDArray[np.float32]:
     """Shares of the hottest, kept below 1 so that a coarser list's scores stay below a finer one's."""
-    return np.minimum(share, 1 - _SMALLEST_STEP).astype(np.float32)
+    below: NDArray[np.float32] = np.minimum(share, 1 - _SMALLEST_STEP).astype(np.float32)
+    return below
 
 
 def _heat_by_item(items: NDArray[np.int32], heat: NDArray[np.float64], length: int) -> NDArray[np.float64]:

@@ -32,13 +32,14 @@ class ItemLists:
         return len(self.offsets) - 1
 
     def lengths(self, rows: NDArray[np.integer]) -> NDArray[np.int64]:
-        """The length of each asked row, int64[r]. Raises IndexError for a row outside the lists."""
-        return self.offsets[rows + 1] - self.offsets[rows]
+        """The length of each of the rows, int64[r]. Raises IndexError for a row outside the lists."""
+        lengths: NDArray[np.int64] = self.offsets[rows + 1] - self.offsets[rows]
+        return lengths
 
     def gather(
         self, rows: NDArray[np.integer], limit: int | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
-        """The first `limit` entries of each asked row, one after the other.
+        """The first `limit` entries of each of the rows, one after the other.
 
         Returns items int32[m], scores float32[m] and, for each, the position in `rows` it came from,
         int64[m]. Raises IndexError for a row outside the lists.
@@ -85,7 +86,7 @@ def ranked_lists(
 ) -> ItemLists:
     """Sort loose (row, item, score) entries into lists: best first, ties by the smaller item.
 
-    The inputs are of equal length, rows in 0…row_count − 1, scores not negative; each (row, item) stands at
+    The inputs are of equal length, rows in 0…row_count − 1, scores not negative; each (row, item) occurs at
     most once. Each row keeps its `limit` best.
     """
     scores = scores.astype(np.float32)

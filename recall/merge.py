@@ -31,7 +31,7 @@ def merge_by_item(
 ) -> Recalled:
     """One entry per item, its scores summed or maximised, the k best first.
 
-    Inputs are of equal length; an item may stand many times, entries of item 0 are dropped. The reported
+    Inputs are of equal length; an item may occur many times, entries of item 0 are dropped. The reported
     trigger is the source of the item's largest single entry (of equal ones, the earliest).
     """
     known = np.flatnonzero(items > 0)

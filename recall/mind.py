@@ -10,18 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.history import HISTORY_LENGTH
-from recall.channel import BuildSource, Recalled, Services, nothing
+from recall.channel import BuildSource, ChannelKind, Recalled, Services, nothing
 from recall.merge import merge_by_item
 from recall.query import Query
-from recall.settings import MindSettings
-from recall.vector_index import open_index, open_vectors, search_parameters, write_index, write_vectors
+from recall.vector_index import (
+    VectorIndexSettings,
+    open_index,
+    open_vectors,
+    search_parameters,
+    write_index,
+    write_vectors,
+)
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
 from snapshot.manifest import SnapshotError
 
 NAME = "mind"
+MODEL = "mind"
 VECTORS, INDEXED = "vectors", "indexed_items"
 INDEX = "items.faiss"
+
+
+class MindChannelSettings(VectorIndexSettings):
+    """Nearest items to each of the shopper's interests."""
 
 
 class Mind:
@@ -35,7 +46,7 @@ class Mind:
         indexed: NDArray[np.int32],
         vectors: NDArray[np.float32],
         services: Services,
-        settings: MindSettings,
+        settings: MindChannelSettings,
     ) -> None:
         """`indexed[r]` is the item of the index's row r; `vectors` are float32[N + 1, D]."""
         self._index = index
@@ -73,25 +84,18 @@ class Mind:
         embedded = np.any(vectors != 0, axis=1)
         if not embedded.any():
             return np.zeros(len(interests), np.int32)
-        return items[embedded][np.argmax(interests @ vectors[embedded].T, axis=1)]
+        nearest: NDArray[np.int32] = items[embedded][np.argmax(interests @ vectors[embedded].T, axis=1)]
+        return nearest
 
 
-def build(source: BuildSource, folder: Path, settings: MindSettings) -> dict[str, int]:
+def build(source: BuildSource, folder: Path, settings: MindChannelSettings) -> dict[str, int]:
     """Write the item vectors, the index over those in stock, and the index's row → item; returns the counts.
 
     Items without a vector (all zero) stay outside the index. Raises ValueError where there are no vectors or
     they do not fit the catalogue.
     """
-    vectors, catalogue = source.item_vectors, source.catalogue
-    if vectors is None:
-        raise ValueError(
-            "mind needs item vectors: train and export the mind model, or switch the channel off"
-        )
-    if vectors.ndim != 2 or len(vectors) != catalogue.size + 1:
-        raise ValueError(
-            f"mind's item vectors are {list(vectors.shape)}, the catalogue needs [{catalogue.size + 1}, D]: "
-            "they were trained on another data set"
-        )
+    catalogue = source.catalogue
+    vectors = source.item_vectors(MODEL, f"the channel {NAME}")
     indexed = np.flatnonzero(np.any(vectors != 0, axis=1) & catalogue.in_stock)
     indexed = indexed[indexed > 0].astype(np.int32)
     write_vectors(folder, VECTORS, vectors)
@@ -100,7 +104,9 @@ def build(source: BuildSource, folder: Path, settings: MindSettings) -> dict[str
     return {"vectors": len(vectors) - 1, "indexed": len(indexed), "dimensions": vectors.shape[1]}
 
 
-def open_channel(folder: Path, catalogue: Catalogue, services: Services, settings: MindSettings) -> Mind:
+def open_channel(
+    folder: Path, catalogue: Catalogue, services: Services, settings: MindChannelSettings
+) -> Mind:
     """Memory-map the files of `build`. Raises SnapshotError where they are torn or do not fit each other."""
     vectors = open_vectors(folder, VECTORS, catalogue.size + 1)
     indexed = load_column(folder, INDEXED, np.dtype(np.int32))
@@ -114,3 +120,6 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
         )
     faiss.omp_set_num_threads(settings.threads)
     return Mind(index, indexed, vectors, services, settings)
+
+
+CHANNEL = ChannelKind(settings=MindChannelSettings, build=build, open=open_channel, models=(MODEL,))

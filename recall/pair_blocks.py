@@ -32,7 +32,7 @@ class UserEvents:
     ts: NDArray[np.int64]
 
     def runs(self, users: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where each asked user's events start and how many there are, int64[n] each."""
+        """Where the events of each of the users start and how many there are, int64[n] each."""
         first = np.searchsorted(self.user, users, side="left")
         return first, np.searchsorted(self.user, users, side="right") - first
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from recall.channel import BuildSource, Recalled, Services
+from recall.channel import BuildSource, ChannelKind, Recalled, Services
 from recall.lists import ItemLists
 from recall.merge import merge_by_item
 from recall.query import Query
-from recall.settings import Ranki2iSettings
+from recall.ranki2i_tables import COMPLETION, NEIGHBOURS, Ranki2iSettings
 from snapshot.catalogue import Catalogue
 
 NAME = "ranki2i"
@@ -63,8 +63,11 @@ def open_channel(
 ) -> Ranki2i:
     """Memory-map the tables of `build`. Raises SnapshotError where they are torn or do not fit."""
     return Ranki2i(
-        ItemLists.open(folder, "neighbours", catalogue.size + 1),
-        ItemLists.open(folder, "completion", catalogue.category_count + 1),
+        ItemLists.open(folder, NEIGHBOURS, catalogue.size + 1),
+        ItemLists.open(folder, COMPLETION, catalogue.category_count + 1),
         catalogue,
         settings,
     )
+
+
+CHANNEL = ChannelKind(settings=Ranki2iSettings, build=build, open=open_channel)

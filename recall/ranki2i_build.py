@@ -30,9 +30,7 @@ from recall.follow_rate import ClickRate, FollowRate
 from recall.interactions import Interactions, impressions_of, interactions_of
 from recall.lists import ItemLists, ranked_lists
 from recall.pair_blocks import Block, PairValue, pair_sums, trigger_blocks
-from recall.settings import Ranki2iSettings
-
-NEIGHBOURS, COMPLETION = "neighbours", "completion"
+from recall.ranki2i_tables import COMPLETION, NEIGHBOURS, Ranki2iSettings
 
 
 def build_tables(source: BuildSource, folder: Path, settings: Ranki2iSettings) -> dict[str, int]:
@@ -52,9 +50,9 @@ def item_neighbours(taken: Interactions, source: BuildSource, settings: Ranki2iS
     weight = _pair_weight(taken, settings)
     scale = _popularity_scale(taken, size, settings.popularity_exponent)
     rate = _rate(taken, source, settings)
-    rows: list[NDArray] = [np.empty(0, np.int64)]
-    items: list[NDArray] = [np.empty(0, np.int32)]
-    scores: list[NDArray] = [np.empty(0, np.float32)]
+    rows: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+    items: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
+    scores: list[NDArray[np.float64]] = [np.empty(0, np.float64)]
     for block in trigger_blocks(taken.events, taken.events, size, settings.pairs_per_block):
         row, item, score = _similar(taken, source, settings, block, weight, scale)
         score *= rate.of(block, row, item) ** settings.rate_exponent
@@ -120,7 +118,7 @@ def category_completion(
 def _related_categories(
     taken: Interactions, source: BuildSource, limit: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Category, related category and their cosine over shoppers; each category stands first for itself."""
+    """Category, related category and their cosine over shoppers; a category's first one is itself."""
     count = source.catalogue.category_count
     own = np.arange(1, count + 1)
     category = source.catalogue.category[taken.item]

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from features.reference_time import reference_time
-from recall.settings import TriggerSettings
 from snapshot.event_codes import CART, FAVORITE, PURCHASE, VIEW
 
 EVENT_STRENGTH: NDArray[np.float32] = np.zeros(256, np.float32)
 """By event code: the behaviour score of doing it once (`features.behaviour_score`); 0 for impressions."""
 EVENT_STRENGTH[[VIEW, FAVORITE, CART, PURCHASE]] = 2.52, 3.6, 3.9, 4.7
+
+
+class TriggerSettings(BaseModel):
+    """Which items of a history cause recall, and how strongly."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(default=100, ge=1, le=200, description="Distinct items at most.")
+    time_scale_hours: float = Field(
+        default=720.0, gt=0, description="Age in hours at which an item counts half: 1 / (1 + age / scale)."
+    )
 
 
 def select_triggers(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from recall.settings import MindSettings
+from recall.channel import ChannelSettings
 from snapshot.columns import load_column, save_column
 from snapshot.durable_files import sync_file, sync_folder
 from snapshot.manifest import SnapshotError
@@ -18,11 +19,29 @@ from snapshot.manifest import SnapshotError
 _TRAINING_VECTORS_PER_CELL = 64
 
 
-def make_index(vectors: NDArray[np.float32], settings: MindSettings, seed: int) -> Any:
+class VectorIndexSettings(ChannelSettings):
+    """Base of the settings of a channel that searches an index of item vectors."""
+
+    index: Literal["auto", "flat", "hnsw", "ivf"] = Field(
+        default="auto", description="auto: flat below `flat_below` items, ivf from there on."
+    )
+    flat_below: int = Field(default=20_000, ge=0, description="Items below which every vector is compared.")
+    hnsw_links: int = Field(default=32, ge=4, le=128, description="Links per node (M).")
+    hnsw_build_width: int = Field(default=200, ge=8, description="Candidates held while a node is linked.")
+    hnsw_search_width: int = Field(
+        default=256, ge=8, description="Candidates held while searching; at least k is used."
+    )
+    ivf_probes: int = Field(default=32, ge=1, description="Cells visited per interest.")
+    threads: int = Field(
+        default=1, ge=1, description="Threads of one search; requests already run side by side."
+    )
+
+
+def make_index(vectors: NDArray[np.float32], settings: VectorIndexSettings, seed: int) -> Any:
     """Index the rows of float32[n, D].
 
     flat compares every vector; hnsw walks a small-world graph (Malkov & Yashunin, TPAMI 2020); ivf visits the
-    nearest of about 4·√n k-means cells. Which one, the settings say, or the number of vectors.
+    nearest of about 4·√n k-means cells. The settings name the kind, or leave it to the number of vectors.
     """
     count, dimensions = vectors.shape
     kind = settings.index
@@ -46,8 +65,8 @@ def make_index(vectors: NDArray[np.float32], settings: MindSettings, seed: int) 
     return index
 
 
-def search_parameters(index: Any, k: int, settings: MindSettings) -> Any:
-    """What a search for k neighbours tells the index: a graph must hold at least k candidates on its way."""
+def search_parameters(index: Any, k: int, settings: VectorIndexSettings) -> Any:
+    """The index's parameters in a search for k neighbours: a graph must hold at least k candidates."""
     if isinstance(index, faiss.IndexHNSW):
         return faiss.SearchParametersHNSW(  # type: ignore[attr-defined]
             efSearch=max(settings.hnsw_search_width, k)
@@ -55,8 +74,8 @@ def search_parameters(index: Any, k: int, settings: MindSettings) -> Any:
     return None
 
 
-def write_index(path: Path, vectors: NDArray[np.float32], settings: MindSettings, seed: int) -> None:
-    """Index the vectors and put the index at `path`, whole or not at all."""
+def write_index(path: Path, vectors: NDArray[np.float32], settings: VectorIndexSettings, seed: int) -> None:
+    """Index the vectors and write the index to `path` atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         faiss.write_index(make_index(vectors, settings, seed), str(temporary))

@@ -1,1 +1,1 @@
-"""Canary rollouts: a model version takes over in stages, judged on the way, and rolls back by itself."""
+"""Canary rollouts: a model version takes over in stages, is judged in each, and rolls back automatically."""

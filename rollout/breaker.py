@@ -1,4 +1,4 @@
-"""Stops asking a candidate that keeps failing, so that shoppers do not pay for each of its failures."""
+"""Stops calling a candidate that keeps failing, so that its failures do not delay every request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CandidateBreaker:
         self._retry_at = 0.0
 
     def allows(self, rollout: str) -> bool:
-        """Whether the candidate of this rollout may be asked now."""
+        """Whether the candidate of this rollout may be called now."""
         if rollout != self._key:
             self._key, self._failures, self._retry_at = rollout, 0, 0.0
         if self._failures < self._settings.failures:
@@ -34,7 +34,7 @@ class CandidateBreaker:
         self._failures = 0
 
     def failed(self) -> None:
-        """The candidate has not answered, or not with scores."""
+        """The candidate has not answered, or not with finite scores."""
         self._failures += 1
         if self._failures == self._settings.failures:
             self._retry_at = self._clock() + self._settings.pause_s

@@ -1,4 +1,4 @@
-"""The control loop: one replica leads, gathers what all have counted, and moves a rollout on, or back."""
+"""The control loop: one replica leads, reads the counts of all, and advances a rollout or rolls it back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import msgspec
 
 from rollout import transitions
-from rollout.assessment import assess
-from rollout.preparation import CandidateOnTriton, CandidateUnfit, NotYet
+from rollout.errors import CandidateUnfit, PreparationDelayed, RolloutStoreError, StatisticsError
+from rollout.judging.check_results import Verdict
+from rollout.judging.judge_stage import judge_stage
+from rollout.preparation import CandidateOnTriton
 from rollout.record import ModelRecord, Phase, Rollout
-from rollout.replica import ReplicaRollouts, Served, misfit
+from rollout.replica import ReplicaRollouts, ServingSnapshot, misfit
 from rollout.settings import RolloutSettings
-from rollout.statistics import StatisticsError
-from rollout.store import RolloutStore, RolloutStoreError
-from rollout.transitions import Change, Outlook
+from rollout.store import RolloutStore
+from rollout.transitions import Change, StageAssessment
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ _PREPARE_AGAIN_S = 2.0
 
 @dataclass(slots=True)
 class _Term:
-    """What a leader remembers while it leads one rollout; times are unix seconds."""
+    """State of a leader while it leads one rollout; times are unix seconds."""
 
     error_since: float | None = None
     missing_since: float | None = None
@@ -38,10 +39,10 @@ class _Term:
 
 
 class RolloutController:
-    """Runs in every replica; acts in the one that holds the lease.
+    """Runs in every replica; acts in the replica that holds the lease.
 
     A leader writes its lease's epoch into the record before it acts, and every later change is a
-    compare-and-swap on what it has read: a predecessor that only seemed dead cannot act any more.
+    compare-and-swap on what it has read: a predecessor that was only thought dead can change nothing.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class RolloutController:
         name: str,
         store: RolloutStore,
         candidate: CandidateOnTriton,
-        served: Callable[[], Served],
+        served: Callable[[], ServingSnapshot],
         settings: RolloutSettings,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -68,7 +69,7 @@ class RolloutController:
         self._cleaned = ""
 
     async def run(self) -> None:
-        """Leads where it can until cancelled; a bug is logged and the record stays as it is."""
+        """Leads while it holds the lease, until cancelled; a bug is logged and the record stays as it is."""
         lost = False
         try:
             while True:
@@ -87,7 +88,7 @@ class RolloutController:
             await asyncio.to_thread(self._store.release_lease, self._lease_name, self._name)
 
     async def tick(self) -> None:
-        """Looks once, and does at most one thing."""
+        """Reads the record once, and makes at most one change."""
         record = await asyncio.to_thread(self._store.read, self._model)
         rollout = record.active
         if rollout is None:
@@ -102,7 +103,7 @@ class RolloutController:
             self._end_term()
             return
         if record.epoch != lease.epoch:
-            await self._swap(transitions.led(record, lease.epoch, self._name, now))
+            await self._swap(transitions.take_lead(record, lease.epoch, self._name, now))
             return
         change = await self._next(record, rollout, now)
         if change is not None:
@@ -134,14 +135,14 @@ class RolloutController:
             found = done.result()
         except CandidateUnfit as error:
             return transitions.refused(record, self._name, now, str(error))
-        except NotYet as error:
+        except PreparationDelayed as error:
             logger.warning("preparing rollout %s is tried again: %s", rollout.id, error)
             self._term.prepare_again_at = now + _PREPARE_AGAIN_S
             return transitions.delayed(record, self._name, now, f"tried again: {error}")
         return transitions.prepared(record, self._name, now, found)
 
     async def _missing(self, rollout: Rollout, now: float) -> str:
-        """Why the candidate has been gone for too long; "" where it is there, or may come back."""
+        """Why the candidate counts as lost; "" where it is loaded, or may come back."""
         term = self._term
         if term.loading is not None and term.loading.done():
             done, term.loading = term.loading, None
@@ -149,11 +150,12 @@ class RolloutController:
                 done.result()
             except CandidateUnfit as error:
                 return f"the candidate is gone from Triton and cannot be loaded again: {error}"
-            except NotYet as error:
+            except PreparationDelayed as error:
                 logger.warning("version %d of %s is not back: %s", rollout.candidate, rollout.model, error)
         missing = await self._candidate.missing(rollout)
         if f"{rollout.model} {rollout.candidate}" not in missing or len(missing) > 1:
-            # Where both are gone it is Triton, which its watcher starts again, without the candidate.
+            # Where both are missing Triton itself has failed; its watcher starts it again, without the
+            # candidate.
             term.missing_since = None
             return ""
         if term.missing_since is None:
@@ -172,32 +174,32 @@ class RolloutController:
     async def _judge(self, record: ModelRecord, rollout: Rollout, now: float) -> Change | None:
         rows = await asyncio.to_thread(self._store.read_arm_statistics, rollout.id)
         try:
-            assessed = assess(rollout, rows, self._settings.judge)
+            results = judge_stage(rollout, rows, self._settings.judge)
         except StatisticsError as error:
-            outlook = self._outlook(now, 0, "error", str(error), "")
+            assessment = self._assessment(now, 0, "error", str(error), "")
         else:
-            judgement = assessed.judgement
-            outlook = self._outlook(
+            checks = results.checks
+            assessment = self._assessment(
                 now,
-                assessed.samples,
-                judgement.verdict,
-                judgement.reason,
-                msgspec.json.encode(judgement.checks).decode(),
+                results.samples,
+                checks.verdict,
+                checks.reason,
+                msgspec.json.encode(checks.checks).decode(),
             )
         if rollout.phase is Phase.SETTLING:
-            if outlook.verdict == "fail":
-                return transitions.failed(record, self._name, now, outlook.reason)
+            if assessment.verdict == "fail":
+                return transitions.failed(record, self._name, now, assessment.reason)
             return None
-        return transitions.judged(record, outlook, self._settings.error_grace_s, self._name, now)
+        return transitions.apply_assessment(record, assessment, self._settings.error_grace_s, self._name, now)
 
-    def _outlook(
-        self, now: float, samples: int, verdict: transitions.Verdict, reason: str, checks: str
-    ) -> Outlook:
+    def _assessment(
+        self, now: float, samples: int, verdict: Verdict, reason: str, checks: str
+    ) -> StageAssessment:
         if verdict != "error":
             self._term.error_since = None
         elif self._term.error_since is None:
             self._term.error_since = now
-        return Outlook(samples, verdict, reason, self._term.error_since, checks)
+        return StageAssessment(samples, verdict, reason, self._term.error_since, checks)
 
     async def _swap(self, change: Change) -> None:
         if not await asyncio.to_thread(self._store.compare_and_swap, change.record, change.entry):
@@ -215,7 +217,7 @@ class RolloutController:
         )
 
     async def _clean_up(self, record: ModelRecord) -> None:
-        """Has Triton unload what the last rollout needed, once no replica asks for it any more."""
+        """Has Triton unload what the last rollout needed, once no replica uses it any more."""
         rollout = record.rollout
         if rollout is None or self._clock() - rollout.ended_at < 4 * self._settings.poll_interval_s:
             return
@@ -236,7 +238,7 @@ class RolloutController:
             keep = record.stable_version(served.dataset, named)
             await asyncio.to_thread(self._store.drop_arm_statistics, rollout.id)
             await asyncio.to_thread(self._candidate.release, self._model, keep, named)
-        except NotYet as error:
+        except PreparationDelayed as error:
             logger.warning("the versions of rollout %s stay loaded for now: %s", rollout.id, error)
             return
         await asyncio.to_thread(self._store.release_lease, self._lease_name, self._name)

@@ -1,4 +1,4 @@
-"""What this replica counts of each arm, and hands to the store in the judge's encoding."""
+"""What this replica counts of each arm, and writes to the store."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rollout.arm_statistics import ArmStatistics, merged
 from rollout.arms import Arm
 from rollout.overlap import Overlap
 from rollout.record import ArmStatisticsRow
-from rollout.statistics import ArmStatistics, merged
 
 OVERLAP = "overlap"
 _REMEMBERED_FEEDBACK = 100_000
@@ -23,6 +23,7 @@ class ArmCounts:
     """One replica's counts of one rollout, by stage and arm. Belongs to the event loop."""
 
     def __init__(self, rollout: str, replica: str) -> None:
+        """`rollout`: its id; `replica`: name of this process."""
         self.rollout = rollout
         self._replica = replica
         self._arms: dict[tuple[int, Arm], ArmStatistics] = {}
@@ -72,7 +73,7 @@ class ArmCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class StageCounts:
     """What all replicas have counted together in some stages."""
 
     candidate: ArmStatistics
@@ -80,7 +81,7 @@ class Gathered:
     overlap: Overlap
 
 
-def gathered(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> Gathered:
+def sum_counts(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> StageCounts:
     """The counts of the given stages, over all replicas. Raises `StatisticsError` where one is unreadable."""
     wanted = set(stages)
     chosen = [row for row in rows if row.stage in wanted]
@@ -92,7 +93,7 @@ def gathered(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> Gathere
     def together(arm: Arm) -> ArmStatistics:
         return merged(ArmStatistics.decode(row.payload) for row in chosen if row.arm == arm)
 
-    return Gathered(together(Arm.CANDIDATE), together(Arm.BASELINE), overlap)
+    return StageCounts(together(Arm.CANDIDATE), together(Arm.BASELINE), overlap)
 
 
 def usable_latency_ms(elapsed_ms: float) -> float:

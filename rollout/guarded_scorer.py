@@ -1,4 +1,4 @@
-"""The scorer of a model that may be rolled out: a candidate's failure costs a shopper nothing but time."""
+"""The scorer of a model that may be rolled out: where the candidate fails, the stable version scores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from pipeline.candidates import Candidates
 from pipeline.stages import DependencyError, Model
 from recall.query import Query
-from rollout.arms import Arm, RequestVersions
+from recall.rollout_ticket import RolloutTicket
+from rollout.arms import Arm, with_version
 from rollout.breaker import CandidateBreaker
 from rollout.recorded import RecordedRequests
 
@@ -22,7 +23,7 @@ class VersionedScorer(Protocol):
     """Scores by the version that the query names, such as `TritonScorer`."""
 
     def model(self, query: Query) -> Model:
-        """The model and version that `score` asks for this query."""
+        """The model and version that `score` uses for this query."""
         ...
 
     async def score(
@@ -35,8 +36,8 @@ class VersionedScorer(Protocol):
 class GuardedScorer:
     """A pipeline's Scorer around a `VersionedScorer`.
 
-    A candidate that fails, is late, or answers what is no number is replaced by the stable version within
-    the same request. Also remembers some requests, to compare versions on, and the scores of those that
+    A candidate that fails, is late, or returns NaN or infinite scores is replaced by the stable version
+    within the same request. Also keeps recent requests, to compare versions on, and the scores of those that
     take part in a rollout.
     """
 
@@ -48,7 +49,15 @@ class GuardedScorer:
         candidate_timeout_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`candidate_timeout_s`: longest wait for the candidate, seconds; `clock`: monotonic seconds."""
+        """Wraps `scorer`.
+
+        Args:
+            scorer: scores by the version that a query names.
+            breaker: decides whether the candidate is called after failures.
+            recorded: where recent requests are kept.
+            candidate_timeout_s: longest wait for the candidate, seconds.
+            clock: monotonic seconds.
+        """
         self._scorer = scorer
         self._breaker = breaker
         self._recorded = recorded
@@ -56,40 +65,42 @@ class GuardedScorer:
         self._clock = clock
 
     def model(self, query: Query) -> Model:
-        """The model and the version that answered, or would."""
-        return self._scorer.model(query)
+        """The model and the version that answered, or would answer."""
+        ticket = query.rollout
+        if ticket is None or not ticket.failure:
+            return self._scorer.model(query)
+        return self._scorer.model(with_version(query, ticket.model, ticket.stable))
 
     async def score(self, query: Query, candidates: Candidates) -> NDArray[np.float32]:
-        """float32[n]; raises `DependencyError` where the stable version gives none either."""
+        """float32[n]; raises `DependencyError` where the stable version returns no scores either."""
         self._recorded.keep(query, candidates)
-        versions = query.model_versions
-        if not isinstance(versions, RequestVersions):
+        ticket = query.rollout
+        if ticket is None:
             return await self._scorer.score(query, candidates)
         began = self._clock()
-        if versions.arm is Arm.CANDIDATE:
-            scores = await self._by_candidate(query, candidates, versions)
+        if ticket.arm == Arm.CANDIDATE:
+            scores = await self._by_candidate(query, candidates, ticket)
         else:
             scores = await self._scorer.score(query, candidates)
-        versions.keep(candidates, scores, (self._clock() - began) * 1000.0)
+        ticket.keep(candidates, scores, (self._clock() - began) * 1000.0)
         return scores
 
     async def _by_candidate(
-        self, query: Query, candidates: Candidates, versions: RequestVersions
+        self, query: Query, candidates: Candidates, ticket: RolloutTicket
     ) -> NDArray[np.float32]:
-        if versions.failure or not self._breaker.allows(versions.rollout.id):
-            versions.fall_back(
-                versions.failure or "it failed several times in a row and is not asked for now"
-            )
-            return await self._scorer.score(query, candidates)
-        versions.begin_part()
+        stable = with_version(query, ticket.model, ticket.stable)
+        if ticket.failure or not self._breaker.allows(ticket.rollout_id):
+            ticket.failure = ticket.failure or "it failed several times in a row and is not called for now"
+            return await self._scorer.score(stable, candidates)
+        ticket.begin_part()
         scores: NDArray[np.float32] | None = None
         failure = ""
         try:
             async with asyncio.timeout(self._candidate_timeout_s):
                 scores = await self._scorer.score(query, candidates, self._candidate_timeout_s)
             if not np.isfinite(scores).all():
-                failure = f"{np.count_nonzero(~np.isfinite(scores))} of {scores.size} scores are no numbers"
-                versions.rejected.append(scores)
+                failure = f"{np.count_nonzero(~np.isfinite(scores))} of {scores.size} scores are not finite"
+                ticket.rejected.append(scores)
         except DependencyError as error:
             failure = str(error)
         except TimeoutError:
@@ -97,10 +108,10 @@ class GuardedScorer:
         finally:
             if failure:
                 self._breaker.failed()
-                versions.fall_back(failure)
-            versions.end_part()
-        await versions.parts_ended()
-        if versions.failure or scores is None:
-            return await self._scorer.score(query, candidates)
+                ticket.failure = failure
+            ticket.end_part()
+        await ticket.parts_ended()
+        if ticket.failure or scores is None:
+            return await self._scorer.score(stable, candidates)
         self._breaker.succeeded()
         return scores

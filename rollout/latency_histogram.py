@@ -31,7 +31,7 @@ def latency_bucket(latency_ms: float) -> int:
 
 
 def quantile_bucket(counts: NDArray[np.int64], quantile: float) -> int | None:
-    """The bucket in which the empirical quantile lies, None where nothing was counted.
+    """The bucket that contains the empirical quantile; None where nothing was counted.
 
     counts  int64[BUCKETS]
     """
@@ -45,7 +45,7 @@ def quantile_bucket(counts: NDArray[np.int64], quantile: float) -> int | None:
 def quantile_ms(counts: NDArray[np.int64], quantile: float) -> float:
     """The empirical quantile in milliseconds: the upper edge of its bucket, NaN where nothing was counted.
 
-    The true empirical quantile lies above the result divided by `GROWTH`.
+    The true empirical quantile is above the result divided by `GROWTH`.
     """
     bucket = quantile_bucket(counts, quantile)
     return math.nan if bucket is None else float(UPPER_EDGES_MS[bucket])

@@ -15,10 +15,11 @@ from typing import TypeVar
 import lmdb
 import msgspec
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
+from rollout.errors import RolloutStoreError
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord
-from rollout.store import RolloutStoreError
+from rollout.storage_names import ROLLOUT_NAMES
 
 _MIB = 1 << 20
 _DATABASES = (b"records", b"history", b"statistics", b"leases")
@@ -41,12 +42,13 @@ class LmdbRolloutStore:
             self._environment = LmdbEnvironment(
                 folder,
                 _DATABASES,
+                ROLLOUT_NAMES,
                 map_initial_bytes=4 * _MIB,
                 map_max_bytes=max_bytes,
                 max_readers=126,
                 sync=True,
             )
-        except StateError as error:
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
         databases = self._environment.databases
         self._records, self._history = databases[b"records"], databases[b"history"]
@@ -69,9 +71,9 @@ class LmdbRolloutStore:
             transaction.put(_key(record.model), msgspec.json.encode(record), db=self._records)
             number = self._last_number(transaction, record.model) + 1
             key = _history_key(record.model, number)
-            # Never over an entry that is there: the history only grows.
+            # An existing entry is never overwritten: the history only grows.
             if not transaction.put(key, msgspec.json.encode(entry), db=self._history, overwrite=False):
-                raise RolloutStoreError(f"entry {number} of the history in {self._folder} is there already")
+                raise RolloutStoreError(f"entry {number} of the history in {self._folder} exists already")
             return True
 
         return self._writing(work)
@@ -202,13 +204,13 @@ class LmdbRolloutStore:
     def _reading(self, work: Callable[[lmdb.Transaction], T]) -> T:
         try:
             return self._environment.read(work)
-        except StateError as error:
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
 
     def _writing(self, work: Callable[[lmdb.Transaction], T]) -> T:
         try:
             return self._environment.write(work)
-        except StateError as error:
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
 
 

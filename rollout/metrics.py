@@ -1,64 +1,54 @@
-"""What is counted of rollouts."""
+"""The metrics of rollouts."""
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
-
-from foundation.telemetry.metrics.registry import Counts, RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from rollout.record import ModelRecord
 
 
 class RolloutMetrics:
-    """Metrics of one process, among the router's. One per `RouterMetrics`."""
+    """What one replica counts of rollouts."""
 
-    def __init__(self, metrics: RouterMetrics) -> None:
-        registry = metrics.registry
-        self._generation = Gauge(
-            "shopfront_rollout_generation",
+    def __init__(self, metrics: ProcessMetrics) -> None:
+        """Declares the metrics."""
+        self._generation = metrics.gauge(
+            "rollout_generation",
             "Generation of the rollout record a replica follows; equal everywhere within a poll.",
-            ["model"],
-            multiprocess_mode="liveall",
-            registry=registry,
+            "liveall",
+            "model",
         )
-        self._weight = Gauge(
-            "shopfront_rollout_weight_basis_points",
+        self._weight = metrics.gauge(
+            "rollout_weight_basis_points",
             "Share of shoppers the candidate answers, as a replica follows it.",
-            ["model"],
-            multiprocess_mode="liveall",
-            registry=registry,
+            "liveall",
+            "model",
         )
-        self._ended = Gauge(
-            "shopfront_rollout_ended_timestamp_seconds",
+        self._ended = metrics.gauge(
+            "rollout_ended_timestamp_seconds",
             "When the last rollout of a model ended in this way, unix seconds.",
-            ["model", "phase"],
-            multiprocess_mode="livemax",
-            registry=registry,
+            "livemax",
+            "model",
+            "phase",
         )
-        self.answers = Counts(
-            Counter(
-                "shopfront_rollout_answers",
-                "Answers of a rollout's arms: ok; fallback: the stable version scored in the candidate's "
-                "place; error: none.",
-                ["arm", "outcome"],
-                registry=registry,
-            )
+        self.answers = metrics.counts(
+            "rollout_answers",
+            "Answers of a rollout's arms: ok; fallback: the stable version scored in the candidate's place; "
+            "error: none.",
+            "arm",
+            "outcome",
         )
-        self.copies = Counts(
-            Counter(
-                "shopfront_rollout_shadow_copies",
-                "Copies of requests for the candidate: compared, failed, or dropped because it was busy.",
-                ["outcome"],
-                registry=registry,
-            )
+        self.copies = metrics.counts(
+            "rollout_shadow_copies",
+            "Copies of requests for the candidate: compared, failed, or dropped because it was busy.",
+            "outcome",
         )
-        self.store_failures = Counter(
-            "shopfront_rollout_store_failures",
+        self.store_failures = metrics.counter(
+            "rollout_store_failures",
             "Times the record of rollouts could not be read or counts not be written.",
-            registry=registry,
         )
 
     def follow(self, record: ModelRecord) -> None:
-        """States which record this replica acts on."""
+        """Sets which record this replica acts on."""
         self._generation.labels(record.model).set(record.generation)
         rollout = record.active
         self._weight.labels(record.model).set(rollout.weight_bp if rollout is not None else 0)

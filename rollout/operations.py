@@ -1,4 +1,4 @@
-"""What operators may do with rollouts: the methods of `RolloutService`, the same behind every ingress."""
+"""The methods of `RolloutService`, for operators; the same behind every ingress."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import msgspec
 
 from protos.shopfront.v1 import rollout_pb2
 from rollout import transitions
-from rollout.assessment import assess
-from rollout.judgement import Check
-from rollout.preparation import CandidateOnTriton, CandidateUnfit
+from rollout.errors import CandidateUnfit, StatisticsError, TransitionNotAllowed
+from rollout.judging.check_results import Check
+from rollout.judging.judge_stage import judge_stage
+from rollout.preparation import CandidateOnTriton
 from rollout.record import ModelRecord, Phase, Plan, StagePlan
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings, stages_problem
-from rollout.statistics import StatisticsError
 from rollout.status import history_message, status_message
 from rollout.store import RolloutStore
-from rollout.transitions import Change, Forbidden
+from rollout.transitions import Change
 from router.errors import CallerError, FieldViolation, PreconditionError, RaceLostError
 from router.service.call import Call
 
@@ -46,7 +46,7 @@ class RolloutOperations:
         replica: ReplicaRollouts,
         store: RolloutStore,
         candidate: CandidateOnTriton,
-        served: Callable[[], Served],
+        served: Callable[[], ServingSnapshot],
         settings: RolloutSettings,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(4),
@@ -103,7 +103,7 @@ class RolloutOperations:
         return await self._make(change)
 
     async def get(self, request: rollout_pb2.GetRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
-        """Where the model's rollout stands."""
+        """The status of the model's rollout."""
         return await self._status(await asyncio.to_thread(self._store.read, self._model(request.model)))
 
     async def pause(self, request: rollout_pb2.ChangeRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
@@ -113,7 +113,7 @@ class RolloutOperations:
     async def resume(
         self, request: rollout_pb2.ChangeRolloutRequest, call: Call
     ) -> rollout_pb2.RolloutStatus:
-        """Lets a paused rollout go on."""
+        """Continues a paused rollout."""
         return await self._change(request, transitions.resume)
 
     async def promote(
@@ -182,15 +182,15 @@ class RolloutOperations:
         entry = last[0][1]
         winner = entry.actor or "an operator"
         return RaceLostError(
-            winner, f"{winner} was faster: rollout {entry.rollout} was {entry.event}; look again"
+            winner, f"{winner} changed it first: rollout {entry.rollout} was {entry.event}; look again"
         )
 
     async def _status(self, record: ModelRecord) -> rollout_pb2.RolloutStatus:
-        rollout, assessment, checks = record.rollout, None, ""
+        rollout, results, checks = record.rollout, None, ""
         if rollout is not None and rollout.phase in (Phase.RUNNING, Phase.SETTLING):
             rows = await asyncio.to_thread(self._store.read_arm_statistics, rollout.id)
             try:
-                assessment = assess(rollout, rows, self._settings.judge)
+                results = judge_stage(rollout, rows, self._settings.judge)
             except StatisticsError as error:
                 unreadable = Check("statistics", "error", str(error))
                 checks = msgspec.json.encode((unreadable,)).decode()
@@ -203,11 +203,11 @@ class RolloutOperations:
         served = self._served()
         named = int(served.model_versions.get(record.model, 0))
         stable = record.stable_version(served.dataset, named)
-        return status_message(record, stable, assessment, checks, lease, self._clock())
+        return status_message(record, stable, results, checks, lease, self._clock())
 
-    def _model(self, asked: str) -> str:
-        """The model meant. Raises `PreconditionError` where it is not one that can be rolled out."""
-        model = asked or self._replica.model
+    def _model(self, requested: str) -> str:
+        """The requested model. Raises `PreconditionError` where it is not one that can be rolled out."""
+        model = requested or self._replica.model
         if model != self._replica.model:
             raise PreconditionError(
                 "NOT_ROLLED_OUT",
@@ -234,7 +234,7 @@ class RolloutOperations:
 def _allowed(change: Callable[[], Change]) -> Change:
     try:
         return change()
-    except Forbidden as error:
+    except TransitionNotAllowed as error:
         raise PreconditionError("STATE", error.rollout, str(error)) from error
 
 

@@ -1,4 +1,4 @@
-"""How much of what the stable version finds best the candidate finds best too."""
+"""How many of the stable version's best items are among the candidate's best."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rollout.statistics import CLUSTERS, StatisticsError, cluster_of
+from rollout.arm_statistics import CLUSTERS, cluster_of
+from rollout.errors import StatisticsError
 
 _FORMAT = 1
 
@@ -22,13 +23,14 @@ class Overlap:
     __slots__ = ("_counts", "_totals")
 
     def __init__(self) -> None:
+        """Begins without requests."""
         self._totals = [0.0] * CLUSTERS
         self._counts = [0] * CLUSTERS
 
     def observe(self, user_id: str, overlap: float) -> None:
         """Adds one request's overlap (see `top_k_overlap`). Raises ValueError beyond 0…1.
 
-        user_id  its shopper; for an anonymous one anything that tells requests apart
+        user_id  its shopper; for an anonymous one any text that is different for each request
         """
         if not 0.0 <= overlap <= 1.0:
             raise ValueError(f"an overlap is a share from 0 to 1, got {overlap}")
@@ -62,13 +64,13 @@ class Overlap:
 
     def encode(self) -> bytes:
         """Bytes that `decode` reads, about 0.6 kB."""
-        return msgspec.msgpack.encode(_Wire(_FORMAT, self._totals, self._counts))
+        return msgspec.msgpack.encode(_OverlapWire(_FORMAT, self._totals, self._counts))
 
     @classmethod
     def decode(cls, encoded: bytes) -> Overlap:
         """What `encode` wrote. Raises `StatisticsError` where the bytes are not that."""
         try:
-            wire = msgspec.msgpack.decode(encoded, type=_Wire)
+            wire = msgspec.msgpack.decode(encoded, type=_OverlapWire)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StatisticsError(f"overlaps of two versions cannot be read: {error}") from error
         sizes = (len(wire.totals), len(wire.counts))
@@ -82,7 +84,7 @@ class Overlap:
         return overlap
 
 
-class _Wire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+class _OverlapWire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     format: int
     totals: list[float]
     counts: list[int]

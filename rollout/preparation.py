@@ -1,4 +1,4 @@
-"""Before traffic: the candidate is loaded beside the stable version, warmed up and compared with it."""
+"""Before traffic: the candidate is loaded next to the stable version, warmed up and compared with it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stages import DependencyError
+from rollout.errors import CandidateUnfit, PreparationDelayed
 from rollout.guarded_scorer import VersionedScorer
 from rollout.overlap import top_k_overlap
 from rollout.record import Rollout
@@ -21,14 +22,6 @@ from triton_repo.errors import ModelLoadError, RepositoryError
 from triton_repo.manifest import VersionManifest
 from triton_repo.pinned import Pinned
 from triton_repo.repository import ModelRepository
-
-
-class CandidateUnfit(Exception):
-    """The candidate must not meet a shopper; the message says why."""
-
-
-class NotYet(Exception):
-    """What is needed to judge the candidate is not there at the moment; worth another try."""
 
 
 class Readiness(Protocol):
@@ -52,7 +45,7 @@ class CandidateOnTriton:
         settings: RolloutSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`requests`: what shoppers asked lately; `clock`: monotonic seconds."""
+        """`requests`: recent requests of shoppers; `clock`: monotonic seconds."""
         self._repository = repository
         self._triton_url = triton_url
         self._readiness = readiness
@@ -85,10 +78,11 @@ class CandidateOnTriton:
         return manifest
 
     async def prepare(self, rollout: Rollout) -> str:
-        """Loads, warms up and compares the candidate; what was found, for a person.
+        """Loads, warms up and compares the candidate; returns what was found, for a person.
 
-        Raises `CandidateUnfit` where it must not go on, `NotYet` where Triton or the stable version does
-        not answer.
+        Raises:
+            CandidateUnfit: the rollout must end.
+            PreparationDelayed: Triton or the stable version does not answer.
         """
         await asyncio.to_thread(self._verify, rollout)
         await self.load(rollout)
@@ -97,7 +91,7 @@ class CandidateOnTriton:
     async def load(self, rollout: Rollout) -> None:
         """Has both versions loaded; errors as in `prepare`."""
         if f"{rollout.model} {rollout.stable}" in await self.missing(rollout):
-            raise NotYet(f"version {rollout.stable} of {rollout.model} is not ready on Triton")
+            raise PreparationDelayed(f"version {rollout.stable} of {rollout.model} is not ready on Triton")
         await asyncio.to_thread(self._load, rollout)
 
     async def missing(self, rollout: Rollout) -> list[str]:
@@ -111,21 +105,21 @@ class CandidateOnTriton:
     def release(self, model: str, keep: int, named: int) -> None:
         """Has Triton unload every version but `keep`, which serves, though the snapshot names `named`.
 
-        Blocks. Raises `NotYet` where it cannot.
+        Blocks. Raises `PreparationDelayed` where it cannot.
         """
         try:
             self._repository.pin(model, Pinned((keep,), instead_of=_replaced(named, (keep,))))
             with TritonControl(self._triton_url, self._settings.preparation.load_timeout_s) as control:
                 control.load(model)
         except (ModelLoadError, RepositoryError, OSError) as error:
-            raise NotYet(str(error)) from error
+            raise PreparationDelayed(str(error)) from error
 
     def holder(self, model: str) -> str:
         """The rollout for which versions are pinned; "" where there is none. Blocks for the disk."""
         try:
             pinned = self._repository.pinned(model)
         except RepositoryError as error:
-            raise NotYet(str(error)) from error
+            raise PreparationDelayed(str(error)) from error
         return pinned.holder if pinned is not None else ""
 
     def _verify(self, rollout: Rollout) -> None:
@@ -141,7 +135,7 @@ class CandidateOnTriton:
         try:
             self._repository.pin(model, Pinned(both, (rollout.candidate,), rollout.id, replaced))
         except (RepositoryError, OSError) as error:
-            raise NotYet(str(error)) from error
+            raise PreparationDelayed(str(error)) from error
         with TritonControl(self._triton_url, self._settings.preparation.load_timeout_s) as control:
             try:
                 control.load(model)
@@ -150,28 +144,28 @@ class CandidateOnTriton:
                 try:
                     control.ready_versions(model)
                 except ModelLoadError as gone:
-                    raise NotYet(str(gone)) from error
+                    raise PreparationDelayed(str(gone)) from error
                 raise CandidateUnfit(str(error)) from error
 
     async def _compare(self, rollout: Rollout) -> str:
         requests = self._requests()
         if not requests:
-            raise NotYet("no request has been seen yet to compare the versions on")
+            raise PreparationDelayed("no request has been seen yet to compare the versions on")
         overlaps: list[float] = []
         took: dict[int, list[float]] = {rollout.stable: [], rollout.candidate: []}
         spread = {rollout.stable: False, rollout.candidate: False}
-        for asked in requests:
+        for recorded in requests:
             scores: dict[int, NDArray[np.float32]] = {}
             for version in (rollout.stable, *([rollout.candidate] * self._settings.preparation.rounds)):
                 began = self._clock()
-                scores[version] = await self._scores(rollout, version, asked)
+                scores[version] = await self._scores(rollout, version, recorded)
                 took[version].append((self._clock() - began) * 1000.0)
                 spread[version] |= bool(np.ptp(scores[version]) > 0)
             k = self._settings.judge.overlap.k
             overlaps.append(top_k_overlap(scores[rollout.stable], scores[rollout.candidate], k))
         if spread[rollout.stable] and not spread[rollout.candidate]:
             raise CandidateUnfit(
-                f"version {rollout.candidate} gives every candidate of {len(requests)} requests one score"
+                f"version {rollout.candidate} gives all candidates of {len(requests)} requests the same score"
             )
         stable_ms, candidate_ms = (float(np.median(took[version])) for version in took)
         return (
@@ -180,25 +174,25 @@ class CandidateOnTriton:
             "common"
         )
 
-    async def _scores(self, rollout: Rollout, version: int, asked: Recorded) -> NDArray[np.float32]:
+    async def _scores(self, rollout: Rollout, version: int, recorded: Recorded) -> NDArray[np.float32]:
         timeout_s = self._settings.preparation.timeout_ms / 1000.0
         try:
             async with asyncio.timeout(timeout_s):
                 scores = await self._scorer.score(
-                    asked.asking(rollout.model, version), asked.candidates, timeout_s
+                    recorded.query_for(rollout.model, version), recorded.candidates, timeout_s
                 )
         except (DependencyError, TimeoutError) as error:
             reason = str(error) or f"no answer within {timeout_s * 1000:.0f} ms"
             if version == rollout.stable:
-                raise NotYet(f"the stable version does not answer: {reason}") from error
+                raise PreparationDelayed(f"the stable version does not answer: {reason}") from error
             if f"{rollout.model} {rollout.stable}" in await self.missing(rollout):
-                raise NotYet(f"Triton does not answer: {reason}") from error
+                raise PreparationDelayed(f"Triton does not answer: {reason}") from error
             raise CandidateUnfit(f"version {version} fails on a recent request: {reason}") from error
         if version == rollout.candidate and not np.isfinite(scores).all():
             bad = np.count_nonzero(~np.isfinite(scores))
             raise CandidateUnfit(
-                f"version {version} answers {bad} of {scores.size} scores of a recent request that are no "
-                "numbers"
+                f"version {version} returns {bad} of {scores.size} scores of a recent request that are "
+                "not finite"
             )
         return scores
 

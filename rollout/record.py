@@ -1,7 +1,7 @@
-"""What is durable about a model's rollouts: one record per model, and the history beside it.
+"""What is durable about a model's rollouts: one record per model, and its history.
 
-A record changes only by compare-and-swap on its generation, so that two who act at once cannot both win, and
-a leader that was taken for dead cannot undo what its successor did.
+A record changes only by compare-and-swap on its generation, so that of two concurrent changes only one
+succeeds, and a leader that was thought dead cannot undo what its successor did.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import msgspec
 SHADOW = 0
 """Weight of a stage in which the candidate answers no shopper and scores copies of requests."""
 WHOLE = 10_000
-"""Weight of a stage in which the candidate answers everybody, in basis points."""
+"""Weight of a stage in which the candidate answers every shopper, in basis points."""
 
 
 class Phase(StrEnum):
-    """Where a rollout stands. The first three are active; the others are final."""
+    """The phase of a rollout. The first three are active; the others are final."""
 
     PREPARING = "preparing"
-    """The candidate is being loaded, warmed up and compared; no shopper is touched."""
+    """The candidate is being loaded, warmed up and compared; it answers no shopper."""
     RUNNING = "running"
     """In one of its stages."""
     SETTLING = "settling"
     """Promoted; the version before stays loaded for a while, so that an abort takes a second."""
     PROMOTED = "promoted"
     REFUSED = "refused"
-    """The candidate did not stand the comparison before traffic."""
+    """The candidate failed the comparison before traffic."""
     ROLLED_BACK = "rolled_back"
     ABORTED = "aborted"
     EXPIRED = "expired"
@@ -78,12 +78,12 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stage_since: float = 0.0
     paused: bool = False
     reason: str = ""
-    """Why it stands where it stands, for a person."""
+    """Why it is in this phase and stage, for a person."""
     ended_at: float = 0.0
 
     @property
     def active(self) -> bool:
-        """Whether anything can still happen to it."""
+        """Whether it can still change."""
         return self.phase in ACTIVE
 
     @property
@@ -100,7 +100,7 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def counted_stage(self) -> int:
-        """The stage under which answers are counted now; settling is one beyond the last."""
+        """The stage under which answers are counted now; settling counts as the stage after the last."""
         return len(self.plan.stages) if self.phase is Phase.SETTLING else self.stage
 
     @property
@@ -115,18 +115,18 @@ class Rollout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A version that took the place of the one a snapshot names."""
+    """A version that is served in place of the version a snapshot names."""
 
     version: int
     dataset: str
     manifest_version: int
-    """Holds only for snapshots that name this version: one that names another was built later."""
+    """Valid only for snapshots that name this version: a snapshot that names another was built later."""
     rollout: str
     at: float
 
 
 class ModelRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything durable about one model's rollouts, but the history."""
+    """Everything durable about one model's rollouts except the history."""
 
     model: str
     generation: int = 0
@@ -151,7 +151,7 @@ class ModelRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of the history, written in the same transaction as the change it tells of."""
+    """One entry of the history, written in the same transaction as the change it describes."""
 
     at: float
     model: str
@@ -166,7 +166,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weight_bp: int
     reason: str
     checks: str = ""
-    """The judge's checks at that moment as JSON; empty where none were asked."""
+    """The judge's checks at that time as JSON; empty where there were none."""
 
 
 class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -178,7 +178,7 @@ class Lease(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ArmStatisticsRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one replica has counted of one arm in one stage; `payload` is the judge's own encoding."""
+    """One replica's counts of one arm in one stage; `payload` is encoded by `rollout.arm_statistics`."""
 
     replica: str
     stage: int

@@ -15,14 +15,15 @@ from uuid import uuid4
 import msgspec
 import redis
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.storage.redis_client import connect
-from foundation.storage.redis_failures import state_errors
+from foundation.storage.redis_failures import storage_errors
 from foundation.storage.redis_server import check_server
 from foundation.storage.redis_url import redacted
 from foundation.storage.settings import RedisSettings
+from rollout.errors import RolloutStoreError
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord
-from rollout.store import RolloutStoreError
+from rollout.storage_names import ROLLOUT_NAMES
 
 T = TypeVar("T")
 Encoded: TypeAlias = bytes | bytearray | memoryview | str | int | float
@@ -61,15 +62,15 @@ class RedisRolloutStore:
     """`RolloutStore` in a server; durable as far as the server's append-only file is."""
 
     def __init__(self, url: str, settings: RedisSettings) -> None:
-        """Uses the server at `url`, which is first asked when something is read or written.
+        """Uses the server at `url`, which is first called when something is read or written.
 
         Raises `RolloutStoreError` where the URL is no address.
         """
         self._place = redacted(url)
         self._prefix = f"{{{settings.prefix}}}:rollout"
         try:
-            self._client = connect(url, settings)
-        except StateError as error:
+            self._client = connect(url, settings, ROLLOUT_NAMES)
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
         self._swap = self._client.register_script(_SWAP)
         self._hold = self._client.register_script(_HOLD)
@@ -160,12 +161,12 @@ class RedisRolloutStore:
 
     def _ask(self, work: Callable[[redis.Redis], T]) -> T:
         try:
-            with state_errors(self._place):
+            with storage_errors(self._place, ROLLOUT_NAMES):
                 if not self._checked:
-                    check_server(self._client, self._place, f"{self._prefix}:format")
+                    check_server(self._client, self._place, f"{self._prefix}:format", ROLLOUT_NAMES)
                     self._checked = True
                 return work(self._client)
-        except StateError as error:
+        except StorageError as error:
             raise RolloutStoreError(str(error)) from error
 
     def _decode(self, stored: bytes, kind: type[T]) -> T:

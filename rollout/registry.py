@@ -7,8 +7,9 @@ from urllib.parse import unquote, urlsplit
 
 from foundation.storage.redis_url import REDIS_SCHEMES, redacted
 from foundation.storage.settings import RedisSettings
+from rollout.errors import RolloutStoreError
 from rollout.lmdb_store import LmdbRolloutStore
-from rollout.store import RolloutStore, RolloutStoreError
+from rollout.store import RolloutStore
 
 
 def open_rollout_store(url: str, redis: RedisSettings | None = None) -> RolloutStore:

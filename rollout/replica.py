@@ -1,4 +1,4 @@
-"""A replica's side of rollouts: follows the record, assigns shoppers, counts what the arms answer."""
+"""Rollouts in one replica: follows the record, assigns shoppers to arms, counts the arms' answers."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rollout.arms import Arm, RequestVersions, arm_of
+from recall.rollout_ticket import RolloutTicket
+from rollout.arms import Arm, arm_of, ticket_for
 from rollout.counting import ArmCounts, all_scores, usable_latency_ms
+from rollout.errors import RolloutStoreError
 from rollout.metrics import RolloutMetrics
-from rollout.record import WHOLE, ModelRecord, Phase, Rollout
+from rollout.record import ModelRecord, Phase, Rollout
 from rollout.settings import RolloutSettings
 from rollout.standby import Standby
-from rollout.store import RolloutStore, RolloutStoreError
+from rollout.store import RolloutStore
 
 logger = logging.getLogger(__name__)
 
 CANDIDATE_DEGRADED = "ranking:candidate"
 """Names in `degraded` that the candidate failed and the stable version scored the answer."""
-NO_ARMS: Mapping[str, str] = {}
 
 
-class Served(NamedTuple):
-    """The snapshot that answers: its data set, and the model versions it names."""
+class ServingSnapshot(NamedTuple):
+    """What rollouts need of the snapshot that answers: its data set, and the model versions it names."""
 
     dataset: str
     model_versions: Mapping[str, str]
@@ -33,17 +34,24 @@ class Served(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """How one request is answered: by which versions, and which arms its answer names."""
+    """How one query is answered.
+
+    Attributes:
+        versions: model → version that scores it.
+        arms: experiment → arm that its answer names.
+        ticket: its part in the rollout; None where it takes part in none.
+    """
 
     versions: Mapping[str, str]
-    arms: Mapping[str, str]
+    arms: Mapping[str, str] = field(default_factory=dict)
+    ticket: RolloutTicket | None = None
 
 
 class ReplicaRollouts:
     """Rollouts of one model in one replica. Everything but the store's calls belongs to the event loop.
 
-    A replica that cannot read the record for a while no longer asks the candidate: it would not learn of a
-    rollback. One that has not read it even once serves what Triton has (see `standby`).
+    A replica that cannot read the record for a while stops calling the candidate: it would not learn of a
+    rollback. Until it has read the record once it serves the versions that Triton has (see `standby`).
     """
 
     def __init__(
@@ -77,16 +85,16 @@ class ReplicaRollouts:
             await self.poll()
 
     async def poll(self) -> None:
-        """Takes the record over as it is now, and hands on what was counted since the last time."""
+        """Adopts the record as it is now, and writes what was counted since the last time."""
         try:
             self.adopt(await asyncio.to_thread(self._store.read, self.model))
-            await self._hand_on()
+            await self._write_counts()
         except RolloutStoreError as error:
             if not self._lost:
                 logger.error(
                     "the record of rollouts cannot be followed: %s; %s until it can",
                     error,
-                    "no candidate is asked" if self._has_read else "versions that Triton has serve",
+                    "no candidate is called" if self._has_read else "the versions that Triton has are served",
                 )
             self._lost = True
             self._metrics.store_failures.inc()
@@ -96,11 +104,11 @@ class ReplicaRollouts:
         self._lost = False
 
     def stand_by(self, standby: Standby) -> None:
-        """What to serve until the record is read for the first time."""
+        """Sets what to serve until the record is read for the first time."""
         self._standby = standby
 
     def adopt(self, record: ModelRecord) -> None:
-        """Acts on `record` from the next request on; an older one than the present is passed over."""
+        """Acts on `record` from the next request on; an older record than the present is ignored."""
         self._read_at = self._clock()
         self._has_read = True
         if record.generation < self.record.generation:
@@ -113,24 +121,27 @@ class ReplicaRollouts:
             self._counts = ArmCounts(rollout.id, self._replica)
         self._metrics.follow(record)
 
-    def assign(self, served: Served, user_id: str) -> Assigned:
+    def assign(self, served: ServingSnapshot, user_id: str) -> Assigned:
         """How to answer one scene of a shopper's request; empty `user_id`: anonymous."""
         versions = self._stable_versions(served)
         rollout = self.record.active
         if rollout is None or not self._fits(rollout, served):
-            return Assigned(versions, NO_ARMS)
-        if rollout.shadows:
-            if self._takes_copy():
-                return Assigned(RequestVersions(versions, rollout, Arm.SHADOW), NO_ARMS)
-            return Assigned(versions, NO_ARMS)
+            return Assigned(versions)
         arm = arm_of(rollout, user_id)
+        if rollout.shadows and self._takes_copy():
+            arm = Arm.SHADOW
         if arm is None or (arm is Arm.CANDIDATE and self._out_of_touch()):
-            return Assigned(versions, NO_ARMS)
-        return Assigned(RequestVersions(versions, rollout, arm), {rollout.id: arm.value})
+            return Assigned(versions)
+        scored_by = rollout.candidate if arm is Arm.CANDIDATE else rollout.stable
+        return Assigned(
+            versions={**versions, rollout.model: str(scored_by)},
+            arms={} if arm is Arm.SHADOW else {rollout.id: arm.value},
+            ticket=ticket_for(rollout, arm),
+        )
 
     def answered(
         self,
-        versions: Mapping[str, str],
+        ticket: RolloutTicket | None,
         user_id: str,
         latency_ms: float,
         *,
@@ -139,40 +150,39 @@ class ReplicaRollouts:
         degraded: Sequence[str],
     ) -> None:
         """Counts an answer in its arm. `user_id`: for an anonymous shopper, the request's id."""
-        counts = self._counts_of(versions)
-        if counts is None or not isinstance(versions, RequestVersions):
+        counts = self._counts_of(ticket)
+        if counts is None or ticket is None:
             return
-        stage = versions.rollout.counted_stage
-        arm = counts.arm(stage, versions.arm)
-        # Whoever is shown something may click on it, whichever version chose it: arms are assigned.
+        arm = counts.arm(ticket.stage, Arm(ticket.arm))
+        # Clicks belong to the assigned arm, whichever version scored the answer.
         arm.observe_feedback(user_id, impressions=shown)
-        self._metrics.answers[versions.arm, "fallback" if versions.failure else "ok"].inc()
-        concurrent = versions.rollout.weight_bp < WHOLE
-        if versions.failure and not versions.asked and not concurrent:
-            # The answers of a pause all say what the few failures before it said; without a concurrent
-            # baseline they would pass for as many failures more, and a moment in which all is slow for one.
+        self._metrics.answers[ticket.arm, "fallback" if ticket.failure else "ok"].inc()
+        if ticket.failure and not ticket.candidate_called and not ticket.has_baseline:
+            # While the breaker is open every answer falls back because of the few failures before it. Without
+            # a concurrent baseline each would count as one more failure, and a short slowdown of everything
+            # would look like a failing candidate.
             return
-        # Without a concurrent baseline only this tells the candidate's failures from an outage of all.
-        own = bool(versions.failure) and "ranking" not in degraded
-        less = bool(degraded) if concurrent else own
-        scores = all_scores(versions.rejected or [part.scores for part in versions.parts])
+        # Without a concurrent baseline only this distinguishes the candidate's failures from a outage.
+        candidate_failed = bool(ticket.failure) and "ranking" not in degraded
+        counts_as_degraded = bool(degraded) if ticket.has_baseline else candidate_failed
+        scores = all_scores(ticket.rejected or [part.scores for part in ticket.parts])
         arm.observe_request(
             user_id,
             usable_latency_ms(latency_ms),
             shown=shown,
             page_size=page_size,
-            degraded=less,
+            degraded=counts_as_degraded,
             scores=scores,
         )
 
-    def failed(self, versions: Mapping[str, str], user_id: str, latency_ms: float) -> None:
+    def failed(self, ticket: RolloutTicket | None, user_id: str, latency_ms: float) -> None:
         """Counts a request of an arm that ended without an answer."""
-        counts = self._counts_of(versions)
-        if counts is None or not isinstance(versions, RequestVersions):
+        counts = self._counts_of(ticket)
+        if counts is None or ticket is None:
             return
-        arm = counts.arm(versions.rollout.counted_stage, versions.arm)
+        arm = counts.arm(ticket.stage, Arm(ticket.arm))
         arm.observe_request(user_id, usable_latency_ms(latency_ms), shown=0, page_size=0, error=True)
-        self._metrics.answers[versions.arm, "error"].inc()
+        self._metrics.answers[ticket.arm, "error"].inc()
 
     def feedback(
         self, arms: Mapping[str, str], request_id: str, user_id: str, item_id: str, *, bought: bool
@@ -203,7 +213,7 @@ class ReplicaRollouts:
         """Whether feedback can belong to a rollout at all."""
         return self._counts is not None
 
-    async def _hand_on(self) -> None:
+    async def _write_counts(self) -> None:
         counts = self._counts
         rows = counts.take_changed() if counts is not None else []
         if counts is None or not rows:
@@ -214,13 +224,14 @@ class ReplicaRollouts:
             counts.put_back(rows)
             raise
 
-    def _counts_of(self, versions: Mapping[str, str]) -> ArmCounts | None:
-        if not isinstance(versions, RequestVersions) or versions.arm is Arm.SHADOW:
+    def _counts_of(self, ticket: RolloutTicket | None) -> ArmCounts | None:
+        """The counts that an answer with this ticket is added to; None where it is not counted."""
+        if ticket is None or ticket.arm == Arm.SHADOW:
             return None
         counts = self._counts
-        return counts if counts is not None and counts.rollout == versions.rollout.id else None
+        return counts if counts is not None and counts.rollout == ticket.rollout_id else None
 
-    def _stable_versions(self, served: Served) -> Mapping[str, str]:
+    def _stable_versions(self, served: ServingSnapshot) -> Mapping[str, str]:
         named = served.model_versions.get(self.model, "")
         record = self.record
         if not named or (self._has_read and record.promotion is None and record.active is None):
@@ -229,7 +240,7 @@ class ReplicaRollouts:
         stable = str(source.stable_version(served.dataset, int(named)))
         return served.model_versions if stable == named else {**served.model_versions, self.model: stable}
 
-    def _fits(self, rollout: Rollout, served: Served) -> bool:
+    def _fits(self, rollout: Rollout, served: ServingSnapshot) -> bool:
         return not misfit(rollout, served) and rollout.phase is not Phase.PREPARING
 
     def _takes_copy(self) -> bool:
@@ -243,7 +254,7 @@ class ReplicaRollouts:
         return self._clock() - self._read_at > 2 * self._settings.lease_s
 
 
-def misfit(rollout: Rollout, served: Served) -> str:
+def misfit(rollout: Rollout, served: ServingSnapshot) -> str:
     """Why a rollout cannot go on with the snapshot that is served now; "" where it can."""
     if served.dataset != rollout.dataset:
         return (

@@ -1,4 +1,4 @@
-"""Rollouts of the ranking model in one replica: what service, ingress and event loop hold of them."""
+"""Rollouts of the ranking model in one replica, as used by service, ingress and event loop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from foundation.telemetry.metrics.registry import RouterMetrics
-from protos.shopfront.v1 import event_pb2
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from recall.query import Query
-from rollout.arms import RequestVersions
 from rollout.breaker import CandidateBreaker
 from rollout.controller import RolloutController
 from rollout.guarded_scorer import GuardedScorer, VersionedScorer
@@ -21,22 +19,21 @@ from rollout.metrics import RolloutMetrics
 from rollout.operations import RolloutOperations
 from rollout.preparation import CandidateOnTriton, Readiness
 from rollout.recorded import RecordedRequests
-from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, Served
+from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.shadow import ShadowScoring
 from rollout.standby import read_standby
 from rollout.store import RolloutStore
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
+from router.events import AttributedEvent
 from router.ranking.settings import RankingSettings
-from state.attribution import AttributionCodec, AttributionError
+from snapshot.event_codes import PURCHASE, VIEW
 from triton_repo.repository import ModelRepository
-
-_FEEDBACK = {event_pb2.EVENT_TYPE_VIEW: False, event_pb2.EVENT_TYPE_PURCHASE: True}
 
 
 class Rollouts:
-    """Everything of one replica. `scorer` goes into the pipelines, `shadow` among the side effects."""
+    """Rollouts in one replica. `scorer` is used by the pipelines, `shadow` is one of the side effects."""
 
     def __init__(
         self,
@@ -44,14 +41,23 @@ class Rollouts:
         ranking: RankingSettings,
         settings: RolloutSettings,
         store: RolloutStore,
-        metrics: RouterMetrics,
+        metrics: ProcessMetrics,
     ) -> None:
+        """Creates what one replica needs; on the event loop that it serves on.
+
+        Args:
+            scorer: scores by the version that a query names.
+            ranking: how Triton is called.
+            settings: of rollouts.
+            store: where rollouts are durable; closed by `close`.
+            metrics: of this process.
+        """
         self._settings = settings
         self._store = store
         self._plain_scorer = scorer
         self._triton_url = ranking.url
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        own_metrics = RolloutMetrics(metrics)
+        own_metrics = metrics.group(RolloutMetrics)
         self._replica = ReplicaRollouts(ranking.model, store, settings, self._name, own_metrics)
         self._recorded = RecordedRequests(settings.preparation.requests)
         self.scorer = GuardedScorer(
@@ -66,7 +72,7 @@ class Rollouts:
     async def follow_record(self) -> None:
         """Reads the record for the first time, so that a promotion holds from the first answer on.
 
-        Where the store does not answer, what Triton has serves until it does.
+        Until the store answers, the versions that Triton has are served.
         """
         await self._replica.poll()
         if not self._replica.has_read:
@@ -74,10 +80,10 @@ class Rollouts:
             self._replica.stand_by(await asyncio.to_thread(read_standby, repository, self._replica.model))
 
     def begin(self, live: LiveEngine, readiness: Readiness) -> list[Coroutine[Any, Any, None]]:
-        """What must run for as long as the replica serves `live`."""
+        """The background work to run while the replica serves `live`."""
 
-        def served() -> Served:
-            return served_by(live.current)
+        def served() -> ServingSnapshot:
+            return serving_snapshot(live.current)
 
         candidate = CandidateOnTriton(
             ModelRepository(self._settings.repository),
@@ -97,20 +103,24 @@ class Rollouts:
     def operations(self) -> RolloutOperations:
         """What operators may do. Raises RuntimeError before `begin`."""
         if self._operations is None:
-            raise RuntimeError("rollouts are not begun")
+            raise RuntimeError("rollouts have not begun")
         return self._operations
 
     def under_rollout(self, query: Query, engine: Engine) -> Query:
-        """The query, to be answered by the version its shopper's arm is answered by."""
-        assigned = self._replica.assign(served_by(engine), query.user_id)
+        """The query with the versions and the ticket of its shopper's arm."""
+        assigned = self._replica.assign(serving_snapshot(engine), query.user_id)
         if assigned.versions is query.model_versions:
             return query
-        return replace(query, model_versions=assigned.versions, arms={**query.arms, **assigned.arms})
+        return replace(
+            query,
+            model_versions=assigned.versions,
+            arms={**query.arms, **assigned.arms},
+            rollout=assigned.ticket,
+        )
 
     def degraded(self, query: Query) -> tuple[str, ...]:
-        """What the answer must name: that the candidate did not score it though it was to."""
-        versions = query.model_versions
-        failed = isinstance(versions, RequestVersions) and versions.failure
+        """Names for the answer's `degraded`: that the candidate version failed to score it."""
+        failed = query.rollout is not None and query.rollout.failure
         return (CANDIDATE_DEGRADED,) if failed else ()
 
     def answered(
@@ -125,7 +135,7 @@ class Rollouts:
     ) -> None:
         """Counts an answer in its arm, where it has one."""
         self._replica.answered(
-            query.model_versions,
+            query.rollout,
             query.user_id or request_id,
             latency_ms,
             shown=shown,
@@ -135,29 +145,29 @@ class Rollouts:
 
     def failed(self, query: Query, request_id: str, latency_ms: float) -> None:
         """Counts a request that ended without an answer in its arm, where it has one."""
-        self._replica.failed(query.model_versions, query.user_id or request_id, latency_ms)
+        self._replica.failed(query.rollout, query.user_id or request_id, latency_ms)
 
-    def count_feedback(self, stored: Sequence[event_pb2.Event], attribution: AttributionCodec) -> None:
+    def count_feedback(self, stored: Sequence[AttributedEvent]) -> None:
         """Counts those of the events that belong to answers of a rollout's arms.
 
-        stored  events that no replica has stored before: one sent again, to another replica too, is not
+        Args:
+            stored: events that no replica has stored before; one sent again, to another replica too, is left
+                out.
         """
         if not self._replica.is_counting:
             return
-        for event in stored:
-            if not event.attribution_token or event.type not in _FEEDBACK:
-                continue
-            try:
-                token = attribution.decode(event.attribution_token)
-            except AttributionError:
-                # A token is read before its event is stored, unless the secret changed in between.
-                continue
-            self._replica.feedback(
-                token.arms, token.request_id, event.user_id, event.item_id, bought=_FEEDBACK[event.type]
-            )
+        for event, token in stored:
+            if event.event in (VIEW, PURCHASE):
+                self._replica.feedback(
+                    token.arms,
+                    token.request_id,
+                    event.user_id,
+                    event.item_id,
+                    bought=event.event == PURCHASE,
+                )
 
     async def close(self) -> None:
-        """Hands on what was counted last and closes the store."""
+        """Writes what was counted last and closes the store."""
         await self._replica.poll()
         await asyncio.to_thread(self._store.close)
 
@@ -170,6 +180,6 @@ class Rollouts:
                 self._recorded.forget()
 
 
-def served_by(engine: Engine) -> Served:
-    """What rollouts need to know of the engine that answers."""
-    return Served(engine.snapshot.manifest.dataset, engine.model_versions)
+def serving_snapshot(engine: Engine) -> ServingSnapshot:
+    """What rollouts need of the engine that answers."""
+    return ServingSnapshot(engine.snapshot.manifest.dataset, engine.model_versions)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from rollout.judge_settings import JudgeSettings
+from rollout.judging.settings import JudgeSettings
 from rollout.record import WHOLE, Plan, StagePlan
 
 FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -48,7 +48,7 @@ class ShadowSettings(BaseModel):
 
 
 class GuardSettings(BaseModel):
-    """What each replica does at once, before any judge, when the candidate fails a shopper."""
+    """How each replica reacts at once, without the judge, when the candidate fails a request."""
 
     model_config = FROZEN
 
@@ -66,7 +66,7 @@ class GuardSettings(BaseModel):
 
 
 class PreparationSettings(BaseModel):
-    """What the candidate must stand before any shopper is touched."""
+    """How the candidate is tested before it answers any shopper."""
 
     model_config = FROZEN
 
@@ -79,7 +79,7 @@ class PreparationSettings(BaseModel):
 
 
 class RolloutSettings(BaseModel):
-    """How a model version takes over from the one before, and what ends that."""
+    """How a model version takes over from the previous version, and when it is rolled back."""
 
     model_config = FROZEN
 
@@ -143,7 +143,7 @@ class RolloutSettings(BaseModel):
         return self
 
     def plan(self) -> Plan:
-        """The plan of a rollout that is started without further words."""
+        """The plan of a rollout that is started without a plan of its own."""
         return Plan(
             stages=tuple(
                 StagePlan(stage.weight_bp, stage.min_duration_s, stage.min_samples) for stage in self.stages

@@ -14,12 +14,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """The versions of a model that Triton has, and no candidates among them, as the repository tells.
+    """The versions of a model that are pinned in the repository, without candidates.
 
-    A promotion pins the version that took over and lets the one that the snapshot names be unloaded: who
-    cannot read of the promotion would otherwise ask for a version that is not there.
+    A promotion pins the version that took over and allows the version that the snapshot names to be unloaded:
+    a replica that cannot read the record would otherwise use a version that is not loaded.
 
-    data_sets  version → data set it was trained on; empty where nothing is pinned
+    Attributes:
+        data_sets: version → data set it was trained on; empty where nothing is pinned.
     """
 
     data_sets: Mapping[int, str] = field(default_factory=dict)
@@ -33,9 +34,9 @@ class Standby:
 
 
 def read_standby(repository: ModelRepository, model: str) -> Standby:
-    """What `repository` tells of a model; blocks for the disk.
+    """The pinned versions of a model in `repository`; blocks for the disk.
 
-    Where it cannot be read, as by a router on another machine than Triton's, the snapshot's version stands.
+    Where it cannot be read, as by a router on another machine than Triton's, the snapshot's version is used.
     """
     try:
         pinned = repository.pinned(model)

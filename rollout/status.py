@@ -7,8 +7,8 @@ import math
 import msgspec
 
 from protos.shopfront.v1 import rollout_pb2
-from rollout.assessment import Assessment
-from rollout.judgement import Check
+from rollout.judging.check_results import Check
+from rollout.judging.judge_stage import StageResults
 from rollout.record import SHADOW, WHOLE, HistoryEntry, Lease, ModelRecord, Phase, Rollout
 from rollout.transitions import waits_for
 
@@ -16,7 +16,7 @@ from rollout.transitions import waits_for
 def status_message(
     record: ModelRecord,
     stable_version: int,
-    assessment: Assessment | None,
+    results: StageResults | None,
     checks_json: str,
     lease: Lease | None,
     now: float,
@@ -24,8 +24,8 @@ def status_message(
     """The status at unix second `now`.
 
     stable_version  what serves by default
-    assessment      of a rollout that takes traffic; None of any other
-    checks_json     where there is no assessment: the checks it ended with, or what hinders one; "" for none
+    results         of a rollout that takes traffic; None of any other
+    checks_json     where there are no results: the checks it ended with, or what prevents them; "" for none
     """
     status = rollout_pb2.RolloutStatus(
         model=record.model, stable_version=stable_version, generation=record.generation
@@ -56,13 +56,13 @@ def status_message(
     if rollout.active and lease is not None and lease.expires_at > now:
         status.leader = lease.holder
     checks: tuple[Check, ...] = ()
-    if assessment is not None:
-        _add_counts(status, assessment)
-        checks = assessment.judgement.checks
+    if results is not None:
+        _add_counts(status, results)
+        checks = results.checks.checks
     elif checks_json:
         checks = msgspec.json.decode(checks_json, type=tuple[Check, ...])
     status.checks.extend(_check(check) for check in checks)
-    status.next_step = _next_step(rollout, assessment, now)
+    status.next_step = _next_step(rollout, results, now)
     return status
 
 
@@ -92,8 +92,8 @@ def stage_name(weight_bp: int) -> str:
     return "shadow" if weight_bp == SHADOW else f"{weight_bp / 100:g} %"
 
 
-def _add_counts(status: rollout_pb2.RolloutStatus, assessment: Assessment) -> None:
-    stage = assessment.stage
+def _add_counts(status: rollout_pb2.RolloutStatus, results: StageResults) -> None:
+    stage = results.counts
     for arm, statistics in (("candidate", stage.candidate), ("baseline", stage.baseline)):
         status.samples[arm] = statistics.requests
         status.shoppers[arm] = statistics.users
@@ -111,7 +111,7 @@ def _check(check: Check) -> rollout_pb2.RolloutCheck:
     )
 
 
-def _next_step(rollout: Rollout, assessment: Assessment | None, now: float) -> str:
+def _next_step(rollout: Rollout, results: StageResults | None, now: float) -> str:
     if not rollout.active:
         return ""
     if rollout.phase is Phase.PREPARING:
@@ -124,11 +124,11 @@ def _next_step(rollout: Rollout, assessment: Assessment | None, now: float) -> s
     if rollout.paused:
         return f"{onward}, once resumed"
     waits = []
-    if assessment is not None:
-        missing = waits_for(rollout, assessment.samples, now)
+    if results is not None:
+        missing = waits_for(rollout, results.samples, now)
         waits += [missing] if missing else []
-        if assessment.judgement.verdict != "pass":
-            waits.append(f"the checks, which are {assessment.judgement.verdict}")
+        if results.checks.verdict != "pass":
+            waits.append(f"the checks, which are {results.checks.verdict}")
     return f"{onward}, after {' and '.join(waits)}" if waits else f"{onward}, at the leader's next look"
 
 

@@ -1,4 +1,4 @@
-"""Where rollouts are durable, whatever holds them."""
+"""The interface of the stores in which rollouts are durable."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from typing import Protocol
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord
 
 
-class RolloutStoreError(Exception):
-    """The store cannot be used, or holds what it should not; the message names the place."""
-
-
 class RolloutStore(Protocol):
-    """Shared by every replica that answers for one shop. Calls block for a disk's or a network's moment.
+    """Shared by every replica that answers for one shop. Calls block for the disk or the network.
 
     Every method raises `RolloutStoreError` where the store fails.
     """
@@ -48,16 +44,16 @@ class RolloutStore(Protocol):
     def hold_lease(self, name: str, holder: str, now: float, ttl_s: float) -> Lease:
         """Takes or renews the lease `name` for `ttl_s` seconds where it is free, expired or held already.
 
-        Returns the lease as it is then: it is ours where its holder is `holder`.
+        Returns the lease as it is then: `holder` has it where it is the lease's holder.
         """
         ...
 
     def read_lease(self, name: str) -> Lease | None:
-        """The lease as it was last written, expired or not; None where nobody ever held it."""
+        """The lease as it was last written, expired or not; None where it was never held."""
         ...
 
     def release_lease(self, name: str, holder: str) -> None:
-        """Gives the lease back where `holder` has it, so that another leads at once."""
+        """Releases the lease where `holder` has it, so that another replica leads at once."""
         ...
 
     def close(self) -> None:

@@ -1,15 +1,17 @@
-"""What can happen to a model's record: pure functions from a record and a moment to the next record.
+"""The transitions of a model's record: pure functions from a record and a time to the next record.
 
-Nothing here reads a clock or a store. Every function returns a `Change`; `Forbidden` says why there is none.
+Nothing here reads a clock or a store. A function that cannot return a `Change` raises `TransitionNotAllowed`
+with the reason. Times are unix seconds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from msgspec.structs import replace
 
+from rollout.errors import TransitionNotAllowed
+from rollout.judging.check_results import Verdict
 from rollout.record import (
     HistoryEntry,
     ModelRecord,
@@ -19,34 +21,25 @@ from rollout.record import (
     Rollout,
 )
 
-Verdict = Literal["pass", "fail", "inconclusive", "error"]
-
-
-class Forbidden(Exception):
-    """The record does not allow this; `rollout` is the one that stands in the way, or "" where none does."""
-
-    def __init__(self, message: str, rollout: str = "") -> None:
-        super().__init__(message)
-        self.rollout = rollout
-
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The next record, and the line of history that tells of it."""
+    """The next record, and the history entry that describes the change."""
 
     record: ModelRecord
     entry: HistoryEntry
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class StageAssessment:
     """What the leader knows of a stage when it decides.
 
-    samples         answers of the candidate's arm in this stage
-    verdict         of the judge over all checks
-    reason          the judge's, for a person
-    error_since     unix second since which the verdict has been "error"; None where it is not
-    checks          the judge's checks as JSON, for the history
+    Attributes:
+        samples: answers of the candidate's arm in this stage.
+        verdict: of the judge over all checks.
+        reason: the judge's, for a person.
+        error_since: unix second since which the verdict has been "error"; None where it is not.
+        checks: the judge's checks as JSON, for the history.
     """
 
     samples: int
@@ -68,10 +61,10 @@ def start(
     actor: str,
     now: float,
 ) -> Change:
-    """A rollout in preparation. Raises `Forbidden` where another is under way."""
+    """A rollout in preparation. Raises `TransitionNotAllowed` where another is under way."""
     if record.active is not None:
         active = record.active
-        raise Forbidden(
+        raise TransitionNotAllowed(
             f"rollout {active.id} of {record.model} to version {active.candidate}, started by "
             f"{active.started_by or 'an operator'}, is under way ({active.phase}); abort it or wait for "
             "its end",
@@ -94,14 +87,14 @@ def start(
 
 
 def prepared(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
-    """The candidate stood the comparison: the first stage begins."""
+    """The candidate passed the comparison: the first stage begins."""
     rollout = _active(record, Phase.PREPARING)
     began = replace(rollout, phase=Phase.RUNNING, stage=0, stage_since=now, reason=reason)
     return _change(record, began, "prepared", actor, now, reason)
 
 
 def delayed(record: ModelRecord, actor: str, now: float, reason: str) -> Change | None:
-    """The preparation cannot go on yet; None where the record says so already."""
+    """The preparation cannot continue yet; None where the record contains this reason already."""
     rollout = _active(record, Phase.PREPARING)
     if rollout.reason == reason:
         return None
@@ -109,35 +102,36 @@ def delayed(record: ModelRecord, actor: str, now: float, reason: str) -> Change 
 
 
 def refused(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
-    """The candidate did not stand the comparison: the rollout ends before any shopper is touched."""
+    """The candidate failed the comparison: the rollout ends before it answers any shopper."""
     _active(record, Phase.PREPARING)
     return _end(record, Phase.REFUSED, "refused", actor, now, reason)
 
 
-def judged(
-    record: ModelRecord, outlook: Outlook, error_grace_s: float, actor: str, now: float
+def apply_assessment(
+    record: ModelRecord, assessment: StageAssessment, error_grace_s: float, actor: str, now: float
 ) -> Change | None:
-    """What the stage's time, samples and verdict call for; None: wait.
+    """The change that follows from a stage's time, samples and verdict; None: wait.
 
-    A failure rolls back at once, paused or not. An error does after `error_grace_s` seconds. Only a verdict
-    "pass" with the stage's minimum time and samples moves on, and never while paused.
+    A verdict "fail" rolls back at once, paused or not; "error" does after `error_grace_s` seconds. Only
+    "pass" with the stage's minimum time and samples advances, and never while paused.
     """
     rollout = _active(record, Phase.RUNNING)
-    if outlook.verdict == "fail":
-        return _end(record, Phase.ROLLED_BACK, "rolled_back", actor, now, outlook.reason, outlook.checks)
-    if outlook.error_since is not None and now - outlook.error_since > error_grace_s:
-        reason = f"the checks have been in error for {now - outlook.error_since:.0f} s: {outlook.reason}"
-        return _end(record, Phase.ROLLED_BACK, "rolled_back", actor, now, reason, outlook.checks)
-    if rollout.paused or outlook.verdict != "pass" or waits_for(rollout, outlook.samples, now):
+    reason, checks = assessment.reason, assessment.checks
+    if assessment.verdict == "fail":
+        return _end(record, Phase.ROLLED_BACK, "rolled_back", actor, now, reason, checks)
+    if assessment.error_since is not None and now - assessment.error_since > error_grace_s:
+        reason = f"the checks have been in error for {now - assessment.error_since:.0f} s: {reason}"
+        return _end(record, Phase.ROLLED_BACK, "rolled_back", actor, now, reason, checks)
+    if rollout.paused or assessment.verdict != "pass" or waits_for(rollout, assessment.samples, now):
         return None
     if rollout.stage + 1 == len(rollout.plan.stages):
-        return _promoted(record, rollout, actor, now, "every stage passed", outlook.checks)
-    onward = replace(rollout, stage=rollout.stage + 1, stage_since=now, reason=outlook.reason)
-    return _change(record, onward, "advanced", actor, now, outlook.reason, outlook.checks)
+        return _promoted(record, rollout, actor, now, "every stage passed", checks)
+    onward = replace(rollout, stage=rollout.stage + 1, stage_since=now, reason=reason)
+    return _change(record, onward, "advanced", actor, now, reason, checks)
 
 
 def waits_for(rollout: Rollout, samples: int, now: float) -> str:
-    """What a running stage lacks besides the judge's word; "" where nothing."""
+    """What a running stage lacks besides a passing verdict; "" where nothing."""
     plan = rollout.stage_plan
     missing = []
     left = plan.min_duration_s - (now - rollout.stage_since)
@@ -149,7 +143,7 @@ def waits_for(rollout: Rollout, samples: int, now: float) -> str:
 
 
 def timed(record: ModelRecord, actor: str, now: float) -> Change | None:
-    """What time alone calls for: the deadline, or the end of settling; None: nothing yet."""
+    """The change that time alone causes: the deadline, or the end of settling; None: nothing yet."""
     rollout = record.active
     if rollout is None:
         return None
@@ -168,7 +162,7 @@ def timed(record: ModelRecord, actor: str, now: float) -> Change | None:
 
 
 def superseded(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
-    """A snapshot took over that the rollout does not fit."""
+    """Ends the rollout because a new snapshot does not fit it."""
     rollout = _active(record)
     if rollout.phase is Phase.SETTLING:
         ended = replace(rollout, phase=Phase.PROMOTED, ended_at=now, reason=reason)
@@ -177,44 +171,44 @@ def superseded(record: ModelRecord, actor: str, now: float, reason: str) -> Chan
 
 
 def failed(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
-    """The candidate is not fit for a reason found outside the judge's checks: rolled back at once."""
+    """Rolls back at once, for a reason found outside the judge's checks."""
     _active(record)
     return _end(record, Phase.ROLLED_BACK, "rolled_back", actor, now, reason)
 
 
-def led(record: ModelRecord, epoch: int, actor: str, now: float) -> Change:
-    """A new leader puts its epoch into the record, so that what its predecessor still tries fails."""
+def take_lead(record: ModelRecord, epoch: int, actor: str, now: float) -> Change:
+    """A new leader writes its epoch into the record, so that later writes of its predecessor fail."""
     rollout = _active(record)
     change = _change(record, rollout, "led", actor, now, f"this replica leads, epoch {epoch}")
     return Change(replace(change.record, epoch=epoch), change.entry)
 
 
 def pause(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
-    """Holds the stage. A failed check still rolls back, and the deadline goes on."""
+    """Holds the stage. A failed check still rolls back, and the deadline still applies."""
     rollout = _active(record, Phase.PREPARING, Phase.RUNNING)
     if rollout.paused:
-        raise Forbidden(f"rollout {rollout.id} is paused already", rollout.id)
+        raise TransitionNotAllowed(f"rollout {rollout.id} is paused already", rollout.id)
     return _change(record, replace(rollout, paused=True), "paused", actor, now, reason)
 
 
 def resume(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
-    """Lets a paused rollout go on."""
+    """Continues a paused rollout."""
     rollout = _active(record)
     if not rollout.paused:
-        raise Forbidden(f"rollout {rollout.id} is not paused", rollout.id)
+        raise TransitionNotAllowed(f"rollout {rollout.id} is not paused", rollout.id)
     return _change(record, replace(rollout, paused=False), "resumed", actor, now, reason)
 
 
 def promote(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
-    """Makes the candidate the stable version now, whatever the judge has said so far."""
+    """Makes the candidate the stable version now, whatever the verdict."""
     rollout = _active(record, Phase.RUNNING)
-    return _promoted(record, rollout, actor, now, reason or "on an operator's word")
+    return _promoted(record, rollout, actor, now, reason or "by an operator")
 
 
 def abort(record: ModelRecord, actor: str, now: float, reason: str) -> Change:
     """Ends the rollout; while it settles, the promotion is taken back."""
     _active(record)
-    return _end(record, Phase.ABORTED, "aborted", actor, now, reason or "on an operator's word")
+    return _end(record, Phase.ABORTED, "aborted", actor, now, reason or "by an operator")
 
 
 def _active(record: ModelRecord, *phases: Phase) -> Rollout:
@@ -222,10 +216,10 @@ def _active(record: ModelRecord, *phases: Phase) -> Rollout:
     if rollout is None:
         last = record.rollout
         ended = f"; the last one, {last.id}, is {last.phase}" if last is not None else ""
-        raise Forbidden(f"no rollout of {record.model} is under way{ended}")
+        raise TransitionNotAllowed(f"no rollout of {record.model} is under way{ended}")
     if phases and rollout.phase not in phases:
         allowed = " or ".join(phases)
-        raise Forbidden(
+        raise TransitionNotAllowed(
             f"rollout {rollout.id} is {rollout.phase}; this is possible while {allowed}", rollout.id
         )
     return rollout
@@ -259,7 +253,7 @@ def _end(
 
 
 def _promotion_before(rollout: Rollout, now: float) -> Promotion | None:
-    """What stood before `rollout` promoted its candidate."""
+    """The promotion that was in force before `rollout` promoted its candidate."""
     if rollout.stable == rollout.manifest_version:
         return None
     return Promotion(rollout.stable, rollout.dataset, rollout.manifest_version, rollout.id, now)

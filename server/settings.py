@@ -1,8 +1,9 @@
-"""Everything the router can be told, section by section."""
+"""The router's configuration, composed of the sections that each room declares."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +13,8 @@ from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
 from router.ranking.settings import RankingSettings
 from router.recording.settings import RecordingSettings
+from router.scenes.problems import SettingsError
+from router.scenes.table_settings import TablesSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
 from server.ingress.settings import IngressSettings, RaySettings, SupervisionSettings
 from state.attribution import AttributionSettings
@@ -31,36 +34,42 @@ class RouterSettings(BaseModel):
         description="Experiments on scenes; edits apply without a restart. null, or a file that is not "
         "there: none are run.",
     )
-    ingress: IngressSettings = Field(default_factory=IngressSettings, description="Where calls come in.")
+    ingress: IngressSettings = Field(
+        default_factory=IngressSettings, description="Where and how calls are received."
+    )
     ray: RaySettings = Field(
         default_factory=RaySettings, description="The Ray node or cluster the replicas run on."
     )
     supervision: SupervisionSettings = Field(
         default_factory=SupervisionSettings,
-        description="How `shopfront run` starts a router anew that has died.",
+        description="How `shopfront run` replaces a router that has died.",
     )
     snapshots: SnapshotWatchSettings = Field(
-        default_factory=SnapshotWatchSettings, description="Where snapshots lie."
+        default_factory=SnapshotWatchSettings, description="Where snapshots are stored."
     )
     recall: RecallSettings = Field(
         default_factory=RecallSettings,
-        description="How recall channels are opened and asked; as they were built.",
+        description="How recall channels are opened and searched; the same settings as they were built with.",
+    )
+    tables: TablesSettings = Field(
+        default_factory=TablesSettings,
+        description="How learned tables of filters, rerankers and fusions are opened; as they were built.",
     )
     ranking: RankingSettings = Field(default_factory=RankingSettings, description="Where Triton is.")
     rollout: RolloutSettings = Field(
         default_factory=RolloutSettings, description="How a model version takes over, in stages."
     )
     state: StateSettings = Field(
-        default_factory=StateSettings, description="Where user state and the event log live."
+        default_factory=StateSettings, description="Where user state and the event log are stored."
     )
     attribution: AttributionSettings = Field(
         default_factory=AttributionSettings, description="How attribution tokens are signed."
     )
     admission: AdmissionSettings = Field(
-        default_factory=AdmissionSettings, description="How much work one replica takes on."
+        default_factory=AdmissionSettings, description="How much work one replica accepts."
     )
     request_log: RequestLogSettings = Field(
-        default_factory=RequestLogSettings, description="What is written about calls."
+        default_factory=RequestLogSettings, description="What is logged about calls."
     )
     recording: RecordingSettings = Field(
         default_factory=RecordingSettings, description="Which requests are kept for replay."
@@ -68,3 +77,28 @@ class RouterSettings(BaseModel):
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."
     )
+
+
+def plugins_of(tree: Any, path: str) -> tuple[str, ...]:
+    """The setting `plugins` of a configuration file, which is read before the rest is validated.
+
+    Sections of the settings come from registries that plug-ins extend.
+
+    Args:
+        tree: the parsed file.
+        path: where it lies, for messages.
+
+    Raises:
+        SettingsError: it is not a list of dotted module names.
+    """
+    listed = (tree.get("plugins") or []) if isinstance(tree, dict) else []
+    if not isinstance(listed, list) or not all(isinstance(name, str) and _is_dotted(name) for name in listed):
+        raise SettingsError(
+            path,
+            [f"plugins: a list of dotted module names is expected, such as [my_shop.parts]; got {listed!r}"],
+        )
+    return tuple(listed)
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))

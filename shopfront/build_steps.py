@@ -10,13 +10,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from router.scenes.components import tables_of
+from router.tables.kind import TableKind
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
 from shopfront.progress import Progress
 from shopfront.sample_shopper import choose_sample_shopper
-from shopfront.settings import Settings, uses_prerank
+from shopfront.settings import Settings, configured_scenes, uses_prerank
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
-from snapshot.manifest import Manifest, SnapshotError
+from snapshot.manifest import Manifest, SnapshotError, read_manifest
 from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
@@ -98,6 +100,7 @@ class Build:
                 partial(self._engine, engine, checkpoints["bst"], dataset, repository),
                 partial(_has_version, repository, engine),
             )
+        tables = tables_of(configured_scenes(self.settings))
         snapshot = self._step(
             record,
             "snapshot",
@@ -106,9 +109,13 @@ class Build:
                 "versions": versions,
                 "mind": checkpoints["mind"],
                 "recall": self.settings.router.recall.model_dump(mode="json"),
+                "tables": {
+                    name: getattr(self.settings.router.tables, name).model_dump(mode="json")
+                    for name in tables
+                },
                 "seed": self.settings.seed,
             },
-            lambda: self._tables(dataset, checkpoints["mind"], versions),
+            lambda: self._tables(dataset, checkpoints["mind"], versions, tables),
             lambda made: _opens(lambda: SnapshotStore(self.workspace.snapshots).open(made, verify=False)),
         )
         self._publish(snapshot, versions, repository)
@@ -219,10 +226,13 @@ class Build:
         self.progress.exported(engine, manifest.candidates)
         return version
 
-    def _tables(self, dataset_id: str, mind: str, versions: dict[str, int]) -> str:
+    def _tables(
+        self, dataset_id: str, mind: str, versions: dict[str, int], kinds: dict[str, TableKind]
+    ) -> str:
         from models.checkpoint import load_mind
         from recall.build import RECALL_FOLDER, build_channels
         from recall.channel import BuildSource
+        from router.tables.files import TABLES_FOLDER, build_tables
         from snapshot.catalogue_writer import link_catalogue
 
         dataset = DatasetStore(self.workspace.datasets).open(dataset_id, verify=False)
@@ -237,10 +247,20 @@ class Build:
                     users=dataset.users(),
                     catalogue=dataset.catalogue,
                     now=dataset.manifest.time_range[1],
-                    item_vectors=network.item_vectors().numpy(),
+                    vectors={"mind": network.item_vectors().numpy()},
                     seed=self.settings.seed,
                 )
                 rows = build_channels(source, staged / RECALL_FOLDER, self.settings.router.recall, step.stage)
+            if kinds:
+                with self.progress.step("learned tables") as step:
+                    learned = build_tables(
+                        kinds,
+                        source,
+                        staged / TABLES_FOLDER,
+                        self.settings.router.tables.sections(),
+                        step.stage,
+                    )
+                rows |= {f"{TABLES_FOLDER}/{table}": counts for table, counts in learned.items()}
             return store.seal(
                 staged,
                 Manifest(
@@ -279,7 +299,7 @@ class Build:
         keep = self.settings.keep_builds
         snapshots = SnapshotStore(self.workspace.snapshots)
         snapshots.prune(keep)
-        kept = [snapshots.open(id, verify=False).manifest for id in snapshots.ids()]
+        kept = [read_manifest(snapshots.root / id) for id in snapshots.ids()]
         DatasetStore(self.workspace.datasets).prune(keep)
         for model in (*MODELS, PRERANK, f"bst{ENGINE_SUFFIX}"):
             needed = (manifest.models.get(model) for manifest in kept)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from router.scenes.problems import SettingsError
 from server.ingress.client_channel import ChannelError, RouterAddress, why_unanswered
+from shopfront.plugins import load_for_building
 from shopfront.rollout_commands import RolloutCallFailed
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router, takes_router
@@ -49,9 +50,14 @@ class RouterLost(Exception):
     """The router has died, and is not started anew here; the message says why."""
 
 
-def _prepared(data: Path | None, folder: Path | None, config: Path) -> tuple[Workspace, Settings]:
+def _prepared(
+    data: Path | None, folder: Path | None, config: Path, *, builds: bool = False
+) -> tuple[Workspace, Settings]:
     workspace = Workspace(folder.absolute()) if folder is not None else Workspace.for_data(data)
-    return workspace, load_settings(config, workspace)
+    settings = load_settings(config, workspace)
+    if builds:
+        load_for_building(settings.plugins)
+    return workspace, settings
 
 
 @app.command()
@@ -85,7 +91,7 @@ def build(
     from shopfront.progress import Progress
     from shopfront.serve import running_triton, seed_user_state
 
-    place, settings = _prepared(data, workspace, config)
+    place, settings = _prepared(data, workspace, config, builds=True)
     with place.held("building"):
         progress = Progress(console)
         made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
@@ -175,7 +181,7 @@ def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Confi
     from shopfront.progress import Progress
     from shopfront.serve import running_triton
 
-    place, settings = _prepared(data, workspace, config)
+    place, settings = _prepared(data, workspace, config, builds=True)
     with place.held("building"):
         progress = Progress(console)
         made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
@@ -195,7 +201,7 @@ def shares(data: Data = None, workspace: WorkspaceFolder = None, config: Config 
     from shopfront.progress import Progress
     from shopfront.serve import running_triton
 
-    place, settings = _prepared(data, workspace, config)
+    place, settings = _prepared(data, workspace, config, builds=True)
     with place.held("building"):
         progress = Progress(console)
         made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
@@ -270,7 +276,7 @@ def rollout_candidate(
     from shopfront.build_steps import Build
     from shopfront.progress import Progress
 
-    place, settings = _prepared(data, workspace, config)
+    place, settings = _prepared(data, workspace, config, builds=True)
     with place.held("building"):
         version = Build(place, settings, data, Progress(console)).candidate(settings.router.ranking.model)
     console.print(f"version {version} waits for: shopfront rollout start {version}", highlight=False)
@@ -279,11 +285,12 @@ def rollout_candidate(
 def _known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
     from exporters.errors import ExportRefused
-    from foundation.storage.errors import StateError
+    from foundation.storage.errors import StorageError
     from ingest.shop_tables import IngestError
     from models.checkpoint import CheckpointError
     from models.training_loop import TrainingError
-    from server.ingress.app import RouterStartError
+    from registration.registry import RegistrationError
+    from server.ingress.launcher import RouterStartError
     from snapshot.manifest import SnapshotError
     from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
 
@@ -294,12 +301,13 @@ def _known_errors() -> tuple[type[Exception], ...]:
         ChannelError,
         WorkspaceBusy,
         SettingsError,
+        RegistrationError,
         IngestError,
         TrainingError,
         CheckpointError,
         ExportRefused,
         SnapshotError,
-        StateError,
+        StorageError,
         RouterStartError,
         TritonStartError,
         ModelLoadError,

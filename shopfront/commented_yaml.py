@@ -1,4 +1,4 @@
-"""Writes a settings model as YAML in which every key stands with its default and its description."""
+"""Writes a settings model as YAML: every key with its default, below its description."""
 
 import textwrap
 from collections.abc import Iterator
@@ -7,11 +7,16 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from registration.registered_sections import RegisteredSections
+
 WIDTH = 108
 
 
 def commented_yaml(settings: BaseModel) -> str:
-    """YAML text of `settings`; each field's description stands as a comment above it.
+    """YAML text of `settings`; each field's description is a comment above it.
+
+    Sections of registered members come after the other fields, in the registry's order, described by the
+    docstring of their type.
 
     Raises ValueError naming a field that has no description, so that none goes undocumented.
     """
@@ -20,10 +25,8 @@ def commented_yaml(settings: BaseModel) -> str:
 
 def _lines(settings: BaseModel, indent: int, path: str) -> Iterator[str]:
     pad = "  " * indent
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
+    for name, value, description in _entries(settings):
         key = f"{path}{name}"
-        description = field.description or (type(value).__doc__ if isinstance(value, BaseModel) else None)
         if not description:
             raise ValueError(f"setting {key} has no description")
         if indent == 0:
@@ -31,11 +34,26 @@ def _lines(settings: BaseModel, indent: int, path: str) -> Iterator[str]:
         yield from textwrap.wrap(
             " ".join(description.split()), WIDTH, initial_indent=f"{pad}# ", subsequent_indent=f"{pad}# "
         )
-        if isinstance(value, BaseModel):
+        if isinstance(value, BaseModel) and _entries(value):
             yield f"{pad}{name}:"
             yield from _lines(value, indent + 1, f"{key}.")
         else:
             yield f"{pad}{name}: {_scalar(value)}"
+
+
+def _entries(settings: BaseModel) -> list[tuple[str, Any, str | None]]:
+    """(key, value, description) of each field, then of each registered member's section."""
+    found: list[tuple[str, Any, str | None]] = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        found.append((name, value, field.description or _docstring(value)))
+    if isinstance(settings, RegisteredSections):
+        found += [(name, section, _docstring(section)) for name, section in settings.sections().items()]
+    return found
+
+
+def _docstring(value: Any) -> str | None:
+    return type(value).__doc__ if isinstance(value, BaseModel) else None
 
 
 def _scalar(value: Any) -> str:

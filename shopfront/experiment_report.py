@@ -27,7 +27,7 @@ def make_reports(settings: RouterSettings, name: str | None, after_seq: int = 0)
     after_seq  events of the log up to this sequence number are left out
 
     Raises `UnknownExperiment`, `SettingsError` or OSError where the experiments file cannot be read, and
-    `StateError` where the log cannot.
+    `StorageError` where the log cannot.
     """
     path = settings.experiments
     configured = read_experiments(experiments_content(path), str(path))

@@ -1,4 +1,4 @@
-"""The `shopfront rollout …` commands: what operators do with canary rollouts, over gRPC."""
+"""The `shopfront rollout …` commands: canary rollouts for operators, over gRPC."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from server.ingress.client_channel import RouterAddress, open_channel, why_unans
 from shopfront.router_options import takes_router
 
 app = typer.Typer(
-    no_args_is_help=True, help="Move a model to a new version in stages that judge themselves, and back."
+    no_args_is_help=True, help="Move a model to a new version in stages, with automatic checks and rollback."
 )
 console = Console(width=None if sys.stdout.isatty() else 120)
 
@@ -36,7 +36,7 @@ _ENDED = ("promoted", "refused", "rolled_back", "aborted", "expired", "supersede
 
 
 class RolloutCallFailed(Exception):
-    """The router refused, or is not there; the message is the router's."""
+    """The router refused the call or did not answer; the message is the router's."""
 
 
 @app.command()
@@ -58,7 +58,7 @@ def start(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Start a rollout; it goes on, and back, by itself."""
+    """Start a rollout; it advances and rolls back automatically."""
     request = rollout_pb2.StartRolloutRequest(
         model=model,
         candidate=version,
@@ -79,7 +79,7 @@ def status(
     watch: Annotated[bool, typer.Option(help="Print again every second until the rollout ends.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Where the rollout stands: stage, weights, samples, every check with its reason, what comes next."""
+    """Show the rollout: stage, weights, samples, every check with its reason, the next step."""
     request = rollout_pb2.GetRolloutRequest(model=model)
     with _called(router) as stub:
         while True:
@@ -93,28 +93,28 @@ def status(
 @app.command()
 @takes_router
 def pause(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
-    """Hold the stage; a failed check still rolls back, and the deadline goes on."""
+    """Hold the stage; a failed check still rolls back, and the deadline still applies."""
     _change(router, "Pause", model, reason, json)
 
 
 @app.command()
 @takes_router
 def resume(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
-    """Let a paused rollout go on."""
+    """Continue a paused rollout."""
     _change(router, "Resume", model, reason, json)
 
 
 @app.command()
 @takes_router
 def promote(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
-    """Make the candidate the stable version now, whatever the checks say."""
+    """Make the candidate the stable version now, whatever the verdict of the checks."""
     _change(router, "Promote", model, reason, json)
 
 
 @app.command()
 @takes_router
 def abort(router: RouterAddress, model: Model = "", reason: Reason = "", json: AsJson = False) -> None:
-    """End the rollout; while a promotion settles, take it back."""
+    """End the rollout; while a promotion settles, undo it."""
     _change(router, "Abort", model, reason, json)
 
 

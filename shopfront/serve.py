@@ -12,7 +12,7 @@ from types import FrameType
 
 from foundation.telemetry.metrics.endpoint import prepare_folder, serve_metrics
 from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
-from server.ingress.app import RouterHandle, start_router
+from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.ports import free_ports
 from server.ingress.watch import RouterEvent, RouterWatcher
 from server.settings import RouterSettings
@@ -71,7 +71,7 @@ def serving(
         if triton is not None:
             stack.callback(triton.stop)
         # Both take seconds and neither needs the other to start.
-        router_starting = threads.submit(start_router, router_settings)
+        router_starting = threads.submit(start_router, router_settings, plugins=settings.plugins)
         try:
             if starting is not None and triton is not None:
                 starting.result()

@@ -18,11 +18,12 @@ from models.settings import (
     TwoTowerSettings,
 )
 from recall.registry import CHANNELS
-from router.scenes.load import Known, load_scenes, read_scenes
+from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.problems import SettingsError, explain
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
-from server.settings import RouterSettings
+from server.settings import RouterSettings, plugins_of
+from shopfront.plugins import load
 from shopfront.workspace import PROJECT, Workspace
 from triton_repo.settings import TritonSettings
 
@@ -102,6 +103,12 @@ class Settings(BaseModel):
 
     model_config = FROZEN
 
+    plugins: tuple[str, ...] = Field(
+        (),
+        description="Modules that register a shop's own parts (recall channels, filters, rerankers, RPC "
+        "services, log formats, export formats), as dotted names. Every process that builds, serves or "
+        "evaluates imports them from the folder the command is run in, PYTHONPATH or installed packages.",
+    )
     seed: int = Field(1, ge=0, description="Seed of cleaning and of recall tables.")
     keep_builds: int = Field(
         3, ge=1, description="Data sets, checkpoints and snapshots kept on disk, newest first; no unit."
@@ -111,7 +118,7 @@ class Settings(BaseModel):
     export: ExportSettings = ExportSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     triton: TritonChoice = TritonChoice()
-    router: RouterSettings = RouterSettings()
+    router: RouterSettings = Field(default_factory=RouterSettings)
 
 
 def default_settings() -> Settings:
@@ -140,11 +147,13 @@ def default_settings() -> Settings:
 def load_settings(path: Path, workspace: Workspace) -> Settings:
     """Read and check a configuration file; keys it leaves out take their defaults.
 
+    The modules that `plugins` names are loaded first, since sections of the settings come from registries.
+
     A relative `router.scenes` or `experiments` starts at the file's folder's parent, as
     `config/scenes.yaml` does.
 
-    Raises SettingsError naming every key that is wrong by its dotted path, and OSError where the file
-    cannot be read.
+    Raises SettingsError naming every key that is wrong by its dotted path, RegistrationError where a plug-in
+    cannot be loaded, and OSError where the file cannot be read.
     """
     try:
         given = parse(path.read_text(encoding="utf-8")) or {}
@@ -152,6 +161,7 @@ def load_settings(path: Path, workspace: Workspace) -> Settings:
         raise SettingsError(str(path), [str(error)]) from error
     if not isinstance(given, dict):
         raise SettingsError(str(path), ["a mapping of sections is expected"])
+    load(plugins_of(given, str(path)))
     everything = _over(default_settings().model_dump(mode="json"), given)
     try:
         settings = Settings.model_validate(_placed(everything, str(workspace.root.absolute())))
@@ -170,7 +180,7 @@ def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
-    scenes = load_scenes(settings.router.scenes, CHANNELS)
+    scenes = load_scenes(settings.router.scenes, KnownNames(CHANNELS))
     name = "home" if "home" in scenes else next(iter(scenes))
     return name, scenes[name]
 
@@ -180,14 +190,23 @@ def uses_prerank(settings: Settings) -> bool:
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
+    return any(scene.prerank is not None for scene in configured_scenes(settings))
+
+
+def configured_scenes(settings: Settings) -> list[SceneSettings]:
+    """Every configured scene, and every form that arms of experiments give one.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    known = KnownNames(CHANNELS)
     configuration = SceneConfiguration(
-        lambda content: read_scenes(content, str(settings.router.scenes), CHANNELS),
+        lambda content: read_scenes(content, str(settings.router.scenes), known),
         settings.router.experiments,
-        Known(CHANNELS),
+        known,
     )
     scenes = configuration.load(settings.router.scenes)
     arms = (choice.settings for plan in scenes.plans.values() for choice in plan.choices.values())
-    return any(scene.prerank is not None for scene in (*scenes.by_name.values(), *arms))
+    return [*scenes.by_name.values(), *arms]
 
 
 def _over(defaults: Any, given: Any) -> Any:

@@ -7,19 +7,16 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from snapshot.catalogue import (
-    CATALOGUE_FOLDER,
-    COLUMN_TYPES,
-    NAME_COLUMNS,
-    SUMMARY_NAME,
-    CatalogueSummary,
-)
+from snapshot.catalogue import CATALOGUE_FOLDER, SUMMARY_NAME, CatalogueSummary
 from snapshot.columns import save_column
 from snapshot.durable_files import write_durably
+from snapshot.item_columns import ITEM_COLUMNS, ItemColumn
 from snapshot.item_keys import item_keys
 from snapshot.string_column import save_strings
 
@@ -31,24 +28,23 @@ class ItemIdClash(ValueError):
 def write_catalogue(
     folder: Path,
     item_ids: Sequence[str],
-    titles: Sequence[str],
-    columns: Mapping[str, np.ndarray],
+    columns: Mapping[str, NDArray[Any] | Sequence[str]],
     names: Mapping[str, Sequence[str]],
     profile_vocab: Mapping[str, Sequence[str]],
 ) -> None:
-    """Write a catalogue of N items into `folder`, which is created.
+    """Writes a catalogue of N items into `folder`, which is created.
 
     Args:
         folder: where to write; must not exist.
         item_ids: external ids of the items 1…N.
-        titles: titles of the items 1…N, empty where unknown.
-        columns: every column of `COLUMN_TYPES`, of its dtype and length N + 1, row 0 the unknown item.
-        names: for each of `NAME_COLUMNS` the names of the codes 1…count.
+        columns: every registered item column, of length N + 1, row 0 the unknown item: an array of the
+            column's dtype, or strings for a text, empty where unknown.
+        names: for each group column the names of the codes 1…count.
         profile_vocab: profile field → values in code order.
 
     Raises:
         ItemIdClash: two ids are equal or hash to the same key; both are named.
-        ValueError: a column is missing, of another dtype or length, or holds a code without a name.
+        ValueError: a column is missing, of another dtype or length, or contains a code without a name.
     """
     size = len(item_ids)
     keys = item_keys(item_ids)
@@ -61,39 +57,53 @@ def write_catalogue(
             f"item ids {first!r} and {second!r} share the key {sorted_keys[clashes[0]]:#018x}; "
             "rename one of them in the shop's data"
         )
-    if len(titles) != size:
-        raise ValueError(f"{len(titles)} titles for {size} items")
+    for name, column in ITEM_COLUMNS.items():
+        if name not in columns:
+            raise ValueError(f"the item column {name!r} is missing")
+        _check(name, column, columns[name], size + 1, len(names.get(name, ())))
     folder.mkdir()
-    for name, dtype in COLUMN_TYPES.items():
-        column = columns[name]
-        if column.dtype != dtype or column.shape != (size + 1,):
-            raise ValueError(
-                f"column {name!r} is {column.dtype}{list(column.shape)}, expected {dtype}[{size + 1}]"
-            )
-        if name in NAME_COLUMNS and (column.min() < 0 or column.max() > len(names[name])):
-            raise ValueError(f"column {name!r} holds a code outside 0…{len(names[name])}")
-        save_column(folder, name, column)
     save_column(folder, "keys", sorted_keys)
     save_column(folder, "key_items", (order + 1).astype(np.int32))
     save_strings(folder, "item_id", ["", *item_ids])
-    save_strings(folder, "title", ["", *titles])
-    for name in NAME_COLUMNS:
-        save_strings(folder, f"{name}_name", ["", *names[name]])
+    for name, column in ITEM_COLUMNS.items():
+        if column.kind == "text":
+            save_strings(folder, name, cast("Sequence[str]", columns[name]))
+        else:
+            save_column(folder, name, np.asarray(columns[name]))
+        if column.kind == "group":
+            save_strings(folder, f"{name}_name", ["", *names.get(name, ())])
     summary = CatalogueSummary(
         size=size, profile_vocab={field: list(values) for field, values in profile_vocab.items()}
     )
     write_durably(folder / SUMMARY_NAME, msgspec.json.encode(summary))
 
 
+def _check(
+    name: str, column: ItemColumn, values: NDArray[Any] | Sequence[str], rows: int, name_count: int
+) -> None:
+    """Raises ValueError unless `values` are `rows` values of the column, its codes within `name_count`."""
+    if column.kind == "text":
+        if len(values) != rows:
+            raise ValueError(f"column {name!r} has {len(values)} texts, expected {rows}")
+        return
+    array = np.asarray(values)
+    if array.dtype != column.dtype or array.shape != (rows,):
+        raise ValueError(
+            f"column {name!r} is {array.dtype}{list(array.shape)}, expected {column.dtype}[{rows}]"
+        )
+    if column.kind == "group" and (array.min() < 0 or array.max() > name_count):
+        raise ValueError(f"column {name!r} contains a code outside 0…{name_count}")
+
+
 def link_catalogue(source: Path, staged: Path) -> None:
-    """Give a staged folder the catalogue of a sealed one, by hard links where the disk allows, else by copy.
+    """Gives a staged folder the catalogue of a sealed one, by hard links where the disk allows, else by copy.
 
     Args:
         source: a sealed folder (`Dataset.path` or `Snapshot.path`).
         staged: a folder from `stage()`; gains `catalogue/`.
 
     Raises:
-        FileExistsError: `staged` already holds a catalogue.
+        FileExistsError: `staged` already contains a catalogue.
     """
     shutil.copytree(
         source / CATALOGUE_FOLDER, staged / CATALOGUE_FOLDER, copy_function=_link_or_copy, symlinks=False

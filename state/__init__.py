@@ -1,9 +1,9 @@
 """User state and the event log, behind one interface chosen by URL."""
 
-from foundation.storage.errors import StateError, StateOverloaded, StateUnavailable
 from foundation.storage.settings import RedisSettings
+from state.errors import StateError, StateOverloaded, StateStoreError
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent
+from state.logged_event import LoggedEvent
 from state.registry import open_state
 from state.settings import StateSettings
 from state.store import StateStore, StoreStatus
@@ -19,7 +19,7 @@ __all__ = [
     "StateOverloaded",
     "StateSettings",
     "StateStore",
-    "StateUnavailable",
+    "StateStoreError",
     "StoreStatus",
     "TimedItems",
     "UserState",

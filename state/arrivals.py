@@ -1,4 +1,4 @@
-"""Sorts the events of a group of batches by user, leaving out those sent before."""
+"""Sorts the events of a group of batches by user, without events that were sent before."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class Arrivals:
 def sort_arrivals(batches: Sequence[EventBatch], is_new: Callable[[bytes, str], bool]) -> Arrivals:
     """The new events of batches that arrived in this order.
 
-    `is_new(user_hash, event_id)` is asked once for each event with an id, in order of arrival, and must
-    answer False when asked again for what it called new.
+    `is_new(user_hash, event_id)` is called once for each event with an id, in order of arrival, and must
+    return False when called again for an event that it returned True for.
     """
     hashes: dict[str, bytes] = {}
     arrivals: dict[bytes, list[int]] = {}
@@ -46,11 +46,11 @@ def sort_arrivals(batches: Sequence[EventBatch], is_new: Callable[[bytes, str], 
     offset = 0
     for batch in batches:
         rows: list[int] = []
-        for row, (user_id, event_id) in enumerate(zip(batch.user_ids, batch.event_ids, strict=True)):
-            key = hashes.get(user_id)
+        for row, event in enumerate(batch.rows):
+            key = hashes.get(event.user_id)
             if key is None:
-                key = hashes[user_id] = user_hash(user_id)
-            if event_id and not is_new(key, event_id):
+                key = hashes[event.user_id] = user_hash(event.user_id)
+            if event.event_id and not is_new(key, event.event_id):
                 continue
             rows.append(row)
             arrivals.setdefault(key, []).append(offset + row)

@@ -16,6 +16,8 @@ from hashlib import blake2b
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from state.errors import AttributionError
+
 MAX_TOKEN_BYTES = 512
 MAX_AHEAD_S = 300
 
@@ -24,10 +26,6 @@ _SIGNED = b"\x02"
 _CRC_BYTES = 4
 _MAC_BYTES = 16
 _SECRET_BYTES = (16, 64)
-
-
-class AttributionError(ValueError):
-    """The token is malformed, forged or expired; the message says which."""
 
 
 class Attribution(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

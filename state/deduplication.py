@@ -1,7 +1,7 @@
 """Recognises events sent again, by (user, event_id), within a window of days.
 
 A key is the day of arrival (4 bytes big-endian), the user's hash (16 bytes) and the BLAKE2b of the event id
-(16 bytes); the value is empty. A lookup asks every day of the window. Expired days stand first in the
+(16 bytes); the value is empty. A lookup reads every day of the window. Expired days come first in the
 database's order and are removed from there in steps.
 """
 
@@ -20,6 +20,7 @@ class Deduplication:
     """The index inside a transaction; the window is today and the `days` days before it."""
 
     def __init__(self, seen: Database, *, days: int) -> None:
+        """`seen`: the index's database; `days`: as in the class."""
         self._seen = seen
         self._days = days
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from foundation.storage.errors import StateUnavailable
+from foundation.storage.errors import StorageUnavailable
+from state.errors import QueueFull
 
 Batch = TypeVar("Batch")
 Note = TypeVar("Note")
@@ -37,14 +38,6 @@ class _Failed:
     error: BaseException
 
 
-class QueueFull(Exception):
-    """The batch does not fit into the queue; `queued` is what the queue holds."""
-
-    def __init__(self, queued: int) -> None:
-        self.queued = queued
-        super().__init__(f"{queued} queued")
-
-
 def _settle(settled: Sequence[tuple[asyncio.Future[Result], Result | _Failed]]) -> None:
     for done, outcome in settled:
         if done.done():
@@ -56,12 +49,12 @@ def _settle(settled: Sequence[tuple[asyncio.Future[Result], Result | _Failed]]) 
 
 
 class GroupCommit(Generic[Batch, Note, Result]):
-    """Queues of batches, which callers wait for, and of notes, which nobody waits for.
+    """Queues of batches, which callers wait for, and of notes, which no caller waits for.
 
-    `commit(batches, notes)` stores a group and returns when it is durable, with what each batch's caller is
-    told, or raises and has stored nothing.
+    `commit(batches, notes)` stores a group and returns when it is durable, with the result for each
+    batch's caller, or raises and has stored nothing.
     Where a group of several batches fails, each is tried by itself, so that one cannot fail another; but a
-    `StateUnavailable` fails the whole group, which would only wait for the same silence once per batch.
+    `StorageUnavailable` fails the whole group, which would only wait for the same timeout once per batch.
     `idle()` is called from the writer thread about every `idle_s` seconds.
     """
 
@@ -76,6 +69,17 @@ class GroupCommit(Generic[Batch, Note, Result]):
         notes_wait_s: float,
         idle_s: float = 60.0,
     ) -> None:
+        """Starts the writer thread.
+
+        Args:
+            commit: stores a group, as in the class.
+            idle: called now and then, as in the class.
+            max_queued: size of the batches that the queue holds at most.
+            max_group: size of the batches of one group at most.
+            max_notes: size of the notes that wait at most; further notes are dropped.
+            notes_wait_s: seconds that notes wait at most for a group of batches.
+            idle_s: seconds between two calls of `idle`.
+        """
         self._commit = commit
         self._idle = idle
         self._max_queued = max_queued
@@ -188,7 +192,7 @@ class GroupCommit(Generic[Batch, Note, Result]):
             settled = list(zip(batches, results, strict=True))
             self.groups += 1
         except Exception as error:
-            if isinstance(error, StateUnavailable):
+            if isinstance(error, StorageUnavailable):
                 settled = [(pending, _Failed(error)) for pending in batches]
                 dropped = sum(size for _, size in notes)
                 if dropped:

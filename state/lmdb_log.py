@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import lmdb
 
 from foundation.storage.lmdb_environment import Database, get
-from state.event_batch import EventBatch
-from state.event_log import LoggedEvent, arrival_ms, decode_entry, encode_entries
+from state.event_log import arrival_ms, decode_entry, encode_entries
+from state.logged_event import LoggedEvent
 
 _SEQ = struct.Struct(">Q")
 _NEXT_SEQ = b"log_next_seq"
@@ -20,6 +20,7 @@ class LmdbLog:
     """The log inside a transaction: `entries` holds the events, `meta` the next sequence number."""
 
     def __init__(self, entries: Database, meta: Database, *, max_events: int, max_days: float) -> None:
+        """`max_events`, `max_days`: what `trim` keeps."""
         self._entries = entries
         self._meta = meta
         self._max_events = max_events
@@ -30,12 +31,12 @@ class LmdbLog:
         stored = get(transaction, _NEXT_SEQ, self._meta)
         return 1 if stored is None else int(_SEQ.unpack(stored)[0])
 
-    def append(self, transaction: lmdb.Transaction, batch: EventBatch, rows: Sequence[int]) -> None:
-        """Adds the given rows of a batch, in that order."""
-        if not rows:
+    def append(self, transaction: lmdb.Transaction, events: Sequence[LoggedEvent]) -> None:
+        """Adds events, in their order."""
+        if not events:
             return
         seq = self.next_seq(transaction)
-        for entry in encode_entries(batch, rows):
+        for entry in encode_entries(events):
             transaction.put(_SEQ.pack(seq), entry, db=self._entries, append=True)
             seq += 1
         transaction.put(_NEXT_SEQ, _SEQ.pack(seq), db=self._meta)
@@ -46,7 +47,7 @@ class LmdbLog:
         """At most `limit` events after a sequence number, oldest first.
 
         Raises:
-            StateError: an entry is corrupt.
+            StorageError: an entry is corrupt.
         """
         found: list[tuple[int, LoggedEvent]] = []
         with transaction.cursor(db=self._entries) as cursor:

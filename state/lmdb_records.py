@@ -14,6 +14,7 @@ class LmdbRecords:
     __slots__ = ("_databases", "_transaction")
 
     def __init__(self, transaction: lmdb.Transaction, databases: Mapping[bytes, Database]) -> None:
+        """`databases`: by the name of the kind of record."""
         self._transaction = transaction
         self._databases = databases
 

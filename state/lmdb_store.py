@@ -13,17 +13,19 @@ from pathlib import Path
 import lmdb
 import numpy as np
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
 from state.arrivals import Arrivals, sort_arrivals, user_hash
 from state.deduplication import Deduplication
+from state.errors import StateStoreError
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent
 from state.lmdb_log import LmdbLog
 from state.lmdb_records import LmdbRecords
+from state.logged_event import LoggedEvent
 from state.queued_writes import QueuedWrites
 from state.served_items import ServedItems
 from state.settings import StateSettings
+from state.storage_names import STATE_NAMES
 from state.store import StoreStatus
 from state.user_records import RECORDS, UserRecords
 from state.user_state import UserState
@@ -43,13 +45,14 @@ class LmdbStateStore:
         """Opens or creates the environment in `folder`; `clock` gives unix seconds.
 
         Raises:
-            StateError: the folder cannot be used, or was written in another format.
+            StorageError: the folder cannot be used, or was written in another format.
         """
         self._settings = settings
         self._clock = clock
         self._environment = LmdbEnvironment(
             folder,
             _DATABASES,
+            STATE_NAMES,
             map_initial_bytes=settings.map_initial_bytes,
             map_max_bytes=settings.map_max_bytes,
             max_readers=settings.max_readers,
@@ -68,7 +71,7 @@ class LmdbStateStore:
         self._closed = False
         try:
             self._environment.write(self._check_format)
-        except StateError:
+        except StorageError:
             self._environment.close()
             raise
         self._writes = QueuedWrites(self._commit, self._clean_up, settings, settings.max_group_events)
@@ -175,8 +178,8 @@ class LmdbStateStore:
         if found is None:
             transaction.put(_FORMAT_KEY, _FORMAT, db=self._meta)
         elif found != _FORMAT:
-            raise StateError(
-                f"the state environment {self._environment.folder} has format {found!r}, this program reads "
+            raise StateStoreError(
+                f"user state in {self._environment.folder} has format {found!r}, this program reads "
                 f"{_FORMAT!r}; open it with the program that wrote it, or name another folder in state.url"
             )
 
@@ -193,7 +196,7 @@ class LmdbStateStore:
             batches, lambda key, event_id: self._seen.is_new(transaction, key, event_id, now_s)
         )
         for batch, rows in zip(batches, arrivals.rows, strict=True):
-            self._log.append(transaction, batch, rows)
+            self._log.append(transaction, [batch.rows[row] for row in rows])
         records = self._open(transaction)
         for key, events in arrivals.by_user.items():
             self._records.add_events(records, key, events)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from foundation.storage.errors import StateOverloaded
 from state.arrivals import Arrivals
+from state.errors import QueueFull, StateOverloaded
 from state.event_batch import EventBatch
-from state.group_commit import GroupCommit, QueueFull
+from state.group_commit import GroupCommit
 from state.served_items import ServedItems
 from state.settings import StateSettings
 from state.store import StoreStatus

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
+from state.errors import RecordError
 from state.user_state import Behaviours, TimedItems
 
 _HEADER = struct.Struct("<2sBBII4x")
@@ -22,10 +23,6 @@ _HAS_EVENTS = 1
 _PROFILE_HEADER = struct.Struct("<2sBxIq")
 _PROFILE_MAGIC = b"SP"
 _profile_decoder = msgspec.msgpack.Decoder(dict[str, str])
-
-
-class RecordError(ValueError):
-    """The bytes are not a whole, unchanged record; the message says why."""
 
 
 def _checksum(key: bytes, fields: bytes, body: bytes | memoryview) -> int:

@@ -18,6 +18,7 @@ class RedisKeys:
     markers: str = field(init=False)
 
     def __post_init__(self) -> None:
+        """Computes the keys from the prefix."""
         for name in ("log", "commits", "format", "markers"):
             object.__setattr__(self, name, f"{{{self.prefix}}}:{name}")
 

@@ -12,9 +12,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
-from foundation.storage.errors import StateUnavailable
-from foundation.storage.redis_failures import Availability, state_errors
+from foundation.storage.errors import StorageUnavailable
+from foundation.storage.redis_failures import Availability, storage_errors
 from foundation.storage.settings import RedisSettings
+from state.storage_names import STATE_NAMES
 from state.user_records import RECORDS
 
 _CLOSE_S = 2.0
@@ -46,16 +47,16 @@ class RedisReads:
         """The records under each key of a user, by name, all as of one moment.
 
         Raises:
-            StateUnavailable: the server did not answer in time.
-            StateError: a key holds another kind of value.
+            StorageUnavailable: the server did not answer in time.
+            StorageError: a key holds another kind of value.
         """
         self._availability.check_read()
         try:
-            with state_errors(self._place, keys[0] if len(keys) == 1 else ""):
+            with storage_errors(self._place, STATE_NAMES, keys[0] if len(keys) == 1 else ""):
                 async with asyncio.timeout(self._settings.read_timeout_s):
                     with self._released_while():
                         found = await self._fetch(keys)
-        except StateUnavailable as error:
+        except StorageUnavailable as error:
             self._availability.read_failed(error)
             raise
         self._availability.answered()

@@ -12,15 +12,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from foundation.storage.errors import StateUnavailable
+from foundation.storage.errors import StorageUnavailable
 from foundation.storage.redis_client import connect
-from foundation.storage.redis_failures import Availability, state_errors
+from foundation.storage.redis_failures import Availability, storage_errors
 from foundation.storage.redis_server import check_server
 from foundation.storage.redis_url import client_url, redacted
 from snapshot.event_codes import IMPRESSION, PURCHASE
 from state.arrivals import Arrivals, sort_arrivals, user_hash
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent, corrupt_entry, decode_entry, encode_entries
+from state.event_log import corrupt_entry, decode_entry, encode_entries
+from state.logged_event import LoggedEvent
 from state.queued_writes import QueuedWrites
 from state.redis_keys import RedisKeys
 from state.redis_reads import RedisReads, Stored
@@ -28,6 +29,7 @@ from state.redis_scripts import TRIM
 from state.redis_transaction import RedisTransaction, RedisTransactions
 from state.served_items import ServedItems
 from state.settings import StateSettings
+from state.storage_names import STATE_NAMES
 from state.store import StoreStatus
 from state.user_records import BEHAVIOURS, IMPRESSIONS, PROFILES, PURCHASES, RECORDS, UserRecords
 from state.user_state import UserState
@@ -69,7 +71,7 @@ class RedisStateStore:
         A server that cannot be reached is no error here: reads and writes fail until it answers.
 
         Raises:
-            StateError: the URL is no address, the server refuses the credentials, is too old or part of a
+            StorageError: the URL is no address, the server refuses the credentials, is too old or part of a
                 cluster, or holds another format.
         """
         self._place = redacted(url)
@@ -78,19 +80,19 @@ class RedisStateStore:
         self._keys = RedisKeys(settings.redis.prefix)
         self._availability = Availability(self._place, settings.redis.read_pause_s)
         self._reads = RedisReads(
-            client_url(url), self._place, settings.redis, self._availability, released_while
+            client_url(url, STATE_NAMES), self._place, settings.redis, self._availability, released_while
         )
         self._records = UserRecords(settings, self._place)
-        self._client = connect(url, settings.redis)
+        self._client = connect(url, settings.redis, STATE_NAMES)
         self._checked = False
         self._transactions = RedisTransactions(
-            connect(url, settings.redis), self._place, self._keys, settings, _TRIM_STEP
+            connect(url, settings.redis, STATE_NAMES), self._place, self._keys, settings, _TRIM_STEP
         )
         self._trim_script = self._client.register_script(TRIM)
         self._closed = False
         try:
             self._check()
-        except StateUnavailable as error:
+        except StorageUnavailable as error:
             self._availability.write_failed(error)
         self._writes = QueuedWrites(
             self._commit,
@@ -121,7 +123,7 @@ class RedisStateStore:
         left = limit
         while left is None or left > 0:
             size = _LOG_CHUNK if left is None else min(left, _LOG_CHUNK)
-            with state_errors(self._place):
+            with storage_errors(self._place, STATE_NAMES):
                 found = cast(
                     "list[tuple[bytes, dict[bytes, bytes]]]",
                     self._client.xrange(self._keys.log, min=f"({after_seq}-0", max="+", count=size),
@@ -140,7 +142,7 @@ class RedisStateStore:
 
     def marker(self, name: str) -> str | None:
         """See `StateStore.marker`."""
-        with state_errors(self._place):
+        with storage_errors(self._place, STATE_NAMES):
             value = cast("bytes | None", self._client.hget(self._keys.markers, name))
         return None if value is None else value.decode()
 
@@ -191,13 +193,13 @@ class RedisStateStore:
 
     def delete_user(self, user_id: str) -> bool:
         """See `StateStore.delete_user`."""
-        with state_errors(self._place):
+        with storage_errors(self._place, STATE_NAMES):
             return bool(self._client.delete(self._keys.user(user_hash(user_id))))
 
     def set_marker(self, name: str, value: str) -> None:
         """See `StateStore.set_marker`."""
         self._check()
-        with state_errors(self._place):
+        with storage_errors(self._place, STATE_NAMES):
             self._client.hset(self._keys.markers, name, value)
 
     def close(self) -> None:
@@ -215,15 +217,15 @@ class RedisStateStore:
 
     def _check(self) -> None:
         if not self._checked:
-            with state_errors(self._place):
-                check_server(self._client, self._place, self._keys.format)
+            with storage_errors(self._place, STATE_NAMES):
+                check_server(self._client, self._place, self._keys.format, STATE_NAMES)
             self._checked = True
 
     def _commit(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
         try:
             self._check()
             arrivals = self._commit_group(batches, served)
-        except StateUnavailable as error:
+        except StorageUnavailable as error:
             self._availability.write_failed(error)
             raise
         self._availability.answered()
@@ -235,25 +237,23 @@ class RedisStateStore:
         asked: dict[bytes, list[str]] = {}
         hashes: dict[str, bytes] = {}
         for batch in batches:
-            for user_id, event, event_id in zip(
-                batch.user_ids, batch.events.tolist(), batch.event_ids, strict=True
-            ):
-                key = hashes.get(user_id)
+            for event in batch.rows:
+                key = hashes.get(event.user_id)
                 if key is None:
-                    key = hashes[user_id] = user_hash(user_id)
+                    key = hashes[event.user_id] = user_hash(event.user_id)
                 names = needed.setdefault(key, set())
-                names.add(IMPRESSIONS if event == IMPRESSION else BEHAVIOURS)
-                if event == PURCHASE:
+                names.add(IMPRESSIONS if event.event == IMPRESSION else BEHAVIOURS)
+                if event.event == PURCHASE:
                     names.add(PURCHASES)
-                if event_id:
-                    asked.setdefault(key, []).append(event_id)
+                if event.event_id:
+                    asked.setdefault(key, []).append(event.event_id)
         for note in served:
             needed.setdefault(user_hash(note.user_id), set()).add(IMPRESSIONS)
 
         def work(transaction: RedisTransaction) -> Arrivals:
             arrivals = sort_arrivals(batches, transaction.is_new)
             for batch, rows in zip(batches, arrivals.rows, strict=True):
-                transaction.entries += encode_entries(batch, rows)
+                transaction.entries += encode_entries(batch.rows[row] for row in rows)
             for key, events in arrivals.by_user.items():
                 self._records.add_events(transaction, key, events)
             for note in served:
@@ -268,6 +268,6 @@ class RedisStateStore:
             int((self._clock() - self._settings.log_max_days * 86_400) * 1_000),
             _TRIM_STEP,
         ]
-        with state_errors(self._place):
+        with storage_errors(self._place, STATE_NAMES):
             while cast(int, self._trim_script(keys=[self._keys.log], args=arguments)) >= _TRIM_STEP:
                 pass

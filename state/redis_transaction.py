@@ -14,13 +14,14 @@ from uuid import uuid4
 
 import redis
 
-from foundation.storage.errors import StateUnavailable
+from foundation.storage.errors import StorageUnavailable
 from foundation.storage.redis_client import LONGEST_PAUSE_S
-from foundation.storage.redis_failures import state_errors
+from foundation.storage.redis_failures import storage_errors
 from state.arrivals import event_digest
 from state.redis_keys import RedisKeys
 from state.redis_scripts import COMMIT
 from state.settings import StateSettings
+from state.storage_names import STATE_NAMES
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ class RedisTransactions:
         self._lock = threading.Lock()
         self._commit_script = client.register_script(COMMIT)
         redis_settings = settings.redis
-        # Past it nobody waits for the answer any more, so the server must not act on what reaches it late.
+        # After it no caller waits for the answer any more, so the server must not act on a late request.
         self._patience_ms = int(
             1_000 * redis_settings.write_tries * (redis_settings.write_timeout_s + LONGEST_PAUSE_S)
         )
@@ -94,16 +95,16 @@ class RedisTransactions:
     ) -> T:
         """Result of `work` once what it changed is stored; where it raises, nothing is changed.
 
-        `needed`: names of the records that `work` reads, by user hash; `asked`: event ids it asks about, by
-        user hash, all of them among `needed`; `now`: unix seconds. `work` runs again where another process
-        changed one of the users meanwhile, so it may only change the transaction.
+        `needed`: names of the records that `work` reads, by user hash; `asked`: event ids that it must know
+        to be new or not, by user hash, all of them among `needed`; `now`: unix seconds. `work` runs again
+        where another process changed one of the users meanwhile, so it may only change the transaction.
 
         Raises:
-            StateUnavailable: the server did not confirm; what `work` changed is stored as a whole or not at
+            StorageUnavailable: the server did not confirm; what `work` changed is stored as a whole or not at
                 all.
-            StateError: what `work` raised, or a key holds another kind of value.
+            StorageError: what `work` raised, or a key holds another kind of value.
         """
-        with self._lock, state_errors(self._place):
+        with self._lock, storage_errors(self._place, STATE_NAMES):
             for attempt in range(_TRIES):
                 transaction, server_ms = self._read(needed, asked, int(now))
                 result = work(transaction)
@@ -113,11 +114,11 @@ class RedisTransactions:
                 if outcome == b"done":
                     return result
                 if outcome != b"conflict":
-                    raise StateUnavailable(
+                    raise StorageUnavailable(
                         f"{self._place} received a write too late to act on it; nothing was stored"
                     )
                 time.sleep(0.0005 * min(attempt, 20))
-        raise StateUnavailable(
+        raise StorageUnavailable(
             f"{self._place}: other processes changed the same users during each of {_TRIES} tries; nothing "
             "was stored"
         )
@@ -137,7 +138,9 @@ class RedisTransactions:
         for key, of_user in names.items():
             pipeline.hmget(self._keys.user(key), [b"version", *of_user])
         for key, of_user in digests.items():
-            pipeline.execute_command("ZMSCORE", self._keys.seen(key), *of_user)
+            pipeline.execute_command(  # type: ignore[no-untyped-call]
+                "ZMSCORE", self._keys.seen(key), *of_user
+            )
         (seconds, microseconds), *answers = pipeline.execute()
         first_day = now_s // _DAY_S - self._settings.deduplication_days
         transaction = RedisTransaction({}, {}, {key: set() for key in needed})
@@ -195,7 +198,7 @@ class RedisTransactions:
             pipeline.wait(wanted, int(self._settings.redis.write_timeout_s * 500))
         outcome, *reached = pipeline.execute()
         if outcome == b"done" and reached and reached[0] < wanted:
-            raise StateUnavailable(
+            raise StorageUnavailable(
                 f"{self._place} stored the events, but only {reached[0]} of {wanted} replicas "
                 "(state.redis.replicas) confirmed them in time"
             )

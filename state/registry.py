@@ -5,8 +5,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from foundation.storage.errors import StateError
 from foundation.storage.redis_url import REDIS_SCHEMES, redacted
+from state.errors import StateStoreError
 from state.lmdb_store import LmdbStateStore
 from state.settings import StateSettings
 from state.store import StateStore
@@ -39,20 +39,22 @@ _SCHEMES: dict[str, Callable[[str, StateSettings, Clock, ReleasedWhile], StateSt
 def open_state(
     settings: StateSettings, clock: Clock = time.time, released_while: ReleasedWhile = nullcontext
 ) -> StateStore:
-    """Opens the store at `settings.url`; what stands behind `scheme://` is the store's own.
+    """Opens the store at `settings.url`; the text after `scheme://` is interpreted by the store.
 
     `clock` gives unix seconds; `released_while` is entered while a read waits for a server, so that other
     calls compute meanwhile.
 
     Raises:
-        StateError: the URL names no known kind of store or no place, or the store cannot be opened.
+        StateStoreError: the URL names no known kind of store or no place, or the store cannot be opened.
     """
     scheme, separator, place = settings.url.partition("://")
     known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
     if not separator or scheme not in _SCHEMES:
-        raise StateError(f"state.url {redacted(settings.url)!r} names no known store; known are: {known}")
+        raise StateStoreError(
+            f"state.url {redacted(settings.url)!r} names no known store; known are: {known}"
+        )
     if not place:
-        raise StateError(
+        raise StateStoreError(
             f"state.url {redacted(settings.url)!r} names no place; write for example {scheme}:///srv/state"
         )
     return _SCHEMES[scheme](place, settings, clock, released_while)

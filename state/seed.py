@@ -31,7 +31,7 @@ def seed_state(
     is not touched. `progress(done, total)` counts users.
 
     Raises:
-        StateError: a stored record is corrupt, or the environment cannot take more.
+        StorageError: a stored record is corrupt, or the environment cannot take more.
     """
     marker = f"seeded:{dataset.manifest.id}"
     if store.marker(marker) is not None:

@@ -7,13 +7,13 @@ from typing import Protocol
 import numpy as np
 
 from state.event_batch import EventBatch
-from state.event_log import LoggedEvent
+from state.logged_event import LoggedEvent
 from state.user_state import UserState
 
 
 @dataclass(frozen=True, slots=True)
 class StoreStatus:
-    """Where the store stands, for metrics and health.
+    """Counts and queue depths of the store, for metrics and health.
 
     `queued_events` and `queued_impressions` wait to be written; the others count since the store was
     opened by this process: `dropped_impressions` by overload or a failed write, `repeated_events` by a
@@ -35,7 +35,7 @@ class StateStore(Protocol):
     """User state and the event log.
 
     What a request needs (`read`, `append`, `append_impressions`) is awaited and never blocks the event loop
-    on a network; what programs beside it need (profiles, merging, the log, markers) is synchronous and may.
+    on a network; what other programs need (profiles, merging, the log, markers) is synchronous and may.
 
     Per user it keeps the newest behaviours, purchases and impressions by time of the event (of events at the
     same second, the later arrival counts as newer), each up to its bound. A read after an awaited `append`
@@ -46,13 +46,13 @@ class StateStore(Protocol):
         """State of one user, empty where the user is unknown.
 
         Raises:
-            StateError: a record of the user is corrupt.
-            StateUnavailable: the store did not answer in time (a StateError).
+            StorageError: a record of the user is corrupt.
+            StorageUnavailable: the store did not answer in time (a StorageError).
         """
         ...
 
     async def read_many(self, user_ids: Sequence[str]) -> list[UserState]:
-        """States of several users as of one moment, in the order asked; errors as in `read`."""
+        """States of several users as of one moment, in the order of `user_ids`; errors as in `read`."""
         ...
 
     async def append(self, events: EventBatch) -> Sequence[int]:
@@ -65,9 +65,9 @@ class StateStore(Protocol):
 
         Raises:
             StateOverloaded: the queue of writes is full; nothing was stored.
-            StateError: a user's record is corrupt, or the store cannot take more; nothing was stored.
-            StateUnavailable: the store did not confirm in time (a StateError); nothing was acknowledged, and
-                sending the events again with the same event ids stores each of them once.
+            StorageError: a user's record is corrupt, or the store cannot take more; nothing was stored.
+            StorageUnavailable: the store did not confirm in time (a StorageError); nothing was acknowledged,
+                and sending the events again with the same event ids stores each of them once.
         """
         ...
 
@@ -108,12 +108,12 @@ class StateStore(Protocol):
         gone. Events stored while the iterator is used may appear at its end.
 
         Raises:
-            StateError: an entry is corrupt.
+            StorageError: an entry is corrupt.
         """
         ...
 
     def marker(self, name: str) -> str | None:
-        """Text kept under a name beside the state, None where there is none."""
+        """Text kept under a name next to the state; None where there is none."""
         ...
 
     def set_marker(self, name: str, value: str) -> None:

@@ -5,10 +5,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from foundation.storage.errors import StateError
 from snapshot.event_codes import IMPRESSION, PURCHASE
+from state.errors import RecordError, StateStoreError
 from state.records import (
-    RecordError,
     behaviours_not_in,
     decode_behaviours,
     decode_items,
@@ -52,10 +51,11 @@ class RecordTransaction(RecordReader, Protocol):
 class UserRecords:
     """Reads and writes the four records of a user, each under the user's hash.
 
-    `place` names the store in errors. Every method raises StateError where a record it needs is corrupt.
+    `place` names the store in errors. Every method raises StateStoreError where a record it needs is corrupt.
     """
 
     def __init__(self, settings: StateSettings, place: str) -> None:
+        """`settings`: bounds of the records; `place` as in the class."""
         self._settings = settings
         self._place = place
 
@@ -154,7 +154,7 @@ class UserRecords:
         try:
             return decode(key, record)
         except (RecordError, msgspec.MsgspecError) as error:
-            raise StateError(
+            raise StateStoreError(
                 f"the record of user {key.hex()} in database {name.decode()} of {self._place} is corrupt: "
                 f"{error}; remove it with StateStore.delete_user"
             ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,8 @@ import grpc
 
 from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from server.ingress.app import RouterHandle, start_router
 from server.ingress.calls import call_handler
+from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.own_grpc import serve_in_process
 from server.settings import RouterSettings
 from server.startup import RunningService, start_service
@@ -69,9 +69,9 @@ def in_process(settings: RouterSettings) -> Iterator[Ingress]:
 
 
 @contextmanager
-def as_processes(settings: RouterSettings) -> Iterator[Ingress]:
+def as_processes(settings: RouterSettings, plugins: Sequence[str] = ()) -> Iterator[Ingress]:
     """The router in its own processes, none of which is left afterwards."""
-    handle = start_router(settings)
+    handle = start_router(settings, plugins=plugins)
     try:
         with grpc.insecure_channel(handle.address) as channel:
             yield Ingress(settings.ingress.kind, handle.address, channel, handle=handle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,9 @@ import numpy as np
 from recall.build import RECALL_FOLDER, build_channels
 from recall.channel import BuildSource
 from recall.settings import RecallSettings
+from router.scenes.table_settings import TablesSettings
+from router.tables.files import TABLES_FOLDER, build_tables
+from router.tables.kind import TableKind
 from server.settings import RouterSettings
 from snapshot import Dataset
 from snapshot.catalogue import CATALOGUE_FOLDER
@@ -80,8 +84,17 @@ class ServedShop:
         """Model versions that belong to the published snapshot."""
         return dict(self.snapshots.open_current(verify=False).manifest.models)
 
-    def publish(self, models: dict[str, int] | None = None, seed: int = 1, publish: bool = True) -> str:
-        """Builds a snapshot of the data set and publishes it; `models`: versions it belongs to."""
+    def publish(
+        self,
+        models: dict[str, int] | None = None,
+        seed: int = 1,
+        publish: bool = True,
+        tables: Mapping[str, TableKind] | None = None,
+    ) -> str:
+        """Builds a snapshot of the data set and publishes it.
+
+        `models`: versions it belongs to; `tables`: learned tables it has, by name.
+        """
         store = self.snapshots
         staged = store.stage()
         shutil.copytree(self.dataset.path / CATALOGUE_FOLDER, staged / CATALOGUE_FOLDER)
@@ -94,10 +107,11 @@ class ServedShop:
             users=self.dataset.users(),
             catalogue=catalogue,
             now=NOW,
-            item_vectors=vectors,
+            vectors={"mind": vectors},
             seed=seed,
         )
         build_channels(source, staged / RECALL_FOLDER, RecallSettings())
+        build_tables(tables or {}, source, staged / TABLES_FOLDER, TablesSettings().sections())
         manifest = Manifest(
             kind="snapshot",
             source="synthetic shop",

@@ -87,7 +87,8 @@ def _ranked_hits(hits: ArrayLike, k: int) -> NDArray[np.float64]:
 
 def hit_rate(hits: ArrayLike, k: int) -> NDArray[np.float64]:
     """HR@k of each query: 1 if one of the first k is a target. hits: bool[q, m], best first → float64[q]."""
-    return (_ranked_hits(hits, k).sum(1) > 0).astype(np.float64)
+    found: NDArray[np.float64] = (_ranked_hits(hits, k).sum(1) > 0).astype(np.float64)
+    return found
 
 
 def recall(hits: ArrayLike, targets: ArrayLike, k: int) -> NDArray[np.float64]:
@@ -95,7 +96,8 @@ def recall(hits: ArrayLike, targets: ArrayLike, k: int) -> NDArray[np.float64]:
 
     hits: bool[q, m], best first; targets: int[q], at least 1 each. Returns float64[q].
     """
-    return _ranked_hits(hits, k).sum(1) / np.asarray(targets, dtype=np.float64)
+    found: NDArray[np.float64] = _ranked_hits(hits, k).sum(1) / np.asarray(targets, dtype=np.float64)
+    return found
 
 
 def ndcg(hits: ArrayLike, targets: ArrayLike, k: int) -> NDArray[np.float64]:
@@ -107,4 +109,5 @@ def ndcg(hits: ArrayLike, targets: ArrayLike, k: int) -> NDArray[np.float64]:
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.concatenate(([0.0], np.cumsum(discount)))
     best = ideal[np.minimum(np.asarray(targets, dtype=np.int64), k)]
-    return (ranked * discount[: ranked.shape[1]]).sum(1) / best
+    gained: NDArray[np.float64] = (ranked * discount[: ranked.shape[1]]).sum(1) / best
+    return gained

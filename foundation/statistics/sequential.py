@@ -23,7 +23,7 @@ _BOUND_STEPS = 40
 class Rate:
     """`count` successes in `trials` trials, above 0; both may be fractions (see `clusters.effective`).
 
-    Values between 0 and 1 may be summed up in place of successes: what is said of their mean stays valid,
+    Values between 0 and 1 may be summed up in place of successes: bounds of their mean stay valid,
     since no such variable varies more than the 0-or-1 variable of the same mean.
     """
 
@@ -137,12 +137,12 @@ def _negative_log_likelihood(observed: Rate, rate: float) -> float:
     successes, failures = observed.count, observed.trials - observed.count
     if (successes > 0 and rate <= 0) or (failures > 0 and rate >= 1):
         return math.inf
-    said = 0.0
+    log_likelihood = 0.0
     if successes > 0:
-        said -= successes * math.log(rate)
+        log_likelihood -= successes * math.log(rate)
     if failures > 0:
-        said -= failures * math.log1p(-rate)
-    return said
+        log_likelihood -= failures * math.log1p(-rate)
+    return log_likelihood
 
 
 def _log_evidence(candidate: Rate, baseline: Rate, line: Line, *, above: bool) -> float:

@@ -1,21 +1,15 @@
-"""What the state store raises."""
+"""Errors of storage in LMDB and Redis.
+
+StorageError               the storage cannot be used, or contains what it should not
+└── StorageUnavailable     it could not be reached, or did not answer in time
+"""
+
+from __future__ import annotations
 
 
-class StateError(Exception):
-    """The store cannot answer: a corrupt record, a full or unreadable environment, a bad URL."""
+class StorageError(Exception):
+    """The storage cannot be used: a full or unreadable environment, a bad URL, a key of another kind."""
 
 
-class StateUnavailable(StateError):
-    """The store could not be reached or did not answer in time; every other caller fares alike."""
-
-
-class StateOverloaded(Exception):
-    """The queue of writes is full; nothing of the batch was stored. `retry_after_s` is in seconds."""
-
-    def __init__(self, queued: int, limit: int, retry_after_s: float) -> None:
-        self.queued = queued
-        self.limit = limit
-        self.retry_after_s = retry_after_s
-        super().__init__(
-            f"the state write queue holds {queued} of at most {limit} events; retry after {retry_after_s:g} s"
-        )
+class StorageUnavailable(StorageError):
+    """The storage could not be reached or did not answer in time; every other caller fails too."""

@@ -1,7 +1,7 @@
 """An LMDB environment whose map grows, shared by threads and by processes.
 
 LMDB forbids changing the map while a transaction of the same process is open, so reads hold `_map_lock` and
-writes hold `_write_lock`; whoever changes the map holds both. Writers of other processes are kept apart by
+writes hold `_write_lock`; a change of the map holds both. Writers of other processes are kept apart by
 LMDB's own lock, which the kernel releases when its holder dies.
 """
 
@@ -12,7 +12,8 @@ from typing import TypeAlias, TypeVar, cast
 
 import lmdb
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
+from foundation.storage.names import StorageNames
 
 T = TypeVar("T")
 Database: TypeAlias = "lmdb._Database"
@@ -30,6 +31,7 @@ class LmdbEnvironment:
         self,
         folder: Path,
         databases: tuple[bytes, ...],
+        names: StorageNames,
         *,
         map_initial_bytes: int,
         map_max_bytes: int,
@@ -39,9 +41,10 @@ class LmdbEnvironment:
         """Opens, and creates where absent, the environment and its named databases.
 
         Raises:
-            StateError: the folder cannot be created, opened or locked, or is open in this process already.
+            StorageError: the folder cannot be created, opened or locked, or is open in this process already.
         """
         self.folder = folder
+        self._names = names
         self._map_max_bytes = map_max_bytes
         self._map_lock = threading.Lock()
         self._write_lock = threading.Lock()
@@ -60,8 +63,8 @@ class LmdbEnvironment:
                 mode=0o700,
             )
         except (OSError, lmdb.Error) as error:
-            raise StateError(
-                f"cannot open the state environment {folder}: {error}; check that the folder is writable, "
+            raise StorageError(
+                f"cannot open {names.contents} in {folder}: {error}; check that the folder is writable, "
                 "that it is LMDB's and that this process has not opened it already"
             ) from error
         try:
@@ -70,7 +73,9 @@ class LmdbEnvironment:
             self.databases = {name: self._open_database(name) for name in databases}
         except lmdb.Error as error:
             self._env.close()
-            raise StateError(f"cannot open the databases of {folder}: {error}") from error
+            raise StorageError(
+                f"cannot open the databases of {names.contents} in {folder}: {error}"
+            ) from error
 
     def _open_database(self, name: bytes) -> Database:
         while True:
@@ -89,7 +94,9 @@ class LmdbEnvironment:
                 except lmdb.MapResizedError:
                     pass
                 except lmdb.Error as error:
-                    raise StateError(f"cannot read the state environment {self.folder}: {error}") from error
+                    raise StorageError(
+                        f"cannot read {self._names.contents} in {self.folder}: {error}"
+                    ) from error
             self._adopt_map()
 
     def write(self, work: Callable[[lmdb.Transaction], T]) -> T:
@@ -98,7 +105,7 @@ class LmdbEnvironment:
         `work` runs again from the start where the map had to grow, so it may only change the transaction.
 
         Raises:
-            StateError: the map is full at `map_max_bytes`, or the environment failed.
+            StorageError: the map is full at `map_max_bytes`, or the environment failed.
         """
         with self._write_lock:
             while True:
@@ -111,20 +118,22 @@ class LmdbEnvironment:
                     with self._map_lock:
                         self._env.set_mapsize(0)
                 except lmdb.Error as error:
-                    raise StateError(f"cannot write the state environment {self.folder}: {error}") from error
+                    raise StorageError(
+                        f"cannot write {self._names.contents} in {self.folder}: {error}"
+                    ) from error
 
     def _grow_map(self, cause: lmdb.MapFullError) -> None:
         size = self._env.info()["map_size"]
         if size >= self._map_max_bytes:
-            raise StateError(
-                f"the state environment {self.folder} is full at {size} bytes; raise state.map_max_bytes or "
-                "lower state.log_max_events or state.log_max_days"
+            raise StorageError(
+                f"the LMDB environment {self.folder} of {self._names.contents} is full at {size} bytes; "
+                f"{self._names.when_full}"
             ) from cause
         with self._map_lock:
             self._env.set_mapsize(min(2 * size, self._map_max_bytes))
 
     def _adopt_map(self) -> None:
-        """Takes over the map's size from the process that has grown it."""
+        """Adopts the map size of the process that has grown it."""
         with self._write_lock, self._map_lock:
             self._env.set_mapsize(0)
 

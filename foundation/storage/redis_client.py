@@ -5,7 +5,8 @@ from redis.backoff import ExponentialBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
+from foundation.storage.names import StorageNames
 from foundation.storage.redis_url import client_url, redacted
 from foundation.storage.settings import RedisSettings
 
@@ -13,13 +14,13 @@ LONGEST_PAUSE_S = 0.5
 """Longest pause between two tries of a write, in seconds."""
 
 
-def connect(url: str, settings: RedisSettings) -> redis.Redis:
+def connect(url: str, settings: RedisSettings, names: StorageNames) -> redis.Redis:
     """A blocking client with one connection, opened when first used; threads take turns.
 
     Raises:
-        StateError: the URL is no address.
+        StorageError: the URL is no address.
     """
-    address = client_url(url)
+    address = client_url(url, names)
     try:
         pool = redis.BlockingConnectionPool.from_url(
             address,
@@ -31,5 +32,5 @@ def connect(url: str, settings: RedisSettings) -> redis.Redis:
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
     except (ValueError, TypeError) as error:
-        raise StateError(f"state.url {redacted(url)!r} is no address: {error}") from None
+        raise StorageError(f"{names.url} {redacted(url)!r} is no address: {error}") from None
     return redis.Redis.from_pool(pool)

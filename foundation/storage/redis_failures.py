@@ -1,4 +1,4 @@
-"""What the client's exceptions mean to the callers of the store, and whether the server answers at all."""
+"""Turns the Redis client's exceptions into storage errors, and tracks whether the server answers."""
 
 import logging
 import threading
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import redis
 
-from foundation.storage.errors import StateError, StateUnavailable
+from foundation.storage.errors import StorageError, StorageUnavailable
+from foundation.storage.names import StorageNames
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +17,7 @@ _FAILURES_BEFORE_PAUSE = 3
 
 
 class Availability:
-    """Whether a server answered last, and until when it is not asked again.
+    """Whether a server answered last, and until when reads are refused.
 
     A server that hangs would cost every request its whole read timeout: after three reads in a row that went
     unanswered, reads are refused at once for `pause_s` seconds; then one answer ends it (a circuit breaker:
@@ -24,6 +25,7 @@ class Availability:
     """
 
     def __init__(self, place: str, pause_s: float) -> None:
+        """`place`: the server, for log lines; `pause_s`: seconds for which reads are refused."""
         self._place = place
         self._pause_s = pause_s
         self._lock = threading.Lock()
@@ -33,13 +35,13 @@ class Availability:
         self.failed_reads = 0
 
     def check_read(self) -> None:
-        """Raises StateUnavailable where reads are refused for now."""
+        """Raises StorageUnavailable where reads are refused for now."""
         if time.monotonic() < self._paused_until:
             self.failed_reads += 1
-            raise StateUnavailable(f"{self._place} has not answered lately; it is asked again in a moment")
+            raise StorageUnavailable(f"{self._place} has not answered lately; it is called again in a moment")
 
     def answered(self) -> None:
-        """The server answered."""
+        """Notes that the server answered."""
         if self._failed_in_row or not self.available:
             with self._lock:
                 returned = not self.available
@@ -48,7 +50,7 @@ class Availability:
                 log.info("%s answers again", self._place)
 
     def read_failed(self, error: Exception) -> None:
-        """A read went unanswered."""
+        """Notes that a read was not answered."""
         with self._lock:
             self.failed_reads += 1
             self._failed_in_row += 1
@@ -57,7 +59,7 @@ class Availability:
         self.write_failed(error)
 
     def write_failed(self, error: Exception) -> None:
-        """A write went unanswered."""
+        """Notes that a write was not answered."""
         with self._lock:
             lost, self.available = self.available, False
         if lost:
@@ -65,38 +67,41 @@ class Availability:
 
 
 @contextmanager
-def state_errors(place: str, key: str = "") -> Iterator[None]:
-    """Turns the client's exceptions into the store's.
+def storage_errors(place: str, names: StorageNames, key: str = "") -> Iterator[None]:
+    """Turns exceptions of the Redis client, raised inside the block, into storage errors.
 
-    `place` is the URL without its password; `key` is named where only one is touched.
+    Args:
+        place: the URL without its password.
+        names: for the messages.
+        key: the key, where only one is used.
 
     Raises:
-        StateError: a key holds what it should not.
-        StateUnavailable: anything else that the server or the way to it refuses.
+        StorageError: a key holds another kind of value.
+        StorageUnavailable: any other failure of the server or of the connection.
     """
     try:
         yield
     except redis.ResponseError as error:
         if "WRONGTYPE" in str(error):
             what = f"key {key}" if key else "a key"
-            raise StateError(
+            raise StorageError(
                 f"{what} of {place} holds another kind of value than this program writes: {error}; remove "
-                "it, or choose another state.redis.prefix"
+                f"it, or choose another {names.prefix}"
             ) from error
-        raise StateUnavailable(f"{place} refuses: {error}{_advice(error)}") from error
+        raise StorageUnavailable(f"{place} refuses: {error}{_advice(error, names)}") from error
     except redis.RedisError as error:
-        raise StateUnavailable(f"cannot reach {place}: {error or type(error).__name__}") from error
+        raise StorageUnavailable(f"cannot reach {place}: {error or type(error).__name__}") from error
     except (OSError, TimeoutError) as error:
-        raise StateUnavailable(f"cannot reach {place}: {error or type(error).__name__}") from error
+        raise StorageUnavailable(f"cannot reach {place}: {error or type(error).__name__}") from error
 
 
-_ADVICE: dict[type[Exception], str] = {
-    redis.OutOfMemoryError: "; raise its maxmemory, or lower state.log_max_events or state.log_max_days",
-    redis.ReadOnlyError: "; state.url must name the primary, not a replica",
-    redis.exceptions.MovedError: "; state.url must name a server outside Redis Cluster",
-    redis.exceptions.NoPermissionError: "; give the user the commands that docs/manual/state.md lists",
-}
-
-
-def _advice(error: Exception) -> str:
-    return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), "")
+def _advice(error: Exception, names: StorageNames) -> str:
+    if isinstance(error, redis.OutOfMemoryError):
+        return f"; {names.when_out_of_memory}"
+    if isinstance(error, redis.ReadOnlyError):
+        return f"; {names.url} must name the primary, not a replica"
+    if isinstance(error, redis.exceptions.MovedError):
+        return f"; {names.url} must name a server outside Redis Cluster"
+    if isinstance(error, redis.exceptions.NoPermissionError):
+        return "; give the user the commands that docs/manual/state.md lists"
+    return ""

@@ -1,9 +1,10 @@
-"""The address of a Redis or Valkey server: what the client is told, and what may be shown."""
+"""The address of a Redis or Valkey server: the URL for the client, and the one for messages."""
 
 import os
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
+from foundation.storage.names import StorageNames
 
 USERNAME_VARIABLE = "SHOPFRONT_REDIS_USERNAME"
 PASSWORD_VARIABLE = "SHOPFRONT_REDIS_PASSWORD"
@@ -19,24 +20,24 @@ REDIS_SCHEMES = tuple(_CLIENT_SCHEMES)
 _SECRET_OPTIONS = ("password", "ssl_password")
 
 
-def client_url(url: str) -> str:
+def client_url(url: str, names: StorageNames) -> str:
     """The URL as the client understands it, credentials from the environment where it has none.
 
     Raises:
-        StateError: the URL cannot be read; the message does not repeat its password.
+        StorageError: the URL cannot be read; the message does not repeat its password.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise StateError(f"state.url {redacted(url)!r} is no address: {error}") from None
+        raise StorageError(f"{names.url} {redacted(url)!r} is no address: {error}") from None
     if parts.scheme != "unix" and not parts.hostname:
-        raise StateError(
-            f"state.url {redacted(url)!r} names no host; write for example redis://localhost:6379"
+        raise StorageError(
+            f"{names.url} {redacted(url)!r} names no host; write for example redis://localhost:6379"
         )
     if parts.scheme == "unix" and not parts.path:
-        raise StateError(
-            f"state.url {redacted(url)!r} names no socket; write for example unix:///run/redis.sock"
+        raise StorageError(
+            f"{names.url} {redacted(url)!r} names no socket; write for example unix:///run/redis.sock"
         )
     username = unquote(parts.username or "") or os.environ.get(USERNAME_VARIABLE, "")
     password = unquote(parts.password or "") or os.environ.get(PASSWORD_VARIABLE, "")

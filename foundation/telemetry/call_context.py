@@ -1,7 +1,8 @@
-"""The call that the running task works for, for whoever must name it: log lines, spans, calls to Triton."""
+"""The call that the running task works for, as named in log lines, spans and calls to Triton."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +21,18 @@ class CallContext:
     """Where traces are exported."""
 
     def user_ids(self) -> set[str]:
-        """Ids of the shoppers the call speaks of."""
-        found = {getattr(self.request, "user_id", "")}
-        found.update(getattr(event, "user_id", "") for event in getattr(self.request, "events", ()))
+        """Ids of the shoppers that the request names, where it names any."""
+        events = getattr(self.request, "events", ())
+        found = {text_field(self.request, "user_id")}
+        if isinstance(events, Iterable):
+            found.update(text_field(event, "user_id") for event in events)
         return found - {""}
+
+
+def text_field(message: Any, name: str) -> str:
+    """A text field of a message of any type; "" where it has none of that name, or one of another type."""
+    value = getattr(message, name, "")
+    return value if isinstance(value, str) else ""
 
 
 CURRENT_CALL: ContextVar[CallContext | None] = ContextVar("current_call", default=None)

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-import polars as pl
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from ingest.cleaning.evidence import Evidence
-from ingest.settings import BotClickerSettings
+from ingest.cleaning.rule import CleaningRule, RuleSettings
 from snapshot.event_codes import CART, FAVORITE, VIEW
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
+
+
+class BotClickerSettings(RuleSettings):
+    """Users who click faster than people can; all their events are removed."""
+
+    max_clicks_per_minute: int = Field(
+        default=120,
+        ge=1,
+        description="Views, favourites and carts a person may make in any 60 seconds, events.",
+    )
+    max_clicks_per_day: int = Field(
+        default=5_000,
+        ge=1,
+        description="Views, favourites and carts a person may make in any 24 hours, events.",
+    )
 
 
 def keep_bot_clickers_out(
@@ -27,6 +47,8 @@ def keep_bot_clickers_out(
     Returns:
         bool[e], True for the events to keep.
     """
+    import polars as pl
+
     clicks = events.lazy().filter(pl.col("event").is_in([VIEW, FAVORITE, CART])).select("user", "ts_ms")
     limits = ((settings.max_clicks_per_minute, _MINUTE_MS), (settings.max_clicks_per_day, _DAY_MS))
     too_fast = [
@@ -36,3 +58,6 @@ def keep_bot_clickers_out(
     ]
     bots = clicks.filter(pl.any_horizontal(too_fast)).select(pl.col("user").unique()).collect()["user"]
     return ~events["user"].is_in(bots.implode())
+
+
+RULE = CleaningRule(BotClickerSettings, keep_bot_clickers_out)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 _RESOLUTIONS_MS = (86_400_000, 3_600_000, 60_000, 1_000)
 _COARSE_SHARE = 0.99

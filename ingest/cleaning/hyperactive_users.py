@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
-import polars as pl
+from pydantic import Field
 
 from ingest.cleaning.evidence import Evidence
 from ingest.cleaning.masks import all_but
-from ingest.settings import HyperactiveUserSettings
+from ingest.cleaning.rule import CleaningRule, RuleSettings
 from snapshot.event_codes import PURCHASE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class HyperactiveUserSettings(RuleSettings):
+    """Users with so many events that they would dominate every statistic; they are downsampled."""
+
+    max_events: int = Field(
+        default=10_000, ge=1, description="Events kept per user, purchases first, events."
+    )
+    keep: Literal["sample", "recent"] = Field(
+        default="sample",
+        description="Which of the events beyond purchases stay: 'sample' a seeded even sample over the "
+        "user's time, 'recent' the newest.",
+    )
 
 
 def keep_hyperactive_users_down(
@@ -24,6 +42,8 @@ def keep_hyperactive_users_down(
     Returns:
         bool[e], True for the events to keep.
     """
+    import polars as pl
+
     busy = (
         events.lazy()
         .select("user", "event")
@@ -49,3 +69,6 @@ def keep_hyperactive_users_down(
         .collect()
     )
     return all_but(events.height, surplus["row"])
+
+
+RULE = CleaningRule(HyperactiveUserSettings, keep_hyperactive_users_down)

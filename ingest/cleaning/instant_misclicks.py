@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-import polars as pl
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from ingest.cleaning.evidence import Evidence
 from ingest.cleaning.masks import all_but
-from ingest.settings import InstantMisclickSettings
+from ingest.cleaning.rule import CleaningRule, RuleSettings
 from snapshot.event_codes import IMPRESSION, VIEW
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class InstantMisclickSettings(RuleSettings):
+    """Views left at once for another item and never returned to."""
+
+    max_dwell_ms: int = Field(
+        default=1_000,
+        ge=1,
+        description="A view left within this time was a slip of the finger, milliseconds.",
+    )
 
 
 def keep_instant_misclicks_out(
@@ -26,6 +41,8 @@ def keep_instant_misclicks_out(
     Returns:
         bool[e], True for the events to keep.
     """
+    import polars as pl
+
     rows = events.lazy().select("user", "item", "event", "ts_ms").with_row_index("row")
     behaviours = rows.filter(pl.col("event") != IMPRESSION)
     following = pl.all().exclude("row").shift(-1).name.prefix("next_")
@@ -54,3 +71,6 @@ def keep_instant_misclicks_out(
         .collect()
     )
     return all_but(events.height, misclicks["row"])
+
+
+RULE = CleaningRule(InstantMisclickSettings, keep_instant_misclicks_out)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-import polars as pl
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from ingest.cleaning.evidence import Evidence
 from ingest.cleaning.masks import all_but
-from ingest.settings import RepeatedCartSettings
+from ingest.cleaning.rule import CleaningRule, RuleSettings
 from snapshot.event_codes import CART, FAVORITE, PURCHASE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class RepeatedCartSettings(RuleSettings):
+    """Adding the same item to cart or favourites again and again."""
+
+    window_seconds: int = Field(
+        default=600, ge=1, description="A repeat within this time of the previous one is removed, seconds."
+    )
 
 
 def keep_repeated_carts_out(
@@ -24,6 +37,8 @@ def keep_repeated_carts_out(
     Returns:
         bool[e], True for the events to keep.
     """
+    import polars as pl
+
     same_wish = ["user", "item", "event", "purchases"]
     window_ms = settings.window_seconds * 1_000
     repeats = (
@@ -41,6 +56,8 @@ def keep_repeated_carts_out(
 
 def _wishes(events: pl.DataFrame) -> pl.LazyFrame:
     """Carts and favourites, each with the number of purchases of the same pair before it."""
+    import polars as pl
+
     pair = ["user", "item"]
     rows = events.lazy().select("user", "item", "event", "ts_ms").with_row_index("row")
     wishes = rows.filter(pl.col("event").is_in([CART, FAVORITE]))
@@ -52,3 +69,6 @@ def _wishes(events: pl.DataFrame) -> pl.LazyFrame:
     return wishes.join_asof(
         purchases, on="row", by=pair, strategy="backward", check_sortedness=False
     ).with_columns(pl.col("purchases").fill_null(0))
+
+
+RULE = CleaningRule(RepeatedCartSettings, keep_repeated_carts_out)

@@ -1,29 +1,38 @@
-"""All cleaning rules in the order they run."""
+"""All cleaning rules in the order they run, those of plug-ins last."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from ingest.cleaning.bot_clickers import keep_bot_clickers_out
+from ingest.cleaning import (
+    bot_clickers,
+    hyperactive_users,
+    instant_misclicks,
+    repeated_carts,
+    views_after_purchase,
+)
 from ingest.cleaning.evidence import Evidence, time_resolution_ms
-from ingest.cleaning.hyperactive_users import keep_hyperactive_users_down
-from ingest.cleaning.instant_misclicks import keep_instant_misclicks_out
-from ingest.cleaning.repeated_carts import keep_repeated_carts_out
-from ingest.cleaning.views_after_purchase import keep_views_after_purchase_out
-from ingest.settings import CleaningSettings
+from ingest.cleaning.rule import CleaningRule
+from registration.registry import Registry
 
-RULES: dict[str, Callable[[pl.DataFrame, Any, Evidence], pl.Series]] = {
-    "bot_clickers": keep_bot_clickers_out,
-    "instant_misclicks": keep_instant_misclicks_out,
-    "views_after_purchase": keep_views_after_purchase_out,
-    "repeated_carts": keep_repeated_carts_out,
-    "hyperactive_users": keep_hyperactive_users_down,
-}
-"""Rule by the name of its section in `CleaningSettings`: events, settings and evidence → mask to keep."""
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ingest.settings import CleaningSettings
+
+RULES: Registry[CleaningRule] = Registry(
+    "cleaning rule",
+    "RULES",
+    {
+        "bot_clickers": bot_clickers.RULE,
+        "instant_misclicks": instant_misclicks.RULE,
+        "views_after_purchase": views_after_purchase.RULE,
+        "repeated_carts": repeated_carts.RULE,
+        "hyperactive_users": hyperactive_users.RULE,
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -46,11 +55,13 @@ def clean(
         events: user, item int32, event uint8, ts_ms int64, sorted by user and time; others are ignored.
         settings: which rules run and how.
         seed: of rules that draw.
-        on_rule: told the name of each rule before it runs.
+        on_rule: called with the name of each rule before it runs.
 
     Returns:
         The rows that survive, and the count removed by each enabled rule.
     """
+    import polars as pl
+
     core = events.select("user", "item", "event", "ts_ms")
     evidence = Evidence(time_resolution_ms(core["ts_ms"]), seed)
     rows = pl.int_range(core.height, dtype=pl.UInt32, eager=True)
@@ -60,7 +71,7 @@ def clean(
         if not section.enabled:
             continue
         on_rule(name)
-        keep = rule(core, section, evidence)
+        keep = rule.keep(core, section, evidence)
         removed[name] = int((~keep).sum())
         if removed[name]:
             core, rows = core.filter(keep), rows.filter(keep)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-import polars as pl
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from ingest.cleaning.evidence import Evidence
 from ingest.cleaning.masks import all_but
-from ingest.settings import ViewAfterPurchaseSettings
+from ingest.cleaning.rule import CleaningRule, RuleSettings
 from snapshot.event_codes import PURCHASE, VIEW
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class ViewAfterPurchaseSettings(RuleSettings):
+    """Views of an item by a user who has just bought it (order pages, not interest)."""
+
+    window_seconds: int = Field(
+        default=3_600, ge=1, description="How long after buying an item a view of it does not count, seconds."
+    )
 
 
 def keep_views_after_purchase_out(
@@ -24,6 +37,8 @@ def keep_views_after_purchase_out(
     Returns:
         bool[e], True for the events to keep.
     """
+    import polars as pl
+
     pair = ["user", "item"]
     rows = events.lazy().select("user", "item", "event", "ts_ms").with_row_index("row")
     purchases = rows.filter(pl.col("event") == PURCHASE).select(
@@ -44,3 +59,6 @@ def keep_views_after_purchase_out(
         .collect()
     )
     return all_but(events.height, after["row"])
+
+
+RULE = CleaningRule(ViewAfterPurchaseSettings, keep_views_after_purchase_out)

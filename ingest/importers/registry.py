@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ingest.importers import amazon_beauty, generic, retailrocket, taobao
 from ingest.shop_tables import IngestError, ShopTables
+from registration.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -26,22 +27,28 @@ class Importer:
     layout: str
 
 
-IMPORTERS: dict[str, Importer] = {
-    "taobao": Importer(taobao.matches, taobao.read, "UserBehavior.csv"),
-    "retailrocket": Importer(
-        retailrocket.matches,
-        retailrocket.read,
-        "events.csv, item_properties_part1.csv, item_properties_part2.csv and category_tree.csv",
-    ),
-    "amazon_beauty": Importer(
-        amazon_beauty.matches,
-        amazon_beauty.read,
-        "beauty_sequences.parquet and beauty_item_attributes.parquet",
-    ),
-    "generic": Importer(
-        generic.matches, generic.read, "events.csv or events.parquet, or mapping.yaml that names the files"
-    ),
-}
+IMPORTERS: Registry[Importer] = Registry(
+    "log format",
+    "IMPORTERS",
+    {
+        "taobao": Importer(taobao.matches, taobao.read, "UserBehavior.csv"),
+        "retailrocket": Importer(
+            retailrocket.matches,
+            retailrocket.read,
+            "events.csv, item_properties_part1.csv, item_properties_part2.csv and category_tree.csv",
+        ),
+        "amazon_beauty": Importer(
+            amazon_beauty.matches,
+            amazon_beauty.read,
+            "beauty_sequences.parquet and beauty_item_attributes.parquet",
+        ),
+        "generic": Importer(
+            generic.matches,
+            generic.read,
+            "events.csv or events.parquet, or mapping.yaml that names the files",
+        ),
+    },
+)
 """Importers in the order they are tried: the more particular layout first."""
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TypedDict
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict
 
 from pipeline.metrics import StageMetrics
 from pipeline.runner import Pipeline
@@ -13,12 +13,17 @@ from pipeline.stages import Scorer
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Channel, Services
 from recall.query import Query
-from recall.settings import RecallSettings, TriggerSettings
+from recall.settings import RecallSettings
+from recall.triggers import TriggerSettings
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
+from router.scenes.components import registered_tables
+from router.scenes.features import check_features
 from router.scenes.load import Scenes
 from router.scenes.plan import Arms, ScenePlan
 from router.scenes.settings import SceneSettings
+from router.scenes.table_settings import TablesSettings
+from router.tables.files import TABLES_FOLDER, open_tables
 from snapshot.catalogue import Catalogue
 from snapshot.store import Snapshot
 
@@ -36,10 +41,12 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One snapshot, its channels, and a pipeline per scene and combination of experiments' arms."""
+    """One snapshot, its channels and tables, and a pipeline per scene and combination of arms."""
 
     snapshot: Snapshot
     channels: Mapping[str, Channel]
+    tables: Mapping[str, Any]
+    """Open learned tables by name: those of registered components that the snapshot has."""
     scenes: Mapping[str, SceneSettings]
     pipelines: Mapping[str, Pipeline[Query]]
     model_versions: Mapping[str, str]
@@ -79,24 +86,32 @@ class EngineBuilder:
     metrics: StageMetrics
     split: Split = WHOLE
     """How ranked candidates are dealt to several calls."""
+    tables: TablesSettings = field(default_factory=TablesSettings)
+    """How learned tables are opened."""
 
     def build(self, snapshot: Snapshot, scenes: Scenes) -> Engine:
         """The engine of a snapshot; may take seconds, so run it off the event loop.
 
-        Raises `SnapshotError` where a channel's files are torn, and `SettingsError` where the scenes ask for
-        what the snapshot does not have.
+        Raises `SnapshotError` where a channel's files are torn, and `SettingsError` where the scenes need
+        what the snapshot does not have, and `RegistrationError` where a component names a query feature that
+        is not registered.
         """
+        check_features()
         channels = open_channels(
             snapshot.path / RECALL_FOLDER, snapshot.catalogue, self.services, self.recall
+        )
+        tables = open_tables(
+            registered_tables(), snapshot.path / TABLES_FOLDER, snapshot.catalogue, self.tables.sections()
         )
         return Engine(
             snapshot=snapshot,
             channels=channels,
+            tables=tables,
             scenes=scenes.by_name,
             model_versions={name: str(version) for name, version in snapshot.manifest.models.items()},
             triggers=self.recall.triggers,
             plans=scenes.plans,
-            **self._assembled(scenes, channels, snapshot.catalogue),
+            **self._assembled(scenes, channels, snapshot.catalogue, tables),
         )
 
     def with_scenes(self, engine: Engine, scenes: Scenes) -> Engine:
@@ -105,10 +120,16 @@ class EngineBuilder:
             engine,
             scenes=scenes.by_name,
             plans=scenes.plans,
-            **self._assembled(scenes, engine.channels, engine.catalogue),
+            **self._assembled(scenes, engine.channels, engine.catalogue, engine.tables),
         )
 
-    def _assembled(self, scenes: Scenes, channels: Mapping[str, Channel], catalogue: Catalogue) -> _Assembled:
+    def _assembled(
+        self,
+        scenes: Scenes,
+        channels: Mapping[str, Channel],
+        catalogue: Catalogue,
+        tables: Mapping[str, Any],
+    ) -> _Assembled:
         def pipeline(name: str, scene: SceneSettings) -> Pipeline[Query]:
             return assemble(
                 name,
@@ -118,6 +139,7 @@ class EngineBuilder:
                 self.scorers,
                 self.metrics,
                 self.split,
+                tables,
             )
 
         pipelines = {name: pipeline(name, scene) for name, scene in scenes.by_name.items()}

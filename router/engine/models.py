@@ -9,9 +9,10 @@ from tritonclient.utils import InferenceServerException
 
 
 class TritonModels:
-    """Asks one Triton which model versions are ready."""
+    """Reads from one Triton which model versions are ready."""
 
     def __init__(self, client: InferenceServerClient, timeout_s: float = 1.0) -> None:
+        """`timeout_s`: seconds to wait for each answer."""
         self._client = client
         self._timeout_s = timeout_s
 

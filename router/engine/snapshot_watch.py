@@ -5,7 +5,7 @@ One that is corrupt, or that a scene fails on, is refused once, and the engine i
 
 A snapshot takes over only when Triton has its model versions: its item ids are those its models were trained
 on, and without them every answer would lose its ranking. It waits for as long as that takes, since the old
-snapshot answers whole meanwhile.
+snapshot serves undegraded answers meanwhile.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SnapshotWatch:
         report: Callable[[Literal["loaded", "refused"], Engine], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`report` is told each outcome with the engine then in service."""
+        """`report` is called with each outcome and the engine then in service."""
         self._store = store
         self._live = live
         self._warm_up = warm_up

@@ -11,7 +11,9 @@ import numpy as np
 from features.context import encode_context
 from features.profile import encode_profile
 from recall.query import Query
-from router.engine.engine import Engine
+from router.engine.engine import Engine, Variant
+from router.query_features.read import default_features
+from router.scenes.features import scene_features
 from snapshot.event_codes import VIEW
 
 _HISTORY = 20
@@ -29,11 +31,11 @@ async def warm_up(
     """
     query = _popular_query(engine, int(time.time()) if now is None else now)
     for scene, pipeline in engine.pipelines.items():
-        varied = {
-            id(variant.pipeline): variant.pipeline for variant in engine.variants.get(scene, {}).values()
-        }
-        for each in ({id(pipeline): pipeline} | varied).values():
-            await each.run(_in_scene(query, scene), _PAGE_SIZE, clock() + _BUDGET_S, clock)
+        own = Variant(engine.scenes[scene], pipeline, {})
+        by_pipeline = {id(each.pipeline): each for each in (own, *engine.variants.get(scene, {}).values())}
+        for each in by_pipeline.values():
+            asked = replace(query, scene=scene, features=default_features(scene_features([each.settings])))
+            await each.pipeline.run(asked, _PAGE_SIZE, clock() + _BUDGET_S, clock)
 
 
 def _popular_query(engine: Engine, now: int) -> Query:
@@ -41,23 +43,13 @@ def _popular_query(engine: Engine, now: int) -> Query:
     items = (np.argsort(-catalogue.popularity[1:], kind="stable")[:_HISTORY] + 1).astype(np.int32)
     return Query(
         scene="",
-        user_id="",
         now=now,
         history_items=items,
         history_events=np.full(items.size, VIEW, np.uint8),
         history_ts=np.full(items.size, now - 60, np.int64),
         triggers=items,
         trigger_weights=np.ones(items.size, np.float32),
-        profile={},
         profile_codes=encode_profile({}, catalogue.profile_vocab),
         context_codes=encode_context(now),
-        excluded=np.empty(0, np.int32),
-        purchased_items=items[:0],
-        purchased_ts=np.empty(0, np.int64),
         model_versions=engine.model_versions,
-        arms={},
     )
-
-
-def _in_scene(query: Query, scene: str) -> Query:
-    return replace(query, scene=scene)

@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from protos.shopfront.v1 import event_pb2
 from router.errors import CallerError
 from snapshot.event_codes import EVENT_CODES
-from state.attribution import AttributionCodec, AttributionError
+from state.attribution import Attribution, AttributionCodec
+from state.errors import AttributionError
 from state.event_batch import EventBatch
 from state.exposure_event import EXPOSURE_PREFIX
+from state.logged_event import LoggedEvent
 
 MAX_EVENTS = 1_000
 MAX_ID_BYTES = 256
@@ -33,15 +33,35 @@ class EventFault:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedEvents:
+    """What a request contains.
+
+    Attributes:
+        batch: the good events, in their order.
+        attributions: the decoded attribution token of each event of `batch`; None where it has none.
+        faults: one for each refused event.
+    """
+
+    batch: EventBatch
+    attributions: Sequence[Attribution | None]
+    faults: Sequence[EventFault]
+
+
 def check_events(
     request: event_pb2.ReportEventsRequest, now_ms: int, attribution: AttributionCodec, sent_as: str = ""
-) -> tuple[EventBatch, list[EventFault]]:
-    """Splits a request into the good events, as columns in their order, and the faults of the others.
+) -> CheckedEvents:
+    """Separates a request's good events from those that break a rule.
 
     Each refused event has one fault, its first in the order of the contract's fields. A timestamp of 0
-    becomes `now_ms` (unix milliseconds), a quantity of 0 becomes 1. An event without an event_id gets one
-    made of `sent_as`, the call's id at a proxy that may send it again, and its position; none where that is
-    empty.
+    becomes `now_ms`, a quantity of 0 becomes 1.
+
+    Args:
+        request: the reported events.
+        now_ms: unix milliseconds at which the request arrived.
+        attribution: decodes the events' tokens.
+        sent_as: the call's id at a proxy that may send it again; an event without an event_id gets one made
+            of it and of its position in the request. "" leaves the event_id empty.
 
     Raises:
         CallerError: the request holds no event or more than 1,000.
@@ -49,35 +69,38 @@ def check_events(
     count = len(request.events)
     if not 1 <= count <= MAX_EVENTS:
         raise CallerError.of("events", f"has {count} events; 1 to {MAX_EVENTS:,} are expected")
-    tokens = _TokenCheck(attribution)
+    tokens = _RequestTokens(attribution)
     faults: list[EventFault] = []
-    good: list[event_pb2.Event] = []
-    ids: list[str] = []
+    good: list[LoggedEvent] = []
+    attributions: list[Attribution | None] = []
     for index, event in enumerate(request.events):
         fault = _fault(event, now_ms, tokens)
         if fault is None:
-            good.append(event)
-            ids.append(event.event_id or (f"{sent_as}:{index}" if sent_as else ""))
+            event_id = event.event_id or (f"{sent_as}:{index}" if sent_as else "")
+            good.append(_logged_event(event, event_id, now_ms))
+            attributions.append(tokens.read.get(event.attribution_token))
         else:
             faults.append(EventFault(index, *fault))
-    return _columns(good, ids, now_ms), faults
+    return CheckedEvents(EventBatch.of(good), attributions, faults)
 
 
-class _TokenCheck:
-    """Reads each different token of a request once: the events of a page carry the same one."""
+class _RequestTokens:
+    """Decodes each different token of a request once: the events of a page carry the same one."""
 
     def __init__(self, codec: AttributionCodec) -> None:
         self._codec = codec
-        self._reasons: dict[str, str | None] = {}
+        self._reasons: dict[str, str] = {}
+        self.read: dict[str, Attribution] = {}
+        """The fields of the tokens that could be decoded."""
 
     def reason(self, token: str) -> str | None:
-        if token not in self._reasons:
+        """Why a token is refused; None where it could be decoded."""
+        if token not in self.read and token not in self._reasons:
             try:
-                self._codec.decode(token)
-                self._reasons[token] = None
+                self.read[token] = self._codec.decode(token)
             except AttributionError as error:
                 self._reasons[token] = f"is malformed: {error}; send it as it was issued or leave it empty"
-        return self._reasons[token]
+        return self._reasons.get(token)
 
 
 def _too_long(text: str, limit: int) -> bool:
@@ -85,7 +108,7 @@ def _too_long(text: str, limit: int) -> bool:
     return 4 * len(text) > limit and len(text.encode()) > limit
 
 
-def _fault(event: event_pb2.Event, now_ms: int, tokens: _TokenCheck) -> tuple[str, str] | None:
+def _fault(event: event_pb2.Event, now_ms: int, tokens: _RequestTokens) -> tuple[str, str] | None:
     for field, text in (("user_id", event.user_id), ("item_id", event.item_id)):
         if not text:
             return field, f"is empty; 1 to {MAX_ID_BYTES} bytes are expected"
@@ -133,19 +156,19 @@ def _length_reason(text: str, limit: int) -> str:
     return f"has {len(text.encode())} bytes; at most {limit} are allowed"
 
 
-def _columns(events: Sequence[event_pb2.Event], ids: Sequence[str], now_ms: int) -> EventBatch:
-    return EventBatch.build(
-        user_ids=[event.user_id for event in events],
-        item_ids=[event.item_id for event in events],
-        events=np.fromiter((event.type for event in events), np.uint8, len(events)),
-        timestamps_ms=np.fromiter((event.timestamp_ms or now_ms for event in events), np.int64, len(events)),
+def _logged_event(event: event_pb2.Event, event_id: str, now_ms: int) -> LoggedEvent:
+    return LoggedEvent(
+        user_id=event.user_id,
+        item_id=event.item_id,
+        event=event.type,
+        timestamp_ms=event.timestamp_ms or now_ms,
         arrived_ms=now_ms,
-        scenes=[event.scene for event in events],
-        positions=[event.position for event in events],
-        attribution_tokens=[event.attribution_token for event in events],
-        quantities=[event.quantity or 1 for event in events],
-        prices=[event.price for event in events],
-        queries=[event.query for event in events],
-        event_ids=ids,
-        session_ids=[event.session_id for event in events],
+        scene=event.scene,
+        position=event.position,
+        attribution_token=event.attribution_token,
+        quantity=event.quantity or 1,
+        price=event.price,
+        query=event.query,
+        event_id=event_id,
+        session_id=event.session_id,
     )

@@ -1,31 +1,41 @@
-"""Answers ReportEvents: checks, stores durably, and says what became of each event."""
+"""Answers ReportEvents: checks the events, stores the good ones durably, and reports the others."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from foundation.storage.errors import StateOverloaded
 from protos.shopfront.v1 import event_pb2
 from router.errors import OverloadError
 from router.events.check import check_events
-from state.attribution import AttributionCodec
+from state.attribution import Attribution, AttributionCodec
+from state.errors import StateOverloaded
+from state.logged_event import LoggedEvent
 from state.store import StateStore
 
 
-class Reported(NamedTuple):
-    """What became of a request: the answer, and what only this process need know.
+class AttributedEvent(NamedTuple):
+    """An event, and what the answer was made of that it belongs to."""
 
-    stored  positions in the request, ascending, of the events that were not stored before, by this process
-            or any other of the same store
+    event: LoggedEvent
+    attribution: Attribution
+
+
+class Reported(NamedTuple):
+    """The answer to a request, and the events that rollouts count.
+
+    Attributes:
+        response: for the caller.
+        attributed: the events with an attribution token, in their order, that were not stored before, by this
+            process or any other of the same store.
     """
 
     response: event_pb2.ReportEventsResponse
-    stored: Sequence[int]
+    attributed: Sequence[AttributedEvent]
 
 
 class KnownItems(Protocol):
-    """What is asked of the serving catalogue."""
+    """What `report_events` needs of the serving catalogue."""
 
     def dense_from_keys(self, keys: np.ndarray) -> np.ndarray:
         """Dense indices int32[n] of item keys uint64[n], 0 where the catalogue does not know the item."""
@@ -40,29 +50,40 @@ async def report_events(
     attribution: AttributionCodec,
     sent_as: str = "",
 ) -> Reported:
-    """Stores the good events and returns once they are durable; `clock` gives unix seconds.
+    """Stores the good events and returns once they are durable.
 
     The answer counts the stored events, repeats included, and those whose item the catalogue does not know,
-    and names each refused event by index, field and reason. `sent_as`: as in `check_events`.
+    and names each refused event by index, field and reason.
+
+    Args:
+        request: the reported events.
+        store: where they are stored.
+        catalogue: the items that are known.
+        clock: unix seconds.
+        attribution: decodes the events' tokens.
+        sent_as: as in `check_events`.
 
     Raises:
         CallerError: the request holds no event or more than 1,000.
         OverloadError: the store's queue is full; nothing was stored.
-        StateError: the store failed; nothing was stored.
+        StorageError: the store failed; nothing was stored.
     """
-    events, faults = check_events(request, int(clock() * 1000), attribution, sent_as)
+    checked = check_events(request, int(clock() * 1000), attribution, sent_as)
+    events = checked.batch
     response = event_pb2.ReportEventsResponse()
-    stored: Sequence[int] = ()
+    attributed: list[AttributedEvent] = []
     if len(events):
         try:
-            rows = await store.append(events)
+            stored = await store.append(events)
         except StateOverloaded as full:
             raise OverloadError(full.retry_after_s, "the queue of events to be stored is full") from full
-        refused = {fault.index for fault in faults}
-        good = [index for index in range(len(request.events)) if index not in refused]
-        stored = [good[row] for row in rows]
+        attributed = [
+            AttributedEvent(events.rows[row], token)
+            for row in stored
+            if (token := checked.attributions[row]) is not None
+        ]
         response.accepted = len(events)
         response.unknown_items = int(np.count_nonzero(catalogue.dense_from_keys(events.item_keys) == 0))
-    for fault in faults:
+    for fault in checked.faults:
         response.errors.add(index=fault.index, field=fault.field, reason=fault.reason)
-    return Reported(response, stored)
+    return Reported(response, attributed)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.candidates import Candidates
 from recall.query import Query
-from snapshot.catalogue import Catalogue
+from router.filters.kind import FilterKind
+from router.tables.component import Parts
 
 
 class AdultSettings(BaseModel):
@@ -31,6 +32,9 @@ class Adult:
         return ~self.adult[candidates.items]
 
 
-def build(catalogue: Catalogue, settings: AdultSettings) -> Adult:
+def create(parts: Parts, settings: AdultSettings) -> Adult:
     """The filter over the catalogue's column `adult`."""
-    return Adult(catalogue.adult)
+    return Adult(parts.catalogue.adult)
+
+
+FILTER = FilterKind(settings=AdultSettings, create=create)

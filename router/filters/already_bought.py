@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Candidates
 from recall.query import Query
-from snapshot.catalogue import Catalogue
+from router.filters.kind import FilterKind
+from router.tables.component import Parts
 
 SECONDS_PER_DAY = 86_400
 
@@ -42,6 +43,9 @@ class AlreadyBought:
         return np.isin(candidates.items, lately, invert=True)
 
 
-def build(catalogue: Catalogue, settings: AlreadyBoughtSettings) -> AlreadyBought:
+def create(parts: Parts, settings: AlreadyBoughtSettings) -> AlreadyBought:
     """The filter; needs nothing of the catalogue."""
     return AlreadyBought(settings.window_days * SECONDS_PER_DAY)
+
+
+FILTER = FilterKind(settings=AlreadyBoughtSettings, create=create)

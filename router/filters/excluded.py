@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.candidates import Candidates
 from recall.query import Query
-from snapshot.catalogue import Catalogue
+from router.filters.kind import FilterKind
+from router.tables.component import Parts
 
 
 class ExcludedSettings(BaseModel):
@@ -30,6 +31,9 @@ class Excluded:
         return np.isin(candidates.items, query.excluded, invert=True)
 
 
-def build(catalogue: Catalogue, settings: ExcludedSettings) -> Excluded:
+def create(parts: Parts, settings: ExcludedSettings) -> Excluded:
     """The filter; needs nothing of the catalogue."""
     return Excluded()
+
+
+FILTER = FilterKind(settings=ExcludedSettings, create=create)

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.candidates import Candidates
 from recall.query import Query
-from snapshot.catalogue import Catalogue
+from router.filters.kind import FilterKind
+from router.tables.component import Parts
 
 
 class OutOfStockSettings(BaseModel):
@@ -31,6 +32,9 @@ class OutOfStock:
         return self.in_stock[candidates.items]
 
 
-def build(catalogue: Catalogue, settings: OutOfStockSettings) -> OutOfStock:
+def create(parts: Parts, settings: OutOfStockSettings) -> OutOfStock:
     """The filter over the catalogue's column `in_stock`."""
-    return OutOfStock(catalogue.in_stock)
+    return OutOfStock(parts.catalogue.in_stock)
+
+
+FILTER = FilterKind(settings=OutOfStockSettings, create=create)

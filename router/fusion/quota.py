@@ -7,12 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.candidates import MAX_CHANNELS, Candidates, no_candidates, unscored
 from pipeline.stages import RecalledColumns
+from router.fusion.kind import FusionKind, FusionParts
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
+
+
+class QuotaSettings(BaseModel):
+    """The fusion has no settings: the shares are those of the scene's channels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,8 @@ def fuse(recalled: Sequence[RecalledColumns], shares: Float64, total: int) -> Ca
     yet taken. What remains free is divided in the same way among the channels that have items left, until
     `total` is reached or all are exhausted; channels with share 0 take part when no other has items left.
     The result has min(total, distinct items) rows, interleaved by share: the j-th item taken by channel i
-    stands at (j + ½) / share_i (Webster's method), so that every head of it mixes the channels as the shares
-    say.
+    is placed at (j + ½) / share_i (Webster's method), so that every head of it mixes the channels by their
+    shares.
 
     Raises ValueError where shares and channels do not match.
     """
@@ -74,7 +82,7 @@ def apportion(total: int, weights: Float64) -> Int64:
     Largest remainder (Hamilton's method); of equal remainders the first wins.
     """
     exact = total * (weights / weights.sum())
-    seats = np.floor(exact).astype(np.int64)
+    seats: Int64 = np.floor(exact).astype(np.int64)
     left = total - int(seats.sum())
     if left > 0:
         seats[np.argsort(-(exact - seats), kind="stable")[:left]] += 1
@@ -112,3 +120,11 @@ def _interleave(taken: list[npt.NDArray[np.intp]], shares: Float64) -> npt.NDArr
         for rows, share in zip(taken, shares, strict=True)
     ]
     return np.concatenate(taken)[np.argsort(np.concatenate(places), kind="stable")]
+
+
+def create(parts: FusionParts, settings: QuotaSettings) -> QuotaFusion:
+    """The fusion with the shares of the scene's channels."""
+    return QuotaFusion(parts.shares)
+
+
+FUSION = FusionKind(settings=QuotaSettings, create=create)

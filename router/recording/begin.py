@@ -7,13 +7,14 @@ import random
 import secrets
 
 from foundation.telemetry.logs.user_ids import UserIds
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from router.recording.recording_folder import RecordingFolder
+from router.recording.recording_metrics import RecordingMetrics
 from router.recording.request_recorder import RequestRecorder
 from router.recording.settings import RecordingSettings
 
 
-def begin_recording(settings: RecordingSettings, metrics: RouterMetrics) -> RequestRecorder | None:
+def begin_recording(settings: RecordingSettings, metrics: ProcessMetrics) -> RequestRecorder | None:
     """A recorder at work, None where requests are not recorded. A fresh salt is taken where none is set."""
     if not settings.enabled:
         return None
@@ -21,7 +22,7 @@ def begin_recording(settings: RecordingSettings, metrics: RouterMetrics) -> Requ
     return RequestRecorder(
         salted,
         RecordingFolder(salted, UserIds(salted.salt)),
-        lambda outcome: metrics.recorded[outcome,].inc(),
+        metrics.group(RecordingMetrics).observe,
         # Replicas must not draw the same numbers.
         random.Random(f"{salted.salt} {os.getpid()}"),
     )

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from foundation.statistics.assignment import BUCKETS, bucket
+from foundation.telemetry.call_context import text_field
 from router.recording.recording_folder import RecordingFolder, Written
 from router.recording.settings import RecordingSettings
 
@@ -146,9 +147,9 @@ class RequestRecorder:
 
 
 def _shopper(request: Any) -> str:
-    """Whose request it is; of a batch of events, whose event is the first."""
-    user_id: str = getattr(request, "user_id", "")
+    """The shopper of a request, of a batch of events that of the first; "" where the request names none."""
+    user_id = text_field(request, "user_id")
     if user_id:
         return user_id
     events = getattr(request, "events", ())
-    return events[0].user_id if events else ""
+    return text_field(events[0], "user_id") if isinstance(events, Sequence) and events else ""

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.candidates import Candidates, Int32
-from snapshot.catalogue import Catalogue
+from router.rerank.kind import RerankerKind
+from router.tables.component import Parts
 
 
 class DedupSettings(BaseModel):
@@ -46,6 +47,9 @@ class Dedup:
         return np.concatenate((np.flatnonzero(~repeated), np.flatnonzero(repeated)))
 
 
-def build(catalogue: Catalogue, settings: DedupSettings) -> Dedup:
+def create(parts: Parts, settings: DedupSettings) -> Dedup:
     """The reranker over the catalogue's titles and brands."""
-    return Dedup(catalogue.titles, catalogue.brand)
+    return Dedup(parts.catalogue.titles, parts.catalogue.brand)
+
+
+RERANKER = RerankerKind(settings=DedupSettings, create=create)

@@ -1,26 +1,11 @@
-"""Every reranker by name. A new one is a file beside this one and a line here."""
+"""The rerankers: a new one is a file of this folder and a line here, or a plug-in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from pydantic import BaseModel
-
-from pipeline.stages import Reranker
-from recall.query import Query
+from registration.registry import Registry
 from router.rerank import dedup, scatter
-from snapshot.catalogue import Catalogue
+from router.rerank.kind import RerankerKind
 
-
-class RerankerKind(NamedTuple):
-    """The settings a reranker takes and how it is built: build(catalogue, settings)."""
-
-    settings: type[BaseModel]
-    build: Callable[[Catalogue, Any], Reranker[Query]]
-
-
-RERANKERS: dict[str, RerankerKind] = {
-    "dedup": RerankerKind(dedup.DedupSettings, dedup.build),
-    "scatter": RerankerKind(scatter.ScatterSettings, scatter.build),
-}
+RERANKERS: Registry[RerankerKind] = Registry(
+    "reranker", "RERANKERS", {"dedup": dedup.RERANKER, "scatter": scatter.RERANKER}
+)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.candidates import Candidates
-from snapshot.catalogue import Catalogue
+from router.rerank.kind import RerankerKind
+from router.tables.component import Parts
+from snapshot.item_columns import ITEM_COLUMNS
 
-Dimension = Literal["category", "standard_category", "brand", "shop", "price_band"]
 Groups = npt.NDArray[np.int32]
 
 MAX_RULES = 16
@@ -25,9 +26,20 @@ class ScatterRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    by: Dimension = Field(default="category", description="Catalogue column whose values form the groups.")
+    by: str = Field(
+        default="category",
+        description="Item column whose values form the groups: a group or band (docs/manual/data.md).",
+    )
     window: int = Field(default=4, ge=2, le=100, description="Consecutive slots looked at.")
     max: int = Field(default=2, ge=1, le=99, description="Most items of one group among them.")
+
+    @field_validator("by")
+    @classmethod
+    def _forms_groups(cls, by: str) -> str:
+        dimensions = [name for name, column in ITEM_COLUMNS.items() if column.is_grouping]
+        if by not in dimensions:
+            raise ValueError(f"must be an item column that forms groups: {', '.join(dimensions)}; got {by!r}")
+        return by
 
     @model_validator(mode="after")
     def _max_below_window(self) -> ScatterRule:
@@ -123,9 +135,12 @@ def _members(column: Groups) -> dict[int, npt.NDArray[np.intp]]:
     return dict(zip(labels.tolist(), np.split(order, starts[1:]), strict=True)) if column.size else {}
 
 
-def build(catalogue: Catalogue, settings: ScatterSettings) -> Scatter:
+def create(parts: Parts, settings: ScatterSettings) -> Scatter:
     """The reranker over the catalogue's columns."""
     return Scatter(
-        tuple(getattr(catalogue, rule.by) for rule in settings.rules),
+        tuple(parts.catalogue.column(rule.by) for rule in settings.rules),
         tuple((rule.window, rule.max) for rule in settings.rules),
     )
+
+
+RERANKER = RerankerKind(settings=ScatterSettings, create=create)

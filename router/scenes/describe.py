@@ -15,7 +15,7 @@ from router.scenes.settings import SceneSettings
 def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
     """The live components of `pipeline`, assembled from `scene`, with their settings; fit for JSON.
 
-    `switched_off` names channels that the scene asks for and the snapshot does not have.
+    `switched_off` names channels that the scene names and the snapshot does not have.
     """
     live = [slot.channel.name for slot in pipeline.channels]
     return {
@@ -23,7 +23,7 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
         "channels": [{"name": name, **scene.channels[name].model_dump(mode="json")} for name in live],
         "switched_off": [name for name in scene.channels if name not in live],
         "fusion": {
-            "name": "quota",
+            **_component(next(iter(scene.fusion)), scene.fusion),
             "candidates": pipeline.candidates,
             "oversample": pipeline.oversample,
         },

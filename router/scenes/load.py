@@ -11,9 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from router.filters.registry import FILTERS
-from router.rerank.registry import RERANKERS
 from router.scenes import problems
+from router.scenes.components import COMPONENTS
 from router.scenes.merge_patch import idle_removals, merge_patch
 from router.scenes.plan import ScenePlan
 from router.scenes.problems import SettingsError, dotted, explain
@@ -23,8 +22,26 @@ from router.scenes.yaml_tree import YamlError, parse
 TOP_KEYS = ("defaults", "scenes")
 SCENE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
-FILTER_SETTINGS: Mapping[str, type[BaseModel]] = {name: kind.settings for name, kind in FILTERS.items()}
-RERANKER_SETTINGS: Mapping[str, type[BaseModel]] = {name: kind.settings for name, kind in RERANKERS.items()}
+
+def registered_settings() -> dict[str, dict[str, type[BaseModel]]]:
+    """Settings type by component name, by the scene's key, of all components registered now."""
+    return {
+        key: {name: kind.settings for name, kind in registry.items()} for key, registry in COMPONENTS.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """The names a scene may use.
+
+    channels    channels
+    models      models that may score, in ranking and in prerank; None = any
+    components  settings type by component name, by the scene's key: filters, fusion, rerank
+    """
+
+    channels: Collection[str]
+    models: Collection[str] | None = None
+    components: Mapping[str, Mapping[str, type[BaseModel]]] = field(default_factory=registered_settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +51,7 @@ class Scenes:
     by_name  settings by scene, in the file's order
     source   the file
     digest   SHA-256 of its bytes, and of those of the experiments file where there is one, in hexadecimal
-    raw      what the file says of each scene, defaults merged in
+    raw      each scene as the file has it, defaults merged in
     plans    experiments by scene
     """
 
@@ -45,48 +62,32 @@ class Scenes:
     plans: Mapping[str, ScenePlan] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> SceneSettings:
+        """The scene `name`; KeyError where there is none."""
         return self.by_name[name]
 
     def __contains__(self, name: object) -> bool:
+        """Whether there is a scene `name`."""
         return name in self.by_name
 
     def __iter__(self) -> Iterator[str]:
+        """Names of the scenes, in the file's order."""
         return iter(self.by_name)
 
     def __len__(self) -> int:
+        """Number of scenes."""
         return len(self.by_name)
 
 
-def load_scenes(
-    path: Path,
-    known_channels: Collection[str],
-    known_filters: Mapping[str, type[BaseModel]] = FILTER_SETTINGS,
-    known_rerankers: Mapping[str, type[BaseModel]] = RERANKER_SETTINGS,
-    known_models: Collection[str] | None = None,
-) -> Scenes:
+def load_scenes(path: Path, known: KnownNames) -> Scenes:
     """The scenes of the file at `path`, every key checked.
-
-    known_channels   channel names that may be used
-    known_filters    settings model by filter name
-    known_rerankers  settings model by reranker name
-    known_models     models that may score, in ranking and in prerank; None = any
 
     Raises `SettingsError` naming every key that is wrong by its dotted path, and OSError where the file
     cannot be read.
     """
-    return read_scenes(
-        path.read_bytes(), str(path), known_channels, known_filters, known_rerankers, known_models
-    )
+    return read_scenes(path.read_bytes(), str(path), known)
 
 
-def read_scenes(
-    content: bytes,
-    source: str,
-    known_channels: Collection[str],
-    known_filters: Mapping[str, type[BaseModel]] = FILTER_SETTINGS,
-    known_rerankers: Mapping[str, type[BaseModel]] = RERANKER_SETTINGS,
-    known_models: Collection[str] | None = None,
-) -> Scenes:
+def read_scenes(content: bytes, source: str, known: KnownNames) -> Scenes:
     """As `load_scenes`, of a file's bytes; `source` is how messages call it."""
     try:
         raw = parse(content.decode("utf-8"))
@@ -96,8 +97,7 @@ def read_scenes(
     found: list[str] = []
     by_name: dict[str, SceneSettings] = {}
     for name, patch in scenes.items():
-        scene = _Scene(name, defaults, patch, found)
-        settings = scene.read(known_channels, known_filters, known_rerankers, known_models)
+        settings = _Scene(name, defaults, patch, found).read(known)
         if settings is not None:
             by_name[name] = settings
     if found:
@@ -106,26 +106,19 @@ def read_scenes(
     return Scenes(by_name, source, hashlib.sha256(content).hexdigest(), raw_by_name)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Names a scene may use: channels, ranking models (None = any), and settings by filter and reranker."""
-
-    channels: Collection[str]
-    models: Collection[str] | None = None
-    filters: Mapping[str, type[BaseModel]] = field(default_factory=lambda: FILTER_SETTINGS)
-    rerankers: Mapping[str, type[BaseModel]] = field(default_factory=lambda: RERANKER_SETTINGS)
-
-
 def read_patched(
-    raw: Mapping[str, Any], patch: Mapping[str, Any], where: problems.Path, known: Known, found: list[str]
+    raw: Mapping[str, Any],
+    patch: Mapping[str, Any],
+    where: problems.Path,
+    known: KnownNames,
+    found: list[str],
 ) -> SceneSettings | None:
     """The settings of a scene changed by `patch`; None where they are wrong, which is added to `found`.
 
-    raw    what the file says of the scene (`Scenes.raw`)
+    raw    the scene as its file has it (`Scenes.raw`)
     where  path of the patch in its own file, for messages
     """
-    scene = _Scene("", dict(raw), dict(patch), found, where)
-    return scene.read(known.channels, known.filters, known.rerankers, known.models)
+    return _Scene("", dict(raw), dict(patch), found, where).read(known)
 
 
 def _sections(source: str, raw: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -159,15 +152,9 @@ class _Scene:
     patch: dict[str, Any]
     found: list[str]
     patched_at: problems.Path = ()
-    """Where the patch stands, if not in the scene file."""
+    """Where the patch is, if not in the scene file."""
 
-    def read(
-        self,
-        known_channels: Collection[str],
-        known_filters: Mapping[str, type[BaseModel]],
-        known_rerankers: Mapping[str, type[BaseModel]],
-        known_models: Collection[str] | None,
-    ) -> SceneSettings | None:
+    def read(self, known: KnownNames) -> SceneSettings | None:
         """The scene's settings; None where something is wrong with them."""
         before = len(self.found)
         for path in idle_removals(self.defaults, self.patch):
@@ -175,26 +162,29 @@ class _Scene:
                 path, "null removes what defaults set, and they set nothing here; {} takes every default"
             )
         merged = merge_patch(self.defaults, self.patch)
-        merged["filters"] = self.components("filters", "filter", merged.get("filters"), known_filters)
-        merged["rerank"] = self.components("rerank", "reranker", merged.get("rerank"), known_rerankers)
+        for key, types in known.components.items():
+            raw = merged.pop(key, None)
+            if raw is not None:
+                read = self.components(key, COMPONENTS[key].concept, raw, types)
+                # Where every name is wrong, the default spares a second message about the same key.
+                if read or raw == {}:
+                    merged[key] = read
         if isinstance(channels := merged.get("channels"), dict):
             for name in channels:
-                if name not in known_channels:
-                    self.problem(("channels", name), problems.unknown("channel", name, known_channels))
+                if name not in known.channels:
+                    self.problem(("channels", name), problems.unknown("channel", name, known.channels))
         try:
             settings = SceneSettings.model_validate(merged)
         except ValidationError as error:
             self.found.extend(explain(error, SceneSettings, self.locate))
             return None
-        self.check_names(settings, known_channels, known_models)
+        self.check_names(settings, known.channels, known.models)
         return settings if len(self.found) == before else None
 
     def components(
         self, key: str, kind: str, raw: Any, known: Mapping[str, type[BaseModel]]
     ) -> dict[str, BaseModel]:
-        """Settings by component name, each by the model its registry names."""
-        if raw is None:
-            return {}
+        """Settings by component name, each of the type that `known` names."""
         if not isinstance(raw, dict):
             self.problem((key,), f"a mapping of {kind} names to their settings is expected, got {raw!r}")
             return {}

@@ -22,7 +22,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def idle_removals(target: Any, patch: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Paths at which `patch` says null although `target` has nothing there to remove."""
+    """Paths at which `patch` has null although `target` has nothing there to remove."""
     if not isinstance(patch, dict):
         return []
     known = target if isinstance(target, dict) else {}

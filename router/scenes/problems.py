@@ -1,17 +1,20 @@
-"""Says what is wrong with a setting: its dotted path in the file, and what is expected there."""
+"""Names what is wrong with a setting: its dotted path in the file, and what is expected there."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from registration.registered_sections import RegisteredSections
+from router.errors import RouterError
+
 Path = tuple[str | int, ...]
 
 
-class SettingsError(Exception):
+class SettingsError(RouterError):
     """A settings file is refused.
 
     source    the file
@@ -19,6 +22,7 @@ class SettingsError(Exception):
     """
 
     def __init__(self, source: str, problems: Sequence[str]) -> None:
+        """Makes the message of the source and its problems."""
         self.source = source
         self.problems = tuple(problems)
         super().__init__(f"{source} is refused:\n  " + "\n  ".join(problems))
@@ -33,7 +37,7 @@ def dotted(path: Iterable[str | int]) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """What to say about a name that is not known."""
+    """The message about a name that is not known."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {close[0]}?" if close else ""
@@ -66,12 +70,17 @@ def _keys_at(model: Any, path: Path) -> list[str]:
     for part in path:
         if isinstance(model, type) and issubclass(model, BaseModel):
             field = model.model_fields.get(str(part))
-            model = field.annotation if field else None
+            model = field.annotation if field else _sections(model).get(str(part))
         else:
             model = next(iter(get_args(model)[-1:]), None)
         if options := [option for option in get_args(model) if _is_model(option)]:
             model = options[0] if type(None) in get_args(model) else model
-    return list(model.model_fields) if _is_model(model) else []
+    return [*model.model_fields, *_sections(model)] if _is_model(model) else []
+
+
+def _sections(model: type[BaseModel]) -> Mapping[str, type[BaseModel]]:
+    """The sections that registered members add to the fields of `model`."""
+    return model.section_types() if issubclass(model, RegisteredSections) else {}
 
 
 def _is_model(candidate: Any) -> bool:

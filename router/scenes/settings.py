@@ -13,11 +13,12 @@ from pydantic import (
 )
 
 from pipeline.candidates import MAX_CHANNELS
+from router.fusion.quota import QuotaSettings
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-class ChannelSettings(BaseModel):
+class SceneChannel(BaseModel):
     """A recall channel's part in a scene."""
 
     model_config = STRICT
@@ -28,7 +29,7 @@ class ChannelSettings(BaseModel):
         description="Part of the candidates, relative to the other channels' shares. 0: only where the "
         "others have nothing left.",
     )
-    k: int = Field(default=200, ge=1, le=5000, description="Most items asked for.")
+    k: int = Field(default=200, ge=1, le=5000, description="Most items recalled.")
     timeout_ms: float = Field(
         default=50.0,
         gt=0,
@@ -39,12 +40,12 @@ class ChannelSettings(BaseModel):
 
 
 class BackfillSettings(BaseModel):
-    """The channel asked for more where the filters leave less than a page."""
+    """The channel that recalls more where the filters leave less than a page."""
 
     model_config = STRICT
 
-    channel: str = Field(default="hot", description="Channel asked; need not be one of the scene's channels.")
-    limit: int = Field(default=2000, ge=1, le=100_000, description="Most items it is ever asked for.")
+    channel: str = Field(default="hot", description="The channel; need not be one of the scene's channels.")
+    limit: int = Field(default=2000, ge=1, le=100_000, description="Most items it ever recalls.")
 
 
 class PrerankSettings(BaseModel):
@@ -150,7 +151,7 @@ class DeadlineSettings(BaseModel):
 
 
 class QualitySettings(BaseModel):
-    """How a scene narrows while it is slow, so that whole stages are not cut off at their deadlines.
+    """How a scene narrows while it is slow, so that stages are not cut off at their deadlines.
 
     The part of `k` and of candidates that requests are given moves up by `step` after an answer within the
     target, and down by step x percentile / (100 - percentile) after a later one.
@@ -184,10 +185,10 @@ class SceneSettings(BaseModel):
 
     model_config = STRICT
 
-    channels: dict[str, ChannelSettings] = Field(
-        default={"hot": ChannelSettings()},
-        description="Recall channels by name, the most telling first: an item recalled by several shows the "
-        "first one's score and trigger.",
+    channels: dict[str, SceneChannel] = Field(
+        default={"hot": SceneChannel()},
+        description=f"Recall channels by name, at most {MAX_CHANNELS - 1}, the most informative first: an "
+        "item recalled by several has the first one's score and trigger.",
     )
     candidates: int = Field(default=300, ge=1, le=5000, description="Most candidates ranked.")
     oversample: float = Field(
@@ -195,6 +196,10 @@ class SceneSettings(BaseModel):
         ge=1,
         le=10,
         description="Fusion hands the filters this many times `candidates`, so that they leave enough.",
+    )
+    fusion: dict[str, SerializeAsAny[BaseModel]] = Field(
+        default={"quota": QuotaSettings()},
+        description="The fusion that joins what the channels recalled: one name with its settings.",
     )
     filters: dict[str, SerializeAsAny[BaseModel]] = Field(
         default={}, description="Filters by name with their settings, in this order: cheap before dear."
@@ -237,9 +242,18 @@ class SceneSettings(BaseModel):
             )
         return self
 
+    @field_validator("fusion")
+    @classmethod
+    def _one_fusion(cls, fusion: dict[str, BaseModel]) -> dict[str, BaseModel]:
+        if len(fusion) != 1:
+            raise ValueError(
+                f"one fusion is expected, got {', '.join(fusion) or 'none'}; null removes that of defaults"
+            )
+        return fusion
+
     @field_validator("channels")
     @classmethod
-    def _something_to_recall(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+    def _something_to_recall(cls, channels: dict[str, SceneChannel]) -> dict[str, SceneChannel]:
         if not channels:
             raise ValueError("at least one channel is expected")
         if len(channels) >= MAX_CHANNELS:

@@ -16,10 +16,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WatchStatus:
-    """What the watch knows.
+    """State of the watch.
 
     digest   SHA-256 of the file that serves
-    refused  why the file as it stands now does not serve; None where it does
+    refused  why the file's present content does not serve; None where it does
     """
 
     digest: str
@@ -38,7 +38,7 @@ class SceneWatch:
     serving     scenes that serve now
     on_change   called with new good scenes; where it raises SettingsError they are refused too
     on_refused  called once with why, for every content that is refused
-    absent      what a file that is not there says; None = it is refused
+    absent      content that a missing file counts as; None = it is refused
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class SceneWatch:
         on_refused: Callable[[str], None] | None = None,
         absent: bytes | None = None,
     ) -> None:
+        """Begins with the scenes that serve; the file is not read yet."""
         self._path = path
         self._read = read
         self._on_change = on_change
@@ -64,8 +65,13 @@ class SceneWatch:
         """Looks at the file once; takes it up or refuses it where it has changed and settled."""
         self.consider(self.content())
 
+    def retry(self) -> None:
+        """Lets content that was refused be considered again, since what it needs may be there now."""
+        if self.status.refused is not None:
+            self._settled = None
+
     def content(self) -> bytes | str:
-        """The file's bytes; where it cannot be read, a text that says why."""
+        """The file's bytes; where it cannot be read, a text with the reason."""
         try:
             return self._path.read_bytes()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Reads YAML strictly: no key twice, keys are text, an error says where."""
+"""Reads YAML strictly: no key twice, keys are text, an error names the place."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import yaml
 
+from router.errors import RouterError
 
-class YamlError(Exception):
+
+class YamlError(RouterError):
     """The text is not YAML of the strict kind; the message names line and key."""
 
 

@@ -72,7 +72,7 @@ def add_trace(response: RecommendResponse, records: Sequence[StageRecord], total
 def _items(
     page: Page, items: Candidates, catalogue: Catalogue, channel_names: tuple[str, ...]
 ) -> list[RecommendedItem]:
-    return [
+    answered = [
         RecommendedItem(
             item_id=item_id,
             score=score,
@@ -90,6 +90,11 @@ def _items(
             strict=True,
         )
     ]
+    for name in catalogue.shown:
+        for item, words in zip(answered, catalogue.display(name, items.items), strict=True):
+            if words:
+                item.attributes[name] = words
+    return answered
 
 
 def shown_scores(page: Page, items: Candidates) -> NDArray[np.float32]:

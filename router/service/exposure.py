@@ -25,7 +25,7 @@ class ExposureLog:
         self._count = count
 
     async def after(self, query: Query, response: Served) -> None:
-        """Logs the exposure. Raises `StateError` or `StateOverloaded` where the store does not take it."""
+        """Logs the exposure. Raises `StorageError` or `StateOverloaded` where the store does not take it."""
         if not response.arms or not response.item_ids:
             return
         await self._store.append(

@@ -1,9 +1,11 @@
-"""States now and then how full one process is: counting each call at once would cost it more."""
+"""Reports now and then how full one process is: counting each call at once would cost more."""
 
 from __future__ import annotations
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
+from foundation.telemetry.metrics.queue_metrics import QueueMetrics
 from router.service.admission import Admission
+from router.service.admission_metrics import AdmissionMetrics
 from router.service.compute_limiter import ComputeLimiter
 from router.service.loop_load import LoopLoad
 from router.service.quality import QualityFactors
@@ -18,13 +20,15 @@ class OverloadMetrics:
 
     def __init__(
         self,
-        metrics: RouterMetrics,
+        metrics: ProcessMetrics,
         admission: Admission,
         limiter: ComputeLimiter,
         load: LoopLoad,
         quality: QualityFactors,
     ) -> None:
-        self._metrics = metrics
+        """`metrics`: of this process; the others are read by `observe`."""
+        self._metrics = metrics.group(AdmissionMetrics)
+        self._queues = metrics.group(QueueMetrics)
         self._admission = admission
         self._limiter = limiter
         self._load = load
@@ -32,14 +36,14 @@ class OverloadMetrics:
         self._counted: dict[str, int] = {}
 
     def observe(self) -> None:
-        """States what holds now, and adds what admission said since the last time."""
+        """Sets the present load, and adds the outcomes of admission since the last call."""
         admission, metrics = self._admission, self._metrics
         turned_away = admission.refused["deadline"]
         self._add(_ADMITTED, admission.admitted - turned_away)
         for reason, count in admission.refused.items():
             self._add(reason, count)
-        metrics.set_queue_depth(_IN_PROGRESS, admission.in_progress)
-        metrics.set_queue_depth(_WAITING, self._limiter.waiting)
+        self._queues.set_depth(_IN_PROGRESS, admission.in_progress)
+        self._queues.set_depth(_WAITING, self._limiter.waiting)
         metrics.loop_utilisation.set(self._load.utilisation)
         metrics.call_cost.set(self._load.cost_s)
         self._quality.report(lambda scene, factor: metrics.quality_factor.labels(scene).set(factor))

@@ -1,40 +1,18 @@
-"""From a checked request and a shopper to the query a scene's pipeline is asked."""
+"""From a checked request and a shopper to the query that a scene's pipeline is given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.context import encode_context
 from recall.query import Query
 from recall.triggers import select_triggers
 from router.engine.engine import Engine
+from router.service.anchor import Anchor
 from router.service.shopper import Shopper
 from router.service.validation import Asked
-from snapshot.catalogue import Catalogue
-
-ANCHOR_UNKNOWN = "anchor_unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """The item whose company is wanted: int32[1], int32[0] where unknown, None where none is asked for."""
-
-    items: NDArray[np.int32] | None
-    degraded: tuple[str, ...] = ()
-
-
-def find_anchor(catalogue: Catalogue, item_id: str) -> Anchor:
-    """The anchor `item_id`; empty = none is asked for."""
-    if not item_id:
-        return Anchor(None)
-    items = catalogue.dense([item_id])
-    if items[0] == 0:
-        return Anchor(items[:0], (ANCHOR_UNKNOWN,))
-    return Anchor(items)
 
 
 def build_query(
@@ -80,4 +58,5 @@ def build_query(
         purchased_ts=shopper.purchased_ts,
         model_versions=engine.model_versions,
         arms=arms,
+        features=shopper.features,
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from protos.shopfront.v1 import event_pb2
 from recall.query import Query
 from router.engine.engine import Engine
-from state.attribution import AttributionCodec
+from router.events import AttributedEvent
 
 
 class RolloutHooks(Protocol):
@@ -39,6 +38,6 @@ class RolloutHooks(Protocol):
         """Counts a request that ended without an answer in its arm, where it has one."""
         ...
 
-    def count_feedback(self, stored: Sequence[event_pb2.Event], attribution: AttributionCodec) -> None:
+    def count_feedback(self, stored: Sequence[AttributedEvent]) -> None:
         """Counts those newly stored events that belong to answers of a rollout's arms."""
         ...

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.candidates import Candidates
 from pipeline.runner import Page
 from pipeline.side_effects import SideEffects
@@ -19,15 +19,19 @@ from recall.query import Query
 from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
+from router.events.event_metrics import EventMetrics
+from router.query_features.read import FeatureReading
+from router.scenes.features import scene_features
 from router.service.admission import Admission
+from router.service.anchor import find_anchor
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
-from router.service.health import Health
 from router.service.impressions import Served
 from router.service.quality import QualityFactors
-from router.service.queries import build_query, find_anchor
+from router.service.queries import build_query
 from router.service.rollout_hooks import RolloutHooks
+from router.service.serving_state import ServingState
 from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
 from router.service.validation import (
@@ -44,6 +48,8 @@ from state.store import StateStore
 class RecommendationService:
     """Answers from the live engine; every method may run many times at once on one event loop.
 
+    Calls are admitted before they reach it (`server.rpc.accounting`).
+
     Methods raise `CallerError` and `OverloadError` as their owners demand; anything else that escapes is a
     bug.
     """
@@ -56,7 +62,7 @@ class RecommendationService:
         admission: Admission,
         limiter: ComputeLimiter,
         side_effects: SideEffects[Query, Served],
-        metrics: RouterMetrics,
+        metrics: ProcessMetrics,
         rollouts: RolloutHooks,
         quality: QualityFactors,
         clock: Callable[[], float] = time.monotonic,
@@ -69,7 +75,7 @@ class RecommendationService:
         self._admission = admission
         self._limiter = limiter
         self._side_effects = side_effects
-        self._metrics = metrics
+        self._event_metrics = metrics.group(EventMetrics)
         self._rollouts = rollouts
         self._quality = quality
         self._clock = clock
@@ -79,60 +85,54 @@ class RecommendationService:
         self, request: recommend_pb2.RecommendRequest, call: Call
     ) -> recommend_pb2.RecommendResponse:
         """Items for one scene."""
-        with self._admission.admit():
-            engine = self._live.current
-            asked = check_recommend(request, ShopperScenes(engine, request.user_id))
-            if request.validate_only:
-                return recommend_pb2.RecommendResponse(
-                    scene=request.scene, snapshot_id=engine.snapshot_id, request_id=call.request_id
-                )
-            (response,) = await self._answer(engine, asked, call)
-            return response
+        engine = self._live.current
+        asked = check_recommend(request, ShopperScenes(engine, request.user_id))
+        if request.validate_only:
+            return recommend_pb2.RecommendResponse(
+                scene=request.scene, snapshot_id=engine.snapshot_id, request_id=call.request_id
+            )
+        (response,) = await self._answer(engine, asked, call)
+        return response
 
     async def recommend_page(
         self, request: recommend_pb2.RecommendPageRequest, call: Call
     ) -> recommend_pb2.RecommendPageResponse:
         """Items for several scenes; an item appears only in the first scene that has it."""
-        with self._admission.admit():
-            engine = self._live.current
-            asked = check_page(request, ShopperScenes(engine, request.user_id))
-            return recommend_pb2.RecommendPageResponse(scenes=await self._answer(engine, asked, call))
+        engine = self._live.current
+        asked = check_page(request, ShopperScenes(engine, request.user_id))
+        return recommend_pb2.RecommendPageResponse(scenes=await self._answer(engine, asked, call))
 
     async def similar_items(
         self, request: recommend_pb2.SimilarItemsRequest, call: Call
     ) -> recommend_pb2.RecommendResponse:
         """Items that go with one item, ordered for the shopper."""
-        with self._admission.admit():
-            engine = self._live.current
-            asked = check_similar_items(request, ShopperScenes(engine, request.user_id))
-            (response,) = await self._answer(engine, asked, call)
-            return response
+        engine = self._live.current
+        asked = check_similar_items(request, ShopperScenes(engine, request.user_id))
+        (response,) = await self._answer(engine, asked, call)
+        return response
 
     async def report_events(
         self, request: event_pb2.ReportEventsRequest, call: Call
     ) -> event_pb2.ReportEventsResponse:
-        """Stores events; returns when they are durable. Raises `StateError` where the store failed."""
-        with self._admission.admit():
-            catalogue = self._live.current.catalogue
-            response, stored = await report_events(
-                request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
-            )
-            self._metrics.observe_events(
-                response.accepted, response.unknown_items, [error.field for error in response.errors]
-            )
-            self._rollouts.count_feedback([request.events[index] for index in stored], self._attribution)
-            return response
+        """Stores events; returns when they are durable. Raises `StorageError` where the store failed."""
+        catalogue = self._live.current.catalogue
+        response, attributed = await report_events(
+            request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
+        )
+        self._event_metrics.observe(response)
+        self._rollouts.count_feedback(attributed)
+        return response
 
     @property
     def scenes(self) -> Collection[str]:
         """Names of the configured scenes."""
         return self._live.current.scenes
 
-    def health(self) -> Health:
+    def health(self) -> ServingState:
         """Whether this router answers: also without user state, but then as to shoppers never seen."""
         if not self._store.status().available:
-            return Health(serving=True, reason="user state does not answer: pages are not personal")
-        return Health(serving=True)
+            return ServingState(serving=True, reason="user state does not answer: pages are not personal")
+        return ServingState(serving=True)
 
     async def drain(self, timeout_ms: float) -> None:
         """Waits for side effects under way, at most `timeout_ms` milliseconds."""
@@ -165,7 +165,16 @@ class RecommendationService:
         variants: list[Variant],
         deadlines: list[float],
     ) -> list[recommend_pb2.RecommendResponse]:
-        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city)
+        reading = FeatureReading(
+            scene_features(variant.settings for variant in variants),
+            now,
+            min(deadlines),
+            self._clock,
+            call.arrival,
+            asked.scenes[0].scene,
+            variants[0].pipeline.metrics,
+        )
+        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
         anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
         queries = [
             self._rollouts.under_rollout(
@@ -208,7 +217,7 @@ class RecommendationService:
             )
         if asked.with_trace:
             for response, page in zip(responses, pages, strict=True):
-                add_trace(response, page.trace, total_ms)
+                add_trace(response, (*shopper.trace, *page.trace), total_ms)
         return responses
 
     async def _run(

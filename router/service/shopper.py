@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import encode_profile
-from foundation.storage.errors import StateError, StateUnavailable
+from foundation.storage.errors import StorageError, StorageUnavailable
+from pipeline.trace import StageRecord
+from router.query_features.kind import FeatureRequest
+from router.query_features.read import FeatureReading, FeatureValues, read_features
 from snapshot.catalogue import Catalogue
 from state.store import StateStore
 from state.user_state import EMPTY_STATE, UserState
@@ -33,12 +37,34 @@ class Shopper:
     purchased_ts: NDArray[np.int64]
     profile: Mapping[str, str]
     profile_codes: NDArray[np.int32]
+    features: Mapping[str, Any]
+    """Query feature → value, of those that were to be read."""
     degraded: tuple[str, ...]
-    """("state",) where the store failed and the shopper is answered as one never seen."""
+    """"state" where the store failed and the shopper is answered as one never seen; "feature:<name>" of each
+    query feature whose default is used."""
+    trace: tuple[StageRecord, ...]
+    """One record per query feature."""
 
 
-async def read_shopper(store: StateStore, catalogue: Catalogue, user_id: str, city: str) -> Shopper:
-    """The shopper `user_id`; empty = anonymous. `city`, where given, stands in for the profile's."""
+async def read_shopper(
+    store: StateStore,
+    catalogue: Catalogue,
+    user_id: str,
+    city: str,
+    reading: FeatureReading | None = None,
+) -> Shopper:
+    """Reads what is known of a shopper, and the query features of the request.
+
+    Args:
+        store: user state.
+        catalogue: that of the snapshot that answers.
+        user_id: the shop's own id; empty = anonymous.
+        city: replaces the profile's where it is not empty.
+        reading: the query features to read; None = none.
+
+    Raises:
+        StageBug: a query feature has a bug.
+    """
     state, degraded = await _read_state(store, user_id)
     profile = {**state.profile, "city": city} if city else state.profile
     behaviours, purchases = state.behaviours, state.purchases
@@ -46,6 +72,10 @@ async def read_shopper(store: StateStore, catalogue: Catalogue, user_id: str, ci
     known = np.flatnonzero(behaved)[:MAX_HISTORY]
     bought = catalogue.dense_from_keys(purchases.items)
     bought_known = np.flatnonzero(bought)
+    features = FeatureValues()
+    if reading is not None:
+        request = FeatureRequest(user_id, reading.now, state, profile, catalogue, store)
+        features = await read_features(request, reading)
     return Shopper(
         user_id=user_id,
         history_items=behaved[known],
@@ -55,7 +85,9 @@ async def read_shopper(store: StateStore, catalogue: Catalogue, user_id: str, ci
         purchased_ts=purchases.ts[bought_known],
         profile=profile,
         profile_codes=encode_profile(profile, catalogue.profile_vocab),
-        degraded=degraded,
+        features=features.values,
+        degraded=(*degraded, *features.degraded),
+        trace=features.trace,
     )
 
 
@@ -64,9 +96,9 @@ async def _read_state(store: StateStore, user_id: str) -> tuple[UserState, tuple
         return EMPTY_STATE, ()
     try:
         return await store.read(user_id), ()
-    except StateUnavailable:
-        # The store says once that it does not answer, not once per request.
+    except StorageUnavailable:
+        # The store logs once that it does not answer, not once per request.
         return EMPTY_STATE, (STATE_DEGRADED,)
-    except StateError as error:
+    except StorageError as error:
         logger.warning("a shopper is answered as one never seen: %s", error)
         return EMPTY_STATE, (STATE_DEGRADED,)

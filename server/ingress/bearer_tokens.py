@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 import grpc
 
-from server.ingress.services import HEALTH_SERVICE
 from server.ingress.settings import TokenSettings
+from server.rpc.methods import HEALTH_SERVICE
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Metadata = Iterable[tuple[str, str | bytes]]
 
 
 class TokenError(Exception):
-    """The accepted tokens cannot be read; the message says where and never what they are."""
+    """The accepted tokens cannot be read; the message names the place, never the tokens."""
 
 
 class BearerTokens:
@@ -65,7 +65,7 @@ class BearerTokens:
     def accepts(self, metadata: Metadata | None) -> bool:
         """Whether a call with this metadata carries an accepted token.
 
-        Compares hashes in constant time and every one of them, so that the time taken tells nothing.
+        Compares every hash in constant time, so that the time taken reveals nothing.
         """
         self._look()
         sent = _sent(metadata or ())
@@ -107,10 +107,11 @@ class BearerTokens:
         self._told = ""
 
 
-class TokenInterceptor(grpc.aio.ServerInterceptor):
+class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
     """Ends calls without an accepted token as UNAUTHENTICATED, before their request is read."""
 
     def __init__(self, tokens: BearerTokens) -> None:
+        """`tokens`: the accepted ones."""
         self._tokens = tokens
 
     async def intercept_service(

@@ -1,88 +1,81 @@
-"""From a decoded request to a message or a refusal: everything the adapters share."""
+"""From a decoded request to a message or a refusal: everything that the ingresses share."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
-from foundation.storage.errors import StateError
-from foundation.telemetry.call_context import CURRENT_CALL, CallContext
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.storage.errors import StorageError
+from foundation.telemetry.call_context import CURRENT_CALL, CallContext, text_field
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from foundation.telemetry.tracing.request_trace import RequestTrace
 from pipeline.stages import DeadlineExceeded
-from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
-from rollout.operations import RolloutOperations
-from rollout.store import RolloutStoreError
+from protos.shopfront.v1 import recommend_pb2
+from rollout.errors import RolloutStoreError
 from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
 from router.recording.request_recorder import RequestRecorder
 from router.service.call import Call, new_call
 from router.service.request_log import RequestLog
-from router.service.service import RecommendationService
+from router.service.serving_state import ServingState
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.malformed import MalformedRequest
-from server.ingress.services import FULL_NAMES
+from server.ingress.request_metrics import RequestMetrics
 from server.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
-from server.startup import RunningService
+from server.rpc.accounting import CallAccounting
+from server.rpc.methods import BoundMethod, bind_methods
 
 if TYPE_CHECKING:
     from foundation.telemetry.tracing.open_tracing import Tracing
+    from server.startup import RunningService
 
 _OK = "OK"
-# With the position of an event behind it, it must be an event_id.
+# With the position of an event appended, it must be an event_id.
 _MAX_CALL_ID = 48
 _NO_METADATA: tuple[tuple[str, str], ...] = ()
 Metadata = Iterable[tuple[str, str | bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Method:
-    answer: Callable[[Any, Call], Awaitable[Message]]
-    response: type[Message]
-
-
 class CallHandler:
-    """Hands calls to the service and turns its exceptions into refusals; the same for every ingress."""
+    """Passes calls to the services and turns their exceptions into refusals; the same for every ingress."""
 
     def __init__(
         self,
-        service: RecommendationService,
+        methods: Mapping[str, BoundMethod],
+        accounting: CallAccounting,
         request_log: RequestLog,
-        metrics: RouterMetrics,
-        rollouts: RolloutOperations,
+        metrics: ProcessMetrics,
+        *,
+        scenes: Callable[[], Collection[str]],
+        serving_state: Callable[[], ServingState],
         clock: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
         recorder: RequestRecorder | None = None,
     ) -> None:
-        """`clock`: monotonic seconds, the clock of the service; `tracing`: None where none is exported;
-        `recorder`: None where no requests are recorded.
+        """Creates the handler of one replica.
+
+        Args:
+            methods: what answers each method, by bare name (`server.rpc.methods.bind_methods`).
+            accounting: which calls may be in progress at once.
+            request_log: receives the outcome of each call.
+            metrics: count each call.
+            scenes: names of the configured scenes, the only ones that become label values.
+            serving_state: whether this router can answer.
+            clock: monotonic seconds, the clock of the services.
+            tracing: None where no traces are exported.
+            recorder: None where no requests are recorded.
         """
-        self.service = service
+        self.serving_state = serving_state
+        self._methods = methods
+        self._accounting = accounting
         self._log = request_log
-        self._metrics = metrics
+        self._metrics = metrics.group(RequestMetrics)
+        self._scenes = scenes
         self._clock = clock
         self._tracing = tracing
         self._recorder = recorder
-        self._methods = {
-            "Recommend": _Method(service.recommend, recommend_pb2.RecommendResponse),
-            "RecommendPage": _Method(service.recommend_page, recommend_pb2.RecommendPageResponse),
-            "SimilarItems": _Method(service.similar_items, recommend_pb2.RecommendResponse),
-            "ReportEvents": _Method(service.report_events, event_pb2.ReportEventsResponse),
-            "StartRollout": _Method(rollouts.start, rollout_pb2.RolloutStatus),
-            "GetRollout": _Method(rollouts.get, rollout_pb2.RolloutStatus),
-            "PauseRollout": _Method(rollouts.pause, rollout_pb2.RolloutStatus),
-            "ResumeRollout": _Method(rollouts.resume, rollout_pb2.RolloutStatus),
-            "PromoteRollout": _Method(rollouts.promote, rollout_pb2.RolloutStatus),
-            "AbortRollout": _Method(rollouts.abort, rollout_pb2.RolloutStatus),
-            "GetRolloutHistory": _Method(rollouts.history, rollout_pb2.RolloutHistory),
-        }
-
-    def empty_response(self, method: str) -> Message:
-        """An empty message of the method's response type, for ingresses that must return one."""
-        return self._methods[method].response()
 
     async def handle(
         self,
@@ -93,23 +86,27 @@ class CallHandler:
     ) -> Message | Refusal:
         """The answer of `method`, or why there is none.
 
-        `time_remaining`: seconds until the caller's gRPC deadline, None where the ingress cannot see it.
-        `metadata`: gives the call's metadata where it is asked for.
         A bug is logged with its traceback and answered with the request id alone.
+
+        Args:
+            method: its bare name.
+            request: the message, or why there is none.
+            time_remaining: seconds until the caller's gRPC deadline, None where the ingress cannot see it.
+            metadata: returns the call's metadata; called only where they are needed.
         """
-        # Only events must be told apart from copies of themselves.
-        sent_as = _sent_as(metadata()) if method == "ReportEvents" else ""
+        bound = self._methods[method]
+        sent_as = _sent_as(metadata()) if bound.method.options.sender_id else ""
         call = new_call(self._clock(), time_remaining, sent_as)
         if self._recorder is not None and isinstance(request, Message):
-            self._recorder.offer(method, FULL_NAMES[method], request)
+            self._recorder.offer(method, bound.method.full_name, request)
         trace = None
         if self._tracing is not None:
-            trace = self._tracing.begin(FULL_NAMES[method], metadata())
+            trace = self._tracing.begin(bound.method.full_name, metadata())
         context = CallContext(call.request_id, request, trace)
         token = CURRENT_CALL.set(context)
         code = "CANCELLED"
         try:
-            answer = await self._observed(method, request, call)
+            answer = await self._observed(bound, request, call)
             code = answer.code.name if isinstance(answer, Refusal) else _OK
             if trace is not None:
                 trace.attributes |= _traced_attributes(call, answer)
@@ -124,11 +121,12 @@ class CallHandler:
         self._tracing.end(trace, code, lambda text: self._log.user_ids.without(text, context.user_ids()))
 
     async def _observed(
-        self, method: str, request: Message | MalformedRequest, call: Call
+        self, bound: BoundMethod, request: Message | MalformedRequest, call: Call
     ) -> Message | Refusal:
         """The answer, logged and counted."""
-        user_id = getattr(request, "user_id", "")
-        answer = await self._answer(method, request, call, user_id)
+        method = bound.method.name
+        user_id = text_field(request, "user_id")
+        answer = await self._answer(bound, request, call, user_id)
         elapsed_s = self._clock() - call.arrival
         if isinstance(answer, Refusal):
             code = answer.code.name
@@ -136,24 +134,30 @@ class CallHandler:
         else:
             code = _OK
             self._log.answered(method, call.request_id, user_id, elapsed_s * 1_000, _degraded(answer))
-        self._metrics.observe_request(method, self._scene(request), code, elapsed_s)
+        self._metrics.observe(method, self._scene(request), code, elapsed_s)
         for scene in _scene_answers(answer):
             if scene.items:
                 self._metrics.model_answers[scene.scene, scene.model_name, scene.model_version].inc()
         return answer
 
     async def _answer(
-        self, method: str, request: Message | MalformedRequest, call: Call, user_id: str
+        self, bound: BoundMethod, request: Message | MalformedRequest, call: Call, user_id: str
     ) -> Message | Refusal:
+        method = bound.method.name
         try:
             if isinstance(request, MalformedRequest):
                 raise CallerError([request.violation])
-            return await self._methods[method].answer(request, call)
+            with self._accounting.admit(bound.method):
+                answer = await bound.answer(request, call)
+            if not isinstance(answer, bound.method.response):
+                # gRPC would fail to serialise it, and describe the failure to the caller.
+                raise TypeError(f"{bound.method.full_name} returned a {type(answer).__name__}")
+            return answer
         except (CallerError, OverloadError, PreconditionError, RaceLostError) as error:
             return refusal_of(error)
         except DeadlineExceeded:
             return deadline_refusal("the deadline passed before the request was worked on")
-        except StateError as error:
+        except StorageError as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
             return unavailable_refusal(f"the user state cannot be written; request {call.request_id}")
         except RolloutStoreError as error:
@@ -165,15 +169,15 @@ class CallHandler:
 
     def _scene(self, request: Message | MalformedRequest) -> str:
         # Only configured names may become label values.
-        scene = getattr(request, "scene", "")
-        return scene if scene in self.service.scenes else ""
+        scene = text_field(request, "scene")
+        return scene if scene in self._scenes() else ""
 
     def _elapsed_ms(self, call: Call) -> float:
         return (self._clock() - call.arrival) * 1_000
 
 
 def _sent_as(metadata: Metadata) -> str:
-    """The id a proxy gave the call, "" where there is none or it is none of ours."""
+    """The id that the router's proxy gave the call; "" where there is none."""
     for name, value in metadata:
         if name == CALL_ID_HEADER and isinstance(value, str) and len(value) <= _MAX_CALL_ID:
             return value
@@ -181,12 +185,17 @@ def _sent_as(metadata: Metadata) -> str:
 
 
 def call_handler(running: RunningService) -> CallHandler:
-    """The handler of a running service."""
+    """The handler of a running service.
+
+    Raises RegistrationError where a registered RPC service cannot be bound.
+    """
     return CallHandler(
-        running.service,
+        bind_methods(running),
+        CallAccounting(running.admission),
         running.request_log,
         running.metrics,
-        running.rollouts.operations,
+        scenes=lambda: running.service.scenes,
+        serving_state=running.service.health,
         tracing=running.tracing,
         recorder=running.recorder,
     )
@@ -203,7 +212,7 @@ def _scene_answers(answer: Message | Refusal) -> Sequence[recommend_pb2.Recommen
 
 
 def _traced_attributes(call: Call, answer: Message | Refusal) -> dict[str, Any]:
-    """What the span of the whole call tells."""
+    """Attributes of the span of the whole call."""
     attributes: dict[str, Any] = {"shopfront.request_id": call.request_id}
     scenes = _scene_answers(answer)
     if scenes:

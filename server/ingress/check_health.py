@@ -1,4 +1,4 @@
-"""Asks a router whether it serves, for health checks of containers.
+"""Calls a router's health check, for health checks of containers.
 
 python -m server.ingress.check_health HOST:PORT [--cacert FILE] [--cert FILE --key FILE] [--cname NAME]
     [--tls] [--token-file FILE]
@@ -20,7 +20,7 @@ TIMEOUT_S = 2.0
 
 
 def serves(router: RouterAddress, timeout_s: float = TIMEOUT_S) -> bool:
-    """Whether the router answers SERVING within `timeout_s` seconds; if not, why stands on standard error.
+    """Whether the router answers SERVING within `timeout_s` seconds; if not, prints why to standard error.
 
     Raises `ChannelError` where `router` names a file that cannot be used.
     """

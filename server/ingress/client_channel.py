@@ -16,12 +16,12 @@ _SILENT = ("Connection refused", "Failed to connect to remote host", "DNS", "Nam
 
 
 class ChannelError(Exception):
-    """What was said of the router cannot be used to call it; the message names the option and the file."""
+    """An option cannot be used to call the router; the message names the option and the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouterAddress:
-    """Where a router is and how it is to be spoken to. The names are those of the command line's options."""
+    """Where a router is and how to call it. The names are those of the command line's options."""
 
     address: str
     """host:port."""
@@ -102,7 +102,7 @@ def _hint(router: RouterAddress, code: grpc.StatusCode, details: str) -> str:
 
 
 def _credentials(router: RouterAddress) -> grpc.ChannelCredentials:
-    """The files as gRPC wants them, looked at first: it says nothing of what is wrong with them."""
+    """The files as gRPC needs them, checked first, since gRPC does not report what is wrong with them."""
     if (router.cert is None) != (router.key is None):
         raise ChannelError("--cert and --key belong together: one of them is missing")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

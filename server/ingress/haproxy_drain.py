@@ -1,4 +1,4 @@
-"""Tells the HAProxy of this router to refuse new calls, while those in progress end."""
+"""Makes the HAProxy of this router refuse new calls, while those in progress end."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ _TIMEOUT_S = 2.0
 
 
 def refuse_new_calls(folder: Path) -> None:
-    """From now on HAProxy answers new calls UNAVAILABLE, to be sent elsewhere; a fresh one takes none.
+    """Makes HAProxy answer new calls UNAVAILABLE, to be sent elsewhere; one that starts later accepts none.
 
-    `folder`: where Ray Serve keeps the files of its HAProxy, directly or in a folder per node. Where HAProxy
-    is gone there is nobody to tell.
+    `folder`: where Ray Serve keeps the files of its HAProxy, directly or in a folder per node. Without effect
+    where HAProxy has ended.
     """
     (folder / STOPPING_FILE).touch()
     for path in (*folder.glob(ADMIN_SOCKET), *folder.glob(f"*/{ADMIN_SOCKET}")):
         try:
-            said = _ask(path, _COMMAND)
+            answer = _send_command(path, _COMMAND)
         except OSError as error:
-            logger.warning("HAProxy cannot be told that the router stops: %s", error)
+            logger.warning("HAProxy cannot be reached to refuse new calls: %s", error)
         else:
-            if said.strip():
-                logger.warning("HAProxy was told that the router stops and said: %s", said.strip())
+            if answer.strip():
+                logger.warning("HAProxy answered the command to refuse new calls: %s", answer.strip())
 
 
-def _ask(path: Path, command: str) -> str:
-    """The answer to a command of HAProxy's admin socket
-    (https://docs.haproxy.org/3.0/management.html#9.3).
+def _send_command(path: Path, command: str) -> str:
+    """Sends a command to HAProxy's admin socket and returns the answer.
+
+    See https://docs.haproxy.org/3.0/management.html#9.3.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(_TIMEOUT_S)

@@ -1,10 +1,10 @@
 """Amends the configuration that Ray Serve wrote for HAProxy, then becomes HAProxy.
 
-Run as a script, by the one that `haproxy_program` writes: `haproxy_launch.py <haproxy> [argument…]`, where
-`-f <file>` names the configuration, which Ray Serve writes anew before each start. Three amendments:
+Run as a script, by the program that `haproxy_program` writes: `haproxy_launch.py <haproxy> [argument…]`,
+where `-f <file>` names the configuration, which Ray Serve writes before each start. Three amendments:
 
-- Until a fresh HAProxy has been told of the replicas it would answer NOT_FOUND, which callers do not retry.
-  It does not listen for gRPC until then, so that callers wait for a connection.
+- Until a fresh HAProxy has received the list of replicas it would answer NOT_FOUND, which callers do not
+  retry. It does not listen for gRPC until then, so that callers wait for a connection.
 - Each call is given an id in the header `x-shopfront-call-id`. HAProxy sends a call of a replica that died to
   another one with the same id, so that events without an event_id are stored once.
 - Once the router stops (`haproxy_drain`), new calls are refused as UNAVAILABLE, which callers send elsewhere,
@@ -29,7 +29,7 @@ _REPLICAS = "req.hdr(application) -m str "
 _RULES = (
     "    http-request return status 200 content-type application/grpc hdr grpc-status 14 "
     f'hdr grpc-message "this router is stopping" if {{ var({STOPPING_VARIABLE}) -m found }}\n'
-    # Ray's own list of applications: what runs on the node is not the callers' business.
+    # Ray's own list of applications: callers need not know what runs on the node.
     "    http-request return status 200 content-type application/grpc hdr grpc-status 12 "
     "if { path /ray.serve.RayServeAPIService/ListApplications }\n"
     f"    http-request set-header {CALL_ID_HEADER} %[uuid]\n"

@@ -1,4 +1,4 @@
-"""The program that Ray Serve starts as HAProxy: our amendments of its configuration, then the real one."""
+"""The program that Ray Serve starts as HAProxy: the amendments of its configuration, then the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Requests that protobuf cannot read: caught before gRPC turns them into INTERNAL, and their field named."""
+"""Requests that protobuf cannot read, or that are too large: refused as the caller's mistake.
+
+gRPC itself would answer INTERNAL.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _WHOLE_REQUEST = "request"
 
 @dataclass(frozen=True, slots=True)
 class MalformedRequest:
-    """Stands in for a request message whose bytes protobuf refused."""
+    """Takes the place of a request message that is too large or whose bytes protobuf refused."""
 
     violation: FieldViolation
 
@@ -30,10 +33,13 @@ class TolerantRegistrar:
     any server with gRPC's two registration methods (`grpc.aio.Server`, Ray Serve's).
     """
 
-    def __init__(self, server: Any, requests: Mapping[str, type[Message]]) -> None:
-        """`requests`: method name → class of its request message."""
+    def __init__(
+        self, server: Any, requests: Mapping[str, type[Message]], request_bytes: int | None = None
+    ) -> None:
+        """`requests`: method name → class of its request message; `request_bytes`: None for any size."""
         self._server = server
         self._requests = requests
+        self._request_bytes = request_bytes
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]) -> None:
         """Passes the service on, its deserializers replaced."""
@@ -49,15 +55,27 @@ class TolerantRegistrar:
 
     def _tolerant(self, handlers: Mapping[str, grpc.RpcMethodHandler]) -> dict[str, grpc.RpcMethodHandler]:
         return {
-            path: handler._replace(request_deserializer=tolerant(self._requests[path.rsplit("/", 1)[-1]]))
+            path: handler._replace(
+                request_deserializer=tolerant(self._requests[path.rsplit("/", 1)[-1]], self._request_bytes)
+            )
             for path, handler in handlers.items()
         }
 
 
-def tolerant(message: type[Message]) -> Callable[[bytes], Message | MalformedRequest]:
-    """A deserializer for `message` that never raises on the caller's bytes."""
+def tolerant(
+    message: type[Message], request_bytes: int | None = None
+) -> Callable[[bytes], Message | MalformedRequest]:
+    """A deserializer for `message` that never raises on the caller's bytes.
+
+    `request_bytes`: larger requests are refused before they are read; None for any size.
+    """
 
     def deserialize(data: bytes) -> Message | MalformedRequest:
+        if request_bytes is not None and len(data) > request_bytes:
+            violation = FieldViolation(
+                _WHOLE_REQUEST, f"has {len(data):,} bytes; at most {request_bytes:,} are allowed"
+            )
+            return MalformedRequest(violation)
         try:
             return message.FromString(data)
         except DecodeError:
@@ -70,7 +88,7 @@ def find_violation(data: bytes, descriptor: Any) -> FieldViolation:
     """Which field makes `data` unreadable as a message of `descriptor`.
 
     Walks the wire format (https://protobuf.dev/programming-guides/encoding/) for the first string that is not
-    UTF-8; anything else is blamed on the whole request.
+    UTF-8; any other error is reported for the whole request.
     """
     try:
         field = _invalid_utf8(data, descriptor)

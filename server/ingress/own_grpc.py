@@ -1,4 +1,4 @@
-"""Our own `grpc.aio` server: inside a Ray Serve replica (`ingress: grpc`), or inside any asyncio program."""
+"""The router's own `grpc.aio` server: in a Ray Serve replica (`ingress: grpc`), or in any asyncio program."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
+from server.ingress.add_services import add_services
 from server.ingress.bearer_tokens import BearerTokens, TokenInterceptor
 from server.ingress.calls import CallHandler
-from server.ingress.health import HealthChecks
-from server.ingress.reflection import REFLECTED_SERVICES, add_reflection
-from server.ingress.services import ADD_FUNCTIONS
+from server.ingress.health_service import HealthService
+from server.ingress.reflection import add_reflection
 from server.ingress.settings import LimitSettings, TlsSettings, TokenSettings
 from server.ingress.status import Refusal, unavailable_refusal
 from server.ingress.tls import server_credentials
+from server.rpc.methods import largest_request, method_table
 
 logger = logging.getLogger(__name__)
 
 _PING_STRIKES = 3
-_HOLD_BACK_S = 0.1
+_HOLD_S = 0.1
 
 
 class Servicer:
-    """The RPCs of every service, each handed on; one class serves all, since no two RPCs share a name."""
+    """The methods of every registered service and of health, by bare name; all pass calls to the handler."""
 
     def __init__(self, calls: CallHandler, max_watches: int) -> None:
+        """`max_watches`: Watch streams of health open at once."""
         self._calls = calls
-        self.checks = HealthChecks(calls.service.health, max_watches)
+        for name in method_table():
+            setattr(self, name, partial(self._answer, name))
+        self.checks = HealthService(calls.serving_state, max_watches)
         self.draining = False
         """Whether the server is about to stop."""
         self._closed = asyncio.Event()
 
     def drain(self) -> None:
-        """Reports NOT_SERVING from now on, and holds new calls back until `refuse_held`."""
+        """Reports NOT_SERVING from now on, and holds new calls until `refuse_held`."""
         self.draining = True
         self.checks.drain()
 
     def refuse_held(self) -> None:
-        """Ends the calls held back as UNAVAILABLE, so that they are sent again elsewhere."""
+        """Ends the held calls as UNAVAILABLE, so that they are sent again elsewhere."""
         self._closed.set()
 
     async def _answer(self, method: str, request: Any, context: grpc.aio.ServicerContext) -> Message:
@@ -54,43 +59,12 @@ class Servicer:
         )
         return await _message_or_abort(answer, context)
 
-    async def Recommend(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("Recommend", request, context)
-
-    async def RecommendPage(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("RecommendPage", request, context)
-
-    async def SimilarItems(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("SimilarItems", request, context)
-
-    async def ReportEvents(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("ReportEvents", request, context)
-
-    async def StartRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("StartRollout", request, context)
-
-    async def GetRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("GetRollout", request, context)
-
-    async def PauseRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("PauseRollout", request, context)
-
-    async def ResumeRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("ResumeRollout", request, context)
-
-    async def PromoteRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("PromoteRollout", request, context)
-
-    async def AbortRollout(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("AbortRollout", request, context)
-
-    async def GetRolloutHistory(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
-        return await self._answer("GetRolloutHistory", request, context)
-
     async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Message:
+        """`grpc.health.v1.Health/Check`."""
         return await _message_or_abort(self.checks.check(request), context)
 
     async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Message]:
+        """`grpc.health.v1.Health/Watch`."""
         refusal = self.checks.watch_refusal()
         if refusal is not None:
             await context.abort(refusal.code, refusal.details, refusal.trailing_metadata)
@@ -116,12 +90,12 @@ class RunningServer:
     async def stop(self, grace_s: float) -> None:
         """Stops accepting and lets the calls in progress finish within `grace_s` seconds.
 
-        gRPC ends a call that has come in and was not yet handed to us as CANCELLED, which no caller retries.
-        So new calls are first taken and held back, until none is on its way between the two; once gRPC has
-        told its connections to go (GOAWAY), those held back end UNAVAILABLE, and are sent again elsewhere.
+        gRPC ends a call that it has received and not yet passed to the servicer as CANCELLED, which no caller
+        retries. So new calls are first accepted and held, until none is between the two; once gRPC has sent
+        GOAWAY to its connections, the held ones end UNAVAILABLE, and are sent again elsewhere.
         """
         self._servicer.drain()
-        await asyncio.sleep(min(_HOLD_BACK_S, grace_s))
+        await asyncio.sleep(min(_HOLD_S, grace_s))
         stopping = asyncio.ensure_future(self._server.stop(grace_s))
         await asyncio.sleep(0)
         self._servicer.refuse_held()
@@ -141,7 +115,7 @@ async def serve_in_process(
     """Starts a server on the running event loop; port 0 takes a free one.
 
     `reuse_port`: several processes share the port and the kernel spreads connections over them. `tls`: None =
-    plain text; `tokens`: None = none asked for; `limits`: None = the defaults.
+    plain text; `tokens`: None = none required; `limits`: None = the defaults.
     Raises RuntimeError where the address cannot be bound, `TlsError` and `TokenError` where certificates or
     tokens cannot be used.
     """
@@ -154,9 +128,8 @@ async def serve_in_process(
         interceptors=[TokenInterceptor(accepted)] if accepted.needed else None,
     )
     servicer = Servicer(calls, limits.health_watches)
-    for add_service in ADD_FUNCTIONS:
-        add_service(servicer, server)
-    add_reflection(REFLECTED_SERVICES, server, lambda: servicer.draining)
+    add_services(servicer, server, limits.request_bytes)
+    add_reflection(server, lambda: servicer.draining)
     address = f"{host}:{port}"
     try:
         if credentials is None:
@@ -171,11 +144,12 @@ async def serve_in_process(
 
 
 def _options(limits: LimitSettings) -> list[tuple[str, int]]:
-    """Limits as gRPC's channel arguments
-    (https://grpc.github.io/grpc/core/group__grpc__arg__keys.html).
+    """Limits as gRPC's channel arguments.
+
+    See https://grpc.github.io/grpc/core/group__grpc__arg__keys.html.
     """
     return [
-        ("grpc.max_receive_message_length", limits.request_bytes),
+        ("grpc.max_receive_message_length", largest_request(limits.request_bytes)),
         ("grpc.max_concurrent_streams", limits.streams_per_connection),
         ("grpc.http2.min_ping_interval_without_data_ms", int(limits.ping_interval_s * 1_000)),
         ("grpc.http2.max_ping_strikes", _PING_STRIKES),

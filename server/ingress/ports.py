@@ -28,7 +28,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def free_range(seed: int) -> Sequence[int]:
-    """A run of 50 ports nothing listens on at this moment; `seed` says where to begin to look.
+    """A run of 50 ports nothing listens on at this moment; `seed`: where the search begins.
 
     Raises OSError where there is none.
     """

@@ -1,8 +1,8 @@
-"""Whether the replica of Ray Serve that this process is has been told to stop.
+"""Whether Ray Serve is stopping the replica that runs in this process.
 
-Ray Serve drains a replica before it calls anything of ours, and waits for every call in progress to end. A
-call that ends only when the router does, such as a health watch, must know, or the replica is killed in the
-end. Serve tells HAProxy (`Healthz` answers DRAINING), but the code it serves must look.
+Ray Serve drains a replica before it calls the router's own code, and waits for every call in progress to end.
+A call that ends only when the router does, such as a health watch, must end itself, or Serve kills the
+replica. Serve informs HAProxy (`Healthz` answers DRAINING), but not the code it serves, which has to check.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 
 def draining_of_this_replica() -> Callable[[], bool]:
-    """A look at this process's replica, for use within it.
+    """A function that returns whether the replica of this process is stopping.
 
-    Raises RuntimeError where this process is no replica, or Ray Serve keeps its state in another place.
+    Raises RuntimeError where this process is no replica, or Ray Serve stores its state elsewhere.
     """
     from ray._private.worker import global_worker
 
@@ -23,6 +23,6 @@ def draining_of_this_replica() -> Callable[[], bool]:
         if isinstance(getattr(replica, "_shutting_down", None), bool):
             return lambda: bool(replica._shutting_down)
     raise RuntimeError(
-        "this process is no replica of Ray Serve 2.60, or its replicas no longer say whether they drain; "
+        "this process is no replica of Ray Serve 2.60, or its replicas have no attribute _shutting_down; "
         "server/ingress/ray_drain.py must be adapted to the version of Ray"
     )

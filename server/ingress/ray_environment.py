@@ -1,6 +1,6 @@
 """The environment variables Ray and Ray Serve are started with.
 
-Ray reads them when it is imported, so they must be in place before. A cluster this router is deployed to must
+Ray reads them when it is imported, so they must be set before. A cluster that the router is deployed to must
 be started with `serve_environment`.
 """
 
@@ -8,27 +8,40 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from server.ingress.add_services import REQUEST_BYTES_VARIABLE
 from server.ingress.haproxy_drain import ADMIN_SOCKET
 from server.ingress.haproxy_program import write_haproxy_program
 from server.ingress.ports import free_ports, free_range
 from server.ingress.settings import IngressSettings, RaySettings
+from server.plugins import VARIABLE
+from server.rpc.methods import largest_request
 
 _WITHOUT_RAY_S = 300
 
 
-def serve_environment(settings: IngressSettings) -> dict[str, str]:
-    """What the ingress needs of Ray Serve, on any node."""
+def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) -> dict[str, str]:
+    """What the ingress needs of Ray Serve, on any node.
+
+    `plugins`: modules that every process loads; they must be loaded in this one, since their RPC services may
+    take larger requests.
+    """
+    largest = largest_request(settings.limits.request_bytes)
     shared = {
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
-        # HAProxy is replaced after three bad looks, and nobody is answered until then: dead is seen at once,
-        # slow is given time.
+        # HAProxy is replaced after three failed checks, and no call is answered until then: a dead one is
+        # noticed at once, a slow one is given time.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": str(settings.health_check_period_s / 4),
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(2 * settings.health_check_period_s),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
         "RAY_SERVE_LOG_TO_STDERR": "0",
     }
+    if plugins:
+        shared[VARIABLE] = ",".join(plugins)
+    if largest != settings.limits.request_bytes:
+        shared[REQUEST_BYTES_VARIABLE] = str(settings.limits.request_bytes)
     if settings.kind == "grpc":
         return shared | {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
     return shared | {
@@ -40,14 +53,14 @@ def serve_environment(settings: IngressSettings) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_RETRIES": "3",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
-        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(settings.limits.request_bytes),
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(largest),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(settings.limits.streams_per_connection),
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(math.ceil(settings.limits.idle_connection_s)),
     }
 
 
 def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
-    """A lean node beside others: nothing sent home, no fixed port of Serve, all files under `folder`."""
+    """A small node next to others: no usage statistics, no fixed port of Serve, all files under `folder`."""
     metrics_port, stats_port, http_port, grpc_port = free_ports(4)
     replica_ports = free_range(seed=os.getpid())
     half = len(replica_ports) // 2
@@ -55,8 +68,8 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": ray.auth_mode,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_metrics_collection": "0",
-        # Replicas end so long after the GCS or the raylet: they answer while a router that is to replace them
-        # starts. Who replaces it, ends them.
+        # Replicas end so long after the GCS or the raylet: they answer while the router that replaces them
+        # starts, which then ends them.
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(_WITHOUT_RAY_S),
         "RAY_raylet_death_check_interval_milliseconds": str(1_000 * _WITHOUT_RAY_S),
         "RAY_num_prestart_python_workers": "0",

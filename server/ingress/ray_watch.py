@@ -1,7 +1,8 @@
-"""Whether Ray is there: its GCS and raylet, which Ray itself does not start anew when they die.
+"""Whether Ray is alive: its GCS and raylet, which Ray itself does not replace when they die.
 
-Without them replicas go on answering for a while, but nothing that dies is replaced. A local node's processes
-are children of this one. Of a cluster, and of processes that hang, the GCS's own answers tell.
+Without them replicas continue to answer for a while, but nothing that dies is replaced. A local node's
+processes are children of this one and are watched directly. A cluster, and processes that hang, are
+recognised by the GCS no longer answering.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _NODE_PROCESSES = ("gcs_server", "raylet")
 
 
 class RayWatch:
-    """Looks at the Ray that this process has joined."""
+    """Watches the Ray that this process has joined."""
 
     def __init__(self, settings: RaySettings) -> None:
         """Raises RuntimeError where a local node's processes cannot be found."""
@@ -33,15 +34,15 @@ class RayWatch:
         self._answered = time.monotonic()
         self._node_is_dead = False
         self._stopping = threading.Event()
-        # The question blocks for a minute where nobody answers, whatever it is told.
+        # The call blocks for a minute where Ray does not answer, whatever timeout it is given.
         threading.Thread(target=self._ask, name="ray-watch", daemon=True).start()
 
     def stop(self) -> None:
-        """Asks no more."""
+        """Ends the watch."""
         self._stopping.set()
 
     def loss(self) -> str | None:
-        """In one line why Ray is lost; None where it is there."""
+        """In one line why Ray is lost; None where it is alive."""
         for name, process in self._processes.items():
             if not is_alive(process):
                 return f"Ray's {name} (process {process.pid}) has died"
@@ -59,8 +60,8 @@ class RayWatch:
             except Exception:
                 if self._stopping.is_set():
                     return
-                # Of many kinds; whatever it was, if it lasts then `loss` says that nobody answers.
-                logger.warning("Ray's GCS could not be asked", exc_info=True)
+                # Exceptions of many types; if the failure lasts then `loss` reports it.
+                logger.warning("Ray's GCS could not be queried", exc_info=True)
             else:
                 self._answered = time.monotonic()
                 self._node_is_dead = any(

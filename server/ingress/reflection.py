@@ -1,9 +1,9 @@
-"""Server reflection (v1alpha) that answers unreadable requests as the caller's mistake, on every ingress."""
+"""Server reflection (v1alpha) on every ingress; unreadable requests are the caller's mistake."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -12,11 +12,9 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_g
 
 from router.errors import CallerError, OverloadError
 from server.ingress.malformed import MalformedRequest, TolerantRegistrar
-from server.ingress.services import EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE, ROLLOUT_SERVICE
 from server.ingress.status import Refusal, refusal_of
+from server.rpc.methods import REFLECTION_SERVICE, service_names
 
-REFLECTION_SERVICE: str = reflection.SERVICE_NAME
-REFLECTED_SERVICES = (RECOMMEND_SERVICE, EVENT_SERVICE, ROLLOUT_SERVICE, HEALTH_SERVICE)
 MAX_STREAMS = 16
 _REQUESTS: dict[str, type[Message]] = {"ServerReflectionInfo": reflection_pb2.ServerReflectionRequest}
 _LOOK_INTERVAL_S = 0.25
@@ -24,11 +22,11 @@ _AGAIN_S = 1.0
 
 
 class ReflectionStreams:
-    """The streams of one process; at most `MAX_STREAMS` are open at once, since each holds a call's place."""
+    """The streams of one process; at most `MAX_STREAMS` are open at once, since each counts as a call."""
 
-    def __init__(self, service_names: Sequence[str], draining: Callable[[], bool] = lambda: False) -> None:
-        """`draining`: whether the process stops; open streams then end, which would hold it up."""
-        self._library = reflection.aio.ReflectionServicer((*service_names, REFLECTION_SERVICE))
+    def __init__(self, draining: Callable[[], bool] = lambda: False) -> None:
+        """`draining`: whether the process stops; open streams then end, since they would delay it."""
+        self._library = reflection.aio.ReflectionServicer((*service_names(), REFLECTION_SERVICE))
         self._draining = draining
         self._open = 0
 
@@ -71,20 +69,19 @@ class ReflectionStreams:
 
 
 def add_reflection_service(servicer: Any, server: Any) -> None:
-    """Adds `grpc.reflection.v1alpha.ServerReflection`; unreadable requests reach the servicer as
-    `MalformedRequest`.
+    """Adds `grpc.reflection.v1alpha.ServerReflection` to a server.
+
+    Unreadable requests reach the servicer as `MalformedRequest`.
     """
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, TolerantRegistrar(server, _REQUESTS))
 
 
-def add_reflection(
-    service_names: Sequence[str], server: Any, draining: Callable[[], bool] = lambda: False
-) -> None:
-    """Adds reflection of the services named and of itself to a `grpc.aio` server.
+def add_reflection(server: Any, draining: Callable[[], bool] = lambda: False) -> None:
+    """Adds reflection of every registered service, of health and of itself to a `grpc.aio` server.
 
     `draining`: whether the server is about to stop; open streams end then.
     """
-    add_reflection_service(_Servicer(ReflectionStreams(service_names, draining)), server)
+    add_reflection_service(_Servicer(ReflectionStreams(draining)), server)
 
 
 class _Servicer:

@@ -27,5 +27,5 @@ def log_to_file(settings: RequestLogSettings) -> None:
 
 
 def user_ids_of(settings: RequestLogSettings) -> UserIds:
-    """How logs of these settings write shoppers' ids; without a salt, as no other process does."""
+    """How logs of these settings write shoppers' ids; without a salt, as in no other process."""
     return UserIds(settings.salt or secrets.token_hex(16), settings.user_ids)

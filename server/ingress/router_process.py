@@ -1,12 +1,13 @@
 """The process that starts Ray, deploys the replicas and stays until its standard input ends.
 
-Started by `server.ingress.app`, never by hand. A process of its own, because Ray Serve reads its environment
-when it is imported, takes over signal handlers, and must not die of a Ctrl-C meant for the program around it.
+Started by `server.ingress.launcher`, never by hand. A process of its own, because Ray Serve reads its
+environment when it is imported, takes over signal handlers, and must not die of a Ctrl-C meant for the
+program around it.
 
-Reads one JSON line (`Orders`), answers one JSON line (`Report`), and stops when standard input reaches its
-end: on the starter's word or with the starter's death.
+Reads one JSON line (`StartRequest`), answers one JSON line (`ProcessStatus`), and stops when standard input
+reaches its end: when the starter closes it, or dies.
 
-Where Ray is lost it says so in one more line and stays, since the replicas go on answering meanwhile: the
+Where Ray is lost it reports so in one more line and keeps running, since the replicas continue to answer: the
 starter decides when they end. It then ends them without Ray.
 """
 
@@ -18,20 +19,22 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from server.composition.scenes import scene_configuration
 from server.ingress.bearer_tokens import BearerTokens
 from server.ingress.haproxy_drain import refuse_new_calls
+from server.ingress.process_status import ProcessStatus
 from server.ingress.ray_environment import local_environment, serve_environment
-from server.ingress.reports import Report
 from server.ingress.sessions import kill_all, session_processes
 from server.ingress.settings import split_address
 from server.ingress.tls import server_credentials
+from server.plugins import load
 from server.settings import RouterSettings
-from server.startup import scene_configuration
 from snapshot.store import SnapshotStore
 
 if TYPE_CHECKING:
@@ -44,47 +47,55 @@ LOST_RAY = 3
 """Exit status of a process whose Ray was lost."""
 
 
-class Orders(msgspec.Struct, frozen=True):
-    """What to start: `RouterSettings` as JSON values, and a folder of our own with a short path."""
+class StartRequest(msgspec.Struct, frozen=True):
+    """What to start."""
 
     settings: dict[str, Any]
+    """`RouterSettings` as JSON values."""
     folder: str
+    """A folder with a short path that this router alone uses."""
+    plugins: tuple[str, ...] = ()
+    """Modules to load before the settings are read."""
 
 
 def main() -> int:
     """Runs until standard input ends; the exit status: 0, 1 where the router never answered, `LOST_RAY`."""
-    orders = msgspec.json.decode(sys.stdin.buffer.readline(), type=Orders)
-    settings = RouterSettings.model_validate(orders.settings)
-    report = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    # What Ray prints must not get between the reports.
+    request = msgspec.json.decode(sys.stdin.buffer.readline(), type=StartRequest)
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    # What Ray prints must not get between the lines.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    folder = Path(request.folder)
+    settings: RouterSettings | None = None
     watch: RayWatch | None = None
     try:
+        load(request.plugins)
+        settings = RouterSettings.model_validate(request.settings)
         _check_what_replicas_need(settings)
-        watch = _start(settings, Path(orders.folder))
-        outcome = Report()
+        watch = _start(settings, request.plugins, folder)
+        outcome = ProcessStatus()
     except Exception as error:
         logger.exception("the router does not start")
-        outcome = Report(error=_in_one_line(error))
-    report.write(msgspec.json.encode(outcome) + b"\n")
-    loss = _wait(watch, settings.ray.look_interval_s, report) if watch is not None else None
-    if loss is not None:
-        # Ray's own way of stopping would ask the GCS, and wait for it for minutes.
-        _leave_nothing(orders)
-        os._exit(LOST_RAY)
-    _stop(settings, Path(orders.folder))
-    _leave_nothing(orders)
+        outcome = ProcessStatus(error=_in_one_line(error))
+    output.write(msgspec.json.encode(outcome) + b"\n")
+    if settings is not None:
+        loss = _wait(watch, settings.ray.look_interval_s, output) if watch is not None else None
+        if loss is not None:
+            # Ray's own way of stopping would call the GCS, and wait for it for minutes.
+            _leave_nothing(folder)
+            os._exit(LOST_RAY)
+        _stop(settings, folder)
+    _leave_nothing(folder)
     return 1 if watch is None else 0
 
 
-def _leave_nothing(orders: Orders) -> None:
+def _leave_nothing(folder: Path) -> None:
     """Kills what is left of this session; workers that missed their raylet's end would stay for minutes."""
     kill_all(process for process in session_processes(os.getpid()) if process.pid != os.getpid())
-    shutil.rmtree(orders.folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(watch: RayWatch, interval_s: float, report: BinaryIO) -> str | None:
+def _wait(watch: RayWatch, interval_s: float, output: BinaryIO) -> str | None:
     """Returns at the end of standard input; why Ray was lost, where it was, which is reported at once."""
     stopping = threading.Event()
 
@@ -97,7 +108,7 @@ def _wait(watch: RayWatch, interval_s: float, report: BinaryIO) -> str | None:
         loss = watch.loss()
         if loss is not None:
             logger.error("%s; what dies is not replaced any more", loss)
-            report.write(msgspec.json.encode(Report(error=loss)) + b"\n")
+            output.write(msgspec.json.encode(ProcessStatus(error=loss)) + b"\n")
             stopping.wait()
             return loss
     watch.stop()
@@ -113,8 +124,8 @@ def _check_what_replicas_need(settings: RouterSettings) -> None:
         server_credentials(settings.ingress.tls)
 
 
-def _start(settings: RouterSettings, folder: Path) -> RayWatch:
-    os.environ.update(serve_environment(settings.ingress))
+def _start(settings: RouterSettings, plugins: Sequence[str], folder: Path) -> RayWatch:
+    os.environ.update(serve_environment(settings.ingress, plugins))
     if not settings.ray.address:
         os.environ.update(local_environment(settings.ray, folder))
     # Only now: importing Ray reads the environment.
@@ -139,9 +150,9 @@ def _start(settings: RouterSettings, folder: Path) -> RayWatch:
     logger.info("Ray is up after %.1f s", time.monotonic() - began)
     _start_serve(settings)
     try:
-        serve.run(application_of(settings), name=APPLICATION, route_prefix="/")
+        serve.run(application_of(settings, plugins), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
-        # Serve's own words leave out why a replica could not be built.
+        # Serve's own message omits why a replica could not be built.
         raise RuntimeError(_why_deploying_failed() or str(error)) from error
     logger.info("%d replicas are up after %.1f s", settings.ingress.replicas, time.monotonic() - began)
     return RayWatch(settings.ray)
@@ -151,9 +162,9 @@ def _start_serve(settings: RouterSettings) -> None:
     from ray import serve
     from ray.serve.config import HTTPOptions, ProxyLocation, gRPCOptions
 
+    from server.ingress.add_services import add_services_in_ray
     from server.ingress.ports import free_ports
     from server.ingress.reflection import add_reflection_service
-    from server.ingress.services import ADD_FUNCTIONS
 
     quiet = {"enable_access_log": False, "log_level": "WARNING"}
     if settings.ingress.kind == "grpc":
@@ -161,7 +172,7 @@ def _start_serve(settings: RouterSettings) -> None:
         return
     host, port = split_address(settings.ingress.address)
     (http_port,) = free_ports(1)
-    adding = (*ADD_FUNCTIONS, add_reflection_service)
+    adding = (add_services_in_ray, add_reflection_service)
     serve.start(
         proxy_location=ProxyLocation.HeadOnly,
         # The gRPC front listens on the host of the HTTP front.
@@ -169,22 +180,25 @@ def _start_serve(settings: RouterSettings) -> None:
         grpc_options=gRPCOptions(
             port=port,
             grpc_servicer_functions=[f"{add.__module__}.{add.__qualname__}" for add in adding],
-            # Ray Serve's own asks for no token and answers UNKNOWN to what it cannot read.
+            # Ray Serve's own requires no token and answers UNKNOWN to what it cannot read.
             enable_reflection=False,
         ),
         logging_config=quiet,
     )
 
 
-def application_of(settings: RouterSettings) -> Any:
-    """The router as an application of Ray Serve; Ray must not be imported before its environment is set."""
+def application_of(settings: RouterSettings, plugins: Sequence[str]) -> Any:
+    """The router as an application of Ray Serve; Ray must not be imported before its environment is set.
+
+    `plugins`: modules that each replica loads before it reads the settings.
+    """
     from ray import serve
 
     from server.ingress.serve_haproxy import HaproxyIngress
     from server.ingress.serve_own_grpc import OwnGrpcIngress
 
     ingress: type = HaproxyIngress if settings.ingress.kind == "haproxy" else OwnGrpcIngress
-    # Above our own limit, which answers with RetryInfo; Serve's refusal carries none.
+    # Above the limit of admission, which answers with RetryInfo; Serve's refusal carries none.
     most_calls = 2 * settings.admission.max_concurrent
     deployment = serve.deployment(
         name="router",
@@ -197,7 +211,7 @@ def application_of(settings: RouterSettings) -> Any:
         graceful_shutdown_wait_loop_s=0.1,
         ray_actor_options={"num_cpus": settings.ray.cpus_per_replica},
     )(ingress)
-    return deployment.bind(settings.model_dump(mode="json"))
+    return deployment.bind(settings.model_dump(mode="json"), tuple(plugins))
 
 
 def _why_deploying_failed() -> str:

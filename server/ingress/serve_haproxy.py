@@ -1,12 +1,12 @@
 """The default ingress: HAProxy in front, Ray Serve inside the replica, this class behind it.
 
-What Ray Serve gives a method instead of a gRPC context has no deadline and no abort: a refusal is a code,
-trailers and an empty message returned, since what a raise carries loses the trailers.
+Ray Serve passes its own context to a method, which has no deadline and no abort: a refusal is a code,
+trailers and an empty message returned, since an exception loses the trailers.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -14,12 +14,13 @@ from grpc_health.v1 import health_pb2
 
 from server.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
 from server.ingress.calls import call_handler
-from server.ingress.health import HealthChecks
+from server.ingress.health_service import HealthService
 from server.ingress.ray_drain import draining_of_this_replica
-from server.ingress.reflection import REFLECTED_SERVICES, REFLECTION_SERVICE, ReflectionStreams
+from server.ingress.reflection import ReflectionStreams
 from server.ingress.replica_log import log_to_file
-from server.ingress.services import FULL_NAMES, HEALTH_SERVICE
 from server.ingress.status import Refusal, unauthenticated_refusal, unavailable_refusal
+from server.plugins import load
+from server.rpc.methods import HEALTH_SERVICE, REFLECTION_SERVICE, Method, method_table
 from server.settings import RouterSettings
 from server.startup import start_service
 
@@ -32,60 +33,49 @@ class HaproxyIngress:
     """One replica. Ray Serve dispatches by bare method name."""
 
     # Ray Serve awaits the constructor.
-    async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
-        """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
+    async def __init__(  # type: ignore[misc]
+        self, settings: dict[str, Any], plugins: Sequence[str]
+    ) -> None:
+        """Starts the service.
+
+        Args:
+            settings: `RouterSettings` as plain JSON values, since replicas are other processes.
+            plugins: modules to load before, as in the setting `plugins`.
+        """
+        load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)
         self._running = await start_service(parsed)
         self._calls = call_handler(self._running)
+        self._add_methods()
         self._tokens = BearerTokens(parsed.ingress.tokens)
         draining = draining_of_this_replica()
-        self._checks = HealthChecks(
-            self._running.service.health, parsed.ingress.limits.health_watches, leaving=draining
+        self._checks = HealthService(
+            self._calls.serving_state, parsed.ingress.limits.health_watches, leaving=draining
         )
-        self._reflection = ReflectionStreams(REFLECTED_SERVICES, draining)
+        self._reflection = ReflectionStreams(draining)
 
-    async def Recommend(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("Recommend", request, grpc_context)
+    def _add_methods(self) -> None:
+        """Adds a method for each registered RPC to this instance, by which Ray Serve dispatches."""
+        for name, method in method_table().items():
+            setattr(self, name, self._rpc(method))
 
-    async def RecommendPage(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("RecommendPage", request, grpc_context)
+    def _rpc(self, method: Method) -> Callable[[Any, Any], Awaitable[Message]]:
+        # Ray Serve passes the context to a parameter of this name.
+        async def answer(request: Any, grpc_context: Any) -> Message:
+            return await self._answer(method, request, grpc_context)
 
-    async def SimilarItems(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("SimilarItems", request, grpc_context)
-
-    async def ReportEvents(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("ReportEvents", request, grpc_context)
-
-    async def StartRollout(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("StartRollout", request, grpc_context)
-
-    async def GetRollout(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("GetRollout", request, grpc_context)
-
-    async def PauseRollout(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("PauseRollout", request, grpc_context)
-
-    async def ResumeRollout(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("ResumeRollout", request, grpc_context)
-
-    async def PromoteRollout(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("PromoteRollout", request, grpc_context)
-
-    async def AbortRollout(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("AbortRollout", request, grpc_context)
-
-    async def GetRolloutHistory(self, request: Any, grpc_context: Any) -> Message:
-        return await self._answer("GetRolloutHistory", request, grpc_context)
-
-    async def Check(self, request: Any, grpc_context: Any) -> Message:
-        answer = self._unauthenticated(_HEALTH_CHECK, grpc_context) or self._checks.check(request)
-        if isinstance(answer, Refusal):
-            _refuse(grpc_context, answer)
-            return health_pb2.HealthCheckResponse()
         return answer
 
+    async def Check(self, request: Any, grpc_context: Any) -> Message:
+        """`grpc.health.v1.Health/Check`."""
+        refusal = self._unauthenticated(_HEALTH_CHECK, grpc_context)
+        return _message_or_refuse(
+            refusal or self._checks.check(request), health_pb2.HealthCheckResponse, grpc_context
+        )
+
     async def Watch(self, request: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        """`grpc.health.v1.Health/Watch`."""
         refusal = self._unauthenticated(_HEALTH_WATCH, grpc_context) or self._checks.watch_refusal()
         if refusal is not None:
             _refuse(grpc_context, refusal)
@@ -95,6 +85,7 @@ class HaproxyIngress:
         _refuse(grpc_context, unavailable_refusal("this replica is stopping; watch again"))
 
     async def ServerReflectionInfo(self, request_stream: Any, grpc_context: Any) -> AsyncIterator[Message]:
+        """`grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo`."""
         refusal = self._unauthenticated(_REFLECTION, grpc_context)
         if refusal is not None:
             _refuse(grpc_context, refusal)
@@ -110,16 +101,11 @@ class HaproxyIngress:
             return None
         return unauthenticated_refusal(UNAUTHENTICATED_DETAILS)
 
-    async def _answer(self, method: str, request: Any, grpc_context: Any) -> Message:
-        refusal = self._unauthenticated(f"/{FULL_NAMES[method]}", grpc_context)
-        if refusal is not None:
-            _refuse(grpc_context, refusal)
-            return self._calls.empty_response(method)
-        answer = await self._calls.handle(method, request, None, grpc_context.invocation_metadata)
-        if isinstance(answer, Refusal):
-            _refuse(grpc_context, answer)
-            return self._calls.empty_response(method)
-        return answer
+    async def _answer(self, method: Method, request: Any, grpc_context: Any) -> Message:
+        answer: Message | Refusal | None = self._unauthenticated(method.path, grpc_context)
+        if answer is None:
+            answer = await self._calls.handle(method.name, request, None, grpc_context.invocation_metadata)
+        return _message_or_refuse(answer, method.response, grpc_context)
 
     async def check_health(self) -> None:
         """Called by Ray Serve, which replaces the replica where this raises."""
@@ -128,6 +114,14 @@ class HaproxyIngress:
     async def __del__(self) -> None:
         """Called by Ray Serve after the replica has drained."""
         await self._running.stop()
+
+
+def _message_or_refuse(answer: Message | Refusal, response: type[Message], grpc_context: Any) -> Message:
+    """The answer; for a refusal an empty message, its status set in the context."""
+    if isinstance(answer, Refusal):
+        _refuse(grpc_context, answer)
+        return response()
+    return answer
 
 
 def _refuse(grpc_context: Any, refusal: Refusal) -> None:

@@ -1,13 +1,15 @@
-"""Ingress `grpc` on Ray Serve: Serve keeps the replica alive, its own server takes the calls."""
+"""Ingress `grpc` on Ray Serve: Serve keeps the replica alive, the replica's own server receives the calls."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from server.ingress.calls import call_handler
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.replica_log import log_to_file
 from server.ingress.settings import split_address
+from server.plugins import load
 from server.settings import RouterSettings
 from server.startup import start_service
 
@@ -16,8 +18,16 @@ class OwnGrpcIngress:
     """One replica. All replicas of a node share the port; the kernel spreads connections over them."""
 
     # Ray Serve awaits the constructor.
-    async def __init__(self, settings: dict[str, Any]) -> None:  # type: ignore[misc]
-        """`settings`: `RouterSettings` as plain JSON values, since replicas are other processes."""
+    async def __init__(  # type: ignore[misc]
+        self, settings: dict[str, Any], plugins: Sequence[str]
+    ) -> None:
+        """Starts the service and its server.
+
+        Args:
+            settings: `RouterSettings` as plain JSON values, since replicas are other processes.
+            plugins: modules to load before, as in the setting `plugins`.
+        """
+        load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)
         self._drain_s = parsed.ingress.drain_s
@@ -39,6 +49,6 @@ class OwnGrpcIngress:
         self._running.check_alive()
 
     async def __del__(self) -> None:
-        """Called by Ray Serve when the replica stops; Serve sees no calls here, so the drain is ours."""
+        """Called by Ray Serve when the replica stops; Serve sees no calls here, so they are drained here."""
         await self._server.stop(self._drain_s)
         await self._running.stop()

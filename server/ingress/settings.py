@@ -1,4 +1,4 @@
-"""Settings of the ways into the router and of the processes behind them."""
+"""Settings of the ingresses and of the processes behind them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ IngressKind = Literal["haproxy", "grpc"]
 
 
 class TlsSettings(BaseModel):
-    """Encryption of the own gRPC ingress; renewed files are taken up without a restart."""
+    """Encryption of the own gRPC ingress; renewed files apply without a restart."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,34 +28,38 @@ class TlsSettings(BaseModel):
 
 
 class TokenSettings(BaseModel):
-    """Bearer tokens callers send as metadata `authorization: Bearer <token>`; none set = none asked for."""
+    """Bearer tokens callers send as metadata `authorization: Bearer <token>`; none set = none required."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     file: Path | None = Field(
         None,
         description="File of the accepted tokens, one a line, # for comments; several during a rotation. An "
-        "edit is taken up within a second.",
+        "edit applies within a second.",
     )
     environment: str = Field(
         "", description="Environment variable with the accepted tokens, separated by commas; empty = none."
     )
     health_needs_one: bool = Field(
-        False, description="Also health checks need a token; load balancers often cannot send one."
+        False, description="Whether health checks need a token too; load balancers often cannot send one."
     )
     reflection_needs_one: bool = Field(
-        True, description="Also reflection needs a token, where callers need one at all."
+        True, description="Whether reflection needs a token too, where callers need one at all."
     )
 
 
 class LimitSettings(BaseModel):
-    """What one caller may take of the server."""
+    """What one caller may use of the server."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    request_bytes: int = Field(8 * 2**20, ge=1024, description="Largest request message, bytes.")
+    request_bytes: int = Field(
+        8 * 2**20,
+        ge=1024,
+        description="Largest request message in bytes, of methods without a limit of their own.",
+    )
     streams_per_connection: int = Field(
-        256, ge=1, description="Calls in progress on one connection; further ones wait at the caller."
+        256, ge=1, description="Calls in progress on one connection; further ones wait in the client."
     )
     ping_interval_s: float = Field(
         10.0,
@@ -72,7 +76,7 @@ class LimitSettings(BaseModel):
 
 
 class IngressSettings(BaseModel):
-    """Where and how calls come in."""
+    """Where and how calls are received."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,28 +85,32 @@ class IngressSettings(BaseModel):
         description="haproxy: HAProxy and Ray Serve receive calls, retry and drain. grpc: each replica runs "
         "its own gRPC server on the shared port: higher throughput, and the caller's gRPC deadline is seen.",
     )
-    address: str = Field("127.0.0.1:9000", description="host:port to call; port 0 takes a free one.")
+    address: str = Field("127.0.0.1:9000", description="host:port to call; port 0 chooses a free one.")
     exposed: bool = Field(
         False,
-        description="Listen beyond this machine: an address that is not of the loopback is refused unless "
+        description="Listen beyond this machine: an address other than loopback is refused unless "
         "true. See docs/manual/security.md for what else listens and what to firewall.",
     )
     tls: TlsSettings | None = Field(
-        None, description="Certificates; kind grpc only. null = plain text. Behind HAProxy end TLS before it."
+        None,
+        description="Certificates; kind grpc only. null = plain text. With HAProxy, end TLS in a proxy in "
+        "front of it.",
     )
     tokens: TokenSettings = Field(default_factory=TokenSettings, description="Who may call.")
-    limits: LimitSettings = Field(default_factory=LimitSettings, description="What one caller may take.")
-    replicas: int = Field(2, ge=1, description="Processes that answer; two outlive the death of one.")
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="What one caller may use.")
+    replicas: int = Field(
+        2, ge=1, description="Processes that answer; with two the router survives the death of one."
+    )
     drain_s: float = Field(
         5.0,
         gt=0,
         description="Longest time in seconds that calls in progress may take while a replica stops.",
     )
     deregister_s: float = Field(
-        0.5, ge=0, description="Seconds a stopping replica still accepts calls, while HAProxy forgets it."
+        0.5, ge=0, description="Seconds a stopping replica still accepts calls, while HAProxy removes it."
     )
     health_check_period_s: float = Field(
-        1.0, gt=0, description="Seconds between two looks of Ray Serve at a replica and at the proxy."
+        1.0, gt=0, description="Seconds between two health checks of a replica and of the proxy by Ray Serve."
     )
     start_timeout_s: float = Field(120.0, gt=0, description="Seconds within which the router must be ready.")
 
@@ -118,7 +126,7 @@ class IngressSettings(BaseModel):
         if not self.exposed and not is_loopback(host):
             raise ValueError(
                 f"address {self.address} can be reached from other machines; set exposed: true where that is "
-                "meant, or take 127.0.0.1"
+                "meant, or use 127.0.0.1"
             )
         if self.tls is not None and self.kind != "grpc":
             raise ValueError(
@@ -135,7 +143,7 @@ class RaySettings(BaseModel):
     address: str = Field(
         "",
         description="Ray cluster to deploy to, started with the environment server.ingress.ray_environment "
-        "gives; empty = start a local node and stop it with the router.",
+        "returns; empty = start a local node and stop it with the router.",
     )
     auth_mode: Literal["disabled", "token"] = Field(
         "disabled",
@@ -148,23 +156,21 @@ class RaySettings(BaseModel):
     cpus_per_replica: float = Field(
         0.1, gt=0, description="CPUs Ray reserves per replica; bookkeeping only, it caps nothing."
     )
-    look_interval_s: float = Field(
-        0.5, gt=0, description="Seconds between two looks at whether Ray is there."
-    )
+    look_interval_s: float = Field(0.5, gt=0, description="Seconds between two checks whether Ray is alive.")
     lost_after_s: float = Field(
         30.0,
         gt=0,
         description="Seconds without an answer of Ray's GCS after which Ray counts as lost. A process of a "
-        "local node that has died is seen at the next look.",
+        "local node that has died is noticed at the next check.",
     )
 
 
 class SupervisionSettings(BaseModel):
-    """How `shopfront run` starts a router anew whose process or whose Ray has died."""
+    """How `shopfront run` replaces a router whose process or whose Ray has died."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    restart_initial_s: float = Field(0.5, gt=0, description="Seconds before the first start anew.")
+    restart_initial_s: float = Field(0.5, gt=0, description="Seconds before the first new start.")
     restart_max_s: float = Field(
         30.0, gt=0, description="Longest pause in seconds between two starts; it doubles up to this."
     )
@@ -186,10 +192,10 @@ class SupervisionSettings(BaseModel):
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; ValueError where it is none."""
+    """Host and port of `host:port`; ValueError where it is something else."""
     host, separator, port = address.rpartition(":")
     if not separator or not host or not port.isdecimal() or int(port) > 65_535:
-        raise ValueError(f"{address!r} is no host:port, for example 127.0.0.1:9000")
+        raise ValueError(f"{address!r} is not host:port, for example 127.0.0.1:9000")
     return host, int(port)
 
 

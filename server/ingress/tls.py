@@ -1,4 +1,4 @@
-"""Certificates of the own gRPC ingress: checked at start, and taken up again when they are renewed."""
+"""Certificates of the own gRPC ingress: checked at start, and read again when they are renewed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Replacing a router whose process or whose Ray has died.
 
-Its replicas go on answering for a while without either. So the first successor starts beside them, at the
-same address, and they end once it serves: callers are not without a router meanwhile.
+Its replicas continue to answer for a while without either. So the first successor starts while they run, at
+the same address, and they end once it serves: there is a router at every moment.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from server.ingress.app import RouterHandle, RouterStartError, start_router
+from server.ingress.launcher import RouterHandle, RouterStartError, start_router
 
 logger = logging.getLogger(__name__)
 
-_LOOK_S = 0.1
+_POLL_S = 0.1
 
 Kind = Literal["lost", "restarted", "failed", "given_up"]
 
 
 @dataclass(frozen=True, slots=True)
 class RouterEvent:
-    """What the watcher saw or did, `detail` in one line.
+    """What the watcher noticed or did, `detail` in one line.
 
     `lost`: the router's process or its Ray has died; `restarted`: another router serves at the address;
     `failed`: a start did not succeed; `given_up`: no further start follows. `attempt` counts starts since the
@@ -52,7 +52,7 @@ class RouterWatcher:
         restarts: bool = True,
         randomness: random.Random | None = None,
     ) -> None:
-        """`restarts`: False gives up at once, for programs that something else starts anew."""
+        """`restarts`: False gives up at once, for programs that something else restarts."""
         self._router = router
         self._report = report
         self._restarts = restarts
@@ -71,7 +71,7 @@ class RouterWatcher:
 
     @property
     def given_up(self) -> str:
-        """Why there is no router any more and none will be started, in one line; "" where that is not so."""
+        """Why there is no router any more and none will be started, in one line; "" while there is one."""
         return self._given_up
 
     def start(self) -> None:
@@ -85,7 +85,7 @@ class RouterWatcher:
         self._router.stop()
 
     def _watch(self) -> None:
-        while not self._given_up and not self._stopping.wait(_LOOK_S):
+        while not self._given_up and not self._stopping.wait(_POLL_S):
             loss = self._router.loss()
             if loss is not None:
                 self._replace(loss)
@@ -95,42 +95,47 @@ class RouterWatcher:
         settings = self._settings
         if time.monotonic() - self._alive_since > settings.steady_after_s:
             self._attempt = 0
-        self._say("lost", loss)
+        self._emit("lost", loss)
         if not self._restarts:
             self._give_up(loss)
             return
-        last, beside = loss, True
+        last, share_address = loss, True
         while self._attempt < settings.max_starts:
             if self._stopping.wait(self._pause()):
                 return
             self._attempt += 1
             try:
-                successor = start_router(self._router.settings, beside=beside, cancel=self._stopping)
+                successor = start_router(
+                    self._router.settings,
+                    plugins=self._router.plugins,
+                    share_address=share_address,
+                    cancel=self._stopping,
+                )
             except RouterStartError as error:
                 if self._stopping.is_set():
                     return
-                last, beside = str(error), False
-                self._say("failed", last)
-                # It may be what is left that is in the way.
+                last, share_address = str(error), False
+                self._emit("failed", last)
+                # What is left of the old router may hold what the new one needs.
                 self._router.end()
                 continue
             predecessor, self._router = self._router, successor
             self._alive_since = time.monotonic()
             predecessor.end()
-            self._say("restarted", f"the router answers again at {successor.address}")
+            self._emit("restarted", f"the router answers again at {successor.address}")
             return
         self._give_up(f"{last} ({settings.max_starts} starts in a row failed or ended early)")
 
     def _pause(self) -> float:
         settings = self._settings
-        whole = min(settings.restart_max_s, settings.restart_initial_s * 2.0 ** min(self._attempt, 30))
-        return float(whole * (1.0 - settings.jitter * self._random.random()))
+        longest = min(settings.restart_max_s, settings.restart_initial_s * 2.0 ** min(self._attempt, 30))
+        return float(longest * (1.0 - settings.jitter * self._random.random()))
 
     def _give_up(self, reason: str) -> None:
         self._given_up = reason
-        self._say("given_up", reason)
+        self._emit("given_up", reason)
 
-    def _say(self, kind: Kind, detail: str) -> None:
+    def _emit(self, kind: Kind, detail: str) -> None:
         event = RouterEvent(kind, detail, self._attempt)
         try:
             self._report(event)

@@ -217,9 +217,9 @@ def test_gpus_are_asked_for_where_they_are_meant() -> None:
 
 def test_the_ray_cluster_has_the_environment_serve_needs() -> None:
     (service,) = [one for one in rendered("overlays/kuberay") if one["kind"] == "RayService"]
-    settings = router_settings(KUBERNETES / "overlays" / "kuberay" / "config" / "shopfront.yaml")
+    settings, plugins = router_settings(KUBERNETES / "overlays" / "kuberay" / "config" / "shopfront.yaml")
     assert settings.request_log.salt
-    needed = serve_environment(settings.ingress)
+    needed = serve_environment(settings.ingress, plugins)
     import ray
 
     assert service["spec"]["rayClusterConfig"]["rayVersion"] == ray.__version__

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from prometheus_client import Metric
 
-from foundation.telemetry.metrics import RouterMetrics
+from foundation.telemetry.metrics import ProcessMetrics
 from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
-from rollout.metrics import RolloutMetrics
+from server.metric_groups import open_groups
 from tests.deploy.prometheus_tools import ROOT, run_promtool
 
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -44,8 +44,7 @@ TRITON = {
 
 def families() -> list[Metric]:
     """Every metric of the router and of its supervisor."""
-    metrics = RouterMetrics()
-    RolloutMetrics(metrics)
+    metrics = open_groups(ProcessMetrics())
     return [*metrics.registry.collect(), *SupervisionMetrics().registry.collect()]
 
 
@@ -123,8 +122,7 @@ def test_every_rule_asks_for_what_is_exported() -> None:
 
 def test_labels_in_expressions_are_labels_of_the_metrics() -> None:
     labels: dict[str, set[str]] = {name: {"instance", "job"} for name in series()}
-    metrics = RouterMetrics()
-    RolloutMetrics(metrics)
+    metrics = open_groups(ProcessMetrics())
     for collector in (
         *metrics.registry._collector_to_names,
         *SupervisionMetrics().registry._collector_to_names,

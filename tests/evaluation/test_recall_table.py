@@ -16,7 +16,7 @@ from models.interaction_log import InteractionLog
 from models.settings import BstSettings
 from recall.channel import Recalled
 from recall.query import Query
-from recall.settings import TriggerSettings
+from recall.triggers import TriggerSettings
 from router.fusion.quota import fuse
 from snapshot.event_codes import PURCHASE
 from tests.models.small_features import PROFILE_COUNTS, item_features

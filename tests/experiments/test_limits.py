@@ -9,7 +9,7 @@ from state.attribution import MAX_TOKEN_BYTES, Attribution, AttributionCodec
 
 def test_serving_loads_nothing_that_only_the_report_needs() -> None:
     code = (
-        "import sys, server.startup, rollout.judge, router.service.exposure\n"
+        "import sys, server.startup, rollout.judging.judge, router.service.exposure\n"
         "heavy = ('scipy', 'matplotlib', 'pandas', 'polars', 'torch')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

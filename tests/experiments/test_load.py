@@ -5,11 +5,11 @@ import yaml
 
 from experiments.configuration import SceneConfiguration
 from experiments.load import MAX_VARIANTS, read_experiments, with_experiments
-from router.scenes.load import Known, Scenes, read_scenes
+from router.scenes.load import KnownNames, Scenes, read_scenes
 from router.scenes.plan import NOWHERE
 from router.scenes.problems import SettingsError
 
-KNOWN = Known(("hot", "again"), ("bst",))
+KNOWN = KnownNames(("hot", "again"), ("bst",))
 SCENES = b"""
 defaults: {ranking: {model: bst}}
 scenes:
@@ -20,7 +20,7 @@ FILE = "experiments.yaml"
 
 
 def scenes(content: bytes = SCENES) -> Scenes:
-    return read_scenes(content, "scenes.yaml", KNOWN.channels, known_models=KNOWN.models)
+    return read_scenes(content, "scenes.yaml", KNOWN)
 
 
 def layers(**by_name: dict) -> bytes:

@@ -13,8 +13,8 @@ from experiments.report_table import report_table
 from experiments.settings import ExperimentSettings
 from snapshot.event_codes import CART, IMPRESSION, PURCHASE, VIEW
 from state.attribution import Attribution, AttributionCodec
-from state.event_log import LoggedEvent
 from state.exposure_event import EXPOSURE_PREFIX
+from state.logged_event import LoggedEvent
 
 CODEC = AttributionCodec([b"a secret of a shop"])
 NOW = 1_700_000_000_000

@@ -13,6 +13,7 @@ from foundation.statistics.assignment import bucket
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
 from router.service.call import Call, new_call
+from router.service.exposure_metrics import ExposureMetrics
 from server.settings import RouterSettings
 from server.startup import RunningService, start_service
 from shopfront.experiment_report import UnknownExperiment, make_reports
@@ -112,7 +113,7 @@ async def test_an_answer_is_logged_once_and_joined_with_what_the_shopper_does(
     )
     await running.service.report_events(request, call())
     await running.stop()
-    counted = running.metrics.exposures["short-page", "treatment"]
+    counted = running.metrics.group(ExposureMetrics).exposures["short-page", "treatment"]
     assert counted._value.get() == 1
 
     store = open_state(settings.state)

@@ -1,6 +1,6 @@
 """Forms tried beside float32: the choice, the refusals, and what the manifest tells of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from exporters import selection
 from exporters.checkpoint_export import ExportedVersion, export
 from exporters.errors import ExportRefused
 from exporters.formats import FORMATS, REWRITES, known_formats
-from exporters.graph_rewrite import InTurn
+from exporters.graph_rewrite import GraphRewrite, InTurn
 from exporters.input_cases import InputCase, dataset_cases, made_up_cases
 from exporters.int8_matmul import StaticInt8
 from exporters.onnx_export import OnnxFormat
@@ -60,6 +60,13 @@ class Spoilt:
                 spoilt = self.value(numpy_helper.to_array(tensor)).astype(np.float32)
                 tensor.CopyFrom(numpy_helper.from_array(spoilt, tensor.name))
         return made
+
+
+@pytest.fixture
+def add_rewrite() -> Iterator[Callable[[str, GraphRewrite], None]]:
+    """Registers a form for the length of a test."""
+    yield lambda name, rewrite: REWRITES.add(name, rewrite, source="tests")
+    REWRITES.remove("tests")
 
 
 @pytest.fixture
@@ -118,9 +125,9 @@ def test_every_form_is_tried_and_told(shop: Shop, own: ModelRepository) -> None:
     ids=["nan", "shuffled", "zero"],
 )
 def test_a_broken_form_is_refused_and_told(  # type: ignore[no-untyped-def]
-    shop: Shop, own: ModelRepository, monkeypatch: pytest.MonkeyPatch, value, changes, complaint: str
+    shop: Shop, own: ModelRepository, add_rewrite, value, changes, complaint: str
 ) -> None:
-    monkeypatch.setitem(REWRITES, "broken", Spoilt(value))
+    add_rewrite("broken", Spoilt(value))
     version = exported_with(shop, own, "onnx", "broken", **changes)
     assert version.manifest.format == "onnx"
     record = by_name(version)["broken"]
@@ -138,9 +145,12 @@ def test_a_broken_form_is_refused_and_told(  # type: ignore[no-untyped-def]
 
 @pytest.mark.slow
 def test_without_labelled_points_only_float32_is_served(
-    shop: Shop, own: ModelRepository, monkeypatch: pytest.MonkeyPatch
+    shop: Shop,
+    own: ModelRepository,
+    monkeypatch: pytest.MonkeyPatch,
+    add_rewrite: Callable[[str, GraphRewrite], None],
 ) -> None:
-    monkeypatch.setitem(REWRITES, "same", Spoilt(lambda weights: weights))
+    add_rewrite("same", Spoilt(lambda weights: weights))
     cuts = shop.dataset.manifest.cuts
     monkeypatch.setattr(
         "exporters.ranking_sample.cut_points",

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from ingest.bands import decile_bands
 from ingest.catalogue_columns import catalogue_content
 from ingest.dense_ids import DenseIds
-from snapshot.catalogue import COLUMN_TYPES
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
+from snapshot.item_columns import ITEM_COLUMNS
 
 IDS = DenseIds(pl.Series("item_id", ["a", "b", "c"]))
 VALID_FROM = 100
@@ -39,8 +39,9 @@ def test_names_are_coded_in_order_and_unknown_is_zero() -> None:
     assert content.names["category"] == ["mugs", "tea"]
     assert content.columns["category"].tolist() == [0, 1, 0, 2]
     assert content.names["brand"] == []
-    assert content.titles == ["", "", "Green tea"]
-    assert {name: column.dtype for name, column in content.columns.items()} == COLUMN_TYPES
+    assert content.columns["title"] == ["", "", "", "Green tea"]
+    assert list(content.columns) == list(ITEM_COLUMNS)
+    assert all(np.asarray(content.columns[n]).dtype.kind == c.dtype.kind for n, c in ITEM_COLUMNS.items())
     assert {len(column) for column in content.columns.values()} == {4}
 
 

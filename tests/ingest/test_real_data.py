@@ -64,8 +64,8 @@ def test_the_sample(tmp_path: Path) -> None:
     assert not {"category", "brand", "price", "age_band"} & set(dataset.manifest.switched_off)
     (bread,) = catalogue.dense(["26093"])
     assert catalogue.category_names(catalogue.category[[bread]]) == ["BREAD"]
-    assert catalogue.standard_category_names(catalogue.standard_category[[bread]]) == ["PASTRY"]
-    assert catalogue.brand_names(catalogue.brand[[bread]]) == ["Private 69"]
+    assert catalogue.names("standard_category", catalogue.standard_category[[bread]]) == ["PASTRY"]
+    assert catalogue.names("brand", catalogue.brand[[bread]]) == ["Private 69"]
     assert catalogue.titles(catalogue.dense(["26093", "25671"])) == [
         "Bread / Italian / French",
         "Ice - Crushed / Cubed, 22 LB",
@@ -108,8 +108,8 @@ def test_amazon_beauty(tmp_path: Path) -> None:
     assert (rows["users"], rows["items"], rows["events"]) == (22_363, 12_101, 198_502)
     assert rows["events_purchase"] == rows["events"]
     # Beauty has a handful of departments; brands are what stands first and nowhere else.
-    departments = set(catalogue.standard_category_names(catalogue.standard_category[1:]))
+    departments = set(catalogue.names("standard_category", catalogue.standard_category[1:]))
     assert departments == {"1", "4", "8", "15", "17", "64", "439", "522"}
-    assert catalogue.brand_count > 400
+    assert catalogue.code_count("brand") > 400
     assert 150 < catalogue.category_count < 200
     assert dataset.manifest.cuts.valid_from < dataset.manifest.cuts.test_from

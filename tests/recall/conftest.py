@@ -10,6 +10,7 @@ import pytest
 
 from recall.build import build_channels
 from recall.channel import BuildSource
+from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from snapshot import Dataset
 from testing.synthetic_shop import synthetic_dataset
@@ -28,13 +29,21 @@ class BuiltShop:
 
 
 def source_of(dataset: Dataset, now: int) -> BuildSource:
-    """A build source at `now` with random item vectors."""
+    """A build source at `now` with random item vectors of every model that a channel needs."""
+    models = {model for kind in CHANNELS.values() for model in kind.models}
     vectors = (
         np.random.default_rng(0).normal(size=(dataset.catalogue.size + 1, DIMENSIONS)).astype(np.float32)
     )
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[0] = 0
-    return BuildSource(dataset.events().collect(), dataset.users(), dataset.catalogue, now, vectors, seed=0)
+    return BuildSource(
+        dataset.events().collect(),
+        dataset.users(),
+        dataset.catalogue,
+        now,
+        dict.fromkeys(models, vectors),
+        seed=0,
+    )
 
 
 @pytest.fixture(scope="session")

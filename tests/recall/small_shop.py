@@ -11,7 +11,7 @@ import polars as pl
 from recall.channel import BuildSource, Recalled, Services
 from recall.query import Query
 from snapshot import Catalogue, write_catalogue
-from snapshot.catalogue import COLUMN_TYPES, NAME_COLUMNS
+from tests.snapshot.contents import columns as empty_columns
 
 DAY = 86_400
 NOW = 100 * DAY + DAY // 2
@@ -20,14 +20,14 @@ NOW = 100 * DAY + DAY // 2
 def make_catalogue(folder: Path, categories: Sequence[int], out_of_stock: Sequence[int] = ()) -> Catalogue:
     """A catalogue of one item per category code given; everything else is unknown."""
     size = len(categories)
-    columns = {name: np.zeros(size + 1, dtype) for name, dtype in COLUMN_TYPES.items()}
+    columns = empty_columns(size)
     columns["category"][1:] = categories
     columns["in_stock"][1:] = True
     columns["in_stock"][list(out_of_stock)] = False
-    names: dict[str, list[str]] = {name: [] for name in NAME_COLUMNS}
-    names["category"] = [f"c{code}" for code in range(1, max(categories, default=0) + 1)]
+    names = {"category": [f"c{code}" for code in range(1, max(categories, default=0) + 1)]}
     items = [f"i{item}" for item in range(1, size + 1)]
-    write_catalogue(folder / "catalogue", items, items, columns, names, {})
+    columns["title"] = ["", *items]
+    write_catalogue(folder / "catalogue", items, columns, names, {})
     return Catalogue.open(folder / "catalogue")
 
 
@@ -35,10 +35,10 @@ def make_source(
     catalogue: Catalogue,
     events: Sequence[tuple[int, int, int, int]],
     users: Sequence[dict[str, str | None]] = (),
-    item_vectors: np.ndarray | None = None,
+    vectors: np.ndarray | None = None,
     now: int = NOW,
 ) -> BuildSource:
-    """A log of (user, item, event, ts) and the users' profiles, by user index from 1."""
+    """A log of (user, item, event, ts), the users' profiles by user index from 1, and mind's vectors."""
     log = pl.DataFrame(
         list(events),
         schema={"user": pl.Int32, "item": pl.Int32, "event": pl.UInt8, "ts": pl.Int64},
@@ -52,7 +52,7 @@ def make_source(
         ],
         schema={"user": pl.Int32, "user_id": pl.String} | dict.fromkeys(fields, pl.String),
     )
-    return BuildSource(log, profiles, catalogue, now, item_vectors, seed=0)
+    return BuildSource(log, profiles, catalogue, now, {} if vectors is None else {"mind": vectors}, seed=0)
 
 
 def make_query(
@@ -75,13 +75,8 @@ def make_query(
         triggers=np.array(triggers, np.int32),
         trigger_weights=np.array([1.0] * len(triggers) if weights is None else weights, np.float32),
         profile=profile or {},
-        profile_codes=np.zeros(4, np.int32),
-        context_codes=np.zeros(3, np.int32),
-        excluded=np.empty(0, np.int32),
         purchased_items=bought[:, 0].astype(np.int32),
         purchased_ts=bought[:, 1],
-        model_versions={},
-        arms={},
     )
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from features.reference_time import MAX_ABSENCE_S
 from recall import again
+from recall.again import AgainSettings
 from recall.again_build import repeat_rates
-from recall.settings import AgainSettings
 from tests.recall.small_shop import (
     DAY,
     NO_INTERESTS,

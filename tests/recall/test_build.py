@@ -6,10 +6,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
-from recall.build import build_channels, enabled_channels, open_channels
+from recall.build import (
+    build_channels,
+    enabled_channels,
+    open_channels,
+)
+from recall.channel import ChannelKind, nothing
 from recall.registry import CHANNELS
-from recall.settings import ChannelSettings, RecallSettings
+from recall.settings import RecallSettings
+from recall.vector_index import VectorIndexSettings, open_index, write_index
+from registration.registry import RegistrationError
 from snapshot import SnapshotError
 from tests.recall.small_shop import NO_INTERESTS, make_catalogue
 
@@ -48,19 +56,75 @@ def test_progress_rises_to_the_end_and_names_every_channel(shop, tmp_path):
 def test_a_channel_switched_off_is_neither_built_nor_opened(shop, tmp_path):
     settings = RecallSettings.model_validate({"mind": {"enabled": False}})
     assert enabled_channels(settings) == [name for name in CHANNELS if name != "mind"]
-    rows = build_channels(replace(shop.source, item_vectors=None), tmp_path, settings)
+    rows = build_channels(replace(shop.source, vectors={}), tmp_path, settings)
     assert "mind" not in rows
     assert not (tmp_path / "mind").exists()
     assert "mind" not in open_channels(tmp_path, shop.dataset.catalogue, NO_INTERESTS, settings)
 
 
 def test_every_channel_has_a_section_of_settings():
-    sections = {
-        name
-        for name, field in RecallSettings.model_fields.items()
-        if isinstance(field.annotation, type) and issubclass(field.annotation, ChannelSettings)
+    assert {name: type(section) for name, section in RecallSettings().sections().items()} == {
+        name: kind.settings for name, kind in CHANNELS.items()
     }
-    assert sections == set(CHANNELS)
+
+
+class NearSettings(VectorIndexSettings):
+    """Settings of a channel that a plug-in registers."""
+
+
+class NoCandidates:
+    name = "near"
+
+    async def recall(self, query, k):
+        return nothing()
+
+
+def near_kind(models: tuple[str, ...] = ("graph",)) -> ChannelKind:
+    """A channel with a model of its own that keeps the vectors' shape and recalls nothing."""
+
+    def build(source, folder, settings):
+        vectors = source.item_vectors("graph", "the channel near")
+        write_index(folder / "index", vectors[1:], settings, source.seed)
+        return {"indexed": len(vectors) - 1}
+
+    def open_near(folder, catalogue, services, settings):
+        assert open_index(folder / "index").ntotal == catalogue.size
+        return NoCandidates()
+
+    return ChannelKind(NearSettings, build, open_near, models)
+
+
+@pytest.fixture
+def near():
+    CHANNELS.add("near", near_kind(), "my_shop")
+    yield CHANNELS["near"]
+    CHANNELS.remove("my_shop")
+
+
+def test_a_channel_of_a_plug_in_is_configured_built_and_opened_like_any_other(shop, tmp_path, near):
+    settings = RecallSettings.model_validate(
+        {"near": {"threads": 3}} | {name: {"enabled": False} for name in CHANNELS if name != "near"}
+    )
+    assert settings.near.threads == 3
+    with pytest.raises(ValueError, match="the channel near needs item vectors of the model graph, and there"):
+        build_channels(shop.source, tmp_path / "without", settings)
+    source = replace(shop.source, vectors=shop.source.vectors | {"graph": shop.source.vectors["mind"]})
+    assert build_channels(source, tmp_path / "with", settings) == {
+        "near": {"indexed": shop.dataset.catalogue.size}
+    }
+    opened = open_channels(tmp_path / "with", shop.dataset.catalogue, NO_INTERESTS, settings)
+    assert list(opened) == ["near"]
+    with pytest.raises(ValidationError, match="near"):
+        RecallSettings.model_validate({"near": {"threads": 0}})
+
+
+def test_a_channel_named_like_a_setting_is_refused():
+    CHANNELS.add("triggers", near_kind(), "my_shop")
+    try:
+        with pytest.raises(RegistrationError, match="a member is named triggers"):
+            RecallSettings()
+    finally:
+        CHANNELS.remove("my_shop")
 
 
 @pytest.mark.parametrize("name", list(CHANNELS))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recall import category_hot
-from recall.settings import CategoryHotSettings
+from recall.category_hot import CategoryHotSettings
 from tests.recall.small_shop import (
     DAY,
     NO_INTERESTS,

@@ -1,4 +1,8 @@
-"""What every channel owes whatever it is asked, over a shop with all of them built."""
+"""What every registered channel guarantees for any query, over a shop with all of them built.
+
+A channel joins by its registration. Where it needs item vectors of a model, `tests.recall.conftest` makes
+random ones under the model's name.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -9,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recall.build import open_channels
-from recall.channel import Channel
+from recall.channel import Channel, ChannelSettings
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from recall.triggers import select_triggers
@@ -18,6 +22,7 @@ from tests.recall.small_shop import assert_well_formed, make_query, services_of
 
 ALWAYS_FULL = "hot"
 SILENT_WITHOUT_HISTORY = ("ranki2i", "mind", "category_hot", "again")
+"""Built-in channels that return nothing for a shopper without a history."""
 ITEMS = 400
 histories = st.lists(
     st.tuples(st.integers(1, ITEMS), st.integers(1, 5), st.integers(-60, 40 * 86_400)), max_size=200
@@ -82,9 +87,26 @@ def test_an_unknown_shopper_gets_a_full_answer_from_hot_and_none_elsewhere(shop,
         assert len(asyncio.run(channels[ALWAYS_FULL].recall(query, k)).items) == min(k, in_stock)
     for name in SILENT_WITHOUT_HISTORY:
         assert len(asyncio.run(channels[name].recall(query, 100)).items) == 0
-    assert {ALWAYS_FULL, *SILENT_WITHOUT_HISTORY} == set(CHANNELS)
 
 
-def test_channels_answer_to_their_registered_names(channels):
-    assert {name: channel.name for name, channel in channels.items()} == {name: name for name in CHANNELS}
-    assert all(isinstance(channel, Channel) for channel in channels.values())
+@pytest.mark.parametrize("name", list(CHANNELS))
+def test_a_channel_has_its_registered_name(channels, name):
+    assert channels[name].name == name
+    assert isinstance(channels[name], Channel)
+
+
+@pytest.mark.parametrize("name", list(CHANNELS))
+def test_every_setting_of_a_channel_has_a_default_and_a_description(name):
+    kind = CHANNELS[name]
+    assert issubclass(kind.settings, ChannelSettings)
+    assert kind.settings.__doc__
+    for key, setting in kind.settings.model_fields.items():
+        assert setting.description, key
+        assert not setting.is_required(), key
+
+
+@pytest.mark.parametrize("name", [name for name, kind in CHANNELS.items() if kind.models])
+def test_a_channel_whose_model_is_not_trained_says_which_one_it_needs(shop, tmp_path, name):
+    kind = CHANNELS[name]
+    with pytest.raises(ValueError, match=f"{name} needs item vectors of the model {kind.models[0]}"):
+        kind.build(replace(shop.source, vectors={}), tmp_path, kind.settings())

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recall import hot
+from recall.hot_tables import HotSettings
 from recall.lists import ItemLists
-from recall.settings import HotSettings
 from snapshot import SnapshotError
 from tests.recall.small_shop import (
     DAY,

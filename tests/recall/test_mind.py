@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recall import mind
-from recall.settings import MindSettings
+from recall.mind import MindChannelSettings
 from snapshot import SnapshotError
 from tests.recall.small_shop import (
     NOW,
@@ -42,12 +42,12 @@ def vectors():
 @pytest.fixture(scope="module")
 def folder(catalogue, vectors, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    rows = mind.build(make_source(catalogue, [], item_vectors=vectors), folder, MindSettings())
+    rows = mind.build(make_source(catalogue, [], vectors=vectors), folder, MindChannelSettings())
     assert rows == {"vectors": ITEMS, "indexed": ITEMS - 2, "dimensions": DIMENSIONS}
     return folder
 
 
-def ask(folder, catalogue, interests, history, k, options=MindSettings()):
+def ask(folder, catalogue, interests, history, k, options=MindChannelSettings()):
     channel = mind.open_channel(folder, catalogue, services_of(interests), options)
     query = make_query([(item, VIEW, NOW) for item in history])
     recalled = asyncio.run(channel.recall(query, k))
@@ -92,7 +92,7 @@ def test_an_empty_history_recalls_nothing_and_asks_no_model(folder, catalogue):
     async def fail(query):
         raise AssertionError("the model was asked")
 
-    channel = mind.open_channel(folder, catalogue, mind.Services(fail), MindSettings())
+    channel = mind.open_channel(folder, catalogue, mind.Services(fail), MindChannelSettings())
     assert len(asyncio.run(channel.recall(make_query(), 10)).items) == 0
 
 
@@ -100,15 +100,15 @@ def test_what_the_model_raises_is_passed_on(folder, catalogue):
     async def fail(query):
         raise ConnectionError("Triton is away")
 
-    channel = mind.open_channel(folder, catalogue, mind.Services(fail), MindSettings())
+    channel = mind.open_channel(folder, catalogue, mind.Services(fail), MindChannelSettings())
     with pytest.raises(ConnectionError, match="away"):
         asyncio.run(channel.recall(make_query([(1, VIEW, NOW)]), 10))
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivf"])
 def test_approximate_indexes_find_most_of_the_nearest(kind, catalogue, vectors, tmp_path):
-    options = MindSettings(index=kind)
-    mind.build(make_source(catalogue, [], item_vectors=vectors), tmp_path, options)
+    options = MindChannelSettings(index=kind)
+    mind.build(make_source(catalogue, [], vectors=vectors), tmp_path, options)
     interests = unit_vectors(3, 2)
     near = ask(tmp_path, catalogue, interests, [1], 50, options)
     match = (interests @ vectors.T).max(axis=0)
@@ -119,31 +119,31 @@ def test_approximate_indexes_find_most_of_the_nearest(kind, catalogue, vectors, 
 
 def test_a_shop_without_any_vector_recalls_nothing(catalogue, tmp_path):
     vectors = np.zeros((ITEMS + 1, DIMENSIONS), np.float32)
-    mind.build(make_source(catalogue, [], item_vectors=vectors), tmp_path, MindSettings())
+    mind.build(make_source(catalogue, [], vectors=vectors), tmp_path, MindChannelSettings())
     assert len(ask(tmp_path, catalogue, unit_vectors(0, 2), [1], 5).items) == 0
 
 
 def test_building_without_vectors_says_what_to_do(catalogue, tmp_path):
     with pytest.raises(ValueError, match="train"):
-        mind.build(make_source(catalogue, []), tmp_path, MindSettings())
+        mind.build(make_source(catalogue, []), tmp_path, MindChannelSettings())
 
 
 def test_vectors_of_another_data_set_are_refused(catalogue, tmp_path):
     with pytest.raises(ValueError, match="another data set"):
-        mind.build(make_source(catalogue, [], item_vectors=unit_vectors(0, 5)), tmp_path, MindSettings())
+        mind.build(make_source(catalogue, [], vectors=unit_vectors(0, 5)), tmp_path, MindChannelSettings())
 
 
 @pytest.mark.parametrize("name", ["vectors.npy", "indexed_items.npy", "items.faiss"])
 def test_a_torn_file_is_refused_by_name(name, catalogue, vectors, tmp_path):
-    mind.build(make_source(catalogue, [], item_vectors=vectors), tmp_path, MindSettings())
+    mind.build(make_source(catalogue, [], vectors=vectors), tmp_path, MindChannelSettings())
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(SnapshotError, match=name):
-        mind.open_channel(tmp_path, catalogue, services_of(unit_vectors(0, 1)), MindSettings())
+        mind.open_channel(tmp_path, catalogue, services_of(unit_vectors(0, 1)), MindChannelSettings())
 
 
 def test_an_index_of_other_vectors_is_refused(catalogue, vectors, tmp_path):
-    mind.build(make_source(catalogue, [], item_vectors=vectors), tmp_path, MindSettings())
+    mind.build(make_source(catalogue, [], vectors=vectors), tmp_path, MindChannelSettings())
     np.save(tmp_path / "indexed_items.npy", np.arange(1, 5, dtype=np.int32))
     with pytest.raises(SnapshotError, match=r"items\.faiss"):
-        mind.open_channel(tmp_path, catalogue, services_of(unit_vectors(0, 1)), MindSettings())
+        mind.open_channel(tmp_path, catalogue, services_of(unit_vectors(0, 1)), MindChannelSettings())

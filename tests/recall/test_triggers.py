@@ -4,8 +4,7 @@ from hypothesis import strategies as st
 
 from features.behaviour_score_settings import BehaviourScoreSettings
 from features.reference_time import MAX_ABSENCE_S
-from recall.settings import TriggerSettings
-from recall.triggers import EVENT_STRENGTH, select_triggers
+from recall.triggers import EVENT_STRENGTH, TriggerSettings, select_triggers
 
 HOUR = 3_600
 NOW = 1_000 * HOUR

@@ -46,10 +46,10 @@ def started(
 def running(stage: int = 1, plan: Plan = PLAN) -> ModelRecord:
     """A record whose rollout runs in a stage since second 0."""
     record = transitions.prepared(started(plan=plan).record, "r1", 0.0, "compared").record
-    outlook = transitions.Outlook(10_000, "pass", "good")
+    assessment = transitions.StageAssessment(10_000, "pass", "good")
     for _ in range(stage):
         at = record.rollout.stage_since + 1_000.0 if record.rollout else 0.0
-        change = transitions.judged(record, outlook, 5.0, "r1", at)
+        change = transitions.apply_assessment(record, assessment, 5.0, "r1", at)
         assert change is not None
         record = change.record
     return record

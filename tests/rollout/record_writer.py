@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from rollout import transitions
+from rollout.errors import TransitionNotAllowed
 from rollout.lmdb_store import LmdbRolloutStore
-from rollout.transitions import Forbidden
 from tests.rollout.plans import started
 
 
@@ -18,7 +18,7 @@ def main(folder: str, name: str, tries: int) -> None:
         record = store.read("bst")
         try:
             change = started(record, id=f"{name}-{attempt}", actor=name)
-        except Forbidden:
+        except TransitionNotAllowed:
             store.compare_and_swap(*_parts(transitions.abort(record, name, 1.0, "make room")))
             continue
         if store.compare_and_swap(*_parts(change)):

@@ -14,7 +14,8 @@ from msgspec.structs import replace as changed
 from pipeline.candidates import Candidates, unscored
 from pipeline.stages import DependencyError, Model
 from recall.query import Query
-from rollout.arms import Arm, RequestVersions, arm_of
+from recall.rollout_ticket import RolloutTicket
+from rollout.arms import Arm, arm_of, ticket_for
 from rollout.breaker import CandidateBreaker
 from rollout.guarded_scorer import GuardedScorer
 from rollout.record import Plan, Rollout, StagePlan
@@ -91,10 +92,11 @@ def guarded(scorer: Scorer, failures: int = 3) -> GuardedScorer:
     return GuardedScorer(scorer, breaker, RecordedRequests(4), 0.05)
 
 
-def asking(arm: Arm = Arm.CANDIDATE) -> tuple[Query, RequestVersions]:
-    """A request in an arm."""
-    versions = RequestVersions({"bst": "1", "mind": "1"}, at_weight(5_000), arm)
-    return replace(some_query(), model_versions=versions), versions
+def asking(arm: Arm = Arm.CANDIDATE) -> tuple[Query, RolloutTicket]:
+    """A query in an arm, and its ticket."""
+    ticket = ticket_for(at_weight(5_000), arm)
+    versions = {"bst": "2" if arm is Arm.CANDIDATE else "1", "mind": "1"}
+    return replace(some_query(), model_versions=versions, rollout=ticket), ticket
 
 
 async def late(asked: Candidates) -> float:
@@ -106,18 +108,19 @@ async def late(asked: Candidates) -> float:
     ("outcome", "why"),
     [
         (DependencyError("bst 2 is not reachable"), "not reachable"),
-        (float("nan"), "no numbers"),
-        (float("inf"), "no numbers"),
+        (float("nan"), "not finite"),
+        (float("inf"), "not finite"),
         (late, "no answer within 50 ms"),
     ],
 )
 async def test_a_candidate_that_fails_is_replaced_within_the_request(outcome: object, why: str) -> None:
     scorer = Scorer(v1=0.5, v2=outcome)
-    query, versions = asking()
+    query, ticket = asking()
     scores = await guarded(scorer).score(query, candidates(1, 2, 3))
     assert scores.tolist() == [0.5, 0.5, 0.5]
-    assert why in versions.failure
+    assert why in ticket.failure
     assert guarded(scorer).model(query) == Model("bst", "1")
+    assert query.model_versions == {"bst": "2", "mind": "1"}, "the query itself was changed"
     assert scorer.asked == ["2", "1"]
 
 
@@ -127,23 +130,23 @@ async def test_a_request_in_parts_is_scored_by_one_version() -> None:
         return 0.9 if asked.items[0] == 1 else DependencyError("gone")
 
     scorer = Scorer(v1=0.5, v2=fails_for_the_second)
-    query, versions = asking()
+    query, ticket = asking()
     wrapped = guarded(scorer)
     parts = await asyncio.gather(
         wrapped.score(query, candidates(1, 3)), wrapped.score(query, candidates(2, 4))
     )
     assert np.concatenate(parts).tolist() == [0.5] * 4
     assert sorted(scorer.asked) == ["1", "1", "2", "2"]
-    assert len(versions.parts) == 2
+    assert len(ticket.parts) == 2
 
 
 async def test_a_candidate_that_keeps_failing_is_not_asked_for_a_while() -> None:
     scorer = Scorer(v1=0.5, v2=DependencyError("gone"))
     wrapped = guarded(scorer, failures=2)
     for _ in range(5):
-        query, versions = asking()
+        query, ticket = asking()
         await wrapped.score(query, candidates(1))
-        assert versions.failure
+        assert ticket.failure
     assert scorer.asked.count("2") == 2
 
 
@@ -153,8 +156,10 @@ async def test_others_are_answered_as_ever_and_remembered() -> None:
     wrapped = GuardedScorer(scorer, CandidateBreaker(GuardSettings(), lambda: 0.0), ring, 0.05)
     plain = replace(some_query(), model_versions={"bst": "1"})
     assert (await wrapped.score(plain, candidates(1, 2))).tolist() == [0.5, 0.5]
-    query, versions = asking(Arm.BASELINE)
+    query, ticket = asking(Arm.BASELINE)
     assert (await wrapped.score(query, candidates(1))).tolist() == [0.5]
-    assert not versions.failure
+    assert not ticket.failure
     assert [recorded.query for recorded in ring.recent()] == [plain, query]
-    assert ring.recent()[0].asking("bst", 7).model_versions == {"bst": "7"}
+    asked_again = ring.recent()[1].query_for("bst", 7)
+    assert asked_again.model_versions == {"bst": "7"}
+    assert asked_again.rollout is None

@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from rollout import transitions
 from rollout.arms import Arm
 from rollout.controller import RolloutController
 from rollout.counting import ArmCounts
+from rollout.errors import CandidateUnfit, PreparationDelayed
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
-from rollout.preparation import CandidateUnfit, NotYet
 from rollout.record import ModelRecord, Phase, Rollout
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from tests.rollout.plans import DATASET, started
 
-SERVED = Served(DATASET, {"bst": "1", "mind": "1"})
+SERVED = ServingSnapshot(DATASET, {"bst": "1", "mind": "1"})
 
 
 @dataclass
@@ -65,11 +65,11 @@ class Stage:
     candidate: Candidate
     settings: RolloutSettings
     now: list[float]
-    served: list[Served]
+    served: list[ServingSnapshot]
 
     def controller(self, name: str) -> RolloutController:
         replica = ReplicaRollouts(
-            "bst", self.store, self.settings, name, RolloutMetrics(RouterMetrics()), lambda: self.now[0]
+            "bst", self.store, self.settings, name, RolloutMetrics(ProcessMetrics()), lambda: self.now[0]
         )
         return RolloutController(
             replica,
@@ -132,7 +132,9 @@ def force(scene: Stage, stage: int) -> None:
     while scene.rollout.stage < stage:
         record = scene.store.read("bst")
         later = scene.rollout.stage_since + 100.0
-        change = transitions.judged(record, transitions.Outlook(1_000, "pass", "good"), 1.0, "r", later)
+        change = transitions.apply_assessment(
+            record, transitions.StageAssessment(1_000, "pass", "good"), 1.0, "r", later
+        )
         assert change is not None
         assert scene.store.compare_and_swap(change.record, change.entry)
 
@@ -171,7 +173,10 @@ async def test_another_takes_over_from_a_dead_leader_which_can_change_nothing_th
 
 
 async def test_a_candidate_that_is_unfit_is_refused_and_unloaded(scene: Stage) -> None:
-    scene.candidate.outcomes = [NotYet("Triton is down"), CandidateUnfit("3 scores are no numbers")]
+    scene.candidate.outcomes = [
+        PreparationDelayed("Triton is down"),
+        CandidateUnfit("3 scores are no numbers"),
+    ]
     leader = scene.controller("r1")
     scene.start()
     await ticks(scene, leader, 4)
@@ -187,7 +192,7 @@ async def test_a_new_snapshot_ends_it(scene: Stage) -> None:
     leader = scene.controller("r1")
     scene.start()
     await ticks(scene, leader, 4)
-    scene.served[0] = Served("data-2", {"bst": "3"})
+    scene.served[0] = ServingSnapshot("data-2", {"bst": "3"})
     await ticks(scene, leader, 1)
     assert scene.rollout.phase is Phase.SUPERSEDED
     assert "data-2" in scene.rollout.reason
@@ -237,7 +242,7 @@ async def test_no_data_never_passes_and_the_deadline_ends_it(scene: Stage) -> No
 
 def test_a_replica_out_of_touch_no_longer_asks_the_candidate(scene: Stage) -> None:
     replica = ReplicaRollouts(
-        "bst", scene.store, scene.settings, "r1", RolloutMetrics(RouterMetrics()), lambda: scene.now[0]
+        "bst", scene.store, scene.settings, "r1", RolloutMetrics(ProcessMetrics()), lambda: scene.now[0]
     )
     scene.start()
     change = transitions.prepared(scene.store.read("bst"), "r1", 1.0, "x")
@@ -250,7 +255,7 @@ def test_a_replica_out_of_touch_no_longer_asks_the_candidate(scene: Stage) -> No
         return {replica.assign(SERVED, user).versions["bst"] for user in users}
 
     assert versions() == {"1", "2"}
-    other = Served("data-2", {"bst": "1"})
+    other = ServingSnapshot("data-2", {"bst": "1"})
     assert {replica.assign(other, user).versions["bst"] for user in users} == {"1"}
     scene.now[0] += 2 * scene.settings.lease_s + 1
     assert versions() == {"1"}

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from foundation.statistics.sequential import Line, log_evidence_above
-from rollout.clusters import design_effect, effective, jackknife
-from rollout.drift import (
+from rollout.arm_statistics import CLUSTERS
+from rollout.judging.design_effect import design_effect, effective, jackknife
+from rollout.judging.score_drift import (
     kolmogorov_smirnov,
     ks_distance,
     population_stability_index,
     psi_distance,
 )
 from rollout.score_histogram import BINS, EDGES, score_counts
-from rollout.statistics import CLUSTERS
 
 
 def clustered(generator: np.random.Generator, users: int, mean: float, spread: float) -> np.ndarray:

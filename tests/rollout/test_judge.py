@@ -2,11 +2,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from rollout.judge import judge
-from rollout.judge_settings import JudgeSettings
-from rollout.judgement import Check, Judgement, Verdict
+from rollout.arm_statistics import ArmStatistics
+from rollout.judging.check_results import Check, CheckResults, Verdict
+from rollout.judging.judge import judge
+from rollout.judging.settings import JudgeSettings
 from rollout.overlap import Overlap
-from rollout.statistics import ArmStatistics
 
 QUICK = JudgeSettings.model_validate(
     {"errors": {"margin": 0.05}, "empty": {"margin": 0.05}, "latency": {"quantiles": [0.5, 0.9]}}
@@ -58,13 +58,13 @@ def baseline() -> ArmStatistics:
     return arm("baseline")
 
 
-def verdicts(judgement: Judgement) -> dict[str, Verdict]:
-    return {check.name: check.verdict for check in judgement.checks}
+def verdicts(results: CheckResults) -> dict[str, Verdict]:
+    return {check.name: check.verdict for check in results.checks}
 
 
 def test_a_candidate_like_the_baseline_passes_every_check() -> None:
-    judgement = judge(arm("candidate", 3_000), arm("control", 3_000), None, QUICK)
-    undecided = {name: verdict for name, verdict in verdicts(judgement).items() if verdict != "pass"}
+    results = judge(arm("candidate", 3_000), arm("control", 3_000), None, QUICK)
+    undecided = {name: verdict for name, verdict in verdicts(results).items() if verdict != "pass"}
     assert set(undecided) <= {"ctr", "cvr"}
     assert "fail" not in undecided.values()
     relaxed = QUICK.model_copy(
@@ -94,19 +94,19 @@ def test_a_candidate_like_the_baseline_passes_every_check() -> None:
 def test_a_worse_candidate_fails_the_check_of_what_is_worse(
     baseline: ArmStatistics, worse: dict[str, float], check: str
 ) -> None:
-    judgement = judge(arm("candidate", **worse), baseline, None, QUICK)
-    assert judgement.verdict == "fail"
-    assert verdicts(judgement)[check] == "fail"
-    failed = {name for name, verdict in verdicts(judgement).items() if verdict == "fail"}
+    results = judge(arm("candidate", **worse), baseline, None, QUICK)
+    assert results.verdict == "fail"
+    assert verdicts(results)[check] == "fail"
+    failed = {name for name, verdict in verdicts(results).items() if verdict == "fail"}
     # Fewer clicks bring fewer conversions; nothing else of it is anyone's fault.
     assert failed <= {check, "cvr"}
-    assert check in judgement.reason
+    assert check in results.reason
 
 
 def test_a_better_candidate_fails_nothing(baseline: ArmStatistics) -> None:
     worse = arm("worse", slower_ms=50, errors=0.2, degraded=0.2, empty=0.2, short=0.2, ctr=0.05)
-    judgement = judge(baseline, worse, None, QUICK)
-    assert "fail" not in verdicts(judgement).values()
+    results = judge(baseline, worse, None, QUICK)
+    assert "fail" not in verdicts(results).values()
 
 
 def test_a_slow_or_crashing_candidate_fails_on_few_requests() -> None:
@@ -119,42 +119,42 @@ def test_one_score_that_is_no_number_fails_at_once(baseline: ArmStatistics) -> N
     candidate = ArmStatistics()
     scores = np.array([0.1, np.nan], np.float32)
     candidate.observe_request("a", 1.0, shown=20, page_size=20, scores=scores)
-    judgement = judge(candidate, baseline, None, JudgeSettings())
-    assert judgement.verdict == "fail"
-    assert judgement.reason == "scores: 1 of 2 are no number"
+    results = judge(candidate, baseline, None, JudgeSettings())
+    assert results.verdict == "fail"
+    assert results.reason == "scores: 1 of 2 are no number"
 
 
 def test_a_baseline_without_numbers_is_an_error(baseline: ArmStatistics) -> None:
     broken = ArmStatistics()
     broken.add(baseline)
     broken.observe_request("a", 1.0, shown=20, page_size=20, scores=np.array([np.nan], np.float32))
-    judgement = judge(baseline, broken, None, QUICK)
-    assert judgement.verdict == "error"
-    assert verdicts(judgement)["scores"] == "error"
+    results = judge(baseline, broken, None, QUICK)
+    assert results.verdict == "error"
+    assert verdicts(results)["scores"] == "error"
 
 
 def test_no_data_never_pass(baseline: ArmStatistics) -> None:
     nothing = ArmStatistics()
     for pair in [(nothing, nothing), (nothing, baseline), (baseline, nothing)]:
         for overlap in (None, Overlap()):
-            judgement = judge(*pair, overlap, JudgeSettings())
-            assert judgement.verdict == "inconclusive"
-            seen = verdicts(judgement)
+            results = judge(*pair, overlap, JudgeSettings())
+            assert results.verdict == "inconclusive"
+            seen = verdicts(results)
             seen.pop("scores")
             assert set(seen.values()) == {"inconclusive"}
 
 
 def test_a_model_that_answers_nothing_does_not_pass(baseline: ArmStatistics) -> None:
-    judgement = judge(arm("candidate", scored=False), baseline, None, QUICK)
-    assert verdicts(judgement)["scores"] == "inconclusive"
-    assert verdicts(judgement)["drift"] == "inconclusive"
-    assert judgement.verdict == "inconclusive"
+    results = judge(arm("candidate", scored=False), baseline, None, QUICK)
+    assert verdicts(results)["scores"] == "inconclusive"
+    assert verdicts(results)["drift"] == "inconclusive"
+    assert results.verdict == "inconclusive"
 
 
 def test_few_shoppers_with_many_requests_decide_nothing(baseline: ArmStatistics) -> None:
-    judgement = judge(arm("candidate", errors=1.0, slower_ms=99, users=5), baseline, None, QUICK)
-    assert judgement.verdict == "inconclusive"
-    assert "5 and 499 shoppers" in judgement.reason  # estimated
+    results = judge(arm("candidate", errors=1.0, slower_ms=99, users=5), baseline, None, QUICK)
+    assert results.verdict == "inconclusive"
+    assert "5 and 499 shoppers" in results.reason  # estimated
 
 
 def test_one_shopper_for_whom_everything_fails_is_no_rise() -> None:
@@ -168,15 +168,15 @@ def test_more_clicks_than_impressions_are_an_error(baseline: ArmStatistics) -> N
     broken = ArmStatistics()
     broken.add(baseline)
     broken.observe_feedback("a", clicks=1_000_000)
-    judgement = judge(broken, baseline, None, QUICK)
-    assert verdicts(judgement)["ctr"] == "error"
-    assert judgement.verdict == "error"
+    results = judge(broken, baseline, None, QUICK)
+    assert verdicts(results)["ctr"] == "error"
+    assert results.verdict == "error"
 
 
 def test_shadow_judges_the_overlap_and_not_what_shoppers_do(baseline: ArmStatistics) -> None:
     candidate = arm("candidate", ctr=0.0, empty=0.5)
 
-    def shadow(overlap: float, count: int = 300) -> Judgement:
+    def shadow(overlap: float, count: int = 300) -> CheckResults:
         observed = Overlap()
         for request in range(count):
             observed.observe(f"shopper-{request}", overlap)
@@ -193,9 +193,9 @@ def test_a_check_that_is_switched_off_is_not_made(baseline: ArmStatistics) -> No
     off = JudgeSettings.model_validate(
         {"latency": {"enabled": False}, "ctr": {"margin": 0.1, "enabled": False}}
     )
-    judgement = judge(arm("candidate", slower_ms=99), baseline, None, off)
-    assert {"latency", "ctr"}.isdisjoint(verdicts(judgement))
-    assert judgement.verdict != "fail"
+    results = judge(arm("candidate", slower_ms=99), baseline, None, off)
+    assert {"latency", "ctr"}.isdisjoint(verdicts(results))
+    assert results.verdict != "fail"
 
 
 @pytest.mark.parametrize(
@@ -209,22 +209,22 @@ def test_a_check_that_is_switched_off_is_not_made(baseline: ArmStatistics) -> No
     ],
 )
 def test_the_gravest_verdict_counts(given: list[Verdict], expected: Verdict) -> None:
-    assert Judgement.of([Check("c", verdict, "why") for verdict in given]).verdict == expected
+    assert CheckResults.of([Check("c", verdict, "why") for verdict in given]).verdict == expected
 
 
 def test_a_check_that_is_not_required_holds_nothing_but_can_fail() -> None:
     def optional(verdict: Verdict) -> Check:
         return Check("c", verdict, "why", required=False)
 
-    assert Judgement.of([Check("a", "pass", ""), optional("inconclusive")]).verdict == "pass"
-    assert Judgement.of([Check("a", "pass", ""), optional("fail")]).verdict == "fail"
-    assert Judgement.of([optional("inconclusive")]).verdict == "inconclusive"
+    assert CheckResults.of([Check("a", "pass", ""), optional("inconclusive")]).verdict == "pass"
+    assert CheckResults.of([Check("a", "pass", ""), optional("fail")]).verdict == "fail"
+    assert CheckResults.of([optional("inconclusive")]).verdict == "inconclusive"
 
 
 def test_a_judgement_is_plain_json(baseline: ArmStatistics) -> None:
-    judgement = judge(arm("candidate", 90), baseline, None, QUICK)
-    assert msgspec.json.decode(msgspec.json.encode(judgement), type=Judgement) == judgement
-    assert all(np.isfinite(value) for check in judgement.checks for value in check.figures.values())
+    results = judge(arm("candidate", 90), baseline, None, QUICK)
+    assert msgspec.json.decode(msgspec.json.encode(results), type=CheckResults) == results
+    assert all(np.isfinite(value) for check in results.checks for value in check.figures.values())
 
 
 def test_like_candidates_are_seldom_failed_by_anything_under_peeking() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.latency_bounds import latency_effect, quantile_bounds_ms
+from rollout.judging.latency_bounds import latency_effect, quantile_bounds_ms
 from rollout.latency_histogram import (
     BUCKETS,
     GROWTH,

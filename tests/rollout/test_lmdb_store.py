@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from rollout import transitions
+from rollout.errors import RolloutStoreError
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.record import ArmStatisticsRow
 from rollout.registry import open_rollout_store
-from rollout.store import RolloutStoreError
 from tests.rollout.plans import started
 
 
@@ -102,7 +102,7 @@ def test_history_is_read_from_a_number_on(store: LmdbRolloutStore) -> None:
     change = started(store.read("bst"))
     for _ in range(5):
         assert store.compare_and_swap(change.record, change.entry)
-        change = transitions.led(change.record, 1, "r1", 1.0)
+        change = transitions.take_lead(change.record, 1, "r1", 1.0)
     assert [number for number, _ in store.read_history("bst", after=2, limit=2)] == [3, 4]
     assert store.read_history("bst", after=5) == []
     assert store.read_history("bs", limit=5) == []

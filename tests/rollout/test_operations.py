@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from protos.shopfront.v1 import rollout_pb2
 from rollout import transitions
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
 from rollout.operations import RolloutOperations
 from rollout.record import HistoryEntry, ModelRecord
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.transitions import Change
 from router.errors import RaceLostError
 from router.service.call import new_call
 from tests.rollout.plans import DATASET, started
 
-SERVED = Served(DATASET, {"bst": "1"})
+SERVED = ServingSnapshot(DATASET, {"bst": "1"})
 
 
 class Contested:
@@ -56,7 +56,7 @@ def pause(
 ) -> rollout_pb2.RolloutStatus:
     settings = RolloutSettings()
     contested = Contested(store, faster)
-    replica = ReplicaRollouts("bst", contested, settings, "r1", RolloutMetrics(RouterMetrics()))  # type: ignore[arg-type]
+    replica = ReplicaRollouts("bst", contested, settings, "r1", RolloutMetrics(ProcessMetrics()))  # type: ignore[arg-type]
     operations = RolloutOperations(
         replica,
         contested,  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ def pause(
 
 
 def led(epoch: int) -> Callable[[ModelRecord], Change]:
-    return lambda record: transitions.led(record, epoch, "r2", 1.0)
+    return lambda record: transitions.take_lead(record, epoch, "r2", 1.0)
 
 
 def test_a_replica_that_takes_the_lead_is_in_no_operators_way(store: LmdbRolloutStore) -> None:
@@ -79,6 +79,6 @@ def test_a_replica_that_takes_the_lead_is_in_no_operators_way(store: LmdbRollout
 
 
 def test_an_operator_is_told_of_the_one_who_was_faster(store: LmdbRolloutStore) -> None:
-    with pytest.raises(RaceLostError, match="bob was faster"):
+    with pytest.raises(RaceLostError, match="bob changed it first"):
         pause(store, [lambda record: transitions.abort(record, "bob", 1.0, "no good")])
     assert [entry.event for _, entry in store.read_history("bst")] == ["started", "aborted"]

@@ -6,20 +6,23 @@ import msgspec
 import numpy as np
 import pytest
 
+from rollout.arm_statistics import CLUSTERS
 from rollout.arms import Arm
-from rollout.counting import ArmCounts, gathered
-from rollout.judge_distributions import overlap as overlap_check
-from rollout.judge_settings import OverlapCheckSettings
-from rollout.judged import Judged
-from rollout.judgement import Check
+from rollout.counting import ArmCounts, sum_counts
+from rollout.errors import StatisticsError
+from rollout.judging.check_context import CheckContext
+from rollout.judging.check_distributions import overlap as overlap_check
+from rollout.judging.check_results import Check
+from rollout.judging.settings import OverlapCheckSettings
 from rollout.overlap import Overlap, top_k_overlap
-from rollout.statistics import CLUSTERS, StatisticsError
 
 ROOMY = OverlapCheckSettings(minimum=0.3, min_requests=1)
 
 
-def judged(users: int = 100) -> Judged:
-    return Judged(alpha=0.05, min_requests=1, requests=(1_000, 1_000), min_users=20, users=(users, users))
+def judged(users: int = 100) -> CheckContext:
+    return CheckContext(
+        alpha=0.05, min_requests=1, requests=(1_000, 1_000), min_users=20, users=(users, users)
+    )
 
 
 def checked(observed: Overlap, users: int = 100) -> Check:
@@ -56,14 +59,14 @@ def test_what_replicas_counted_is_read_again_and_adds_up() -> None:
         counts.overlap(0, "ann", 0.25)
         counts.overlap(0, f"of {name}", 0.75)
         rows += counts.take_changed()
-    found = gathered(rows, [0])
+    found = sum_counts(rows, [0])
     assert (found.overlap.mean(), found.overlap.count) == (0.5, 4)
     assert found.candidate.requests == 0
     assert not found.overlap.counts[found.overlap.counts > 2].size
     damaged = [msgspec.structs.replace(row, payload=row.payload[:-1]) for row in rows]
     with pytest.raises(StatisticsError, match="cannot be read"):
-        gathered(damaged, [0])
-    assert gathered(damaged, [1]).overlap.count == 0
+        sum_counts(damaged, [0])
+    assert sum_counts(damaged, [1]).overlap.count == 0
     assert {row.arm for row in rows}.isdisjoint(Arm)
 
 

@@ -3,12 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.statistics import (
-    CLUSTERS,
-    ArmStatistics,
-    StatisticsError,
-    merged,
-)
+from rollout.arm_statistics import CLUSTERS, ArmStatistics, merged
+from rollout.errors import StatisticsError
 
 OBSERVATIONS = st.lists(
     st.tuples(

@@ -109,7 +109,7 @@ def test_what_triton_has_serves_until_redis_answers_and_then_the_record(
         caplog.clear()
         with in_process(settings) as ingress:
             assert served(ingress) == {str(version)}, "a version that was replaced is asked for"
-            assert "versions that Triton has serve" in caplog.text
+            assert "the versions that Triton has are served" in caplog.text
             redis_server.start()
             wait(lambda: reaches_store(ingress))
             status = Operator(ingress.address).status()

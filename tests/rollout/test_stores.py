@@ -11,11 +11,12 @@ import msgspec
 import pytest
 
 from foundation.storage.settings import RedisSettings
+from rollout.errors import RolloutStoreError
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord, Promotion
 from rollout.redis_store import RedisRolloutStore
 from rollout.registry import open_rollout_store
-from rollout.store import RolloutStore, RolloutStoreError
+from rollout.store import RolloutStore
 from testing.redis_server import RedisServer, running_redis
 
 _prefixes = count()

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from rollout import transitions
+from rollout.errors import TransitionNotAllowed
 from rollout.record import ACTIVE, WHOLE, ModelRecord, Phase
-from rollout.transitions import Change, Forbidden, Outlook
+from rollout.transitions import Change, StageAssessment
 from tests.rollout.plans import DATASET, PLAN, running, started
 
 GRACE_S = 5.0
-PASS = Outlook(100, "pass", "good")
+PASS = StageAssessment(100, "pass", "good")
 
 
-def judged(record: ModelRecord, outlook: Outlook, now: float) -> Change | None:
-    return transitions.judged(record, outlook, GRACE_S, "leader", now)
+def judged(record: ModelRecord, assessment: StageAssessment, now: float) -> Change | None:
+    return transitions.apply_assessment(record, assessment, GRACE_S, "leader", now)
 
 
 def test_a_stage_ends_with_its_time_its_samples_and_a_pass() -> None:
@@ -27,8 +28,8 @@ def test_a_stage_ends_with_its_time_its_samples_and_a_pass() -> None:
     assert record.rollout is not None
     since = record.rollout.stage_since
     assert judged(record, PASS, since + 9.9) is None
-    assert judged(record, Outlook(4, "pass", "good"), since + 20) is None
-    assert judged(record, Outlook(100, "inconclusive", "too few"), since + 500) is None
+    assert judged(record, StageAssessment(4, "pass", "good"), since + 20) is None
+    assert judged(record, StageAssessment(100, "inconclusive", "too few"), since + 500) is None
     moved = judged(record, PASS, since + 10)
     assert moved is not None
     assert (moved.entry.event, moved.record.rollout.weight_bp) == ("advanced", 5_000)  # type: ignore[union-attr]
@@ -39,7 +40,7 @@ def test_a_failure_rolls_back_at_once(paused: bool) -> None:
     record = running(stage=2)
     if paused:
         record = transitions.pause(record, "ann", 1.0, "").record
-    change = judged(record, Outlook(0, "fail", "latency: twice as slow"), 2_000.0)
+    change = judged(record, StageAssessment(0, "fail", "latency: twice as slow"), 2_000.0)
     assert change is not None
     assert change.record.rollout is not None
     assert (change.record.rollout.phase, change.record.rollout.weight_bp) == (Phase.ROLLED_BACK, 0)
@@ -48,8 +49,8 @@ def test_a_failure_rolls_back_at_once(paused: bool) -> None:
 
 def test_an_error_is_waited_out_and_then_rolls_back() -> None:
     record = running(stage=1)
-    assert judged(record, Outlook(0, "error", "unreadable", error_since=100.0), 104.0) is None
-    change = judged(record, Outlook(0, "error", "unreadable", error_since=100.0), 106.0)
+    assert judged(record, StageAssessment(0, "error", "unreadable", error_since=100.0), 104.0) is None
+    change = judged(record, StageAssessment(0, "error", "unreadable", error_since=100.0), 106.0)
     assert change is not None
     assert change.record.active is None
 
@@ -117,7 +118,7 @@ class Operated(RuleBasedStateMachine):
         self.changes.append(change)
 
     def attempt(self, change: object) -> None:
-        with suppress(Forbidden):
+        with suppress(TransitionNotAllowed):
             self.make(change())  # type: ignore[operator]
 
     @rule(seconds=st.floats(0.0, 400.0))
@@ -138,7 +139,7 @@ class Operated(RuleBasedStateMachine):
         if active is None:
             self.make(begin())
         else:
-            with pytest.raises(Forbidden) as refused:
+            with pytest.raises(TransitionNotAllowed) as refused:
                 begin()
             assert refused.value.rollout == active.id
 
@@ -157,7 +158,7 @@ class Operated(RuleBasedStateMachine):
         since = self.now - error_s if verdict == "error" else None
         before = self.record.rollout
         assert before is not None
-        self.attempt(lambda: judged(self.record, Outlook(samples, verdict, "x", since), self.now))
+        self.attempt(lambda: judged(self.record, StageAssessment(samples, verdict, "x", since), self.now))
         after = self.record.rollout
         if before.phase is Phase.RUNNING and after is not None and after.stage > before.stage:
             assert verdict == "pass"
@@ -179,7 +180,7 @@ class Operated(RuleBasedStateMachine):
 
     @rule(epoch=st.integers(1, 5))
     def new_leader(self, epoch: int) -> None:
-        self.attempt(lambda: transitions.led(self.record, epoch, "leader", self.now))
+        self.attempt(lambda: transitions.take_lead(self.record, epoch, "leader", self.now))
 
     @invariant()
     def weights_never_exceed_the_stage(self) -> None:

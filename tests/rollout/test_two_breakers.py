@@ -12,28 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.candidates import Candidates, unscored
 from pipeline.stages import DependencyError, Model
 from recall.query import Query
-from rollout.arms import Arm, RequestVersions
+from rollout.arm_statistics import ArmStatistics
+from rollout.arms import Arm
 from rollout.breaker import CandidateBreaker
 from rollout.guarded_scorer import GuardedScorer
-from rollout.judge import judge
-from rollout.judge_settings import JudgeSettings
-from rollout.judgement import Judgement
+from rollout.judging.check_results import CheckResults
+from rollout.judging.judge import judge
+from rollout.judging.settings import JudgeSettings
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
 from rollout.recorded import RecordedRequests
-from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, Served
+from rollout.replica import CANDIDATE_DEGRADED, ReplicaRollouts, ServingSnapshot
 from rollout.settings import GuardSettings, RolloutSettings
-from rollout.statistics import ArmStatistics
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import BreakerSettings
 from tests.rollout.plans import DATASET, running
 from tests.router.ranking.queries import query as some_query
 
-SERVED = Served(DATASET, {"bst": "1"})
+SERVED = ServingSnapshot(DATASET, {"bst": "1"})
 CANDIDATE, STABLE = "2", "1"
 TIMEOUT_S, BETWEEN_S = 0.2, 0.02
 PART = unscored(
@@ -83,7 +83,7 @@ class Shop:
         self.triton = triton
         self.store = LmdbRolloutStore(folder)
         self.replica = ReplicaRollouts(
-            "bst", self.store, RolloutSettings(), "r1", RolloutMetrics(RouterMetrics())
+            "bst", self.store, RolloutSettings(), "r1", RolloutMetrics(ProcessMetrics())
         )
         self.replica.adopt(running(stage))
         self.guard = CandidateBreaker(GuardSettings(), lambda: triton.now)
@@ -100,24 +100,26 @@ class Shop:
             self.triton.now += BETWEEN_S
             user = f"shopper-{self._shoppers % 900}"
             assigned = self.replica.assign(SERVED, user)
-            query = replace(some_query(), user_id=user, model_versions=assigned.versions)
+            query = replace(
+                some_query(), user_id=user, model_versions=assigned.versions, rollout=assigned.ticket
+            )
             began, degraded = self.triton.now, []
             try:
                 await self.scorer.score(query, PART)
             except DependencyError:
                 self.without_ranking += 1
                 degraded.append("ranking")
-            versions = query.model_versions
-            if isinstance(versions, RequestVersions) and versions.failure:
+            ticket = query.rollout
+            if ticket is not None and ticket.failure:
                 degraded.append(CANDIDATE_DEGRADED)
             latency_ms = 8.0 + (self.triton.now - began) * 1_000.0
-            self.replica.answered(versions, user, latency_ms, shown=20, page_size=20, degraded=degraded)
+            self.replica.answered(ticket, user, latency_ms, shown=20, page_size=20, degraded=degraded)
 
     def counted(self, arm: Arm, stage: int = 2) -> ArmStatistics:
         assert self.replica.counts is not None
         return self.replica.counts.arm(stage, arm)
 
-    def judged(self) -> Judgement:
+    def judged(self) -> CheckResults:
         return judge(self.counted(Arm.CANDIDATE), self.counted(Arm.BASELINE), None, JudgeSettings())
 
 
@@ -145,9 +147,9 @@ async def test_a_frozen_candidate_leaves_the_stable_versions_circuit_closed(shop
     assert shop.without_ranking == 0
     assert not shop.triton.breaker.is_open("bst", STABLE)
     assert shop.triton.asked.count(STABLE) == 1_500
-    judgement = shop.judged()
-    assert judgement.verdict == "fail"
-    assert "degraded" in judgement.reason or "latency" in judgement.reason
+    results = shop.judged()
+    assert results.verdict == "fail"
+    assert "degraded" in results.reason or "latency" in results.reason
 
 
 async def test_a_frozen_triton_opens_the_stable_circuit_and_is_not_the_candidates_fault(shop: Shop) -> None:
@@ -157,8 +159,8 @@ async def test_a_frozen_triton_opens_the_stable_circuit_and_is_not_the_candidate
     assert shop.triton.breaker.is_open("bst", STABLE)
     assert shop.without_ranking > 300
     assert shop.triton.asked[400:].count(STABLE) < 100, "every request waited for a Triton that is frozen"
-    judgement = shop.judged()
-    assert judgement.verdict != "fail", judgement.reason
+    results = shop.judged()
+    assert results.verdict != "fail", results.reason
     candidate, baseline = shop.counted(Arm.CANDIDATE), shop.counted(Arm.BASELINE)
     shares = [arm.total("degraded") / arm.requests for arm in (candidate, baseline)]
     assert shares[0] == pytest.approx(shares[1], abs=0.05), "the outage weighs more on one arm"

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from google.protobuf.message import Message
 
 from protos.shopfront.v1.recommend_pb2 import RecommendedItem, RecommendResponse
 from protos.shopfront.v1.rollout_pb2 import RolloutHistory, RolloutStatus
-from router.service.health import Health
+from router.service.serving_state import ServingState
 from server.ingress.check_health import main as check_health
 from server.ingress.client_channel import ChannelError
 from server.ingress.own_grpc import serve_in_process
@@ -52,7 +51,7 @@ class Calls:
     """Stands in for `CallHandler`."""
 
     def __init__(self) -> None:
-        self.service = SimpleNamespace(health=lambda: Health(True))
+        self.serving_state = lambda: ServingState(True)
 
     async def handle(self, method: str, request: Any, *more: Any) -> Message:
         if method == "Recommend":

@@ -30,6 +30,17 @@ def test_an_empty_file_means_the_defaults_below_the_workspace(tmp_path: Path) ->
     [
         ("router: {ingress: {replicas: 0}}", "router.ingress.replicas"),
         ("models: {bst: {network: {dimensions: 3}}}", "models.bst.network.dimensions"),
+        (
+            "router: {recall: {hto: {}}}",
+            "router.recall.hto: unknown key; expected one of again, category_hot, hot, mind, ranki2i, "
+            "triggers; did you mean hot",
+        ),
+        (
+            "router: {recall: {hot: {half_life_dys: 3}}}",
+            "router.recall.hot.half_life_dys: unknown key; .* did you mean half_life_days",
+        ),
+        ("router: {recall: {mind: {index: flta}}}", "router.recall.mind.index: should be 'auto'"),
+        ("router: {tables: {cycles: {}}}", "router.tables.cycles: unknown key"),
         ("sead: 3", "sead"),
         ("seed: 1\nseed: 2", "seed"),
         ("triton: [1]", "triton"),

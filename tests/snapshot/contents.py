@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from snapshot import Manifest, SnapshotStore, write_catalogue
-from snapshot.catalogue import CATALOGUE_FOLDER, COLUMN_TYPES, NAME_COLUMNS
+from snapshot.catalogue import CATALOGUE_FOLDER
+from snapshot.item_columns import ITEM_COLUMNS
 
 
-def columns(size: int) -> dict[str, np.ndarray]:
-    """All columns of a catalogue of `size` items, zero everywhere."""
-    return {name: np.zeros(size + 1, dtype=dtype) for name, dtype in COLUMN_TYPES.items()}
+def columns(size: int) -> dict[str, Any]:
+    """All columns of a catalogue of `size` items, zero or empty everywhere."""
+    return {
+        name: [""] * (size + 1) if column.kind == "text" else np.zeros(size + 1, dtype=column.dtype)
+        for name, column in ITEM_COLUMNS.items()
+    }
 
 
 def write_items(staged: Path, item_ids: list[str]) -> None:
@@ -20,9 +25,8 @@ def write_items(staged: Path, item_ids: list[str]) -> None:
     write_catalogue(
         staged / CATALOGUE_FOLDER,
         item_ids,
-        [f"Title of {item_id}" for item_id in item_ids],
-        columns(len(item_ids)),
-        {name: [] for name in NAME_COLUMNS},
+        columns(len(item_ids)) | {"title": ["", *(f"Title of {item_id}" for item_id in item_ids)]},
+        {},
         {"gender": ["f", "m"]},
     )
 

@@ -7,11 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapshot import Catalogue, ItemIdClash, SnapshotError, catalogue_writer, write_catalogue
-from snapshot.catalogue import COLUMN_TYPES, NAME_COLUMNS
+from snapshot.item_columns import ITEM_COLUMNS
 from tests.snapshot.contents import columns
 
 IDS = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), unique=True, max_size=40)
-NO_NAMES: dict[str, list[str]] = {name: [] for name in NAME_COLUMNS}
 
 
 @given(IDS, st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), max_size=20))
@@ -20,7 +19,8 @@ def test_ids_and_dense_indices_are_inverse(
     tmp_path_factory: pytest.TempPathFactory, ids: list[str], others: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("catalogue") / "catalogue"
-    write_catalogue(folder, ids, [f"«{i}»" for i in ids], columns(len(ids)), NO_NAMES, {})
+    titles = {"title": ["", *(f"«{i}»" for i in ids)]}
+    write_catalogue(folder, ids, columns(len(ids)) | titles, {}, {})
     catalogue = Catalogue.open(folder)
     dense = np.arange(1, len(ids) + 1, dtype=np.int32)
     assert catalogue.size == len(ids)
@@ -38,24 +38,27 @@ def test_columns_names_and_vocabulary_come_back(tmp_path: Path) -> None:
     given_columns["category"] = np.array([0, 2, 1], np.int32)
     given_columns["price"] = np.array([np.nan, 1.5, np.nan], np.float32)
     given_columns["in_stock"] = np.array([False, True, False])
-    names = NO_NAMES | {"category": ["Tea", "Tassen & Töpfe"], "brand": ["Alder"]}
+    names = {"category": ["Tea", "Tassen & Töpfe"], "brand": ["Alder"]}
     vocab = {"gender": ["f", "m"]}
-    write_catalogue(tmp_path / "catalogue", ["a", "b"], ["", ""], given_columns, names, vocab)
+    write_catalogue(tmp_path / "catalogue", ["a", "b"], given_columns, names, vocab)
     catalogue = Catalogue.open(tmp_path / "catalogue")
-    for name, dtype in COLUMN_TYPES.items():
-        np.testing.assert_array_equal(getattr(catalogue, name), given_columns[name])
-        assert getattr(catalogue, name).dtype == dtype
-        assert not getattr(catalogue, name).flags.writeable
-    assert (catalogue.category_count, catalogue.brand_count, catalogue.shop_count) == (2, 1, 0)
+    for name, column in ITEM_COLUMNS.items():
+        if column.kind == "text":
+            continue
+        np.testing.assert_array_equal(catalogue.column(name), given_columns[name])
+        assert getattr(catalogue, name) is catalogue.column(name)
+        assert catalogue.column(name).dtype == column.dtype
+        assert not catalogue.column(name).flags.writeable
+    assert [catalogue.code_count(name) for name in ("category", "brand", "shop")] == [2, 1, 0]
     assert catalogue.category_names(catalogue.category) == ["", "Tassen & Töpfe", "Tea"]
-    assert catalogue.brand_names(np.array([1, 0])) == ["Alder", ""]
-    assert catalogue.shop_names(np.array([0])) == [""]
-    assert catalogue.standard_category_names(np.array([0])) == [""]
+    assert catalogue.names("brand", np.array([1, 0])) == ["Alder", ""]
+    assert catalogue.names("shop", np.array([0])) == [""]
+    assert catalogue.names("standard_category", np.array([0])) == [""]
     assert catalogue.profile_vocab == vocab
 
 
 def test_an_index_outside_the_catalogue_is_an_error_not_another_item(tmp_path: Path) -> None:
-    write_catalogue(tmp_path / "catalogue", ["a", "b"], ["", ""], columns(2), NO_NAMES, {})
+    write_catalogue(tmp_path / "catalogue", ["a", "b"], columns(2), {}, {})
     catalogue = Catalogue.open(tmp_path / "catalogue")
     for wrong in (-1, 3):
         with pytest.raises(IndexError, match=f"0…2.*{wrong}"):
@@ -68,13 +71,13 @@ def test_two_ids_with_one_key_are_refused_by_name(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(catalogue_writer, "item_keys", colliding)
     with pytest.raises(ItemIdClash, match=r"'teapot' and 'saucer'"):
-        write_catalogue(tmp_path / "c", ["cup", "teapot", "saucer"], [""] * 3, columns(3), NO_NAMES, {})
+        write_catalogue(tmp_path / "c", ["cup", "teapot", "saucer"], columns(3), {}, {})
     assert not (tmp_path / "c").exists()
 
 
 def test_an_id_given_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ItemIdClash, match=r"'a' and 'a'"):
-        write_catalogue(tmp_path / "c", ["a", "a"], ["", ""], columns(2), NO_NAMES, {})
+        write_catalogue(tmp_path / "c", ["a", "a"], columns(2), {}, {})
 
 
 def test_columns_of_wrong_type_length_or_code_are_refused(tmp_path: Path) -> None:
@@ -84,7 +87,7 @@ def test_columns_of_wrong_type_length_or_code_are_refused(tmp_path: Path) -> Non
         ("category", np.array([0, 1, 0], np.int32)),
     ):
         with pytest.raises(ValueError, match=name):
-            write_catalogue(tmp_path / name, ["a", "b"], ["", ""], columns(2) | {name: wrong}, NO_NAMES, {})
+            write_catalogue(tmp_path / name, ["a", "b"], columns(2) | {name: wrong}, {}, {})
 
 
 def test_files_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
@@ -95,7 +98,7 @@ def test_files_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
         ("item_id.offsets.npy", np.array([0, 1, 2, 2, 2], np.int64)),
     ):
         folder = tmp_path / file
-        write_catalogue(folder, ["a", "b"], ["x", "y"], columns(2), NO_NAMES, {})
+        write_catalogue(folder, ["a", "b"], columns(2), {}, {})
         np.save(folder / file, change)
         with pytest.raises(SnapshotError) as failure:
             Catalogue.open(folder)

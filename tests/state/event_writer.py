@@ -7,7 +7,7 @@ import asyncio
 import sys
 import time
 
-from state import EventBatch, StateSettings, open_state
+from state import EventBatch, LoggedEvent, StateSettings, open_state
 
 
 async def main(url: str, name: str, count: int, map_bytes: int) -> None:
@@ -16,10 +16,8 @@ async def main(url: str, name: str, count: int, map_bytes: int) -> None:
         item = f"{name}-{n}"
         arrived_ms = int(time.time() * 1000)
         # One user for all, so that records are written over; long texts, so that the log grows.
-        events = EventBatch.build(
-            ["shared"], [item], [2], [n * 1_000], arrived_ms, session_ids=[name], queries=["q" * 4_000]
-        )
-        await store.append(events)
+        event = LoggedEvent("shared", item, 2, n * 1_000, arrived_ms, query="q" * 4_000, session_id=name)
+        await store.append(EventBatch.of([event]))
         print(item, flush=True)
     store.close()
 

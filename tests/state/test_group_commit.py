@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from state import StateOverloaded, StateSettings, open_state
-from state.group_commit import GroupCommit, QueueFull
+from state.errors import QueueFull
+from state.group_commit import GroupCommit
 from state.store import StateStore
 from tests.state.batches import batch
 

@@ -1,7 +1,8 @@
 import lmdb
 import pytest
 
-from state import StateError, StateSettings, open_state
+from foundation.storage.errors import StorageError
+from state import StateSettings, open_state
 from tests.state.batches import batch
 
 VIEW = 2
@@ -24,6 +25,6 @@ async def test_forgotten_event_ids_are_removed(lmdb_settings: StateSettings) -> 
 
 def test_an_environment_opened_twice_in_one_process_is_refused(lmdb_settings: StateSettings) -> None:
     store = open_state(lmdb_settings)
-    with pytest.raises(StateError, match="has not opened it already"):
+    with pytest.raises(StorageError, match="has not opened it already"):
         open_state(lmdb_settings)
     store.close()

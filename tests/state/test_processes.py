@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from state import StateError, StateSettings, open_state
+from foundation.storage.errors import StorageError
+from state import StateSettings, open_state
 from tests.state.batches import batch
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +123,7 @@ async def test_a_map_that_may_not_grow_is_an_error_that_says_what_to_do(tmp_path
         for part in range(100):
             await store.append(batch(*[(f"u{part}-{n}", "i" * 200, 2, n) for n in range(300)]))
 
-    with pytest.raises(StateError, match=r"raise state\.map_max_bytes"):
+    with pytest.raises(StorageError, match=r"raise state\.map_max_bytes"):
         await fill()
     stored = len(list(store.read_log()))
     assert stored > 0

@@ -6,20 +6,14 @@ from typing import Any
 
 import pytest
 
+from foundation.storage.errors import StorageError, StorageUnavailable
 from foundation.storage.redis_server import durability_warnings
 from foundation.storage.redis_url import PASSWORD_VARIABLE, client_url, redacted
 from snapshot.item_keys import item_keys
-from state import (
-    EMPTY_STATE,
-    RedisSettings,
-    StateError,
-    StateOverloaded,
-    StateSettings,
-    StateUnavailable,
-    open_state,
-)
+from state import EMPTY_STATE, RedisSettings, StateOverloaded, StateSettings, open_state
 from state.arrivals import user_hash
 from state.redis_keys import RedisKeys
+from state.storage_names import STATE_NAMES
 from state.store import StateStore
 from testing.redis_server import RedisServer, running_redis
 from tests.state.batches import batch
@@ -44,7 +38,7 @@ async def until_stored(store: StateStore, item: str, user: str = "u") -> None:
         try:
             await store.append(batch((user, item, VIEW, 1), event_ids=[item]))
             return
-        except (StateUnavailable, StateOverloaded):
+        except (StorageUnavailable, StateOverloaded):
             await asyncio.sleep(0.02)
 
 
@@ -126,7 +120,7 @@ async def test_a_write_that_arrives_too_late_is_not_acted_on(redis_server: Redis
     store = open_state(impatient(redis_server, write_tries=1, write_timeout_s=0.1))
     await store.append(batch(("u", "before", VIEW, 1)))
     freeze_before_writing(store, redis_server)
-    with pytest.raises(StateUnavailable, match="cannot reach unix://"):
+    with pytest.raises(StorageUnavailable, match="cannot reach unix://"):
         await store.append(batch(("u", "refused", VIEW, 2)))
     # Longer than the write may take by its settings.
     await asyncio.sleep(0.8)
@@ -142,9 +136,9 @@ async def test_reads_of_a_frozen_server_fail_in_time_and_then_at_once(redis_serv
     assert len((await store.read("u")).behaviours.items) == 1
     redis_server.freeze()
     for _ in range(3):
-        with pytest.raises(StateUnavailable, match="cannot reach"):
+        with pytest.raises(StorageUnavailable, match="cannot reach"):
             await store.read("u")
-    with pytest.raises(StateUnavailable, match="asked again in a moment"):
+    with pytest.raises(StorageUnavailable, match="called again in a moment"):
         await store.read("u")
     status = store.status()
     assert (status.available, status.failed_reads) == (False, 4)
@@ -161,14 +155,14 @@ async def test_an_answer_that_came_too_late_is_not_taken_for_another(redis_serve
     await store.append(batch(*[(f"u{n}", f"i{n}", VIEW, n) for n in range(20)]))
     redis_server.freeze()
     failed = await asyncio.gather(*[store.read(f"u{n}") for n in range(20)], return_exceptions=True)
-    assert all(isinstance(error, StateUnavailable) for error in failed)
+    assert all(isinstance(error, StorageUnavailable) for error in failed)
     redis_server.thaw()
     for n in range(20):
         while True:
             try:
                 state = await store.read(f"u{n}")
                 break
-            except StateUnavailable:
+            except StorageUnavailable:
                 await asyncio.sleep(0.01)
         assert state.behaviours.ts.tolist() == [n]
     store.close()
@@ -188,7 +182,7 @@ async def test_the_queue_of_a_frozen_server_is_bounded(redis_server: RedisServer
         await store.append_impressions("u", item_keys([f"i{n}" for n in range(10)]), 1)
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     refused = [error for error in outcomes if isinstance(error, StateOverloaded)]
-    failed = [error for error in outcomes if isinstance(error, StateUnavailable)]
+    failed = [error for error in outcomes if isinstance(error, StorageUnavailable)]
     assert len(refused) == 20
     assert len(refused) + len(failed) == 30
     assert store.status().dropped_impressions >= 100
@@ -203,14 +197,14 @@ async def test_a_store_opens_without_its_server_and_finds_it_later(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis_server.kill()
-    with caplog.at_level(logging.INFO, "state"):
+    with caplog.at_level(logging.INFO, "foundation.storage"):
         store = open_state(impatient(redis_server))
         assert not store.status().available
-        with pytest.raises(StateUnavailable):
+        with pytest.raises(StorageUnavailable):
             await store.read("u")
-        with pytest.raises(StateUnavailable):
+        with pytest.raises(StorageUnavailable):
             await store.append(batch(("u", "a", VIEW, 1)))
-        with pytest.raises(StateUnavailable):
+        with pytest.raises(StorageUnavailable):
             store.put_profiles({"u": {"city": "Lyon"}}, 1)
         await asyncio.to_thread(redis_server.start)
         await until_stored(store, "b")
@@ -242,9 +236,9 @@ async def test_a_foreign_value_under_a_users_key_is_named(redis_settings: StateS
     with redis.Redis.from_url(redis_settings.url) as client:
         client.set(key, "not a hash")
     store = open_state(redis_settings)
-    with pytest.raises(StateError, match=rf"{user_hash('u').hex()}.*another kind of value") as failure:
+    with pytest.raises(StorageError, match=rf"{user_hash('u').hex()}.*another kind of value") as failure:
         await store.read("u")
-    assert not isinstance(failure.value, StateUnavailable)
+    assert not isinstance(failure.value, StorageUnavailable)
     assert store.delete_user("u")
     state = await store.read("u")
     assert len(state.behaviours.items) == 0
@@ -257,7 +251,7 @@ async def test_a_server_out_of_memory_stores_nothing_and_says_what_to_do(redis_s
     await store.append(batch(("u", "a", VIEW, 1)))
     with redis_server.client() as client:
         client.config_set("maxmemory", "1mb")
-        with pytest.raises(StateUnavailable, match="raise its maxmemory"):
+        with pytest.raises(StorageUnavailable, match="raise its maxmemory"):
             await store.append(batch(("u", "b", VIEW, 2), ("v", "b", VIEW, 2)))
         client.config_set("maxmemory", "0")
     assert [entry.item_id for _, entry in store.read_log()] == ["a"]
@@ -267,7 +261,7 @@ async def test_a_server_out_of_memory_stores_nothing_and_says_what_to_do(redis_s
 
 async def test_replicas_that_do_not_confirm_fail_the_write(redis_server: RedisServer) -> None:
     store = open_state(impatient(redis_server, replicas=1))
-    with pytest.raises(StateUnavailable, match="only 0 of 1 replicas"):
+    with pytest.raises(StorageUnavailable, match="only 0 of 1 replicas"):
         await store.append(batch(("u", "a", VIEW, 1), event_ids=["1"]))
     # It is stored on the primary, so sending it again is a repeat there.
     assert len((await store.read("u")).behaviours.items) == 1
@@ -280,10 +274,10 @@ async def test_a_password_opens_the_store_and_is_never_shown(
     with redis_server.client() as client:
         client.config_set("requirepass", "s3cret:/@")
     with caplog.at_level(logging.DEBUG):
-        with pytest.raises(StateError, match="refuses the credentials"):
+        with pytest.raises(StorageError, match="refuses the credentials"):
             open_state(impatient(redis_server, write_tries=1))
         wrong = redis_server.url.replace("unix://", "unix://:wr0ng@")
-        with pytest.raises(StateError) as refused:
+        with pytest.raises(StorageError) as refused:
             open_state(impatient(redis_server, write_tries=1).model_copy(update={"url": wrong}))
         monkeypatch.setenv(PASSWORD_VARIABLE, "s3cret:/@")
         store = open_state(patient(redis_server))
@@ -311,18 +305,18 @@ def test_urls_are_shown_without_passwords(url: str, shown: str) -> None:
 
 
 def test_the_clients_url_takes_what_it_lacks_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert client_url("valkey://h:1/2") == "redis://h:1/2"
-    assert client_url("valkeys://u:p%40@[::1]:7/2?x=1") == "rediss://u:p%40@[::1]:7/2?x=1"
+    assert client_url("valkey://h:1/2", STATE_NAMES) == "redis://h:1/2"
+    assert client_url("valkeys://u:p%40@[::1]:7/2?x=1", STATE_NAMES) == "rediss://u:p%40@[::1]:7/2?x=1"
     monkeypatch.setenv(PASSWORD_VARIABLE, "p@ss")
-    assert client_url("unix:///run/r.sock?db=1") == "unix://:p%40ss@/run/r.sock?db=1"
-    assert client_url("redis://:own@h") == "redis://:own@h"
+    assert client_url("unix:///run/r.sock?db=1", STATE_NAMES) == "unix://:p%40ss@/run/r.sock?db=1"
+    assert client_url("redis://:own@h", STATE_NAMES) == "redis://:own@h"
 
 
 @pytest.mark.parametrize(
     "url", ["redis://h:port/0", "redis:///0", "unix://me:pw@", "redis://:pw@h:99999999/0"]
 )
 def test_a_url_that_is_no_address_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(StateError, match=r"state\.url") as refused:
+    with pytest.raises(StorageError, match=r"state\.url") as refused:
         open_state(StateSettings(url=url))
     assert "pw" not in str(refused.value)
 

@@ -3,19 +3,20 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from state import StateError, StateSettings, open_state
+from foundation.storage.errors import StorageError
+from state import StateSettings, open_state
 
 
 @pytest.mark.parametrize("url", ["memcached://localhost:11211", "/srv/state", "LMDB://x", ""])
 def test_an_unknown_scheme_names_those_known(url: str) -> None:
     with pytest.raises(
-        StateError, match="known are: lmdb://, redis://, rediss://, unix://, valkey://, valkeys://"
+        StorageError, match="known are: lmdb://, redis://, rediss://, unix://, valkey://, valkeys://"
     ):
         open_state(StateSettings(url=url))
 
 
 def test_a_url_without_a_place_is_refused() -> None:
-    with pytest.raises(StateError, match="names no place"):
+    with pytest.raises(StorageError, match="names no place"):
         open_state(StateSettings(url="lmdb://"))
 
 
@@ -31,7 +32,7 @@ def test_places_are_absolute_or_below_the_working_folder(
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("not a folder")
-    with pytest.raises(StateError, match="cannot open the state environment"):
+    with pytest.raises(StorageError, match="cannot open user state in"):
         open_state(StateSettings(url=f"lmdb://{tmp_path}/state"))
 
 

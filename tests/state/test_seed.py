@@ -1,10 +1,9 @@
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
-from snapshot.catalogue import CATALOGUE_FOLDER, COLUMN_TYPES, NAME_COLUMNS, Catalogue
+from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
 from snapshot.catalogue_writer import write_catalogue
 from snapshot.dataset import Dataset
 from snapshot.item_keys import item_keys
@@ -12,6 +11,7 @@ from snapshot.manifest import Manifest
 from state import StateSettings, open_state
 from state.seed import seed_state
 from state.store import StateStore
+from tests.snapshot.contents import columns
 from tests.state.batches import batch
 
 ITEMS = [f"item-{n}" for n in range(1, 6)]
@@ -21,8 +21,7 @@ ITEMS = [f"item-{n}" for n in range(1, 6)]
 def catalogue(tmp_path: Path) -> Catalogue:
     folder = tmp_path / "dataset" / CATALOGUE_FOLDER
     folder.parent.mkdir()
-    columns = {name: np.zeros(len(ITEMS) + 1, dtype) for name, dtype in COLUMN_TYPES.items()}
-    write_catalogue(folder, ITEMS, [""] * len(ITEMS), columns, {name: [] for name in NAME_COLUMNS}, {})
+    write_catalogue(folder, ITEMS, columns(len(ITEMS)), {}, {})
     return Catalogue.open(folder)
 
 

@@ -16,13 +16,15 @@ FIELDS = "fields"
 
 
 class JsonLines(logging.Formatter):
-    """One line per record: time (RFC 3339, UTC), level, logger, pid, message; where there are any, error
-    (a traceback), request_id, trace_id, and the fields given with `extra={"fields": {…}}`.
+    """Formats one line of JSON per record.
 
-    Written in the course of a call, a line names it, and ids of its shoppers are replaced in every text.
+    Its fields: time (RFC 3339, UTC), level, logger, pid, message; where there are any, error (a traceback),
+    request_id, trace_id, and the fields of `extra={"fields": {…}}`. A line written during a call names the
+    call, and ids of its shoppers are replaced in every text.
     """
 
     def __init__(self, user_ids: UserIds) -> None:
+        """`user_ids`: how ids of shoppers are written."""
         super().__init__()
         self._user_ids = user_ids
 

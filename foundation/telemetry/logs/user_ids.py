@@ -1,4 +1,4 @@
-"""How shoppers' ids stand in logs and traces."""
+"""How shoppers' ids are written to logs and traces."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class UserIds:
     """
 
     def __init__(self, salt: str, mode: UserIdMode = "hashed") -> None:
+        """`salt`: key of the pseudonyms; `mode` as in the class."""
         self._key = hashlib.blake2b(salt.encode(), digest_size=32).digest()
         self.mode = mode
 
     def __call__(self, user_id: str) -> str:
-        """What stands in the field of the id; empty for an anonymous shopper."""
+        """The text for the id's field; empty for an anonymous shopper."""
         if not user_id or self.mode == "omitted":
             return ""
         if self.mode == "clear":

@@ -58,8 +58,9 @@ class FolderCollector(Collector):
         """The metrics of the folder, and the age of the snapshot as of now."""
         with self._sweeping:
             for pid in _dead_processes(self._folder):
-                mark_process_dead(pid, str(self._folder))
-            collected = list(MultiProcessCollector(None, str(self._folder)).collect())
+                mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
+            collector = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
+            collected = list(collector.collect())  # type: ignore[no-untyped-call]
         for metric in collected:
             if metric.name == _SNAPSHOT_INFO:
                 metric.samples = [sample for sample in metric.samples if sample.value]
@@ -85,6 +86,7 @@ class MetricsServer:
         host: str = "127.0.0.1",
         registry: CollectorRegistry | None = None,
     ) -> None:
+        """Starts to listen; arguments as of `serve_metrics`."""
         registry = registry or CollectorRegistry()
         registry.register(FolderCollector(folder, clock))
         self._server, self._thread = start_http_server(port, addr=host, registry=registry)
@@ -106,7 +108,7 @@ def serve_metrics(
 ) -> MetricsServer:
     """Serves http://<host>:<port>/metrics from a thread; port 0 takes a free one.
 
-    `registry`: what the calling process counts itself, served beside the folder's.
+    `registry`: what the calling process counts itself, served next to the folder's.
 
     Raises:
         OSError: the port is taken.

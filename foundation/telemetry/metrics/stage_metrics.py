@@ -10,7 +10,8 @@ from bisect import bisect_left
 
 from prometheus_client import Histogram
 
-from foundation.telemetry.metrics.registry import STAGE_BUCKETS, RouterMetrics
+from foundation.telemetry.metrics.pipeline_metrics import PipelineMetrics
+from foundation.telemetry.metrics.process_metrics import STAGE_BUCKETS, ProcessMetrics
 from pipeline.metrics import SideEffectOutcome
 from pipeline.trace import StageRecord
 
@@ -48,8 +49,9 @@ class PrometheusStageMetrics:
     What was not flushed when a process is killed is lost.
     """
 
-    def __init__(self, metrics: RouterMetrics) -> None:
-        self._metrics = metrics
+    def __init__(self, metrics: ProcessMetrics) -> None:
+        """`metrics`: of this process."""
+        self._metrics = metrics.group(PipelineMetrics)
         self._lock = threading.Lock()
         self._stages: dict[tuple[str, str], _StageSums] = {}
         self._pages: dict[str, _PageSums] = {}

@@ -1,4 +1,4 @@
-"""Counts what the supervisor does to the parts it watches."""
+"""Counts restarts of the parts that the supervisor watches."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ Part = Literal["router", "triton"]
 
 
 class SupervisionMetrics:
-    """Kept in this process's memory: the one that serves /metrics is the one that supervises."""
+    """Kept in this process's memory: the process that supervises also serves /metrics."""
 
     def __init__(self) -> None:
+        """Declares the metrics, each part as not lost."""
         self.registry = CollectorRegistry()
         self._restarts = Counter(
             "shopfront_restarts",
@@ -32,14 +33,14 @@ class SupervisionMetrics:
                 self._restarts.labels(part, outcome)
 
     def lost(self, part: Part) -> None:
-        """The part has died."""
+        """Notes that the part has died."""
         self._lost.labels(part).set(1)
 
     def restarted(self, part: Part) -> None:
-        """Another serves in its place."""
+        """Notes that another part serves in its place."""
         self._restarts.labels(part, "restarted").inc()
         self._lost.labels(part).set(0)
 
     def failed(self, part: Part) -> None:
-        """One more start did not succeed."""
+        """Notes that a start did not succeed."""
         self._restarts.labels(part, "failed").inc()

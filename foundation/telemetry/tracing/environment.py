@@ -13,13 +13,13 @@ _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL
 
 
 class TracingConfigurationError(ValueError):
-    """A variable asks for what this router cannot do; the message names it and what it can be."""
+    """A variable has a value that is not supported; the message names it and the possible values."""
 
 
 def traces_are_wanted(environment: Mapping[str, str]) -> bool:
     """Whether an endpoint is configured and nothing switches traces off.
 
-    Raises TracingConfigurationError where the exporter or the protocol asked for is not there.
+    Raises TracingConfigurationError where the configured exporter or protocol is not supported.
     """
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False

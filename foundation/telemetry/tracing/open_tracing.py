@@ -1,7 +1,7 @@
 """Begins traces of requests and exports them with the OpenTelemetry SDK.
 
 A request is sampled when it comes in. Its spans are made from what it gathered (`RequestTrace`) after its
-answer has left, and handed to the SDK's batch processor, which sends them from a thread of its own and drops
+answer was sent, and passed to the SDK's batch processor, which sends them from a thread of its own and drops
 what exceeds its bounded queue: a collector that is slow or gone costs requests nothing.
 """
 
@@ -44,7 +44,7 @@ class Tracing:
     def begin(self, method: str, metadata: Metadata) -> RequestTrace:
         """The trace of a call of `method` (package.Service/Method) that came with `metadata`.
 
-        It goes on with the caller's trace where the metadata names one; otherwise it is a new one.
+        It continues the caller's trace where the metadata names one; otherwise it is a new trace.
         """
         began_ns = self._clock()
         carrier = {key: value for key, value in metadata if isinstance(value, str)}
@@ -56,7 +56,7 @@ class Tracing:
         return RequestTrace(
             trace_id=trace_id,
             span_id=new_span_id(),
-            sampled=result.decision.is_sampled(),
+            sampled=result.decision.is_sampled(),  # type: ignore[no-untyped-call]
             method=method,
             began_ns=began_ns,
             parent=parent if parent.is_valid else None,

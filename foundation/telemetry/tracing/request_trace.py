@@ -74,13 +74,14 @@ class TritonCallSpan:
     __slots__ = ("_began_ns", "_clock", "_trace", "span_id")
 
     def __init__(self, trace: RequestTrace, clock: Callable[[], int] = time.time_ns) -> None:
+        """Begins the span; `clock`: unix nanoseconds."""
         self._trace = trace
         self._clock = clock
         self._began_ns = clock()
         self.span_id = new_span_id()
 
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """What Triton is sent."""
+        """The trace headers of the call to Triton."""
         return self._trace.headers(self.span_id)
 
     def ended(self, model: str, version: str, target: str, code: str) -> None:

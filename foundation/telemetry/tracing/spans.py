@@ -2,7 +2,7 @@
 
 server span of the RPC → one span per pipeline (scene) → one per stage → one per call of a model, whose id
 Triton was sent, so that the spans Triton reports hang below it. Names and attributes of RPC spans are
-OpenTelemetry's semantic conventions (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/); those of ours
+OpenTelemetry's semantic conventions (https://opentelemetry.io/docs/specs/semconv/rpc/grpc/); Shopfront's own
 begin with `shopfront.`. No attribute holds a shopper's id.
 """
 
@@ -34,6 +34,7 @@ class SpanMaker:
     """Makes the spans of one process, which all have its resource."""
 
     def __init__(self, resource: Resource) -> None:
+        """`resource`: describes the process."""
         self._resource = resource
 
     def spans(
@@ -68,7 +69,7 @@ class SpanMaker:
             interval = _interval(request.began_ns, record)
             begin, end = times.get(pipeline, interval)
             times[pipeline] = min(begin, interval[0]), max(end, interval[1])
-            # A backfill may be asked several times: its calls hang below the last.
+            # A backfill may be called several times: its calls are children of the last.
             span = stages[pipeline, record.stage] = context(new_span_id())
             detail = hide(record.detail) if record.detail else ""
             failed = record.outcome in ("timeout", "failed")
@@ -138,7 +139,7 @@ class SpanMaker:
 
 
 def stage_attributes(record: StageRecord, detail: str) -> dict[str, Any]:
-    """What the span of a stage tells; `detail`: that of the record, without ids of shoppers."""
+    """Attributes of a stage's span; `detail`: that of the record, without ids of shoppers."""
     attributes: dict[str, Any] = {
         "shopfront.stage.outcome": record.outcome,
         "shopfront.stage.candidates_in": record.count_in,

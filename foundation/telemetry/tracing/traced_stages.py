@@ -8,9 +8,10 @@ from pipeline.trace import StageRecord
 
 
 class TracedStages:
-    """`StageMetrics` that hands everything on; in place only where traces are exported."""
+    """`StageMetrics` that adds stages to traces and forwards them; used only where traces are exported."""
 
     def __init__(self, metrics: StageMetrics) -> None:
+        """`metrics`: receives every observation."""
         self._metrics = metrics
 
     def stage(self, pipeline: str, record: StageRecord) -> None:

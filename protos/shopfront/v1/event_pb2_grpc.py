@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EventServiceStub:
-    """Takes in what shoppers do.
+    """Receives what shoppers do.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class EventServiceStub:
 
 
 class EventServiceServicer:
-    """Takes in what shoppers do.
+    """Receives what shoppers do.
     """
 
     def ReportEvents(self, request, context):
-        """Stores events. Each is checked by itself: good ones are stored, bad ones come back with their
+        """Stores events. Each is checked on its own: good ones are stored, bad ones are returned with their
         index and the reason. The call returns when the good ones are durable; the shopper's next request
         sees them. Sending an event again (same event_id) stores it once.
         """
@@ -72,7 +72,7 @@ def add_EventServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EventService:
-    """Takes in what shoppers do.
+    """Receives what shoppers do.
     """
 
     @staticmethod

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#protos/shopfront/v1/recommend.proto\x12\x0cshopfront.v1\"\'\n\x07\x43ontext\x12\x0c\n\x04\x63ity\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\"\xc7\x01\n\x10RecommendRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\xbe\x01\n\x14RecommendPageRequest\x12*\n\x06scenes\x18\x01 \x03(\x0b\x32\x1a.shopfront.v1.SceneRequest\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x19\n\x11\x65xcluded_item_ids\x18\x04 \x03(\t\x12\x12\n\nwith_trace\x18\x05 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x06 \x01(\x05\"0\n\x0cSceneRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"H\n\x15RecommendPageResponse\x12/\n\x06scenes\x18\x01 \x03(\x0b\x32\x1f.shopfront.v1.RecommendResponse\"\xc4\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\r\n\x05scene\x18\x08 \x01(\t\"\xdb\x02\n\x11RecommendResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.shopfront.v1.RecommendedItem\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x37\n\x04\x61rms\x18\x05 \x03(\x0b\x32).shopfront.v1.RecommendResponse.ArmsEntry\x12\x10\n\x08\x64\x65graded\x18\x06 \x03(\t\x12\"\n\x05trace\x18\x07 \x01(\x0b\x32\x13.shopfront.v1.Trace\x12\r\n\x05scene\x18\x08 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x1a+\n\tArmsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"y\n\x0fRecommendedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12%\n\x07reasons\x18\x03 \x03(\x0b\x32\x14.shopfront.v1.Reason\x12\r\n\x05title\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\"2\n\x06Reason\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x17\n\x0ftrigger_item_id\x18\x02 \x01(\t\"C\n\x05Trace\x12(\n\x06stages\x18\x01 \x03(\x0b\x32\x18.shopfront.v1.StageTrace\x12\x10\n\x08total_ms\x18\x02 \x01(\x01\"\xef\x01\n\nStageTrace\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08\x63ount_in\x18\x02 \x01(\x05\x12\x11\n\tcount_out\x18\x03 \x01(\x05\x12\x36\n\x07removed\x18\x04 \x03(\x0b\x32%.shopfront.v1.StageTrace.RemovedEntry\x12\x10\n\x08start_ms\x18\x05 \x01(\x01\x12\x12\n\nelapsed_ms\x18\x06 \x01(\x01\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x32\x8e\x02\n\x10RecommendService\x12L\n\tRecommend\x12\x1e.shopfront.v1.RecommendRequest\x1a\x1f.shopfront.v1.RecommendResponse\x12X\n\rRecommendPage\x12\".shopfront.v1.RecommendPageRequest\x1a#.shopfront.v1.RecommendPageResponse\x12R\n\x0cSimilarItems\x12!.shopfront.v1.SimilarItemsRequest\x1a\x1f.shopfront.v1.RecommendResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#protos/shopfront/v1/recommend.proto\x12\x0cshopfront.v1\"\'\n\x07\x43ontext\x12\x0c\n\x04\x63ity\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\"\xc7\x01\n\x10RecommendRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\xbe\x01\n\x14RecommendPageRequest\x12*\n\x06scenes\x18\x01 \x03(\x0b\x32\x1a.shopfront.v1.SceneRequest\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x19\n\x11\x65xcluded_item_ids\x18\x04 \x03(\t\x12\x12\n\nwith_trace\x18\x05 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x06 \x01(\x05\"0\n\x0cSceneRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"H\n\x15RecommendPageResponse\x12/\n\x06scenes\x18\x01 \x03(\x0b\x32\x1f.shopfront.v1.RecommendResponse\"\xc4\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\r\n\x05scene\x18\x08 \x01(\t\"\xdb\x02\n\x11RecommendResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.shopfront.v1.RecommendedItem\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x37\n\x04\x61rms\x18\x05 \x03(\x0b\x32).shopfront.v1.RecommendResponse.ArmsEntry\x12\x10\n\x08\x64\x65graded\x18\x06 \x03(\t\x12\"\n\x05trace\x18\x07 \x01(\x0b\x32\x13.shopfront.v1.Trace\x12\r\n\x05scene\x18\x08 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x1a+\n\tArmsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xef\x01\n\x0fRecommendedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12%\n\x07reasons\x18\x03 \x03(\x0b\x32\x14.shopfront.v1.Reason\x12\r\n\x05title\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x41\n\nattributes\x18\x06 \x03(\x0b\x32-.shopfront.v1.RecommendedItem.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x06Reason\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x17\n\x0ftrigger_item_id\x18\x02 \x01(\t\"C\n\x05Trace\x12(\n\x06stages\x18\x01 \x03(\x0b\x32\x18.shopfront.v1.StageTrace\x12\x10\n\x08total_ms\x18\x02 \x01(\x01\"\xef\x01\n\nStageTrace\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08\x63ount_in\x18\x02 \x01(\x05\x12\x11\n\tcount_out\x18\x03 \x01(\x05\x12\x36\n\x07removed\x18\x04 \x03(\x0b\x32%.shopfront.v1.StageTrace.RemovedEntry\x12\x10\n\x08start_ms\x18\x05 \x01(\x01\x12\x12\n\nelapsed_ms\x18\x06 \x01(\x01\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x32\x8e\x02\n\x10RecommendService\x12L\n\tRecommend\x12\x1e.shopfront.v1.RecommendRequest\x1a\x1f.shopfront.v1.RecommendResponse\x12X\n\rRecommendPage\x12\".shopfront.v1.RecommendPageRequest\x1a#.shopfront.v1.RecommendPageResponse\x12R\n\x0cSimilarItems\x12!.shopfront.v1.SimilarItemsRequest\x1a\x1f.shopfront.v1.RecommendResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECOMMENDRESPONSE_ARMSENTRY']._loaded_options = None
   _globals['_RECOMMENDRESPONSE_ARMSENTRY']._serialized_options = b'8\001'
+  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._loaded_options = None
+  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_STAGETRACE_REMOVEDENTRY']._loaded_options = None
   _globals['_STAGETRACE_REMOVEDENTRY']._serialized_options = b'8\001'
   _globals['_CONTEXT']._serialized_start=53
@@ -51,16 +53,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDRESPONSE']._serialized_end=1160
   _globals['_RECOMMENDRESPONSE_ARMSENTRY']._serialized_start=1117
   _globals['_RECOMMENDRESPONSE_ARMSENTRY']._serialized_end=1160
-  _globals['_RECOMMENDEDITEM']._serialized_start=1162
-  _globals['_RECOMMENDEDITEM']._serialized_end=1283
-  _globals['_REASON']._serialized_start=1285
-  _globals['_REASON']._serialized_end=1335
-  _globals['_TRACE']._serialized_start=1337
-  _globals['_TRACE']._serialized_end=1404
-  _globals['_STAGETRACE']._serialized_start=1407
-  _globals['_STAGETRACE']._serialized_end=1646
-  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_start=1600
-  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_end=1646
-  _globals['_RECOMMENDSERVICE']._serialized_start=1649
-  _globals['_RECOMMENDSERVICE']._serialized_end=1919
+  _globals['_RECOMMENDEDITEM']._serialized_start=1163
+  _globals['_RECOMMENDEDITEM']._serialized_end=1402
+  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_start=1353
+  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_end=1402
+  _globals['_REASON']._serialized_start=1404
+  _globals['_REASON']._serialized_end=1454
+  _globals['_TRACE']._serialized_start=1456
+  _globals['_TRACE']._serialized_end=1523
+  _globals['_STAGETRACE']._serialized_start=1526
+  _globals['_STAGETRACE']._serialized_end=1765
+  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_start=1719
+  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_end=1765
+  _globals['_RECOMMENDSERVICE']._serialized_start=1768
+  _globals['_RECOMMENDSERVICE']._serialized_end=2038
 # @@protoc_insertion_point(module_scope)

@@ -26,13 +26,14 @@ if _version_not_supported:
 
 
 class RolloutServiceStub:
-    """Moves a model from the version that serves to a candidate, in stages, judged on the way; see
+    """Moves a model from the version that serves to a candidate, in stages that are each judged; see
     docs/manual/rollouts.md. Every replica answers every call.
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION with google.rpc.PreconditionFailure: what stands in the way;
-    a race lost    ABORTED with google.rpc.ErrorInfo: another operator, or the leader, was faster; look again;
+    the moment     FAILED_PRECONDITION with google.rpc.PreconditionFailure naming what prevents the call;
+    a race lost    ABORTED with google.rpc.ErrorInfo: another operator, or the leader, changed the rollout first;
+    read it again;
     the store      UNAVAILABLE.
     """
 
@@ -80,54 +81,55 @@ class RolloutServiceStub:
 
 
 class RolloutServiceServicer:
-    """Moves a model from the version that serves to a candidate, in stages, judged on the way; see
+    """Moves a model from the version that serves to a candidate, in stages that are each judged; see
     docs/manual/rollouts.md. Every replica answers every call.
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION with google.rpc.PreconditionFailure: what stands in the way;
-    a race lost    ABORTED with google.rpc.ErrorInfo: another operator, or the leader, was faster; look again;
+    the moment     FAILED_PRECONDITION with google.rpc.PreconditionFailure naming what prevents the call;
+    a race lost    ABORTED with google.rpc.ErrorInfo: another operator, or the leader, changed the rollout first;
+    read it again;
     the store      UNAVAILABLE.
     """
 
     def StartRollout(self, request, context):
         """Starts a rollout. It is prepared first: the candidate is loaded, warmed up and compared with the stable
-        version on recent requests; what fails there is refused before any shopper is touched.
+        version on recent requests; a candidate that fails is refused before it answers any shopper.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetRollout(self, request, context):
-        """Where the model's rollout stands: the active one, else the last.
+        """The status of the model's active rollout, or of the last one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseRollout(self, request, context):
-        """Holds the stage. A check that fails still rolls back, and the deadline goes on.
+        """Holds the stage. A check that fails still rolls back, and the deadline still applies.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeRollout(self, request, context):
-        """Lets a paused rollout go on.
+        """Continues a paused rollout.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PromoteRollout(self, request, context):
-        """Makes the candidate the stable version now, whatever the judge has said.
+        """Makes the candidate the stable version now, whatever the verdict of the checks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AbortRollout(self, request, context):
-        """Ends the rollout; while a promotion settles, takes it back.
+        """Ends the rollout; while a promotion settles, undoes it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,13 +189,14 @@ def add_RolloutServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RolloutService:
-    """Moves a model from the version that serves to a candidate, in stages, judged on the way; see
+    """Moves a model from the version that serves to a candidate, in stages that are each judged; see
     docs/manual/rollouts.md. Every replica answers every call.
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION with google.rpc.PreconditionFailure: what stands in the way;
-    a race lost    ABORTED with google.rpc.ErrorInfo: another operator, or the leader, was faster; look again;
+    the moment     FAILED_PRECONDITION with google.rpc.PreconditionFailure naming what prevents the call;
+    a race lost    ABORTED with google.rpc.ErrorInfo: another operator, or the leader, changed the rollout first;
+    read it again;
     the store      UNAVAILABLE.
     """
 

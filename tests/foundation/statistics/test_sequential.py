@@ -19,7 +19,7 @@ from foundation.statistics.sequential import (
     normal_mixture_radius,
     rate_bounds,
 )
-from rollout.relative_rates import log_evidence_of_fall, log_evidence_of_no_fall, ratio_bounds
+from rollout.judging.relative_rates import log_evidence_of_fall, log_evidence_of_no_fall, ratio_bounds
 
 RATES = st.integers(1, 500).flatmap(
     lambda trials: st.integers(0, trials).map(lambda count: Rate(float(count), float(trials)))

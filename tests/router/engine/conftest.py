@@ -21,7 +21,7 @@ from router.engine.live import LiveEngine
 from router.engine.settings import SnapshotWatchSettings
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
-from router.scenes.load import Scenes, load_scenes
+from router.scenes.load import KnownNames, Scenes, load_scenes
 from testing.served_shop import ServedShop, make_shop
 from testing.triton_models import DIMENSION
 
@@ -65,7 +65,7 @@ class Watched:
 
 def read(shop: ServedShop) -> Scenes:
     """The shop's scenes."""
-    return load_scenes(shop.scenes, known_channels=CHANNELS, known_models=["bst"])
+    return load_scenes(shop.scenes, KnownNames(CHANNELS, ["bst"]))
 
 
 async def embed(query: Query) -> np.ndarray:

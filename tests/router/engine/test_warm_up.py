@@ -14,7 +14,7 @@ from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.engine.engine import Engine, EngineBuilder
 from router.engine.warm_up import warm_up
-from router.scenes.load import load_scenes
+from router.scenes.load import KnownNames, load_scenes
 from testing.served_shop import SCENES, make_shop
 from tests.pipeline.stand_ins import RuleScorer
 from tests.router.engine.conftest import embed
@@ -27,7 +27,7 @@ def engine(folder: Path, bst: RuleScorer, light: RuleScorer) -> Engine:
     )
     scorers = {"bst": bst, "prerank": light}
     builder = EngineBuilder(RecallSettings(), Services(embed), scorers, NoMetrics(), Split(5, 4))
-    scenes = load_scenes(shop.scenes, known_channels=CHANNELS, known_models=list(scorers))
+    scenes = load_scenes(shop.scenes, KnownNames(CHANNELS, list(scorers)))
     return builder.build(shop.snapshots.open_current(), scenes)
 
 

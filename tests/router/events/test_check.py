@@ -8,21 +8,22 @@ from hypothesis import strategies as st
 
 from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
 from router.errors import CallerError
-from router.events import EventFault, check_events
+from router.events import CheckedEvents, check_events
 from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000
 CODEC = AttributionCodec([b"s" * 16])
-TOKEN = CODEC.encode(Attribution("r", "home", "s", "bst", "1", {}, NOW // 1000))
+ATTRIBUTION = Attribution("r", "home", "s", "bst", "1", {}, NOW // 1000)
+TOKEN = CODEC.encode(ATTRIBUTION)
 
 
 def event(**changes: object) -> Event:
     return Event(**{"user_id": "u", "item_id": "i", "type": 2, **changes})
 
 
-def check(*events: Event) -> tuple[object, list[EventFault]]:
+def check(*events: Event) -> CheckedEvents:
     return check_events(ReportEventsRequest(events=events), NOW, CODEC)
 
 
@@ -64,9 +65,9 @@ GOOD: list[dict[str, object]] = [
     ("field", "changes"), [(field, changes) for field, cases in BAD.items() for changes in cases]
 )
 def test_each_rule_names_its_field(field: str, changes: dict[str, object]) -> None:
-    events, faults = check(event(**changes))
-    assert len(events) == 0
-    ((fault),) = faults
+    checked = check(event(**changes))
+    assert len(checked.batch) == 0
+    (fault,) = checked.faults
     assert (fault.index, fault.field) == (0, field)
     assert len(fault.reason) < 300
 
@@ -74,26 +75,24 @@ def test_each_rule_names_its_field(field: str, changes: dict[str, object]) -> No
 @pytest.mark.parametrize("changes", GOOD)
 def test_what_keeps_the_rules_passes_unchanged(changes: dict[str, object]) -> None:
     given_event = event(**changes)
-    events, faults = check(given_event)
-    assert faults == []
-    assert events.user_ids == [given_event.user_id]
-    assert events.item_ids == [given_event.item_id]
+    checked = check(given_event)
+    events = checked.batch
+    assert checked.faults == []
     assert events.item_keys.tolist() == item_keys([given_event.item_id]).tolist()
     assert events.events.tolist() == [given_event.type]
     assert events.timestamps_ms.tolist() == [given_event.timestamp_ms or NOW]
-    assert events.arrived_ms == NOW
-    assert events.scenes == [given_event.scene]
-    assert events.positions == [given_event.position]
-    assert events.attribution_tokens == [given_event.attribution_token]
-    assert events.quantities == [given_event.quantity or 1]
-    assert events.prices == [given_event.price]
-    assert events.queries == [given_event.query]
-    assert events.event_ids == [given_event.event_id]
-    assert events.session_ids == [given_event.session_id]
+    (row,) = events.rows
+    assert row.arrived_ms == NOW
+    sent = {field.name: getattr(given_event, field.name) for field in Event.DESCRIPTOR.fields}
+    filled = {"timestamp_ms": sent["timestamp_ms"] or NOW, "quantity": sent["quantity"] or 1}
+    for name, value in {**sent, "event": sent["type"], **filled}.items():
+        if name != "type":
+            assert getattr(row, name) == value, name
+    assert checked.attributions == [ATTRIBUTION if given_event.attribution_token else None]
 
 
 def test_an_event_with_several_faults_is_named_once_by_its_first_field() -> None:
-    _, faults = check(event(item_id="", price=-1.0, position=-1))
+    faults = check(event(item_id="", price=-1.0, position=-1)).faults
     assert [(fault.index, fault.field) for fault in faults] == [(0, "item_id")]
 
 
@@ -105,26 +104,27 @@ def test_an_empty_or_oversized_request_is_refused_whole(count: int) -> None:
 
 
 def test_a_thousand_events_are_taken() -> None:
-    events, faults = check(*[event()] * 1_000)
-    assert (len(events), faults) == (1_000, [])
+    checked = check(*[event()] * 1_000)
+    assert (len(checked.batch), checked.faults) == (1_000, [])
 
 
 def test_events_without_an_id_are_named_by_the_call_and_their_position() -> None:
     request = ReportEventsRequest(events=[event(event_id=""), event(type=0), event(event_id="own"), event()])
-    events, faults = check_events(request, NOW, CODEC, "call-7")
-    assert [fault.index for fault in faults] == [1]
-    assert list(events.event_ids) == ["call-7:0", "own", "call-7:3"]
-    events, _ = check_events(request, NOW, CODEC)
-    assert list(events.event_ids) == ["", "own", ""]
+    checked = check_events(request, NOW, CODEC, "call-7")
+    assert [fault.index for fault in checked.faults] == [1]
+    assert [row.event_id for row in checked.batch.rows] == ["call-7:0", "own", "call-7:3"]
+    rows = check_events(request, NOW, CODEC).batch.rows
+    assert [row.event_id for row in rows] == ["", "own", ""]
 
 
 def test_each_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     decode: Callable[[str], Attribution] = CODEC.decode
     monkeypatch.setattr(CODEC, "decode", lambda token: read.append(token) or decode(token))
-    _, faults = check(*[event(attribution_token=TOKEN), event(attribution_token="bad")] * 10)
+    checked = check(*[event(attribution_token=TOKEN), event(attribution_token="bad")] * 10)
     assert sorted(read) == sorted([TOKEN, "bad"])
-    assert [fault.index for fault in faults] == list(range(1, 20, 2))
+    assert [fault.index for fault in checked.faults] == list(range(1, 20, 2))
+    assert checked.attributions == [ATTRIBUTION] * 10
 
 
 cases = st.one_of(
@@ -136,10 +136,13 @@ cases = st.one_of(
 @given(st.lists(cases, min_size=1, max_size=30))
 def test_of_any_mixture_exactly_the_bad_are_named(mixture: list[tuple[str, dict[str, object]]]) -> None:
     sent = [event(**changes) for _, changes in mixture]
-    events, faults = check(*sent)
-    assert [(fault.index, fault.field) for fault in faults] == [
+    checked = check(*sent)
+    assert [(fault.index, fault.field) for fault in checked.faults] == [
         (index, field) for index, (field, _) in enumerate(mixture) if field
     ]
     good = [one for one, (field, _) in zip(sent, mixture, strict=True) if not field]
-    assert events.item_ids == [one.item_id for one in good]
-    assert np.array_equal(events.events, [one.type for one in good])
+    assert [row.item_id for row in checked.batch.rows] == [one.item_id for one in good]
+    assert np.array_equal(checked.batch.events, [one.type for one in good])
+    assert [token is not None for token in checked.attributions] == [
+        bool(one.attribution_token) for one in good
+    ]

@@ -9,7 +9,7 @@ from router.errors import CallerError, OverloadError
 from router.events import Reported, report_events
 from snapshot.item_keys import item_keys
 from state import EventBatch, StateOverloaded, StateSettings, open_state
-from state.attribution import AttributionCodec
+from state.attribution import Attribution, AttributionCodec
 from state.store import StateStore
 
 NOW = 1_700_000_000.0
@@ -59,22 +59,33 @@ async def test_good_events_are_stored_and_bad_ones_come_back(store: StateStore) 
 async def test_a_repeat_is_accepted_and_stored_once(store: StateStore) -> None:
     event = Event(user_id="u", item_id="a", type=2, event_id="1")
     assert (await report(store, event)).response.accepted == 1
-    again, stored = await report(store, event, event)
-    assert (again.accepted, list(stored)) == (2, [])
+    again, attributed = await report(store, event, event)
+    assert (again.accepted, list(attributed)) == (2, [])
     assert len((await store.read("u")).behaviours.items) == 1
 
 
-async def test_what_was_stored_for_the_first_time_is_named_by_its_place_in_the_request(
+async def test_attributed_events_that_were_not_stored_before_come_with_their_attribution(
     store: StateStore,
 ) -> None:
-    known = Event(user_id="u", item_id="a", type=2, event_id="1")
-    await report(store, known)
-    answer, stored = await report(
-        store, Event(), known, Event(user_id="u", item_id="b", type=2, event_id="2"), Event(user_id="u"),
-        Event(user_id="v", item_id="a", type=2, event_id="1"),
-    )  # fmt: skip
-    assert list(stored) == [2, 4]
-    assert answer.accepted == 3
+    shown = [Attribution(f"r{n}", "home", "s", "bst", "1", {"x": "b"}, int(NOW)) for n in range(2)]
+    tokens = [AttributionCodec().encode(each) for each in shown]
+    known = Event(user_id="u", item_id="a", type=2, event_id="1", attribution_token=tokens[0])
+    first = await report(store, known)
+    assert [(each.event.item_id, each.attribution) for each in first.attributed] == [("a", shown[0])]
+    answer, attributed = await report(
+        store,
+        Event(),
+        known,
+        Event(user_id="u", item_id="b", type=2, event_id="2", attribution_token=tokens[1]),
+        Event(user_id="u"),
+        Event(user_id="w", item_id="b", type=2),
+        Event(user_id="v", item_id="a", type=5, event_id="1", attribution_token=tokens[0]),
+    )
+    assert [(each.event.user_id, each.event.event, each.attribution) for each in attributed] == [
+        ("u", 2, shown[1]),
+        ("v", 5, shown[0]),
+    ]
+    assert answer.accepted == 4
 
 
 async def test_a_request_of_bad_events_only_stores_nothing(store: StateStore) -> None:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pipeline.candidates import Candidates, unscored
 from recall.query import Query
 from router.filters.registry import FILTERS
+from router.tables.component import Parts
 
 DAY = 86_400
 NOW = 1_700_000_000
@@ -20,24 +21,13 @@ ITEMS = st.lists(st.integers(1, 30), unique=True, max_size=30)
 
 
 def shopper(excluded: list[int] | None = None, bought: list[tuple[int, int]] | None = None) -> Query:
-    empty = np.empty(0, np.int32)
     return Query(
         scene="home",
         user_id="u",
         now=NOW,
-        history_items=empty,
-        history_events=np.empty(0, np.uint8),
-        history_ts=np.empty(0, np.int64),
-        triggers=empty,
-        trigger_weights=np.empty(0, np.float32),
-        profile={},
-        profile_codes=np.zeros(4, np.int32),
-        context_codes=np.zeros(3, np.int32),
         excluded=np.array(excluded or [], dtype=np.int32),
         purchased_items=np.array([item for item, _ in bought or []], dtype=np.int32),
         purchased_ts=np.array([ts for _, ts in bought or []], dtype=np.int64),
-        model_versions={},
-        arms={},
     )
 
 
@@ -55,7 +45,7 @@ def kept(
     name: str, query: Query, items: list[int], catalogue: object = None, **settings: object
 ) -> list[int]:
     kind = FILTERS[name]
-    mask = kind.build(catalogue, kind.settings(**settings)).keep(query, candidates(items))
+    mask = kind.create(Parts(catalogue, {}), kind.settings(**settings)).keep(query, candidates(items))
     assert mask.dtype == np.bool_
     assert mask.shape == (len(items),)
     return np.array(items, np.int32)[mask].tolist()
@@ -95,7 +85,7 @@ def test_an_item_bought_just_at_the_edge_of_the_window_comes_back() -> None:
 def test_a_filter_goes_by_its_registered_name(name: str) -> None:
     catalogue = SimpleNamespace(in_stock=np.ones(1, np.bool_), adult=np.zeros(1, np.bool_))
     kind = FILTERS[name]
-    assert kind.build(catalogue, kind.settings()).name == name
+    assert kind.create(Parts(catalogue, {}), kind.settings()).name == name
     with pytest.raises(ValidationError, match="extra_forbidden"):
         kind.settings(surprise=1)
 

@@ -10,7 +10,6 @@ def query(history: int = 3, version: str = "1", seed: int = 0) -> Query:
     """A shopper with `history` behaviours on tiny items, whose snapshot names `version` of both models."""
     random = np.random.default_rng(seed)
     now = 1_700_000_000
-    empty = np.empty(0, np.int32)
     return Query(
         scene="home",
         user_id="u1",
@@ -18,16 +17,9 @@ def query(history: int = 3, version: str = "1", seed: int = 0) -> Query:
         history_items=random.integers(1, 51, history, dtype=np.int32),
         history_events=random.integers(2, 6, history).astype(np.uint8),
         history_ts=np.sort(now - random.integers(0, 10**6, history))[::-1].astype(np.int64),
-        triggers=empty,
-        trigger_weights=np.empty(0, np.float32),
-        profile={},
         profile_codes=np.array([1, 2, 0, 3], np.int32),
         context_codes=np.array([10, 4, 1], np.int32),
-        excluded=empty,
-        purchased_items=empty,
-        purchased_ts=np.empty(0, np.int64),
         model_versions={"bst": version, "mind": version} if version else {},
-        arms={},
     )
 
 

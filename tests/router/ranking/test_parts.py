@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.runner import ChannelSlot, Page, Pipeline, Prerank, Ranking
 from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Model
 from recall.query import Query
 from router.ranking.circuit_breaker import CircuitBreaker
+from router.ranking.circuit_metrics import CircuitMetrics
 from router.ranking.settings import BreakerSettings, RankingSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
@@ -40,7 +41,7 @@ class Ranker:
 
     client: TritonClient
     settings: RankingSettings
-    metrics: RouterMetrics
+    metrics: ProcessMetrics
 
     async def page(
         self,
@@ -64,9 +65,9 @@ class Ranker:
 
 @asynccontextmanager
 async def ranker(url: str, breaker: BreakerSettings = NO_BREAKER) -> AsyncIterator[Ranker]:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     settings = RankingSettings(url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker)
-    client = TritonClient(settings, CircuitBreaker(breaker, report=metrics.observe_circuit))
+    client = TritonClient(settings, CircuitBreaker(breaker, report=metrics.group(CircuitMetrics).observe))
     try:
         yield Ranker(client, settings, metrics)
     finally:
@@ -148,7 +149,9 @@ async def test_a_server_that_hangs_is_not_waited_for_by_every_request() -> None:
         assert refused[0].items.items.tolist() == list(range(1, 13))
         server.frozen = False
         await until_whole(lambda: ranks.page())
-        counted = {key: child._value.get() for key, child in ranks.metrics.circuits.items()}
+        counted = {
+            key: child._value.get() for key, child in ranks.metrics.group(CircuitMetrics).circuits.items()
+        }
     assert counted[("bst", "opened")] == counted[("bst", "closed")] == 1
     assert counted[("bst", "refused")] >= 20
 

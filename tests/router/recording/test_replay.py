@@ -18,7 +18,7 @@ from loadtest.recording import RecordedRequest, read_recording
 from loadtest.run import run
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
-from server.ingress.services import FULL_NAMES
+from server.rpc.methods import method_table
 from server.settings import RouterSettings
 from testing.running_router import Ingress, in_process
 from testing.served_shop import ServedShop, make_shop
@@ -49,7 +49,7 @@ def ask(ingress: Ingress, users: list[str]) -> None:
         ingress.events.ReportEvents(ReportEventsRequest(events=[event]), timeout=20)
     with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
         ingress.recommend.Recommend(RecommendRequest(scene="nowhere"), timeout=20)
-    raw = ingress.channel.unary_unary(f"/{FULL_NAMES['Recommend']}")
+    raw = ingress.channel.unary_unary(method_table()["Recommend"].path)
     with pytest.raises(grpc.RpcError, match="INVALID_ARGUMENT"):
         raw(b"\xff\xff\xff", timeout=20)
 

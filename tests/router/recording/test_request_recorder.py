@@ -19,7 +19,7 @@ from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from router.recording.recording_folder import RecordingFolder
 from router.recording.request_recorder import RequestRecorder
 from router.recording.settings import RecordingSettings
-from server.ingress.services import FULL_NAMES
+from server.rpc.methods import method_table
 
 
 class Disk:
@@ -61,7 +61,7 @@ class Recorded:
         )
 
     def offer(self, request: Message, method: str = "Recommend") -> None:
-        self.recorder.offer(method, FULL_NAMES[method], request)
+        self.recorder.offer(method, method_table()[method].full_name, request)
 
     def end(self) -> None:
         self.recorder.close(20)
@@ -213,7 +213,7 @@ def test_a_folder_that_cannot_be_made_fails_no_call(tmp_path: Path, caplog: pyte
         lambda outcome: counts.update([outcome]),
         random.Random(1),
     )
-    recorder.offer("Recommend", FULL_NAMES["Recommend"], asked("u"))
+    recorder.offer("Recommend", method_table()["Recommend"].full_name, asked("u"))
     recorder.close(20)
     assert counts == {"failed": 1}
     assert "Not a directory" in caplog.text

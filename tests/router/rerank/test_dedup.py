@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.candidates import unscored
-from router.rerank.dedup import DedupSettings, build
+from router.rerank.dedup import DedupSettings, create
+from router.tables.component import Parts
 
 TITLES = ["", "Red shoe", "red  SHOE ", "Blue shoe", "Hat", "Red shoe"]
 BRANDS = np.array([0, 1, 1, 1, 1, 2], np.int32)
@@ -24,7 +25,7 @@ def order(items: list[int], page_size: int = 3) -> list[int]:
         np.ones(count, np.float32),
         np.zeros(count, np.int32),
     )
-    positions = build(CATALOGUE, DedupSettings()).order(None, found, page_size)
+    positions = create(Parts(CATALOGUE, {}), DedupSettings()).order(None, found, page_size)
     return [items[position] for position in positions.tolist()]
 
 
@@ -51,4 +52,4 @@ def test_items_without_a_title_are_like_no_other() -> None:
     catalogue = SimpleNamespace(titles=lambda items: [""] * len(items), brand=np.ones(4, np.int32))
     items = np.array([3, 1, 2], np.int32)
     found = unscored(items, np.ones(3, np.uint32), np.ones(3, np.float32), np.zeros(3, np.int32))
-    assert build(catalogue, DedupSettings()).order(None, found, 3).tolist() == [0, 1, 2]
+    assert create(Parts(catalogue, {}), DedupSettings()).order(None, found, 3).tolist() == [0, 1, 2]

@@ -12,7 +12,10 @@ from pydantic import ValidationError
 
 from pipeline.candidates import unscored
 from router.rerank.registry import RERANKERS
-from router.rerank.scatter import ScatterRule, ScatterSettings, build, scatter
+from router.rerank.scatter import ScatterRule, ScatterSettings, create, scatter
+from router.tables.component import Parts
+from snapshot.item_columns import ItemColumn
+from tests.snapshot.plugin_columns import registered
 
 LIMIT = st.integers(2, 6).flatmap(lambda window: st.tuples(st.just(window), st.integers(1, window - 1)))
 
@@ -106,15 +109,26 @@ def test_one_category_only_still_fills_the_page() -> None:
 
 
 def test_as_a_stage_it_reads_the_columns_of_the_catalogue() -> None:
-    catalogue = SimpleNamespace(
-        category=np.array([0, 1, 1, 2], np.int32), brand=np.array([0, 0, 0, 0], np.int32)
+    columns = {"category": np.array([0, 1, 1, 2], np.int32), "brand": np.zeros(4, np.int32)}
+    catalogue = SimpleNamespace(column=columns.__getitem__)
+    tested = create(
+        Parts(catalogue, {}), ScatterSettings(rules=[ScatterRule(by="category", window=2, max=1)])
     )
-    tested = build(catalogue, ScatterSettings(rules=[ScatterRule(by="category", window=2, max=1)]))
     items = np.array([1, 2, 3], np.int32)
     found = unscored(items, np.ones(3, np.uint32), np.ones(3, np.float32), np.zeros(3, np.int32))
     assert tested.order(None, found, 3).tolist() == [0, 2, 1]
     assert tested.name == "scatter"
-    assert RERANKERS["scatter"].build is build
+    assert RERANKERS["scatter"].create is create
+
+
+def test_any_registered_group_or_band_can_be_scattered_by_and_no_other_column() -> None:
+    with pytest.raises(ValidationError, match=r"category, .*popularity_band; got 'material'"):
+        ScatterRule(by="material")
+    with registered(material=ItemColumn.group("What it is made of."), weight=ItemColumn.value("Weight.")):
+        assert ScatterRule(by="material").by == "material"
+        for other in ("weight", "title", "in_stock", "price"):
+            with pytest.raises(ValidationError, match="popularity_band, material; got"):
+                ScatterRule(by=other)
 
 
 @pytest.mark.parametrize(

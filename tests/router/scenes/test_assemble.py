@@ -16,7 +16,7 @@ from pipeline.scoring import Split
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
 from router.scenes.describe import describe
-from router.scenes.load import load_scenes, read_scenes
+from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings
 from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleScorer
@@ -30,6 +30,7 @@ CATALOGUE = SimpleNamespace(
     category=(np.arange(SIZE + 1) % 7).astype(np.int32),
     brand=(np.arange(SIZE + 1) % 11).astype(np.int32),
     titles=lambda items: [f"item {item}" for item in items.tolist()],
+    column=lambda name: getattr(CATALOGUE, name),
 )
 
 
@@ -39,8 +40,8 @@ def live(**items: Sequence[int]) -> dict[str, FixedChannel]:
 
 def home(text: str = "") -> SceneSettings:
     if not text:
-        return load_scenes(CONFIG, CHANNELS)["home"]
-    return read_scenes(text.encode(), "scenes.yaml", CHANNELS)["home"]
+        return load_scenes(CONFIG, KnownNames(CHANNELS))["home"]
+    return read_scenes(text.encode(), "scenes.yaml", KnownNames(CHANNELS))["home"]
 
 
 async def test_the_projects_home_scene_serves_a_page() -> None:

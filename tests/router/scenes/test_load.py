@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from router.filters.already_bought import AlreadyBoughtSettings
-from router.scenes.load import Scenes, load_scenes, read_scenes
+from router.scenes.load import KnownNames, Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
-from router.scenes.settings import ChannelSettings, PrerankSettings, SceneSettings
+from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
 
 CHANNELS = ("ranki2i", "mind", "hot", "category_hot", "again")
 CONFIG = Path(__file__).parents[3] / "config" / "scenes.yaml"
 
 
-def read(text: str, **known: object) -> Scenes:
-    return read_scenes(text.encode(), "scenes.yaml", CHANNELS, **known)
+def read(text: str, models: Sequence[str] | None = None) -> Scenes:
+    return read_scenes(text.encode(), "scenes.yaml", KnownNames(CHANNELS, models))
 
 
-def refused(text: str, **known: object) -> str:
+def refused(text: str, models: Sequence[str] | None = None) -> str:
     with pytest.raises(SettingsError) as caught:
-        read(text, **known)
+        read(text, models)
     assert str(caught.value).startswith("scenes.yaml is refused:")
     return "\n".join(caught.value.problems)
 
 
 def test_the_projects_own_scenes_are_good() -> None:
-    scenes = load_scenes(CONFIG, CHANNELS, known_models=("bst",))
+    scenes = load_scenes(CONFIG, KnownNames(CHANNELS, ("bst",)))
     assert list(scenes) == ["home", "cart", "similar_items"]
     assert list(scenes["home"].filters) == ["excluded", "out_of_stock", "adult", "already_bought"]
     for scene in scenes.by_name.values():
@@ -66,7 +67,7 @@ scenes:
     plain, own = scenes["plain"], scenes["own"]
     assert plain.candidates == 100
     assert list(plain.channels) == ["hot", "mind"]
-    assert own.channels == {"hot": ChannelSettings(share=0.5, k=9), "ranki2i": ChannelSettings()}
+    assert own.channels == {"hot": SceneChannel(share=0.5, k=9), "ranki2i": SceneChannel()}
     assert list(own.filters) == ["already_bought", "adult"]
     assert own.filters["already_bought"] == AlreadyBoughtSettings(window_days=5)
     assert own.candidates == 200
@@ -128,7 +129,7 @@ scenes:
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{by: brand}, {by: hue}]}}}}",
-            "scenes.a.rerank.scatter.rules[1].by: should be 'category'",
+            "scenes.a.rerank.scatter.rules[1].by: must be an item column that forms groups: category, ",
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{windw: 3}]}}}}",
@@ -184,7 +185,7 @@ scenes:
     ],
 )
 def test_a_mistake_is_refused_and_named(text: str, problem: str) -> None:
-    assert problem in refused(text, known_models=("bst",))
+    assert problem in refused(text, models=("bst",))
 
 
 def test_a_mistake_in_the_defaults_is_named_there_and_once() -> None:
@@ -211,7 +212,7 @@ def test_every_mistake_is_named_at_once() -> None:
 
 def test_bytes_that_are_no_text_are_refused() -> None:
     with pytest.raises(SettingsError, match="utf-8"):
-        read_scenes(b"scenes: {a: \xff}", "scenes.yaml", CHANNELS)
+        read_scenes(b"scenes: {a: \xff}", "scenes.yaml", KnownNames(CHANNELS))
 
 
 def test_yaml_merge_keys_still_work() -> None:
@@ -221,7 +222,7 @@ def test_yaml_merge_keys_still_work() -> None:
 
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        load_scenes(tmp_path / "none.yaml", CHANNELS)
+        load_scenes(tmp_path / "none.yaml", KnownNames(CHANNELS))
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         *{
             type(part)
             for part in (
-                ChannelSettings(),
+                SceneChannel(),
                 SceneSettings().ranking,
                 SceneSettings().page,
                 SceneSettings().deadline,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from router.scenes.load import Scenes, load_scenes, read_scenes
+from router.scenes.load import KnownNames, Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.watch import SceneWatch, watch_scenes
 
@@ -30,8 +30,8 @@ class Watched:
         self.accept = accept
         self.watch = SceneWatch(
             self.path,
-            lambda content: read_scenes(content, "scenes.yaml", ("hot",)),
-            load_scenes(self.path, ("hot",)),
+            lambda content: read_scenes(content, "scenes.yaml", KnownNames(("hot",))),
+            load_scenes(self.path, KnownNames(("hot",))),
             self.changed,
             self.refusals.append,
         )

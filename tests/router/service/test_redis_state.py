@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation.storage.errors import StateUnavailable
+from foundation.storage.errors import StorageUnavailable
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from router.service.call import new_call
@@ -47,7 +47,7 @@ async def test_a_killed_redis_costs_the_person_not_the_page(tmp_path: Path) -> N
 
         server.kill()
         assert await degraded() == ["state", "ranking"]
-        with pytest.raises(StateUnavailable):
+        with pytest.raises(StorageUnavailable):
             await report("i0002")
         assert service.health().serving
         assert "user state" in service.health().reason

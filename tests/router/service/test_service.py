@@ -8,10 +8,11 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import grpc
 import numpy as np
 import pytest
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from pipeline.stages import StageBug
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import (
@@ -22,8 +23,10 @@ from protos.shopfront.v1.recommend_pb2 import (
     SceneRequest,
     SimilarItemsRequest,
 )
-from router.errors import CallerError, OverloadError
+from router.errors import CallerError
 from router.service.call import Call, new_call
+from server.ingress.calls import call_handler
+from server.ingress.status import Refusal
 from server.startup import RunningService, start_service
 from state.user_state import UserState
 from testing.served_shop import ITEMS, ServedShop, make_shop
@@ -70,7 +73,7 @@ async def test_an_unreadable_state_is_answered_as_anonymous_and_named(
     running: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def corrupt(user_id: str) -> UserState:
-        raise StateError("the record of user 0a1b is corrupt")
+        raise StorageError("the record of user 0a1b is corrupt")
 
     anonymous = await running.service.recommend(RecommendRequest(scene="home"), call())
     monkeypatch.setattr(running._store, "read", corrupt)
@@ -83,21 +86,22 @@ async def test_a_state_that_cannot_be_written_acknowledges_nothing(
     running: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(events: object) -> None:
-        raise StateError("the state environment is full")
+        raise StorageError("the state environment is full")
 
     monkeypatch.setattr(running._store, "append", full)
     event = event_pb2.Event(user_id="u", item_id="i0001", type=event_pb2.EVENT_TYPE_VIEW)
-    with pytest.raises(StateError):
+    with pytest.raises(StorageError):
         await running.service.report_events(event_pb2.ReportEventsRequest(events=[event]), call())
 
 
 async def test_calls_above_the_bound_are_told_to_retry(running: RunningService) -> None:
-    requests = [running.service.recommend(RecommendRequest(scene="home"), call()) for _ in range(6)]
-    outcomes = await asyncio.gather(*requests, return_exceptions=True)
-    refused = [outcome for outcome in outcomes if isinstance(outcome, OverloadError)]
-    assert len(refused) == 4
-    assert 0 < refused[0].retry_after_s <= 5.0
+    calls = call_handler(running)
+    requests = [calls.handle("Recommend", RecommendRequest(scene="home"), None) for _ in range(6)]
+    outcomes = await asyncio.gather(*requests)
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refusal)]
+    assert [outcome.code for outcome in refused] == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 4
     assert sum(isinstance(outcome, RecommendResponse) for outcome in outcomes) == 2
+    assert running.admission.in_progress == 0
 
 
 async def test_a_bug_in_a_stage_is_raised_not_hidden(running: RunningService) -> None:
@@ -113,7 +117,6 @@ async def test_a_bug_in_a_stage_is_raised_not_hidden(running: RunningService) ->
     running.live.take_over(replace(engine, pipelines={**engine.pipelines, "home": home}))
     with pytest.raises(StageBug, match="filter:broken"):
         await running.service.recommend(RecommendRequest(scene="home"), call())
-    assert running.service._admission.in_progress == 0
 
 
 async def test_events_become_history_profile_and_purchases(running: RunningService) -> None:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from server.plugins import load, unload
 from testing.running_router import Ingress, as_processes, in_process, watched
 from testing.served_shop import ServedShop, make_shop
 from testing.service_under_test import ServiceUnderTest
 from testing.triton_server import tiny_triton
+
+PLUGINS = ("tests.server.plugin_service.plugin",)
+
+
+@contextmanager
+def plugins_loaded() -> Iterator[None]:
+    """`PLUGINS` are registered in this process while the body runs."""
+    load(PLUGINS)
+    try:
+        yield
+    finally:
+        unload(PLUGINS)
 
 
 @pytest.fixture(
@@ -33,7 +47,8 @@ def service(
         "share": 1.0,
         "methods": ["Recommend", "RecommendPage", "SimilarItems", "ReportEvents"],
     }
-    with tiny_triton(folder) as server, watched(server):
+    # As in a shop with a plug-in: every test here also runs with its RPC service.
+    with plugins_loaded(), tiny_triton(folder) as server, watched(server):
         if request.param == "in_process":
             with in_process(shop.settings(server.grpc_url, recording=recording)) as started:
                 yield ServiceUnderTest(started, shop, server)
@@ -43,7 +58,7 @@ def service(
                 ingress={"kind": request.param, "address": "127.0.0.1:0"},
                 recording=recording,
             )
-            with as_processes(settings) as started:
+            with as_processes(settings, PLUGINS) as started:
                 yield ServiceUnderTest(started, shop, server)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -15,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from router.service.health import Health
+from router.service.serving_state import ServingState
 from server.ingress.bearer_tokens import BearerTokens, TokenError
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.settings import IngressSettings, TokenSettings
@@ -31,7 +30,7 @@ class Echo:
     """Stands in for `CallHandler`."""
 
     def __init__(self) -> None:
-        self.service = SimpleNamespace(health=lambda: Health(True))
+        self.serving_state = lambda: ServingState(True)
 
     async def handle(self, method: str, request: Any, *more: Any) -> Message:
         return RecommendResponse(scene=request.scene)

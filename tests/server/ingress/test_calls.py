@@ -5,28 +5,35 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from random import Random
 from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.message import Message
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.telemetry.logs.user_ids import UserIds
-from foundation.telemetry.metrics.registry import RouterMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.stages import DeadlineExceeded, StageBug
 from protos.shopfront.v1.event_pb2 import ReportEventsResponse
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
-from rollout.store import RolloutStoreError
+from rollout.errors import RolloutStoreError
 from router.errors import CallerError, OverloadError, PreconditionError, RaceLostError
+from router.service.admission import Admission
 from router.service.call import Call
+from router.service.loop_load import LoopLoad
 from router.service.request_log import RequestLog
+from router.service.serving_state import ServingState
+from router.service.settings import AdmissionSettings
 from server.ingress.bearer_tokens import BearerTokens
 from server.ingress.calls import CallHandler
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.serve_haproxy import HaproxyIngress
 from server.ingress.settings import TokenSettings
 from server.ingress.status import DETAILS_KEY, Refusal
+from server.rpc.accounting import CallAccounting
+from server.rpc.methods import BoundMethod, method_table
 
 
 class Service:
@@ -37,9 +44,6 @@ class Service:
     def __init__(self, outcome: Exception | Message | type[BaseException]) -> None:
         self.outcome = outcome
         self.calls: list[Call] = []
-        self.recommend = self.recommend_page = self.similar_items = self.report_events = self.answer
-        self.start = self.get = self.pause = self.resume = self.promote = self.abort = self.answer
-        self.history = self.answer
 
     async def answer(self, request: Any, call: Call) -> Message:
         self.calls.append(call)
@@ -48,15 +52,19 @@ class Service:
         raise self.outcome
 
 
-def handler(service: Service, metrics: RouterMetrics | None = None) -> CallHandler:
+def handler(service: Service, metrics: ProcessMetrics | None = None) -> CallHandler:
     """A handler around the service, on a clock that stands still."""
-    log = RequestLog(UserIds("salt"), log_answers=False)
+    admission = Admission(
+        AdmissionSettings(max_concurrent=2), LoopLoad(lambda: 100.0, lambda: 0.0), Random(1)
+    )
     return CallHandler(
-        service,  # type: ignore[arg-type]
-        log,
-        metrics or RouterMetrics(),
-        service,  # type: ignore[arg-type]
-        lambda: 100.0,
+        {name: BoundMethod(method, service.answer) for name, method in method_table().items()},
+        CallAccounting(admission),
+        RequestLog(UserIds("salt"), log_answers=False),
+        metrics or ProcessMetrics(),
+        scenes=lambda: service.scenes,
+        serving_state=lambda: ServingState(True),
+        clock=lambda: 100.0,
     )
 
 
@@ -82,13 +90,13 @@ async def test_events_are_told_the_id_a_proxy_gave_their_call() -> None:
         (RaceLostError("ann", "ann was faster"), grpc.StatusCode.ABORTED),
         (RolloutStoreError("disk full at /srv/rollouts"), grpc.StatusCode.UNAVAILABLE),
         (DeadlineExceeded("late"), grpc.StatusCode.DEADLINE_EXCEEDED),
-        (StateError("disk full at /srv/state"), grpc.StatusCode.UNAVAILABLE),
+        (StorageError("disk full at /srv/state"), grpc.StatusCode.UNAVAILABLE),
         (KeyError("jane's secret"), grpc.StatusCode.INTERNAL),
         (StageBug("channel:hot", KeyError("jane's secret")), grpc.StatusCode.INTERNAL),
     ],
 )
 async def test_each_failure_has_its_code(outcome: Exception, code: grpc.StatusCode) -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     answer = await handler(Service(outcome), metrics).handle("Recommend", REQUEST, None)
     assert isinstance(answer, Refusal)
     assert answer.code is code
@@ -132,7 +140,7 @@ async def test_a_cancelled_call_stays_cancelled() -> None:
 
 
 async def test_metrics_take_no_scene_of_a_callers_making() -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     made_up = RecommendRequest(scene="made-up")
     await handler(Service(RecommendResponse()), metrics).handle("Recommend", made_up, None)
     labels = {"method": "Recommend", "scene": "", "code": "OK"}
@@ -164,6 +172,7 @@ class Replica(HaproxyIngress):
     def __init__(self, calls: CallHandler) -> None:
         self._calls = calls
         self._tokens = BearerTokens(TokenSettings())
+        self._add_methods()
 
     def __del__(self) -> None:  # type: ignore[override]
         """Nothing was opened."""
@@ -172,7 +181,7 @@ class Replica(HaproxyIngress):
 async def test_behind_haproxy_a_refusal_is_returned_not_raised() -> None:
     replica = Replica(handler(Service(KeyError("secret"))))
     context = ServeContext()
-    assert await replica.Recommend(REQUEST, context) == RecommendResponse()
+    assert await replica.Recommend(REQUEST, context) == RecommendResponse()  # type: ignore[attr-defined]
     assert context.set["code"] is grpc.StatusCode.INTERNAL
     assert "secret" not in context.set["details"]
     assert DETAILS_KEY in context.set["metadata"]

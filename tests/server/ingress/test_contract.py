@@ -20,11 +20,13 @@ from protos.shopfront.v1.recommend_pb2 import (
     SceneRequest,
     SimilarItemsRequest,
 )
-from server.ingress.services import EVENT_SERVICE, HEALTH_SERVICE, RECOMMEND_SERVICE
 from server.ingress.status import DETAILS_KEY
+from server.rpc.methods import HEALTH_SERVICE, method_table
 from testing.running_router import Ingress
 from testing.served_shop import ServedShop
 
+RECOMMEND_SERVICE = method_table()["Recommend"].service
+EVENT_SERVICE = method_table()["ReportEvents"].service
 VIEW, PURCHASE = event_pb2.EVENT_TYPE_VIEW, event_pb2.EVENT_TYPE_PURCHASE
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -16,7 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from router.errors import OverloadError
-from router.service.health import Health
+from router.service.serving_state import ServingState
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.status import Refusal, refusal_of
 
@@ -28,7 +27,7 @@ class SlowCalls:
         self.began, self.finish = asyncio.Event(), asyncio.Event()
         self.time_remaining: float | None = None
         self.cancelled = False
-        self.service = SimpleNamespace(health=lambda: Health(True))
+        self.serving_state = lambda: ServingState(True)
 
     async def handle(self, method: str, request: Any, time_remaining: float | None, *more: Any) -> Message:
         self.time_remaining = time_remaining

@@ -17,7 +17,7 @@ from loadtest.recording import RecordedRequest, read_recording
 from loadtest.run import run
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
-from server.ingress.services import FULL_NAMES
+from server.rpc.methods import method_table
 from testing.running_router import Ingress
 from testing.service_under_test import ServiceUnderTest
 
@@ -64,7 +64,9 @@ def test_what_replicas_record_is_replayed(service: ServiceUnderTest, tmp_path: P
             ask(Ingress(service.ingress.kind, address, channel), f"{marker}-u{at}", marker)
     eventually(lambda: len(marked(folder, marker)) == len(METHODS) * USERS)
     recorded = marked(folder, marker)
-    assert [request.call for request in recorded] == [FULL_NAMES[method] for method in METHODS] * USERS
+    assert [request.call for request in recorded] == [
+        method_table()[method].full_name for method in METHODS
+    ] * USERS
     assert f"{marker}-u" not in "".join(path.read_text() for path in folder.iterdir())
     users = [(request.data or {}).get("user_id") for request in recorded if "Recommend" in request.call]
     assert len(set(users)) == USERS, "a shopper has one pseudonym on every replica, and nobody else has it"

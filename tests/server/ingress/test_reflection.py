@@ -12,11 +12,11 @@ import pytest
 from google.protobuf.message import Message
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from server.ingress.app import start_router
+from server.ingress.launcher import start_router
 from server.ingress.malformed import tolerant
-from server.ingress.reflection import MAX_STREAMS, REFLECTED_SERVICES, ReflectionStreams
-from server.ingress.services import RECOMMEND_SERVICE
+from server.ingress.reflection import MAX_STREAMS, ReflectionStreams
 from server.ingress.status import Refusal
+from server.rpc.methods import method_table
 from testing.running_router import Ingress
 from testing.served_shop import make_shop
 
@@ -35,7 +35,7 @@ async def asked(*requests: Any, forever: bool = False) -> AsyncIterator[Any]:
 
 async def test_each_request_is_answered_until_one_cannot_be_read() -> None:
     unreadable = tolerant(reflection_pb2.ServerReflectionRequest)(b"\x3a\x7f")
-    streams = ReflectionStreams(REFLECTED_SERVICES)
+    streams = ReflectionStreams()
     answers = [answer async for answer in streams.answers(asked(LIST, LIST, unreadable, LIST))]
     assert [type(answer) for answer in answers[:2]] == [reflection_pb2.ServerReflectionResponse] * 2
     assert isinstance(answers[2], Refusal)
@@ -44,7 +44,7 @@ async def test_each_request_is_answered_until_one_cannot_be_read() -> None:
 
 
 async def test_more_streams_than_allowed_are_refused_and_an_ended_one_makes_room() -> None:
-    streams = ReflectionStreams(REFLECTED_SERVICES)
+    streams = ReflectionStreams()
     opened = [streams.answers(asked(LIST, forever=True)) for _ in range(MAX_STREAMS)]
     for stream in opened:
         assert isinstance(await anext(stream), Message)
@@ -59,7 +59,7 @@ async def test_more_streams_than_allowed_are_refused_and_an_ended_one_makes_room
 
 async def test_an_idle_stream_ends_with_its_process() -> None:
     draining: list[bool] = []
-    stream = ReflectionStreams(REFLECTED_SERVICES, lambda: bool(draining)).answers(asked(LIST, forever=True))
+    stream = ReflectionStreams(lambda: bool(draining)).answers(asked(LIST, forever=True))
     assert isinstance(await anext(stream), Message)
     draining.append(True)
     assert await asyncio.wait_for(anext(stream, None), 30) is None
@@ -98,6 +98,7 @@ def test_behind_haproxy_reflection_needs_a_token_where_one_is_asked_for(
             assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
             bearing = (("authorization", f"Bearer {TOKEN}"),)
             answer = next(look(iter([LIST]), timeout=20, metadata=bearing))
-            assert RECOMMEND_SERVICE in {service.name for service in answer.list_services_response.service}
+            named = {service.name for service in answer.list_services_response.service}
+            assert {method_table()["Recommend"].service, method_table()["GetRollout"].service} <= named
     finally:
         router.stop()

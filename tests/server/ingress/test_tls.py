@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -14,7 +13,7 @@ from cryptography import x509
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from router.service.health import Health
+from router.service.serving_state import ServingState
 from server.ingress.own_grpc import RunningServer, serve_in_process
 from server.ingress.settings import TlsSettings
 from server.ingress.tls import TlsError, server_credentials
@@ -25,7 +24,7 @@ class NoCalls:
     """Stands in for `CallHandler` where only health is asked for."""
 
     def __init__(self) -> None:
-        self.service = SimpleNamespace(health=lambda: Health(True))
+        self.serving_state = lambda: ServingState(True)
 
     async def handle(self, *arguments: Any) -> Message:
         raise AssertionError("no call was expected")

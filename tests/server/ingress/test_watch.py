@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.steady_load import LoadPlan, steady_load
 from server.ingress import watch
-from server.ingress.app import RouterHandle, RouterStartError, start_router
+from server.ingress.launcher import RouterHandle, RouterStartError, start_router
 from server.ingress.sessions import program_of
 from server.ingress.settings import IngressKind
 from server.ingress.watch import RouterEvent, RouterWatcher
@@ -34,6 +34,7 @@ class StandIn:
 
     def __init__(self, settings: RouterSettings) -> None:
         self.settings = settings
+        self.plugins = ("my_shop.parts",)
         self.address = settings.ingress.address
         self.lost: str | None = None
         self.ended = 0
@@ -54,11 +55,20 @@ class Starts:
 
     def __init__(self, outcomes: list[str | None]) -> None:
         self.outcomes = outcomes
-        self.beside: list[bool] = []
+        self.shared: list[bool] = []
+        self.plugins: list[tuple[str, ...]] = []
         self.started: list[StandIn] = []
 
-    def __call__(self, settings: RouterSettings, *, beside: bool, cancel: threading.Event) -> Any:
-        self.beside.append(beside)
+    def __call__(
+        self,
+        settings: RouterSettings,
+        *,
+        plugins: tuple[str, ...],
+        share_address: bool,
+        cancel: threading.Event,
+    ) -> Any:
+        self.shared.append(share_address)
+        self.plugins.append(plugins)
         outcome = self.outcomes.pop(0)
         if outcome is not None:
             raise RouterStartError(outcome)
@@ -86,14 +96,15 @@ def kinds(events: queue.Queue[RouterEvent], count: int) -> list[tuple[str, int]]
     return [(event.kind, event.attempt) for event in found]
 
 
-def test_the_first_successor_starts_beside_what_is_left_and_later_ones_after_its_end(
+def test_the_first_successor_shares_the_address_with_what_is_left_and_later_ones_follow_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, starts = StandIn(settings()), Starts(["taken", "taken", None])
     watcher, events = watched(first, monkeypatch, starts)
     first.lost = "its process ended"
     assert kinds(events, 4) == [("lost", 0), ("failed", 1), ("failed", 2), ("restarted", 3)]
-    assert starts.beside == [True, False, False]
+    assert starts.shared == [True, False, False]
+    assert starts.plugins == [("my_shop.parts",)] * 3
     assert watcher.router is starts.started[0]  # type: ignore[comparison-overlap]
     assert first.ended >= 1
     watcher.stop()
@@ -152,7 +163,9 @@ def test_where_others_start_it_anew_a_lost_router_is_given_up_at_once(
 def test_stopping_ends_a_start_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     first, under_way = StandIn(settings()), threading.Event()
 
-    def start(settings: RouterSettings, *, beside: bool, cancel: threading.Event) -> Any:
+    def start(
+        settings: RouterSettings, *, plugins: object, share_address: bool, cancel: threading.Event
+    ) -> Any:
         under_way.set()
         assert cancel.wait(10)
         raise RouterStartError("it is told to stop")

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
-from foundation.storage.errors import StateError
+from foundation.storage.errors import StorageError
 from foundation.telemetry.metrics import serve_metrics
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
@@ -114,7 +114,7 @@ def test_no_shopper_is_named(router: tuple[Ingress, Path], user: str) -> None:
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(user=MARKERS, bug=st.sampled_from([KeyError, StateError, RuntimeError]))
+@given(user=MARKERS, bug=st.sampled_from([KeyError, StorageError, RuntimeError]))
 def test_not_even_by_the_texts_of_exceptions(
     router: tuple[Ingress, Path], user: str, bug: type[Exception]
 ) -> None:

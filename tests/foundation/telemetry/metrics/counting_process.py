@@ -10,12 +10,15 @@ from pathlib import Path
 import prometheus_client  # noqa: F401
 
 from foundation.telemetry.metrics import open_metrics
+from foundation.telemetry.metrics.queue_metrics import QueueMetrics
+from router.engine.snapshot_metrics import SnapshotMetrics
+from server.ingress.request_metrics import RequestMetrics
 
 metrics = open_metrics(Path(sys.argv[1]))
 assert open_metrics(Path(sys.argv[1])) is metrics
 for _ in range(int(sys.argv[2])):
-    metrics.observe_request("Recommend", "home", "OK", 0.01)
-metrics.set_queue_depth("state_events", int(sys.argv[3]))
-metrics.snapshot_created.set(float(sys.argv[4]))
+    metrics.group(RequestMetrics).observe("Recommend", "home", "OK", 0.01)
+metrics.group(QueueMetrics).set_depth("state_events", int(sys.argv[3]))
+metrics.group(SnapshotMetrics).created.set(float(sys.argv[4]))
 print("counted", flush=True)
 sys.stdin.read()

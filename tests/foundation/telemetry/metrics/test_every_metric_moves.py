@@ -11,22 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foundation.telemetry.metrics import RouterMetrics
+from foundation.telemetry.metrics import ProcessMetrics
 from pipeline.candidates import Candidates
 from pipeline.stages import Model
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from recall.query import Query
+from recall.rollout_ticket import RolloutTicket
 from rollout import transitions
-from rollout.arms import Arm, RequestVersions
+from rollout.arms import Arm, ticket_for
 from rollout.lmdb_store import LmdbRolloutStore
 from rollout.metrics import RolloutMetrics
-from rollout.replica import ReplicaRollouts, Served
+from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.shadow import ShadowScoring
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
+from router.ranking.circuit_metrics import CircuitMetrics
 from router.ranking.settings import BreakerSettings
 from server.ingress.calls import call_handler
+from server.metric_groups import open_groups
 from server.startup import RunningService, start_service
 from state.metrics import StateMetrics
 from state.store import StoreStatus
@@ -53,7 +56,7 @@ layers:
 Samples = dict[str, dict[tuple[tuple[str, str], ...], float]]
 
 
-def read(metrics: RouterMetrics) -> Samples:
+def read(metrics: ProcessMetrics) -> Samples:
     """Values by family's series name and labels; of a histogram its count."""
     found: Samples = {}
     for family in metrics.registry.collect():
@@ -69,7 +72,7 @@ def moved(name: str, before: Samples, after: Samples) -> bool:
     return any(value != was.get(labels, 0.0) for labels, value in after.get(name, {}).items())
 
 
-async def until(metrics: RouterMetrics, names: set[str], before: Samples) -> None:
+async def until(metrics: ProcessMetrics, names: set[str], before: Samples) -> None:
     """Waits for what is stated once a second."""
     give_up = time.monotonic() + 30
     while not all(moved(name, before, read(metrics)) for name in names):
@@ -84,7 +87,7 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
     recording = {"enabled": True, "folder": str(folder / "recorded"), "share": 1.0}
     settings = shop.settings(NO_TRITON, recording=recording).model_copy(update={"experiments": experiments})
     running = await start_service(settings)
-    metrics, before = running.metrics, read(RouterMetrics())
+    metrics, before = running.metrics, read(open_groups(ProcessMetrics()))
     handle = call_handler(running).handle
     try:
         await handle("Recommend", RecommendRequest(scene="home", user_id=USER), 10.0)
@@ -121,16 +124,16 @@ async def _ask_on(running: RunningService) -> None:
 
 async def break_the_rest(folder: Path) -> list[tuple[Samples, Samples]]:
     """What that service never counts: a model that hangs, a store that is gone, a rollout."""
-    metrics = RouterMetrics()
-    rollout_metrics = RolloutMetrics(metrics)
+    metrics = open_groups(ProcessMetrics())
+    rollout_metrics = metrics.group(RolloutMetrics)
     before = read(metrics)
     _hang(metrics)
-    StateMetrics(metrics).observe(StoreStatus(5, 8, 1, 2, 3, failed_reads=2, available=True))
+    metrics.group(StateMetrics).observe(StoreStatus(5, 8, 1, 2, 3, failed_reads=2, available=True))
     store = LmdbRolloutStore(folder / "rollouts")
     replica = ReplicaRollouts("bst", store, RolloutSettings(), "r1", rollout_metrics)
     replica.adopt(under_way(2))
-    versions = _candidate_of(replica)
-    replica.answered(versions, USER, 3.0, shown=2, page_size=2, degraded=())
+    ticket = _candidate_of(replica)
+    replica.answered(ticket, USER, 3.0, shown=2, page_size=2, degraded=())
     await _copy(replica, rollout_metrics)
     under_way_still = read(metrics)
     ended = transitions.abort(replica.record, "ann", 5_000.0, "enough")
@@ -140,10 +143,10 @@ async def break_the_rest(folder: Path) -> list[tuple[Samples, Samples]]:
     return [(before, under_way_still), (before, read(metrics))]
 
 
-def _hang(metrics: RouterMetrics) -> None:
+def _hang(metrics: ProcessMetrics) -> None:
     now = [0.0]
     settings = BreakerSettings(timeouts=1, window_s=10.0, patience_ms=1.0, open_s=100.0)
-    breaker = CircuitBreaker(settings, lambda: now[0], metrics.observe_circuit)
+    breaker = CircuitBreaker(settings, lambda: now[0], metrics.group(CircuitMetrics).observe)
     with pytest.raises(NoAnswer):
         _wait_in_vain(breaker, now)
 
@@ -154,11 +157,11 @@ def _wait_in_vain(breaker: CircuitBreaker, now: list[float]) -> None:
         raise NoAnswer("no answer within 1 s")
 
 
-def _candidate_of(replica: ReplicaRollouts) -> RequestVersions:
+def _candidate_of(replica: ReplicaRollouts) -> RolloutTicket:
     for number in range(1_000):
-        versions = replica.assign(Served(DATASET, {"bst": "1"}), f"shopper-{number}").versions
-        if isinstance(versions, RequestVersions) and versions.arm is Arm.CANDIDATE:
-            return versions
+        ticket = replica.assign(ServingSnapshot(DATASET, {"bst": "1"}), f"shopper-{number}").ticket
+        if ticket is not None and ticket.arm == Arm.CANDIDATE:
+            return ticket
     raise AssertionError("nobody is in the candidate's arm")
 
 
@@ -177,16 +180,14 @@ async def _copy(replica: ReplicaRollouts, metrics: RolloutMetrics) -> None:
     shadow = ShadowScoring(replica, Scorer(), RolloutSettings(), metrics)
     rollout = replica.record.active
     assert rollout is not None
-    versions = RequestVersions({"bst": "1"}, rollout, Arm.SHADOW)
-    versions.keep(candidates(3), np.array([0.1, 0.5, 0.9], np.float32), 2.0)
-    await shadow.after(replace(query(), model_versions=versions), None)
+    ticket = ticket_for(rollout, Arm.SHADOW)
+    ticket.keep(candidates(3), np.array([0.1, 0.5, 0.9], np.float32), 2.0)
+    await shadow.after(replace(query(), model_versions={"bst": "1"}, rollout=ticket), None)
 
 
-def _all_metrics() -> RouterMetrics:
+def _all_metrics() -> ProcessMetrics:
     """Every metric a replica may count."""
-    metrics = RouterMetrics()
-    RolloutMetrics(metrics)
-    return metrics
+    return open_groups(ProcessMetrics())
 
 
 ELSEWHERE = {

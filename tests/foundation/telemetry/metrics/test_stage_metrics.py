@@ -6,19 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from foundation.telemetry.metrics import PrometheusStageMetrics, RouterMetrics, stage_metrics
-from foundation.telemetry.metrics.registry import STAGE_BUCKETS
+from foundation.telemetry.metrics import ProcessMetrics, PrometheusStageMetrics, stage_metrics
+from foundation.telemetry.metrics.process_metrics import STAGE_BUCKETS
+from foundation.telemetry.metrics.queue_metrics import QueueMetrics
 from pipeline.trace import StageRecord
+from protos.shopfront.v1 import event_pb2
+from router.engine.snapshot_metrics import SnapshotMetrics
+from router.events.event_metrics import EventMetrics
+from server.ingress.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
 from state.store import StoreStatus
 
 
-def value(metrics: RouterMetrics, name: str, /, **labels: str) -> float | None:
+def value(metrics: ProcessMetrics, name: str, /, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"shopfront_{name}", labels)
 
 
 def test_a_stage_is_counted_with_its_time_outcome_and_what_it_removed() -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     observed = PrometheusStageMetrics(metrics)
     record = StageRecord("filter:adult", 300, 290, {"adult": 10}, 1.0, 2.0, "ok", "")
     observed.stage("home", record)
@@ -40,7 +45,7 @@ def test_a_stage_is_counted_with_its_time_outcome_and_what_it_removed() -> None:
 
 @given(st.lists(st.one_of(st.floats(0, 3), st.sampled_from(STAGE_BUCKETS)), min_size=1, max_size=50))
 def test_times_added_up_are_those_observed_one_by_one(seconds: list[float]) -> None:
-    metrics, alone = RouterMetrics(), CollectorRegistry()
+    metrics, alone = ProcessMetrics(), CollectorRegistry()
     observed = PrometheusStageMetrics(metrics)
     histogram = Histogram("alone", "One by one.", buckets=STAGE_BUCKETS, registry=alone)
     for value_s in seconds:
@@ -60,7 +65,7 @@ def test_times_added_up_are_those_observed_one_by_one(seconds: list[float]) -> N
 
 def test_counts_are_written_without_being_asked_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_metrics, "FLUSH_S", 0.001)
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     observed = PrometheusStageMetrics(metrics)
     record = StageRecord("fusion", 2, 1, {}, 0.0, 0.1, "ok", "")
 
@@ -79,7 +84,7 @@ def test_counts_are_written_without_being_asked_and_none_is_lost(monkeypatch: py
 
 
 def test_pages_and_side_effects_are_counted() -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     observed = PrometheusStageMetrics(metrics)
     observed.page("home", 20, 18, ("ranking", "channel:mind"))
     observed.page("home", 20, 20, ())
@@ -94,12 +99,16 @@ def test_pages_and_side_effects_are_counted() -> None:
 
 
 def test_requests_events_and_queues_are_counted() -> None:
-    metrics = RouterMetrics()
-    metrics.observe_request("Recommend", "home", "OK", 0.012)
-    metrics.observe_request("Recommend", "", "INVALID_ARGUMENT", 0.001)
-    metrics.observe_events(5, 2, ["price", "price", "type"])
-    metrics.set_queue_depth("state_events", 7)
-    metrics.set_queue_depth("state_events", 3)
+    metrics = ProcessMetrics()
+    requests, queues = metrics.group(RequestMetrics), metrics.group(QueueMetrics)
+    requests.observe("Recommend", "home", "OK", 0.012)
+    requests.observe("Recommend", "", "INVALID_ARGUMENT", 0.001)
+    errors = [event_pb2.EventError(field=field) for field in ("price", "price", "type")]
+    metrics.group(EventMetrics).observe(
+        event_pb2.ReportEventsResponse(accepted=5, unknown_items=2, errors=errors)
+    )
+    queues.set_depth("state_events", 7)
+    queues.set_depth("state_events", 3)
     assert value(metrics, "requests_total", method="Recommend", scene="home", code="OK") == 1
     assert value(metrics, "request_seconds_bucket", method="Recommend", scene="home", le="0.015") == 1
     assert value(metrics, "events_total", outcome="accepted") == 5
@@ -110,14 +119,14 @@ def test_requests_events_and_queues_are_counted() -> None:
 
 
 def test_the_text_form_is_whole() -> None:
-    metrics = RouterMetrics()
-    metrics.snapshot_loads["refused",].inc()
+    metrics = ProcessMetrics()
+    metrics.group(SnapshotMetrics).loads["refused",].inc()
     text = generate_latest(metrics.registry).decode()
     assert 'shopfront_snapshot_loads_total{result="refused"} 1.0' in text
 
 
 def test_the_stores_counts_since_opening_become_counters() -> None:
-    metrics = RouterMetrics()
+    metrics = ProcessMetrics()
     observed = StateMetrics(metrics)
     observed.observe(StoreStatus(5, 8, 1, 2, 3))
     assert value(metrics, "state_available") == 1

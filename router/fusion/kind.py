@@ -1,0 +1,28 @@
+"""The registration of a fusion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.stages import Fusion
+from router.tables.component import ComponentKind, Parts
+
+
+@dataclass(frozen=True, slots=True)
+class FusionParts(Parts):
+    """What a fusion is created from.
+
+    channels  names of the scene's live channels, in the order in which their answers are passed to it
+    shares    float64[c], their shares in the scene, not negative, sum above 0; need not sum to 1
+    """
+
+    channels: tuple[str, ...]
+    shares: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FusionKind(ComponentKind[FusionParts, Fusion]):
+    """A fusion's settings, how it is created, and the tables it reads."""

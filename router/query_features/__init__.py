@@ -1,0 +1,1 @@
+"""Query features: named values that are read once per request, for the components that name them."""

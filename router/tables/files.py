@@ -1,0 +1,62 @@
+"""Builds learned tables into a snapshot's folder, and opens them from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from recall.channel import BuildSource
+from router.tables.kind import TableKind
+from snapshot.catalogue import Catalogue
+
+TABLES_FOLDER = "tables"
+"""The folder inside a snapshot that holds one folder per learned table."""
+
+
+def build_tables(
+    kinds: Mapping[str, TableKind],
+    source: BuildSource,
+    folder: Path,
+    settings: Mapping[str, BaseModel],
+    progress: Callable[[str, float], None] = lambda stage, share: None,
+) -> dict[str, dict[str, int]]:
+    """Builds each table into `folder/<table>/`.
+
+    Args:
+        kinds: the tables by name; where there are none, no folder is made.
+        source: the log, catalogue and vectors; nothing after `source.now` is used.
+        folder: the snapshot's folder of tables; the tables' own folders must be absent.
+        settings: each table's settings by its name.
+        progress: called with (what is being built, share done in 0…1) before each table and at the end.
+
+    Returns:
+        Table → file → entries.
+
+    Raises:
+        ValueError: a table lacks what it is built from; the message names what and what to do.
+    """
+    rows = {}
+    for done, (name, kind) in enumerate(kinds.items()):
+        progress(f"table: {name}", done / len(kinds))
+        (folder / name).mkdir(parents=True)
+        rows[name] = kind.build(source, folder / name, settings[name])
+    progress("tables", 1.0)
+    return rows
+
+
+def open_tables(
+    kinds: Mapping[str, TableKind], folder: Path, catalogue: Catalogue, settings: Mapping[str, BaseModel]
+) -> dict[str, Any]:
+    """Opens those of the tables that a snapshot's folder of tables holds, by name.
+
+    A table that is not there is left out: a scene that needs it is refused when it is assembled.
+    Raises SnapshotError where a table's files are torn or do not fit the catalogue.
+    """
+    return {
+        name: kind.open(folder / name, catalogue, settings[name])
+        for name, kind in kinds.items()
+        if (folder / name).is_dir()
+    }

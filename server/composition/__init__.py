@@ -1,0 +1,1 @@
+"""Builds the parts of a running service from settings; `server.startup` puts them together."""

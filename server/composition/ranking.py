@@ -1,0 +1,49 @@
+"""The client of Triton and the scorers over it, the ranking model's under the control of rollouts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
+from rollout.registry import open_rollout_store
+from rollout.rollouts import Rollouts
+from router.ranking.circuit_breaker import CircuitBreaker
+from router.ranking.circuit_metrics import CircuitMetrics
+from router.ranking.triton_client import TritonClient
+from router.ranking.triton_scorer import TritonScorer
+from router.service.compute_limiter import ComputeLimiter
+from server.settings import RouterSettings
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What scores candidates."""
+
+    triton: TritonClient
+    scorers: Mapping[str, TritonScorer]
+    """By model."""
+
+
+def scoring_models(settings: RouterSettings) -> list[str]:
+    """Models that a scene's ranking and prerank may name."""
+    return [settings.ranking.model, settings.ranking.prerank_model]
+
+
+def build_ranking(settings: RouterSettings, limiter: ComputeLimiter, metrics: ProcessMetrics) -> Ranking:
+    """Builds the client of Triton and a scorer per model; Triton need not be up."""
+    breaker = CircuitBreaker(settings.ranking.breaker, report=metrics.group(CircuitMetrics).observe)
+    triton = TritonClient(settings.ranking, breaker, limiter.released_while)
+    scorers = {model: TritonScorer(triton, settings.ranking, model) for model in scoring_models(settings)}
+    return Ranking(triton, scorers)
+
+
+async def open_rollouts(settings: RouterSettings, ranking: Ranking, metrics: ProcessMetrics) -> Rollouts:
+    """Opens the record of rollouts and reads it. Raises `RolloutStoreError` or OSError where it cannot."""
+    store = await asyncio.to_thread(open_rollout_store, settings.rollout.url, settings.state.redis)
+    rollouts = Rollouts(
+        ranking.scorers[settings.ranking.model], settings.ranking, settings.rollout, store, metrics
+    )
+    await rollouts.follow_record()
+    return rollouts

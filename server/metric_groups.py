@@ -1,0 +1,48 @@
+"""The groups of metrics of a router's process: each is declared beside the code that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from foundation.telemetry.metrics.build_metrics import BuildMetrics
+from foundation.telemetry.metrics.pipeline_metrics import PipelineMetrics
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
+from foundation.telemetry.metrics.queue_metrics import QueueMetrics
+from registration.registry import Registry
+from rollout.metrics import RolloutMetrics
+from router.engine.snapshot_metrics import SnapshotMetrics
+from router.events.event_metrics import EventMetrics
+from router.ranking.circuit_metrics import CircuitMetrics
+from router.recording.recording_metrics import RecordingMetrics
+from router.service.admission_metrics import AdmissionMetrics
+from router.service.exposure_metrics import ExposureMetrics
+from server.ingress.request_metrics import RequestMetrics
+from state.metrics import StateMetrics
+
+METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
+    "metric group",
+    "METRIC_GROUPS",
+    {
+        "requests": RequestMetrics,
+        "pipelines": PipelineMetrics,
+        "admission": AdmissionMetrics,
+        "exposures": ExposureMetrics,
+        "circuits": CircuitMetrics,
+        "state": StateMetrics,
+        "recording": RecordingMetrics,
+        "events": EventMetrics,
+        "snapshots": SnapshotMetrics,
+        "build": BuildMetrics,
+        "queues": QueueMetrics,
+        "rollouts": RolloutMetrics,
+    },
+)
+"""Groups by name; a plug-in's module registers its own in a dictionary `METRIC_GROUPS`."""
+
+
+def open_groups(metrics: ProcessMetrics) -> ProcessMetrics:
+    """Opens every group, so that each metric is shown from the start; returns `metrics`."""
+    for group in METRIC_GROUPS.values():
+        metrics.group(group)
+    return metrics

@@ -1,0 +1,61 @@
+"""Errors of user state, of the event log and of attribution tokens.
+
+    StateError
+    ├── StateStoreError (also a StorageError)   a record or an entry is corrupt or of another format, or a URL
+    │                                           names no store
+    ├── StateOverloaded                         the queue of writes is full
+    ├── QueueFull                               the same, of one process's queue of any kind
+    ├── RecordError (also a ValueError)         bytes are not a whole, unchanged record
+    └── AttributionError (also a ValueError)    a token is malformed, forged or expired
+
+LMDB and Redis themselves raise `foundation.storage.errors.StorageError`; catching that class covers every
+failure of a store but `StateOverloaded`.
+"""
+
+from __future__ import annotations
+
+from foundation.storage.errors import StorageError
+
+
+class StateError(Exception):
+    """Base of every error that this package raises on its own."""
+
+
+class StateStoreError(StateError, StorageError):
+    """The store cannot answer: a corrupt record, another format, a URL that names no store."""
+
+
+class StateOverloaded(StateError):
+    """The queue of writes is full; nothing of the batch was stored.
+
+    Attributes:
+        queued: events in the queue.
+        limit: events it holds at most.
+        retry_after_s: seconds after which to try again.
+    """
+
+    def __init__(self, queued: int, limit: int, retry_after_s: float) -> None:
+        """Creates the error; arguments as in the class."""
+        self.queued = queued
+        self.limit = limit
+        self.retry_after_s = retry_after_s
+        super().__init__(
+            f"the state write queue holds {queued} of at most {limit} events; retry after {retry_after_s:g} s"
+        )
+
+
+class QueueFull(StateError):
+    """The batch does not fit into a queue; `queued` is what the queue contains."""
+
+    def __init__(self, queued: int) -> None:
+        """Creates the error; `queued` as in the class."""
+        self.queued = queued
+        super().__init__(f"{queued} queued")
+
+
+class RecordError(StateError, ValueError):
+    """The bytes are not a whole, unchanged record; the message gives the reason."""
+
+
+class AttributionError(StateError, ValueError):
+    """The token is malformed, forged or expired; the message names which."""

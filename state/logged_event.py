@@ -1,0 +1,28 @@
+"""The one list of an event's fields: names, types, defaults, and their order in the log.
+
+`event_batch` and `event_log` work on `LoggedEvent`s, and `router.events.check` fills one from the message
+`Event` of `protos/shopfront/v1/event.proto`. A new field is added at the end, with a default: entries written
+before it then still decode.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
+    """One event as it was accepted; external ids, times in unix milliseconds, `event` an `EventType` code."""
+
+    user_id: str
+    item_id: str
+    event: int
+    timestamp_ms: int
+    arrived_ms: int
+    scene: str = ""
+    position: int = 0
+    attribution_token: str = ""
+    quantity: int = 1
+    price: float = 0.0
+    query: str = ""
+    event_id: str = ""
+    session_id: str = ""

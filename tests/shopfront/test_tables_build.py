@@ -1,0 +1,94 @@
+"""Learned tables in a build: made where a scene or an arm names a component that reads them."""
+
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from router.tables.files import TABLES_FOLDER
+from shopfront.build_steps import Build
+from shopfront.progress import Progress
+from shopfront.settings import load_settings
+from shopfront.workspace import Workspace
+from snapshot.store import Snapshot, SnapshotStore
+from testing.synthetic_shop import write_synthetic_shop
+from tests.router.tables.shop_parts import registered
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+SETTINGS = """
+models:
+  bst: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}
+  mind: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}
+export: {formats: [onnx]}
+router: {tables: {rare_items: {least: LEAST}}}
+"""
+PLAIN = "scenes: {home: {}}"
+WITH_FILTER = "scenes: {home: {filters: {rare: {}}}}"
+ARM = """
+layers:
+  first:
+    experiments:
+      common_only:
+        arms:
+          as_is: {share_bp: 5000, patch: {}}
+          filtered: {share_bp: 5000, patch: {filters: {rare: {}}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def parts() -> Iterator[None]:
+    with registered():
+        yield
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("tables")
+    (root / "config").mkdir()
+    write_synthetic_shop(root / "data", users=120, items=300, events=6000, seed=3)
+    return root
+
+
+def build(root: Path, scenes: str, experiments: str = "", least: int = 20) -> tuple[Snapshot, str]:
+    """The published snapshot under these files, and what the build printed."""
+    config = root / "config"
+    (config / "shopfront.yaml").write_text(SETTINGS.replace("LEAST", str(least)))
+    (config / "scenes.yaml").write_text(scenes)
+    (config / "experiments.yaml").write_text(experiments)
+    workspace = Workspace(root / "workspace")
+    settings = load_settings(config / "shopfront.yaml", workspace)
+    printed = StringIO()
+    Build(workspace, settings, root / "data", Progress(Console(file=printed))).run()
+    return SnapshotStore(workspace.snapshots).open_current(), printed.getvalue()
+
+
+def test_a_table_is_built_where_a_scene_or_an_arm_needs_it(shop: Path) -> None:
+    plain, _ = build(shop, PLAIN)
+    assert not (plain.path / TABLES_FOLDER).exists()
+    assert not any(name.startswith("tables/") for name in plain.manifest.rows)
+
+    filtered, printed = build(shop, WITH_FILTER)
+    assert "learned tables" in printed
+    assert "train" not in printed
+    rare = np.load(filtered.path / TABLES_FOLDER / "rare_items" / "rare.npy")
+    assert filtered.manifest.rows["tables/rare_items.rare"] == rare[1:].sum()
+    assert {name: n for name, n in filtered.manifest.rows.items() if not name.startswith("tables/")} == (
+        plain.manifest.rows
+    )
+
+    again, printed = build(shop, WITH_FILTER)
+    assert again.manifest.id == filtered.manifest.id
+    assert "learned tables" not in printed
+
+    stricter, _ = build(shop, WITH_FILTER, least=60)
+    assert stricter.manifest.id != filtered.manifest.id
+    assert stricter.manifest.rows["tables/rare_items.rare"] > filtered.manifest.rows["tables/rare_items.rare"]
+
+    without, _ = build(shop, PLAIN)
+    assert not (without.path / TABLES_FOLDER).exists()
+    by_arm, _ = build(shop, PLAIN, ARM)
+    assert (by_arm.path / TABLES_FOLDER / "rare_items").is_dir()
