@@ -28,7 +28,7 @@ def plugins_loaded() -> Iterator[None]:
 
 
 @pytest.fixture(
-    scope="session",
+    scope="package",
     params=[
         "in_process",
         pytest.param("haproxy", marks=pytest.mark.slow),
