@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint protos evaluate bench bench-ranking clean
+.PHONY: help run test test-fast test-faults lint format docs protos evaluate bench bench-ranking clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -14,13 +14,29 @@ help: ## Show the commands
 run: $(INSTALLED) ## Build what is missing, start everything, print an answer; DATA=<folder> for your own files
 	@exec $(BIN)/shopfront run $(if $(DATA),--data "$(DATA)") $(ARGS)
 
-test: $(INSTALLED_DEV) ## Run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+test: $(INSTALLED_DEV) ## Run the tests: every behaviour once, with real servers (under 20 minutes)
+	$(BIN)/python -m pytest -m "not faults" $(ARGS)
 
-lint: $(INSTALLED_DEV) ## Check style, formatting and types
+test-fast: $(INSTALLED_DEV) ## Run the tests that start no service and train nothing (under two minutes)
+	$(BIN)/python -m pytest -m "not slow and not faults" $(ARGS)
+
+test-faults: $(INSTALLED_DEV) ## Run the long series of faults and attacks, which make test samples
+	$(BIN)/python -m pytest -m faults $(ARGS)
+
+lint: $(INSTALLED_DEV) ## Check style, formatting, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
+
+format: $(INSTALLED_DEV) ## Sort imports, fix what can be fixed, and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(INSTALLED_DEV) ## Write the generated parts of docs/, config/ and deploy/
+	$(BIN)/python -m docs.rooms_table
+	$(BIN)/shopfront config > config/shopfront.yaml.new && mv config/shopfront.yaml.new config/shopfront.yaml
+	cp config/scenes.yaml config/experiments.yaml deploy/kubernetes/base/config/
 
 protos: $(INSTALLED_DEV) ## Generate Python from protos/
 	$(BIN)/python -m protos.generate

@@ -235,7 +235,7 @@ def resident_memory(served: Serving) -> list[dict[str, Any]]:
 
 
 def _title(process: psutil.Process) -> str:
-    command = process.cmdline() or [process.name()]
+    command: list[str] = process.cmdline() or [process.name()]
     if command[0].startswith("ray::"):
         return command[0]
     words = [Path(word).name for word in command[:4] if not word.startswith("-")]

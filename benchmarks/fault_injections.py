@@ -1,4 +1,4 @@
-"""The faults: each breaks or changes something on a `Stand` and returns what it found out on the way.
+"""The faults: each breaks or changes a part of a `RunningWorkspace` and returns its observations.
 
 An injection that changes something on purpose (a snapshot, a configuration, a model) returns once the change
 holds on every replica, and says how long that took; RuntimeError where it does not come.
@@ -18,8 +18,8 @@ import msgspec
 import psutil
 import yaml
 
-from benchmarks.fault_stand import Stand, title_of
 from benchmarks.router_faults import kill_gcs, kill_raylet, kill_router_process
+from benchmarks.running_workspace import RunningWorkspace, title_of
 from benchmarks.steady_load import Sent
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc, rollout_pb2, rollout_pb2_grpc
 from snapshot.store import SnapshotStore
@@ -39,46 +39,47 @@ class Fault:
     """A fault and how long, in seconds, callers may feel it before it counts as never healed."""
 
     name: str
-    inject: Callable[[Stand], dict[str, Any]]
+    inject: Callable[[RunningWorkspace], dict[str, Any]]
     limit_s: float = 30.0
     spares_somebody: bool = True
     """Whether something is left that answers; else calls may fail until it is back."""
 
 
-def nothing(stand: Stand) -> dict[str, Any]:
+def nothing(service: RunningWorkspace) -> dict[str, Any]:
     """No fault: what is usual on this machine."""
     time.sleep(6.0)
     return {}
 
 
-def kill_triton(stand: Stand) -> dict[str, Any]:
-    os.kill(_triton_pid(stand), signal.SIGKILL)
+def kill_triton(service: RunningWorkspace) -> dict[str, Any]:
+    """Kills the tritonserver process."""
+    os.kill(_triton_pid(service), signal.SIGKILL)
     return {}
 
 
-def kill_model_process(stand: Stand) -> dict[str, Any]:
+def kill_model_process(service: RunningWorkspace) -> dict[str, Any]:
     """Kills the process of the ranking version that answers."""
-    version = next(call.model_version for call in reversed(stand.load.sent) if call.model_version)
-    for process in psutil.Process(_triton_pid(stand)).children(recursive=True):
+    version = next(call.model_version for call in reversed(service.load.sent) if call.model_version)
+    for process in psutil.Process(_triton_pid(service)).children(recursive=True):
         if f"/{_RANKING}/{version}/" in title_of(process):
             process.kill()
             return {"version": version}
     raise RuntimeError(f"no process runs version {version} of {_RANKING}")
 
 
-def hang_triton(stand: Stand) -> dict[str, Any]:
+def hang_triton(service: RunningWorkspace) -> dict[str, Any]:
     """Triton stays connected and answers nobody."""
-    os.kill(_triton_pid(stand), signal.SIGSTOP)
+    os.kill(_triton_pid(service), signal.SIGSTOP)
     return {}
 
 
-def crash_triton_for_20_s(stand: Stand) -> dict[str, Any]:
+def crash_triton_for_20_s(service: RunningWorkspace) -> dict[str, Any]:
     """Every Triton that is started within 20 seconds is killed as soon as it is there."""
     until = time.monotonic() + _CRASH_LOOP_S
     killed: set[int] = set()
     while time.monotonic() < until:
-        assert stand.served.triton is not None
-        pid = stand.served.triton.pid
+        assert service.served.triton is not None
+        pid = service.served.triton.pid
         if pid is not None and pid not in killed:
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
@@ -86,119 +87,124 @@ def crash_triton_for_20_s(stand: Stand) -> dict[str, Any]:
     return {"killed": len(killed)}
 
 
-def kill_replica(stand: Stand) -> dict[str, Any]:
-    victim = stand.served.router.replica_pids()[0]
-    return _killed_and_replaced(stand, [victim], stand.served.router.replica_pids)
+def kill_replica(service: RunningWorkspace) -> dict[str, Any]:
+    """Kills one replica of the router."""
+    victim = service.served.router.replica_pids()[0]
+    return _killed_and_replaced(service, [victim], service.served.router.replica_pids)
 
 
-def kill_all_replicas(stand: Stand) -> dict[str, Any]:
-    return _killed_and_replaced(stand, stand.served.router.replica_pids(), stand.served.router.replica_pids)
+def kill_all_replicas(service: RunningWorkspace) -> dict[str, Any]:
+    """Kills all replicas of the router."""
+    return _killed_and_replaced(
+        service, service.served.router.replica_pids(), service.served.router.replica_pids
+    )
 
 
-def kill_controller(stand: Stand) -> dict[str, Any]:
+def kill_controller(service: RunningWorkspace) -> dict[str, Any]:
     """Kills Ray Serve's controller, which replaces replicas and tells HAProxy of them."""
     return _killed_and_replaced(
-        stand, stand.pids("ray::ServeController"), lambda: stand.pids("ray::ServeController")
+        service, service.pids("ray::ServeController"), lambda: service.pids("ray::ServeController")
     )
 
 
-def kill_haproxy(stand: Stand) -> dict[str, Any]:
-    return _killed_and_replaced(stand, _haproxy_pids(stand), lambda: _haproxy_pids(stand))
+def kill_haproxy(service: RunningWorkspace) -> dict[str, Any]:
+    """Kills HAProxy."""
+    return _killed_and_replaced(service, _haproxy_pids(service), lambda: _haproxy_pids(service))
 
 
-def kill_haproxy_manager(stand: Stand) -> dict[str, Any]:
+def kill_haproxy_manager(service: RunningWorkspace) -> dict[str, Any]:
     """Kills the process of Ray Serve's that configures HAProxy."""
     return _killed_and_replaced(
-        stand, stand.pids("ray::HAProxyManager"), lambda: stand.pids("ray::HAProxyManager")
+        service, service.pids("ray::HAProxyManager"), lambda: service.pids("ray::HAProxyManager")
     )
 
 
-def kill_redis(stand: Stand) -> dict[str, Any]:
+def kill_redis(service: RunningWorkspace) -> dict[str, Any]:
     """Redis is killed and started again two seconds later."""
-    assert stand.redis is not None
-    stand.redis.kill()
+    assert service.redis is not None
+    service.redis.kill()
     time.sleep(_REDIS_DOWN_S)
-    stand.redis.start()
+    service.redis.start()
     return {"down_s": _REDIS_DOWN_S}
 
 
-def freeze_redis(stand: Stand) -> dict[str, Any]:
+def freeze_redis(service: RunningWorkspace) -> dict[str, Any]:
     """Redis stays connected and answers nobody for two seconds."""
-    assert stand.redis is not None
-    stand.redis.freeze()
+    assert service.redis is not None
+    service.redis.freeze()
     time.sleep(_REDIS_DOWN_S)
-    stand.redis.thaw()
+    service.redis.thaw()
     return {"frozen_s": _REDIS_DOWN_S}
 
 
-def swap_snapshot(stand: Stand) -> dict[str, Any]:
+def swap_snapshot(service: RunningWorkspace) -> dict[str, Any]:
     """A new snapshot is published and takes over."""
     began = time.monotonic()
-    id = _sealed_copy(stand)
+    id = _sealed_copy(service)
     sealed = time.monotonic()
-    SnapshotStore(stand.workspace.snapshots).publish(id)
-    _wait(stand, lambda call: call.snapshot == id, f"snapshot {id} did not take over")
+    SnapshotStore(service.workspace.snapshots).publish(id)
+    _wait(service, lambda call: call.snapshot == id, f"snapshot {id} did not take over")
     return {"seal_s": sealed - began, "took_over_s": time.monotonic() - sealed}
 
 
-def corrupt_snapshot(stand: Stand) -> dict[str, Any]:
+def corrupt_snapshot(service: RunningWorkspace) -> dict[str, Any]:
     """`current` points at a snapshot with one byte wrong; it must be refused and the old one serve."""
-    store = SnapshotStore(stand.workspace.snapshots)
+    store = SnapshotStore(service.workspace.snapshots)
     serving = store.current_id()
     assert serving is not None
-    id = _sealed_copy(stand)
+    id = _sealed_copy(service)
     victim = max((path for path in (store.root / id).rglob("*.npy")), key=lambda path: path.stat().st_size)
     _damage(victim)
     began = time.monotonic()
     _point(store, id)
     time.sleep(3.0)
     _point(store, serving)
-    served = {call.snapshot for call in stand.load.since(began) if call.snapshot}
+    served = {call.snapshot for call in service.load.since(began) if call.snapshot}
     if id in served:
         raise RuntimeError(f"the corrupt snapshot {id} served")
     return {"refused": True}
 
 
-def change_scenes(stand: Stand) -> dict[str, Any]:
+def change_scenes(service: RunningWorkspace) -> dict[str, Any]:
     """A good edit of the scenes takes over; a wrong one afterwards changes nothing."""
-    path = stand.settings.router.scenes
+    path = service.settings.router.scenes
     content = yaml.safe_load(path.read_text())
     content["scenes"]["cart"]["page"] = {"default_size": 7}
     began = time.monotonic()
     _replace(path, yaml.safe_dump(content))
-    _ask_until(stand, lambda answer: len(answer.items) == 7, "the new scenes did not take over")
+    _ask_until(service, lambda answer: len(answer.items) == 7, "the new scenes did not take over")
     took_s = time.monotonic() - began
     good = path.read_text()
     content["scenes"]["cart"]["page"] = {"default_sise": 3}
     _replace(path, yaml.safe_dump(content))
     time.sleep(2.0)
-    _ask_until(stand, lambda answer: len(answer.items) == 7, "a wrong edit of the scenes changed an answer")
+    _ask_until(service, lambda answer: len(answer.items) == 7, "a wrong edit of the scenes changed an answer")
     _replace(path, good)
     return {"took_over_s": took_s}
 
 
-def change_experiments(stand: Stand) -> dict[str, Any]:
+def change_experiments(service: RunningWorkspace) -> dict[str, Any]:
     """A new experiment begins; a wrong edit afterwards does not end it."""
-    path = stand.settings.router.experiments
+    path = service.settings.router.experiments
     assert path is not None
     arms = {"as-it-is": {"share_bp": 5_000}, "other": {"share_bp": 5_000, "patch": {"candidates": 150}}}
     layers = {"recall": {"experiments": {"narrower": {"scenes": ["cart"], "arms": arms}}}}
     began = time.monotonic()
     _replace(path, yaml.safe_dump({"layers": layers}))
-    _ask_until(stand, lambda answer: "narrower" in answer.arms, "the new experiment did not begin")
+    _ask_until(service, lambda answer: "narrower" in answer.arms, "the new experiment did not begin")
     took_s = time.monotonic() - began
     _replace(path, yaml.safe_dump({"layers": layers, "layer": {}}))
     time.sleep(2.0)
-    _ask_until(stand, lambda answer: "narrower" in answer.arms, "a wrong edit ended an experiment")
+    _ask_until(service, lambda answer: "narrower" in answer.arms, "a wrong edit ended an experiment")
     _replace(path, yaml.safe_dump({"layers": {}}))
     return {"took_over_s": took_s}
 
 
-def promote_model(stand: Stand) -> dict[str, Any]:
+def promote_model(service: RunningWorkspace) -> dict[str, Any]:
     """A new version of the ranking model is rolled out to half of the shoppers, then promoted to all."""
     began = time.monotonic()
-    repository = ModelRepository(stand.workspace.triton)
-    with grpc.insecure_channel(stand.served.address) as channel:
+    repository = ModelRepository(service.workspace.triton)
+    with grpc.insecure_channel(service.served.address) as channel:
         stub = rollout_pb2_grpc.RolloutServiceStub(channel)
         stable = stub.GetRollout(rollout_pb2.GetRolloutRequest(), timeout=10).stable_version
         candidate = _copied_version(repository, stable)
@@ -217,9 +223,9 @@ def promote_model(stand: Stand) -> dict[str, Any]:
         )
         _wait_phase(stub, ("running",))
         half = time.monotonic()
-        _wait(stand, lambda call: call.model_version == str(candidate), "the candidate answers nobody", 1)
+        _wait(service, lambda call: call.model_version == str(candidate), "the candidate answers nobody", 1)
         stub.PromoteRollout(rollout_pb2.ChangeRolloutRequest(operator="benchmark"), timeout=10)
-        _wait(stand, lambda call: call.model_version == str(candidate), "the candidate was not promoted")
+        _wait(service, lambda call: call.model_version == str(candidate), "the candidate was not promoted")
         promoted = time.monotonic()
         _wait_phase(stub, ("promoted",))
     return {
@@ -231,24 +237,24 @@ def promote_model(stand: Stand) -> dict[str, Any]:
     }
 
 
-def _triton_pid(stand: Stand) -> int:
-    assert stand.served.triton is not None
-    pid = stand.served.triton.pid
+def _triton_pid(service: RunningWorkspace) -> int:
+    assert service.served.triton is not None
+    pid = service.served.triton.pid
     if pid is None:
         raise RuntimeError("Triton does not run")
     return pid
 
 
-def _haproxy_pids(stand: Stand) -> list[int]:
+def _haproxy_pids(service: RunningWorkspace) -> list[int]:
     return [
         process.pid
-        for process in stand.served.router.processes()
+        for process in service.served.router.processes()
         if Path(title_of(process).split(" ")[0]).name == "haproxy"
     ]
 
 
 def _killed_and_replaced(
-    stand: Stand, victims: Sequence[int], now: Callable[[], Sequence[int]]
+    service: RunningWorkspace, victims: Sequence[int], now: Callable[[], Sequence[int]]
 ) -> dict[str, Any]:
     if not victims:
         raise RuntimeError("there is no such process")
@@ -264,11 +270,13 @@ def _killed_and_replaced(
     return {"killed": len(victims), "replaced_s": None}
 
 
-def _wait(stand: Stand, holds: Callable[[Sent], bool], complaint: str, in_a_row: int = _IN_A_ROW) -> None:
+def _wait(
+    service: RunningWorkspace, holds: Callable[[Sent], bool], complaint: str, in_a_row: int = _IN_A_ROW
+) -> None:
     began = time.monotonic()
     while time.monotonic() - began < _CHANGE_LIMIT_S:
         answers = [
-            call for call in stand.load.since(began) if call.kind == "recommend" and call.model_version
+            call for call in service.load.since(began) if call.kind == "recommend" and call.model_version
         ]
         last = answers[-in_a_row:]
         if len(last) == in_a_row and all(map(holds, last)):
@@ -278,18 +286,18 @@ def _wait(stand: Stand, holds: Callable[[Sent], bool], complaint: str, in_a_row:
 
 
 def _ask_until(
-    stand: Stand, holds: Callable[[recommend_pb2.RecommendResponse], bool], complaint: str
+    service: RunningWorkspace, holds: Callable[[recommend_pb2.RecommendResponse], bool], complaint: str
 ) -> None:
     """Asks for the cart scene until the answer is so, many times in a row, over connections of their own."""
     options = [("grpc.use_local_subchannel_pool", 1)]
-    channels = [grpc.insecure_channel(stand.served.address, options=options) for _ in range(4)]
+    channels = [grpc.insecure_channel(service.served.address, options=options) for _ in range(4)]
     stubs = [recommend_pb2_grpc.RecommendServiceStub(channel) for channel in channels]
     until, row, turn = time.monotonic() + _CHANGE_LIMIT_S, 0, 0
     try:
         while row < _IN_A_ROW:
             if time.monotonic() > until:
                 raise RuntimeError(complaint)
-            request = recommend_pb2.RecommendRequest(scene="cart", user_id=stand.plan.users[turn % 50])
+            request = recommend_pb2.RecommendRequest(scene="cart", user_id=service.plan.users[turn % 50])
             answer = stubs[turn % len(stubs)].Recommend(request, timeout=10)
             row = row + 1 if holds(answer) else 0
             turn += 1
@@ -309,9 +317,9 @@ def _wait_phase(stub: rollout_pb2_grpc.RolloutServiceStub, phases: Sequence[str]
         time.sleep(0.1)
 
 
-def _sealed_copy(stand: Stand) -> str:
+def _sealed_copy(service: RunningWorkspace) -> str:
     """A new snapshot with the content of the current one."""
-    store = SnapshotStore(stand.workspace.snapshots)
+    store = SnapshotStore(service.workspace.snapshots)
     current = store.open_current(verify=False)
     staged = store.stage()
     try:

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from benchmarks.fault_injections import ON_LMDB, ON_REDIS, Fault
 from benchmarks.fault_report import NOT_DONE, Outcome, Window, as_json, degraded_share, outcome, table
-from benchmarks.fault_stand import Stand, StateKind, left_behind, stand
+from benchmarks.running_workspace import RunningWorkspace, StateKind, left_behind, running_workspace
 from benchmarks.steady_load import Sent
 from server.ingress.settings import IngressKind
 from shopfront.workspace import PROJECT, Workspace
@@ -50,7 +50,7 @@ def main() -> None:
                 console.print(f"{ingress:8} {state:6} {fault.name}", highlight=False)
         return
     outcomes: list[Outcome] = []
-    report: dict[str, object] = {"cores": os.cpu_count(), "stands": []}
+    report: dict[str, object] = {"cores": os.cpu_count(), "services": []}
     began = time.monotonic()
     for (ingress, state), faults in RUNS.items():
         if arguments.ingress not in ("both", ingress):
@@ -61,7 +61,7 @@ def main() -> None:
             continue
         found, facts = measure(ingress, state, chosen, arguments, console)
         outcomes += found
-        report["stands"] = [*report["stands"], facts]  # type: ignore[misc]
+        report["services"] = [*report["services"], facts]  # type: ignore[misc]
     if not outcomes:
         sys.exit(f"no fault has any of the words {arguments.only}; --list names them")
     console.print(table(outcomes))
@@ -87,10 +87,10 @@ def measure(
     arguments: argparse.Namespace,
     console: Console,
 ) -> tuple[list[Outcome], dict[str, object]]:
-    """The outcome of every fault on one stand, and facts about the stand."""
+    """The outcome of every fault on one running service, and facts about it."""
     processes: dict[int, psutil.Process] = {}
     windows: list[Window] = []
-    with stand(
+    with running_workspace(
         Workspace(arguments.workspace.absolute()),
         ingress,
         state,
@@ -129,7 +129,7 @@ def measure(
     return [outcome(window, sent, logged, page_size, usual) for window in windows], facts
 
 
-def _inject(running: Stand, fault: Fault, before: Sequence[Window], console: Console) -> Window:
+def _inject(running: RunningWorkspace, fault: Fault, before: Sequence[Window], console: Console) -> Window:
     usual = 0.0
     if before:
         first = before[0]

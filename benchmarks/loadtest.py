@@ -165,7 +165,8 @@ def _description() -> bytes:
     file.service.add(name="Echo").method.add(
         name="Say", input_type=".benchmark.Said", output_type=".benchmark.Said"
     )
-    return descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
+    serialised: bytes = descriptor_pb2.FileDescriptorSet(file=[file]).SerializeToString()
+    return serialised
 
 
 @contextmanager

@@ -1,5 +1,6 @@
-"""An OpenTelemetry collector that throws everything away, for benchmarks; prints its port and ends with its
-standard input.
+"""An OpenTelemetry collector for benchmarks that drops all it receives.
+
+It prints its port and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Sink(TraceServiceServicer):
     def Export(
         self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> ExportTraceServiceResponse:
+        """Accepts the spans and drops them."""
         return ExportTraceServiceResponse()
 
 

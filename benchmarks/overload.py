@@ -49,6 +49,7 @@ class Seen:
     sender_late_s: list[float] = field(default_factory=list)
 
     def add(self, status: str, seconds: float) -> None:
+        """Records one request that ended with `status`."""
         self.seconds.setdefault(status, []).append(seconds)
 
 
@@ -58,6 +59,7 @@ class Callers:
     def __init__(
         self, address: str, users: Sequence[str], deadline_s: float, patience_s: float, seed: int
     ) -> None:
+        """Opens the connections; `seed` draws the shoppers."""
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
         self._channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(_CONNECTIONS)]
         self._stubs = [RecommendServiceStub(channel) for channel in self._channels]

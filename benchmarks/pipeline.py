@@ -202,13 +202,13 @@ async def measure(rounds: int, seed: int) -> dict[str, dict[str, float]]:
         return await in_line(pipeline, None)
 
     async def fuse() -> list[int]:
-        return pipeline.fusion.fuse(recalled, total).items.tolist()
+        return list(pipeline.fusion.fuse(recalled, total).items.tolist())
 
     async def plain_fuse() -> list[int]:
         return fuse_in_python(recalled, total)
 
     async def spread() -> list[int]:
-        return scatter(groups, reranker.limits, len(fused), 100).tolist()
+        return list(scatter(groups, reranker.limits, len(fused), 100).tolist())
 
     async def plain_spread() -> list[int]:
         return scatter_in_python(groups, reranker.limits, len(fused), 100)

@@ -69,6 +69,7 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
         bst: Bst,
         mind: Mind,
     ) -> None:
+        """Opens the recall channels in `folder`, as the service does."""
         self._catalogue = catalogue
         self._store = store
         self._scenes = scenes

@@ -37,6 +37,7 @@ class Replicated(nn.Module):
     """The same scores as `Bst`, each candidate with its own copy of the history."""
 
     def __init__(self, bst: Bst) -> None:
+        """Wraps a trained network, which is not changed."""
         super().__init__()
         self.bst = bst
 

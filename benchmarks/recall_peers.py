@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from features.absence import MAX_ABSENCE_S
+from features.reference_time import MAX_ABSENCE_S
 from recall.again import Again
 from recall.category_hot import CategoryHot
 from recall.hot import FALLBACK, Hot

@@ -34,11 +34,11 @@ from server.ingress.launcher import RouterHandle, start_router
 from server.settings import RouterSettings
 from shopfront.workspace import PROJECT
 from snapshot.durable_files import write_durably
-from tests.rollout.conftest import quick_settings
-from tests.rollout.faulty_versions import add_version, dying, shuffled_weights, similar_weights
-from tests.rollout.traffic import Operator, Traffic, shoppers, stage
-from tests.router.served_shop import ServedShop, make_shop
-from tests.triton_server import tiny_triton
+from testing.faulty_versions import add_version, dying, shuffled_weights, similar_weights
+from testing.quick_rollouts import quick_settings
+from testing.rollout_traffic import Operator, Traffic, shoppers, stage
+from testing.served_shop import ServedShop, make_shop
+from testing.triton_server import tiny_triton
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher
 
@@ -81,6 +81,7 @@ class Router:
     """A router that is killed and started again at the same address."""
 
     def __init__(self, settings: RouterSettings) -> None:
+        """Starts the router at a free port, which it keeps."""
         self._handle: RouterHandle = start_router(settings)
         self.address = self._handle.address
         ingress = settings.ingress.model_copy(update={"address": self.address})
@@ -119,10 +120,13 @@ def main() -> None:
     arguments = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 140)
     outcomes = []
-    with tempfile.TemporaryDirectory(prefix="rollout-faults-") as folder, _stand(Path(folder)) as stand:
+    with (
+        tempfile.TemporaryDirectory(prefix="rollout-faults-") as folder,
+        _running_router(Path(folder)) as running,
+    ):
         for fault in arguments.only or FAULTS:
             for router in arguments.router:
-                outcomes.append(_roll_out(fault, router, *stand))
+                outcomes.append(_roll_out(fault, router, *running))
                 last = outcomes[-1]
                 console.print(f"{fault}, router {router}: {last.phase} after {last.to_verdict_s:.1f} s")
     console.print(_table(outcomes))
@@ -132,7 +136,7 @@ def main() -> None:
 
 
 @contextmanager
-def _stand(folder: Path) -> Iterator[tuple[Router, ServedShop, TritonServer]]:
+def _running_router(folder: Path) -> Iterator[tuple[Router, ServedShop, TritonServer]]:
     shop = make_shop(folder)
     with tiny_triton(folder, health_interval_s=0.3) as server:
         watcher = TritonWatcher(server, lambda event: None)

@@ -1,9 +1,9 @@
 """A steady open-loop load in a process of its own: recommendations and events at fixed rates.
 
-Calls are sent when they are due, so a service that stands still is asked on. Each call is sent again at most
-once, after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per finished call;
-`python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its standard input
-ends.
+Calls are sent when they are due, so a service that stops answering still receives calls. Each call is
+sent again at most once, after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per
+finished call; `python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its
+standard input ends.
 """
 
 import asyncio
@@ -79,6 +79,7 @@ class SteadyLoad:
     """The load as its starter sees it: every call that has ended so far, in order of ending."""
 
     def __init__(self) -> None:
+        """A load without a call yet."""
         self.sent: list[Sent] = []
 
     def since(self, moment: float) -> list[Sent]:

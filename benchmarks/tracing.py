@@ -49,11 +49,12 @@ METADATA = (("user-agent", "benchmark"), ("traceparent-of", "nobody"))
 
 
 class PipelineService:
-    """Answers by running a pipeline; stands for the service, whose other work does not concern traces."""
+    """Answers by running a pipeline, in place of the service, whose other work does not concern traces."""
 
     scenes = ("benchmark",)
 
     def __init__(self, metrics: StageMetrics) -> None:
+        """Builds the pipeline that every method runs."""
         self._pipeline = replace(build(seed=0), metrics=metrics)
 
     async def recommend(self, request: Any, call: Call) -> RecommendResponse:

@@ -252,6 +252,7 @@ async def _answer(reader: asyncio.StreamReader) -> str:
         block = b""
         http_status = fields.get(":status", http_status)
         if "grpc-status" in fields:
-            return _NAMES.get(int(fields["grpc-status"]), "UNKNOWN")
+            name: str = _NAMES.get(int(fields["grpc-status"]), "UNKNOWN")
+            return name
         if http_status != "200":
             return f"HTTP {http_status}"

@@ -1,4 +1,4 @@
-"""How strongly a user is taken to want an item, from what the user did with it and how often."""
+"""Behaviour scores: an estimate of a user's interest in an item from the kind and number of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of behaviour scores."""
+"""Settings of the behaviour scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ class _Section(BaseModel):
 
 
 class CountScores(_Section):
-    """Scores by how often a pair saw one event type: each step holds from `counts[i]` events upwards."""
+    """Scores of a user–item pair by its number of events of one type.
+
+    `scores[i]` applies from `counts[i]` events on.
+    """
 
     counts: tuple[int, ...] = Field(description="Ascending numbers of events, starting at 1.")
     scores: tuple[float, ...] = Field(description="Score from each number of events on, one per count.")
@@ -25,12 +28,12 @@ class CountScores(_Section):
 
 
 class BehaviourScoreSettings(_Section):
-    """How strongly a user is taken to want an item, from what the user did with it."""
+    """Estimated interest of a user in an item, 0…5, by the kind and number of the user's events on it."""
 
     view: CountScores = CountScores(counts=(1, 2, 3, 4, 6), scores=(2.52, 2.9, 3.1, 3.2, 3.3))
     favorite: CountScores = Field(
         default=CountScores(counts=(1, 2), scores=(3.6, 3.7)),
-        description="Between repeated views and a cart: a stated wish without a step towards buying.",
+        description="Between repeated views and a cart: an explicit wish, but no step towards buying.",
     )
     cart: CountScores = CountScores(counts=(1, 2, 3), scores=(3.9, 4.1, 4.2))
     purchase: CountScores = CountScores(counts=(1, 2, 3), scores=(4.7, 4.9, 5.0))

@@ -6,7 +6,7 @@ import numpy as np
 
 DEVICES = ("phone", "tablet", "desktop", "app")
 CONTEXT_SIZES = (25, 8, 5)
-"""Number of codes of hour of day, weekday and device, unknown (0) included."""
+"""Number of codes of hour of day, weekday and device, including 0 for unknown."""
 
 _HOUR = 3_600
 _DAY = 86_400
@@ -24,7 +24,8 @@ def encode_context(now: int, device: str = "") -> np.ndarray:
         int32[3]: hour of day in UTC + 1, weekday (Monday 0) + 1, position in `DEVICES` + 1 or 0.
     """
     code = DEVICES.index(device) + 1 if device in DEVICES else 0
-    return encode_context_batch(np.array([now], dtype=np.int64), np.array([code], dtype=np.int32))[0]
+    context: np.ndarray = encode_context_batch(np.array([now], np.int64), np.array([code], np.int32))[0]
+    return context
 
 
 def encode_context_batch(now: np.ndarray, devices: np.ndarray | None = None) -> np.ndarray:
@@ -35,7 +36,7 @@ def encode_context_batch(now: np.ndarray, devices: np.ndarray | None = None) -> 
         devices: int32[B], position in `DEVICES` + 1 or 0; None where all are unknown.
 
     Returns:
-        int32[B, 3] as `encode_context` makes of each.
+        int32[B, 3], row b as from `encode_context`.
     """
     now = np.asarray(now, dtype=np.int64)
     context = np.zeros((len(now), len(CONTEXT_SIZES)), dtype=np.int32)

@@ -1,14 +1,14 @@
-"""History encoding: a shopper's recent behaviours as three padded rows, the same in training and serving.
+"""History encoding: a shopper's recent behaviours as three padded rows, identical in training and serving.
 
-Histories hold behaviours (views, favourites, carts, purchases), not impressions: an impression is what the
-shop did, not the shopper.
+Histories contain behaviours (views, favourites, carts, purchases), not impressions: an impression is an act
+of the shop, not of the shopper.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from features.absence import vantage
+from features.reference_time import reference_time
 
 HISTORY_LENGTH = 50
 AGE_BUCKETS = 24
@@ -21,10 +21,10 @@ def age_bucket(seconds: np.ndarray) -> np.ndarray:
     """Bucket ages on a logarithmic scale: 1 + floor(log2(1 + seconds / 60)), clipped to 1…24.
 
     Args:
-        seconds: int64[...], age in seconds; a negative age (a clock ahead of ours) counts as 0.
+        seconds: int64[...], age in seconds; a negative age (from a clock that is ahead) counts as 0.
 
     Returns:
-        int32[...] of the same shape; 0 never appears, it is left to padding.
+        int32[...] of the same shape; never 0, which marks padding.
     """
     buckets = np.searchsorted(_BUCKET_STARTS, np.asarray(seconds, dtype=np.int64), side="right")
     return np.maximum(buckets, 1).astype(np.int32)
@@ -39,14 +39,14 @@ def encode_history(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Encode one history, newest first.
 
-    Unknown items (index 0) are left out, so that a position is padding in all three rows or in none.
+    Unknown items (index 0) are skipped, so that a position is padding in all three rows or in none.
 
     Args:
         items: integer[h], dense item indices.
         events: integer[h], event codes.
         ts: int64[h], unix seconds.
-        now: moment of the request, unix seconds; ages are counted from `features.absence.vantage`.
-        length: positions in the result; older behaviours are cut off.
+        now: moment of the request, unix seconds; ages are counted from `reference_time`.
+        length: number of positions in the result; older behaviours are dropped.
 
     Returns:
         item, event, age: int32[length] each; the newest behaviour at position 0, zeros behind the last.
@@ -58,7 +58,7 @@ def encode_history(
         times = np.asarray(ts, dtype=np.int64)[known]
         encoded[0, :count] = np.asarray(items)[known]
         encoded[1, :count] = np.asarray(events)[known]
-        encoded[2, :count] = age_bucket(vantage(now, times[0]) - times)
+        encoded[2, :count] = age_bucket(reference_time(now, times[0]) - times)
     return encoded[0], encoded[1], encoded[2]
 
 
@@ -89,17 +89,18 @@ def encode_history_batch(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Encode many histories that are slices of flat columns, oldest first as in `events.parquet`.
 
-    Row b is what `encode_history` makes of `items[starts[b]:ends[b]]` reversed, at `now[b]`. Slices may
-    overlap, so one user's events serve all of that user's samples. With offsets[B + 1] of adjoining
-    histories pass `offsets[:-1]` and `offsets[1:]`.
+    Row b equals `encode_history` of `items[starts[b]:ends[b]]` reversed, at `now[b]`. Slices may overlap, so
+    all samples of a user read the same events. For adjoining histories with offsets[B + 1] pass
+    `offsets[:-1]` and `offsets[1:]`.
 
     Args:
         items: integer[e], dense item indices.
         events: integer[e], event codes.
         ts: int64[e], unix seconds.
-        starts, ends: integer[B], half-open slices, 0 ≤ start ≤ end ≤ e.
+        starts: integer[B], first position of each slice.
+        ends: integer[B], position after the last of each slice; 0 ≤ start ≤ end ≤ e.
         now: int64[B], moment of each request, unix seconds.
-        length: positions in the result; older behaviours are cut off.
+        length: number of positions in the result; older behaviours are dropped.
 
     Returns:
         item, event, age: int32[B, length] each; newest at position 0, zeros behind the last.
@@ -118,7 +119,7 @@ def encode_history_batch(
     filled = positions >= starts[:, None]
     positions = np.where(filled, positions, 0)
     times = ts[positions]
-    ages = age_bucket(vantage(now, times[:, 0])[:, None] - times)
+    ages = age_bucket(reference_time(now, times[:, 0])[:, None] - times)
     return (
         np.where(filled, items[positions], 0).astype(np.int32, copy=False),
         np.where(filled, events[positions], 0).astype(np.int32, copy=False),

@@ -1,4 +1,4 @@
-"""Profile encoding: what is known about a shopper as vocabulary codes."""
+"""Profile encoding: a shopper's profile fields as vocabulary codes."""
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
-"""A load generator for gRPC services: ghz's flags and reports, open-loop schedules and latency from the
-intended start.
+"""A load generator for gRPC services, with ghz's flags and reports.
+
+Beyond ghz: open-loop schedules, and latency measured from the intended start of each request.
 """

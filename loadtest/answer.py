@@ -1,4 +1,4 @@
-"""What a stream's DATA and trailers mean to a gRPC call (gRPC's PROTOCOL-HTTP2, section Responses)."""
+"""Reads a stream's DATA and trailers as the answer of a gRPC call (gRPC's PROTOCOL-HTTP2, Responses)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from loadtest.status import Status, status_of_http
 
 
 class AnswerRefused(Exception):
-    """This side takes no more of an answer; the call ends with `status` and the exception's text."""
+    """The client refuses the rest of an answer; the call ends with `status` and the exception's text."""
 
     def __init__(self, status: Status, message: str) -> None:
+        """Refuses with the status and message that the call ends with."""
         super().__init__(message)
         self.status = status
 
@@ -29,7 +30,7 @@ def take_headers(call: Call, headers: Headers) -> None:
 
 
 def take_data(call: Call, payload: bytes, limits: Limits) -> None:
-    """Reads the messages that a DATA frame's payload completes; each is handed to `call.received`.
+    """Reads the messages that a DATA frame's payload completes; `call.received` is called for each.
 
     Raises AnswerRefused for a message that is larger than allowed or cannot be unpacked.
     """
@@ -71,7 +72,7 @@ def _check_size(size: int, limits: Limits) -> None:
 
 
 def outcome(call: Call, trailers: Headers) -> tuple[Status, str]:
-    """How a call ends whose trailers these are: its status and message."""
+    """Status and message of a call that ends with these trailers."""
     code, message, http = "", "", "200"
     for name, value in trailers:
         if name == "grpc-status":

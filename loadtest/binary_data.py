@@ -1,4 +1,4 @@
-"""Call data that comes serialised (--binary, --binary-file)."""
+"""Requests from serialised call data (--binary, --binary-file)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ def binary_requests(
     Raises LoadTestError where it is no message of the method, or metadata has templates.
     """
     if metadata is not None and metadata.has_actions:
-        raise LoadTestError(
-            "--metadata: templates are not rendered beside binary data; give the data as JSON"
-        )
+        raise LoadTestError("--metadata: templates are not rendered with binary data; give the data as JSON")
     content = options.binary_data
     if options.binary_file:
         try:
@@ -83,5 +81,5 @@ def _parses(content: bytes, kind: type[Message]) -> bool:
         message = kind.FromString(content)
     except DecodeError:
         return False
-    # What lands in unknown fields alone is some other message that happens to be well formed.
+    # Bytes that fill unknown fields only are another message that happens to be well formed.
     return not content or message.ByteSize() == 0 or bool(message.ListFields())

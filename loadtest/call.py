@@ -1,4 +1,4 @@
-"""One gRPC call as a connection carries it."""
+"""The state of one gRPC call on a connection."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Call:
     """One call in progress; `finished(call)` is called exactly once, with status, message and `ended_ns` set.
 
     Times are nanoseconds of `time.perf_counter_ns`. `answer` is the last message received, without its
-    prefix; `answers` counts them. What the connection that carries it keeps here: `sent`, what the call was
-    started with; `unsent`, data that waits for a window, and whether it is the last; `buffer`, the beginning
-    of a message whose rest has not arrived; `unacknowledged`, bytes received since the stream's window was
+    prefix; `answers` counts them. The connection keeps here: `sent`, the arguments the call was started
+    with; `unsent`, data that waits for a window, and whether it is the last; `buffer`, the beginning of a
+    message whose rest has not arrived; `unacknowledged`, bytes received since the stream's window was
     last grown; `encoding`, the answer's `grpc-encoding`.
     """
 
@@ -55,6 +55,7 @@ class Call:
     def __init__(
         self, index: int, finished: Callable[[Call], None], *, server_streaming: bool = False
     ) -> None:
+        """A call that is not started; `index` is its number within the share of one process."""
         self.index = index
         self.finished = finished
         self.server_streaming = server_streaming
@@ -80,7 +81,7 @@ class Call:
         self.sent: Started | None = None
 
 
-# What `Connection.start` was given: enough to start the call again on another connection.
+# The arguments of `Connection.start`: enough to start the call again on another connection.
 Started = tuple[Call, Headers, bytes, bool]
 
 
@@ -92,7 +93,7 @@ class Limits:
 
 
 def forget_stream(call: Call) -> None:
-    """Makes a call that the server never began ready to be started on another connection."""
+    """Resets a call that the server never began, so that it can be started on another connection."""
     call.stream = 0
     call.unsent = None
     call.saw_headers = False

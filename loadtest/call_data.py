@@ -1,4 +1,4 @@
-"""Where a test's requests come from: JSON, serialised data or a recording."""
+"""The requests of a test, made from JSON, serialised data or a recording."""
 
 from __future__ import annotations
 
@@ -39,14 +39,15 @@ def replayed_requests(
     methods: Mapping[str, Method],
     sending: Sending,
 ) -> FixedRequests:
-    """A recording's requests in its order, with the options' metadata beside their own.
+    """A recording's requests in its order, with the options' metadata added to their own.
 
-    Values of lines with JSON data are replaced where that is asked for; serialised ones are sent as they are.
-    Raises LoadTestError for a line that is no message of its method, and for metadata with templates.
+    Values of lines with JSON data are replaced where the options require it; serialised ones are sent
+    unchanged. Raises LoadTestError for a line that is no message of its method, and for metadata with
+    templates.
     """
     text = text_of(options.metadata, options.metadata_file, "--metadata-file")
     if text is not None and Template.of(options, text).has_actions:
-        raise LoadTestError("--metadata: templates are not rendered beside a recording; write the values")
+        raise LoadTestError("--metadata: templates are not rendered with a recording; write the values")
     common = {} if text is None else string_map(text, "--metadata")
     replaced = ReplacedValues(options.replay_replace or {})
     headers: dict[tuple[str, tuple[tuple[str, str], ...]], Headers] = {}

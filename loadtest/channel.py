@@ -1,4 +1,4 @@
-"""A channel: one connection at a time to one target, made again when it is lost."""
+"""A channel: one connection at a time to one target, opened again when it is lost."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ class Channel:
         keepalive_s: float,
         clock_ns: Callable[[], int],
     ) -> None:
+        """A channel without a connection; `open` makes the first.
+
+        Args:
+            target: where to connect to.
+            tls: the context to connect with; None for plaintext.
+            server_name: the name that the server's certificate must have; empty: the target's host.
+            limits: sizes of messages.
+            connect_timeout_s: seconds one attempt to connect may take.
+            keepalive_s: seconds of silence after which the server is pinged; 0: never.
+            clock_ns: nanoseconds, monotonic.
+        """
         self._target = target
         self._tls = tls
         self._server_name = server_name

@@ -70,7 +70,7 @@ def parse_arguments(arguments: Sequence[str], program: str = "loadtest") -> Load
     """The options of a command line, those of its --config file below them.
 
     Raises LoadTestError for a value that cannot be read and for ghz's flags that are not supported;
-    SystemExit(2), as argparse does, for flags that nobody knows.
+    SystemExit(2), as argparse does, for unknown flags.
     """
     parsed = vars(_parser(program).parse_args(_with_flag_values(arguments)))
     for name, why in REFUSED_OPTIONS.items():
@@ -94,7 +94,7 @@ def parse_arguments(arguments: Sequence[str], program: str = "loadtest") -> Load
 
 
 def _with_data_text(options: LoadOptions, text: str) -> LoadOptions:
-    """Data that is JSON stands in the report; a template that is JSON once rendered stays a text."""
+    """The call data for the report: JSON as values; a template, which is JSON only once rendered, as text."""
     try:
         return replace(options, data=json.loads(text))
     except ValueError:
@@ -105,7 +105,7 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
         usage=f"{program} [options] host:port",
-        description="Load a gRPC service with ghz's flags and reports; beside them latency from the intended "
+        description="Load a gRPC service with ghz's flags and reports, and with latency from the intended "
         "start, objectives, a search for the highest rate and replay of recorded requests.",
         allow_abbrev=False,
     )

@@ -5,7 +5,7 @@ import zlib
 
 
 class DecompressionError(Exception):
-    """The server's message cannot be unpacked; the message says why."""
+    """The server's message cannot be unpacked; the exception's text gives the reason."""
 
 
 def compressed(message: bytes) -> bytes:
@@ -14,8 +14,9 @@ def compressed(message: bytes) -> bytes:
 
 
 def decompressed(message: bytes, encoding: str, limit: int) -> bytes:
-    """`message` unpacked; `encoding` is the answer's grpc-encoding. Raises DecompressionError beyond `limit`
-    bytes.
+    """Returns `message` unpacked, by the answer's grpc-encoding.
+
+    Raises DecompressionError for an unknown encoding, broken data, and more than `limit` bytes.
     """
     wbits = {"gzip": 31, "deflate": 15}.get(encoding)
     if wbits is None:

@@ -21,6 +21,7 @@ class Deadlines:
     """
 
     def __init__(self, too_late: Callable[[Call], None], clock_ns: Callable[[], int]) -> None:
+        """Calls `too_late` for each call that has not ended at its deadline; needs a running event loop."""
         self._too_late = too_late
         self._clock_ns = clock_ns
         self._loop = asyncio.get_running_loop()

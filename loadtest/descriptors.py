@@ -30,13 +30,14 @@ class Method:
 
     @property
     def unary(self) -> bool:
-        """Whether one message asks and one answers."""
+        """Whether a call has one request message and one answer message."""
         return not (self.names.client_streaming or self.names.server_streaming)
 
 
 def split_call(call: str) -> tuple[str, str]:
-    """Service and method of `package.Service/Method` or `package.Service.Method`; raises LoadTestError
-    otherwise.
+    """Service and method of `package.Service/Method` or `package.Service.Method`.
+
+    Raises LoadTestError for any other text.
     """
     text = call.strip().strip("/")
     service, slash, name = text.partition("/")
@@ -128,8 +129,9 @@ def from_protoset(path: str) -> bytes:
 
 
 def from_proto(path: str, import_paths: Iterable[str]) -> bytes:
-    """The descriptor set that protoc makes of a .proto file; its folder and the working folder are searched
-    too.
+    """The descriptor set that protoc makes of a .proto file.
+
+    Imports are looked for in `import_paths`, the folder of the file and the working folder.
     """
     if not Path(path).is_file():
         raise LoadTestError(f"--proto: there is no file {path}")

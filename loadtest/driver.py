@@ -41,8 +41,10 @@ class Driver:
         observe: Callable[[Call], None] | None = None,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        """`starts`: intended starts of the share's requests in ns after the begin; `observe` sees successful
-        calls.
+        """Prepares to send.
+
+        `starts`: intended starts of the share's requests in ns after the begin, None in a closed loop;
+        `observe` is called with each successful call.
         """
         self._share = share
         self._channels = channels
@@ -69,10 +71,10 @@ class Driver:
         self._failure: BaseException | None = None
 
     async def run(self, begin_ns: int) -> Results:
-        """Sends everything, waits for the answers and closes the channels. `begin_ns` is time 0 of the
-        schedule.
+        """Sends every request, waits for the answers and closes the channels.
 
-        Raises what preparing a request raised (LoadTestError); the requests under way are dropped then.
+        `begin_ns` is time 0 of the schedule. Raises LoadTestError where a request cannot be prepared; the
+        requests under way are dropped then.
         """
         self._begin_ns = begin_ns
         if self._starts is not None:

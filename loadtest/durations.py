@@ -86,7 +86,7 @@ def go_float(value: float) -> str:
 
 
 def format_nanoseconds(value: int) -> str:
-    """ghz's `formatNanoUnit`: `950 ns`, `28.48 ms`, `1.07 s`."""
+    """Formats as ghz's `formatNanoUnit`: `950 ns`, `28.48 ms`, `1.07 s`."""
     if value < 10_000:
         return f"{value} ns"
     milliseconds = value / 1e6

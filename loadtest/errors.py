@@ -2,4 +2,4 @@
 
 
 class LoadTestError(Exception):
-    """The test cannot run as asked; the message says which option or file is wrong and what to do."""
+    """The test cannot run with these options; the message names the wrong option or file and the remedy."""

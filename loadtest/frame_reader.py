@@ -18,6 +18,7 @@ class FrameReader:
     """
 
     def __init__(self) -> None:
+        """A reader at the beginning of a connection."""
         self.broken = ""
         self._rest = b""
         self._block: tuple[int, int, bytearray] | None = None

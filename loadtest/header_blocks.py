@@ -19,6 +19,7 @@ class HeaderBlocks:
     """Encoder and decoder of one connection."""
 
     def __init__(self) -> None:
+        """The state of one connection, without dynamic tables in either direction."""
         self._encoder = hpack.Encoder()
         self._decoder = hpack.Decoder(max_header_list_size=LARGEST_HEADER_BLOCK)
         self._decoder.max_allowed_table_size = 0

@@ -41,6 +41,13 @@ class Connection(asyncio.Protocol):
         on_closing: Callable[[Connection, list[Started]], None],
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
+        """A connection that is not open yet, for `create_connection` of the running event loop.
+
+        Args:
+            limits: sizes of messages.
+            on_closing: called once the server takes no more calls, with those it never began.
+            clock_ns: nanoseconds, monotonic.
+        """
         self._loop = asyncio.get_running_loop()
         self._limits = limits
         self._on_closing = on_closing
@@ -66,8 +73,9 @@ class Connection(asyncio.Protocol):
         return self._calls.get(call.stream) is call or any(entry[0] is call for entry in self._waiting)
 
     def start(self, call: Call, headers: Headers, data: bytes, end_stream: bool) -> None:
-        """Begins `call` with `headers` and the prefixed messages in `data`; waits for a free stream where it
-        must.
+        """Begins `call` with `headers` and the prefixed messages in `data`.
+
+        Where the server allows no further stream, the call begins when one ends.
         """
         if len(self._calls) >= self._max_streams:
             self._waiting.append((call, headers, data, end_stream))
@@ -89,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._windows.send(call, data, end_stream)
 
     def cancel(self, call: Call, status: Status, message: str) -> None:
-        """Ends a call from this side; the server is told where it began."""
+        """Ends a call from the client's side; a server that began it receives a reset."""
         if call.stream in self._calls:
             self._write(h2.frame(h2.RST_STREAM, 0, call.stream, h2.number(h2.CANCEL)))
         else:
@@ -97,9 +105,7 @@ class Connection(asyncio.Protocol):
         self._end(call, status, message, self._clock_ns())
 
     def probe(self, silence_s: float) -> None:
-        """Asks for a sign of life after `silence_s` seconds of silence; drops the connection after twice
-        that.
-        """
+        """Pings the server after `silence_s` seconds of silence; closes the connection after twice that."""
         silent_ns = self._clock_ns() - self._heard_ns
         if silent_ns > 2e9 * silence_s:
             self.close(Status.UNAVAILABLE, "keepalive ping failed to receive ACK within timeout")
@@ -127,11 +133,13 @@ class Connection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Sends the client's connection preface (called by asyncio)."""
         assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
         self._transport = transport  # type: ignore[assignment]
         self._write(h2.CLIENT_OPENING)
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Ends every call with Unavailable (called by asyncio)."""
         self._begin_closing([])
         now = self._clock_ns()
         why = f"connection lost: {error}" if error is not None else "connection closed by the server"
@@ -139,11 +147,12 @@ class Connection(asyncio.Protocol):
             self._end(call, Status.UNAVAILABLE, why, now)
         if not self.opened.done():
             self.opened.set_exception(ConnectionError(why))
-            self.opened.exception()  # whoever awaits it is told; nobody need be waiting
+            self.opened.exception()  # Marked as retrieved: there may be no task that awaits it.
         if not self.lost.done():
             self.lost.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        """Reads the frames that `data` completes and passes them to their calls (called by asyncio)."""
         if self._broken:
             return
         now = self._clock_ns()
@@ -182,7 +191,7 @@ class Connection(asyncio.Protocol):
         elif kind == h2.GOAWAY:
             last, code = struct.unpack_from(">LL", payload)
             self._goaway(last & h2.LAST_STREAM_ID, code, payload[8:])
-        # Frames of unknown kinds are ignored, as RFC 9113 section 4.1 asks.
+        # Frames of unknown kinds are ignored, as RFC 9113 section 4.1 requires.
 
     def _settings(self, payload: bytes) -> None:
         for name, value in struct.iter_unpack(">HL", payload):
@@ -213,8 +222,8 @@ class Connection(asyncio.Protocol):
             forget_stream(call)
         self._begin_closing([call.sent for call in unseen if call.sent is not None])
         if code != h2.NO_ERROR:
-            said = debug.decode(errors="replace") or f"HTTP/2 error {code}"
-            why = f"the server closed the connection: {said}"
+            reason = debug.decode(errors="replace") or f"HTTP/2 error {code}"
+            why = f"the server closed the connection: {reason}"
             now = self._clock_ns()
             for call in list(self._calls.values()):
                 self._end(call, Status.UNAVAILABLE, why, now)

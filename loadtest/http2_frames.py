@@ -42,7 +42,7 @@ def broken_rule(kind: int, flags: int, payload: bytes) -> str:
 
 
 def unpadded(kind: int, flags: int, payload: bytes) -> bytes:
-    """What a DATA or HEADERS frame that breaks no rule holds beside padding and priority."""
+    """The contents of a valid DATA or HEADERS frame without its padding and priority."""
     skip, behind = 0, 0
     if flags & PADDED:
         skip, behind = 1, payload[0]
@@ -56,8 +56,8 @@ def number(value: int) -> bytes:
     return struct.pack(">L", value)
 
 
-# What this client says first. No dynamic table for answers: their blocks need no state then, so equal bytes
-# mean equal fields. Windows as large as they get: it must never be the reader that a server waits for.
+# The first bytes the client sends. No dynamic table for answers: their blocks need no state then, so equal
+# bytes mean equal fields. Windows as large as they get: it must never be the reader that a server waits for.
 CLIENT_OPENING = (
     PREFACE
     + frame(

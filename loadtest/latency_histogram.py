@@ -17,12 +17,13 @@ class LatencyHistogram:
     """Counts of latencies in ns, 3 significant digits, from a microsecond to an hour (Tene, HdrHistogram)."""
 
     def __init__(self) -> None:
+        """An empty histogram."""
         self._counts = HdrHistogram(_LOWEST_NS, _LONGEST_NS, _DIGITS)
 
     def record(self, latencies: NDArray[np.int64]) -> None:
         """Adds latencies in ns."""
         values = np.clip(latencies, _LOWEST_NS, _LONGEST_NS)
-        # What the histogram cannot tell apart is made equal here, so that few values are counted one by one.
+        # Values that the histogram cannot distinguish are made equal here, so that few are counted singly.
         shift = np.maximum(np.frexp(values)[1] - _KEPT_BITS, 0)
         for value, count in zip(*np.unique(values >> shift << shift, return_counts=True), strict=True):
             self._counts.record_value(int(value), int(count))
@@ -36,8 +37,10 @@ class LatencyHistogram:
         return int(self._counts.get_value_at_percentile(percentage))
 
     def __getstate__(self) -> bytes:
+        """Its encoded counts, which travel between processes."""
         encoded: bytes = self._counts.encode()
         return encoded
 
     def __setstate__(self, state: bytes) -> None:
+        """Decodes the counts of another process."""
         self._counts = HdrHistogram.decode(state)

@@ -1,5 +1,6 @@
-"""Whether options make a test that can run and that ends; each refusal names the option and what to write
-instead.
+"""Checks that the options make a test that can run and that ends.
+
+Each refusal names the option and what to write instead.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _changing(what: str, schedule: str, start: int, end: int, step: int, step_du
     if schedule == "step" and not step_duration:
         return f"--{what}-schedule step needs --{what}-step-duration, for example 5s"
     if schedule == "step" and step_duration < 10 * MILLISECOND:
-        return f"--{what}-step-duration: steps of at least 10ms can be told apart"
+        return f"--{what}-step-duration: the shortest step is 10ms"
     if end and (end - start) * step <= 0:
         return f"--{what}-step {step} does not lead from --{what}-start {start} to --{what}-end {end}"
     return ""

@@ -17,8 +17,9 @@ _LARGEST = 2**31 - 1
 
 
 def options_of(values: Mapping[str, Any]) -> LoadOptions:
-    """Options from values under ghz's names (and `host`): texts of the command line, or JSON, TOML or YAML
-    values.
+    """Options from values under ghz's names (and `host`).
+
+    The values are texts of the command line, or values read from JSON, TOML or YAML.
 
     Raises LoadTestError naming the option whose value cannot be read.
     """

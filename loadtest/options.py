@@ -61,7 +61,7 @@ class Option:
 FORMATS = ("summary", "csv", "json", "pretty", "html", "influx-summary", "influx-details", "prometheus")
 
 GHZ_OPTIONS = (
-    Option("proto", Kind.TEXT, "", "The .proto file. Without it and --protoset, server reflection is asked."),
+    Option("proto", Kind.TEXT, "", "The .proto file. Without it and --protoset, server reflection is used."),
     Option("protoset", Kind.TEXT, "", "The compiled descriptor set (protoc --include_imports -o)."),
     Option("call", Kind.TEXT, "", "Method, as package.Service/Method or package.Service.Method."),
     Option("import-paths", Kind.LIST, (), "Comma-separated import paths of --proto.", "i"),
@@ -173,7 +173,7 @@ OWN_OPTIONS = (
         Kind.TEXT,
         "",
         "File of recorded requests, or folder of such files, to send at their recorded times; all of them, "
-        "unless -n says how many.",
+        "unless -n gives their number.",
     ),
     Option(
         "replay-replace",
@@ -186,7 +186,7 @@ OWN_OPTIONS = (
         "replay-speed",
         Kind.NUMBER,
         1.0,
-        "Recorded time divided by this: 2 = twice as fast; 0 = as --rps says.",
+        "Recorded time divided by this: 2 = twice as fast; 0 = at the rate of --rps.",
     ),
     Option(
         "stage-sample", Kind.COUNT, 10, "Read the server's stages from one answer in this many; 0 = never."
@@ -276,7 +276,7 @@ class LoadOptions:
     replay_speed: float = 1.0
     stage_sample: int = 10
     server_metrics: str = ""
-    # Read from standard input by whoever reads the options: JSON text of `--data @`, bytes of `--binary`.
+    # Read from standard input where the options are read: JSON text of `--data @`, bytes of `--binary`.
     data_text: str = field(default="", repr=False)
     binary_data: bytes = field(default=b"", repr=False)
 
@@ -295,5 +295,5 @@ class LoadOptions:
 
     @property
     def replays_times(self) -> bool:
-        """Whether a recording says when to send."""
+        """Whether the times of a recording decide when to send."""
         return bool(self.replay) and self.replay_speed > 0

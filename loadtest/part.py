@@ -41,10 +41,10 @@ class Part:
 async def run_part(
     part: Part, begin: Callable[[], Awaitable[int]], running: Callable[[Driver], None] | None = None
 ) -> Results:
-    """Connects, awaits `begin()` for the common time 0 (ns of `time.perf_counter_ns`), sends and returns the
-    results.
+    """Connects, waits for the common begin, sends and returns the results.
 
-    `running` is handed the driver, so that a signal can cancel it. Raises LoadTestError where the server
+    `begin()` returns time 0 in ns of `time.perf_counter_ns`. `running` is called with the driver, so that a
+    signal can cancel it. Raises LoadTestError where the server
     cannot be reached or a request cannot be made.
     """
     options = part.options
@@ -152,7 +152,7 @@ def recorded_calls(recording: list[RecordedRequest], default: str) -> list[str]:
     """
     calls = list(dict.fromkeys(recorded.call or default for recorded in recording))
     if "" in calls:
-        raise LoadTestError("--replay: a line names no method; give the one to call with --call")
+        raise LoadTestError("--replay: a line names no method; name the method to call with --call")
     return calls
 
 

@@ -34,11 +34,11 @@ async def run_in_processes(parts: list[Part], cancelled: asyncio.Event) -> Resul
     watch: asyncio.Task[None] | None = None
     try:
         for part in parts:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_child, args=(part, theirs), daemon=True)
+            own_end, child_end = context.Pipe()
+            process = context.Process(target=_child, args=(part, child_end), daemon=True)
             process.start()
-            theirs.close()
-            started.append((process, ours))
+            child_end.close()
+            started.append((process, own_end))
         for _, pipe in started:
             _unless_failed(await _received(pipe))
         begin = time.perf_counter_ns() + _HEAD_START_NS
@@ -64,7 +64,9 @@ async def _received(pipe: Pipe) -> object:
     try:
         return await asyncio.to_thread(pipe.recv)
     except EOFError as error:
-        raise LoadTestError("a sending process ended without results; its message stands above") from error
+        raise LoadTestError(
+            "a sending process ended without results; its message is printed above"
+        ) from error
 
 
 async def _pass_on(cancelled: asyncio.Event, pipes: list[Pipe]) -> None:
@@ -80,7 +82,7 @@ def _unless_failed(outcome: object) -> object:
 
 
 def _child(part: Part, pipe: Pipe) -> None:
-    # Ctrl-C reaches the whole group; the parent says what becomes of the test.
+    # Ctrl-C reaches the whole group; the parent process reports the result.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         outcome: object = uvloop.run(_run_child(part, pipe))

@@ -2,7 +2,7 @@
 
 Each trial is an open loop at one rate, so that a server that falls behind shows in the latency from the
 intended start instead of slowing the load down. A rate that the sending side itself cannot reach counts as
-missed and says so.
+missed and the report states it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def search_rates(
 ) -> tuple[int, bool]:
     """The highest rate found for which `holds`, 0 for none; and whether it is known to within `precision`.
 
-    Asks `holds` at most `trials` times, of no rate above `limit`, and of no rate twice.
+    Calls `holds` at most `trials` times, never for a rate above `limit` and never twice for one rate.
     """
     good, bad, rate = 0, limit + 1, start
     for _ in range(trials):
@@ -56,10 +56,10 @@ def search_rates(
 def find_max_rate(
     options: LoadOptions, progress: Callable[[str], None], run_test: Callable[[LoadOptions], Results] = run
 ) -> Report:
-    """Searches and reports the trial at the highest rate that held, else the last one; `search` lists them
-    all.
+    """Searches, and reports the trial at the highest rate that held, else the last trial.
 
-    A cancelled trial ends the search. Raises LoadTestError where a trial cannot run.
+    `search` of the report lists all trials. A cancelled trial ends the search. Raises LoadTestError where a
+    trial cannot run.
     """
     clauses = parse_slo(options.slo)
     tried: list[Trial] = []
@@ -112,7 +112,7 @@ def trial_options(options: LoadOptions, rate: int) -> LoadOptions:
 
 
 def _reached(rate: int, results: Results) -> tuple[Verdict, ...]:
-    """Whether the requests of the trial were begun at the rate asked for."""
+    """Whether the requests of the trial were begun at its rate."""
     seconds = max(1, results.finished_ns - results.began_ns) / 1e9
     if not len(results.started_ns):
         return ()

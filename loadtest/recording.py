@@ -80,7 +80,7 @@ def _read(path: Path, number: int, line: bytes) -> RecordedRequest:
 class RecordingWriter:
     """Appends requests to one new file of at most `max_bytes`.
 
-    Strings of the fields named in `private` are replaced by `pseudonym` wherever they stand in a message
+    Strings of the fields named in `private` are replaced by `pseudonym` at any depth of a message
     (None keeps them), fields named in `left_out` are not written. The file is its owner's alone and is never
     one that was there before. Each line is handed to the system whole, so only a machine that goes down or a
     full disk tears the last one. Not safe for several threads.
@@ -95,6 +95,15 @@ class RecordingWriter:
         private: Collection[str] = ("user_id", "session_id"),
         left_out: Collection[str] = (),
     ) -> None:
+        """Creates the file, which must not exist.
+
+        Args:
+            path: the file, readable by its owner only.
+            max_bytes: most bytes of the file.
+            pseudonym: replaces each text of a private field; None: private texts are kept.
+            private: names of the private fields.
+            left_out: names of fields that are not written.
+        """
         self._left = max_bytes
         self._pseudonym = pseudonym
         self._private = frozenset(private)

@@ -29,7 +29,8 @@ async def reflected_files(
     for version in _VERSIONS:
         status, message, found = await _files(channel, authority, scheme, version, symbol, metadata)
         if status is Status.OK:
-            return descriptor_pb2.FileDescriptorSet(file=found.values()).SerializeToString()
+            serialised: bytes = descriptor_pb2.FileDescriptorSet(file=found.values()).SerializeToString()
+            return serialised
         refused = f"{status.go_name}: {message}"
         if status is not Status.UNIMPLEMENTED:
             break

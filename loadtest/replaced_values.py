@@ -10,7 +10,7 @@ from loadtest.errors import LoadTestError
 
 
 class ReplacedValues:
-    """Texts of the named fields, wherever they stand in a message, become lines of a file.
+    """Replaces the texts of the named fields, at any depth of a message, by lines of a file.
 
     Equal values become the same line, different ones different lines while there are any; then the file
     begins anew. Lines are given out in the order in which values are first seen, so that every process that

@@ -142,7 +142,7 @@ def _percentile(
 
 
 def _rank(count: int, percentage: float) -> int:
-    """ghz's rank: the position of the smallest value that `percentage` percent of all do not exceed."""
+    """Rank as in ghz: the position of the smallest value that `percentage` percent of all do not exceed."""
     position = percentage / 100 * count
     at = int(position)
     return max(0, at - 1 if position == at else at)
@@ -156,8 +156,9 @@ def ghz_latencies(latencies: NDArray[np.int64]) -> tuple[Percentile, ...]:
 
 
 def ghz_histogram(latencies: NDArray[np.int64]) -> tuple[Bucket, ...]:
-    """ghz's histogram of ascending latencies: 11 marks from the fastest to the slowest, each with what lies
-    up to it.
+    """Histogram of ascending latencies as in ghz.
+
+    11 marks from the fastest to the slowest, each with the number of latencies since the mark before it.
     """
     if not latencies.size:
         return ()
@@ -174,8 +175,9 @@ def ghz_histogram(latencies: NDArray[np.int64]) -> tuple[Bucket, ...]:
 
 
 def ghz_options(options: LoadOptions) -> dict[str, Any]:
-    """The `options` of a report as ghz writes them: names of its flags, what is empty left out where ghz
-    does.
+    """The `options` of a report as ghz writes them.
+
+    Keys are the names of its flags; empty values are left out where ghz leaves them out.
     """
     always = {
         "insecure": options.insecure,

@@ -35,9 +35,7 @@ class Requests(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What holds for every message: the authority and scheme of the target and the options that shape a
-    request.
-    """
+    """What all requests share: authority and scheme of the target, and the options that shape a request."""
 
     authority: str
     scheme: str
@@ -63,6 +61,7 @@ class FixedRequests:
     """The same few requests in turn."""
 
     def __init__(self, requests: Sequence[Request]) -> None:
+        """Requests that are sent in turn, again from the first after the last."""
         self._requests = requests
         self._count = len(requests)
 

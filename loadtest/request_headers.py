@@ -14,8 +14,9 @@ _OWN = {"content-type", "te", "user-agent"}
 def request_headers(
     path: str, authority: str, scheme: str, timeout_ns: int = 0, gzip: bool = False
 ) -> list[tuple[str, str]]:
-    """The fields that begin every request; `timeout_ns` 0 = no deadline, `gzip`: the messages are packed with
-    it.
+    """The header fields of a request.
+
+    `timeout_ns` 0: no deadline; `gzip`: the messages are compressed with it.
     """
     fields = [
         (":method", "POST"),

@@ -19,7 +19,7 @@ from loadtest.status import Status, go_error
 
 MOST_DETAILS = 1_000_000
 MOST_ERRORS = 1_000
-_OTHER_ERRORS = f"another error (only {MOST_ERRORS:,} different ones are told apart)"
+_OTHER_ERRORS = f"another error (only {MOST_ERRORS:,} different ones are counted separately)"
 _CHUNK = 16_384
 
 
@@ -57,6 +57,13 @@ class Recorder:
     """Takes finished calls one by one; cheap per call, and bounded."""
 
     def __init__(self, skip_first: int, count_errors: bool, details: int = MOST_DETAILS) -> None:
+        """Empty results.
+
+        Args:
+            skip_first: number of the first requests that are not counted.
+            count_errors: whether latencies of failed requests count too.
+            details: most requests that are kept one by one.
+        """
         self._skip = skip_first
         self._count_errors = count_errors
         self._room = details

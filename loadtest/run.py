@@ -35,8 +35,9 @@ def run(options: LoadOptions, *, on_signals: bool = True) -> Results:
 
 
 def describe(options: LoadOptions) -> bytes:
-    """A serialised FileDescriptorSet of every method that is called; raises LoadTestError where there is
-    none.
+    """A serialised FileDescriptorSet of every method that is called.
+
+    Raises LoadTestError where a method is not described.
     """
     calls = recorded_calls(read_recording(options.replay), options.call) if options.replay else [options.call]
     if options.proto:
@@ -63,7 +64,8 @@ async def _reflected(options: LoadOptions, services: Iterable[str]) -> bytes:
                 {**(options.reflect_metadata or {})},
             )
             files |= {file.name: file for file in descriptor_pb2.FileDescriptorSet.FromString(found).file}
-        return descriptor_pb2.FileDescriptorSet(file=files.values()).SerializeToString()
+        serialised: bytes = descriptor_pb2.FileDescriptorSet(file=files.values()).SerializeToString()
+        return serialised
     finally:
         await channel.close(Status.CANCELLED, "")
 

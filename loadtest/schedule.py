@@ -39,8 +39,10 @@ def constant(value: float) -> Curve:
 
 
 def stepped(start: int, step: int, end: int, step_ns: int, change_for_ns: int, horizon_ns: int) -> Curve:
-    """ghz's step schedule: `start`, changed by `step` every `step_ns`, until `end` or `change_for_ns` (0 =
-    none), a step at that very time included; with both, the value is `end` from `change_for_ns` on.
+    """Step schedule as in ghz: `start`, changed by `step` every `step_ns`, until `end` or `change_for_ns`.
+
+    `change_for_ns` 0 = none; a step at exactly that time still counts. With both limits the value is `end`
+    from `change_for_ns` on.
 
     Values never fall below 0. A curve without an end is built up to `horizon_ns` and constant behind it.
     """

@@ -48,8 +48,9 @@ def totals(text: str) -> Totals:
 
 
 def during(before: Totals, after: Totals) -> dict[str, dict[str, float]]:
-    """Mean and count of what was observed between two readings; a series that was reset counts from its
-    reset.
+    """Mean and count of the observations between two readings.
+
+    A series that was reset meanwhile counts from its reset.
     """
     observed = {}
     for series, (total, count) in sorted(after.items()):

@@ -15,7 +15,9 @@ _EXPLAINED = "write for example p99=50ms, p99.9=200ms, mean=10ms, max=1s, errors
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """`metric`: "p" (with `percentile`), "mean", "max" (limits in ns), "errors" (a share) or "rate" (per
+    """One condition of an objective.
+
+    `metric`: "p" (with `percentile`), "mean", "max" (limits in ns), "errors" (a share) or "rate" (per
     second).
     """
 
@@ -36,10 +38,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What clauses are judged on. `latency_ns(q)`: percentile q of 0…100 of the successful requests, None
-    without any.
+    """The measurements that clauses are checked against.
 
-    `sent`: requests answered or failed; `unsent`: requests whose time came but that could not be sent.
+    `latency_ns(q)`: percentile q of 0…100 of the successful requests, None without any; `sent`:
+    requests answered or failed; `unsent`: requests whose time came but that could not be sent.
     """
 
     latency_ns: Callable[[float], float | None]
@@ -100,10 +102,10 @@ def judge(clauses: tuple[Clause, ...], measured: Measured) -> tuple[Verdict, ...
 
 def _verdict(clause: Clause, measured: Measured) -> Verdict:
     if clause.metric == "errors":
-        asked = measured.sent + measured.unsent
-        if not asked:
+        due = measured.sent + measured.unsent
+        if not due:
             return Verdict(clause.text, False, "no requests")
-        share = (measured.failed + measured.unsent) / asked
+        share = (measured.failed + measured.unsent) / due
         return Verdict(clause.text, share <= clause.limit, f"{share * 100:.3g}%")
     if clause.metric == "rate":
         return Verdict(clause.text, measured.rate >= clause.limit, f"{measured.rate:.1f}/s")

@@ -1,4 +1,4 @@
-"""The server's own times beside the client's: stages in an answer's trace, and `server-timing` metadata."""
+"""The server's own times: stages in an answer's trace, and `server-timing` metadata."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ MOST_TIMES = 100_000
 
 
 class ServerStages:
-    """Collects stage times in ms from one successful call in `every`; bounded in stages and in times per
-    stage.
+    """Collects stage times in ms from one successful call in `every`.
 
-    Two sources: a field `trace` whose `stages` have `stage` and `elapsed_ms` (Shopfront's answers asked
-    `with_trace`), and the header field `server-timing` (W3C Server Timing) in an answer's trailers.
+    The number of stages and of times per stage is bounded. Two sources: a field `trace` whose `stages` have
+    `stage` and `elapsed_ms` (Shopfront's answers to requests `with_trace`), and the header field
+    `server-timing` (W3C Server Timing) in an answer's trailers.
     """
 
     def __init__(self, every: int, answer: type[Message]) -> None:
+        """Reads each `every`-th successful call, whose answers are of type `answer`."""
         self._every = every
         self._answer = answer if _traced(answer) else None
         self._seen = 0

@@ -1,4 +1,4 @@
-"""Where requests go: ghz's host argument taken apart."""
+"""The target of requests, parsed from ghz's host argument."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """What stands in :authority unless another was asked for."""
+        """The :authority of requests unless an option gives another."""
         if self.path:
             return "localhost"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

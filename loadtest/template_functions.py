@@ -42,7 +42,7 @@ def _whole(value: object) -> int:
 def _length(value: object) -> int:
     length = _whole(value)
     if length > LONGEST_TEXT:
-        raise LoadTestError(f"template: {length:,} asks for more than {LONGEST_TEXT:,} letters")
+        raise LoadTestError(f"template: {length:,} is more than {LONGEST_TEXT:,} letters")
     return length
 
 

@@ -22,7 +22,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`|[()|]|[^\s()|"`]+|\S')
 
 @dataclass(frozen=True, slots=True)
 class CallNames:
-    """What a template may say about the method that is called."""
+    """Names of the called method that a template may use."""
 
     full_name: str
     method: str
@@ -35,9 +35,7 @@ class CallNames:
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """One request: its number from 0, its worker, the wall clock in ns since 1970, and a source of
-    randomness.
-    """
+    """One request: its number from 0, its worker, the time in ns since 1970, and a random generator."""
 
     names: CallNames
     number: int
@@ -109,7 +107,7 @@ class Template:
 
 
 class _Action:
-    """Reads what stands between `{{` and `}}`."""
+    """Parses the text between `{{` and `}}`."""
 
     def __init__(self, text: str, functions: bool) -> None:
         self._text = text
@@ -176,7 +174,7 @@ class _Action:
         elif re.fullmatch(r"[+-]?\d+", token):
             constant = int(token)
         elif _names_function(token):
-            # A function without arguments may stand as one: {{upper newUUID}}.
+            # A function without arguments may be an argument itself: {{upper newUUID}}.
             self._tokens[:0] = ["(", token, ")"]
             return self._operand()
         else:

@@ -9,8 +9,9 @@ from loadtest.options import LoadOptions
 
 
 def tls_context(options: LoadOptions) -> ssl.SSLContext | None:
-    """The context to connect with, ALPN h2; None for plaintext. Raises LoadTestError for files that do not
-    load.
+    """The context to connect with, ALPN h2; None for plaintext.
+
+    Raises LoadTestError for files that do not load.
     """
     if options.insecure:
         return None

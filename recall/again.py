@@ -5,7 +5,7 @@ score(i) = Σ over the shopper's past behaviours of i of strength × decay(age) 
 The repeat rate is the share of an item's shoppers who came back to it on another day, smoothed towards that
 of its category and the category's towards everybody's (Anderson et al., "The dynamics of repeat
 consumption", WWW 2014, for recency and frequency as the drivers of re-consumption). Ages are counted from
-`features.absence.vantage`.
+`features.reference_time`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from features.absence import vantage
+from features.reference_time import reference_time
 from recall.channel import BuildSource, ChannelKind, ChannelSettings, Recalled, Services
 from recall.merge import merge_by_item
 from recall.query import Query
@@ -65,7 +65,7 @@ class Again:
         """The shopper's k most likely repeats; each is its own trigger. Empty without a history."""
         items, events, ts = past_behaviours(query)
         factor = self._factor[items]
-        age_hours = np.maximum(vantage(query.now, ts.max(initial=0)) - ts, 0) / 3600
+        age_hours = np.maximum(reference_time(query.now, ts.max(initial=0)) - ts, 0) / 3600
         decay = (1 + age_hours / self._settings.time_scale_hours) ** -self._settings.age_exponent
         scores = EVENT_STRENGTH[events] * decay * factor
         due = np.flatnonzero(scores > 0)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from features.absence import vantage
+from features.reference_time import reference_time
 from snapshot.event_codes import CART, FAVORITE, PURCHASE, VIEW
 
 EVENT_STRENGTH: NDArray[np.float32] = np.zeros(256, np.float32)
@@ -37,7 +37,7 @@ def select_triggers(
 
     An item's weight is the sum over its behaviours of strength / (1 + age / time_scale): what was done, how
     often and how long ago. The heavy tail of 1 / (1 + x) suits shops visited hourly and shops visited weekly
-    alike. Ages are counted from `features.absence.vantage`. Impressions and unknown items (0) cause nothing.
+    alike. Ages are counted from `features.reference_time`. Impressions and unknown items (0) cause nothing.
 
     Args:
         history_items: int32[h], any order.
@@ -52,7 +52,7 @@ def select_triggers(
     """
     if len(history_ts) == 0:
         return np.empty(0, np.int32), np.empty(0, np.float32)
-    age_hours = np.maximum(vantage(now, history_ts.max()) - history_ts, 0) / 3600
+    age_hours = np.maximum(reference_time(now, history_ts.max()) - history_ts, 0) / 3600
     strength = EVENT_STRENGTH[history_events] / (1 + age_hours / settings.time_scale_hours)
     causing = np.flatnonzero((strength > 0) & (history_items > 0))
     if len(causing) == 0:

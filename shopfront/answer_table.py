@@ -22,7 +22,9 @@ def ask(
         scene=scene, user_id=user_id, page_size=page_size, with_trace=with_trace
     )
     with open_channel(router) as channel:
-        return recommend_pb2_grpc.RecommendServiceStub(channel).Recommend(request, timeout=timeout_s)
+        stub = recommend_pb2_grpc.RecommendServiceStub(channel)
+        response: recommend_pb2.RecommendResponse = stub.Recommend(request, timeout=timeout_s)
+        return response
 
 
 def show(

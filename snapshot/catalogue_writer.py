@@ -1,4 +1,4 @@
-"""Writes a catalogue folder, and gives that of a data set to a serving snapshot."""
+"""Writes a catalogue folder, and links one from a data set into a serving snapshot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from snapshot.string_column import save_strings
 
 
 class ItemIdClash(ValueError):
-    """Two item ids are equal or share one key, so they could not be told apart later."""
+    """Two item ids are equal or share one key and could not be distinguished later."""
 
 
 def write_catalogue(

@@ -45,7 +45,7 @@ def record_files(folder: Path) -> dict[str, FileRecord]:
 
 
 def verify_files(folder: Path, files: Mapping[str, FileRecord], *, checksums: bool) -> None:
-    """Check that every recorded file is there, whole and, where asked, unchanged.
+    """Check that every recorded file is there, complete and, with `checksums`, unchanged.
 
     Args:
         folder: the sealed folder.

@@ -1,4 +1,4 @@
-"""Data sets: sealed folders with cleaned events, users and a catalogue. Polars is imported when asked."""
+"""Data sets: sealed folders with cleaned events, users and a catalogue. Polars is imported on first use."""
 
 from __future__ import annotations
 

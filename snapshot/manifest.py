@@ -19,6 +19,7 @@ class SnapshotError(Exception):
     """A sealed folder cannot be used; the message names the folder, the file, the fault and the remedy."""
 
     def __init__(self, folder: Path, file: str, fault: str, remedy: str) -> None:
+        """Names the folder, the file in it, what is wrong with it and what to do."""
         self.folder = folder
         self.file = file
         self.fault = fault
@@ -26,6 +27,7 @@ class SnapshotError(Exception):
         super().__init__(f"{folder}: {file}: {fault}; {remedy}")
 
     def __reduce__(self) -> tuple[type[SnapshotError], tuple[Path, str, str, str]]:
+        """Its four parts, so that it travels between processes."""
         return type(self), (self.folder, self.file, self.fault, self.remedy)
 
 
@@ -44,7 +46,7 @@ class Cuts(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sealed folder holds and where it came from.
+    """The contents and the origin of a sealed folder.
 
     Attributes:
         kind: "dataset" or "snapshot".

@@ -43,7 +43,7 @@ Opened = TypeVar("Opened")
 class SealedFolders(ABC, Generic[Opened]):
     """Immutable folders `<root>/<id>` with a link `current` to the published one.
 
-    A folder appears under its id only when whole: it is written in a hidden staged folder, every file
+    A folder appears under its id only when complete: it is written in a hidden staged folder, every file
     is flushed to the disk and listed with its checksum in the manifest, and one rename gives it its name.
     Readers need no lock. One writer at a time may publish or prune; staging and sealing may run in parallel.
     """
@@ -210,7 +210,7 @@ class SealedFolders(ABC, Generic[Opened]):
         """Remove all but the `keep` newest folders and the published one, and what crashed writers left.
 
         A folder disappears by rename before its files are removed, so none is ever seen half removed.
-        Files that are open or mapped stay readable to those who hold them.
+        Files that are open or mapped stay readable in the processes that opened them.
 
         Returns:
             Ids removed, oldest first.
@@ -234,7 +234,7 @@ class SealedFolders(ABC, Generic[Opened]):
         try:
             return read_manifest(self.root / id).created_at
         except SnapshotError:
-            # A folder without a readable manifest is of no use to anyone: it counts as the oldest.
+            # A folder without a readable manifest cannot be used: it counts as the oldest.
             return ""
 
 

@@ -14,12 +14,13 @@ from snapshot.manifest import SnapshotError
 
 @dataclass(frozen=True, slots=True)
 class StringColumn:
-    """n strings held as uint8 bytes and int64[n + 1] offsets; nothing is decoded until asked for."""
+    """n strings held as uint8 bytes and int64[n + 1] offsets; strings are decoded by `take`."""
 
     offsets: np.ndarray
     utf8: np.ndarray
 
     def __len__(self) -> int:
+        """Number of strings, n."""
         return len(self.offsets) - 1
 
     def take(self, rows: np.ndarray) -> list[str]:

@@ -1,5 +1,23 @@
 """Before anything is imported: one thread per operator, since tests share two cores with their servers."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from triton_repo.server import TritonServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    """The session's server, version 1 of the tiny `bst` and `mind` of seed 1; leave it as it is."""
+    from testing.triton_server import tiny_triton
+
+    with tiny_triton(tmp_path_factory.mktemp("triton")) as server:
+        yield server

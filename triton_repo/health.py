@@ -32,7 +32,7 @@ def find_problem(server: TritonServer, control: TritonControl) -> Problem | None
             return Problem("", str(error))
         graphs = [process.graph for process in server.model_processes()]
         for version in versions:
-            graph = server.repository.version_folder(model, version) / "model.onnx"
+            graph = (server.repository.version_folder(model, version) / "model.onnx").resolve()
             if graphs.count(graph) < settings.instances:
                 return Problem(model, f"a model process of {model} version {version} is gone", version)
     return None

@@ -14,6 +14,7 @@ class ModelProcess:
     """A live model process: the graph it was started for, and the shared memory it exchanges tensors in."""
 
     graph: Path
+    """Absolute, without symbolic links."""
     region: Path
 
 
@@ -23,10 +24,11 @@ def model_processes(processes: Iterable[psutil.Process]) -> list[ModelProcess]:
     for process in processes:
         try:
             command = process.cmdline()  # empty for one that is dead and not yet waited for
+            if len(command) > 2 and command[0].endswith("triton_python_backend_stub"):
+                graph = Path(process.cwd(), command[1]).resolve()
+                found.append(ModelProcess(graph, _SHARED_MEMORY / command[2]))
         except psutil.NoSuchProcess:
             continue
-        if len(command) > 2 and command[0].endswith("triton_python_backend_stub"):
-            found.append(ModelProcess(Path(command[1]), _SHARED_MEMORY / command[2]))
     return found
 
 

@@ -214,8 +214,10 @@ class TritonServer:
         return [
             str(installation.server),
             f"--id={self._id}",
-            f"--model-repository={self.repository.models_folder}",
-            f"--backend-directory={backends}",
+            # Relative to `backends`, in which the server runs: its Python backend passes paths to a shell
+            # without quotes, and the folder of the workspace may have a blank in its name.
+            f"--model-repository={os.path.relpath(self.repository.models_folder, backends)}",
+            "--backend-directory=.",
             "--model-control-mode=explicit",
             *(f"--load-model={model}" for model in self.models),
             "--disable-auto-complete-config",

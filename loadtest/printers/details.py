@@ -10,8 +10,10 @@ from loadtest.status import Status
 
 
 class Detail(NamedTuple):
-    """One request: `ended_ns` and `intended_ns` since 1970, latencies in ns, grpc-go's error text and status
-    name.
+    """One request.
+
+    `ended_ns` and `intended_ns` count from 1970, latencies are in ns, error text and status name are those of
+    grpc-go.
     """
 
     ended_ns: int
@@ -40,7 +42,7 @@ def details(report: Report) -> Iterator[Detail]:
 
 
 def csv(report: Report) -> str:
-    """Milliseconds, status and error; an error with commas or quotes stands in quotes (RFC 4180)."""
+    """Milliseconds, status and error; an error with commas or quotes is quoted (RFC 4180)."""
     lines = ["", "duration (ms),status,error"]
     lines += [f"{each.latency / 1e6:4.2f},{each.status},{_quoted(each.error)}" for each in details(report)]
     return "\n".join(lines) + "\n"

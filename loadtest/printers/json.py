@@ -21,7 +21,7 @@ def pretty(report: Report) -> str:
 
 
 def as_tree(report: Report) -> dict[str, Any]:
-    """The report as JSON values under ghz's names; what ghz does not have stands under `loadtest`."""
+    """The report as JSON values under ghz's names; what ghz does not have is under `loadtest`."""
     counted = bool(report.latencies)
     tree: dict[str, Any] = {"date": report.date.strftime("%Y-%m-%dT%H:%M:%SZ")}
     if report.name:
@@ -63,8 +63,9 @@ def as_tree(report: Report) -> dict[str, Any]:
 
 
 def beyond_ghz(report: Report) -> dict[str, Any]:
-    """What ghz's report lacks: percentiles up to 99.99 from start and intended start, the verdict, the
-    server's times.
+    """The parts that ghz's report lacks.
+
+    Percentiles up to 99.99 from start and from intended start, the verdict, the server's times.
     """
     tree: dict[str, Any] = {"serviceLatency": _percentiles(report.service)}
     if report.scheduled:

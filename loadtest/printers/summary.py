@@ -11,7 +11,7 @@ _PADDING = 3
 
 
 def summary(report: Report) -> str:
-    """ghz's layout to the blank (printer/template.go), then the additions under headings of their own."""
+    """The report in ghz's layout, blank for blank (printer/template.go), then the additions."""
     lines = ["", "Summary:"]
     if report.name:
         lines.append(f"  Name:\t\t{report.name}")

@@ -48,3 +48,4 @@ class StatusReader:
         for line in self._stream:
             self._read.put(msgspec.json.decode(line, type=ProcessStatus))
         self._read.put(None)
+        self._stream.close()

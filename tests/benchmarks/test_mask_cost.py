@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks import mask_cost
 from snapshot import Dataset
-from tests.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import synthetic_dataset
 
 pytestmark = pytest.mark.slow
 

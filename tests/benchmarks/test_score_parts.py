@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks import score_parts
 from benchmarks.score_parts import CALLERS, INSTANCES, PARTS, measure, table, tritons
-from tests.triton_models import ITEMS
-from tests.triton_server import tiny_repository
+from testing.triton_models import ITEMS
+from testing.triton_server import tiny_repository
 
 
 @pytest.mark.slow

@@ -213,15 +213,18 @@ def test_every_alert_says_what_it_is_and_where_help_stands() -> None:
         assert anchor in anchors, f"{alert['alert']} points to #{anchor}, which the manual does not have"
 
 
+@pytest.mark.slow
 def test_promtool_accepts_rules_and_configuration() -> None:
     assert "SUCCESS" in run_promtool("check", "rules", "rules.yaml", folder=PROMETHEUS)
     assert "SUCCESS" in run_promtool("check", "config", "prometheus.yaml", folder=PROMETHEUS)
 
 
+@pytest.mark.slow
 def test_alerts_fire_when_they_should_and_only_then() -> None:
     assert "SUCCESS" in run_promtool("test", "rules", "alerts_test.yaml", folder=PROMETHEUS)
 
 
+@pytest.mark.slow
 def test_alerts_of_made_up_series_can_fail(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text((PROMETHEUS / "rules.yaml").read_text().replace("> 0.8", "> 0.95"))
     (tmp_path / "alerts_test.yaml").write_text((PROMETHEUS / "alerts_test.yaml").read_text())

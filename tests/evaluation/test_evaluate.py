@@ -26,7 +26,7 @@ from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.fusion.quota import fuse
 from snapshot.dataset import Dataset
-from tests.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import synthetic_dataset
 
 SETTINGS = EvaluationSettings(
     ks=(5, 20), ranking_points=200, ranking_negatives=20, max_users=40, fused_total=20, rank_candidates=40
@@ -88,6 +88,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert again.as_json() == report.as_json()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_data_set_is_refused(
     trained: tuple[Dataset, dict[str, Path]], tmp_path: Path
 ) -> None:

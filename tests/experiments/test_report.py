@@ -1,3 +1,4 @@
+from io import StringIO
 from pathlib import Path
 
 import msgspec
@@ -216,7 +217,7 @@ def simulated_outcomes():
 
 def test_a_report_is_a_table_json_and_a_picture(tmp_path: Path) -> None:
     report = simulated(1, users=100, shift=0.05)
-    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    console = Console(width=200, record=True, file=StringIO())
     console.print(report_table(report))
     text = console.export_text()
     for shown in ("treatment", "control (control)", "CTR", "CVR", "GMV per user", "2023-11-14 22:13"):
@@ -234,7 +235,7 @@ def test_an_experiment_with_nothing_to_compare_is_shown_as_such(tmp_path: Path) 
     log.answer("u", "r", {"x": "control"})
     report = build_report("x", log.outcomes().experiments["x"], SETTINGS)
     assert report.arms[0].metrics["ctr"].value is None
-    console = Console(width=160, record=True, file=(tmp_path / "out").open("w"))
+    console = Console(width=160, record=True, file=StringIO())
     console.print(report_table(report))
     assert "–" in console.export_text()
     plot_report(report, tmp_path / "x.png")

@@ -21,7 +21,7 @@ from snapshot.event_codes import IMPRESSION
 from state.attribution import AttributionCodec
 from state.exposure_event import EXPOSURE_PREFIX
 from state.registry import open_state
-from tests.router.served_shop import ServedShop, make_shop
+from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
 EXPERIMENTS = """

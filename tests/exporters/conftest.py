@@ -27,7 +27,7 @@ from models.prerank import TwoTowerNetworkSettings
 from models.registry import MODELS
 from models.two_tower import TwoTower
 from snapshot.dataset import Dataset
-from tests.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import synthetic_dataset
 from triton_repo.contract import Contract
 from triton_repo.repository import ModelRepository
 

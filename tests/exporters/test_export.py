@@ -23,8 +23,8 @@ from models.checkpoint import load_checkpoint
 from models.contracts import contract as contract_of
 from models.contracts import contracts
 from models.registry import MODELS
+from testing.triton_server import infer
 from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock, torch_scores
-from tests.triton_server import infer
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings

@@ -26,8 +26,8 @@ from exporters.settings import ExportSettings
 from models.contracts import contract as contract_of
 from models.registry import MODELS
 from shopfront.progress import Progress
+from testing.triton_server import infer, tiny_triton
 from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock
-from tests.triton_server import infer, tiny_triton
 from triton_repo.contract import Contract
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.manifest import CandidateRecord, write_manifest

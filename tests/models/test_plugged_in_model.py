@@ -28,9 +28,9 @@ from router.ranking.triton_client import TritonClient
 from shopfront.settings import ModelsSettings
 from shopfront.training import train_model
 from snapshot.dataset import Dataset
+from testing.synthetic_shop import synthetic_dataset
 from tests.models.toy_model import MODEL
 from tests.router.ranking.queries import query
-from tests.synthetic_shop import synthetic_dataset
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings

@@ -22,7 +22,7 @@ from models.train_mind import train_mind
 from models.training_loop import TrainingError, train
 from snapshot.dataset import Dataset
 from snapshot.manifest import Cuts
-from tests.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import synthetic_dataset
 
 BST = BstNetworkSettings(dimension=16, heads=2, feed_forward=32, hidden=(32, 16), min_item_users=2)
 MIND = MindNetworkSettings(dimension=16, interests=2, shared_negatives=128)

@@ -146,6 +146,7 @@ def test_kept_share_counts_the_teachers_best_among_the_students_first() -> None:
     assert sorted(items[0].tolist()) == [0, 0, 0, 1, 3]
 
 
+@pytest.mark.slow
 def test_the_student_learns_the_teachers_order() -> None:
     torch.manual_seed(0)
     log = random_log(2, users=30, items=ITEMS, events=1500, impressions=0.0)

@@ -20,8 +20,8 @@ import pytest
 
 from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
 from shopfront.workspace import PROJECT
+from testing.synthetic_shop import write_synthetic_shop
 from tests.server.plugin_service import greeting_pb2
-from tests.synthetic_shop import write_synthetic_shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

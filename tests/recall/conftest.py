@@ -13,7 +13,7 @@ from recall.channel import BuildSource
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from snapshot import Dataset
-from tests.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import synthetic_dataset
 
 DIMENSIONS = 8
 

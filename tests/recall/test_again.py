@@ -3,7 +3,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from features.absence import MAX_ABSENCE_S
+from features.reference_time import MAX_ABSENCE_S
 from recall import again
 from recall.again import AgainSettings
 from recall.again_build import repeat_rates

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.absence import MAX_ABSENCE_S
 from features.behaviour_score_settings import BehaviourScoreSettings
+from features.reference_time import MAX_ABSENCE_S
 from recall.triggers import EVENT_STRENGTH, TriggerSettings, select_triggers
 
 HOUR = 3_600

@@ -11,19 +11,19 @@ import psutil
 import pytest
 
 from protos.shopfront.v1 import rollout_pb2
-from tests.rollout.conftest import Stand
-from tests.rollout.faulty_versions import add_version, shuffled_weights, similar_weights
-from tests.rollout.traffic import Traffic, shoppers, stage
+from testing.faulty_versions import add_version, shuffled_weights, similar_weights
+from testing.rollout_traffic import Traffic, shoppers, stage
+from testing.service_under_test import ServiceUnderTest
 
 pytestmark = pytest.mark.slow
 
 
-def kill_leader(stand: Stand, status: rollout_pb2.RolloutStatus) -> str:
+def kill_leader(service: ServiceUnderTest, status: rollout_pb2.RolloutStatus) -> str:
     """Ends the leading replica, and no other, with SIGKILL; its name."""
     found = re.search(r"-(\d+)-[0-9a-f]{6}$", status.leader)
     assert found, f"nobody leads: {status}"
     pid = int(found[1])
-    replicas = stand.replica_pids()
+    replicas = service.replica_pids()
     assert pid in replicas
     assert len(replicas) == 2
     process = psutil.Process(pid)
@@ -32,39 +32,39 @@ def kill_leader(stand: Stand, status: rollout_pb2.RolloutStatus) -> str:
     return status.leader
 
 
-def leaders(stand: Stand, rollout: str) -> list[str]:
+def leaders(service: ServiceUnderTest, rollout: str) -> list[str]:
     """Those who led a rollout, in turn."""
     return [
         event.actor
-        for event in stand.operator.history()
+        for event in service.operator.history()
         if event.rollout_id == rollout and event.event == "led"
     ]
 
 
-def until_led(stand: Stand) -> rollout_pb2.RolloutStatus:
+def until_led(service: ServiceUnderTest) -> rollout_pb2.RolloutStatus:
     """The status of a rollout that runs and has a leader."""
-    status = stand.operator.wait_until("running")
+    status = service.operator.wait_until("running")
     end = time.monotonic() + 20
     while not status.leader:
         assert time.monotonic() < end
         time.sleep(0.05)
-        status = stand.operator.status()
+        status = service.operator.status()
     return status
 
 
-def wait_for_both(stand: Stand) -> None:
+def wait_for_both(service: ServiceUnderTest) -> None:
     """Returns once two replicas are there again and each answers."""
     end = time.monotonic() + 60
-    while len(stand.replica_pids()) < 2:
+    while len(service.replica_pids()) < 2:
         assert time.monotonic() < end, "the killed replica is not started again"
         time.sleep(0.2)
 
 
-def shoppers_on_both_sides(stand: Stand, traffic: Traffic, rollout: str) -> set[str]:
+def shoppers_on_both_sides(service: ServiceUnderTest, traffic: Traffic, rollout: str) -> set[str]:
     """Shoppers whom both arms answered while there were two, to within a second of its end."""
     whole = min(
         event.at_ms / 1000.0
-        for event in stand.operator.history()
+        for event in service.operator.history()
         if event.rollout_id == rollout and event.weight_bp == 10_000
     )
     until = whole - (time.time() - time.monotonic()) - 1.0
@@ -77,45 +77,45 @@ def shoppers_on_both_sides(stand: Stand, traffic: Traffic, rollout: str) -> set[
     return {user for user, arms in found.items() if len(arms) > 1}
 
 
-def test_a_good_version_is_promoted_by_the_replica_that_is_left(stand: Stand) -> None:
-    version = add_version(stand.triton.repository, stand.dataset, weights=similar_weights())
-    with shoppers(stand.address) as traffic:
-        started = stand.operator.start(
+def test_a_good_version_is_promoted_by_the_replica_that_is_left(service: ServiceUnderTest) -> None:
+    version = add_version(service.triton.repository, service.dataset, weights=similar_weights())
+    with shoppers(service.address) as traffic:
+        started = service.operator.start(
             version, [stage(2_000, 3.0, 60), stage(5_000, 3.0, 100), stage(10_000, 0.5, 50)]
         )
-        dead = kill_leader(stand, until_led(stand))
-        ended = stand.operator.wait_until("promoted", "rolled_back")
+        dead = kill_leader(service, until_led(service))
+        ended = service.operator.wait_until("promoted", "rolled_back")
         assert ended.phase == "promoted", ended.reason
-        wait_for_both(stand)
+        wait_for_both(service)
         time.sleep(1.0)
         after = time.monotonic()
         time.sleep(1.5)
     assert not traffic.errors
-    led = leaders(stand, started.rollout_id)
+    led = leaders(service, started.rollout_id)
     assert led[0] == dead
     assert len(led) > 1
     assert dead not in led[1:]
-    assert not shoppers_on_both_sides(stand, traffic, started.rollout_id)
+    assert not shoppers_on_both_sides(service, traffic, started.rollout_id)
     assert {answer.version for answer in traffic.since(after)} == {str(version)}, "a replica has not followed"
 
 
-def test_a_bad_version_is_rolled_back_by_the_replica_that_is_left(stand: Stand) -> None:
-    wait_for_both(stand)
-    before = stand.operator.status().stable_version
-    version = add_version(stand.triton.repository, stand.dataset, weights=shuffled_weights())
+def test_a_bad_version_is_rolled_back_by_the_replica_that_is_left(service: ServiceUnderTest) -> None:
+    wait_for_both(service)
+    before = service.operator.status().stable_version
+    version = add_version(service.triton.repository, service.dataset, weights=shuffled_weights())
     # Prepared on the replicas' own queries: nobody can have judged it before its leader dies.
-    started = stand.operator.start(version, [stage(5_000, 0.5, 100)])
-    dead = kill_leader(stand, until_led(stand))
+    started = service.operator.start(version, [stage(5_000, 0.5, 100)])
+    dead = kill_leader(service, until_led(service))
     began = time.monotonic()
-    with shoppers(stand.address) as traffic:
-        ended = stand.operator.wait_until("rolled_back")
-        wait_for_both(stand)
+    with shoppers(service.address) as traffic:
+        ended = service.operator.wait_until("rolled_back")
+        wait_for_both(service)
         time.sleep(1.0)
         after = time.monotonic()
         time.sleep(1.5)
     assert not traffic.errors
     assert "drift" in ended.reason
-    led = leaders(stand, started.rollout_id)
+    led = leaders(service, started.rollout_id)
     assert led[0] == dead
     assert len(led) > 1
     assert dead not in led[1:]

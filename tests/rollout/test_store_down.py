@@ -15,13 +15,13 @@ import pytest
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from rollout.standby import Standby, read_standby
 from server.settings import RouterSettings
-from tests.redis_server import RedisServer
-from tests.rollout.conftest import quick_settings
-from tests.rollout.faulty_versions import add_version, similar_weights
-from tests.rollout.traffic import Operator, shoppers, stage
-from tests.router.served_shop import make_shop
-from tests.server.ingress.conftest import Ingress, in_process
-from tests.triton_server import tiny_triton
+from testing.faulty_versions import add_version, similar_weights
+from testing.quick_rollouts import quick_settings
+from testing.redis_server import RedisServer
+from testing.rollout_traffic import Operator, shoppers, stage
+from testing.running_router import Ingress, in_process
+from testing.served_shop import make_shop
+from testing.triton_server import tiny_triton
 from triton_repo.control import TritonControl
 from triton_repo.pinned import Pinned
 from triton_repo.repository import ModelRepository

@@ -17,7 +17,7 @@ from rollout.record import ArmStatisticsRow, HistoryEntry, Lease, ModelRecord, P
 from rollout.redis_store import RedisRolloutStore
 from rollout.registry import open_rollout_store
 from rollout.store import RolloutStore
-from tests.redis_server import RedisServer, running_redis
+from testing.redis_server import RedisServer, running_redis
 
 _prefixes = count()
 

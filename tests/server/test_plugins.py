@@ -22,7 +22,7 @@ from server.plugins import REGISTRIES, load, load_from_environment, plugins_envi
 from server.rpc.methods import method_table
 from server.rpc.registry import SERVICES
 from shopfront.workspace import PROJECT
-from tests.router.served_shop import make_shop
+from testing.served_shop import make_shop
 from tests.server.plugin_service import greeting_pb2
 
 GREETING = "tests.server.plugin_service.plugin"

@@ -16,7 +16,7 @@ from shopfront.serve import _models
 from shopfront.settings import Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
 from snapshot.store import SnapshotStore
-from tests.synthetic_shop import write_synthetic_shop
+from testing.synthetic_shop import write_synthetic_shop
 from triton_repo.repository import ModelRepository
 from triton_repo.settings import ModelSettings
 

@@ -14,8 +14,8 @@ from shopfront.progress import Progress
 from shopfront.settings import load_settings
 from shopfront.workspace import Workspace
 from snapshot.store import Snapshot, SnapshotStore
+from testing.synthetic_shop import write_synthetic_shop
 from tests.router.tables.shop_parts import registered
-from tests.synthetic_shop import write_synthetic_shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

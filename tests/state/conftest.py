@@ -6,7 +6,7 @@ import pytest
 
 from state import RedisSettings, StateSettings, open_state
 from state.store import StateStore
-from tests.redis_server import RedisServer, running_redis
+from testing.redis_server import RedisServer, running_redis
 
 _prefixes = count()
 

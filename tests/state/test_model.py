@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snapshot.item_keys import item_keys
 from state import RedisSettings, StateSettings, open_state
 from state.store import StateStore
-from tests.redis_server import RedisServer
+from testing.redis_server import RedisServer
 from tests.state.batches import batch
 
 BEHAVIOURS, PURCHASES, IMPRESSIONS = 6, 4, 5

@@ -50,7 +50,8 @@ async def test_what_was_acknowledged_survives_a_kill(lmdb_settings: StateSetting
     assert writer.stdout is not None
     acknowledged = [writer.stdout.readline().strip() for _ in range(target)]
     writer.send_signal(signal.SIGKILL)
-    acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
+    with writer.stdout as rest:
+        acknowledged += [line.strip() for line in rest if line.endswith("\n")]
     writer.wait(timeout=30)
     assert len(acknowledged) >= target
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rollout.record import ArmStatisticsRow, HistoryEntry, ModelRecord
 from rollout.redis_store import RedisRolloutStore
 from state import RedisSettings, StateSettings, UserState, open_state
-from tests.redis_server import RedisServer
+from testing.redis_server import RedisServer
 from tests.state.batches import batch
 
 MANUAL = Path(__file__).parents[2] / "docs/manual/state.md"

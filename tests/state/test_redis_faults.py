@@ -15,7 +15,7 @@ from state.arrivals import user_hash
 from state.redis_keys import RedisKeys
 from state.storage_names import STATE_NAMES
 from state.store import StateStore
-from tests.redis_server import RedisServer, running_redis
+from testing.redis_server import RedisServer, running_redis
 from tests.state.batches import batch
 
 VIEW = 2

@@ -19,7 +19,7 @@ from state.arrivals import user_hash
 from state.redis_keys import RedisKeys
 from state.store import StateStore
 from state.user_records import RECORDS
-from tests.redis_server import RedisServer
+from testing.redis_server import RedisServer
 from tests.state.batches import NOW_MS, batch
 
 USERS = ("u", "v", "ü")

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from models.contracts import contracts
-from tests.triton_models import add_tiny_version, bst_feeds
-from tests.triton_server import infer, tiny_triton
+from testing.triton_models import add_tiny_version, bst_feeds
+from testing.triton_server import infer, tiny_triton
 from triton_repo.bound_process import session_of
 from triton_repo.control import TritonControl, publish_version, reload_version
 from triton_repo.errors import RepositoryError
@@ -127,7 +127,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
 def processes(server: TritonServer, version: int) -> list[int]:
     """Process ids of the model processes of one version of bst."""
     assert server._process is not None
-    folder = str(server.repository.version_folder("bst", version))
+    folder = f"/bst/{version}/"
     return [p.pid for p in session_of(server._process) if p.is_running() and folder in " ".join(_command(p))]
 
 

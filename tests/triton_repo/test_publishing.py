@@ -11,8 +11,8 @@ import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
-from tests.triton_models import add_tiny_version, bst_feeds, bst_scores, stage_tiny_version
-from tests.triton_server import infer, tiny_triton
+from testing.triton_models import add_tiny_version, bst_feeds, bst_scores, stage_tiny_version
+from testing.triton_server import infer, tiny_triton
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.errors import ModelLoadError
 from triton_repo.manifest import read_manifest, write_manifest

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from models.contracts import contract, contracts
-from tests.triton_models import add_tiny_version, stage_tiny_version
+from testing.triton_models import add_tiny_version, stage_tiny_version
 from triton_repo.configuration import config_text
 from triton_repo.contract import Contract
 from triton_repo.errors import RepositoryError

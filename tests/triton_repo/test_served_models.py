@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.triton_models import add_tiny_version, bst_feeds, bst_scores
-from tests.triton_server import OUTPUTS, infer, tiny_repository
+from testing.triton_models import add_tiny_version, bst_feeds, bst_scores
+from testing.triton_server import OUTPUTS, infer, tiny_repository
 from triton_repo.bound_process import session_of
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.health import find_problem
@@ -29,7 +29,7 @@ QUICK = TritonSettings(restart_initial_s=0.05, restart_max_s=0.2, health_interva
 def processes_of(server: TritonServer, model: str, version: int) -> list[psutil.Process]:
     """The processes of one version of a model."""
     assert server._process is not None
-    folder = str(server.repository.version_folder(model, version))
+    folder = f"/{model}/{version}/"
     return [process for process in session_of(server._process) if folder in " ".join(process.cmdline())]
 
 

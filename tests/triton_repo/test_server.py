@@ -16,16 +16,17 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from models.contracts import contract, contracts
-from tests.triton_models import bst_feeds, bst_scores, mind_feeds, mind_interests
-from tests.triton_server import BOTH, infer, tiny_repository, tiny_triton, triton
+from testing.triton_models import bst_feeds, bst_scores, mind_feeds, mind_interests
+from testing.triton_server import BOTH, infer, tiny_repository, tiny_triton
 from triton_repo import installation
+from triton_repo.control import TritonControl
 from triton_repo.errors import TritonStartError
+from triton_repo.health import find_problem
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import TritonSettings
 from triton_repo.tensors import Tensor, Tensors
 
-__all__ = ["triton"]
 pytestmark = pytest.mark.slow
 
 
@@ -81,6 +82,18 @@ def test_listens_on_loopback_only(triton: TritonServer) -> None:
         triton.ports.metrics,
     }
     assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "Ann's Möbel $(shop) & co"
+    folder.mkdir()
+    linked = tmp_path / "linked"
+    linked.symlink_to(folder)
+    feeds = bst_feeds(1, 3)
+    with tiny_triton(linked) as server, TritonControl(server.grpc_url) as control:
+        np.testing.assert_allclose(infer(server.grpc_url, "bst", feeds), bst_scores(1, feeds), atol=1e-6)
+        assert find_problem(server, control) is None
+        assert len(server.model_processes()) == 2
 
 
 def test_stop_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.triton_models import bst_feeds, bst_scores
-from tests.triton_server import infer, tiny_triton
+from testing.triton_models import bst_feeds, bst_scores
+from testing.triton_server import infer, tiny_triton
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher, WatchEvent
 

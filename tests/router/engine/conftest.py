@@ -22,8 +22,8 @@ from router.engine.settings import SnapshotWatchSettings
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
 from router.scenes.load import KnownNames, Scenes, load_scenes
-from tests.router.served_shop import ServedShop, make_shop
-from tests.triton_models import DIMENSION
+from testing.served_shop import ServedShop, make_shop
+from testing.triton_models import DIMENSION
 
 
 class PopularityScorer:

@@ -15,9 +15,9 @@ from recall.settings import RecallSettings
 from router.engine.engine import Engine, EngineBuilder
 from router.engine.warm_up import warm_up
 from router.scenes.load import KnownNames, load_scenes
+from testing.served_shop import SCENES, make_shop
 from tests.pipeline.stand_ins import RuleModel
 from tests.router.engine.conftest import embed
-from tests.router.served_shop import SCENES, make_shop
 
 
 def engine(folder: Path, bst: RuleModel, light: RuleModel) -> Engine:

@@ -26,14 +26,12 @@ from router.ranking.model_scorer import ModelColumn
 from router.ranking.settings import BreakerSettings, TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
+from testing.triton_models import ITEMS
+from testing.triton_server import tiny_triton
 from tests.pipeline.stand_ins import FirstComeFusion, FixedChannel
 from tests.router.ranking.inference_server import inference_server
 from tests.router.ranking.queries import query
-from tests.triton_models import ITEMS
-from tests.triton_server import tiny_triton, triton
 from triton_repo.server import TritonServer
-
-__all__ = ["triton"]
 
 PATIENT_MS = 5_000.0
 NO_BREAKER = BreakerSettings(timeouts=0)

@@ -22,12 +22,10 @@ from router.ranking.model_calls import TritonModelCalls
 from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
+from testing.triton_models import bst_scores, mind_interests
+from testing.triton_server import tiny_triton
 from tests.router.ranking.queries import candidates, query
-from tests.triton_models import bst_scores, mind_interests
-from tests.triton_server import tiny_triton, triton
 from triton_repo.server import TritonServer
-
-__all__ = ["triton"]
 
 
 @asynccontextmanager

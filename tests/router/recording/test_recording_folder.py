@@ -60,6 +60,7 @@ def test_a_full_folder_stops_until_files_are_taken_away(tmp_path: Path) -> None:
     assert fill(folder, 1) == ["full"], "the folder is not looked at for every request"
     now[0] += 10.0
     assert fill(folder, 1) == ["written"]
+    folder.close()
 
 
 def test_where_asked_the_oldest_file_gives_way_also_one_of_another_replica(tmp_path: Path) -> None:

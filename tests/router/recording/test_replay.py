@@ -20,8 +20,8 @@ from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRe
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
 from server.rpc.methods import method_table
 from server.settings import RouterSettings
-from tests.router.served_shop import ServedShop, make_shop
-from tests.server.ingress.conftest import Ingress, in_process
+from testing.running_router import Ingress, in_process
+from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:1"
 EVERY_METHOD = ["Recommend", "RecommendPage", "SimilarItems", "ReportEvents"]

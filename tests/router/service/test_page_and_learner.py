@@ -30,7 +30,7 @@ from router.ranking.scorer_kind import ScorerKind
 from router.service.call import Call, new_call
 from server.startup import RunningService, start_service
 from state.attribution import AttributionCodec
-from tests.router.served_shop import SCENES, ServedShop, make_shop
+from testing.served_shop import SCENES, ServedShop, make_shop
 
 PLUGIN = "tests.page_and_learner"
 NO_TRITON = "127.0.0.1:9"

@@ -21,8 +21,8 @@ from router.query_features.kind import FeatureRequest, QueryFeatureKind
 from router.service.call import new_call
 from server.startup import RunningService, start_service
 from snapshot.item_columns import ItemColumn
+from testing.served_shop import ServedShop, make_shop
 from tests.router.query_features.plugin_features import registered
-from tests.router.served_shop import ServedShop, make_shop
 from tests.snapshot.plugin_columns import registered as registered_columns
 
 NO_TRITON = "127.0.0.1:9"

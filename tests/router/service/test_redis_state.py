@@ -11,8 +11,8 @@ from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from router.service.call import new_call
 from server.startup import start_service
-from tests.redis_server import running_redis
-from tests.router.served_shop import make_shop
+from testing.redis_server import running_redis
+from testing.served_shop import make_shop
 
 NO_TRITON = "127.0.0.1:9"
 

@@ -29,7 +29,7 @@ from server.ingress.calls import call_handler
 from server.ingress.status import Refusal
 from server.startup import RunningService, start_service
 from state.user_state import UserState
-from tests.router.served_shop import ITEMS, ServedShop, make_shop
+from testing.served_shop import ITEMS, ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
 

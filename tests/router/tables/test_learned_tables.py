@@ -31,9 +31,9 @@ from router.scenes.table_settings import TablesSettings
 from router.scenes.watch import SceneWatch
 from router.tables.files import TABLES_FOLDER, build_tables, open_tables
 from snapshot import SnapshotError
+from testing.served_shop import ServedShop, make_shop
 from tests.recall.small_shop import DAY, NOW, make_catalogue, make_query, make_source
 from tests.router.engine.conftest import embed
-from tests.router.served_shop import ServedShop, make_shop
 from tests.router.tables.shop_parts import RARE, SOURCE, filter_of, registered
 
 TAKEN = [(1, 1, NOW), (2, 1, NOW - 5), (3, 1, NOW), (1, 2, NOW), (2, 2, NOW), (3, 2, NOW + DAY)]

@@ -11,7 +11,7 @@ import pytest
 
 from router.scenes.components import registered_tables
 from server.startup import start_service
-from tests.router.served_shop import make_shop
+from testing.served_shop import make_shop
 from tests.router.tables.shop_parts import registered
 
 NO_TRITON = "127.0.0.1:9"

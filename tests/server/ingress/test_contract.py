@@ -22,8 +22,8 @@ from protos.shopfront.v1.recommend_pb2 import (
 )
 from server.ingress.status import DETAILS_KEY
 from server.rpc.methods import HEALTH_SERVICE, method_table
-from tests.router.served_shop import ServedShop
-from tests.server.ingress.conftest import Ingress
+from testing.running_router import Ingress
+from testing.served_shop import ServedShop
 
 RECOMMEND_SERVICE = method_table()["Recommend"].service
 EVENT_SERVICE = method_table()["ReportEvents"].service
@@ -202,23 +202,23 @@ def test_bytes_that_are_no_message_are_the_callers_fault(
 
 def test_health_of_the_server_and_of_each_service(ingress: Ingress) -> None:
     health = health_pb2_grpc.HealthStub(ingress.channel)
-    for service in ("", RECOMMEND_SERVICE, EVENT_SERVICE):
-        answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+    for name in ("", RECOMMEND_SERVICE, EVENT_SERVICE):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     error = refused(health.Check, health_pb2.HealthCheckRequest(service="no.such.Service"))
     assert error.code() is grpc.StatusCode.NOT_FOUND
 
 
 @pytest.mark.parametrize(
-    ("service", "status"),
+    ("name", "status"),
     [
         ("", health_pb2.HealthCheckResponse.SERVING),
         ("no.such.Service", health_pb2.HealthCheckResponse.SERVICE_UNKNOWN),
     ],
 )
-def test_health_can_be_watched(ingress: Ingress, service: str, status: int) -> None:
+def test_health_can_be_watched(ingress: Ingress, name: str, status: int) -> None:
     health = health_pb2_grpc.HealthStub(ingress.channel)
-    stream = health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=10)
+    stream = health.Watch(health_pb2.HealthCheckRequest(service=name), timeout=10)
     assert next(iter(stream)).status == status
     stream.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -12,9 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from server.ingress.launcher import RouterHandle, start_router
+from server.ingress.launcher import start_router
 from server.ingress.settings import IngressKind
-from tests.router.served_shop import make_shop
+from testing.running_router import in_process
+from testing.served_shop import make_shop
 
 NO_TRITON = "127.0.0.1:9"
 CLIENTS = 6
@@ -63,23 +65,51 @@ class Asking:
             channel.close()
 
 
-def started(folder: Path, kind: IngressKind) -> RouterHandle:
-    return start_router(
-        make_shop(folder).settings(NO_TRITON, ingress={"kind": kind, "address": "127.0.0.1:0", "replicas": 1})
-    )
+class Watching:
+    """A client that watches the health of a router until the watch ends."""
+
+    def __init__(self, address: str) -> None:
+        self.statuses: list[str] = []
+        self._began = threading.Event()
+        self._address = address
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watching:
+        self._thread.start()
+        assert self._began.wait(30)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._thread.join(30)
+
+    def _watch(self) -> None:
+        with grpc.insecure_channel(self._address) as channel:
+            try:
+                for answer in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
+                    self.statuses.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
+                    self._began.set()
+            except grpc.RpcError as error:
+                self.statuses.append(f"{error.code().name}: {error.details()}")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a router that is not stopped."""
+    with in_process(make_shop(tmp_path_factory.mktemp("kept")).settings(NO_TRITON)) as ingress:
+        yield ingress.address
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grpc", "haproxy"])
-def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more(
-    kind: IngressKind, tmp_path: Path
+def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more_and_ends_watches(
+    kind: IngressKind, kept: str, tmp_path: Path
 ) -> None:
-    routers: list[RouterHandle] = []
+    shop = make_shop(tmp_path)
+    stopped = start_router(
+        shop.settings(NO_TRITON, ingress={"kind": kind, "address": "127.0.0.1:0", "replicas": 1})
+    )
     try:
-        for name in ("stopped", "kept"):
-            routers.append(started(tmp_path / name, kind))
-        stopped, kept = routers
-        with Asking((stopped.address, kept.address)) as asking:
+        with Watching(stopped.address) as watching, Asking((stopped.address, kept)) as asking:
             until = time.monotonic() + 60
             while asking.answered[0] < 50:
                 assert time.monotonic() < until, asking.failed
@@ -95,38 +125,9 @@ def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more(
         if kind == "haproxy":
             # What was in progress was answered: no call was cut off, those after it were not taken.
             assert not [words for words in asking.first_codes if "GOAWAY" in words]
-    finally:
-        for router in routers:
-            if router.is_running():
-                router.stop()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["grpc", "haproxy"])
-def test_open_watches_are_ended_by_the_replica_that_stops(kind: IngressKind, tmp_path: Path) -> None:
-    router = started(tmp_path, kind)
-    told: list[str] = []
-    watching = threading.Event()
-
-    def watch(channel: grpc.Channel) -> None:
-        try:
-            for answer in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
-                told.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
-                watching.set()
-        except grpc.RpcError as error:
-            told.append(f"{error.code().name}: {error.details()}")
-
-    try:
-        with grpc.insecure_channel(router.address) as channel:
-            thread = threading.Thread(target=watch, args=(channel,), daemon=True)
-            thread.start()
-            assert watching.wait(30)
-            router.stop()
-            thread.join(30)
-        assert router.exit_status() == 0
         # Behind HAProxy another replica goes on serving, so a watch ends without NOT_SERVING.
         ended = "UNAVAILABLE: this replica is stopping; watch again" if kind == "haproxy" else "NOT_SERVING"
-        assert told == ["SERVING", ended]
+        assert watching.statuses == ["SERVING", ended]
     finally:
-        if router.is_running():
-            router.stop()
+        if stopped.is_running():
+            stopped.stop()

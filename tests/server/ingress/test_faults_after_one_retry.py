@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fault_stand import title_of
+from benchmarks.running_workspace import title_of
 from benchmarks.steady_load import LoadPlan, Sent, SteadyLoad, steady_load
 from server.ingress.launcher import RouterHandle
 from state.registry import open_state
 from state.settings import StateSettings
-from tests.router.served_shop import ServedShop
-from tests.server.ingress.conftest import Stand
+from testing.served_shop import ServedShop
+from testing.service_under_test import ServiceUnderTest
 
 _HEAL_S = 60.0
 
@@ -28,11 +28,11 @@ def all_good(calls: Sequence[Sent]) -> bool:
     return all(call.first == "OK" for call in calls)
 
 
-def plan_of(stand: Stand, first_number: int) -> LoadPlan:
-    """A load far below what the stand answers, with patience for a machine that is busy with other tests."""
-    dataset = stand.shop.dataset
+def plan_of(service: ServiceUnderTest, first_number: int) -> LoadPlan:
+    """A load far below the service's capacity, with time for a machine that is busy with other tests."""
+    dataset = service.shop.dataset
     return LoadPlan(
-        stand.ingress.address,
+        service.ingress.address,
         "home",
         dataset.users()["user_id"].to_list(),
         dataset.catalogue.item_ids(dataset.catalogue.popularity.argsort()[-20:]),
@@ -43,11 +43,13 @@ def plan_of(stand: Stand, first_number: int) -> LoadPlan:
     )
 
 
-def killed(stand: Stand, find: Callable[[RouterHandle], list[int]], first_number: int) -> SteadyLoad:
+def killed(
+    service: ServiceUnderTest, find: Callable[[RouterHandle], list[int]], first_number: int
+) -> SteadyLoad:
     """A load during which what `find` finds was killed and replaced."""
-    handle = stand.ingress.handle
+    handle = service.ingress.handle
     assert handle is not None
-    with steady_load(plan_of(stand, first_number)) as load:
+    with steady_load(plan_of(service, first_number)) as load:
         assert load.wait_until(all_good, 1.0, _HEAL_S)
         victims = find(handle)
         assert victims
@@ -83,53 +85,53 @@ def logged(shop: ServedShop) -> Counter[str]:
         store.close()
 
 
-def check(stand: Stand, load: SteadyLoad) -> None:
+def check(service: ServiceUnderTest, load: SteadyLoad) -> None:
     """Nobody went without an answer, and each acknowledged event is in the log once."""
     failed = [call for call in load.sent if not call.ok and (call.with_ids or call.status != "UNAVAILABLE")]
     assert not failed
-    found = logged(stand.shop)
+    found = logged(service.shop)
     acknowledged = [id for call in load.sent if call.kind == "events" and call.ok for id in call.events]
     assert len(acknowledged) > 20
     assert {id: found[id] for id in acknowledged if found[id] != 1} == {}
 
 
-def skip_in_process(stand: Stand) -> None:
-    if stand.ingress.handle is None:
+def skip_in_process(service: ServiceUnderTest) -> None:
+    if service.ingress.handle is None:
         pytest.skip("there is one process, this one")
 
 
-def test_a_killed_replica_loses_and_doubles_no_event(stand: Stand) -> None:
-    skip_in_process(stand)
-    check(stand, killed(stand, lambda handle: handle.replica_pids()[:1], 1_000_000))
+def test_a_killed_replica_loses_and_doubles_no_event(service: ServiceUnderTest) -> None:
+    skip_in_process(service)
+    check(service, killed(service, lambda handle: handle.replica_pids()[:1], 1_000_000))
 
 
-def test_a_killed_controller_costs_no_call(stand: Stand) -> None:
-    skip_in_process(stand)
-    load = killed(stand, named("ray::ServeController"), 2_000_000)
-    check(stand, load)
+def test_a_killed_controller_costs_no_call(service: ServiceUnderTest) -> None:
+    skip_in_process(service)
+    load = killed(service, named("ray::ServeController"), 2_000_000)
+    check(service, load)
 
 
-def test_a_killed_haproxy_costs_one_retry(stand: Stand) -> None:
-    if stand.ingress.kind != "haproxy":
+def test_a_killed_haproxy_costs_one_retry(service: ServiceUnderTest) -> None:
+    if service.ingress.kind != "haproxy":
         pytest.skip("there is no HAProxy")
-    load = killed(stand, named("haproxy"), 3_000_000)
-    check(stand, load)
+    load = killed(service, named("haproxy"), 3_000_000)
+    check(service, load)
     # Also while a fresh HAProxy knows no replica yet.
     assert {call.first for call in load.sent} <= {"OK", "UNAVAILABLE"}
 
 
-def test_behind_haproxy_events_without_an_id_get_one(stand: Stand) -> None:
-    skip_in_process(stand)
-    with steady_load(plan_of(stand, 4_000_000)) as load:
+def test_behind_haproxy_events_without_an_id_get_one(service: ServiceUnderTest) -> None:
+    skip_in_process(service)
+    with steady_load(plan_of(service, 4_000_000)) as load:
         assert load.wait_until(all_good, 2.0, _HEAL_S)
     sent = {id for call in load.sent if not call.with_ids and call.ok for id in call.events}
-    store = open_state(StateSettings(url=f"lmdb://{stand.shop.folder / 'state'}"))
+    store = open_state(StateSettings(url=f"lmdb://{service.shop.folder / 'state'}"))
     try:
         ids = [event.event_id for _, event in store.read_log() if event.session_id in sent]
     finally:
         store.close()
     assert len(ids) == len(sent) > 0
-    if stand.ingress.kind == "haproxy":
+    if service.ingress.kind == "haproxy":
         assert all(re.fullmatch(r"[0-9a-f-]{36}:[0-2]", id) for id in ids)
         assert len(set(ids)) == len(ids)
     else:

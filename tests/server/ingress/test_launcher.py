@@ -16,7 +16,7 @@ import pytest
 from server.ingress import launcher
 from server.ingress.launcher import RouterStartError, start_router
 from server.ingress.ports import free_ports
-from tests.router.served_shop import ServedShop, make_shop
+from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
 
@@ -36,6 +36,8 @@ def test_a_taken_address_is_named(quiet_shop: ServedShop) -> None:
             start_router(quiet_shop.settings(NO_TRITON, ingress={"address": address}))
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_a_missing_snapshot_is_named_at_once(quiet_shop: ServedShop, tmp_path: Path) -> None:
     settings = quiet_shop.settings(
         NO_TRITON, ingress={"address": "127.0.0.1:0"}, snapshots={"folder": str(tmp_path / "empty")}
@@ -44,6 +46,8 @@ def test_a_missing_snapshot_is_named_at_once(quiet_shop: ServedShop, tmp_path: P
         start_router(settings)
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_a_wrong_scene_file_is_named_at_once(quiet_shop: ServedShop, tmp_path: Path) -> None:
     scenes = tmp_path / "scenes.yaml"
     scenes.write_text("scenes:\n  home:\n    channels:\n      hott: {}\n")
@@ -92,7 +96,7 @@ def test_the_router_ends_with_the_program_that_started_it(quiet_shop: ServedShop
         assert len(pids) > 5
     finally:
         starter.send_signal(signal.SIGKILL)
-        starter.wait()
+        starter.communicate()
     until = time.monotonic() + 60
     while alive := [pid for pid in pids if _is_alive(pid)]:
         assert time.monotonic() < until, f"still alive: {alive}"

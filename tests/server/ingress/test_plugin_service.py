@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from tests.server.ingress.conftest import Ingress
+from testing.running_router import Ingress
 from tests.server.ingress.test_contract import rich_details
 from tests.server.plugin_service import greeting_pb2
 from tests.server.plugin_service.plugin import LARGE, SMALL

@@ -7,7 +7,7 @@ import asyncio
 import psutil
 
 from benchmarks.malformed import BUGS, held, send_random
-from tests.server.ingress.conftest import Ingress
+from testing.running_router import Ingress
 
 PER_METHOD = 40
 # One process per caller's connection and a margin for what runtimes open late.

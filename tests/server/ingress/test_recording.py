@@ -18,7 +18,8 @@ from loadtest.run import run
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
 from server.rpc.methods import method_table
-from tests.server.ingress.conftest import Ingress, Stand
+from testing.running_router import Ingress
+from testing.service_under_test import ServiceUnderTest
 
 USERS = 8
 METHODS = ("Recommend", "RecommendPage", "SimilarItems", "ReportEvents")
@@ -53,14 +54,14 @@ def eventually(found: Callable[[], bool]) -> None:
     assert found()
 
 
-def test_what_replicas_record_is_replayed(stand: Stand, tmp_path: Path) -> None:
-    folder, marker = stand.shop.folder / "recordings", uuid4().hex
-    address = stand.ingress.address
+def test_what_replicas_record_is_replayed(service: ServiceUnderTest, tmp_path: Path) -> None:
+    folder, marker = service.shop.folder / "recordings", uuid4().hex
+    address = service.ingress.address
     for at in range(USERS):
         # A connection of its own may lead to another replica.
         options = [("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(address, options=options) as channel:
-            ask(Ingress(stand.ingress.kind, address, channel), f"{marker}-u{at}", marker)
+            ask(Ingress(service.ingress.kind, address, channel), f"{marker}-u{at}", marker)
     eventually(lambda: len(marked(folder, marker)) == len(METHODS) * USERS)
     recorded = marked(folder, marker)
     assert [request.call for request in recorded] == [
@@ -69,7 +70,7 @@ def test_what_replicas_record_is_replayed(stand: Stand, tmp_path: Path) -> None:
     assert f"{marker}-u" not in "".join(path.read_text() for path in folder.iterdir())
     users = [(request.data or {}).get("user_id") for request in recorded if "Recommend" in request.call]
     assert len(set(users)) == USERS, "a shopper has one pseudonym on every replica, and nobody else has it"
-    if stand.ingress.handle is None:
+    if service.ingress.handle is None:
         assert {path.name.split("-")[-3] for path in folder.iterdir()} == {str(os.getpid())}
     copy = tmp_path / "recording.jsonl"
     lines = [line for path in folder.iterdir() for line in path.read_text().splitlines() if marker in line]

@@ -17,8 +17,8 @@ from server.ingress.malformed import tolerant
 from server.ingress.reflection import MAX_STREAMS, ReflectionStreams
 from server.ingress.status import Refusal
 from server.rpc.methods import method_table
-from tests.router.served_shop import make_shop
-from tests.server.ingress.conftest import Ingress
+from testing.running_router import Ingress
+from testing.served_shop import make_shop
 
 LIST = reflection_pb2.ServerReflectionRequest(list_services="")
 PATH = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"

@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from protos.shopfront.v1 import rollout_pb2
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
 from server.ingress.status import DETAILS_KEY
-from tests.server.ingress.conftest import Ingress
+from testing.running_router import Ingress
 
 STAGE = rollout_pb2.RolloutStage(weight_bp=100, min_duration_s=1, min_samples=1)
 

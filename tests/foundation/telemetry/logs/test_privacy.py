@@ -23,8 +23,8 @@ from foundation.telemetry.metrics import serve_metrics
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SimilarItemsRequest
 from server.ingress.replica_log import LOG_NAME, log_to_file
-from tests.router.served_shop import ServedShop, make_shop
-from tests.server.ingress.conftest import Ingress, as_processes, in_process
+from testing.running_router import Ingress, as_processes, in_process
+from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:1"
 # Words no line has by itself, as the ids of a shop's shoppers come: mail addresses, numbers, anything.

@@ -33,10 +33,10 @@ from server.metric_groups import open_groups
 from server.startup import RunningService, start_service
 from state.metrics import StateMetrics
 from state.store import StoreStatus
+from testing.served_shop import SCENES, ServedShop, make_shop
 from tests.rollout.plans import DATASET
 from tests.rollout.plans import running as under_way
 from tests.router.ranking.queries import candidates, query
-from tests.router.served_shop import SCENES, ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
 USER = "shopper-of-metrics"

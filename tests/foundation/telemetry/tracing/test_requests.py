@@ -19,10 +19,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest
 from server.ingress.replica_log import LOG_NAME, log_to_file
+from testing.running_router import Ingress, in_process
+from testing.served_shop import ServedShop, make_shop
+from testing.triton_server import tiny_triton
 from tests.foundation.telemetry.tracing.collector import Collector, attributes, running_collector
-from tests.router.served_shop import ServedShop, make_shop
-from tests.server.ingress.conftest import Ingress, in_process
-from tests.triton_server import tiny_triton, triton  # noqa: F401
 from triton_repo.server import TritonServer
 
 NO_TRITON = "127.0.0.1:1"
@@ -78,7 +78,7 @@ def arrived(collector: Collector, method: str = "Recommend") -> list[Span]:
 def test_a_request_is_one_tree_below_its_caller(
     monkeypatch: pytest.MonkeyPatch,
     traced_shop: ServedShop,
-    triton: TritonServer,  # noqa: F811
+    triton: TritonServer,
     collector: Collector,
 ) -> None:
     with router(monkeypatch, traced_shop, triton.grpc_url, collector.address) as ingress:

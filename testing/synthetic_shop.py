@@ -1,8 +1,8 @@
-"""A seeded shop with shoppers who have tastes, small enough for tests and lawful enough to learn from.
+"""A seeded shop whose shoppers have tastes: small enough for tests, regular enough to learn from.
 
-Every shopper loves a few categories, leans to some brands and has a price level. A session stays within one
-loved category; what is shown there is viewed, wished for, put into the cart and bought the likelier the
-better it fits. So co-occurrence, category, brand, price and profile all carry signal.
+Every shopper prefers a few categories and some brands and has a price level. A session stays within one
+preferred category; the better an item fits, the likelier it is viewed, marked as favourite, put into the cart
+and bought. So co-occurrence, category, brand, price and profile all carry signal.
 """
 
 from __future__ import annotations
@@ -197,4 +197,5 @@ def _draw(random: np.random.Generator, probabilities: np.ndarray) -> np.ndarray:
     """One draw per row of probabilities[n, k], int64[n] in 0…k-1."""
     cumulative = probabilities.cumsum(axis=1)
     cumulative[:, -1] = 1.0
-    return (random.random((len(probabilities), 1)) < cumulative).argmax(axis=1)
+    drawn: np.ndarray = (random.random((len(probabilities), 1)) < cumulative).argmax(axis=1)
+    return drawn

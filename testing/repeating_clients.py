@@ -1,4 +1,4 @@
-"""Clients that keep asking while a test breaks something, and remember every answer."""
+"""Clients that send one request again and again while a test breaks something, and keep every answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RETRYING = json.dumps(
         ]
     }
 )
-"""The retry policy the manual tells callers to use."""
+"""The retry policy that the manual recommends to callers."""
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Load:
     def settle(
         self, seen: Callable[[RecommendResponse], bool], count: int = 60, timeout_s: float = 60.0
     ) -> None:
-        """Returns once `seen` holds for `count` answers in a row: every replica is there by then."""
+        """Returns once `seen` holds for `count` answers in a row: by then it holds on every replica."""
         until, start = time.monotonic() + timeout_s, len(self.answers)
         while len(self.answers) < start + count or not all(map(seen, self.answers[-count:])):
             assert time.monotonic() < until, f"not settled in {timeout_s} s; errors {self.errors[:3]}"
@@ -69,7 +69,7 @@ class Load:
 def load(address: str, request: RecommendRequest, clients: int = 4, retrying: bool = True) -> Iterator[Load]:
     """`clients` threads that send `request` again and again until the block ends.
 
-    retrying: they send again what ends UNAVAILABLE, as callers are told to.
+    retrying: calls that end UNAVAILABLE are sent again, as the manual recommends.
     """
     seen, stop = Load(), threading.Event()
 

@@ -1,7 +1,7 @@
-"""A real Triton with tiny `bst` and `mind` models, for any test that needs one.
+"""A real Triton with tiny `bst` and `mind` models.
 
-`from tests.triton_server import triton` makes the session's server a fixture of the importing module; it is
-shared, so a test that stops, kills or reconfigures its server starts its own with `tiny_triton`.
+The tests share one, the fixture `triton` of `tests/conftest.py`; a test that stops, kills or reconfigures its
+server starts its own with `tiny_triton`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pytest
 from tritonclient.grpc import InferenceServerClient, InferInput
 
 from models.contracts import contracts
-from tests.triton_models import add_tiny_version
+from testing.triton_models import add_tiny_version
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings
@@ -58,10 +57,3 @@ def infer(
     with InferenceServerClient(url) as client:
         result = client.infer(model, inputs, model_version=version, client_timeout=timeout_s)
         return np.asarray(result.as_numpy(OUTPUTS[model]))
-
-
-@pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
-    """The session's server: tiny `bst` and `mind` of seed 1, version 1."""
-    with tiny_triton(tmp_path_factory.mktemp("triton")) as server:
-        yield server

@@ -1,4 +1,4 @@
-"""Versions of the tiny `bst` that are good, shuffled, slow, or answer NaN, and the death of one."""
+"""Versions of the tiny `bst` that are good, shuffled, slow or answer NaN, and one whose process dies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import onnxruntime as ort
 import psutil
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.triton_models import bst_feeds, item_weights, stage_tiny_version
+from testing.triton_models import bst_feeds, item_weights, stage_tiny_version
 from triton_repo.bound_process import session_of
 from triton_repo.manifest import MANIFEST, read_manifest, write_manifest
 from triton_repo.repository import ModelRepository
@@ -63,7 +63,7 @@ def add_version(
 
 
 def similar_weights() -> np.ndarray:
-    """The weights of seed 1, moved by a hundredth: what a good retraining looks like."""
+    """The weights of seed 1, changed by a hundredth: a good retraining."""
     noise = np.random.default_rng(7).normal(size=item_weights(1).size) * 0.01
     return (item_weights(1) + noise).astype(np.float32)
 
@@ -171,7 +171,7 @@ def _round_ms() -> float:
 def dying(server: TritonServer, version: int, pause_s: float = 0.1) -> Iterator[list[float]]:
     """Kills the model process of a version of bst again and again; yields the moments of its deaths.
 
-    Never while it is loaded: this Triton may wait for ever for a model process that died then.
+    Never while it is being loaded: Triton may wait for ever for a model process that died then.
     """
     stop, deaths = threading.Event(), []
     folder = str(server.repository.version_folder("bst", version))
@@ -196,15 +196,16 @@ def _processes(server: TritonServer, folder: str) -> list[int]:
     for process in session_of(server._process) if server._process is not None else ():
         try:
             command, age_s = process.cmdline(), time.time() - process.create_time()
+            graph = Path(process.cwd(), *command[1:2]).resolve()
         except psutil.Error:
             continue
-        if len(command) > 1 and Path(command[1]).parent == Path(folder) and age_s > _LOADED_AFTER_S:
+        if graph.parent == Path(folder).resolve() and age_s > _LOADED_AFTER_S:
             found.append(process.pid)
     return found
 
 
 def answer(path: Path) -> tuple[np.ndarray, float]:
-    """What a version answers in this process, and how many milliseconds it takes; for the tests of these."""
+    """The scores of a version computed in this process, and the milliseconds it takes."""
     session = ort.InferenceSession(path / "model.onnx", providers=["CPUExecutionProvider"])
     feeds = bst_feeds(1, 20)
     session.run(None, feeds)

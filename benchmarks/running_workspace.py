@@ -20,7 +20,7 @@ from shopfront.serve import Serving, seed_user_state, serving
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
 from snapshot.dataset import DatasetStore
-from tests.redis_server import RedisServer, running_redis
+from testing.redis_server import RedisServer, running_redis
 
 SCENE = "home"
 StateKind = Literal["lmdb", "redis"]
@@ -31,7 +31,7 @@ _DEADLINES = ("timeout_ms", "budget_ms")
 
 
 @dataclass(frozen=True)
-class Stand:
+class RunningWorkspace:
     """A running service under load; `redis` where user state lies there."""
 
     ingress: IngressKind
@@ -61,7 +61,7 @@ class Stand:
 
 
 @contextmanager
-def stand(
+def running_workspace(
     source: Workspace,
     ingress: IngressKind,
     state: StateKind,
@@ -69,7 +69,7 @@ def stand(
     rate: float | None,
     slack: float,
     report: Callable[[str], None],
-) -> Iterator[Stand]:
+) -> Iterator[RunningWorkspace]:
     """The service over a copy of `source` under a steady load, while the body runs.
 
     rate   recommendations per second; None: a third of what eight callers in a closed loop get answered now
@@ -91,7 +91,7 @@ def stand(
         items = dataset.catalogue.item_ids(_some_items(dataset.catalogue.size))
         plan = LoadPlan(served.address, SCENE, users, items, recommend_per_s, recommend_per_s / 3)
         load = stack.enter_context(steady_load(plan))
-        yield Stand(ingress, state, workspace, settings, served, load, plan, capacity, redis)
+        yield RunningWorkspace(ingress, state, workspace, settings, served, load, plan, capacity, redis)
 
 
 def copy_of(source: Workspace, target: Path) -> Workspace:

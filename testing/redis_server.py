@@ -1,7 +1,7 @@
-"""A Redis or Valkey server of our own for tests: started on a Unix socket, frozen, killed and restarted.
+"""A Redis or Valkey server for tests: started on a Unix socket, frozen, killed and restarted.
 
 The program is taken from PATH; else Debian's packages are unpacked below `build/`, which needs apt but
-neither root nor an installation. Where neither works the tests skip and say why.
+neither root nor an installation. Where neither works, the tests are skipped with the reason.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from redis.retry import Retry
 
 ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "build" / "redis-server"
-# The server stands in redis-tools; the libraries are those a bare Debian lacks.
+# The server program is in redis-tools; the libraries are those that a bare Debian lacks.
 PACKAGES = ("redis-server", "redis-tools", "liblzf1", "libjemalloc2", "libatomic1")
 
 
@@ -79,7 +79,7 @@ def running_redis(*options: str, program: str = "redis-server") -> Iterator["Red
 
 
 class RedisServer:
-    """One server in a folder; what it acknowledged is on disk (`appendfsync always`)."""
+    """One server in a folder; a write is on disk before it is acknowledged (`appendfsync always`)."""
 
     def __init__(self, folder: Path, *options: str, program: str = "redis-server") -> None:
         """`folder` must have a short path: the name of a Unix socket has at most 107 bytes."""
@@ -113,8 +113,8 @@ class RedisServer:
                 except redis.ConnectionError as error:
                     if self._process.poll() is not None or time.monotonic() > deadline:
                         log = self.folder / "redis.log"
-                        told = log.read_text()[-2_000:] if log.exists() else "no log"
-                        raise RuntimeError(f"the test's Redis does not start: {error}\n{told}") from error
+                        tail = log.read_text()[-2_000:] if log.exists() else "no log"
+                        raise RuntimeError(f"the test's Redis does not start: {error}\n{tail}") from error
                     time.sleep(0.01)
 
     def client(self) -> redis.Redis:
@@ -128,12 +128,12 @@ class RedisServer:
         self._process.wait(timeout=30)
 
     def freeze(self) -> None:
-        """The server stays connected and answers nobody (SIGSTOP)."""
+        """The server stays connected and answers no request (SIGSTOP)."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Lets a frozen server go on."""
+        """Lets a frozen server continue (SIGCONT)."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 

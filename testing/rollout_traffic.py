@@ -1,4 +1,4 @@
-"""Shoppers who keep asking a router, and what an operator does, over gRPC as any other client."""
+"""Clients that request pages for shopper after shopper, and an operator's calls, all over gRPC."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from protos.shopfront.v1 import rollout_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
-from tests.server.ingress.load import RETRYING
+from testing.repeating_clients import RETRYING
 
 SHOPPERS = 400
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer as its shopper saw it; `at` in monotonic seconds."""
+    """One answer as its client received it; `at` in monotonic seconds."""
 
     at: float
     user: str
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass
 class Traffic:
-    """Everything the shoppers got so far."""
+    """The answers and errors that the clients received so far."""
 
     answers: list[Answer] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -43,13 +43,13 @@ class Traffic:
         return [answer for answer in list(self.answers) if answer.at >= began]
 
     def touched(self, began: float, version: int) -> set[str]:
-        """Shoppers whom `version` has answered since `began`."""
+        """Shoppers who received an answer of `version` since `began`."""
         return {answer.user for answer in self.since(began) if answer.version == str(version)}
 
 
 @contextmanager
 def shoppers(address: str, clients: int = 3, pause_s: float = 0.0) -> Iterator[Traffic]:
-    """`clients` threads that ask for shopper after shopper until the block ends, retrying UNAVAILABLE."""
+    """`clients` threads that request pages until the block ends, and retry UNAVAILABLE."""
     seen, stop = Traffic(), threading.Event()
 
     def ask(client: int) -> None:
@@ -99,7 +99,7 @@ def stage(weight_bp: int, min_duration_s: float, min_samples: int) -> rollout_pb
 
 @dataclass(frozen=True)
 class Operator:
-    """Someone at the keyboard; every call has a connection of its own, as the command line's do."""
+    """An operator's calls, each on its own connection like those of the command line."""
 
     address: str
     name: str = "ann"
@@ -112,17 +112,21 @@ class Operator:
             candidate=candidate, stages=stages, settle_s=settle_s, operator=self.name
         )
         with grpc.insecure_channel(self.address) as channel:
-            return RolloutServiceStub(channel).StartRollout(request, timeout=20, wait_for_ready=True)
+            started: rollout_pb2.RolloutStatus = RolloutServiceStub(channel).StartRollout(
+                request, timeout=20, wait_for_ready=True
+            )
+            return started
 
     def status(self) -> rollout_pb2.RolloutStatus:
-        """Where it stands."""
+        """The current status of the rollout."""
         with grpc.insecure_channel(self.address) as channel:
-            return RolloutServiceStub(channel).GetRollout(
+            status: rollout_pb2.RolloutStatus = RolloutServiceStub(channel).GetRollout(
                 rollout_pb2.GetRolloutRequest(), timeout=20, wait_for_ready=True
             )
+            return status
 
     def change(self, method: str, reason: str = "") -> rollout_pb2.RolloutStatus:
-        """One of Pause, Resume, Promote, Abort."""
+        """Calls one of Pause, Resume, Promote, Abort."""
         request = rollout_pb2.ChangeRolloutRequest(operator=self.name, reason=reason)
         with grpc.insecure_channel(self.address) as channel:
             call = getattr(RolloutServiceStub(channel), f"{method}Rollout")
@@ -130,7 +134,7 @@ class Operator:
             return status
 
     def history(self) -> list[rollout_pb2.RolloutEvent]:
-        """Everything that happened."""
+        """All events of the rollouts so far."""
         with grpc.insecure_channel(self.address) as channel:
             request = rollout_pb2.GetRolloutHistoryRequest(limit=1_000)
             return list(RolloutServiceStub(channel).GetRolloutHistory(request, timeout=20).events)
@@ -139,6 +143,6 @@ class Operator:
         """The first status in one of the phases; AssertionError, with the last, where none comes in time."""
         until = time.monotonic() + timeout_s
         while (status := self.status()).phase not in phases:
-            assert time.monotonic() < until, f"still {status}"
+            assert time.monotonic() < until, f"the rollout is still {status}"
             time.sleep(0.1)
         return status

@@ -22,8 +22,8 @@ from snapshot import Dataset
 from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.manifest import Manifest
 from snapshot.store import SnapshotStore
-from tests.synthetic_shop import DAYS, START, synthetic_dataset
-from tests.triton_models import DIMENSION
+from testing.synthetic_shop import DAYS, START, synthetic_dataset
+from testing.triton_models import DIMENSION
 
 ITEMS = 120
 USERS = 60
@@ -64,7 +64,7 @@ scenes:
 
 @dataclass(frozen=True)
 class ServedShop:
-    """A workspace folder of one shop; `settings(...)` serves from it."""
+    """A workspace folder of one shop; `settings(...)` are those of a router that serves it."""
 
     folder: Path
     dataset: Dataset

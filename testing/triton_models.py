@@ -1,6 +1,6 @@
-"""Tiny `bst` and `mind` graphs with the real tensors' names and shapes, and what they compute in NumPy.
+"""Tiny `bst` and `mind` graphs with the real tensors' names and shapes, and their computation in NumPy.
 
-They need neither torch nor training: tests that want a Triton, and know what it must answer, use them.
+They need neither torch nor training; the NumPy functions give the answers that a Triton must return.
 """
 
 from pathlib import Path
@@ -99,7 +99,8 @@ def bst_scores(seed: int, feeds: dict[str, np.ndarray]) -> np.ndarray:
         + _SHARES["kd"] * feeds["profile"].sum(1)
         + _SHARES["ke"] * feeds["context"].sum(1)
     )
-    return (1 / (1 + np.exp(-(item_weights(seed)[item] + user[feeds["candidate_row"]])))).astype(np.float32)
+    scores: np.ndarray = 1 / (1 + np.exp(-(item_weights(seed)[item] + user[feeds["candidate_row"]])))
+    return scores.astype(np.float32)
 
 
 def mind_interests(seed: int, feeds: dict[str, np.ndarray]) -> np.ndarray:
@@ -109,7 +110,8 @@ def mind_interests(seed: int, feeds: dict[str, np.ndarray]) -> np.ndarray:
     )
     tokens = item_vectors(seed)[items]
     both = np.stack([tokens.sum(1), (tokens * feeds["history_event"][..., None]).sum(1)], axis=1)
-    return (both / np.maximum(np.linalg.norm(both, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+    interests: np.ndarray = both / np.maximum(np.linalg.norm(both, axis=-1, keepdims=True), 1e-12)
+    return interests.astype(np.float32)
 
 
 def bst_feeds(shoppers: int, candidates: int, seed: int = 0) -> dict[str, np.ndarray]:

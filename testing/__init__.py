@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: a small shop, tiny models, servers on free ports; not installed."""
