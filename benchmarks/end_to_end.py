@@ -28,7 +28,7 @@ from rich.table import Table
 from benchmarks.closed_loop import Outcome, Plan, drive_in_process
 from benchmarks.plain_peer import PeerPlan
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
-from server.ingress.settings import IngressKind
+from server.ingress_settings import IngressKind
 from shopfront.build_record import BuildRecord
 from shopfront.serve import Serving, serving
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings

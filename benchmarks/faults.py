@@ -25,7 +25,7 @@ from benchmarks.fault_injections import ON_LMDB, ON_REDIS, Fault
 from benchmarks.fault_report import NOT_DONE, Outcome, Window, as_json, degraded_share, outcome, table
 from benchmarks.running_workspace import RunningWorkspace, StateKind, left_behind, running_workspace
 from benchmarks.steady_load import Sent
-from server.ingress.settings import IngressKind
+from server.ingress_settings import IngressKind
 from shopfront.workspace import PROJECT, Workspace
 from snapshot.durable_files import write_durably
 from state.registry import open_state

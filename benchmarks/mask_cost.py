@@ -28,7 +28,7 @@ from rich.table import Table
 
 from benchmarks.public_data import NAMES, dataset_of
 from features.profile import PROFILE_FIELDS
-from models.bst import BstNetworkSettings
+from models.bst_settings import BstNetworkSettings
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.labelled_points import LabelledPoints, with_candidates

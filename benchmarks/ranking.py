@@ -32,7 +32,7 @@ from benchmarks.gemm_rate import float32_rate, matrix_products_flop
 from benchmarks.graph_memory import graph_memory
 from benchmarks.interleaved import Timings, in_turns
 from benchmarks.ranking_forms import PLAIN, forms_of, replicated_request, request_of
-from models.bst import BstNetworkSettings
+from models.bst_settings import BstNetworkSettings
 from models.training_loop import silent
 from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient, infer_request

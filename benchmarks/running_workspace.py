@@ -15,7 +15,7 @@ import yaml
 
 from benchmarks.closed_loop import Plan, drive_in_process
 from benchmarks.steady_load import LoadPlan, SteadyLoad, steady_load
-from server.ingress.settings import IngressKind
+from server.ingress_settings import IngressKind
 from shopfront.serve import Serving, seed_user_state, serving
 from shopfront.settings import DEFAULT_FILE, Settings, load_settings
 from shopfront.workspace import PROJECT, Workspace

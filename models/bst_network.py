@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from features.context import CONTEXT_SIZES
-from models.bst import BstNetworkSettings
+from models.bst_settings import BstNetworkSettings
 from models.cross_features import AGE_BUCKETS, CrossFeatures
 from models.history_tokens import History, Rows
 from models.item_features import ItemFeatures, ItemTables, safe_codes

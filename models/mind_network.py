@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from features.history import HISTORY_LENGTH
 from models.cross_features import AGE_BUCKETS
 from models.item_features import ItemFeatures, ItemTables, safe_codes
-from models.mind import MindNetworkSettings
+from models.mind_settings import MindNetworkSettings
 from models.transformer import MASKED
 
 EVENTS = 6  # event codes 1…5, 0 = padding

@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from foundation.statistics.ranking_metrics import auc, gauc, log_loss
 from models.batches import encode_shoppers, ordered_batches, shuffled_batches
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.labelled_points import LabelledPoints, with_candidates

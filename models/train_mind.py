@@ -12,8 +12,8 @@ from foundation.statistics.ranking_metrics import hit_rate, recall
 from models.batches import encode_shoppers, ordered_batches, shuffled_batches
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.mind import MindNetworkSettings
 from models.mind_network import Mind
+from models.mind_settings import MindNetworkSettings
 from models.sampled_softmax import FrequencySampler, sampled_softmax_loss
 from models.samples import SamplePoints
 from models.settings import SampleSettings, TrainingSettings

@@ -21,7 +21,7 @@ from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.labelled_points import with_candidates
 from models.negatives import NegativeSampler
-from models.prerank import TwoTowerNetworkSettings
+from models.prerank_settings import TwoTowerNetworkSettings
 from models.samples import SamplePoints
 from models.settings import SampleSettings, TrainingSettings
 from models.training_loop import Progress, TrainingResult, silent, train

@@ -18,7 +18,7 @@ from torch.nn import functional
 from features.context import CONTEXT_SIZES
 from models.cross_features import AGE_BUCKETS
 from models.item_features import ItemFeatures, ItemTables, safe_codes
-from models.prerank import TwoTowerNetworkSettings
+from models.prerank_settings import TwoTowerNetworkSettings
 from models.transformer import MASKED
 
 EVENTS = 6  # event codes 1…5, 0 = padding

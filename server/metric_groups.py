@@ -18,7 +18,7 @@ from router.ranking.circuit_metrics import CircuitMetrics
 from router.recording.recording_metrics import RecordingMetrics
 from router.service.admission_metrics import AdmissionMetrics
 from router.service.exposure_metrics import ExposureMetrics
-from server.ingress.request_metrics import RequestMetrics
+from server.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
 
 METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(

@@ -17,7 +17,7 @@ from router.recording.settings import RecordingSettings
 from router.scenes.problems import SettingsError
 from router.scenes.table_settings import TablesSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
-from server.ingress.settings import IngressSettings, RaySettings, SupervisionSettings
+from server.ingress_settings import IngressSettings, RaySettings, SupervisionSettings
 from state.attribution import AttributionSettings
 from state.settings import StateSettings
 

@@ -13,7 +13,7 @@ import typer
 from cryptography import x509
 
 from server.ingress.client_channel import ChannelError, RouterAddress, token_in
-from server.ingress.settings import IngressSettings, is_loopback, split_address
+from server.ingress_settings import IngressSettings, is_loopback, split_address
 from shopfront.settings import DEFAULT_FILE, load_settings
 from shopfront.workspace import Workspace
 

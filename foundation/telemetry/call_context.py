@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from foundation.telemetry.tracing.request_trace import RequestTrace
+if TYPE_CHECKING:
+    from foundation.telemetry.tracing.request_trace import RequestTrace
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
 import grpc
 
-from server.ingress.settings import TokenSettings
+from server.ingress_settings import TokenSettings
 from server.rpc.methods import HEALTH_SERVICE
 
 logger = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ from router.service.request_log import RequestLog
 from router.service.serving_state import ServingState
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.malformed import MalformedRequest
-from server.ingress.request_metrics import RequestMetrics
 from server.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
+from server.request_metrics import RequestMetrics
 from server.rpc.accounting import CallAccounting
 from server.rpc.methods import BoundMethod, bind_methods
 

@@ -25,8 +25,8 @@ from server.ingress.ports import free_ports
 from server.ingress.process_status import ProcessStatus, StatusReader
 from server.ingress.router_process import LOST_RAY, StartRequest
 from server.ingress.sessions import kill_all, program_of, session_processes
-from server.ingress.settings import split_address
 from server.ingress.startup_probe import why_not_serving
+from server.ingress_settings import split_address
 from server.plugins import VARIABLE, plugins_environment
 from server.settings import RouterSettings
 

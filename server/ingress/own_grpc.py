@@ -17,9 +17,9 @@ from server.ingress.bearer_tokens import BearerTokens, TokenInterceptor
 from server.ingress.calls import CallHandler
 from server.ingress.health_service import HealthService
 from server.ingress.reflection import add_reflection
-from server.ingress.settings import LimitSettings, TlsSettings, TokenSettings
 from server.ingress.status import Refusal, unavailable_refusal
 from server.ingress.tls import server_credentials
+from server.ingress_settings import LimitSettings, TlsSettings, TokenSettings
 from server.rpc.methods import largest_request, method_table
 
 logger = logging.getLogger(__name__)

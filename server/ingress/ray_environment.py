@@ -15,7 +15,7 @@ from server.ingress.add_services import REQUEST_BYTES_VARIABLE
 from server.ingress.haproxy_drain import ADMIN_SOCKET
 from server.ingress.haproxy_program import write_haproxy_program
 from server.ingress.ports import free_ports, free_range
-from server.ingress.settings import IngressSettings, RaySettings
+from server.ingress_settings import IngressSettings, RaySettings
 from server.plugins import VARIABLE
 from server.rpc.methods import largest_request
 

@@ -15,7 +15,7 @@ import psutil
 import ray
 
 from server.ingress.sessions import is_alive, program_of
-from server.ingress.settings import RaySettings
+from server.ingress_settings import RaySettings
 
 logger = logging.getLogger(__name__)
 

@@ -31,8 +31,8 @@ from server.ingress.haproxy_drain import refuse_new_calls
 from server.ingress.process_status import ProcessStatus
 from server.ingress.ray_environment import local_environment, serve_environment
 from server.ingress.sessions import kill_all, session_processes
-from server.ingress.settings import split_address
 from server.ingress.tls import server_credentials
+from server.ingress_settings import split_address
 from server.plugins import load
 from server.settings import RouterSettings
 from snapshot.store import SnapshotStore

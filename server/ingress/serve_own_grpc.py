@@ -8,7 +8,7 @@ from typing import Any
 from server.ingress.calls import call_handler
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.replica_log import log_to_file
-from server.ingress.settings import split_address
+from server.ingress_settings import split_address
 from server.plugins import load
 from server.settings import RouterSettings
 from server.startup import start_service

@@ -10,7 +10,7 @@ import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from server.ingress.sessions import listens_on
-from server.ingress.settings import split_address
+from server.ingress_settings import split_address
 from server.settings import RouterSettings
 
 

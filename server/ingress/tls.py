@@ -11,7 +11,7 @@ import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from server.ingress.settings import TlsSettings
+from server.ingress_settings import TlsSettings
 
 logger = logging.getLogger(__name__)
 

@@ -14,11 +14,11 @@ from evaluation.evaluate import STEPS, evaluate
 from evaluation.report import EvaluationReport
 from evaluation.settings import EvaluationSettings
 from features.profile import PROFILE_FIELDS
-from models.bst import BstNetworkSettings
+from models.bst_settings import BstNetworkSettings
 from models.checkpoint import TrainedOn, record_of, save_checkpoint
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.mind import MindNetworkSettings
+from models.mind_settings import MindNetworkSettings
 from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind

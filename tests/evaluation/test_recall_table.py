@@ -12,8 +12,8 @@ from evaluation.loaded_models import LoadedModel
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import measure, recall_table
 from evaluation.settings import ItemCfSettings
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
 from models.checkpoint import TrainedOn, record_of
 from models.interaction_log import InteractionLog
 from recall.channel import Recalled

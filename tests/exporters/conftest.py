@@ -15,15 +15,15 @@ from exporters.input_cases import InputCase, Words
 from exporters.onnx_export import OnnxFormat
 from exporters.runner import Feeds, Runner, first_output
 from exporters.settings import ExportSettings
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
 from models.checkpoint import TrainedOn, record_of, save_checkpoint
 from models.contracts import contracts
 from models.in_process import NetworkRunner
 from models.item_features import ItemFeatures
-from models.mind import MindNetworkSettings
 from models.mind_network import Mind
-from models.prerank import TwoTowerNetworkSettings
+from models.mind_settings import MindNetworkSettings
+from models.prerank_settings import TwoTowerNetworkSettings
 from models.registry import MODELS
 from models.two_tower import TwoTower
 from snapshot.dataset import Dataset

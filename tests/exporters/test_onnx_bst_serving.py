@@ -10,10 +10,11 @@ import torch
 from exporters.input_cases import dataset_cases, made_up_cases
 from exporters.onnx_export import OnnxFormat
 from exporters.runner import Runner
-from models.bst import BstNetworkSettings, serving_form
+from models.bst import serving_form
 from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
 from models.bst_serving import BstServing
+from models.bst_settings import BstNetworkSettings
 from models.checkpoint import load_checkpoint
 from models.contracts import contract as contract_of
 from models.registry import MODELS

@@ -6,8 +6,8 @@ import pytest
 
 from exporters.checkpoint_export import export
 from features.profile import PROFILE_FIELDS
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
 from models.checkpoint import TrainedOn, record_of, save_checkpoint
 from models.item_features import ItemFeatures
 from tests.exporters.conftest import SETTINGS, Shop, clock

@@ -9,9 +9,9 @@ import onnxruntime
 import pytest
 import torch
 
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
+from models.bst_settings import BstNetworkSettings
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 
 LENGTHS = [0, 1, 7, 50, 23]

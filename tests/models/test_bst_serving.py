@@ -10,10 +10,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
 from models.bst_replicated import plain_replicated_scores
 from models.bst_serving import BstServing
+from models.bst_settings import BstNetworkSettings
 from tests.models.small_features import ITEMS, PROFILE_COUNTS, candidates, item_features, shoppers
 
 EVERYTHING = 1 << 30

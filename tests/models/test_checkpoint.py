@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
 from models.checkpoint import (
     RECORD_NAME,
     WEIGHTS_NAME,
@@ -20,8 +20,8 @@ from models.checkpoint import (
     record_of,
     save_checkpoint,
 )
-from models.mind import MindNetworkSettings
 from models.mind_network import Mind
+from models.mind_settings import MindNetworkSettings
 from tests.models.small_features import PROFILE_COUNTS, candidates, item_features, shoppers
 
 

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 import torch
 
-from models.mind import MindNetworkSettings
 from models.mind_network import Mind, squash
+from models.mind_settings import MindNetworkSettings
 from tests.models.small_features import ITEMS, item_features, shoppers
 
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from features.profile import PROFILE_FIELDS
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.mind import MindNetworkSettings
+from models.mind_settings import MindNetworkSettings
 from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind

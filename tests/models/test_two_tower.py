@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 import torch
 
-from models.bst import BstNetworkSettings
 from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
 from models.checkpoint import CheckpointError, TrainedOn, load_checkpoint, record_of, save_checkpoint
-from models.prerank import TwoTowerNetworkSettings
+from models.prerank_settings import TwoTowerNetworkSettings
 from models.settings import SampleSettings, TrainingSettings
 from models.train_two_tower import (
     WATCHED,

@@ -17,7 +17,7 @@ from router.scenes.problems import SettingsError
 from server.ingress.launcher import RouterStartError, start_router
 from server.ingress.ray_environment import serve_environment
 from server.ingress.ray_service import router_settings
-from server.ingress.settings import IngressSettings
+from server.ingress_settings import IngressSettings
 from server.plugins import REGISTRIES, load, load_from_environment, plugins_environment, unload
 from server.rpc.methods import method_table
 from server.rpc.registry import SERVICES

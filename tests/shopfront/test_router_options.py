@@ -28,7 +28,7 @@ from router.service.serving_state import ServingState
 from server.ingress.check_health import main as check_health
 from server.ingress.client_channel import ChannelError
 from server.ingress.own_grpc import serve_in_process
-from server.ingress.settings import IngressSettings, TlsSettings, TokenSettings
+from server.ingress_settings import IngressSettings, TlsSettings, TokenSettings
 from shopfront.answer_table import ask
 from shopfront.command_line import main
 from shopfront.router_options import own_router, router_of

@@ -17,7 +17,7 @@ from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from router.service.serving_state import ServingState
 from server.ingress.bearer_tokens import BearerTokens, TokenError
 from server.ingress.own_grpc import serve_in_process
-from server.ingress.settings import IngressSettings, TokenSettings
+from server.ingress_settings import IngressSettings, TokenSettings
 
 OLD, NEW = "old-token-0123456789", "new-token-0123456789"
 

@@ -30,8 +30,8 @@ from server.ingress.bearer_tokens import BearerTokens
 from server.ingress.calls import CallHandler
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.serve_haproxy import HaproxyIngress
-from server.ingress.settings import TokenSettings
 from server.ingress.status import DETAILS_KEY, Refusal
+from server.ingress_settings import TokenSettings
 from server.rpc.accounting import CallAccounting
 from server.rpc.methods import BoundMethod, method_table
 

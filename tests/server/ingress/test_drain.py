@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from server.ingress.launcher import start_router
-from server.ingress.settings import IngressKind
+from server.ingress_settings import IngressKind
 from testing.running_router import in_process
 from testing.served_shop import make_shop
 

@@ -14,7 +14,7 @@ import pytest
 
 from server.ingress import ray_watch
 from server.ingress.ray_watch import RayWatch
-from server.ingress.settings import RaySettings
+from server.ingress_settings import RaySettings
 
 
 class Cluster:

@@ -15,8 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from router.service.serving_state import ServingState
 from server.ingress.own_grpc import RunningServer, serve_in_process
-from server.ingress.settings import TlsSettings
 from server.ingress.tls import TlsError, server_credentials
+from server.ingress_settings import TlsSettings
 from tests.server.ingress.certificates import Authority, Pair
 
 

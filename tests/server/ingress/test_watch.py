@@ -19,8 +19,8 @@ from benchmarks.steady_load import LoadPlan, steady_load
 from server.ingress import watch
 from server.ingress.launcher import RouterHandle, RouterStartError, start_router
 from server.ingress.sessions import program_of
-from server.ingress.settings import IngressKind
 from server.ingress.watch import RouterEvent, RouterWatcher
+from server.ingress_settings import IngressKind
 from server.settings import RouterSettings
 from state.registry import open_state
 from testing.served_shop import make_shop

@@ -12,7 +12,7 @@ import prometheus_client  # noqa: F401
 from foundation.telemetry.metrics import open_metrics
 from foundation.telemetry.metrics.queue_metrics import QueueMetrics
 from router.engine.snapshot_metrics import SnapshotMetrics
-from server.ingress.request_metrics import RequestMetrics
+from server.request_metrics import RequestMetrics
 
 metrics = open_metrics(Path(sys.argv[1]))
 assert open_metrics(Path(sys.argv[1])) is metrics

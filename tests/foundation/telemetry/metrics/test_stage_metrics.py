@@ -13,7 +13,7 @@ from pipeline.trace import StageRecord
 from protos.shopfront.v1 import event_pb2
 from router.engine.snapshot_metrics import SnapshotMetrics
 from router.events.event_metrics import EventMetrics
-from server.ingress.request_metrics import RequestMetrics
+from server.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
 from state.store import StoreStatus
 
