@@ -48,9 +48,15 @@ class RequestRecorder:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`count`: told what became of each chosen request, from both threads; `draw`: chooses among
-        anonymous requests; `clock`: monotonic seconds; `wall_clock`: unix seconds. The settings' salt must
-        be set.
+        """Starts the thread that writes; the settings' salt must be set.
+
+        Args:
+            settings: which requests are recorded.
+            folder: where they are written.
+            count: called with the outcome of each chosen request, from both threads.
+            draw: chooses among anonymous requests.
+            clock: monotonic seconds.
+            wall_clock: unix seconds.
         """
         self._settings = settings
         self._methods: frozenset[str] = frozenset(settings.methods)
