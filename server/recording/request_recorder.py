@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 
 from foundation.statistics.assignment import BUCKETS, bucket
 from foundation.telemetry.call_context import text_field
-from router.recording.recording_folder import RecordingFolder, Written
-from router.recording.settings import RecordingSettings
+from server.recording.recording_folder import RecordingFolder, Written
+from server.recording.settings import RecordingSettings
 
 logger = logging.getLogger(__name__)
 
