@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from exporters.formats import FLOAT32, FORMATS
-from exporters.input_cases import Feeds, dataset_cases, made_up_cases
+from exporters.input_cases import dataset_cases, made_up_cases
 from exporters.onnx_export import MODEL_FILE
 from exporters.ranking_sample import RankingSample, ranking_sample
-from exporters.runner import Runner
+from exporters.runner import Feeds, Runner
 from exporters.selection import Trial, select, timed_requests
 from exporters.settings import ExportSettings
 from models.bst import serving_form

@@ -11,7 +11,8 @@ import numpy as np
 from features.reference_time import MAX_ABSENCE_S
 from recall.again import Again
 from recall.category_hot import CategoryHot
-from recall.hot import FALLBACK, Hot
+from recall.hot import Hot
+from recall.hot_tables import FALLBACK
 from recall.lists import ItemLists
 from recall.mind import Mind
 from recall.query import Query
@@ -72,7 +73,7 @@ def mind_peer(channel: Any) -> Peer:
     def recall(query: Query, k: int) -> Answer:
         interests = channel._interests(query)
         try:
-            interests.send(None)  # type: ignore[attr-defined]
+            interests.send(None)
         except StopIteration as answered:
             told = [interest for interest in answered.value if interest.any()]
         scores: dict[int, float] = {}

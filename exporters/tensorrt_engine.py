@@ -41,7 +41,7 @@ def missing() -> list[str]:
         version = str(import_module("tensorrt").__version__)
         if int(version.split(".")[0]) < OLDEST_MAJOR:
             lacking.append(f"TensorRT {OLDEST_MAJOR} or newer, this is {version} (pip install -U tensorrt)")
-    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
+    if not torch.backends.cuda.is_built():
         lacking.append(f"a torch built with CUDA, this is {torch.__version__} (install torch's CUDA wheel)")
     elif not torch.cuda.is_available():
         lacking.append("an NVIDIA GPU and its driver (nvidia-smi must list one)")
@@ -102,7 +102,7 @@ def open_plan(plan: bytes, contract: Contract) -> Runner:
     if engine is None:
         raise ExportRefused(f"TensorRT cannot open the engine: {logger.last}; build it again on this machine")
     context = engine.create_execution_context()
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream = torch.cuda.Stream()
 
     def run(feeds: Feeds) -> dict[str, NDArray[Any]]:
         with torch.cuda.stream(stream):

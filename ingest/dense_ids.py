@@ -14,6 +14,7 @@ class DenseIds:
     ids: pl.Series
 
     def __len__(self) -> int:
+        """Number of ids."""
         return len(self.ids)
 
 

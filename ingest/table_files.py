@@ -19,6 +19,7 @@ class UnreadableFile(IngestError):
     """A file cannot be read; the message names the file, the row (header = row 1) and the column."""
 
     def __init__(self, path: Path, row: int | None, column: str | None, fault: str) -> None:
+        """`row` and `column` are None where the fault is not in one of them."""
         self.path = path
         self.row = row
         self.column = column

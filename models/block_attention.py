@@ -78,8 +78,8 @@ class BlockAttention(nn.Module):
         absent = -2  # rows: the token's floats, whether there is no event, the bias
         key[..., :dimension] = _with_bias(block.key)[:, None] * by_head
         key[absent, :, -1] = MASKED
-        project = block.output.weight.t().unflatten(0, (heads, -1))  # type: ignore[no-untyped-call]
-        values = _with_bias(block.value).unflatten(1, (heads, -1))  # type: ignore[no-untyped-call]
+        project = block.output.weight.t().unflatten(0, (heads, -1))
+        values = _with_bias(block.value).unflatten(1, (heads, -1))
         value[:] = torch.einsum("ihw,hwo->iho", values, project)
         query[:, :dimension] = _with_bias(block.query) * block.scale
         # A history token stands among the keys already: it must not meet itself a second time.
@@ -125,13 +125,13 @@ class BlockAttention(nn.Module):
         flat = tokens.flatten(0, 1)
         gathered, _ = self._attend(torch.addmm(self.query_bias, flat, self.query_map), history)
         residual = flat[:, :-1] + self.block.output.bias
-        encoded: Tensor = self._feed_forward(residual + gathered).unflatten(0, tokens.shape[:2])  # type: ignore[no-untyped-call]
+        encoded: Tensor = self._feed_forward(residual + gathered).unflatten(0, tokens.shape[:2])
         return encoded
 
     def _attend(self, query: Tensor, history: SharedHistory) -> tuple[Tensor, Tensor]:
         """What the history gives, float32[m, d], and the weights float32[B, m / B, heads, T + 1]."""
         shoppers = history.keys.shape[0]
-        scores = query.unflatten(0, (shoppers, -1)) @ history.keys.transpose(1, 2)  # type: ignore[no-untyped-call]
+        scores = query.unflatten(0, (shoppers, -1)) @ history.keys.transpose(1, 2)
         weights = torch.softmax(scores.unflatten(-1, (self.heads, -1)), dim=-1)
         return (weights.flatten(2) @ history.values).flatten(0, 1), weights
 

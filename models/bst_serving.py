@@ -132,7 +132,7 @@ class BstServing(nn.Module):
 
     def _history_tokens(self, items: Tensor, event_age: Tensor, present: Tensor) -> Tensor:
         """float32[B, T, d]; items: int64[B, T]; event_age: int32[B, T]."""
-        token: Tensor = self.constants.rows(items.flatten()).residual.unflatten(0, items.shape)  # type: ignore[no-untyped-call]
+        token: Tensor = self.constants.rows(items.flatten()).residual.unflatten(0, items.shape)
         token = token + functional.embedding(event_age, self.event_age) + self.positions
         return token * present[..., None]
 

@@ -43,7 +43,7 @@ class ItemConstants(nn.Module):
                 size = 4 * len(items) * compute(items[:1]).shape[-1]
                 if sum(sizes.values()) + size > budget_bytes:
                     break
-                table = torch.cat([compute(some) for some in items.split(_ITEMS_AT_ONCE)])  # type: ignore[no-untyped-call]
+                table = torch.cat([compute(some) for some in items.split(_ITEMS_AT_ONCE)])
             self.register_buffer(f"table_{name}", table, persistent=False)
             self._folded.add(name)
             sizes[name] = size

@@ -32,7 +32,7 @@ class ShopperGroups(NamedTuple):
         seen = member.cumsum(1, dtype=torch.int32)
         width = seen[:, -1].max().item()
         assert isinstance(width, int | torch.SymInt)  # what `item` of integers gives
-        torch._check(width >= 1)  # type: ignore[no-untyped-call]
+        torch._check(width >= 1)
         # Counting starts at 1.
         place = row * width - 1 + (seen * member).sum(0)
         source = torch.zeros(shoppers * width, dtype=torch.int64, device=row.device)

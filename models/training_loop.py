@@ -81,7 +81,7 @@ def train(
         loss = next(batches)()
         for optimiser in optimisers:
             optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         for optimiser in optimisers:
             optimiser.step()
         for schedule in schedules:

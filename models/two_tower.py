@@ -111,7 +111,7 @@ class TwoTower(nn.Module):
         was_training = self.training
         self.eval()
         items = torch.arange(self.tables.items + 1)
-        table = torch.cat([self.item_tower(part) for part in items.split(chunk)])  # type: ignore[no-untyped-call]
+        table = torch.cat([self.item_tower(part) for part in items.split(chunk)])
         self.train(was_training)
         return table
 

@@ -15,9 +15,9 @@ from router.engine.snapshot_metrics import SnapshotMetrics
 from router.events.event_metrics import EventMetrics
 from router.feature_log.metrics import FeatureLogMetrics
 from router.ranking.circuit_metrics import CircuitMetrics
-from router.recording.recording_metrics import RecordingMetrics
 from router.service.admission_metrics import AdmissionMetrics
 from router.service.exposure_metrics import ExposureMetrics
+from server.recording.recording_metrics import RecordingMetrics
 from server.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
 

@@ -11,14 +11,14 @@ from foundation.telemetry.metrics.settings import MetricsSettings
 from recall.settings import RecallSettings
 from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
-from router.feature_log.settings import FeatureLogSettings
 from router.ranking.settings import TritonClientSettings
-from router.recording.settings import RecordingSettings
 from router.scenes.problems import SettingsError
 from router.scenes.table_settings import TablesSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
 from server.ingress_settings import IngressSettings, RaySettings, SupervisionSettings
+from server.recording.settings import RecordingSettings
 from state.attribution import AttributionSettings
+from state.feature_log.settings import FeatureLogSettings
 from state.settings import StateSettings
 
 

@@ -28,8 +28,6 @@ from router.engine.warm_up import warm_up
 from router.feature_log.feature_log import FeatureLog
 from router.feature_log.open_log import open_feature_log
 from router.ranking.triton_client import TritonClient
-from router.recording.begin import begin_recording
-from router.recording.request_recorder import RequestRecorder
 from router.registrations import check_registrations
 from router.scenes.watch import watch_scenes
 from router.service.admission import Admission
@@ -46,6 +44,8 @@ from server.composition.overload_control import build_overload_control
 from server.composition.ranking import build_ranking, open_rollouts
 from server.composition.scenes import configuration_watches, scene_configuration
 from server.metric_groups import open_groups
+from server.recording.begin import begin_recording
+from server.recording.request_recorder import RequestRecorder
 from server.settings import RouterSettings
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec

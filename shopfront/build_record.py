@@ -30,6 +30,7 @@ class BuildRecord:
     """
 
     def __init__(self, path: Path) -> None:
+        """Reads the record at `path`, which need not exist."""
         self._path = path
         try:
             self._steps: dict[str, dict[str, Any]] = json.loads(path.read_text())

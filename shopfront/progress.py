@@ -16,6 +16,7 @@ class Step:
     """The running step's bar; its methods are the callbacks of the rooms."""
 
     def __init__(self, bars: Bars, task: TaskID) -> None:
+        """Updates the bar `task` of `bars`."""
         self._bars, self._task = bars, task
 
     def stage(self, what: str, share: float) -> None:
@@ -36,6 +37,7 @@ class Progress:
     """Prints the progress of a build to a console."""
 
     def __init__(self, console: Console) -> None:
+        """Prints to `console`."""
         self.console = console
 
     @contextmanager

@@ -127,8 +127,9 @@ def reachable(address: str) -> str:
 
 
 def own_router(ingress: IngressSettings, address: str) -> RouterAddress | None:
-    """How the process that has started a router at `address` calls it; None where callers must show a
-    certificate, since it has none.
+    """How the process that has started a router at `address` calls it.
+
+    None where callers must show a certificate, since the process has none.
     """
     if ingress.tls is not None and ingress.tls.client_ca is not None:
         return None

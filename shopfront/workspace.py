@@ -28,42 +28,52 @@ class Workspace:
 
     @property
     def datasets(self) -> Path:
+        """Sealed data sets."""
         return self.root / "datasets"
 
     @property
     def checkpoints(self) -> Path:
+        """Trained models: `<model>/<id>/`."""
         return self.root / "checkpoints"
 
     @property
     def triton(self) -> Path:
+        """Triton's repository."""
         return self.root / "triton"
 
     @property
     def snapshots(self) -> Path:
+        """Sealed serving snapshots."""
         return self.root / "snapshots"
 
     @property
     def state(self) -> Path:
+        """User state and event log in LMDB."""
         return self.root / "state"
 
     @property
     def logs(self) -> Path:
+        """Logs of the servers."""
         return self.root / "logs"
 
     @property
     def metrics(self) -> Path:
+        """Counts of the processes, for the metrics endpoint."""
         return self.root / "metrics"
 
     @property
     def build_record(self) -> Path:
+        """What each build step made, and from which inputs."""
         return self.root / "build_record.json"
 
     @property
     def sample_shopper(self) -> Path:
+        """The shopper whose page `shopfront run` prints."""
         return self.root / "sample_shopper"
 
     @property
     def serving_record(self) -> Path:
+        """What serves this workspace."""
         return self.root / "serving.json"
 
     @contextmanager

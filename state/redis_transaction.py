@@ -138,9 +138,7 @@ class RedisTransactions:
         for key, of_user in names.items():
             pipeline.hmget(self._keys.user(key), [b"version", *of_user])
         for key, of_user in digests.items():
-            pipeline.execute_command(  # type: ignore[no-untyped-call]
-                "ZMSCORE", self._keys.seen(key), *of_user
-            )
+            pipeline.execute_command("ZMSCORE", self._keys.seen(key), *of_user)
         (seconds, microseconds), *answers = pipeline.execute()
         first_day = now_s // _DAY_S - self._settings.deduplication_days
         transaction = RedisTransaction({}, {}, {key: set() for key in needed})

@@ -77,7 +77,7 @@ class Tensor:
 
     @property
     def wire(self) -> str:
-        """Its type in messages, like "INT32", "FP32" or "BYTES"."""
+        """Its type in messages, such as "INT32", "FP32" or "BYTES"."""
         return DTYPES[self.dtype].wire
 
     def sized(self, sizes: dict[str, int]) -> tuple[int, ...]:

@@ -38,6 +38,8 @@ def keep_hyperactive_users_down(
 
     Args:
         events: user int32, event uint8, sorted by user and time.
+        settings: the rule's limits.
+        evidence: the resolution of the log's times, and the seed.
 
     Returns:
         bool[e], True for the events to keep.

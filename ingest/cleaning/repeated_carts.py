@@ -33,6 +33,8 @@ def keep_repeated_carts_out(
 
     Args:
         events: user, item int32, event uint8, ts_ms int64, sorted by user and time.
+        settings: the rule's limits.
+        evidence: the resolution of the log's times, and the seed.
 
     Returns:
         bool[e], True for the events to keep.

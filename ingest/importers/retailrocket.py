@@ -85,7 +85,7 @@ def _latest_properties(folder: Path, end_ms: int) -> pl.DataFrame:
 
 
 def _roots(tree: pl.DataFrame) -> pl.DataFrame:
-    """categoryid and standard_category, the root each category hangs under, both str."""
+    """Columns categoryid and standard_category, the root above each category, both str."""
     parents = tree.select("categoryid", "parentid").unique("categoryid", keep="last")
     roots = parents.select("categoryid", pl.coalesce("parentid", "categoryid").alias("standard_category"))
     # Doubling the distance each time reaches every root in log2(depth) joins.

@@ -11,10 +11,10 @@ from queue import Empty, SimpleQueue
 from typing import Literal, NamedTuple
 
 from recall.query import Query
-from router.feature_log.log_folder import FeatureLogFolder, Written
-from router.feature_log.logged_page import LoggedPage, encode
-from router.feature_log.settings import FeatureLogSettings
 from router.service.impressions import ShownPage
+from state.feature_log.log_folder import FeatureLogFolder, Written
+from state.feature_log.logged_page import LoggedPage, encode
+from state.feature_log.settings import FeatureLogSettings
 
 logger = logging.getLogger(__name__)
 

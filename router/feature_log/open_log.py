@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from router.feature_log.feature_log import FeatureLog
-from router.feature_log.log_folder import FeatureLogFolder
 from router.feature_log.metrics import FeatureLogMetrics
-from router.feature_log.settings import FeatureLogSettings
+from state.feature_log.log_folder import FeatureLogFolder
+from state.feature_log.settings import FeatureLogSettings
 
 
 def open_feature_log(

@@ -34,12 +34,14 @@ class ComputeLimiter:
         clock: Clock,
         holding: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        """
-        most_working  calls that may compute at once
-        is_full       whether the loop has more to do than it can
-        arrived       calls that have come in so far, refused ones included
-        clock         monotonic seconds
-        holding       entered while calls are held back though none computes on their behalf
+        """A limiter without a call.
+
+        Args:
+            most_working: calls that may compute at once.
+            is_full: whether the event loop has more work than it can do.
+            arrived: number of calls that arrived so far, including refused ones.
+            clock: monotonic seconds.
+            holding: entered while calls are held back though none computes on their behalf.
         """
         self._most_working = most_working
         self._is_full = is_full
@@ -138,6 +140,7 @@ class ComputeSlot:
     __slots__ = ("_limiter", "_released", "_waiting_tasks")
 
     def __init__(self, limiter: ComputeLimiter) -> None:
+        """A slot that `limiter` has given to a call."""
         self._limiter = limiter
         self._waiting_tasks = 0
         self._released = False

@@ -15,6 +15,7 @@ class QualityFactors:
     """Keeps a factor per scene, over reloads of the configuration; one event loop only."""
 
     def __init__(self) -> None:
+        """No scene has a factor yet."""
         self._factors: dict[str, tuple[SceneSettings, QualityFactor]] = {}
 
     def of(self, scene: str, settings: SceneSettings) -> QualityFactor:

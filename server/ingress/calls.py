@@ -16,13 +16,13 @@ from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import recommend_pb2
 from rollout.errors import RolloutStoreError
 from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
-from router.recording.request_recorder import RequestRecorder
 from router.service.call import Call, new_call
 from router.service.request_log import RequestLog
 from router.service.serving_state import ServingState
 from server.ingress.haproxy_launch import CALL_ID_HEADER
 from server.ingress.malformed import MalformedRequest
 from server.ingress.status import Refusal, deadline_refusal, refusal_of, unavailable_refusal
+from server.recording.request_recorder import RequestRecorder
 from server.request_metrics import RequestMetrics
 from server.rpc.accounting import CallAccounting
 from server.rpc.methods import BoundMethod, bind_methods

@@ -58,9 +58,9 @@ class FolderCollector(Collector):
         """The metrics of the folder, and the age of the snapshot as of now."""
         with self._sweeping:
             for pid in _dead_processes(self._folder):
-                mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
-            collector = MultiProcessCollector(None, str(self._folder))  # type: ignore[no-untyped-call]
-            collected = list(collector.collect())  # type: ignore[no-untyped-call]
+                mark_process_dead(pid, str(self._folder))
+            collector = MultiProcessCollector(None, str(self._folder))
+            collected = list(collector.collect())
         for metric in collected:
             if metric.name == _SNAPSHOT_INFO:
                 metric.samples = [sample for sample in metric.samples if sample.value]

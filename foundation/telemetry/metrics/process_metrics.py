@@ -134,6 +134,6 @@ def open_metrics(folder: Path) -> ProcessMetrics:
         # import whether to use files at all, which may have happened before the folder was known.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
         if not values.ValueClass._multiprocess:
-            values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+            values.ValueClass = values.MultiProcessValue()
         _opened[folder] = ProcessMetrics()
         return _opened[folder]

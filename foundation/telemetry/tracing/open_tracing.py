@@ -56,7 +56,7 @@ class Tracing:
         return RequestTrace(
             trace_id=trace_id,
             span_id=new_span_id(),
-            sampled=result.decision.is_sampled(),  # type: ignore[no-untyped-call]
+            sampled=result.decision.is_sampled(),
             method=method,
             began_ns=began_ns,
             parent=parent if parent.is_valid else None,

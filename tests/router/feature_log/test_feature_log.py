@@ -21,12 +21,12 @@ from hypothesis.extra.numpy import arrays
 from foundation.telemetry.logs.user_ids import UserIds
 from pipeline.stages import Model
 from router.feature_log.feature_log import FeatureLog
-from router.feature_log.log_file import MAGIC, FeatureLogError, FeatureLogFile, read_entries
-from router.feature_log.log_folder import FeatureLogFolder, files_of
-from router.feature_log.logged_page import EntryError, LoggedPage, decode, encode
-from router.feature_log.read_log import read_feature_log
-from router.feature_log.settings import FeatureLogSettings
 from router.service.impressions import ShownPage
+from state.feature_log.log_file import MAGIC, FeatureLogError, FeatureLogFile, read_entries
+from state.feature_log.log_folder import FeatureLogFolder, files_of
+from state.feature_log.logged_page import EntryError, LoggedPage, decode, encode
+from state.feature_log.read_log import read_feature_log
+from state.feature_log.settings import FeatureLogSettings
 from tests.router.ranking.queries import candidates, query
 
 IDS = UserIds("salt")

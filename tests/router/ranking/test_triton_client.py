@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from pipeline.stages import DependencyError
-from router.ranking.settings import RankingSettings
+from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient, _length_prefixed, _words
 from triton_repo.contract import Contract
 from triton_repo.tensors import DTYPES, Tensor, Tensors
@@ -49,7 +49,7 @@ async def client_of() -> AsyncIterator[Callable[[Contract], TritonClient]]:
     made = []
 
     def make(contract: Contract) -> TritonClient:
-        settings = RankingSettings(url=f"127.0.0.1:{port}")
+        settings = TritonClientSettings(url=f"127.0.0.1:{port}")
         made.append(TritonClient(settings, models={contract.model: contract}))
         return made[-1]
 

@@ -19,7 +19,6 @@ from protos.shopfront.v1.recommend_pb2 import (
     RecommendResponse,
     SceneRequest,
 )
-from router.feature_log.read_log import read_feature_log
 from router.page.contract import RankedScene
 from router.page.exploration import explore
 from router.page.page_reranker_kind import PageRerankerKind
@@ -30,6 +29,7 @@ from router.ranking.scorer_kind import ScorerKind
 from router.service.call import Call, new_call
 from server.startup import RunningService, start_service
 from state.attribution import AttributionCodec
+from state.feature_log.read_log import read_feature_log
 from testing.served_shop import SCENES, ServedShop, make_shop
 
 PLUGIN = "tests.page_and_learner"

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from router.feature_log.log_file import OVERHEAD, SUFFIX, FeatureLogFile
-from router.feature_log.settings import FeatureLogSettings
 from snapshot.durable_files import sync_folder
+from state.feature_log.log_file import OVERHEAD, SUFFIX, FeatureLogFile
+from state.feature_log.settings import FeatureLogSettings
 
 PREFIX = "features-"
 

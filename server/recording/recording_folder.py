@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from loadtest.recording import SUFFIX, RecordingWriter
-from router.recording.settings import RecordingSettings
+from server.recording.settings import RecordingSettings
 
 PREFIX = "requests-"
 PRIVATE = ("user_id", "session_id", "event_id")

@@ -16,8 +16,8 @@ from google.protobuf.message import Message
 
 from foundation.statistics.assignment import BUCKETS, bucket
 from foundation.telemetry.call_context import text_field
-from router.recording.recording_folder import RecordingFolder, Written
-from router.recording.settings import RecordingSettings
+from server.recording.recording_folder import RecordingFolder, Written
+from server.recording.settings import RecordingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +48,15 @@ class RequestRecorder:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`count`: told what became of each chosen request, from both threads; `draw`: chooses among
-        anonymous requests; `clock`: monotonic seconds; `wall_clock`: unix seconds. The settings' salt must
-        be set.
+        """Starts the thread that writes; the settings' salt must be set.
+
+        Args:
+            settings: which requests are recorded.
+            folder: where they are written.
+            count: called with the outcome of each chosen request, from both threads.
+            draw: chooses among anonymous requests.
+            clock: monotonic seconds.
+            wall_clock: unix seconds.
         """
         self._settings = settings
         self._methods: frozenset[str] = frozenset(settings.methods)

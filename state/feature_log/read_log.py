@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from router.feature_log.log_file import FeatureLogError, read_entries
-from router.feature_log.log_folder import files_of
-from router.feature_log.logged_page import EntryError, LoggedPage, decode
+from state.feature_log.log_file import FeatureLogError, read_entries
+from state.feature_log.log_folder import files_of
+from state.feature_log.logged_page import EntryError, LoggedPage, decode
 
 
 def read_feature_log(folder: Path) -> Iterator[LoggedPage]:

@@ -8,10 +8,10 @@ import secrets
 
 from foundation.telemetry.logs.user_ids import UserIds
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
-from router.recording.recording_folder import RecordingFolder
-from router.recording.recording_metrics import RecordingMetrics
-from router.recording.request_recorder import RequestRecorder
-from router.recording.settings import RecordingSettings
+from server.recording.recording_folder import RecordingFolder
+from server.recording.recording_metrics import RecordingMetrics
+from server.recording.request_recorder import RequestRecorder
+from server.recording.settings import RecordingSettings
 
 
 def begin_recording(settings: RecordingSettings, metrics: ProcessMetrics) -> RequestRecorder | None:

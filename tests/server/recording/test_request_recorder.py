@@ -16,9 +16,9 @@ from google.protobuf.message import Message
 
 from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
-from router.recording.recording_folder import RecordingFolder
-from router.recording.request_recorder import RequestRecorder
-from router.recording.settings import RecordingSettings
+from server.recording.recording_folder import RecordingFolder
+from server.recording.request_recorder import RequestRecorder
+from server.recording.settings import RecordingSettings
 from server.rpc.methods import method_table
 
 
@@ -103,7 +103,7 @@ def test_the_buffer_is_bounded_in_bytes_too() -> None:
 
 
 def test_a_failing_disk_is_told_once_and_counted_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "router.recording")
+    caplog.set_level(logging.INFO, "server.recording")
     disk = Disk()
     disk.error = OSError(28, "No space left on device")
     recorded = Recorded(disk)

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from loadtest.recording import RecordingWriter, read_recording
-from router.recording.recording_folder import RecordingFolder
-from router.recording.settings import RecordingSettings
+from server.recording.recording_folder import RecordingFolder
+from server.recording.settings import RecordingSettings
 
 CALL = "shopfront.v1.RecommendService/Recommend"
 NOW = 1_795_392_000.0

@@ -112,9 +112,9 @@ WRITER = """
 import random, sys
 from pathlib import Path
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
-from router.recording.recording_folder import RecordingFolder
-from router.recording.request_recorder import RequestRecorder
-from router.recording.settings import RecordingSettings
+from server.recording.recording_folder import RecordingFolder
+from server.recording.request_recorder import RequestRecorder
+from server.recording.settings import RecordingSettings
 
 settings = RecordingSettings(folder=Path(sys.argv[1]), share=1.0, salt="s", file_bytes=20_000)
 folder = RecordingFolder(settings, str.upper)
