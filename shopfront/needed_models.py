@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.contracts import network_of
 from recall.build import enabled_channels
 from recall.registry import CHANNELS
+from router.ranking.triton_model import TritonModelSettings
 from router.scenes.components import tables_of
 from router.scenes.settings import SceneSettings
 from shopfront.settings import Settings, configured_scenes
@@ -34,7 +35,13 @@ def models_needed(settings: Settings) -> Needs:
 
 
 def _scene_models(scene: SceneSettings) -> tuple[str, ...]:
-    names = [scene.ranking.model] if scene.ranking.enabled else []
+    ranking = scene.ranking
+    names = [ranking.model] if ranking.names_model else []
+    names += [
+        scorer.settings.model
+        for scorer in ranking.scorers.values()
+        if isinstance(scorer.settings, TritonModelSettings) and scorer.settings.model is not None
+    ]
     if scene.prerank is not None:
         names.append(scene.prerank.model)
     names += [model for table in tables_of([scene]).values() for model in table.models]
