@@ -131,6 +131,7 @@ def test_rays_environment_follows_the_plugins() -> None:
     assert given["SHOPFRONT_REQUEST_BYTES"] == str(8 * 2**20)
 
 
+@pytest.mark.slow
 def test_the_routers_process_reports_a_bad_plugin_in_one_line(tmp_path: Path) -> None:
     settings = make_shop(tmp_path).settings("127.0.0.1:9", ingress={"address": "127.0.0.1:0"})
     with pytest.raises(RouterStartError, match="the module no_such_module cannot be imported"):

@@ -75,6 +75,7 @@ def test_something_else_than_module_names_is_refused(tmp_path: Path, plugins: st
         load_settings(file, Workspace(tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["run", "evaluate"])
 def test_a_bad_plugin_ends_the_command_in_one_line_before_anything_is_made(
     tmp_path: Path, command: str

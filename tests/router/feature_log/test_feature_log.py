@@ -373,6 +373,7 @@ def _write_for_ever(folder: Path, ready: Any) -> None:
             ready.set()
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_whole_entries(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     for _ in range(3):

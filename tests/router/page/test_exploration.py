@@ -59,6 +59,7 @@ def test_draws_repeat_show_no_item_twice_and_have_a_probability(
     assert np.isfinite(explored.items.score[drawn]).all()
 
 
+@pytest.mark.slow
 def test_logged_probabilities_are_the_frequencies_of_the_draws() -> None:
     items, others = scored([0.9, 0.5, 0.4]), scored([0.6, 0.3, math.nan, 0.1], first=10)
     chosen = ExplorationSettings(share=1.0, temperature=0.2)

@@ -139,6 +139,7 @@ def test_idle_time_and_what_happens_in_it_belongs_to_no_call() -> None:
         admission.require_time(0.0401)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     cost_ms=st.floats(2, 20),

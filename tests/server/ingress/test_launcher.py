@@ -130,6 +130,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_replica_imports_nothing_heavy(quiet_shop: ServedShop) -> None:
     settings = json.dumps(quiet_shop.settings(NO_TRITON).model_dump(mode="json"))
     result = subprocess.run(

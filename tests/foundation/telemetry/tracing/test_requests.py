@@ -180,6 +180,7 @@ def test_the_sampler_decides_and_heeds_the_caller(
     assert {span.trace_id.hex() for span in collector.spans()} == {TRACE}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gone", "hanging"])
 def test_a_dead_collector_fails_no_request(
     monkeypatch: pytest.MonkeyPatch, traced_shop: ServedShop, collector: Collector, kind: str
