@@ -19,12 +19,13 @@ from router.ranking.registry import SCORERS
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
 from router.ranking.scorer_opener import ScorerOpener
 from router.scenes.assemble import assemble
-from router.scenes.load import read_scenes
+from router.scenes.load import KnownNames, read_scenes
 from router.scenes.problems import SettingsError
 from tests.pipeline.stand_ins import RuleModel
 from tests.router.scenes.test_assemble import CATALOGUE, live, shopper
 
 PLUGIN = "tests.scorers"
+HOT = KnownNames(("hot",))
 
 
 class LearnerSettings(BaseModel):
@@ -77,7 +78,7 @@ def home(
     ranking: str, models: dict[str, RuleModel] | None = None, opener: ScorerOpener | None = None
 ) -> Pipeline:
     text = f"scenes: {{home: {{channels: {{hot: {{}}}}, ranking: {ranking}}}}}"
-    scene = read_scenes(text.encode(), "scenes.yaml", ("hot",), known_models=("bst", "other"))["home"]
+    scene = read_scenes(text.encode(), "scenes.yaml", KnownNames(("hot",), ("bst", "other")))["home"]
     models = models or {"bst": RuleModel(float), "other": RuleModel(lambda item: -item)}
     return assemble("home", scene, live(hot=[1, 2, 3]), CATALOGUE, models, opener=opener)
 
@@ -193,12 +194,14 @@ def test_a_scorer_that_cannot_be_opened_is_named() -> None:
 )
 def test_a_mistake_in_the_page_is_refused_and_named(text: str, problem: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        read_scenes(f"{text}\nscenes: {{home: {{}}}}".encode(), "scenes.yaml", ("hot",))
+        read_scenes(f"{text}\nscenes: {{home: {{}}}}".encode(), "scenes.yaml", HOT)
     assert problem in str(raised.value)
 
 
 def test_the_page_key_is_read_and_may_be_left_out() -> None:
-    assert list(read_scenes(b"scenes: {home: {}}", "scenes.yaml", ("hot",)).page.rerank) == ["no_repeats"]
-    named = read_scenes(b"page: {rerank: {no_repeats: }}\nscenes: {home: {}}", "scenes.yaml", ("hot",))
+    assert list(read_scenes(b"scenes: {home: {}}", "scenes.yaml", HOT).page.rerank) == ["no_repeats"]
+    named = read_scenes(
+        b"page: {rerank: {no_repeats: }}\nscenes: {home: {}}", "scenes.yaml", KnownNames(("hot",))
+    )
     assert list(named.page.rerank) == list(PAGE_RERANKERS)
-    assert read_scenes(b"page: {rerank: {}}\nscenes: {home: {}}", "s", ("hot",)).page.rerank == {}
+    assert read_scenes(b"page: {rerank: {}}\nscenes: {home: {}}", "s", HOT).page.rerank == {}

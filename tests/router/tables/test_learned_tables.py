@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from pipeline import runner
 from pipeline.metrics import NoMetrics
 from recall.channel import Services
 from recall.registry import CHANNELS
@@ -153,7 +154,7 @@ async def test_components_work_on_the_tables_of_the_snapshot(tmp_path: Path) -> 
     for text in (NOTHING, WITH_FILTER, WITH_RERANKER):
         engine = builder().build(snapshot, read(text))
         await warm_up(engine)
-        run = engine.pipelines["home"].run(query, 100, time.monotonic() + 30, time.monotonic)
+        run = runner.run(engine.pipelines["home"], query, 100, time.monotonic() + 30, time.monotonic)
         pages[text] = (await run).items.items
     everything = pages[NOTHING]
     common = everything[~rare[everything]]
