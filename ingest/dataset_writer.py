@@ -11,10 +11,12 @@ from features.profile import PROFILE_FIELDS
 from ingest.catalogue_columns import catalogue_content
 from ingest.cleaning.rules import clean
 from ingest.dense_ids import DenseIds, by_first_appearance, compact
+from ingest.minimum import refuse_too_little
 from ingest.profiles import profile_vocabulary, users_table
 from ingest.settings import IngestSettings
 from ingest.shop_tables import IngestError, Progress, ShopTables
 from ingest.time_cuts import time_cuts
+from ingest.unknown_stock import unknown_out_of_stock
 from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.catalogue_writer import write_catalogue
 from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, DatasetStore
@@ -48,7 +50,7 @@ def write_dataset(
         The opened data set.
 
     Raises:
-        IngestError: no event is left.
+        IngestError: no event is left, or too few to learn from.
         ItemIdClash: two item ids share a key.
     """
     progress("numbering users and items", 0.3)
@@ -60,8 +62,10 @@ def write_dataset(
     )
     events = events[cleaned.rows]
     if events.is_empty():
+        by_rule = ", ".join(f"{rule} {count:,}" for rule, count in cleaned.removed.items() if count)
         raise IngestError(
-            f"{tables.source}: no event is left of {tables.events.height:,}; removed: {cleaned.removed}"
+            f"{tables.source}: no event is left of {tables.events.height:,} after cleaning (removed by {by_rule}); "
+            "bring more events, or change these rules under ingest.cleaning in the configuration"
         )
     progress("laying out the catalogue", 0.7)
     events, user_ids = compact(events, "user", user_ids, _ids(tables.users, "user_id"))
@@ -71,7 +75,16 @@ def write_dataset(
     leading = ["user", "item", "event", "ts"]
     events = events.select(*leading, pl.exclude(leading))
     cuts = time_cuts(events["ts"], settings.cuts)
-    content = catalogue_content(item_ids, tables.items, events, cuts.valid_from)
+    refuse_too_little(events, cuts, tables.source)
+    described, alarms = tables.items, [*tables.alarms]
+    if described is not None and not tables.unknown_stock_sells and not settings.unknown_stock_sells:
+        described, unknown = unknown_out_of_stock(described, item_ids.ids)
+        if unknown:
+            alarms.append(
+                f"the stock of {unknown:,} of {len(item_ids):,} items is unknown, so they are not offered; bring "
+                "in_stock for them, or set ingest.unknown_stock_sells in the configuration"
+            )
+    content = catalogue_content(item_ids, described, events, cuts.valid_from)
     vocabulary = profile_vocabulary(tables.users)
     users = users_table(user_ids, tables.users, vocabulary)
 
@@ -102,6 +115,8 @@ def write_dataset(
                 **tables.removed,
                 **{f"cleaning: {rule.replace('_', ' ')}": count for rule, count in cleaned.removed.items()},
             },
+            examples=tables.examples,
+            alarms=alarms,
         )
         id = store.seal(staged, manifest)
     finally:
@@ -144,7 +159,7 @@ def _switched_off(tables: ShopTables, events: pl.DataFrame) -> list[str]:
     absent = [
         name
         for name in ITEM_ATTRIBUTES
-        if not (name == "price" and "price" in events.columns) and not _has_values(tables.items, name)
+        if not (name == "price" and _has_values(events, name)) and not _has_values(tables.items, name)
     ]
     absent += [field for field in PROFILE_FIELDS if not _has_values(tables.users, field)]
     present = set(events["event"].unique())

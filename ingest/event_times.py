@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -37,7 +38,7 @@ class TimeColumn:
         section: section of `mapping.yaml` to name in advice.
         unit: of numbers.
         form: a strptime format, "day-first" or "month-first"; None where the mapping gives none.
-        first_row: row of the file that the first value is in.
+        rows: row of the file by position.
     """
 
     source: str
@@ -45,12 +46,12 @@ class TimeColumn:
     section: str
     unit: TimestampUnit = "auto"
     form: str | None = None
-    first_row: int = 2
+    rows: Callable[[int], int] = lambda position: position + 2
 
     def place(self, values: pl.Series, rows: pl.Series) -> str:
         """The file, row and column of the first of `rows` (bool), and its value where that shows no person."""
         first = rows.arg_max() or 0
-        return f"{self.source}, row {first + self.first_row}, column {self.name!r}: {shown(values[first])}"
+        return f"{self.source}, row {self.rows(first)}, column {self.name!r}: {shown(values[first])}"
 
 
 def shown(value: object) -> str:
@@ -67,7 +68,7 @@ def read_event_times(values: pl.Series, column: TimeColumn, now: datetime, findi
         values: the column as the file has it.
         column: what the mapping says of it.
         now: a log whose times mostly lie more than a day after this, or before 1990, has been misread.
-        findings: gains counts of what cannot be read, and alarms for what was found out and not said.
+        findings: gains an example of what cannot be read, and alarms for what was found out and not said.
 
     Returns:
         int64 unix milliseconds, null where there is no time.
@@ -76,6 +77,8 @@ def read_event_times(values: pl.Series, column: TimeColumn, now: datetime, findi
         IngestError: the numbers make no plausible time in their unit, the format is wrong, or most values
             cannot be read or could mean several times.
     """
+    if _is_format(column.form) and values.dtype.is_integer():
+        values = values.cast(pl.String)
     if values.dtype != pl.String:
         times = _numbers(values, column, now, findings) if values.dtype.is_numeric() else to_unix_ms(values)
         present = values.is_not_null()
@@ -84,8 +87,13 @@ def read_event_times(values: pl.Series, column: TimeColumn, now: datetime, findi
         present = texts.is_not_null()
         times = _by_format(texts, column) if _is_format(column.form) else _texts(texts, column, now, findings)
     unread = present & times.is_null()
-    findings.count(f"{column.source}: {column.name} cannot be read as a time (rows left out)", unread, values)
     _refuse_mostly(values, unread, column)
+    findings.example(f"{column.source}: no readable time", unread, values)
+    if int(unread.sum()) * 10 > len(unread):
+        findings.alarm(
+            f"{column.place(values, unread)} and {int(unread.sum()) - 1:,} more of {len(unread):,} times cannot be "
+            f"read, and their rows are left out; give {column.section}.timestamp_format in mapping.yaml"
+        )
     _refuse_implausible(values, times, column, now)
     return times
 

@@ -32,11 +32,17 @@ class Findings:
         removed: rows (or values) left out, by reason.
         examples: by reason, where the first such value is and its masked form.
         alarms: sentences about the whole of a file that a person must read before relying on the data set.
+        row_numbers: rows of the file that a counted column's values are in; None where they follow the header.
     """
 
     removed: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
+    row_numbers: pl.Series | None = None
+
+    def row(self, position: int) -> int:
+        """The file's row (header = row 1) of the value at a position of the table that is being read."""
+        return position + 2 if self.row_numbers is None else int(self.row_numbers[position])
 
     def count(self, reason: str, rows: pl.Series, values: pl.Series | None = None) -> int:
         """Count the rows that have a fault.
@@ -52,10 +58,15 @@ class Findings:
         total = int(rows.sum())
         if total:
             self.removed[reason] = self.removed.get(reason, 0) + total
-            if values is not None and reason not in self.examples:
-                first = rows.arg_max() or 0
-                self.examples[reason] = f"row {first + 2}: {masked(values[first])}"
+            if values is not None:
+                self.example(reason, rows, values)
         return total
+
+    def example(self, reason: str, rows: pl.Series, values: pl.Series) -> None:
+        """Keep the row and masked form of the first value with a fault, for a reason that others count."""
+        if reason not in self.examples and rows.any():
+            first = rows.arg_max() or 0
+            self.examples[reason] = f"row {self.row(first)}: {masked(values[first])}"
 
     def alarm(self, sentence: str) -> None:
         """Keep a sentence that is shown before everything else, once."""

@@ -60,7 +60,7 @@ def keep_usable(
         The usable rows, user_id and item_id as str or int64 and event as uint8; removed rows by reason.
 
     Raises:
-        IngestError: not one row is usable; the message shows the first row and its fault.
+        IngestError: not one row is usable; the message counts the faults and shows no row.
     """
     codes = event_codes(events["event"], names)
     checked = events.with_columns(
@@ -97,13 +97,10 @@ def keep_usable(
         source,
     )
     if faulty.all():
-        example = (
-            f"row 1 of the data has the fault {reasons[reason_of_row[0]]!r}: {events.row(0, named=True)}"
-            if events.height
-            else "the file has no rows"
-        )
+        counts = ", ".join(f"{count:,} × {reason.removeprefix(f'{source}: ')}" for reason, count in removed.items())
         raise IngestError(
-            f"{source}: no row can be used; {example}; name the columns and events in mapping.yaml"
+            f"{source}: no row can be used ({counts or 'the file has no rows'}); name the columns and events in "
+            "mapping.yaml"
         )
     usable = checked.filter(~faulty) if removed else checked
     return usable.with_columns(pl.col("code").alias("event")).drop("code"), removed
