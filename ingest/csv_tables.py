@@ -115,7 +115,9 @@ def _not_decoded(file: FileBytes, dialect: Dialect) -> CsvFault:
     encoding = "UTF-8" if file.encoding.startswith("utf-8") else file.encoding
     advice = "save the file as UTF-8, or name its encoding (for example cp1252) as encoding in mapping.yaml"
     if encoding != "UTF-8":
-        return CsvFault(None, None, f"is not {encoding}; correct encoding in mapping.yaml, or save it as UTF-8")
+        return CsvFault(
+            None, None, f"is not {encoding}; correct encoding in mapping.yaml, or save it as UTF-8"
+        )
     with file.open_text(errors="surrogateescape") as text:
         for row, line in enumerate(text, start=1):
             broken = next((at for at, letter in enumerate(line) if "\udc80" <= letter <= "\udcff"), None)

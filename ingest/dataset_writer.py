@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from features.profile import PROFILE_FIELDS
 from ingest.catalogue_columns import catalogue_content
 from ingest.cleaning.rules import clean
 from ingest.dense_ids import DenseIds, by_first_appearance, compact
-from ingest.minimum import refuse_too_little
+from ingest.minimum import alarm_on_little, refuse_too_little
 from ingest.profiles import profile_vocabulary, users_table
 from ingest.settings import IngestSettings
 from ingest.shop_tables import IngestError, Progress, ShopTables
@@ -22,6 +23,8 @@ from snapshot.catalogue_writer import write_catalogue
 from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, DatasetStore
 from snapshot.event_codes import EVENT_CODES
 from snapshot.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
 
 ITEM_ATTRIBUTES = (
     "category", "standard_category", "brand", "shop", "price", "title", "in_stock", "adult", "created_at",
@@ -75,8 +78,12 @@ def write_dataset(
     leading = ["user", "item", "event", "ts"]
     events = events.select(*leading, pl.exclude(leading))
     cuts = time_cuts(events["ts"], settings.cuts)
-    refuse_too_little(events, cuts, tables.source)
-    described, alarms = tables.items, [*tables.alarms]
+    removed = {
+        **tables.removed,
+        **{f"cleaning: {rule.replace('_', ' ')}": count for rule, count in cleaned.removed.items()},
+    }
+    refuse_too_little(events, cuts, tables.source, removed)
+    described, alarms = tables.items, [*tables.alarms, *alarm_on_little(events)]
     if described is not None and not tables.unknown_stock_sells and not settings.unknown_stock_sells:
         described, unknown = unknown_out_of_stock(described, item_ids.ids)
         if unknown:
@@ -84,6 +91,8 @@ def write_dataset(
                 f"the stock of {unknown:,} of {len(item_ids):,} items is unknown, so they are not offered; bring "
                 "in_stock for them, or set ingest.unknown_stock_sells in the configuration"
             )
+    for alarm in alarms:
+        _LOG.warning("%s", alarm)
     content = catalogue_content(item_ids, described, events, cuts.valid_from)
     vocabulary = profile_vocabulary(tables.users)
     users = users_table(user_ids, tables.users, vocabulary)
@@ -111,10 +120,7 @@ def write_dataset(
             time_range=(int(events["ts"].min()), int(events["ts"].max())),  # type: ignore[arg-type]
             cuts=cuts,
             switched_off=_switched_off(tables, events),
-            removed={
-                **tables.removed,
-                **{f"cleaning: {rule.replace('_', ' ')}": count for rule, count in cleaned.removed.items()},
-            },
+            removed=removed,
             examples=tables.examples,
             alarms=alarms,
         )
@@ -150,6 +156,8 @@ def _row_counts(
         "items_with_events": events["item"].n_unique(),
         "items_without_attributes": len(item_ids) - int(described),
     }
+    if tables.rows_read:
+        counts = {"events_read": tables.rows_read} | counts
     by_code = dict(events["event"].value_counts().iter_rows())
     return counts | {f"events_{name}": by_code.get(code, 0) for name, code in EVENT_CODES.items()}
 

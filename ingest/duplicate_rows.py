@@ -9,7 +9,9 @@ from ingest.findings import Findings
 _DAY_MS = 86_400_000
 
 
-def without_duplicates(raw: pl.DataFrame, times: pl.Series, event_id: str | None, source: str, findings: Findings) -> pl.Series:
+def without_duplicates(
+    raw: pl.DataFrame, times: pl.Series, event_id: str | None, source: str, findings: Findings
+) -> pl.Series:
     """Find rows to leave out because an earlier row is the same event.
 
     Rows with the same event id are the same event. Without event ids, rows that agree in every column are,

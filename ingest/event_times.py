@@ -12,7 +12,14 @@ from ingest.findings import Findings, masked
 from ingest.placeholders import without_placeholders
 from ingest.shop_tables import IngestError
 from ingest.time_texts import YEAR_LAST, read_time_texts
-from ingest.timestamps import EARLIEST_MS, TimestampUnit, number_unit, numbers_of, numbers_to_unix_ms, to_unix_ms
+from ingest.timestamps import (
+    EARLIEST_MS,
+    TimestampUnit,
+    number_unit,
+    numbers_of,
+    numbers_to_unix_ms,
+    to_unix_ms,
+)
 
 ORDERS = {"day-first": "day", "month-first": "month"}
 """Words for `timestamp_format` where only the order of day and month is in question."""
@@ -134,10 +141,10 @@ def _numbers(values: pl.Series, column: TimeColumn, now: datetime, findings: Fin
     if _implausible(times, now) > 0.5:
         row = _worst(times, now)
         moment = _date(times, row)
-        how = f"{column.section}.timestamp_unit" if column.unit == "auto" else f"the unit {column.unit!r}"
+        now_set = "" if column.unit == "auto" else f" (now {column.unit!r})"
         raise IngestError(
-            f"{column.place(values, row)} as {_UNIT_NAMES[unit]} is {moment}, which cannot be; correct {how} "
-            f"(s, ms, us, ns, excel) or give {column.section}.timestamp_format in mapping.yaml"
+            f"{column.place(values, row)} as {_UNIT_NAMES[unit]} is {moment}, which cannot be; set "
+            f"{column.section}.timestamp_unit{now_set} to s, ms, us, ns or excel, or give {column.section}.timestamp_format in mapping.yaml"
         )
     if unit == "excel" and column.unit == "auto":
         first = times.is_not_null()
@@ -167,7 +174,9 @@ def _refuse_mostly(values: pl.Series, unread: pl.Series, column: TimeColumn) -> 
             f"is no time that can be read; accepted are {_ACCEPTED}; or give the column's format as "
             f"{column.section}.timestamp_format in mapping.yaml, for example {_EXAMPLE_FORMAT}"
         )
-    raise IngestError(f"{column.place(values, two_ways)} {why} ({int(unread.sum()):,} of {len(unread):,} rows)")
+    raise IngestError(
+        f"{column.place(values, two_ways)} {why} ({int(unread.sum()):,} of {len(unread):,} rows)"
+    )
 
 
 def _refuse_implausible(values: pl.Series, times: pl.Series, column: TimeColumn, now: datetime) -> None:

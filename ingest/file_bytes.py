@@ -98,7 +98,11 @@ def recognise(path: Path, encoding: str | None = None) -> FileBytes:
         with FileBytes(path, "text", packed=packed).open() as unpacked:
             head = unpacked.read(_HEAD_BYTES)
     if head.startswith(_PARQUET):
-        return FileBytes(path, "parquet") if packed is None else FileBytes(path, "other", "packed Parquet: unpack it")
+        return (
+            FileBytes(path, "parquet")
+            if packed is None
+            else FileBytes(path, "other", "packed Parquet: unpack it")
+        )
     if head.startswith(_ZIP) or head.startswith(_OLD_OFFICE):
         return _archive(path, head)
     for magic, name in _NAMED.items():

@@ -49,10 +49,14 @@ class _File(_Section):
     """How a file is written, where that cannot be found out."""
 
     separator: str | None = Field(
-        default=None, min_length=1, max_length=1, description="Between the values of a CSV file, one character."
+        default=None,
+        min_length=1,
+        max_length=1,
+        description="Between the values of a CSV file, one character.",
     )
     encoding: str | None = Field(
-        default=None, description="Of a CSV file that is not UTF-8, for instance cp1252, gb18030 or shift_jis."
+        default=None,
+        description="Of a CSV file that is not UTF-8, for instance cp1252, gb18030 or shift_jis.",
     )
     sheet: str | None = Field(default=None, description="Of a workbook with several sheets.")
     decimal: DecimalMark | None = Field(
@@ -103,7 +107,8 @@ class EventsMapping(_File):
         default={}, description="The shop's event name → ours, or 'ignore'; common names are known."
     )
     timestamp_unit: TimestampUnit = Field(
-        default="auto", description="Unit of numeric times: s, ms, us, ns, excel (days); iso for texts; auto finds out."
+        default="auto",
+        description="Unit of numeric times: s, ms, us, ns, excel (days); iso for texts; auto finds out.",
     )
     exclude: dict[str, list[str]] = Field(
         default={}, description="The file's column → values whose rows are no shopping (postage, fees)."
@@ -203,9 +208,13 @@ def load_mapping(folder: Path) -> Mapping:
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1}: {error.problem})" if mark else ""  # type: ignore[union-attr]
-        raise IngestError(f"{path}: is no readable YAML{where}; it must be UTF-8 text of keys and values") from error
+        raise IngestError(
+            f"{path}: is no readable YAML{where}; it must be UTF-8 text of keys and values"
+        ) from error
     if content is not None and not isinstance(content, dict):
-        raise IngestError(f"{path}: must hold keys ({', '.join(Mapping.model_fields)}), not a {type(content).__name__}")
+        raise IngestError(
+            f"{path}: must hold keys ({', '.join(Mapping.model_fields)}), not a {type(content).__name__}"
+        )
     try:
         return Mapping.model_validate(content or {})
     except ValidationError as error:
@@ -218,7 +227,9 @@ def _fault(fault: dict[str, Any]) -> str:
         return f"{'.'.join(place)}: {fault['msg']}"
     section: Any = Mapping
     for key in place[:-1]:
-        section = section.model_fields[key].annotation if key in getattr(section, "model_fields", {}) else None
+        section = (
+            section.model_fields[key].annotation if key in getattr(section, "model_fields", {}) else None
+        )
         section = NumberedEvents if key == "event_by_number" else section
     known = ", ".join(getattr(section, "model_fields", {}))
     return f"{'.'.join(place)}: is no key of this section, which may hold {known}"

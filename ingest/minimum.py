@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
@@ -11,13 +12,27 @@ from snapshot.event_codes import IMPRESSION
 from snapshot.manifest import Cuts
 
 
-def refuse_too_little(events: pl.DataFrame, cuts: Cuts, source: str) -> None:
+_SMALL_LOG = 1_000
+
+
+def alarm_on_little(events: pl.DataFrame) -> list[str]:
+    """A sentence where so few events are left that the models' figures mean little."""
+    if events.height >= _SMALL_LOG:
+        return []
+    return [
+        f"only {events.height:,} events are left: everything can be built and served, but what models and "
+        f"evaluation say of fewer than {_SMALL_LOG:,} means little"
+    ]
+
+
+def refuse_too_little(events: pl.DataFrame, cuts: Cuts, source: str, removed: Mapping[str, int]) -> None:
     """Refuse a log from which nothing can be trained, before minutes of training find out.
 
     Args:
         events: user, item int32, event uint8, ts int64 (unix seconds), not empty.
         cuts: of the events' time.
         source: file to name.
+        removed: what was left out before, by reason, to name beside the fault.
 
     Raises:
         IngestError: the events are impressions only, of one item, of one moment, of shoppers who never come
@@ -25,7 +40,8 @@ def refuse_too_little(events: pl.DataFrame, cuts: Cuts, source: str) -> None:
     """
     taken = events.filter(pl.col("event") != IMPRESSION)
     total = f"all {events.height:,} events" if events.height > 1 else "the only event"
-    more = "bring a longer log"
+    left_out = ", ".join(f"{count:,} × {reason}" for reason, count in removed.items() if count)
+    more = "bring a longer log" + (f" (left out: {left_out})" if left_out else "")
     if taken.is_empty():
         raise IngestError(
             f"{source}: {total} {'are impressions' if events.height > 1 else 'is an impression'}; the models learn "
@@ -54,8 +70,8 @@ def refuse_too_little(events: pl.DataFrame, cuts: Cuts, source: str) -> None:
         if not rows.any():
             raise IngestError(
                 f"{source}: no shopper does anything for the second time {where} ({taken.height:,} events other "
-                f"than impressions, {taken['user'].n_unique():,} shoppers); {more}, or move the cuts in "
-                "ingest.cuts of the configuration"
+                f"than impressions, {taken['user'].n_unique():,} shoppers); move the cuts in ingest.cuts of the "
+                f"configuration, or {more}"
             )
 
 

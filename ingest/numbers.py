@@ -83,8 +83,12 @@ def _shop_numbers(texts: pl.Series, source: str, decimal: DecimalMark | None) ->
     comma_read = body.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     point_read = body.str.replace_all(",", "", literal=True)
     by_mark = {
-        ",": pl.when(body.str.contains(r"^(?:[0-9]*|[0-9]{1,3}(?:\.[0-9]{3})+)(?:,[0-9]*)?$")).then(comma_read),
-        ".": pl.when(body.str.contains(r"^(?:[0-9]*|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?$")).then(point_read),
+        ",": pl.when(body.str.contains(r"^(?:[0-9]*|[0-9]{1,3}(?:\.[0-9]{3})+)(?:,[0-9]*)?$")).then(
+            comma_read
+        ),
+        ".": pl.when(body.str.contains(r"^(?:[0-9]*|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?$")).then(
+            point_read
+        ),
     }
     by_itself = (
         pl.when(body.str.contains(_WHOLE) | body.str.contains(_GROUPS_BY_COMMA))

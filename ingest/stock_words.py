@@ -53,9 +53,7 @@ def read_stock(values: pl.Series, source: str, words: Mapping[str, bool]) -> tup
     plain = texts.str.to_lowercase().str.replace(_SCHEMA_ORG, "").str.replace_all(r"[\s_\-]+", "")
     # A minus belongs to a count, not to a word.
     plain = plain.set(texts.str.contains(r"^\s*-\s*[0-9]").fill_null(False), None)
-    by_word = plain.replace_strict(
-        list(known), list(known.values()), default=None, return_dtype=pl.Boolean
-    )
+    by_word = plain.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Boolean)
     counts, _ = read_numbers(texts.str.replace(_AT_LEAST, "$1"), source)
     stock = pl.select(pl.coalesce(by_word, counts > 0)).to_series().rename(values.name)
     return stock, stock.is_null() & given.is_not_null()

@@ -16,7 +16,9 @@ _YEAR_FIRST = r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + 
 _DAY_MONTH_NAME = _WEEKDAY + r"(?P<day>\d{1,2})\.?[\s\-/]+" + _MONTH + r"[\s\-/,]+(?P<year>\d{4})" + _CLOCK
 _MONTH_NAME_DAY = _WEEKDAY + _MONTH + r"\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})" + _CLOCK
 _YEAR_LAST = r"^(?P<first>\d{1,2})[-/.](?P<other>\d{1,2})[-/.](?P<year>\d{4})" + _CLOCK
-_UNIX_DATE = r"^([A-Za-z]{3})\s+([A-Za-z]{3})\s+(\d{1,2})\s+(\d{1,2}:\d{2}:\d{2})\s+(?:(?:UTC|GMT|Z)\s+)?(\d{4})$"
+_UNIX_DATE = (
+    r"^([A-Za-z]{3})\s+([A-Za-z]{3})\s+(\d{1,2})\s+(\d{1,2}:\d{2}:\d{2})\s+(?:(?:UTC|GMT|Z)\s+)?(\d{4})$"
+)
 _BASIC = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})(\d{2})"
 _BASIC_MINUTES = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -65,8 +67,12 @@ def read_time_texts(texts: pl.Series, order: str = "") -> tuple[pl.Series, str]:
 
 
 def day_or_month_first(texts: pl.Series) -> str:
-    """"day" or "month" where dates that end in the year show which comes first, else ""."""
-    parts = texts.filter(texts.str.contains(YEAR_LAST)).str.extract_groups(r"^(\d{1,2})\D(\d{1,2})").struct.unnest()
+    """ "day" or "month" where dates that end in the year show which comes first, else ""."""
+    parts = (
+        texts.filter(texts.str.contains(YEAR_LAST))
+        .str.extract_groups(r"^(\d{1,2})\D(\d{1,2})")
+        .struct.unnest()
+    )
     if not parts.height:
         return ""
     first, other = (int(parts[name].cast(pl.Int64).max() or 0) for name in parts.columns)  # type: ignore[arg-type]
@@ -128,12 +134,14 @@ def _by_form(texts: pl.Series, form: str) -> pl.Series:
         .then(number["hour"] % 12 + pl.when(half == "p").then(12).otherwise(0))
         .otherwise(99)
     )
-    zone = (number["zone_hour"] * 60 + number["zone_minute"]) * pl.when(pl.col("sign") == "+").then(1).otherwise(-1)
+    zone = (number["zone_hour"] * 60 + number["zone_minute"]) * pl.when(pl.col("sign") == "+").then(
+        1
+    ).otherwise(-1)
     thousandths = pl.col("part").str.pad_end(9, "0").cast(pl.Int64).fill_null(0) // 1_000_000
     seconds = hour * 3_600 + (number["minute"] - zone) * 60 + number["second"]
-    possible = (
-        (hour <= 23) & (number["minute"] <= 59) & (number["second"] <= 60) & (zone.abs() <= 14 * 60)
+    possible = (hour <= 23) & (number["minute"] <= 59) & (number["second"] <= 60) & (zone.abs() <= 14 * 60)
+    return (
+        parts.with_columns(month.alias("month"))
+        .select(pl.when(possible).then(date.cast(pl.Int64) * _DAY_MS + seconds * 1_000 + thousandths))
+        .to_series()
     )
-    return parts.with_columns(month.alias("month")).select(
-        pl.when(possible).then(date.cast(pl.Int64) * _DAY_MS + seconds * 1_000 + thousandths)
-    ).to_series()

@@ -97,7 +97,9 @@ def keep_usable(
         source,
     )
     if faulty.all():
-        counts = ", ".join(f"{count:,} × {reason.removeprefix(f'{source}: ')}" for reason, count in removed.items())
+        counts = ", ".join(
+            f"{count:,} × {reason.removeprefix(f'{source}: ')}" for reason, count in removed.items()
+        )
         raise IngestError(
             f"{source}: no row can be used ({counts or 'the file has no rows'}); name the columns and events in "
             "mapping.yaml"

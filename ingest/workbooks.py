@@ -34,7 +34,9 @@ def read_workbook(path: Path, sheet: str | None = None) -> pl.DataFrame:
     _refuse_too_large(path)
     try:
         workbook = CalamineWorkbook.from_path(path)
-        tables = {name: workbook.get_sheet_by_name(name).to_python() for name in _sheets(workbook, path, sheet)}
+        tables = {
+            name: workbook.get_sheet_by_name(name).to_python() for name in _sheets(workbook, path, sheet)
+        }
     except (CalamineError, OSError) as error:
         raise WorkbookFault(
             "is a workbook that cannot be opened (damaged or protected); save the sheet as CSV with UTF-8"
@@ -62,7 +64,9 @@ def _sheets(workbook: CalamineWorkbook, path: Path, sheet: str | None) -> Sequen
     names = workbook.sheet_names
     if sheet is not None:
         if sheet not in names:
-            raise WorkbookFault(f"has no sheet {sheet!r}; it has {', '.join(names)}; correct sheet in mapping.yaml")
+            raise WorkbookFault(
+                f"has no sheet {sheet!r}; it has {', '.join(names)}; correct sheet in mapping.yaml"
+            )
         return [sheet]
     own = [name for name in names if name.lower() == path.name.split(".")[0].lower()]
     return own or names
@@ -95,4 +99,6 @@ def _refuse_too_large(path: Path) -> None:
     except zipfile.BadZipFile:
         size = path.stat().st_size
     if size > _MOST_BYTES:
-        raise WorkbookFault("is a workbook of more than 1 GiB when unpacked; save the sheet as CSV or Parquet")
+        raise WorkbookFault(
+            "is a workbook of more than 1 GiB when unpacked; save the sheet as CSV or Parquet"
+        )

@@ -87,7 +87,9 @@ def read(folder: Path, now: datetime) -> ShopTables:
     )
 
 
-def _events(raw: pl.DataFrame, mapping: Mapping, path: Path, now: datetime, findings: Findings) -> pl.DataFrame:
+def _events(
+    raw: pl.DataFrame, mapping: Mapping, path: Path, now: datetime, findings: Findings
+) -> pl.DataFrame:
     """Usable events, with the columns that attributes are taken from."""
     section = mapping.events
     excluded = excluded_rows(raw, section, path, findings)
@@ -95,16 +97,23 @@ def _events(raw: pl.DataFrame, mapping: Mapping, path: Path, now: datetime, find
         findings.row_numbers = (~excluded).arg_true() + 2
         raw = raw.filter(~excluded)
     taken = {"item": mapping.items.from_events, "user": mapping.users.from_events}
-    events = events_as_ours(with_attribute_sources(raw, section.columns, taken, path), section, path, now, findings)
+    events = events_as_ours(
+        with_attribute_sources(raw, section.columns, taken, path), section, path, now, findings
+    )
     if not raw.height:
-        raise IngestError(f"{path}: no row is left after events.exclude" if excluded.any() else f"{path}: has no rows")
+        raise IngestError(
+            f"{path}: no row is left after events.exclude" if excluded.any() else f"{path}: has no rows"
+        )
     event_id = section.columns.get("event_id", "event_id")
     keep = without_duplicates(
         raw, events["ts_ms"], event_id if event_id in raw.columns else None, path.name, findings
     )
     keep = keep & usable_ids_and_quantities(events, raw, section, path, findings)
     if not keep.any():
-        counts = ", ".join(f"{count:,} × {reason}" for reason, count in findings.removed.items())
+        counts = ", ".join(
+            f"{count:,} × {reason.removeprefix(f'{path.name}: ')}"
+            for reason, count in findings.removed.items()
+        )
         raise IngestError(f"{path}: no row can be used ({counts})")
     if not keep.all():
         events = events.filter(keep)
@@ -134,7 +143,9 @@ def _file(
     if path is None:
         return None, f"{kind}s"
     known = KNOWN_ITEMS if kind == "item" else KNOWN_USERS
-    return file_as_ours(read_table(path, form=_form(mapping, known)), kind, mapping, path, findings), path.name
+    return file_as_ours(
+        read_table(path, form=_form(mapping, known)), kind, mapping, path, findings
+    ), path.name
 
 
 def _without_fractions(
@@ -165,7 +176,9 @@ def _path(folder: Path, file: str | None) -> Path | None:
 
 
 def _files(folder: Path, stem: str) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.name.lower().startswith(f"{stem}."))
+    return sorted(
+        path for path in folder.iterdir() if path.is_file() and path.name.lower().startswith(f"{stem}.")
+    )
 
 
 def _find(folder: Path, stem: str) -> Path | None:

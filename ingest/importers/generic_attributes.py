@@ -104,11 +104,19 @@ def _item_values(table: pl.DataFrame, source: str, mapping: ItemsMapping, findin
     read: list[pl.Series] = []
     if "price" in table.columns:
         price, unread = read_numbers(table["price"], source, mapping.decimal)
-        _count(table["price"], unread, source, findings, "; if the decimal mark is in question, set items.decimal")
+        _count(
+            table["price"],
+            unread,
+            source,
+            findings,
+            "; if the decimal mark is in question, set items.decimal",
+        )
         read.append(price)
     if "in_stock" in table.columns:
         stock, unread = read_stock(table["in_stock"], source, mapping.stock_words)
-        lost = _count(table["in_stock"], unread, source, findings, "; say what they mean under items.stock_words")
+        lost = _count(
+            table["in_stock"], unread, source, findings, "; say what they mean under items.stock_words"
+        )
         if lost and stock.null_count() == len(stock):
             raise IngestError(
                 f"{source}: not one value of in_stock can be read "

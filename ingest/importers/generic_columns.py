@@ -47,7 +47,9 @@ def with_our_names(
     for ours in known:
         if ours in sources or ours in table.columns:
             continue
-        alias = next((name for name in ALIASES.get(ours, ()) if name in table.columns and name not in used), None)
+        alias = next(
+            (name for name in ALIASES.get(ours, ()) if name in table.columns and name not in used), None
+        )
         alike = [name for name in table.columns if name.lower() == ours and name not in used]
         if alias is not None or len(alike) == 1:
             sources[ours] = alias if alias is not None else alike[0]

@@ -112,7 +112,9 @@ def usable_ids_and_quantities(
     keep = pl.repeat(True, events.height, dtype=pl.Boolean, eager=True)
     for name in ("user_id", "item_id"):
         fits = within_limit(events[name])
-        findings.count(f"{path.name}: {name} is longer than the {MAX_ID_BYTES} bytes the API takes", ~fits)
+        findings.count(
+            f"{path.name}: {name} is longer than the {MAX_ID_BYTES} bytes the API takes", ~fits & keep
+        )
         keep = keep & fits
     if "quantity" in events.columns:
         source = without_placeholders(raw[mapping.columns.get("quantity", _own_name(raw, "quantity"))])
@@ -150,7 +152,9 @@ def within_period(
         findings.count(f"{path.name}: {reason}", outside & keep)
         keep = keep & ~outside
     if events.height and not keep.any():
-        raise IngestError(f"{path}: no row lies within not_before and not_after; correct them in {MAPPING_NAME}")
+        raise IngestError(
+            f"{path}: no row lies within not_before and not_after; correct them in {MAPPING_NAME}"
+        )
     return events if keep.all() else events.filter(keep)
 
 
