@@ -45,9 +45,9 @@ def find_dialect(
 ) -> Dialect:
     """Find out how a CSV file is written.
 
-    The separator is the one given, or named by a first line `sep=;` as Excel writes it, or the one under which
-    most of the expected names are in the header; where that does not decide, the usual one if it occurs, else
-    the one that gives most columns.
+    The separator is the one given, or named by a first line `sep=;` as Excel writes it, or the one under
+    which most of the expected names are in the header; where that does not decide, the usual one if it
+    occurs, else the one that gives most columns.
 
     Args:
         file: the file, of kind "text".
@@ -103,7 +103,7 @@ def _header(lines: Sequence[str], separator: str) -> tuple[list[str], int]:
 
 
 def _distinct(names: Sequence[str], expected: Collection[str]) -> tuple[str, ...]:
-    """Names without blanks around them; an empty or repeated one gets a name of its own, as further columns may."""
+    """Names without blanks around them; an empty or repeated one gets a name of its own."""
     taken: set[str] = set()
     distinct = []
     for position, given in enumerate(names, start=1):

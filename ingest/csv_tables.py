@@ -21,6 +21,7 @@ class CsvFault(Exception):
     """Where a CSV file is broken and how; row (a line of the file) and column may be unknown."""
 
     def __init__(self, row: int | None, column: str | None, fault: str) -> None:
+        """Keep where the fault is; the message is the fault alone."""
         self.row = row
         self.column = column
         self.fault = fault
@@ -35,8 +36,8 @@ def read_csv(
 ) -> pl.DataFrame:
     """Read a CSV file block by block; values are str, and null where empty.
 
-    A quote inside a value that does not begin with one is a part of it (24" monitor). A value that begins with
-    a quote must end with one before a separator or the line's end.
+    A quote inside a value that does not begin with one is a part of it (24" monitor). A value that begins
+    with a quote must end with one before a separator or the line's end.
 
     Args:
         file: of kind "text".
@@ -146,7 +147,8 @@ def _open_quote(file: FileBytes, dialect: Dialect, before: int) -> CsvFault:
     return CsvFault(
         before + 1,
         name,
-        "a double quote opens a value and does not close before the next separator or line's end; close it, and "
+        "a double quote opens a value and does not close before the next separator or line's end; close "
+        "it, and "
         'write a quote inside a quoted value twice ("")',
     )
 

@@ -67,8 +67,8 @@ def write_dataset(
     if events.is_empty():
         by_rule = ", ".join(f"{rule} {count:,}" for rule, count in cleaned.removed.items() if count)
         raise IngestError(
-            f"{tables.source}: no event is left of {tables.events.height:,} after cleaning (removed by {by_rule}); "
-            "bring more events, or change these rules under ingest.cleaning in the configuration"
+            f"{tables.source}: no event is left of {tables.events.height:,} after cleaning (removed by "
+            f"{by_rule}); bring more events, or change these rules under ingest.cleaning in the configuration"
         )
     progress("laying out the catalogue", 0.7)
     events, user_ids = compact(events, "user", user_ids, _ids(tables.users, "user_id"))
@@ -88,8 +88,8 @@ def write_dataset(
         described, unknown = unknown_out_of_stock(described, item_ids.ids)
         if unknown:
             alarms.append(
-                f"the stock of {unknown:,} of {len(item_ids):,} items is unknown, so they are not offered; bring "
-                "in_stock for them, or set ingest.unknown_stock_sells in the configuration"
+                f"the stock of {unknown:,} of {len(item_ids):,} items is unknown, so they are not offered; "
+                "bring in_stock for them, or set ingest.unknown_stock_sells in the configuration"
             )
     for alarm in alarms:
         _LOG.warning("%s", alarm)

@@ -39,8 +39,8 @@ def without_duplicates(
         return keep
     if ((times % _DAY_MS == 0) | times.is_null()).all():
         findings.alarm(
-            f"{source}: {repeated:,} rows repeat an earlier one in every column; they are kept, because the log has "
-            "dates without a time of day; map event_id if there is one"
+            f"{source}: {repeated:,} rows repeat an earlier one in every column; they are kept, because "
+            "the log has dates without a time of day; map event_id if there is one"
         )
         return pl.repeat(True, raw.height, dtype=pl.Boolean, eager=True)
     findings.count(f"{source}: exact duplicate of an earlier row", ~keep)

@@ -29,8 +29,8 @@ _UNIT_NAMES = {
     "excel": "Excel's days", "date": "a date written without signs",
 }  # fmt: skip
 _ACCEPTED = (
-    "unix seconds, milliseconds, microseconds or nanoseconds, YYYYMMDD, or a text such as 2024-03-01 10:15:00, "
-    "2024-03-01T10:15Z, 2024/03/01, 1 Mar 2024 10:15"
+    "unix seconds, milliseconds, microseconds or nanoseconds, YYYYMMDD, or a text such as 2024-03-01 "
+    "10:15:00, 2024-03-01T10:15Z, 2024/03/01, 1 Mar 2024 10:15"
 )
 _EXAMPLE_FORMAT = '"%d-%m-%Y %H:%M"'
 
@@ -56,7 +56,7 @@ class TimeColumn:
     rows: Callable[[int], int] = lambda position: position + 2
 
     def place(self, values: pl.Series, rows: pl.Series) -> str:
-        """The file, row and column of the first of `rows` (bool), and its value where that shows no person."""
+        """The file, row and column of the first of `rows` (bool), and its value or the form of it."""
         first = rows.arg_max() or 0
         return f"{self.source}, row {self.rows(first)}, column {self.name!r}: {shown(values[first])}"
 
@@ -98,8 +98,9 @@ def read_event_times(values: pl.Series, column: TimeColumn, now: datetime, findi
     findings.example(f"{column.source}: no readable time", unread, values)
     if int(unread.sum()) * 10 > len(unread):
         findings.alarm(
-            f"{column.place(values, unread)} and {int(unread.sum()) - 1:,} more of {len(unread):,} times cannot be "
-            f"read, and their rows are left out; give {column.section}.timestamp_format in mapping.yaml"
+            f"{column.place(values, unread)} and {int(unread.sum()) - 1:,} more of {len(unread):,} times "
+            f"cannot be read, and their rows are left out; give {column.section}.timestamp_format in "
+            "mapping.yaml"
         )
     _refuse_implausible(values, times, column, now)
     return times
@@ -114,8 +115,8 @@ def _by_format(texts: pl.Series, column: TimeColumn) -> pl.Series:
         times = texts.str.to_datetime(column.form, time_unit="ms", strict=False)
     except pl.exceptions.PolarsError as error:
         raise IngestError(
-            f"{column.source}: {column.section}.timestamp_format {column.form!r} is no complete format of a date "
-            f"and time; an example is {_EXAMPLE_FORMAT}"
+            f"{column.source}: {column.section}.timestamp_format {column.form!r} is no complete format of "
+            f"a date and time; an example is {_EXAMPLE_FORMAT}"
         ) from error
     return times.to_physical().cast(pl.Int64)
 
@@ -124,8 +125,8 @@ def _texts(texts: pl.Series, column: TimeColumn, now: datetime, findings: Findin
     times, order = read_time_texts(texts, ORDERS.get(column.form or "", ""))
     if order and column.form is None:
         findings.alarm(
-            f"{column.source}: dates in {column.name!r} are read {order} first, which their numbers above 12 show; "
-            f"if that is wrong, set {column.section}.timestamp_format in mapping.yaml"
+            f"{column.source}: dates in {column.name!r} are read {order} first, which their numbers above "
+            f"12 show; if that is wrong, set {column.section}.timestamp_format in mapping.yaml"
         )
     if column.unit == "iso":
         return times
@@ -144,13 +145,14 @@ def _numbers(values: pl.Series, column: TimeColumn, now: datetime, findings: Fin
         now_set = "" if column.unit == "auto" else f" (now {column.unit!r})"
         raise IngestError(
             f"{column.place(values, row)} as {_UNIT_NAMES[unit]} is {moment}, which cannot be; set "
-            f"{column.section}.timestamp_unit{now_set} to s, ms, us, ns or excel, or give {column.section}.timestamp_format in mapping.yaml"
+            f"{column.section}.timestamp_unit{now_set} to s, ms, us, ns or excel, or give "
+            f"{column.section}.timestamp_format in mapping.yaml"
         )
     if unit == "excel" and column.unit == "auto":
         first = times.is_not_null()
         findings.alarm(
-            f"{column.place(values, first)} is taken as Excel's count of days, {_date(times, first)}; if that is "
-            f"wrong, set {column.section}.timestamp_unit in mapping.yaml"
+            f"{column.place(values, first)} is taken as Excel's count of days, {_date(times, first)}; if "
+            f"that is wrong, set {column.section}.timestamp_unit in mapping.yaml"
         )
     return times
 
@@ -166,7 +168,8 @@ def _refuse_mostly(values: pl.Series, unread: pl.Series, column: TimeColumn) -> 
     elif two_ways.any():
         why = (
             "can be read day first and month first; say which in mapping.yaml as "
-            f'{column.section}.timestamp_format: "day-first", "month-first" or a format such as {_EXAMPLE_FORMAT}'
+            f'{column.section}.timestamp_format: "day-first", "month-first" or a format such as '
+            f"{_EXAMPLE_FORMAT}"
         )
     else:
         two_ways = unread
@@ -183,8 +186,8 @@ def _refuse_implausible(values: pl.Series, times: pl.Series, column: TimeColumn,
     if _implausible(times, now) > 0.5:
         row = _worst(times, now)
         raise IngestError(
-            f"{column.place(values, row)} is {_date(times, row)}; most times lie before 1990 or in the future, so "
-            f"the column is misread; correct {column.section}.timestamp_unit or "
+            f"{column.place(values, row)} is {_date(times, row)}; most times lie before 1990 or in the "
+            f"future, so the column is misread; correct {column.section}.timestamp_unit or "
             f"{column.section}.timestamp_format in mapping.yaml"
         )
 

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, and its text as a stream of UTF-8, whatever it is packed or written in."""
+"""What a file is by its first bytes, and its text as a stream of UTF-8."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class FileBytes:
         return io.BufferedReader(pa.input_stream(str(self.path), compression=self.packed))  # type: ignore[arg-type]
 
     def open_utf8(self) -> pa.NativeFile:
-        """The text as UTF-8 for Arrow; bytes that the encoding lacks raise UnicodeDecodeError while reading."""
+        """The text as UTF-8 for Arrow; reading raises UnicodeDecodeError at bytes the encoding lacks."""
         stream = pa.input_stream(str(self.path), compression=self.packed)
         if self.encoding in ("utf-8", "utf-8-sig"):
             return stream
@@ -78,7 +78,7 @@ class FileBytes:
     def open_text(self, errors: str = "strict") -> io.TextIOWrapper:
         """The text for Python's csv: line ends of every system end a line, and none is changed."""
         encoding = "utf-8-sig" if self.encoding == "utf-8" else self.encoding
-        return io.TextIOWrapper(self.open(), encoding=encoding, errors=errors, newline="")  # type: ignore[type-var]
+        return io.TextIOWrapper(self.open(), encoding=encoding, errors=errors, newline="")  # type: ignore[arg-type]
 
 
 def recognise(path: Path, encoding: str | None = None) -> FileBytes:

@@ -32,7 +32,8 @@ class Findings:
         removed: rows (or values) left out, by reason.
         examples: by reason, where the first such value is and its masked form.
         alarms: sentences about the whole of a file that a person must read before relying on the data set.
-        row_numbers: rows of the file that a counted column's values are in; None where they follow the header.
+        row_numbers: rows of the file that a counted column's values are in; None where they follow
+            the header.
     """
 
     removed: dict[str, int] = field(default_factory=dict)

@@ -64,7 +64,8 @@ class _File(_Section):
     )
     timestamp_format: str | None = Field(
         default=None,
-        description="How times are written, as for strptime ('%d-%m-%Y %H:%M'), or 'day-first' or 'month-first'.",
+        description="How times are written, as for strptime ('%d-%m-%Y %H:%M'), or 'day-first' or "
+        "'month-first'.",
     )
 
     @field_validator("encoding")
@@ -82,8 +83,8 @@ class NumberedEvents(_Section):
     column: str = Field(description="The file's column that holds the number.")
     at_least: dict[EventName, float] = Field(
         min_length=1,
-        description="Event → number from which on a row is that event; the highest that is reached counts, and "
-        "rows below all are not used.",
+        description="Event → number from which on a row is that event; the highest that is reached counts, "
+        "and rows below all are not used.",
     )
 
 

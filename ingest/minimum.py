@@ -11,7 +11,6 @@ from ingest.shop_tables import IngestError
 from snapshot.event_codes import IMPRESSION
 from snapshot.manifest import Cuts
 
-
 _SMALL_LOG = 1_000
 
 
@@ -44,18 +43,19 @@ def refuse_too_little(events: pl.DataFrame, cuts: Cuts, source: str, removed: Ma
     more = "bring a longer log" + (f" (left out: {left_out})" if left_out else "")
     if taken.is_empty():
         raise IngestError(
-            f"{source}: {total} {'are impressions' if events.height > 1 else 'is an impression'}; the models learn "
-            "from views, favourites, carts and purchases: bring those too"
+            f"{source}: {total} {'are impressions' if events.height > 1 else 'is an impression'}; the "
+            "models learn from views, favourites, carts and purchases: bring those too"
         )
     if taken["item"].n_unique() < 2:
         raise IngestError(
-            f"{source}: the events other than impressions are all of one item, which leaves nothing to rank; {more}"
+            f"{source}: the events other than impressions are all of one item, which leaves nothing to "
+            f"rank; {more}"
         )
     if events["ts"].n_unique() < 2:
         moment = _moment(int(events["ts"][0]))
         raise IngestError(
-            f"{source}: {total} {'fall' if events.height > 1 else 'falls'} into one moment ({moment}), so none lies "
-            f"before the cut that parts training from validation; bring times of day, or {more}"
+            f"{source}: {total} {'fall' if events.height > 1 else 'falls'} into one moment ({moment}), so "
+            f"none lies before the cut that parts training from validation; bring times of day, or {more}"
         )
     first = pl.col("ts").min().over("user")
     returning = taken.filter(pl.col("ts") > first)["ts"]
@@ -69,9 +69,10 @@ def refuse_too_little(events: pl.DataFrame, cuts: Cuts, source: str, removed: Ma
     for rows, where in ranges:
         if not rows.any():
             raise IngestError(
-                f"{source}: no shopper does anything for the second time {where} ({taken.height:,} events other "
-                f"than impressions, {taken['user'].n_unique():,} shoppers); move the cuts in ingest.cuts of the "
-                f"configuration, or {more}"
+                f"{source}: no shopper does anything for the second time {where} ({taken.height:,} events "
+                f"other than impressions, {taken['user'].n_unique():,} shoppers); move the cuts in "
+                "ingest.cuts "
+                f"of the configuration, or {more}"
             )
 
 

@@ -22,7 +22,10 @@ _FORM = (
 _THOUSANDS_MARKS = "[\\s'\u2019\u00a0\u2009\u202f]"
 _WHOLE = r"^[0-9]+$"
 _POINT_DECIMAL = r"^(?:[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]*|[0-9]*\.[0-9]+|[0-9]+\.)$"
-_COMMA_DECIMAL = r"^[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]*$|^[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})$|^0[0-9]*,[0-9]+$|^[0-9]{4,},[0-9]{3}$"
+_COMMA_DECIMAL = (
+    r"^[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]*$|^[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})$|^0[0-9]*,[0-9]+$"
+    r"|^[0-9]{4,},[0-9]{3}$"
+)
 _ONE_GROUP = r"^[1-9][0-9]{0,2}[.,][0-9]{3}$"
 _GROUPS_BY_COMMA = r"^[0-9]{1,3}(?:,[0-9]{3}){2,}$"
 _GROUPS_BY_POINT = r"^[0-9]{1,3}(?:\.[0-9]{3}){2,}$"
@@ -99,7 +102,7 @@ def _shop_numbers(texts: pl.Series, source: str, decimal: DecimalMark | None) ->
         .then(point_read)
     )
     if mark is None:
-        chosen = by_itself
+        chosen: pl.Expr = by_itself
     elif decimal is not None:
         chosen = by_mark[mark]
     else:

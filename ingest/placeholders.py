@@ -6,7 +6,8 @@ import polars as pl
 
 PLACEHOLDERS = frozenset(
     {
-        "null", "(null)", "<null>", "[null]", "none", "nan", "nat", "nil", "<na>", "\\n", "n/a", "#n/a", "#null!",
+        "null", "(null)", "<null>", "[null]", "none", "nan", "nat", "nil", "<na>", "\\n", "n/a", "#n/a",
+        "#null!",
         "#value!", "#ref!", "#div/0!", "undefined", "(none)", "(not set)",
     }
 )  # fmt: skip

@@ -112,5 +112,5 @@ class IngestSettings(_Section):
     )
     unknown_stock_sells: bool = Field(
         default=False,
-        description="Whether an item whose in_stock is empty or unreadable is offered, where others have one.",
+        description="Whether an item whose stock is empty or unreadable is offered, where others have one.",
     )

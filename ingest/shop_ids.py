@@ -43,8 +43,8 @@ def stripped_ids(values: pl.Series, source: str, findings: Findings) -> pl.Serie
     rounded = int(clean.str.contains(_ROUNDED).sum())
     if rounded:
         findings.alarm(
-            f"{source}: {rounded:,} values of {values.name} have the form 9.99E+99: a spreadsheet has rounded "
-            "them, so different ids may have become equal; export the column as text"
+            f"{source}: {rounded:,} values of {values.name} have the form 9.99E+99: a spreadsheet has "
+            "rounded them, so different ids may have become equal; export the column as text"
         )
     return clean
 

@@ -25,6 +25,7 @@ class UnreadableFile(IngestError):
     """A file cannot be read; the message names the file, the row (header = row 1) and the column."""
 
     def __init__(self, path: Path, row: int | None, column: str | None, fault: str) -> None:
+        """Keep where the fault is and put it into the message."""
         self.path = path
         self.row = row
         self.column = column

@@ -26,7 +26,7 @@ def time_cuts(ts: pl.Series, settings: CutSettings) -> Cuts:
     if valid_from is None or test_from is None:
         raise ValueError("there are no events to cut")
     if valid_from == test_from:
-        earlier = ts.filter(ts < test_from).max()
+        moments = ts.filter(ts < test_from).unique().sort()
         # A range before the first cut is needed more than one between the cuts.
-        valid_from = earlier if earlier is not None and earlier != ts.min() else valid_from
+        valid_from = moments[-1] if len(moments) > 1 else valid_from
     return Cuts(valid_from=int(valid_from), test_from=int(test_from))

@@ -23,7 +23,8 @@ _BASIC = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})(\d{2})"
 _BASIC_MINUTES = r"^(\d{4})(\d{2})(\d{2})[Tt ](\d{2})(\d{2})"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_NAMES = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november",
     "december", "sept",
 )  # fmt: skip
 

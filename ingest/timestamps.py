@@ -45,8 +45,8 @@ def to_unix_ms(values: pl.Series, unit: TimestampUnit = "auto") -> pl.Series:
     if unit != "iso":
         numbers = numbers_of(texts.set(times.is_not_null(), None))
         if numbers.null_count() < len(numbers):
-            unit = number_unit(numbers) if unit == "auto" else unit
-            times = times.fill_null(numbers_to_unix_ms(numbers, unit)) if times.null_count() else times
+            counted = number_unit(numbers) if unit == "auto" else unit
+            times = times.fill_null(numbers_to_unix_ms(numbers, counted))
     return times.rename(values.name)
 
 

@@ -101,8 +101,8 @@ def keep_usable(
             f"{count:,} × {reason.removeprefix(f'{source}: ')}" for reason, count in removed.items()
         )
         raise IngestError(
-            f"{source}: no row can be used ({counts or 'the file has no rows'}); name the columns and events in "
-            "mapping.yaml"
+            f"{source}: no row can be used ({counts or 'the file has no rows'}); name the columns and "
+            "events in mapping.yaml"
         )
     usable = checked.filter(~faulty) if removed else checked
     return usable.with_columns(pl.col("code").alias("event")).drop("code"), removed

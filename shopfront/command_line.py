@@ -336,8 +336,14 @@ def main() -> Any:
     try:
         app()
     except _known_errors() as error:
-        errors.print(f"shopfront: {error}", style="red", markup=False, highlight=False, soft_wrap=not errors.is_terminal)
+        _print_error(error)
         sys.exit(1)
     except OSError as error:
-        errors.print(f"shopfront: {error}", style="red", markup=False, highlight=False, soft_wrap=not errors.is_terminal)
+        _print_error(error)
         sys.exit(1)
+
+
+def _print_error(error: Exception) -> None:
+    """Print an error's text as it is: it has no markup, and a log file has no width to wrap it to."""
+    line = f"shopfront: {error}"
+    errors.print(line, style="red", markup=False, highlight=False, soft_wrap=not errors.is_terminal)

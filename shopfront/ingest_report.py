@@ -1,4 +1,4 @@
-"""What a person reads after ingest: alarms, rows kept and left out, ids joined, times, and what is switched off."""
+"""What a person reads after ingest: alarms, counts, times, and what is switched off."""
 
 import tempfile
 from collections.abc import Sequence

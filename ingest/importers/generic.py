@@ -131,8 +131,8 @@ def _alarm_on_unknown_events(removed: dict[str, int], rows: int, path: Path, fin
     unknown = sum(count for reason, count in removed.items() if "unknown event" in reason)
     if unknown * 10 > rows:
         findings.alarm(
-            f"{path.name}: {unknown:,} of {rows:,} rows have an event name that is not known; say what each means "
-            f"(or ignore) under events.event_names in {MAPPING_NAME}"
+            f"{path.name}: {unknown:,} of {rows:,} rows have an event name that is not known; say what "
+            f"each means (or ignore) under events.event_names in {MAPPING_NAME}"
         )
 
 
@@ -191,8 +191,8 @@ def _find(folder: Path, stem: str) -> Path | None:
     readable = [path for path in files if path.name.lower()[len(stem) :] in TABLE_SUFFIXES]
     if len(readable) > 1:
         raise IngestError(
-            f"{folder}: has {' and '.join(path.name for path in readable)}; remove all but one, or name one in "
-            f"{MAPPING_NAME} under {stem}.file"
+            f"{folder}: has {' and '.join(path.name for path in readable)}; remove all but one, or name "
+            f"one in {MAPPING_NAME} under {stem}.file"
         )
     # Another ending is better refused by what the file is than as absent.
     return next(iter(readable or files), None)

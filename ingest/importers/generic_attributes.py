@@ -120,9 +120,10 @@ def _item_values(table: pl.DataFrame, source: str, mapping: ItemsMapping, findin
         if lost and stock.null_count() == len(stock):
             raise IngestError(
                 f"{source}: not one value of in_stock can be read "
-                f"({findings.examples[f'{source}: in_stock cannot be read (counts as unknown)']}), so nothing could "
-                "be sold; use yes and no, counts, or words such as in stock and out of stock, or say what the "
-                "words mean under items.stock_words in mapping.yaml"
+                f"({findings.examples[f'{source}: in_stock cannot be read (counts as unknown)']}), so "
+                "nothing could be sold; use yes and no, counts, or words such as in stock and out of "
+                "stock, or say what "
+                "the words mean under items.stock_words in mapping.yaml"
             )
         read.append(stock)
     if "adult" in table.columns:
@@ -158,7 +159,8 @@ def _count(values: pl.Series, unread: pl.Series, source: str, findings: Findings
     lost = findings.count(reason, unread, values)
     if lost > _ALARM_SHARE * max(int(without_placeholders(values).is_not_null().sum()), 1):
         findings.alarm(
-            f"{source}: {lost:,} values of {values.name} cannot be read ({findings.examples[reason]}){advice} in "
+            f"{source}: {lost:,} values of {values.name} cannot be read "
+            f"({findings.examples[reason]}){advice} in "
             "mapping.yaml"
         )
     return lost

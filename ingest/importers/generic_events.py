@@ -21,7 +21,8 @@ from snapshot.event_codes import EVENT_CODES
 from snapshot.id_limit import MAX_ID_BYTES
 
 KNOWN = (
-    "user_id", "item_id", "event", "timestamp", "scene", "position", "query", "session_id", "quantity", "price",
+    "user_id", "item_id", "event", "timestamp", "scene", "position", "query", "session_id", "quantity",
+    "price",
     "line_total", "attribution_token", "event_id",
 )  # fmt: skip
 _REQUIRED = ("user_id", "item_id", "event", "timestamp")
@@ -33,7 +34,7 @@ _MANY = 0.1
 
 
 def excluded_rows(raw: pl.DataFrame, mapping: EventsMapping, path: Path, findings: Findings) -> pl.Series:
-    """bool per row, True for rows whose values `events.exclude` names; counted by column."""
+    """Find the rows whose values `events.exclude` names; bool per row, counted by column."""
     excluded = pl.repeat(False, raw.height, dtype=pl.Boolean, eager=True)
     for column, values in mapping.exclude.items():
         if column not in raw.columns:
@@ -58,8 +59,8 @@ def events_as_ours(
         findings: gains counts and alarms.
 
     Returns:
-        user_id, item_id str or int64, event str (the shop's names), ts_ms int64, optional numbers and texts of
-        `ShopTables.events`, and further columns; as many rows as `raw`.
+        user_id, item_id str or int64, event str (the shop's names), ts_ms int64, optional numbers and
+        texts of `ShopTables.events`, and further columns; as many rows as `raw`.
 
     Raises:
         IngestError: a column is missing, or times or quantities cannot be read.
@@ -100,7 +101,7 @@ def events_as_ours(
 def usable_ids_and_quantities(
     events: pl.DataFrame, raw: pl.DataFrame, mapping: EventsMapping, path: Path, findings: Findings
 ) -> pl.Series:
-    """bool per row, False where an id is too long for the API or a purchase's quantity cannot be read.
+    """Keep a row, bool, unless an id is too long for the API or a purchase's quantity cannot be read.
 
     Args:
         events: from `events_as_ours`.
@@ -146,8 +147,8 @@ def within_period(
         if outside.all() and events.height:
             side = "after" if "not_after" in bound else "before"
             raise IngestError(
-                f"{path}: all {events.height:,} rows are {side} {bound}; correct it in {MAPPING_NAME} or bring "
-                "other events"
+                f"{path}: all {events.height:,} rows are {side} {bound}; correct it in {MAPPING_NAME} or "
+                "bring other events"
             )
         findings.count(f"{path.name}: {reason}", outside & keep)
         keep = keep & ~outside
@@ -189,13 +190,15 @@ def _number(values: pl.Series, mapping: EventsMapping, path: Path, findings: Fin
     present = int(without_placeholders(values).is_not_null().sum())
     if name == "quantity" and lost > _MOST * present:
         raise IngestError(
-            f"{path}: {lost:,} of {present:,} values of quantity cannot be read ({findings.examples[reason]}), so "
+            f"{path}: {lost:,} of {present:,} values of quantity cannot be read "
+            f"({findings.examples[reason]}), so "
             "purchases and returns cannot be told apart; set events.decimal in mapping.yaml, or leave the "
             "column out"
         )
     if lost > _MANY * present:
         findings.alarm(
-            f"{path.name}: {lost:,} of {present:,} values of {name} cannot be read ({findings.examples[reason]}); "
+            f"{path.name}: {lost:,} of {present:,} values of {name} cannot be read "
+            f"({findings.examples[reason]}); "
             "if the decimal mark is in question, set events.decimal in mapping.yaml"
         )
     return numbers
@@ -207,8 +210,8 @@ def _with_piece_price(events: pl.DataFrame, path: Path, findings: Findings) -> p
         return events
     if "quantity" not in events.columns:
         raise IngestError(
-            f"{path}: has line_total but no quantity to divide it by; map quantity, or map the column as price if it "
-            f"is the price of one piece, in {MAPPING_NAME}"
+            f"{path}: has line_total but no quantity to divide it by; map quantity, or map the column as "
+            f"price if it is the price of one piece, in {MAPPING_NAME}"
         )
     # A return has a negative total and quantity.
     return events.with_columns(
