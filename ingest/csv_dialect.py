@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from ingest.file_bytes import FileBytes
 
+_SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?\r?\n?$', re.IGNORECASE)
 SEPARATORS = (",", ";", "\t", "|")
 _HEAD_CHARACTERS = 1 << 20
 _CHUNK_BYTES = 1 << 20
@@ -68,10 +70,10 @@ def find_dialect(
     if not head.strip():
         raise HeaderFault("the file is empty")
     skipped = 0
-    first = head.splitlines()[0].strip().strip('"')
-    if first.lower().startswith("sep=") and len(first) == 5:
-        separator, skipped = separator or first[-1], 1
     lines = io.StringIO(head, newline="").readlines()
+    named = _SEPARATOR_LINE.match(lines[0])
+    if named:
+        separator, skipped = separator or named[1], 1
     while skipped < len(lines) and not lines[skipped].strip():
         skipped += 1
     if skipped == len(lines):

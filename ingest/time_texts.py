@@ -58,8 +58,8 @@ def read_time_texts(texts: pl.Series, order: str = "") -> tuple[pl.Series, str]:
     rest = texts.gather(rows)
     swapped = (
         rest.str.replace(_UNIX_DATE, "$1, $3 $2 $5 $4")
-        .str.replace(_BASIC, "$1-$2-$3T$4:$5:$6")
-        .str.replace(_BASIC_MINUTES, "$1-$2-$3T$4:$5")
+        .str.replace(_BASIC, "${1}-${2}-${3}T${4}:${5}:${6}")
+        .str.replace(_BASIC_MINUTES, "${1}-${2}-${3}T${4}:${5}")
     )
     read = [_by_form(swapped, form) for form in (_YEAR_FIRST, _DAY_MONTH_NAME, _MONTH_NAME_DAY)]
     year_last, order = _year_last(rest, order)
@@ -68,7 +68,7 @@ def read_time_texts(texts: pl.Series, order: str = "") -> tuple[pl.Series, str]:
 
 
 def day_or_month_first(texts: pl.Series) -> str:
-    """ "day" or "month" where dates that end in the year show which comes first, else ""."""
+    """Find out whether "day" or "month" comes first in dates that end in the year; "" where none shows it."""
     parts = (
         texts.filter(texts.str.contains(YEAR_LAST))
         .str.extract_groups(r"^(\d{1,2})\D(\d{1,2})")

@@ -65,6 +65,8 @@ def number_unit(values: pl.Series) -> str:
     Excel's days are told from seconds because as seconds they lie within the first day of 1970.
     """
     present = (values.fill_nan(None) if values.dtype.is_float() else values).drop_nulls()
+    # Some exports write 0 for no time; it shows no unit.
+    present = present.filter(present != 0)
     if not len(present):
         return "s"
     if (_compact_to_unix_ms(present) >= EARLIEST_MS).fill_null(False).all():

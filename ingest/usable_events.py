@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
 
+from ingest.findings import masked
 from ingest.shop_tables import IngestError
 from snapshot.event_codes import EVENT_CODES
 
 IGNORED = "ignore"
 _NAMED_UNKNOWN_EVENTS = 20
+_SHOWN_UNKNOWN_EVENTS = 100
+_EVENT_NAME = r"[\w .:/\-]{1,40}"
+_MOST_DIGITS = 4
 
 
 def id_column(values: pl.Series) -> pl.Series:
@@ -109,10 +114,19 @@ def keep_usable(
 
 
 def _unknown_events_by_name(total: int, names: pl.Series, source: str) -> dict[str, int]:
-    """Counts by unknown name; rare names beyond the first twenty are counted together."""
+    """Counts by unknown name; rare names beyond the first twenty are counted together.
+
+    A column that is no event column may hold anything, so names that are long, many, or have signs and many
+    digits are shown by their form.
+    """
     if not total:
         return {}
-    counts = names.value_counts(sort=True).head(_NAMED_UNKNOWN_EVENTS)
-    by_name = {f"{source}: unknown event {name!r}": count for name, count in counts.iter_rows()}
+    counts = names.value_counts(sort=True)
+    many = counts.height > _SHOWN_UNKNOWN_EVENTS
+    by_name: dict[str, int] = {}
+    for name, count in counts.head(_NAMED_UNKNOWN_EVENTS).iter_rows():
+        plain = not many and re.fullmatch(_EVENT_NAME, name) and sum(map(str.isdigit, name)) <= _MOST_DIGITS
+        reason = f"{source}: unknown event {name if plain else masked(name)!r}"
+        by_name[reason] = by_name.get(reason, 0) + count
     rest = total - sum(by_name.values())
     return by_name | ({f"{source}: other unknown events": rest} if rest else {})

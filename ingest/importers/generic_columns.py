@@ -15,6 +15,8 @@ ALIASES = {
     "event": ("event_type", "behavior"),
     "standard_category": ("std_category",),
 }
+# A column that must be there keeps its own name where the mapping gives it to another of ours too.
+_NEEDED = ("user_id", "item_id", "event", "timestamp")
 FROM_EVENTS = "from_events."
 """Prefix of columns that hold what an item's or user's attribute is taken from."""
 
@@ -46,6 +48,8 @@ def with_our_names(
     used = set(columns.values())
     for ours in known:
         if ours in sources or ours in table.columns:
+            if ours in used and ours in _NEEDED:
+                sources.setdefault(ours, ours)
             continue
         alias = next(
             (name for name in ALIASES.get(ours, ()) if name in table.columns and name not in used), None
