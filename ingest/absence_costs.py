@@ -24,12 +24,6 @@ COSTS: dict[str, str] = {
 }
 """Name in `Manifest.switched_off` → what that costs."""
 
-LABELS: dict[str, str] = {
-    "rows kept)": "changed",
-    "counts as unknown)": "unknown",
-}
-"""End of a reason in `Manifest.removed` → what happened to its rows, where they were not left out."""
-
 
 def cost_of(name: str) -> str:
     """What the absence of a column, event or field costs; a general sentence for names added by plug-ins."""

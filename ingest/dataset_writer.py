@@ -121,6 +121,7 @@ def write_dataset(
             cuts=cuts,
             switched_off=_switched_off(tables, events),
             removed=removed,
+            changed=tables.changed,
             examples=tables.examples,
             alarms=alarms,
         )

@@ -30,6 +30,7 @@ class Findings:
 
     Attributes:
         removed: rows (or values) left out, by reason.
+        changed: rows whose ids were brought to another form, by reason.
         examples: by reason, where the first such value is and its masked form.
         alarms: sentences about the whole of a file that a person must read before relying on the data set.
         row_numbers: rows of the file that a counted column's values are in; None where they follow
@@ -37,6 +38,7 @@ class Findings:
     """
 
     removed: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
     row_numbers: pl.Series | None = None
@@ -45,20 +47,24 @@ class Findings:
         """The file's row (header = row 1) of the value at a position of the table that is being read."""
         return position + 2 if self.row_numbers is None else int(self.row_numbers[position])
 
-    def count(self, reason: str, rows: pl.Series, values: pl.Series | None = None) -> int:
+    def count(
+        self, reason: str, rows: pl.Series, values: pl.Series | None = None, *, kept: bool = False
+    ) -> int:
         """Count the rows that have a fault.
 
         Args:
             reason: names the file and the fault.
             rows: bool, True where a row (or value) has the fault.
             values: the same rows' values as the file has them, for a masked example.
+            kept: whether the rows stay, changed.
 
         Returns:
             The number of rows with the fault; nothing is kept where it is 0.
         """
         total = int(rows.sum())
         if total:
-            self.removed[reason] = self.removed.get(reason, 0) + total
+            counts = self.changed if kept else self.removed
+            counts[reason] = counts.get(reason, 0) + total
             if values is not None:
                 self.example(reason, rows, values)
         return total

@@ -36,10 +36,9 @@ def stripped_ids(values: pl.Series, source: str, findings: Findings) -> pl.Serie
     clean = without_placeholders(ids)
     clean = without_placeholders(clean.str.replace(_SPREADSHEET_TEXT, "$1"))
     changed = (clean != ids).fill_null(False)
-    findings.count(f"{source}: blanks around {values.name} taken off (rows kept)", changed, values)
+    findings.count(f"{source}: blanks around {values.name} taken off", changed, values, kept=True)
     absent = clean.is_null() & ids.is_not_null()
-    if absent.any():
-        findings.count(f"{source}: {values.name} is a placeholder for nothing", absent, values)
+    findings.count(f"{source}: {values.name} is a placeholder for nothing", absent, values, kept=True)
     rounded = int(clean.str.contains(_ROUNDED).sum())
     if rounded:
         findings.alarm(
@@ -74,7 +73,7 @@ def without_fraction(values: pl.Series, source: str, findings: Findings) -> pl.S
     if values.dtype != pl.String:
         return values
     whole = values.str.contains(_WHOLE_FLOAT).fill_null(False)
-    findings.count(f"{source}: .0 taken off {values.name} (rows kept)", whole, values)
+    findings.count(f"{source}: .0 taken off {values.name}", whole, values, kept=True)
     return values.str.replace(r"^(-?\d+)\.0+$", "$1")
 
 

@@ -104,8 +104,6 @@ def _table(*columns: str) -> Table:
 
 
 def _rows(manifest: Manifest) -> Table:
-    from ingest.absence_costs import LABELS
-
     rows = manifest.rows
     table = _table("ingest", "count", "")
     if "events_read" in rows:
@@ -122,15 +120,18 @@ def _rows(manifest: Manifest) -> Table:
         joined = rows[kind] - rows[described]
         detail = f"{rows[f'{kind}_with_events']:,} with events, {joined:,} of all described"
         table.add_row(kind, f"{rows[kind]:,}", detail)
-    for reason, count in manifest.removed.items():
+    counts = [
+        *(("changed", *pair) for pair in manifest.changed.items()),
+        *(
+            ("unknown" if reason.endswith("(counts as unknown)") else "left out", reason, count)
+            for reason, count in manifest.removed.items()
+        ),
+    ]
+    for label, reason, count in counts:
         if count:
             example = manifest.examples.get(reason)
-            label = LABELS.get(reason.rpartition("(")[2], "left out")
-            table.add_row(
-                Text(label, style="yellow"),
-                f"{count:,}",
-                Text(reason + (f"; first in {example}" if example else "")),
-            )
+            detail = f"{reason}; first in {example}" if example else reason
+            table.add_row(Text(label, style="yellow"), f"{count:,}", Text(detail))
     return table
 
 

@@ -80,6 +80,7 @@ def read(folder: Path, now: datetime) -> ShopTables:
         items=items,
         users=users,
         removed=findings.removed,
+        changed=findings.changed,
         examples=findings.examples,
         alarms=findings.alarms,
         rows_read=rows_read,

@@ -31,7 +31,7 @@ def test_the_same_id_in_another_dress_meets(tmp_path: Path, form: str) -> None:
         assert set(tables.events["item_id"].cast(str)) == {"200", "201", "202", "203"}
         assert set(tables.items["item_id"]) == {"200", "201", "202", "203"}
         assert tables.alarms == []
-        assert any("taken off" in reason for reason in tables.removed)
+        assert any("taken off" in reason for reason in tables.changed)
 
 
 def test_ids_keep_what_may_carry_meaning(tmp_path: Path) -> None:

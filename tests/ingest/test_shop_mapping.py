@@ -93,8 +93,8 @@ def test_ratings_become_events_by_threshold(tmp_path: Path) -> None:
     tables = read(tmp_path, files)
     assert tables.events["event"].to_list() == [PURCHASE] * 2 + [VIEW] * 2 + [PURCHASE] * 4
     assert tables.removed == {"events.csv: event not used": 1, "events.csv: no event name": 1}
+    mapping = "events: {event_by_number: {column: score, at_least: {purchase: 4}}}"
     with pytest.raises(IngestError, match=r"no column 'score'; correct events\.event_by_number"):
-        mapping = "events: {event_by_number: {column: score, at_least: {purchase: 4}}}"
         read(tmp_path, {"mapping.yaml": mapping})
 
 
