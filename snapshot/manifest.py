@@ -58,7 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         switched_off: what the data could not support, for instance "category".
         removed: rows removed before the content was written, by reason.
         changed: rows whose ids were brought to another form, by reason.
-        examples: by reason of `removed` or `changed`, the row and masked form of the first value with that fault.
+        examples: by reason of `removed` or `changed`, the row and masked form of the first value with that
+            fault.
         alarms: sentences a person must read before relying on the data.
         dataset: id of the data set a serving snapshot was made from; empty in a data set.
         models: Triton model versions that belong to a serving snapshot, by model name.

@@ -41,7 +41,7 @@ def test_one_event_is_refused(tmp_path: Path, event: str) -> None:
 
 def test_what_was_left_out_is_named_where_too_little_is_left(tmp_path: Path) -> None:
     items = ["NULL"] * (ROWS - 1) + ["thing0"]
-    with pytest.raises(IngestError, match=r"left out: 9 × .*9 × events\.csv: no item"):
+    with pytest.raises(IngestError, match=r"left out: 9 × events\.csv: no item"):
         ingest(tmp_path, {"events.csv": csv_text(columns(item_id=items))})
 
 
