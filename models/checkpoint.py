@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from typing import Any, Literal
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 
 from models.bst import Bst
@@ -55,6 +56,14 @@ class ModelRecord(BaseModel):
     metrics: dict[str, float] = Field(description="Metrics on the validation range.")
     training: dict[str, Any] = Field(default_factory=dict, description="Sample and training settings.")
     weights_sha256: str = Field("", description="Checksum of the weights file.")
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _without_value(cls, metrics: Any) -> Any:
+        """Read null, as JSON writes a metric that has no value (a range with nothing to order), as NaN."""
+        if isinstance(metrics, dict):
+            return {name: math.nan if value is None else value for name, value in metrics.items()}
+        return metrics
 
 
 def record_of(
