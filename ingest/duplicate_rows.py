@@ -10,7 +10,7 @@ _DAY_MS = 86_400_000
 
 
 def without_duplicates(
-    raw: pl.DataFrame, times: pl.Series, event_id: str | None, source: str, findings: Findings
+    raw: pl.DataFrame, times: pl.Series, event_ids: pl.Series | None, source: str, findings: Findings
 ) -> pl.Series:
     """Find rows to leave out because an earlier row is the same event.
 
@@ -21,17 +21,16 @@ def without_duplicates(
     Args:
         raw: the file's rows.
         times: int64 unix milliseconds, one per row.
-        event_id: the column that names an event, None where there is none.
+        event_ids: str, null where a row has none; None where the file has no such column.
         source: file to name in the counts.
         findings: gains the counts, or an alarm where rows are kept.
 
     Returns:
         bool per row, True where it stays.
     """
-    if event_id is not None:
-        ids = raw[event_id].cast(pl.String)
-        keep = ids.is_first_distinct() | ids.is_null()
-        findings.count(f"{source}: repeated {event_id} (the first row counts)", ~keep)
+    if event_ids is not None:
+        keep = event_ids.is_first_distinct() | event_ids.is_null()
+        findings.count(f"{source}: repeated event_id (the first row counts)", ~keep)
         return keep
     keep = _first_of_equals(raw)
     repeated = int((~keep).sum())

@@ -15,7 +15,7 @@ from snapshot.manifest import Manifest
 
 _BARS = 16
 _BAR_WIDTH = 40
-_WIDE = 200
+_WIDE = 10_000
 
 
 @dataclass(frozen=True)

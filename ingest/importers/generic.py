@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest.column_types import FROM_EVENTS
 from ingest.duplicate_rows import without_duplicates
 from ingest.findings import Findings
 from ingest.id_overlap import alarm_on_small_overlap
 from ingest.importers.generic_attributes import KNOWN_ITEMS, KNOWN_USERS, attributes, file_as_ours
-from ingest.importers.generic_columns import ALIASES, FROM_EVENTS, with_attribute_sources
+from ingest.importers.generic_columns import ALIASES, with_attribute_sources
 from ingest.importers.generic_events import (
     BELOW_ALL,
     KNOWN,
@@ -105,9 +106,12 @@ def _events(
         raise IngestError(
             f"{path}: no row is left after events.exclude" if excluded.any() else f"{path}: has no rows"
         )
-    event_id = section.columns.get("event_id", "event_id")
     keep = without_duplicates(
-        raw, events["ts_ms"], event_id if event_id in raw.columns else None, path.name, findings
+        raw,
+        events["ts_ms"],
+        events["event_id"] if "event_id" in events.columns else None,
+        path.name,
+        findings,
     )
     keep = keep & usable_ids_and_quantities(events, raw, section, path, findings)
     if not keep.any():

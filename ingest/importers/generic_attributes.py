@@ -9,9 +9,10 @@ import polars as pl
 
 from features.profile import PROFILE_FIELDS
 from ingest.attributes import item_attributes, user_profiles
+from ingest.column_types import FROM_EVENTS, with_plain_types
 from ingest.event_times import ORDERS
 from ingest.findings import Findings
-from ingest.importers.generic_columns import FROM_EVENTS, require, set_aside, with_our_names
+from ingest.importers.generic_columns import require, set_aside, with_our_names
 from ingest.mapping import AttributesMapping, ItemsMapping
 from ingest.numbers import read_numbers
 from ingest.placeholders import without_placeholders
@@ -41,10 +42,12 @@ def file_as_ours(
         findings: gains the counts.
     """
     key = f"{kind}_id"
-    table = with_our_names(raw, mapping.columns, KNOWN_ITEMS if kind == "item" else KNOWN_USERS, path)
+    known = KNOWN_ITEMS if kind == "item" else KNOWN_USERS
+    table = with_our_names(raw, mapping.columns, known, path)
     require(table, [key], raw, path, f"{kind}s")
     own = ["item"] if kind == "item" else ["user", *(f"{field}_code" for field in PROFILE_FIELDS)]
-    table = set_aside(table, own).with_columns(stripped_ids(table[key], path.name, findings))
+    table = with_plain_types(set_aside(table, own), known, path)
+    table = table.with_columns(stripped_ids(table[key], path.name, findings))
     fits = within_limit(table[key])
     findings.count(f"{path.name}: {key} is longer than the {MAX_ID_BYTES} bytes the API takes", ~fits)
     return table.filter(fits)
@@ -86,9 +89,7 @@ def attributes(
     if table is None:
         return None
     texts = KNOWN_USERS[1:] if kind == "user" else (*_CODED, "title")
-    table = table.with_columns(
-        without_placeholders(_joined(table[name])) for name in texts if name in table.columns
-    )
+    table = table.with_columns(without_placeholders(table[name]) for name in texts if name in table.columns)
     if isinstance(mapping, ItemsMapping):
         table = _item_values(table, source, mapping, findings)
         table, counts = item_attributes(table, source)
@@ -166,20 +167,13 @@ def _count(values: pl.Series, unread: pl.Series, source: str, findings: Findings
     return lost
 
 
-def _joined(values: pl.Series) -> pl.Series:
-    """A list of categories as one text, a|b, so that it is kept whole."""
-    if isinstance(values.dtype, pl.List | pl.Array):
-        return values.cast(pl.List(pl.String)).list.join("|", ignore_nulls=True)
-    return values
-
-
 def _commonest(events: pl.DataFrame, kind: str, columns: Mapping[str, str]) -> pl.DataFrame:
     """The commonest value of each column per id, the latest of them where several are equally common."""
     key = f"{kind}_id"
     table = events.select(pl.col(key).unique())
     for ours in columns:
         # NULL written as a word must not be the commonest title.
-        given = without_placeholders(_joined(events[f"{FROM_EVENTS}{kind}.{ours}"])).rename(ours)
+        given = without_placeholders(events[f"{FROM_EVENTS}{kind}.{ours}"]).rename(ours)
         values = (
             events.lazy()
             .select(key, given, "ts_ms")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest.column_types import FROM_EVENTS
 from ingest.mapping import MAPPING_NAME
 from ingest.shop_tables import IngestError
 
@@ -17,8 +18,6 @@ ALIASES = {
 }
 # A column that must be there keeps its own name where the mapping gives it to another of ours too.
 _NEEDED = ("user_id", "item_id", "event", "timestamp")
-FROM_EVENTS = "from_events."
-"""Prefix of columns that hold what an item's or user's attribute is taken from."""
 
 
 def with_our_names(

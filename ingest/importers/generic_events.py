@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from ingest.column_types import FROM_EVENTS, with_plain_types
 from ingest.event_times import TimeColumn, read_event_times
 from ingest.findings import Findings
 from ingest.importers.generic_columns import require, set_aside, with_our_names
@@ -72,7 +73,8 @@ def events_as_ours(
         named = _events_by_number(raw, mapping, path)
         events = set_aside(events, ["event"]).with_columns(named.alias("event"))
     require(events, _REQUIRED, raw, path, "events")
-    events = set_aside(events, _RESERVED)
+    sources = [name for name in events.columns if name.startswith(FROM_EVENTS)]
+    events = with_plain_types(set_aside(events, _RESERVED), [*KNOWN, *sources], path)
     column = TimeColumn(
         path.name,
         mapping.columns.get("timestamp", "timestamp"),
@@ -85,7 +87,7 @@ def events_as_ours(
     ids = [stripped_ids(events[name], path.name, findings) for name in ("user_id", "item_id")]
     texts = [
         without_placeholders(events[name].cast(pl.String))
-        for name in ("event", "scene", "session_id")
+        for name in ("event", "scene", "session_id", "event_id")
         if name in events.columns
     ]
     numbers = [
