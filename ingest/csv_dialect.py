@@ -105,11 +105,11 @@ def _header(lines: Sequence[str], separator: str) -> tuple[list[str], int]:
 
 
 def _distinct(names: Sequence[str], expected: Collection[str]) -> tuple[str, ...]:
-    """Names without blanks around them; an empty or repeated one gets a name of its own."""
+    """Names without blanks around them and unprintable signs; an empty or repeated one gets a new name."""
     taken: set[str] = set()
     distinct = []
     for position, given in enumerate(names, start=1):
-        name = given.strip().strip("\u200b\ufeff\u00a0")
+        name = "".join(character for character in given if character.isprintable()).strip()
         if name in taken and name in expected:
             raise HeaderFault(f"the header names the column {name!r} twice; rename one of them")
         candidates = chain([name or f"column_{position}"], (f"{name}_{n}" for n in range(position, 100_000)))

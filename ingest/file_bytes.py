@@ -66,7 +66,7 @@ class FileBytes:
         """The unpacked bytes, from the beginning."""
         if self.packed is None:
             return self.path.open("rb")
-        return io.BufferedReader(pa.input_stream(str(self.path), compression=self.packed))  # type: ignore[arg-type]
+        return io.BufferedReader(pa.input_stream(str(self.path), compression=self.packed))
 
     def open_utf8(self) -> pa.NativeFile:
         """The text as UTF-8 for Arrow; reading raises UnicodeDecodeError at bytes the encoding lacks."""

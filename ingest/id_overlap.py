@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from ingest.findings import Findings
 
-_HINTS = {
+_HINTS: dict[str, Callable[[pl.Series], pl.Series]] = {
     "upper and lower case": lambda ids: ids.str.to_lowercase(),
     "leading zeros": lambda ids: ids.str.strip_chars_start("0"),
     "signs and blanks": lambda ids: ids.str.replace_all(r"[^\p{L}\p{N}]", ""),

@@ -93,7 +93,8 @@ def _print(console: Console, table: Table) -> None:
     if console.is_terminal:
         console.print(table)
     else:
-        console.print(table, width=_WIDE, crop=False, no_wrap=True)
+        # A console's own width bounds what it prints, and a log file has none.
+        Console(file=console.file, width=_WIDE).print(table)
 
 
 def _table(*columns: str) -> Table:

@@ -68,9 +68,8 @@ def test_the_report_is_not_cut_or_wrapped_without_a_terminal() -> None:
         "events": 1, "items": 1, "items_with_events": 1, "items_without_attributes": 1, "users": 1,
         "users_with_events": 1, "users_without_profile": 1,
     }  # fmt: skip
-    manifest = Manifest(
-        kind="dataset", rows=rows, removed={reason: 3}, alarms=["loud [and] " + "clear " * 40]
-    )
+    alarm = "loud [and] " + "clear " * 40 + "end"
+    manifest = Manifest(kind="dataset", rows=rows, removed={reason: 3}, alarms=[alarm])
     output = StringIO()
     show_report(Console(file=output, width=80), manifest)
     lines = output.getvalue().splitlines()
