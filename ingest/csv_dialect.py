@@ -80,6 +80,8 @@ def find_dialect(
         raise HeaderFault("the file has no header line")
     separator = separator or _separator(lines[skipped:], usual, expected)
     names, used = _header(lines[skipped:], separator)
+    if names and all(len(name) > 2 and name[0] == name[-1] == "'" for name in map(str.strip, names)):
+        raise HeaderFault("the values are in single quotes; write double quotes")
     return Dialect(separator, _distinct(names, expected), skipped + used, quoted)
 
 

@@ -49,7 +49,8 @@ def read_csv(
         CsvFault: a value is not of the encoding, a quote never closes, or a row has more or fewer values than
             the header.
     """
-    if dialect.quoted:
+    # The header was decoded with U+FFFD for what is not of the encoding, and is not read again.
+    if dialect.quoted or any("\ufffd" in name for name in dialect.names):
         _raise_first_fault(file, dialect)
     texts = dict.fromkeys(dialect.names, pa.large_string())
     casts = [pl.col(name).cast(dtype, strict=False) for name, dtype in dtypes.items()]
@@ -109,6 +110,8 @@ def _other_length(row: int, values: list[str], dialect: Dialect) -> CsvFault:
     fault = f"has {len(values)} values where the header has {len(names)}"
     if len(values) > len(names) and dialect.separator == ",":
         fault += "; put values that have a comma in double quotes"
+    if len(names) == 1:
+        fault = f"has {len(values)} values, and the first line, which must be the header, has 1"
     return CsvFault(row, name, fault)
 
 

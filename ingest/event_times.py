@@ -11,7 +11,7 @@ import polars as pl
 from ingest.findings import Findings, masked
 from ingest.placeholders import without_placeholders
 from ingest.shop_tables import IngestError
-from ingest.time_texts import YEAR_LAST, read_time_texts
+from ingest.time_texts import read_time_texts
 from ingest.timestamps import (
     EARLIEST_MS,
     TimestampUnit,
@@ -161,7 +161,9 @@ def _refuse_mostly(values: pl.Series, unread: pl.Series, column: TimeColumn) -> 
     if not len(unread) or int(unread.sum()) * 2 <= len(unread) - int(values.null_count()):
         return
     texts = values.cast(pl.String)
-    two_ways = unread & texts.str.contains(YEAR_LAST).fill_null(False)
+    stripped = without_placeholders(texts)
+    both = [read_time_texts(stripped, order)[0].is_not_null() for order in ("day", "month")]
+    two_ways = unread & (both[0] | both[1])
     if column.form is not None:
         why = f"does not fit {column.section}.timestamp_format {column.form!r}; correct it in mapping.yaml"
         two_ways = unread

@@ -27,7 +27,7 @@ _COMMA_DECIMAL = (
     r"|^[0-9]{4,},[0-9]{3}$"
 )
 _ONE_GROUP = r"^[1-9][0-9]{0,2}[.,][0-9]{3}$"
-_GROUPS_BY_COMMA = r"^[0-9]{1,3}(?:,[0-9]{3}){2,}$"
+_GROUPS_BY_COMMA = r"^[0-9]{1,3}(?:,[0-9]{3}){2,}$|^[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?$"
 _GROUPS_BY_POINT = r"^[0-9]{1,3}(?:\.[0-9]{3}){2,}$"
 
 
@@ -89,9 +89,9 @@ def _shop_numbers(texts: pl.Series, source: str, decimal: DecimalMark | None) ->
         ",": pl.when(body.str.contains(r"^(?:[0-9]*|[0-9]{1,3}(?:\.[0-9]{3})+)(?:,[0-9]*)?$")).then(
             comma_read
         ),
-        ".": pl.when(body.str.contains(r"^(?:[0-9]*|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]*)?$")).then(
-            point_read
-        ),
+        ".": pl.when(
+            body.str.contains(r"^(?:[0-9]*|[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3})(?:\.[0-9]*)?$")
+        ).then(point_read),
     }
     by_itself = (
         pl.when(body.str.contains(_WHOLE) | body.str.contains(_GROUPS_BY_COMMA))

@@ -32,7 +32,7 @@ _ISO_WITH_OFFSET = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _ISO_LOCAL = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
 _DAY_MS = 86_400_000
 
-YEAR_LAST = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(\D|$)"
+_ENDS_IN_YEAR = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}(\D|$)"
 """A date whose day and month can change places."""
 
 
@@ -70,7 +70,7 @@ def read_time_texts(texts: pl.Series, order: str = "") -> tuple[pl.Series, str]:
 def day_or_month_first(texts: pl.Series) -> str:
     """Find out whether "day" or "month" comes first in dates that end in the year; "" where none shows it."""
     parts = (
-        texts.filter(texts.str.contains(YEAR_LAST))
+        texts.filter(texts.str.contains(_ENDS_IN_YEAR))
         .str.extract_groups(r"^(\d{1,2})\D(\d{1,2})")
         .struct.unnest()
     )

@@ -16,6 +16,7 @@ EARLIEST_MS = 631_152_000_000
 
 _DAY_MS = 86_400_000
 _PER_MILLISECOND = {"us": 1_000, "ns": 1_000_000}
+_ROUNDED = r"^[0-9](?:\.[0-9]{0,7})?[eE]\+?[0-9]+$"
 # Excel counts days from 1899-12-30; 32874 is 1990-01-01 and 73051 is 2100-01-01.
 _EXCEL_EPOCH_DAYS = 25_569
 _EXCEL_RANGE = (32_874, 73_051)
@@ -51,7 +52,11 @@ def to_unix_ms(values: pl.Series, unit: TimestampUnit = "auto") -> pl.Series:
 
 
 def numbers_of(texts: pl.Series) -> pl.Series:
-    """The numbers among texts, int64 where all are whole, else float64; null elsewhere."""
+    """The numbers among texts, int64 where all are whole, else float64; null elsewhere.
+
+    1.7092E+12 is none: a spreadsheet has rounded it to hours.
+    """
+    texts = texts.set(texts.str.contains(_ROUNDED).fill_null(False), None)
     numbers = texts.cast(pl.Float64, strict=False)
     numbers = numbers.set((~numbers.is_finite()).fill_null(False), None)
     # Whole numbers are cast as such: microseconds do not fit a float's 53 bits for long.

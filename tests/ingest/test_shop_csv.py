@@ -257,6 +257,20 @@ def test_a_wanted_column_named_twice_is_refused_and_others_are_numbered(tmp_path
         read_table(tmp_path / "b.csv", form=FileForm(expected=["price"]))
 
 
+@pytest.mark.parametrize(
+    ("content", "row", "what"),
+    [
+        (csv_text(columns(größe=["x"] * ROWS)).encode("cp1252"), 1, "is not UTF-8"),
+        (f"# exported\n{EVENTS}".encode(), 2, "the first line, which must be the header, has 1"),
+        (EVENTS.replace(",", "','").replace("\n", "'\n'").join("''").encode(), 1, "single quotes"),
+    ],
+)
+def test_faults_of_the_header_are_named(tmp_path: Path, content: bytes, row: int, what: str) -> None:
+    with pytest.raises(UnreadableFile, match=what) as refused:
+        read(tmp_path, {"events.csv": content})
+    assert refused.value.row == row
+
+
 def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match=r"events\.csv: has no rows"):
         read(tmp_path, {"events.csv": "user_id,item_id,event,timestamp\n"})

@@ -110,6 +110,8 @@ def test_both_orders_in_one_column_are_refused(tmp_path: Path) -> None:
         (lambda row: f"1969-01-0{1 + row % 9}", "before 1990"),
         (lambda row: f"2924-01-0{1 + row % 9}", "in the future"),
         (lambda row: f"week {row}", "is no time that can be read"),
+        (lambda row: "1.7092E+12", "is no time that can be read"),
+        (lambda row: f"29.02.2024 10:0{row % 10} Uhr", "is no time that can be read"),
         (lambda row: "10:15", "is no time that can be read"),
         (lambda row: f"2024-03-01 10:0{row % 10} EST", "is no time that can be read"),
         (lambda row: f"1/4/24 10:0{row % 10}", "timestamp_format"),
