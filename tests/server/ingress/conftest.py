@@ -30,7 +30,7 @@ def plugins_loaded() -> Iterator[None]:
 @pytest.fixture(
     scope="package",
     params=[
-        "in_process",
+        pytest.param("in_process", marks=pytest.mark.slow),
         pytest.param("haproxy", marks=pytest.mark.slow),
         pytest.param("grpc", marks=pytest.mark.slow),
     ],
