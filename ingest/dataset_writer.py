@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -11,16 +12,20 @@ from features.profile import PROFILE_FIELDS
 from ingest.catalogue_columns import catalogue_content
 from ingest.cleaning.rules import clean
 from ingest.dense_ids import DenseIds, by_first_appearance, compact
+from ingest.minimum import alarm_on_little, refuse_too_little
 from ingest.profiles import profile_vocabulary, users_table
 from ingest.settings import IngestSettings
 from ingest.shop_tables import IngestError, Progress, ShopTables
 from ingest.time_cuts import time_cuts
+from ingest.unknown_stock import unknown_out_of_stock
 from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.catalogue_writer import write_catalogue
 from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, DatasetStore
 from snapshot.event_codes import EVENT_CODES
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.manifest import Manifest
+
+_LOG = logging.getLogger(__name__)
 
 
 def write_dataset(
@@ -45,7 +50,7 @@ def write_dataset(
         The opened data set.
 
     Raises:
-        IngestError: no event is left.
+        IngestError: no event is left, or too few to learn from.
         ItemIdClash: two item ids share a key.
     """
     progress("numbering users and items", 0.3)
@@ -57,8 +62,10 @@ def write_dataset(
     )
     events = events[cleaned.rows]
     if events.is_empty():
+        by_rule = ", ".join(f"{rule} {count:,}" for rule, count in cleaned.removed.items() if count)
         raise IngestError(
-            f"{tables.source}: no event is left of {tables.events.height:,}; removed: {cleaned.removed}"
+            f"{tables.source}: no event is left of {tables.events.height:,} after cleaning (removed by "
+            f"{by_rule}); bring more events, or change these rules under ingest.cleaning in the configuration"
         )
     progress("laying out the catalogue", 0.7)
     events, user_ids = compact(events, "user", user_ids, _ids(tables.users, "user_id"))
@@ -68,7 +75,22 @@ def write_dataset(
     leading = ["user", "item", "event", "ts"]
     events = events.select(*leading, pl.exclude(leading))
     cuts = time_cuts(events["ts"], settings.cuts)
-    content = catalogue_content(item_ids, tables.items, events, cuts.valid_from)
+    removed = {
+        **tables.removed,
+        **{f"cleaning: {rule.replace('_', ' ')}": count for rule, count in cleaned.removed.items()},
+    }
+    refuse_too_little(events, cuts, tables.source, removed)
+    described, alarms = tables.items, [*tables.alarms, *alarm_on_little(events)]
+    if described is not None and not tables.unknown_stock_sells and not settings.unknown_stock_sells:
+        described, unknown = unknown_out_of_stock(described, item_ids.ids)
+        if unknown:
+            alarms.append(
+                f"the stock of {unknown:,} of {len(item_ids):,} items is unknown, so they are not offered; "
+                "bring in_stock for them, or set ingest.unknown_stock_sells in the configuration"
+            )
+    for alarm in alarms:
+        _LOG.warning("%s", alarm)
+    content = catalogue_content(item_ids, described, events, cuts.valid_from)
     vocabulary = profile_vocabulary(tables.users)
     users = users_table(user_ids, tables.users, vocabulary)
 
@@ -94,10 +116,10 @@ def write_dataset(
             time_range=(int(events["ts"].min()), int(events["ts"].max())),  # type: ignore[arg-type]
             cuts=cuts,
             switched_off=_switched_off(tables, events),
-            removed={
-                **tables.removed,
-                **{f"cleaning: {rule.replace('_', ' ')}": count for rule, count in cleaned.removed.items()},
-            },
+            removed=removed,
+            changed=tables.changed,
+            examples=tables.examples,
+            alarms=alarms,
         )
         id = store.seal(staged, manifest)
     finally:
@@ -131,6 +153,8 @@ def _row_counts(
         "items_with_events": events["item"].n_unique(),
         "items_without_attributes": len(item_ids) - int(described),
     }
+    if tables.rows_read:
+        counts = {"events_read": tables.rows_read} | counts
     by_code = dict(events["event"].value_counts().iter_rows())
     return counts | {f"events_{name}": by_code.get(code, 0) for name, code in EVENT_CODES.items()}
 
@@ -141,7 +165,7 @@ def _switched_off(tables: ShopTables, events: pl.DataFrame) -> list[str]:
         name
         for name, column in ITEM_COLUMNS.items()
         if column.from_items
-        and not (name == "price" and "price" in events.columns)
+        and not (name == "price" and _has_values(events, name))
         and not _has_values(tables.items, name)
     ]
     absent += [field for field in PROFILE_FIELDS if not _has_values(tables.users, field)]

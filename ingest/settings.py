@@ -50,3 +50,7 @@ class IngestSettings(_Section):
     keep_items_without_events: bool = Field(
         default=True, description="Whether items of the items file that nobody touched enter the catalogue."
     )
+    unknown_stock_sells: bool = Field(
+        default=False,
+        description="Whether an item whose stock is empty or unreadable is offered, where others have one.",
+    )

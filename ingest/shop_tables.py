@@ -30,6 +30,11 @@ class ShopTables:
         users: user_id str (no nulls), optional gender, age_band, city, purchasing_power str; further columns.
             None where the shop has no users file.
         removed: rows already left out, by reason.
+        changed: rows whose ids were brought to another form, by reason.
+        examples: by reason, the row and masked form of the first value with that fault.
+        alarms: sentences a person must read before relying on the data.
+        rows_read: rows of the events file, before anything was left out; 0 where the importer does not count.
+        unknown_stock_sells: whether an item whose stock is unknown counts as in stock.
     """
 
     source: str
@@ -37,3 +42,8 @@ class ShopTables:
     items: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
     removed: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, str] = field(default_factory=dict)
+    alarms: list[str] = field(default_factory=list)
+    rows_read: int = 0
+    unknown_stock_sells: bool = True

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import polars as pl
 
+from ingest.findings import masked
 from ingest.shop_tables import IngestError
 from snapshot.event_codes import EVENT_CODES
 
 IGNORED = "ignore"
 _NAMED_UNKNOWN_EVENTS = 20
+_SHOWN_UNKNOWN_EVENTS = 100
+_EVENT_NAME = r"[\w .:/\-]{1,40}"
+_MOST_DIGITS = 4
 
 
 def id_column(values: pl.Series) -> pl.Series:
@@ -60,7 +65,7 @@ def keep_usable(
         The usable rows, user_id and item_id as str or int64 and event as uint8; removed rows by reason.
 
     Raises:
-        IngestError: not one row is usable; the message shows the first row and its fault.
+        IngestError: not one row is usable; the message counts the faults and shows no row.
     """
     codes = event_codes(events["event"], names)
     checked = events.with_columns(
@@ -97,23 +102,31 @@ def keep_usable(
         source,
     )
     if faulty.all():
-        example = (
-            f"row 1 of the data has the fault {reasons[reason_of_row[0]]!r}: {events.row(0, named=True)}"
-            if events.height
-            else "the file has no rows"
+        counts = ", ".join(
+            f"{count:,} × {reason.removeprefix(f'{source}: ')}" for reason, count in removed.items()
         )
         raise IngestError(
-            f"{source}: no row can be used; {example}; name the columns and events in mapping.yaml"
+            f"{source}: no row can be used ({counts or 'the file has no rows'}); name the columns and "
+            "events in mapping.yaml"
         )
     usable = checked.filter(~faulty) if removed else checked
     return usable.with_columns(pl.col("code").alias("event")).drop("code"), removed
 
 
 def _unknown_events_by_name(total: int, names: pl.Series, source: str) -> dict[str, int]:
-    """Counts by unknown name; rare names beyond the first twenty are counted together."""
+    """Counts by unknown name; rare names beyond the first twenty are counted together.
+
+    A column that is no event column may hold anything, so names that are long, many, or have signs and many
+    digits are shown by their form.
+    """
     if not total:
         return {}
-    counts = names.value_counts(sort=True).head(_NAMED_UNKNOWN_EVENTS)
-    by_name = {f"{source}: unknown event {name!r}": count for name, count in counts.iter_rows()}
+    counts = names.value_counts(sort=True)
+    many = counts.height > _SHOWN_UNKNOWN_EVENTS
+    by_name: dict[str, int] = {}
+    for name, count in counts.head(_NAMED_UNKNOWN_EVENTS).iter_rows():
+        plain = not many and re.fullmatch(_EVENT_NAME, name) and sum(map(str.isdigit, name)) <= _MOST_DIGITS
+        reason = f"{source}: unknown event {name if plain else masked(name)!r}"
+        by_name[reason] = by_name.get(reason, 0) + count
     rest = total - sum(by_name.values())
     return by_name | ({f"{source}: other unknown events": rest} if rest else {})

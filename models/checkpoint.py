@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 from torch import nn
 
@@ -56,6 +57,14 @@ class ModelRecord(BaseModel):
     facts: dict[str, Any] = Field(
         default_factory=dict, description="What else the model needs to restore its network."
     )
+
+    @field_validator("metrics", mode="before")
+    @classmethod
+    def _without_value(cls, metrics: Any) -> Any:
+        """Read null, as JSON writes a metric that has no value (a range with nothing to order), as NaN."""
+        if isinstance(metrics, dict):
+            return {name: math.nan if value is None else value for name, value in metrics.items()}
+        return metrics
 
 
 @dataclass(frozen=True, slots=True)

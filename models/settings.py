@@ -76,6 +76,9 @@ class TrainingSettings(BaseModel):
 
     batch_size: int = Field(256, ge=1, description="Sample points in one step.")
     max_steps: int = Field(1000, ge=1, description="Steps at most.")
+    max_epochs: int = Field(
+        100, ge=1, description="Passes over the sample points at most, so that little data takes few steps."
+    )
     evaluate_every: int = Field(250, ge=1, description="Steps between two validations.")
     patience: int = Field(3, ge=1, description="Validations without improvement after which training stops.")
     validation_points: int = Field(2000, ge=1, description="Sample points of one validation.")
@@ -92,6 +95,17 @@ class TrainingSettings(BaseModel):
         description="Threads inside one operator. Operators here are small: beside other busy processes two "
         "threads wait for each other and are several times slower than one.",
     )
+
+    def bounded_by(self, points: int) -> TrainingSettings:
+        """These settings with no more steps than `max_epochs` passes over `points` sample points (1 or more).
+
+        Where that shortens training, it is still validated about four times.
+        """
+        steps = self.max_epochs * -(-points // self.batch_size)
+        if steps >= self.max_steps:
+            return self
+        often = min(self.evaluate_every, max(1, steps // 4))
+        return self.model_copy(update={"max_steps": steps, "evaluate_every": often})
 
 
 class NetworkSettings(BaseModel):

@@ -105,4 +105,4 @@ def train_bst(
     def validate() -> dict[str, float]:
         return ranking_metrics(validation, _sigmoid(score_points(model, log, validation)))
 
-    return model, train(model, losses(), validate, "gauc", training, progress)
+    return model, train(model, losses(), validate, "gauc", training.bounded_by(len(points)), progress)

@@ -94,7 +94,8 @@ def train_mind(
     def validate() -> dict[str, float]:
         return recall_at(model, log, held_out, VALIDATION_K)
 
-    return model, train(model, losses(), validate, f"recall@{VALIDATION_K}", training, progress)
+    budget = training.bounded_by(len(points))
+    return model, train(model, losses(), validate, f"recall@{VALIDATION_K}", budget, progress)
 
 
 def _loss(

@@ -124,7 +124,7 @@ def train_two_tower(
             shares.append(kept_share(np.where(items > 0, scores, -np.inf), expected, WANTED, KEPT))
         return {WATCHED: float(np.concatenate(shares).mean())}
 
-    return model, train(model, losses(), validate, WATCHED, training, progress)
+    return model, train(model, losses(), validate, WATCHED, training.bounded_by(len(points)), progress)
 
 
 def _validation_lists(

@@ -1,5 +1,6 @@
 """The `shopfront` command."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 # A log file has no width: what is written there must not be cut to a terminal's usual 80 columns.
 console = Console(width=None if sys.stdout.isatty() else 120)
+# The report of ingest shows its alarms, so they need not be logged to the terminal too.
+logging.getLogger("ingest").addHandler(logging.NullHandler())
 errors = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
 
 Data = Annotated[
@@ -99,6 +102,27 @@ def build(
             seed_user_state(
                 place, made.dataset, settings.router, lambda done, of: step.counted("shoppers", done, of)
             )
+
+
+@app.command()
+def ingest(
+    data: Data = None,
+    workspace: WorkspaceFolder = None,
+    config: Config = DEFAULT_FILE,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report only: nothing is written to the workspace.")
+    ] = False,
+) -> None:
+    """Read, map and clean the shop's files and report what came of them, without training."""
+    from shopfront.ingest_report import ingest_into
+
+    place, settings = _prepared(data, workspace, config)
+    if dry_run:
+        ingest_into(None, data, settings, console)
+        console.print("dry run: nothing was kept")
+        return
+    with place.held("building"):
+        ingest_into(place.root, data, settings, console)
 
 
 @app.command()
@@ -320,8 +344,14 @@ def main() -> Any:
     try:
         app()
     except _known_errors() as error:
-        errors.print(f"[red]shopfront: {error}[/]", highlight=False)
+        _print_error(error)
         sys.exit(1)
     except OSError as error:
-        errors.print(f"[red]shopfront: {error}[/]", highlight=False)
+        _print_error(error)
         sys.exit(1)
+
+
+def _print_error(error: Exception) -> None:
+    """Print an error's text as it is: it has no markup, and a log file has no width to wrap it to."""
+    line = f"shopfront: {error}"
+    errors.print(line, style="red", markup=False, highlight=False, soft_wrap=not errors.is_terminal)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from shopfront.ingest_report import show_report
 from snapshot.manifest import Manifest
 from triton_repo.manifest import CandidateRecord
 
@@ -67,14 +68,8 @@ class Progress:
         )
 
     def ingested(self, manifest: Manifest) -> None:
-        """What came in, what was removed by which rule, and what the data switches off."""
-        counts = "  ".join(f"{name} {count:,}" for name, count in manifest.rows.items())
-        self.console.print(f"  [dim]{counts}[/]")
-        for reason, count in manifest.removed.items():
-            if count:
-                self.console.print(f"  [dim]removed {count:,}: {reason}[/]")
-        for what in manifest.switched_off:
-            self.console.print(f"  [yellow]switched off[/]: {what}")
+        """Alarms, what came in, what was left out and why, and what the data switches off."""
+        show_report(self.console, manifest)
 
     def trained(self, model: str, metrics: dict[str, float]) -> None:
         """The kept weights' metrics on the validation range."""

@@ -59,6 +59,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         cuts: time cuts of training, validation and test.
         switched_off: what the data could not support, for instance "category".
         removed: rows removed before the content was written, by reason.
+        changed: rows whose ids were brought to another form, by reason.
+        examples: by reason of `removed` or `changed`, the row and masked form of the first value with that
+            fault.
+        alarms: sentences a person must read before relying on the data.
         dataset: id of the data set a serving snapshot was made from; empty in a data set.
         models: Triton model versions that belong to a serving snapshot, by model name.
         files: size and checksum of every other file, by path relative to the folder; filled in by `seal`.
@@ -74,6 +78,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     cuts: Cuts = Cuts()
     switched_off: list[str] = []
     removed: dict[str, int] = {}
+    changed: dict[str, int] = {}
+    examples: dict[str, str] = {}
+    alarms: list[str] = []
     dataset: str = ""
     models: dict[str, int] = {}
     files: dict[str, FileRecord] = {}

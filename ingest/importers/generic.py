@@ -1,37 +1,43 @@
-"""Importer: events, items and users as CSV or Parquet, with an optional `mapping.yaml`."""
+"""Importer: events, items and users as CSV, Parquet or Excel, with an optional `mapping.yaml`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingType
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-from ingest.attributes import item_attributes, user_profiles
-from ingest.mapping import MAPPING_NAME, AttributesMapping, EventsMapping, load_mapping
+from ingest.column_types import FROM_EVENTS
+from ingest.duplicate_rows import without_duplicates
+from ingest.findings import Findings
+from ingest.id_overlap import alarm_on_small_overlap
+from ingest.importers.generic_attributes import KNOWN_ITEMS, KNOWN_USERS, attributes, file_as_ours
+from ingest.importers.generic_columns import ALIASES, with_attribute_sources
+from ingest.importers.generic_events import (
+    BELOW_ALL,
+    KNOWN,
+    events_as_ours,
+    excluded_rows,
+    usable_ids_and_quantities,
+    within_period,
+)
+from ingest.mapping import MAPPING_NAME, AttributesMapping, EventsMapping, Mapping, find_mapping, load_mapping
+from ingest.shop_ids import without_fraction, written_as_floats
 from ingest.shop_tables import IngestError, ShopTables
-from ingest.table_files import TABLE_SUFFIXES, read_table
-from ingest.timestamps import to_unix_ms
-from ingest.usable_events import keep_usable
+from ingest.table_files import TABLE_SUFFIXES, FileForm, read_table
+from ingest.usable_events import IGNORED, keep_usable
 
 _DAY_MS = 86_400_000
-_ALIASES = {
-    "timestamp": ("ts", "time"),
-    "event": ("event_type", "behavior"),
-    "standard_category": ("std_category",),
-}
-_RESERVED = ("user", "item", "ts", "ts_ms", "event", "code")
 
 
 def has_mapping(folder: Path) -> bool:
-    """Whether the folder has a `mapping.yaml`."""
-    return (folder / MAPPING_NAME).is_file()
+    """Whether the folder has a `mapping.yaml` or `mapping.yml`."""
+    return find_mapping(folder) is not None
 
 
 def matches(folder: Path) -> bool:
-    """Whether the folder has a `mapping.yaml` or an events file."""
-    return has_mapping(folder) or _find(folder, "events") is not None
+    """Whether the folder has a mapping or an events file of any kind."""
+    return has_mapping(folder) or bool(_files(folder, "events"))
 
 
 def read(folder: Path, now: datetime) -> ShopTables:
@@ -43,168 +49,155 @@ def read(folder: Path, now: datetime) -> ShopTables:
         now: events later than a day after this are impossible.
 
     Raises:
-        IngestError: `mapping.yaml` is wrong, a file or a required column is missing, or no row is usable.
+        IngestError: `mapping.yaml` is wrong, a file or a required column is missing, a value can be read in
+            two ways and nothing says which, or no row is usable.
         UnreadableFile: a file is broken; named with row and column.
     """
-    mapping = load_mapping(folder)
+    mapping, findings = load_mapping(folder), Findings()
     path = _path(folder, mapping.events.file) or _find(folder, "events")
     if path is None:
         raise IngestError(
             f"{folder}: has no events file; bring events.csv or events.parquet, "
             f"or name the file in {MAPPING_NAME} under events.file"
         )
-    raw = read_table(path)
-    excluded, raw = _excluded(raw, mapping.events, path)
-    events = _events_as_ours(raw, mapping.events, path)
-    events, removed = keep_usable(
-        events, mapping.events.all_event_names, int(now.timestamp() * 1_000) + _DAY_MS, path.name
-    )
-    events, misdated = _within_period(events, mapping.events, path)
-    taken = {*mapping.items.from_events.values(), *mapping.users.from_events.values()}
-    items, item_faults = _attributes(folder, "item", mapping.items, events)
-    users, user_faults = _attributes(folder, "user", mapping.users, events)
+    raw = read_table(path, form=_form(mapping.events, KNOWN))
+    rows_read = raw.height
+    events = _events(raw, mapping, path, now, findings)
+    findings.row_numbers = None
+    items, items_name = _file(folder, "item", mapping.items, findings)
+    users, users_name = _file(folder, "user", mapping.users, findings)
+    events, items = _without_fractions(events, items, "item_id", path.name, items_name, findings)
+    events, users = _without_fractions(events, users, "user_id", path.name, users_name, findings)
+    if items is not None:
+        alarm_on_small_overlap(events["item_id"], items["item_id"], "items", items_name, findings)
+    if users is not None:
+        alarm_on_small_overlap(events["user_id"], users["user_id"], "users", users_name, findings, enough=0)
+    items = attributes("item", items, items_name, mapping.items, events, findings)
+    users = attributes("user", users, users_name, mapping.users, events, findings)
+    has_stock = items is not None and "in_stock" in items.columns and items["in_stock"].is_not_null().any()
     return ShopTables(
         source=mapping.source or str(path),
-        events=events.drop(taken & set(events.columns) - {"price", "quantity"}),
+        events=events.drop(name for name in events.columns if name.startswith(FROM_EVENTS)),
         items=items,
         users=users,
-        removed=excluded | removed | misdated | item_faults | user_faults,
+        removed=findings.removed,
+        changed=findings.changed,
+        examples=findings.examples,
+        alarms=findings.alarms,
+        rows_read=rows_read,
+        unknown_stock_sells=not has_stock,
     )
+
+
+def _events(
+    raw: pl.DataFrame, mapping: Mapping, path: Path, now: datetime, findings: Findings
+) -> pl.DataFrame:
+    """Usable events, with the columns that attributes are taken from."""
+    section = mapping.events
+    excluded = excluded_rows(raw, section, path, findings)
+    if excluded.any():
+        findings.row_numbers = (~excluded).arg_true() + 2
+        raw = raw.filter(~excluded)
+    taken = {"item": mapping.items.from_events, "user": mapping.users.from_events}
+    events = events_as_ours(
+        with_attribute_sources(raw, section.columns, taken, path), section, path, now, findings
+    )
+    if not raw.height:
+        raise IngestError(
+            f"{path}: no row is left after events.exclude" if excluded.any() else f"{path}: has no rows"
+        )
+    keep = without_duplicates(
+        raw,
+        events["ts_ms"],
+        events["event_id"] if "event_id" in events.columns else None,
+        path.name,
+        findings,
+    )
+    keep = keep & usable_ids_and_quantities(events, raw, section, path, findings)
+    if not keep.any():
+        counts = ", ".join(
+            f"{count:,} × {reason.removeprefix(f'{path.name}: ')}"
+            for reason, count in findings.removed.items()
+        )
+        raise IngestError(f"{path}: no row can be used ({counts})")
+    if not keep.all():
+        events = events.filter(keep)
+    names = {**section.all_event_names, BELOW_ALL: IGNORED}
+    events, removed = keep_usable(events, names, int(now.timestamp() * 1_000) + _DAY_MS, path.name)
+    _alarm_on_unknown_events(removed, len(raw), path, findings)
+    findings.removed |= removed
+    events = within_period(events, section, path, findings)
+    used = {name for columns in taken.values() for name in columns.values()}
+    used -= {*section.columns.values(), *KNOWN} - {"query", "scene"}
+    return events.drop(name for name in used if name in events.columns)
+
+
+def _alarm_on_unknown_events(removed: dict[str, int], rows: int, path: Path, findings: Findings) -> None:
+    unknown = sum(count for reason, count in removed.items() if "unknown event" in reason)
+    if unknown * 10 > rows:
+        findings.alarm(
+            f"{path.name}: {unknown:,} of {rows:,} rows have an event name that is not known; say what "
+            f"each means (or ignore) under events.event_names in {MAPPING_NAME}"
+        )
+
+
+def _file(
+    folder: Path, kind: str, mapping: AttributesMapping, findings: Findings
+) -> tuple[pl.DataFrame | None, str]:
+    path = _path(folder, mapping.file) or _find(folder, f"{kind}s")
+    if path is None:
+        return None, f"{kind}s"
+    known = KNOWN_ITEMS if kind == "item" else KNOWN_USERS
+    return file_as_ours(
+        read_table(path, form=_form(mapping, known)), kind, mapping, path, findings
+    ), path.name
+
+
+def _without_fractions(
+    events: pl.DataFrame,
+    table: pl.DataFrame | None,
+    key: str,
+    events_name: str,
+    table_name: str,
+    findings: Findings,
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Write 201.0 as 201 in both files, where it can mean nothing else."""
+    if not written_as_floats([events[key], None if table is None else table[key]]):
+        return events, table
+    events = events.with_columns(without_fraction(events[key], events_name, findings))
+    if table is not None:
+        table = table.with_columns(without_fraction(table[key], table_name, findings))
+    return events, table
+
+
+def _form(mapping: EventsMapping | AttributesMapping, known: tuple[str, ...]) -> FileForm:
+    aliases = [alias for name in known for alias in ALIASES.get(name, ())]
+    expected = {*known, *aliases, *mapping.columns.values()}
+    return FileForm(mapping.separator, mapping.encoding, mapping.sheet, expected)
 
 
 def _path(folder: Path, file: str | None) -> Path | None:
     return folder / file if file is not None else None
 
 
-def _find(folder: Path, stem: str) -> Path | None:
-    return next((path for suffix in TABLE_SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()), None)
-
-
-def _renamed(table: pl.DataFrame, columns: MappingType[str, str], path: Path) -> pl.DataFrame:
-    """Give mapped and aliased columns our names; an unmapped column with such a name steps aside."""
-    for ours, theirs in columns.items():
-        if theirs not in table.columns:
-            raise IngestError(
-                f"{path}: has no column {theirs!r} for {ours!r}; it has {', '.join(table.columns)}; "
-                f"correct {MAPPING_NAME}"
-            )
-    names = {theirs: ours for ours, theirs in columns.items()}
-    for ours, aliases in _ALIASES.items():
-        if ours not in table.columns and ours not in columns:
-            alias = next((name for name in aliases if name in table.columns and name not in names), None)
-            names |= {alias: ours} if alias else {}
-    aside = {name: f"source_{name}" for name in set(names.values()) & set(table.columns) - set(names)}
-    return table.rename(aside | names)
-
-
-def _excluded(raw: pl.DataFrame, mapping: EventsMapping, path: Path) -> tuple[dict[str, int], pl.DataFrame]:
-    removed = {}
-    for column, values in mapping.exclude.items():
-        if column not in raw.columns:
-            raise IngestError(f"{path}: has no column {column!r}; correct events.exclude in {MAPPING_NAME}")
-        keep = ~raw[column].cast(pl.String).is_in(values).fill_null(False)
-        if not keep.all():
-            removed[f"{path.name}: excluded by {column}"] = int((~keep).sum())
-            raw = raw.filter(keep)
-    return removed, raw
-
-
-def _events_as_ours(raw: pl.DataFrame, mapping: EventsMapping, path: Path) -> pl.DataFrame:
-    events = _renamed(raw, mapping.columns, path)
-    if mapping.event is not None:
-        events = events.with_columns(pl.lit(mapping.event).alias("event"))
-    for name in ("user_id", "item_id", "event", "timestamp"):
-        if name not in events.columns:
-            raise IngestError(
-                f"{path}: has no column {name!r}; it has {', '.join(raw.columns)}; "
-                f"say which one it is in {MAPPING_NAME} under events.columns"
-            )
-    reserved = {name: f"source_{name}" for name in _RESERVED if name in events.columns and name != "event"}
-    events = events.rename(reserved)
-    times = to_unix_ms(events["timestamp"], mapping.timestamp_unit).alias("ts_ms")
-    numbers = {"position": pl.Int32, "quantity": pl.Float64, "price": pl.Float64}
-    texts = ("scene", "session_id")
-    return (
-        events.with_columns(times)
-        .drop("timestamp")
-        .with_columns(
-            pl.col("event").cast(pl.String),
-            *(
-                pl.col(name).cast(dtype, strict=False)
-                for name, dtype in numbers.items()
-                if name in events.columns
-            ),
-            *(pl.col(name).cast(pl.String) for name in texts if name in events.columns),
-        )
+def _files(folder: Path, stem: str) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.is_file() and path.name.lower().startswith(f"{stem}.")
     )
 
 
-def _within_period(
-    events: pl.DataFrame, mapping: EventsMapping, path: Path
-) -> tuple[pl.DataFrame, dict[str, int]]:
-    removed = {}
-    for name, moment, keep in (
-        ("not_before", mapping.not_before, pl.Expr.__ge__),
-        ("not_after", mapping.not_after, pl.Expr.__le__),
-    ):
-        if moment is None:
-            continue
-        within = events.filter(keep(pl.col("ts_ms"), int(moment.timestamp() * 1_000)))
-        if within.height < events.height:
-            removed[f"{path.name}: excluded by {name}"] = events.height - within.height
-            events = within
-    return events, removed
+def _find(folder: Path, stem: str) -> Path | None:
+    """The file of a stem, of a known ending where there is one.
 
-
-def _attributes(
-    folder: Path, kind: str, mapping: AttributesMapping, events: pl.DataFrame
-) -> tuple[pl.DataFrame | None, dict[str, int]]:
-    """Attributes of items or users from their file, completed by columns of the events file."""
-    key = f"{kind}_id"
-    path = _path(folder, mapping.file) or _find(folder, f"{kind}s")
-    table, source = None, f"{kind}s"
-    if path is not None:
-        table, source = _renamed(read_table(path), mapping.columns, path), path.name
-        if key not in table.columns:
-            raise IngestError(
-                f"{path}: has no column {key!r}; it has {', '.join(table.columns)}; "
-                f"say which one it is in {MAPPING_NAME} under {kind}s.columns"
-            )
-    if mapping.from_events:
-        commonest = _commonest(events, key, mapping.from_events)
-        if table is None:
-            table = commonest
-        else:
-            table = table.with_columns(pl.col(key).cast(pl.String)).join(
-                commonest.drop(set(commonest.columns) & set(table.columns) - {key}),
-                on=key,
-                how="full",
-                coalesce=True,
-            )
-    if table is None:
-        return None, {}
-    return (item_attributes if kind == "item" else user_profiles)(table, source)
-
-
-def _commonest(events: pl.DataFrame, key: str, columns: MappingType[str, str]) -> pl.DataFrame:
-    """The commonest value of each column per id, the latest of them where several are equally common."""
-    table = events.select(pl.col(key).unique())
-    for ours, theirs in columns.items():
-        if theirs not in events.columns:
-            raise IngestError(
-                f"the events file has no column {theirs!r} for {ours!r}; it has {', '.join(events.columns)}; "
-                f"correct from_events in {MAPPING_NAME}"
-            )
-        values = (
-            events.lazy()
-            .select(key, pl.col(theirs).alias(ours), "ts_ms")
-            .drop_nulls(ours)
-            .group_by(key, ours)
-            .agg(pl.len(), pl.col("ts_ms").max())
-            .sort(key, "len", "ts_ms", ours)
-            .group_by(key, maintain_order=True)
-            .agg(pl.col(ours).last())
-            .collect()
+    Raises:
+        IngestError: several files may be meant.
+    """
+    files = _files(folder, stem)
+    readable = [path for path in files if path.name.lower()[len(stem) :] in TABLE_SUFFIXES]
+    if len(readable) > 1:
+        raise IngestError(
+            f"{folder}: has {' and '.join(path.name for path in readable)}; remove all but one, or name "
+            f"one in {MAPPING_NAME} under {stem}.file"
         )
-        table = table.join(values, on=key, how="left")
-    return table.with_columns(pl.col(key).cast(pl.String)).sort(key)
+    # Another ending is better refused by what the file is than as absent.
+    return next(iter(readable or files), None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from protos.shopfront.v1 import event_pb2
 from router.errors import CallerError
 from snapshot.event_codes import EVENT_CODES
+from snapshot.id_limit import MAX_ID_BYTES
 from state.attribution import Attribution, AttributionCodec
 from state.errors import AttributionError
 from state.event_batch import EventBatch
@@ -14,7 +15,6 @@ from state.exposure_event import EXPOSURE_PREFIX
 from state.logged_event import LoggedEvent
 
 MAX_EVENTS = 1_000
-MAX_ID_BYTES = 256
 MAX_SHORT_BYTES = 64
 MAX_QUERY_BYTES = 512
 MAX_AHEAD_MS = 5 * 60 * 1_000

@@ -17,10 +17,10 @@ from protos.shopfront.v1.recommend_pb2 import (
 )
 from router.errors import CallerError, FieldViolation
 from router.scenes.settings import PageSettings, SceneSettings
+from snapshot.id_limit import MAX_ID_BYTES
 
 MAX_SCENES = 10
 MAX_EXCLUDED = 1_000
-MAX_ID_BYTES = 256
 MAX_CITY_CHARACTERS = 128
 MAX_TIMEOUT_MS = 10_000
 SIMILAR_ITEMS_SCENE = "similar_items"

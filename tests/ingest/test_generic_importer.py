@@ -163,7 +163,7 @@ def test_repeated_and_nameless_items_and_unreadable_values_are_counted(tmp_path:
         ),
         (
             {"events_csv": EVENTS, "mapping_yaml": "events: {colums: {}}"},
-            r"mapping\.yaml: events\.colums: Extra",
+            r"mapping\.yaml: events\.colums: is no key .*columns",
         ),
         ({"events_csv": EVENTS, "mapping_yaml": "events: {event_names: {a: b}}"}, r"event_names\.a"),
         ({"events_csv": EVENTS, "mapping_yaml": "events: ["}, r"mapping\.yaml: is no readable YAML"),

@@ -173,9 +173,12 @@ def test_a_failed_ingest_leaves_nothing_behind(tmp_path: Path) -> None:
     write_synthetic_shop(tmp_path / "shop", users=20, items=40, events=500, seed=1)
     bots = CleaningSettings.model_validate({"bot_clickers": {"max_clicks_per_day": 1}})
     only_bots = pl.DataFrame(
-        {"user_id": ["u"] * 9, "item_id": ["i"] * 9, "event": ["view"] * 9, "timestamp": [1_709_300_000] * 9}
-    )
+        {
+            "user_id": ["u"] * 9, "item_id": ["i"] * 9, "event": ["view"] * 9,
+            "timestamp": range(1_709_300_000, 1_709_300_009),
+        }
+    )  # fmt: skip
     only_bots.write_csv(tmp_path / "shop/events.csv")
-    with pytest.raises(IngestError, match=r"no event is left of 9; removed: .*'bot_clickers': 9"):
+    with pytest.raises(IngestError, match=r"no event is left of 9 .*removed by bot_clickers 9"):
         ingest_folder(tmp_path / "shop", tmp_path, IngestSettings(cleaning=bots), 0, created_at=CREATED_AT)
     assert not (tmp_path / "datasets").exists()

@@ -64,7 +64,7 @@ def test_a_torn_parquet_an_unknown_ending_and_an_absent_file_are_named(tmp_path:
     (tmp_path / "t.xlsx").write_bytes(b"")
     for name, fault in (
         ("t.parquet", "Parquet"),
-        ("t.xlsx", "neither CSV nor"),
+        ("t.xlsx", "is no workbook"),
         ("none.csv", "no such file"),
     ):
         with pytest.raises(UnreadableFile, match=fault) as failure:

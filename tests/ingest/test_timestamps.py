@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.timestamps import to_unix_ms
@@ -10,6 +10,7 @@ from ingest.timestamps import to_unix_ms
 MOMENTS = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1))
 
 
+@settings(deadline=None)
 @given(st.lists(MOMENTS, min_size=1, max_size=10))
 def test_every_form_of_the_same_moments_agrees(moments: list[datetime]) -> None:
     moments = [moment.replace(microsecond=0) for moment in moments]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,16 @@ def test_nan_weights_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"user_half\.weight"):
         save_checkpoint(model, record(model), tmp_path / "one")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_metric_without_value_is_null_in_the_file_and_read_back_as_nan(tmp_path: Path) -> None:
+    model = bst()
+    valueless = record(model).model_copy(update={"metrics": {"gauc": float("nan"), "log_loss": 0.5}})
+    folder = save_checkpoint(model, valueless, tmp_path / "one")
+    assert '"gauc": null' in (folder / RECORD_NAME).read_text()
+    _, kept = load_checkpoint(folder, "bst")
+    assert math.isnan(kept.metrics["gauc"])
+    assert kept.metrics["log_loss"] == 0.5
 
 
 def test_saving_again_replaces_the_whole_checkpoint(saved: Path) -> None:

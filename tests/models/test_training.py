@@ -152,6 +152,14 @@ class Constant(nn.Module):
             yield lambda: (self.weight * 0 + value - self.weight).sum()
 
 
+def test_little_data_takes_few_steps_and_much_the_whole_budget() -> None:
+    settings = TrainingSettings(batch_size=256, max_steps=1000, evaluate_every=250, max_epochs=100)
+    few = settings.bounded_by(10)
+    assert (few.max_steps, few.evaluate_every) == (100, 25)
+    assert settings.bounded_by(256 * 10) == settings
+    assert settings.bounded_by(140_000) == settings
+
+
 def test_training_stops_early_and_keeps_the_best_weights() -> None:
     model, seen = Constant(), []
     settings = TrainingSettings(max_steps=100, evaluate_every=5, patience=2, warmup_steps=0)

@@ -42,8 +42,8 @@ class Ranker:
     """A pipeline that recalls 1…items and ranks by the model at a url."""
 
     client: TritonClient
-    metrics: ProcessMetrics
     settings: TritonClientSettings
+    metrics: ProcessMetrics
 
     async def page(
         self,

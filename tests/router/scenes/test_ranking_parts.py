@@ -25,6 +25,7 @@ from tests.pipeline.stand_ins import RuleModel
 from tests.router.scenes.test_assemble import CATALOGUE, live, shopper
 
 PLUGIN = "tests.scorers"
+HOT = KnownNames(("hot",))
 
 
 class LearnerSettings(BaseModel):
@@ -77,7 +78,7 @@ def home(
     ranking: str, models: dict[str, RuleModel] | None = None, opener: ScorerOpener | None = None
 ) -> Pipeline:
     text = f"scenes: {{home: {{channels: {{hot: {{}}}}, ranking: {ranking}}}}}"
-    scene = read_scenes(text.encode(), "scenes.yaml", KnownNames(("hot",), models=("bst", "other")))["home"]
+    scene = read_scenes(text.encode(), "scenes.yaml", KnownNames(("hot",), ("bst", "other")))["home"]
     models = models or {"bst": RuleModel(float), "other": RuleModel(lambda item: -item)}
     return assemble("home", scene, live(hot=[1, 2, 3]), CATALOGUE, models, opener=opener)
 
@@ -193,16 +194,14 @@ def test_a_scorer_that_cannot_be_opened_is_named() -> None:
 )
 def test_a_mistake_in_the_page_is_refused_and_named(text: str, problem: str) -> None:
     with pytest.raises(SettingsError) as raised:
-        read_scenes(f"{text}\nscenes: {{home: {{}}}}".encode(), "scenes.yaml", KnownNames(("hot",)))
+        read_scenes(f"{text}\nscenes: {{home: {{}}}}".encode(), "scenes.yaml", HOT)
     assert problem in str(raised.value)
 
 
 def test_the_page_key_is_read_and_may_be_left_out() -> None:
-    assert list(read_scenes(b"scenes: {home: {}}", "scenes.yaml", KnownNames(("hot",))).page.rerank) == [
-        "no_repeats"
-    ]
+    assert list(read_scenes(b"scenes: {home: {}}", "scenes.yaml", HOT).page.rerank) == ["no_repeats"]
     named = read_scenes(
         b"page: {rerank: {no_repeats: }}\nscenes: {home: {}}", "scenes.yaml", KnownNames(("hot",))
     )
     assert list(named.page.rerank) == list(PAGE_RERANKERS)
-    assert read_scenes(b"page: {rerank: {}}\nscenes: {home: {}}", "s", KnownNames(("hot",))).page.rerank == {}
+    assert read_scenes(b"page: {rerank: {}}\nscenes: {home: {}}", "s", HOT).page.rerank == {}

@@ -154,8 +154,8 @@ async def test_components_work_on_the_tables_of_the_snapshot(tmp_path: Path) -> 
     for text in (NOTHING, WITH_FILTER, WITH_RERANKER):
         engine = builder().build(snapshot, read(text))
         await warm_up(engine)
-        page = await runner.run(engine.pipelines["home"], query, 100, time.monotonic() + 30, time.monotonic)
-        pages[text] = page.items.items
+        run = runner.run(engine.pipelines["home"], query, 100, time.monotonic() + 30, time.monotonic)
+        pages[text] = (await run).items.items
     everything = pages[NOTHING]
     common = everything[~rare[everything]]
     assert 0 < common.size < everything.size == 100

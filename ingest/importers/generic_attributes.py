@@ -1,0 +1,189 @@
+"""The items and users files, completed by columns of the events file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from features.profile import PROFILE_FIELDS
+from ingest.attributes import item_attributes, user_profiles
+from ingest.column_types import FROM_EVENTS, with_plain_types
+from ingest.event_times import ORDERS
+from ingest.findings import Findings
+from ingest.importers.generic_columns import require, set_aside, with_our_names
+from ingest.mapping import AttributesMapping, ItemsMapping
+from ingest.numbers import read_numbers
+from ingest.placeholders import without_placeholders
+from ingest.shop_ids import stripped_ids, within_limit
+from ingest.shop_tables import IngestError
+from ingest.stock_words import read_stock
+from ingest.time_texts import read_time_texts
+from ingest.timestamps import EARLIEST_MS, to_unix_ms
+from snapshot.id_limit import MAX_ID_BYTES
+
+_CODED = ("category", "standard_category", "brand", "shop")
+KNOWN_ITEMS = ("item_id", *_CODED, "price", "title", "in_stock", "adult", "created_at")
+KNOWN_USERS = ("user_id", *PROFILE_FIELDS)
+_ALARM_SHARE = 0.1
+
+
+def file_as_ours(
+    raw: pl.DataFrame, kind: str, mapping: AttributesMapping, path: Path, findings: Findings
+) -> pl.DataFrame:
+    """An items or users file under our names, its ids in one form and short enough for the API.
+
+    Args:
+        raw: as the file has it.
+        kind: "item" or "user".
+        mapping: its section.
+        path: file to name.
+        findings: gains the counts.
+    """
+    key = f"{kind}_id"
+    known = KNOWN_ITEMS if kind == "item" else KNOWN_USERS
+    table = with_our_names(raw, mapping.columns, known, path)
+    require(table, [key], raw, path, f"{kind}s")
+    own = ["item"] if kind == "item" else ["user", *(f"{field}_code" for field in PROFILE_FIELDS)]
+    table = with_plain_types(set_aside(table, own), known, path)
+    table = table.with_columns(stripped_ids(table[key], path.name, findings))
+    fits = within_limit(table[key])
+    findings.count(f"{path.name}: {key} is longer than the {MAX_ID_BYTES} bytes the API takes", ~fits)
+    return table.filter(fits)
+
+
+def attributes(
+    kind: str,
+    table: pl.DataFrame | None,
+    source: str,
+    mapping: AttributesMapping,
+    events: pl.DataFrame,
+    findings: Findings,
+) -> pl.DataFrame | None:
+    """Typed attributes of items or users, from their file and from events.
+
+    Args:
+        kind: "item" or "user".
+        table: from `file_as_ours`, None where there is no file.
+        source: what to call the table in counts.
+        mapping: its section.
+        events: usable events with the columns of `with_attribute_sources`.
+        findings: gains counts and alarms.
+
+    Returns:
+        A table for `ShopTables.items` or `.users`; None where nothing describes them.
+    """
+    key = f"{kind}_id"
+    if mapping.from_events:
+        commonest = _commonest(events, kind, mapping.from_events)
+        if table is None:
+            table = commonest
+        else:
+            table = table.with_columns(pl.col(key).cast(pl.String)).join(
+                commonest.drop(set(commonest.columns) & set(table.columns) - {key}),
+                on=key,
+                how="full",
+                coalesce=True,
+            )
+    if table is None:
+        return None
+    texts = KNOWN_USERS[1:] if kind == "user" else (*_CODED, "title")
+    table = table.with_columns(without_placeholders(table[name]) for name in texts if name in table.columns)
+    if isinstance(mapping, ItemsMapping):
+        table = _item_values(table, source, mapping, findings)
+        table, counts = item_attributes(table, source)
+    else:
+        table, counts = user_profiles(table, source)
+    for reason, count in counts.items():
+        findings.removed[reason] = findings.removed.get(reason, 0) + count
+    return table
+
+
+def _item_values(table: pl.DataFrame, source: str, mapping: ItemsMapping, findings: Findings) -> pl.DataFrame:
+    """Price, stock, adult and date of arrival, typed; what cannot be read is counted and unknown."""
+    read: list[pl.Series] = []
+    if "price" in table.columns:
+        price, unread = read_numbers(table["price"], source, mapping.decimal)
+        _count(
+            table["price"],
+            unread,
+            source,
+            findings,
+            "; if the decimal mark is in question, set items.decimal",
+        )
+        read.append(price)
+    if "in_stock" in table.columns:
+        stock, unread = read_stock(table["in_stock"], source, mapping.stock_words)
+        lost = _count(
+            table["in_stock"], unread, source, findings, "; say what they mean under items.stock_words"
+        )
+        if lost and stock.null_count() == len(stock):
+            raise IngestError(
+                f"{source}: not one value of in_stock can be read "
+                f"({findings.examples[f'{source}: in_stock cannot be read (counts as unknown)']}), so "
+                "nothing could be sold; use yes and no, counts, or words such as in stock and out of "
+                "stock, or say what "
+                "the words mean under items.stock_words in mapping.yaml"
+            )
+        read.append(stock)
+    if "adult" in table.columns:
+        read.append(without_placeholders(table["adult"]))
+    if "created_at" in table.columns:
+        times, unread = _created_at(table["created_at"], mapping)
+        _count(table["created_at"], unread, source, findings, "; give items.timestamp_format")
+        read.append(times.cast(pl.Datetime("ms")))
+    return table.with_columns(read)
+
+
+def _created_at(values: pl.Series, mapping: ItemsMapping) -> tuple[pl.Series, pl.Series]:
+    given = without_placeholders(values)
+    form = mapping.timestamp_format
+    if given.dtype != pl.String or form is None:
+        times = to_unix_ms(given)
+    elif form in ORDERS:
+        times, _ = read_time_texts(given, ORDERS[form])
+    else:
+        try:
+            times = given.str.to_datetime(form, time_unit="ms", strict=False).to_physical().cast(pl.Int64)
+        except pl.exceptions.PolarsError as error:
+            raise IngestError(
+                f"items.timestamp_format {form!r} is no complete format of a date and time; an example is "
+                '"%d-%m-%Y %H:%M"'
+            ) from error
+    times = times.set((times < EARLIEST_MS).fill_null(False), None)
+    return times.rename(values.name), given.is_not_null() & times.is_null()
+
+
+def _count(values: pl.Series, unread: pl.Series, source: str, findings: Findings, advice: str) -> int:
+    reason = f"{source}: {values.name} cannot be read (counts as unknown)"
+    lost = findings.count(reason, unread, values)
+    if lost > _ALARM_SHARE * max(int(without_placeholders(values).is_not_null().sum()), 1):
+        findings.alarm(
+            f"{source}: {lost:,} values of {values.name} cannot be read "
+            f"({findings.examples[reason]}){advice} in "
+            "mapping.yaml"
+        )
+    return lost
+
+
+def _commonest(events: pl.DataFrame, kind: str, columns: Mapping[str, str]) -> pl.DataFrame:
+    """The commonest value of each column per id, the latest of them where several are equally common."""
+    key = f"{kind}_id"
+    table = events.select(pl.col(key).unique())
+    for ours in columns:
+        # NULL written as a word must not be the commonest title.
+        given = without_placeholders(events[f"{FROM_EVENTS}{kind}.{ours}"]).rename(ours)
+        values = (
+            events.lazy()
+            .select(key, given, "ts_ms")
+            .drop_nulls(ours)
+            .group_by(key, ours)
+            .agg(pl.len(), pl.col("ts_ms").max())
+            .sort(key, "len", "ts_ms", ours)
+            .group_by(key, maintain_order=True)
+            .agg(pl.col(ours).last())
+            .collect()
+        )
+        table = table.join(values, on=key, how="left")
+    return table.with_columns(pl.col(key).cast(pl.String)).sort(key)
