@@ -14,7 +14,6 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.metrics import NoMetrics
-from pipeline.runner import run
 from recall.channel import Services
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
@@ -154,8 +153,8 @@ async def test_components_work_on_the_tables_of_the_snapshot(tmp_path: Path) -> 
     for text in (NOTHING, WITH_FILTER, WITH_RERANKER):
         engine = builder().build(snapshot, read(text))
         await warm_up(engine)
-        page = await run(engine.pipelines["home"], query, 100, time.monotonic() + 30, time.monotonic)
-        pages[text] = page.items.items
+        run = engine.pipelines["home"].run(query, 100, time.monotonic() + 30, time.monotonic)
+        pages[text] = (await run).items.items
     everything = pages[NOTHING]
     common = everything[~rare[everything]]
     assert 0 < common.size < everything.size == 100
