@@ -1,6 +1,6 @@
 """The registered export formats. A new one is a `GraphRewrite` in its own file and a line in `REWRITES`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,15 @@ class Format(Protocol):
 FLOAT32 = "onnx"
 FORMATS: dict[str, Format] = {FLOAT32: OnnxFormat()}
 
+
+def _fault(name: str, rewrite: object, rewrites: Mapping[str, object]) -> str | None:
+    if name in FORMATS:
+        return "has the name of the form that is written from the network itself; choose another"
+    if isinstance(rewrite, type) or not callable(getattr(rewrite, "rewrite", None)):
+        return "is no exporters.graph_rewrite.GraphRewrite: it must be an object with `tools` and `rewrite`"
+    return None
+
+
 REWRITES: Registry[GraphRewrite] = Registry(
     "export format",
     "REWRITES",
@@ -60,6 +69,7 @@ REWRITES: Registry[GraphRewrite] = Registry(
         "onnx_int8_dynamic_and_int8_tables": InTurn((QuantisedTables(8), DynamicInt8())),
         "onnx_fp16": Float16(),
     },
+    _fault,
 )
 
 

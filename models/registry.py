@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from models import bst, mind, prerank
 from models.kind import ModelKind
 from registration.registry import Registry
+from triton_repo.engine_names import ENGINE_SUFFIX
+
+
+def _fault(name: str, kind: ModelKind, kinds: Mapping[str, ModelKind]) -> str | None:
+    if name.endswith(ENGINE_SUFFIX):
+        return f"ends with {ENGINE_SUFFIX}, as the TensorRT engines of models do; choose another name"
+    return None
+
 
 MODELS: Registry[ModelKind] = Registry(
-    "model", "MODELS", {"bst": bst.MODEL, "mind": mind.MODEL, "prerank": prerank.MODEL}
+    "model",
+    "MODELS",
+    {"bst": bst.MODEL, "mind": mind.MODEL, "prerank": prerank.MODEL},
+    _fault,
+    kind=ModelKind,
 )

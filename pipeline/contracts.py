@@ -44,10 +44,17 @@ def check_mask(mask: npt.NDArray[np.bool_], count: int) -> None:
         raise ContractError(f"a mask bool[{count}] was expected, got {mask.dtype}{list(mask.shape)}")
 
 
-def check_columns(columns: Mapping[str, Float32], count: int) -> None:
-    """Raises `ContractError` unless there is at least one column, and each is float32[count]."""
+def check_columns(columns: Mapping[str, Float32], count: int, names: tuple[str, ...] = ()) -> None:
+    """Raises `ContractError` unless there is at least one column, and each is float32[count].
+
+    names: of the columns that must be there, in their order; empty: any.
+    """
     if not columns:
         raise ContractError("a scorer must give at least one column")
+    if names and tuple(columns) != names:
+        raise ContractError(
+            f"the scorer is registered with the columns {', '.join(names)}, it gave {', '.join(columns)}"
+        )
     for name, column in columns.items():
         if column.dtype != np.float32 or column.shape != (count,):
             raise ContractError(

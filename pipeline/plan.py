@@ -50,12 +50,14 @@ class Ranking(Generic[Q]):
                 scores all of it
     timeout_ms  milliseconds it may take, within what the request has left
     split       into how many calls its candidates are split
+    columns     names of the columns that it must give, in their order; empty: any
     """
 
     scorer: Scorer[Q] | LiveScorer[Q]
     timeout_ms: float
     split: Split = WHOLE
     live: bool = False
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,9 @@ class RankingStage(Generic[Q]):
         scorer = self._current(stage, ranking, count, began)
         if scorer is None:
             return None
-        scores = await score_in_parts(stage, scorer, ranking.split, self.query, candidates, until, self.clock)
+        scores = await score_in_parts(
+            stage, scorer, ranking.split, self.query, candidates, until, self.clock, ranking.columns
+        )
         if scores.lost:
             record_outage(self.trace, stage, began, count, Outage(scores.outcome, scores.detail))
             return None

@@ -16,7 +16,16 @@ from pipeline.guard import LATE, OUTAGES, Outage, attempt, bugs_of, record_outag
 from pipeline.plan import Backfill, Pipeline
 from pipeline.quality_factor import narrowed
 from pipeline.ranking import RankingStage
-from pipeline.stages import EMPTY_RECALL, NO_MODEL, Channel, Filter, Model, RecalledColumns
+from pipeline.stages import (
+    EMPTY_RECALL,
+    NO_MODEL,
+    Channel,
+    ContractError,
+    Filter,
+    Model,
+    RecalledColumns,
+    StageBug,
+)
 from pipeline.trace import Clock, Trace
 
 Q = TypeVar("Q")
@@ -210,4 +219,6 @@ class Request(Generic[Q]):
         if isinstance(result, Outage):
             record_outage(self.trace, stage, began, count_in, result)
             return None
+        if result is None:
+            raise StageBug(stage, ContractError("it returned nothing"))
         return result

@@ -115,8 +115,11 @@ async def score_in_parts(
     candidates: Candidates,
     until: float,
     clock: Clock,
+    names: tuple[str, ...] = (),
 ) -> Scores:
     """Scores of n candidates (n above 0) by the point in time `until` (seconds on `clock`).
+
+    names: of the columns that the scorer must give, in their order; empty: any.
 
     Candidates are dealt to the parts in turn, so that a part that fails or is late is lost alone and leaves
     gaps at every depth. Raises `StageBug` of `stage` where one part ends in a bug; the others are cancelled.
@@ -124,7 +127,7 @@ async def score_in_parts(
     count = len(candidates)
     parts = split.parts(count)
     dealt = [candidates] if parts == 1 else [candidates.take(slice(i, None, parts)) for i in range(parts)]
-    calls = [attempt(stage, partial(_score, scorer, query, part)) for part in dealt]
+    calls = [attempt(stage, partial(_score, scorer, query, part, names)) for part in dealt]
     tasks = await run_until(calls, [until] * parts, clock)
     answers = [LATE if task is None else task.result() for task in tasks]
     outages = {part: answer for part, answer in enumerate(answers) if isinstance(answer, Outage)}
@@ -138,8 +141,8 @@ async def score_in_parts(
         if not columns:
             columns = {name: np.full(count, np.nan, np.float32) for name in answer}
         elif answer.keys() != columns.keys():
-            names = f"{', '.join(columns)} and {', '.join(answer)}"
-            raise StageBug(stage, ContractError(f"the columns of two parts differ: {names}"))
+            differing = f"{', '.join(columns)} and {', '.join(answer)}"
+            raise StageBug(stage, ContractError(f"the columns of two parts differ: {differing}"))
         for name, values in answer.items():
             columns[name][part::parts] = values
         scored[part::parts] = True
@@ -158,7 +161,9 @@ def order_of(values: Float32, scored: npt.NDArray[np.bool_]) -> npt.NDArray[np.i
     return order
 
 
-async def _score(scorer: Scorer[Q], query: Q, candidates: Candidates) -> Mapping[str, Float32]:
+async def _score(
+    scorer: Scorer[Q], query: Q, candidates: Candidates, names: tuple[str, ...]
+) -> Mapping[str, Float32]:
     columns = await scorer.score(query, candidates)
-    check_columns(columns, len(candidates))
+    check_columns(columns, len(candidates), names)
     return columns

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recall.channel import BuildSource, Channel, Services
+from recall.part_build import build_part
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from snapshot.catalogue import Catalogue
@@ -41,15 +42,16 @@ def build_channels(
         Channel → table → entries.
 
     Raises:
-        ValueError: a channel lacks what it is built from; the message names it and what to do.
+        PartBuildError: a channel lacks what it is built from; the message names it and what to do.
     """
     names = enabled_channels(settings)
     folder.mkdir(parents=True, exist_ok=True)
     rows = {}
     for done, name in enumerate(names):
         progress(f"recall: {name}", done / len(names))
-        (folder / name).mkdir()
-        rows[name] = CHANNELS[name].build(source, folder / name, getattr(settings, name))
+        rows[name] = build_part(
+            CHANNELS.owner(name), CHANNELS[name].build, source, folder / name, getattr(settings, name)
+        )
     progress("recall", 1.0)
     return rows
 

@@ -16,4 +16,5 @@ CHANNELS: Registry[ChannelKind] = Registry(
         again.NAME: again.CHANNEL,
         hot.NAME: hot.CHANNEL,
     },
+    kind=ChannelKind,
 )

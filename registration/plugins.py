@@ -40,6 +40,10 @@ def load_plugins(
             raise
 
 
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
 def _declarations(
     name: str, registries: list[Registry[Any]], elsewhere: Collection[str]
 ) -> list[tuple[Registry[Any], Mapping[str, Any]]]:
@@ -47,14 +51,14 @@ def _declarations(
         module = importlib.import_module(name)
     except ImportError as error:
         raise RegistrationError(
-            f"plugins: the module {name} cannot be imported ({error}); check its name, and that it and "
-            "what it imports are installed or on PYTHONPATH"
+            f"plugins: the module {name} cannot be imported ({_in_one_line(error)}); check its name, and "
+            "that it and what it imports are installed or on PYTHONPATH"
         ) from error
-    except Exception as error:
-        # A plug-in's own code may raise anything while it is imported.
+    except (Exception, SystemExit) as error:
+        # A plug-in's own code may raise anything while it is imported, and call `sys.exit`.
         raise RegistrationError(
-            f"plugins: the module {name} fails when it is imported ({type(error).__name__}: {error}); "
-            "correct it, or remove it from plugins"
+            f"plugins: the module {name} fails when it is imported ({type(error).__name__}: "
+            f"{_in_one_line(error)}); correct it, or remove it from plugins"
         ) from error
     declared = [
         (each, getattr(module, each.attribute)) for each in registries if hasattr(module, each.attribute)

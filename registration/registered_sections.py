@@ -49,9 +49,10 @@ class RegisteredSections(BaseModel):
         if not isinstance(data, dict):
             return data
         types = cls.section_types()
-        if taken := sorted(set(types) & set(cls.model_fields)):
+        if taken := sorted(name for name in types if name in cls.model_fields or hasattr(cls, name)):
             raise RegistrationError(
-                f"a member is named {taken[0]}, like a setting of {cls.__name__} itself; rename the member"
+                f"a member is named {taken[0]}, like a setting or method of {cls.__name__} itself (the "
+                f"member's settings are {_path(types[taken[0]])}); rename the member"
             )
         errors = [
             InitErrorDetails(type="extra_forbidden", loc=(name,), input=value)
@@ -63,10 +64,25 @@ class RegisteredSections(BaseModel):
             try:
                 read[name] = settings.model_validate(data.get(name, {}))
             except ValidationError as error:
+                if name not in data:
+                    raise _without_defaults(name, settings, error) from error
                 errors.extend(_below(name, error))
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return read
+
+
+def _without_defaults(name: str, settings: type[BaseModel], error: ValidationError) -> RegistrationError:
+    """That a section cannot be left out, as every section must."""
+    wrong = ", ".join(".".join(map(str, mistake["loc"])) or mistake["msg"] for mistake in error.errors())
+    return RegistrationError(
+        f"the settings {_path(settings)} of {name} cannot be left out ({wrong}); give each field a "
+        "valid default"
+    )
+
+
+def _path(settings: type[BaseModel]) -> str:
+    return f"{settings.__module__}.{settings.__qualname__}"
 
 
 def _below(name: str, error: ValidationError) -> list[InitErrorDetails]:

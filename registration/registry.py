@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Generic, TypeVar
 
+from registration.declaration import declaration_fault, name_fault
+
 K = TypeVar("K")
 
 BUILT_IN = "shopfront"
@@ -35,6 +37,8 @@ class Registry(Mapping[str, K], Generic[K]):
         attribute: str,
         members: Mapping[str, K],
         fault: Callable[[str, K, Mapping[str, K]], str | None] | None = None,
+        *,
+        kind: type[K] | None = None,
     ) -> None:
         """Creates the registry with its built-in members.
 
@@ -44,10 +48,12 @@ class Registry(Mapping[str, K], Generic[K]):
             members: the built-in members by name.
             fault: fault(name, member, members registered before) is why a member cannot be registered, and
                 what to do, continuing "the recall channel near of my_shop"; None where it can.
+            kind: type of every member, checked with its fields before `fault`; None: any.
         """
         self.concept = concept
         self.attribute = attribute
         self._fault = fault
+        self._kind = kind
         self._members: dict[str, K] = {}
         self._sources: dict[str, str] = {}
         for name, member in members.items():
@@ -56,8 +62,11 @@ class Registry(Mapping[str, K], Generic[K]):
     def add(self, name: str, member: K, source: str) -> None:
         """Registers a member of the module `source`; the same one twice is registered once.
 
-        Raises RegistrationError where another member has the name, or the member has a fault.
+        Raises RegistrationError where the name is unusable or another member's, or the member has a fault.
         """
+        fault = name_fault(name)
+        if fault is not None:
+            raise RegistrationError(f"the {self.concept} {str(name)[:80]!r} of {source} {fault}")
         if name in self._members:
             if self._members[name] is member and self._sources[name] == source:
                 return
@@ -65,7 +74,10 @@ class Registry(Mapping[str, K], Generic[K]):
                 f"two {self.concept}s are named {name}: one of {self._sources[name]} and one of {source}; "
                 f"rename the one in {source}"
             )
-        fault = self._fault(name, member, self._members) if self._fault is not None else None
+        if self._kind is not None:
+            fault = declaration_fault(member, self._kind)
+        if fault is None and self._fault is not None:
+            fault = self._fault(name, member, self._members)
         if fault is not None:
             raise RegistrationError(f"the {self.concept} {name} of {source} {fault}")
         self._members[name] = member
@@ -80,6 +92,10 @@ class Registry(Mapping[str, K], Generic[K]):
     def source(self, name: str) -> str:
         """The module that registered `name`; "shopfront" for built-in members."""
         return self._sources[name]
+
+    def owner(self, name: str) -> str:
+        """The member as messages call it: "the recall channel near of my_shop"."""
+        return f"the {self.concept} {name} of {self._sources[name]}"
 
     def __getitem__(self, name: str) -> K:
         """The member; KeyError where there is none."""

@@ -18,7 +18,7 @@ def check_registrations() -> None:
             both sides.
     """
     check_teachers(MODELS)
-    needs = {f"the recall channel {name}": kind.models for name, kind in CHANNELS.items()}
+    needs = {CHANNELS.owner(name): kind.models for name, kind in CHANNELS.items()}
     needs |= {f"the table {name}": table.models for name, table in registered_tables().items()}
     check_needs(needs, MODELS)
     check_features()

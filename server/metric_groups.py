@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from foundation.telemetry.metrics.build_metrics import BuildMetrics
@@ -20,6 +20,13 @@ from router.service.exposure_metrics import ExposureMetrics
 from server.recording.recording_metrics import RecordingMetrics
 from server.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
+
+
+def _fault(name: str, group: object, groups: Mapping[str, object]) -> str | None:
+    return (
+        None if callable(group) else f"is a {type(group).__name__}; it must be a function of ProcessMetrics"
+    )
+
 
 METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
     "metric group",
@@ -39,6 +46,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "queues": QueueMetrics,
         "rollouts": RolloutMetrics,
     },
+    _fault,
 )
 """Groups by name; a plug-in's module registers its own in a dictionary `METRIC_GROUPS`."""
 

@@ -16,7 +16,7 @@ from shopfront.plugins import load_for_building
 from shopfront.rollout_commands import RolloutCallFailed
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router, takes_router
-from shopfront.settings import DEFAULT_FILE, Settings, load_settings, main_scene
+from shopfront.settings import DEFAULT_FILE, Settings, load_plugins_of, load_settings, main_scene
 from shopfront.workspace import PROJECT, Workspace, WorkspaceBusy
 
 app = typer.Typer(
@@ -240,11 +240,17 @@ def shares(data: Data = None, workspace: WorkspaceFolder = None, config: Config 
 
 
 @app.command()
-def config() -> None:
+def config(
+    config: Annotated[
+        Path | None, typer.Option(help="Configuration file; the keys of its plugins are printed too.")
+    ] = None,
+) -> None:
     """Print every configuration key with its default and its meaning."""
     from shopfront.commented_yaml import commented_yaml
     from shopfront.settings import default_settings
 
+    if config is not None:
+        load_plugins_of(config)
     sys.stdout.write(commented_yaml(default_settings()))
 
 
@@ -313,6 +319,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
     from ingest.shop_tables import IngestError
     from models.checkpoint import CheckpointError
     from models.training_loop import TrainingError
+    from recall.part_build import PartBuildError
     from registration.registry import RegistrationError
     from server.ingress.launcher import RouterStartError
     from snapshot.manifest import SnapshotError
@@ -329,6 +336,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
         IngestError,
         TrainingError,
         CheckpointError,
+        PartBuildError,
         ExportRefused,
         SnapshotError,
         StorageError,
@@ -343,10 +351,9 @@ def main() -> Any:
     """Run the command; a mistake of the caller's ends in one line and exit status 1."""
     try:
         app()
-    except _known_errors() as error:
-        _print_error(error)
-        sys.exit(1)
-    except OSError as error:
+    except Exception as error:
+        if not isinstance(error, (*_known_errors(), OSError)):
+            raise
         _print_error(error)
         sys.exit(1)
 

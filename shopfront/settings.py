@@ -66,8 +66,8 @@ class Settings(BaseModel):
     keep_builds: int = Field(
         3, ge=1, description="Data sets, checkpoints and snapshots kept on disk, newest first; no unit."
     )
-    ingest: IngestSettings = IngestSettings()
-    models: ModelsSettings = ModelsSettings()
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
+    models: ModelsSettings = Field(default_factory=ModelsSettings)
     export: ExportSettings = ExportSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     triton: TritonChoice = TritonChoice()
@@ -111,13 +111,7 @@ def load_settings(path: Path, workspace: Workspace) -> Settings:
     Raises SettingsError naming every key that is wrong by its dotted path, RegistrationError where a plug-in
     cannot be loaded, and OSError where the file cannot be read.
     """
-    try:
-        given = parse(path.read_text(encoding="utf-8")) or {}
-    except (UnicodeDecodeError, YamlError) as error:
-        raise SettingsError(str(path), [str(error)]) from error
-    if not isinstance(given, dict):
-        raise SettingsError(str(path), ["a mapping of sections is expected"])
-    load(plugins_of(given, str(path)))
+    given = load_plugins_of(path)
     everything = _over(default_settings().model_dump(mode="json"), given)
     try:
         settings = Settings.model_validate(_placed(everything, str(workspace.root.absolute())))
@@ -129,6 +123,22 @@ def load_settings(path: Path, workspace: Workspace) -> Settings:
     if settings.router.experiments is not None:
         placed["experiments"] = root / settings.router.experiments
     return settings.model_copy(update={"router": settings.router.model_copy(update=placed)})
+
+
+def load_plugins_of(path: Path) -> dict[str, Any]:
+    """Loads the modules that a configuration file names under `plugins`; returns what the file contains.
+
+    Raises SettingsError where it is no mapping or `plugins` no list of modules, RegistrationError where a
+    plug-in cannot be loaded, and OSError where the file cannot be read.
+    """
+    try:
+        given = parse(path.read_text(encoding="utf-8")) or {}
+    except (UnicodeDecodeError, YamlError) as error:
+        raise SettingsError(str(path), [str(error)]) from error
+    if not isinstance(given, dict):
+        raise SettingsError(str(path), ["a mapping of sections is expected"])
+    load(plugins_of(given, str(path)))
+    return given
 
 
 def main_scene(settings: Settings) -> tuple[str, SceneSettings]:

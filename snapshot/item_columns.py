@@ -12,7 +12,6 @@ column is one more entry, in a module that the setting `plugins` names:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -25,7 +24,6 @@ from registration.registry import Registry
 Kind = Literal["group", "band", "value", "flag", "time", "text"]
 
 VALUE_DTYPES = tuple(map(np.dtype, (np.float32, np.float64, np.int32, np.int64)))
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _RESERVED = ("item", "item_id", "keys", "key_items")
 _NAMES_SUFFIX = "_name"
 
@@ -136,8 +134,6 @@ class ItemColumn:
 
 def _fault(name: str, column: ItemColumn, columns: Mapping[str, ItemColumn]) -> str | None:
     """Why a column cannot be registered beside `columns`, None where it can."""
-    if not _NAME.fullmatch(name):
-        return "must be named by a lower-case letter, then at most 63 lower-case letters, digits or _"
     if name in _RESERVED or name.endswith(_NAMES_SUFFIX):
         return "has a name that the catalogue uses for its own files; choose another"
     if column.bands_of and (column.bands_of not in columns or columns[column.bands_of].kind != "value"):
@@ -177,5 +173,6 @@ ITEM_COLUMNS: Registry[ItemColumn] = Registry(
         "popularity_band": ItemColumn.band("popularity", "Band of the popularity."),
     },
     _fault,
+    kind=ItemColumn,
 )
 """Item columns by name. `title` and `category` have fields of their own in an answer."""

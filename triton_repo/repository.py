@@ -52,8 +52,8 @@ class ModelRepository:
                 known = ", ".join(sorted(self._contracts)) or "none"
                 raise RepositoryError(
                     f"model {model!r} is not registered, so it cannot be configured; registered models are"
-                    f" {known}: correct the name in triton.embedded.models, or register the model by a"
-                    " module under plugins"
+                    f" {known}: correct the name in triton.embedded.models, name the module that"
+                    " registers it under plugins, or run `shopfront build` where one built with it is served"
                 )
             text = _with_settings(config_text(contract), settings)
             pinned = self.pinned(model)

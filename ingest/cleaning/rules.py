@@ -32,6 +32,7 @@ RULES: Registry[CleaningRule] = Registry(
         "repeated_carts": repeated_carts.RULE,
         "hyperactive_users": hyperactive_users.RULE,
     },
+    kind=CleaningRule,
 )
 
 

@@ -48,6 +48,7 @@ IMPORTERS: Registry[Importer] = Registry(
             "events.csv or events.parquet, or mapping.yaml that names the files",
         ),
     },
+    kind=Importer,
 )
 """Importers in the order they are tried: the more particular layout first."""
 

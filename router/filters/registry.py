@@ -15,4 +15,5 @@ FILTERS: Registry[FilterKind] = Registry(
         "adult": adult.FILTER,
         "already_bought": already_bought.FILTER,
     },
+    kind=FilterKind,
 )

@@ -6,4 +6,4 @@ from registration.registry import Registry
 from router.fusion import quota
 from router.fusion.kind import FusionKind
 
-FUSIONS: Registry[FusionKind] = Registry("fusion", "FUSIONS", {"quota": quota.FUSION})
+FUSIONS: Registry[FusionKind] = Registry("fusion", "FUSIONS", {"quota": quota.FUSION}, kind=FusionKind)

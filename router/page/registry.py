@@ -7,5 +7,5 @@ from router.page import no_repeats
 from router.page.page_reranker_kind import PageRerankerKind
 
 PAGE_RERANKERS: Registry[PageRerankerKind] = Registry(
-    "page reranker", "PAGE_RERANKERS", {"no_repeats": no_repeats.PAGE_RERANKER}
+    "page reranker", "PAGE_RERANKERS", {"no_repeats": no_repeats.PAGE_RERANKER}, kind=PageRerankerKind
 )

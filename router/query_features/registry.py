@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from registration.registry import Registry
 from router.query_features import impressions
@@ -13,9 +16,22 @@ from router.query_features.kind import QueryFeatureKind
 def _fault(name: str, kind: QueryFeatureKind[Any], kinds: Mapping[str, QueryFeatureKind[Any]]) -> str | None:
     if not kind.timeout_ms > 0:
         return f"has the timeout_ms {kind.timeout_ms}; it must be above 0"
+    if not inspect.iscoroutinefunction(kind.hydrate):
+        return "reads its value by a function that cannot be awaited; define `async def hydrate(request)`"
+    if isinstance(kind.default, (list, dict, set, bytearray)) or (
+        isinstance(kind.default, np.ndarray) and kind.default.flags.writeable
+    ):
+        return (
+            f"has a {type(kind.default).__name__} that can be changed as its default, which all queries "
+            "share; use a tuple, a MappingProxyType, a frozenset or a read-only array"
+        )
     return None
 
 
 QUERY_FEATURES: Registry[QueryFeatureKind[Any]] = Registry(
-    "query feature", "QUERY_FEATURES", {"impressions": impressions.FEATURE}, _fault
+    "query feature",
+    "QUERY_FEATURES",
+    {"impressions": impressions.FEATURE},
+    _fault,
+    kind=QueryFeatureKind,
 )

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from registration.registry import Registry
 from router.ranking import first_merge, triton_model, weighted_sum
 from router.ranking.merge_kind import MergeKind
 from router.ranking.scorer_kind import ScorerKind
 
-SCORERS: Registry[ScorerKind] = Registry("scorer", "SCORERS", {"triton": triton_model.SCORER})
+
+def _fault(name: str, kind: ScorerKind, kinds: Mapping[str, ScorerKind]) -> str | None:
+    if not kind.columns or len(set(kind.columns)) < len(kind.columns):
+        return f"gives the columns {list(kind.columns)}; name at least one, and each once"
+    return None
+
+
+SCORERS: Registry[ScorerKind] = Registry(
+    "scorer", "SCORERS", {"triton": triton_model.SCORER}, _fault, kind=ScorerKind
+)
 
 MERGES: Registry[MergeKind] = Registry(
-    "merge of scores", "MERGES", {"first": first_merge.MERGE, "weighted_sum": weighted_sum.MERGE}
+    "merge of scores",
+    "MERGES",
+    {"first": first_merge.MERGE, "weighted_sum": weighted_sum.MERGE},
+    kind=MergeKind,
 )

@@ -7,5 +7,5 @@ from router.rerank import dedup, scatter
 from router.rerank.kind import RerankerKind
 
 RERANKERS: Registry[RerankerKind] = Registry(
-    "reranker", "RERANKERS", {"dedup": dedup.RERANKER, "scatter": scatter.RERANKER}
+    "reranker", "RERANKERS", {"dedup": dedup.RERANKER, "scatter": scatter.RERANKER}, kind=RerankerKind
 )

@@ -151,6 +151,7 @@ def _opened(
         scene.ranking.timeout_ms if scorer.timeout_ms is None else scorer.timeout_ms,
         split if kind.splits else WHOLE,
         live=kind.version_source == "live",
+        columns=kind.columns,
     )
 
 

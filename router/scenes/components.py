@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from registration.declaration import name_fault
 from registration.registry import RegistrationError, Registry
 from router.filters.registry import FILTERS
 from router.fusion.registry import FUSIONS
@@ -63,7 +64,10 @@ def registered_tables() -> dict[str, TableKind]:
     for registry in REGISTRIES:
         for name, kind in registry.items():
             for table in kind.tables:
-                owner = f"the {registry.concept} {name} of {registry.source(name)}"
+                owner = registry.owner(name)
+                fault = name_fault(table.name)
+                if fault is not None:
+                    raise RegistrationError(f"the table {str(table.name)[:80]!r} of {owner} {fault}")
                 before, first_owner = found.setdefault(table.name, (table, owner))
                 if before is not table:
                     raise RegistrationError(

@@ -33,7 +33,7 @@ def check_features() -> None:
             for feature in kind.features:
                 if feature not in QUERY_FEATURES:
                     raise RegistrationError(
-                        f"the {registry.concept} {name} reads the query feature {feature}, which is not "
+                        f"{registry.owner(name)} reads the query feature {feature}, which is not "
                         f"registered; registered are {', '.join(QUERY_FEATURES)}: correct the name, or add "
                         "the module that registers it to the setting plugins"
                     )

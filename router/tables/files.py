@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from recall.channel import BuildSource
+from recall.part_build import build_part
 from router.tables.kind import TableKind
 from snapshot.catalogue import Catalogue
 
@@ -36,13 +37,12 @@ def build_tables(
         Table → file → entries.
 
     Raises:
-        ValueError: a table lacks what it is built from; the message names what and what to do.
+        PartBuildError: a table lacks what it is built from; the message names what and what to do.
     """
     rows = {}
     for done, (name, kind) in enumerate(kinds.items()):
         progress(f"table: {name}", done / len(kinds))
-        (folder / name).mkdir(parents=True)
-        rows[name] = kind.build(source, folder / name, settings[name])
+        rows[name] = build_part(f"the table {name}", kind.build, source, folder / name, settings[name])
     progress("tables", 1.0)
     return rows
 

@@ -117,11 +117,6 @@ def bind_methods(running: RunningService, services: Registry[Service] = SERVICES
 
 
 def _check_service(name: str, service: Service, source: str) -> None:
-    if not isinstance(service, Service):
-        raise RegistrationError(
-            f"the RPC service {name} of {source} is a {type(service).__name__}; it must be a "
-            "server.rpc.service.Service"
-        )
     unknown = sorted(set(service.methods) - set(service.descriptor.methods_by_name))
     if unknown:
         raise RegistrationError(

@@ -14,4 +14,5 @@ SERVICES: Registry[Service] = Registry(
         "events": events.SERVICE,
         "rollout": rollout.SERVICE,
     },
+    kind=Service,
 )

@@ -103,6 +103,18 @@ async def test_a_failed_dependency_of_a_channel_degrades(error: BaseException, o
     assert str(error) in record.detail
 
 
+async def test_a_channel_that_returns_nothing_at_all_is_a_bug_and_no_empty_answer() -> None:
+    class Forgetful(FixedChannel):
+        async def recall(self, query: object, k: int) -> Columns:
+            return None  # type: ignore[return-value]
+
+    with pytest.raises(StageBug, match="channel:a failed: ContractError: it returned nothing"):
+        await run(pipeline(Forgetful("a"), FixedChannel("b", [2])))
+    backfill = Backfill(Forgetful("a"), limit=10)
+    with pytest.raises(StageBug, match="backfill:a failed: ContractError: it returned nothing"):
+        await run(pipeline(FixedChannel("a"), backfill=backfill), page_size=3)
+
+
 async def test_a_bug_in_a_channel_ends_the_run_and_cancels_the_others() -> None:
     cause = KeyError("typo")
     other = FixedChannel("other", delay=FOREVER)

@@ -235,3 +235,17 @@ async def test_a_live_scorer_without_a_version_is_an_outage() -> None:
     page = await run(tested, 8)
     assert page.degraded == ("ranking:live",)
     assert page.items.items[0] == 8
+
+
+@pytest.mark.parametrize("names", [("click",), ("sale", "click"), ("click", "sale", "more")])
+async def test_a_scorer_that_gives_other_columns_than_it_is_registered_with_is_a_bug(
+    names: tuple[str, ...],
+) -> None:
+    def ranking(columns: tuple[str, ...]) -> Pipeline[object]:
+        return pipeline(FixedChannel("a", [1, 2]), ranking=Ranking(TwoColumns(), 5000.0, columns=columns))
+
+    assert (await run(ranking(("click", "sale")))).items.items.tolist() == [2, 1]
+    with pytest.raises(
+        StageBug, match=f"registered with the columns {', '.join(names)}, it gave click, sale"
+    ):
+        await run(ranking(names))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -39,6 +40,8 @@ class SeenEnoughSettings(BaseModel):
 
 def build_patience(source: BuildSource, folder: Path, settings: PatienceSettings) -> dict[str, int]:
     """Views of each item per shopper who viewed it, at least 2: after as many it is not shown again."""
+    import polars as pl
+
     views = source.events.filter((pl.col("event") == VIEW) & (pl.col("ts") <= source.now))
     usual = views.group_by("item").agg(pl.len() / pl.col("user").n_unique())
     patience = np.full(source.catalogue.size + 1, 2, np.int32)
@@ -72,7 +75,7 @@ def create(parts: Parts, settings: SeenEnoughSettings) -> SeenEnough:
     return SeenEnough(parts.tables["patience"])
 
 
-async def logged_views(request: FeatureRequest) -> dict[int, int]:
+async def logged_views(request: FeatureRequest) -> Mapping[int, int]:
     """Views by item, of the shopper's entries in the event log."""
 
     def read() -> dict[int, int]:
@@ -91,5 +94,8 @@ FILTER = FilterKind(
     settings=SeenEnoughSettings, create=create, tables=(PATIENCE,), features=("logged_views",)
 )
 FEATURE = QueryFeatureKind(
-    hydrate=logged_views, default={}, description="Views by dense item.", timeout_ms=5_000
+    hydrate=logged_views,
+    default=MappingProxyType({}),
+    description="Views by dense item.",
+    timeout_ms=5_000,
 )

@@ -1,6 +1,7 @@
 """Registries and the settings sections made from them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -93,3 +94,37 @@ def test_a_member_with_a_fault_is_refused_by_name_and_module() -> None:
     with pytest.raises(RegistrationError, match="the level middle of my_shop is below 5; raise it"):
         levels.add("middle", 3, "my_shop")
     assert list(levels) == ["low", "high"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "..", "a.b", "a b", "a\nb", "A", "7", "ähnlich", "a" * 65, "no", "null", 7, None]
+)
+def test_names_that_are_no_folder_no_key_or_no_label_are_refused(name: Any) -> None:
+    registry = Registry("filter", "FILTERS", {"adult": 1, "a" * 64: 2, "i2i_3": 3})
+    with pytest.raises(RegistrationError, match=r"^the filter '.*' of my_shop (must be named|has a name)"):
+        registry.add(name, 4, "my_shop")
+    assert len(registry) == 3
+
+
+def test_a_member_named_like_a_method_of_the_settings_is_refused() -> None:
+    PARTS.add("copy", Part, "my_shop")
+    try:
+        with pytest.raises(
+            RegistrationError, match=r"named copy, like .* of Parts itself .*test_registry\.Part"
+        ):
+            Parts()
+    finally:
+        PARTS.remove("my_shop")
+
+
+def test_a_section_that_cannot_be_left_out_is_the_registrations_fault() -> None:
+    class Demanding(BaseModel):
+        size: int
+
+    PARTS.add("demanding", Demanding, "my_shop")
+    try:
+        with pytest.raises(RegistrationError, match=r"Demanding of demanding cannot be left out \(size\)"):
+            Parts()
+        assert problems({"demanding": {"size": "x"}}) == [(("parts", "demanding", "size"), "int_parsing")]
+    finally:
+        PARTS.remove("my_shop")

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
-from registration.registry import RegistrationError
+from recall.settings import RecallSettings
+from registration.registry import RegistrationError, Registry
 from router.filters.registry import FILTERS
 from router.scenes.problems import SettingsError
 from server.ingress.launcher import RouterStartError, start_router
@@ -92,13 +94,44 @@ def test_a_contradiction_leaves_nothing_of_any_module_behind(write: Writer) -> N
         ("CHANNEL = {}", "bad registers nothing; it should define at least one of CHANNELS, FILTERS"),
         ("FILTERS = ['adult']", "must map names to filters, it is a list"),
         ("FILTERS = {'adult': 1}", "two filters are named adult: one of shopfront and one of bad"),
-        ("SERVICES = {'x': 1}", "the RPC service x of bad is a int"),
+        (
+            "SERVICES = {'x': 1}",
+            r"the RPC service x of bad is a int; it must be a server\.rpc\.service\.Service",
+        ),
+        ("import sys; sys.exit(3)", r"bad fails when it is imported \(SystemExit: 3\)"),
+        ("raise ValueError('a\\n\\nb')", r"bad fails when it is imported \(ValueError: a b\)"),
     ],
 )
 def test_a_bad_module_is_refused_by_name(write: Writer, text: str, words: str) -> None:
     with pytest.raises(RegistrationError, match=words):
         load([write("bad", text)])
     assert "x" not in SERVICES
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: str(registry.attribute))
+def test_no_registry_takes_something_else_than_its_concept(write: Writer, registry: Registry[Any]) -> None:
+    member = next(iter(registry.values()))
+    name = write("bad", f"class Part: ...\n{registry.attribute} = {{'x': None}}")
+    with pytest.raises(RegistrationError, match=f"the {registry.concept} x of bad is "):
+        load([name])
+    with pytest.raises(RegistrationError, match=f"the {registry.concept} '../x' of bad must be named by a"):
+        registry.add("../x", member, "bad")
+    assert "x" not in registry
+
+
+def test_settings_that_cannot_be_left_out_are_refused_before_a_configuration_is_read(write: Writer) -> None:
+    name = write(
+        "bad",
+        "import dataclasses\n"
+        "from recall.channel import ChannelSettings\n"
+        "from recall.hot import CHANNEL\n"
+        "class NearSettings(ChannelSettings):\n"
+        "    kept: int\n"
+        "CHANNELS = {'near': dataclasses.replace(CHANNEL, settings=NearSettings)}\n",
+    )
+    load([name])
+    with pytest.raises(RegistrationError, match=r"bad\.NearSettings of near cannot be left out \(kept\)"):
+        RecallSettings()
 
 
 def test_a_module_for_building_alone_is_no_mistake(write: Writer) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ingest.cleaning.rules import RULES
 from ingest.importers.registry import IMPORTERS
@@ -97,3 +98,44 @@ def test_a_bad_plugin_ends_the_command_in_one_line_before_anything_is_made(
     )
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "made").exists()
+
+
+def test_the_printed_configuration_contains_the_plugins_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "model_parts.py").write_text(
+        "import dataclasses\nfrom models.mind import MODEL\nfrom ingest.cleaning.rules import RULES as r\n"
+        "MODELS = {'graph': dataclasses.replace(MODEL, teachers=())}\nRULES = {'late': r['bot_clickers']}\n"
+    )
+    config = tmp_path / "shopfront.yaml"
+    config.write_text("plugins: [model_parts]\n")
+    printed = [
+        subprocess.run(
+            [sys.executable, "-m", "shopfront", "config", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for arguments in ([], ["--config", str(config)])
+    ]
+    built_in, with_plugins = map(yaml.safe_load, printed)
+    assert printed[0] == (PROJECT / "config" / "shopfront.yaml").read_text()
+    assert with_plugins["models"].pop("graph") == built_in["models"]["mind"]
+    assert with_plugins["ingest"]["cleaning"].pop("late") == built_in["ingest"]["cleaning"]["bot_clickers"]
+    assert with_plugins == built_in
+
+
+def test_a_message_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "marked_parts.py").write_text("raise ValueError('[red]not a colour[/nor its end]')\n")
+    (tmp_path / "shopfront.yaml").write_text("plugins: [marked_parts]\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "shopfront", "serve", "--config", "shopfront.yaml", "--workspace", "made"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "ValueError: [red]not a colour[/nor its end]" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

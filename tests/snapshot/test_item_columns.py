@@ -141,7 +141,7 @@ def test_no_built_in_column_is_shown_beside_title_and_category() -> None:
         (
             "Material",
             MATERIAL,
-            "the item column Material of shop_plugin must be named by a lower-case letter",
+            "the item column 'Material' of shop_plugin must be named by a lower-case letter",
         ),
         ("../material", MATERIAL, "must be named by a lower-case letter"),
         ("keys", MATERIAL, "has a name that the catalogue uses for its own files"),

@@ -48,5 +48,5 @@ def test_an_engine_whose_components_name_an_unknown_feature_is_not_built(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FILTERS._members, "adult", replace(FILTERS["adult"], features=("age",)))
-    with pytest.raises(RegistrationError, match="the filter adult reads the query feature age"):
+    with pytest.raises(RegistrationError, match="the filter adult of shopfront reads the query feature age"):
         watched.live.open(watched.shop.snapshots.open_current())

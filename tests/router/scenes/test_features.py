@@ -51,7 +51,7 @@ def test_an_unknown_feature_is_refused_with_the_component_that_names_it(
         let_name(monkeypatch, CHANNELS, name)
     with pytest.raises(
         RegistrationError,
-        match="the filter adult reads the query feature age, which is not registered; registered are impr",
+        match="the filter adult of shopfront reads the query feature age, which is not registered",
     ):
         check_features()
     let_name(monkeypatch, FILTERS, "adult", "impressions")

@@ -31,7 +31,7 @@ class Greeter:
 
 
 def with_plugin(service: Service) -> Registry[Service]:
-    registry = Registry("RPC service", "SERVICES", dict(SERVICES))
+    registry = Registry("RPC service", "SERVICES", dict(SERVICES), kind=Service)
     registry.add("extra", service, "my_shop.parts")
     return registry
 
