@@ -127,7 +127,7 @@ def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
             console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
             if served.metrics_port is not None:
                 console.print(f"Metrics on http://127.0.0.1:{served.metrics_port}/metrics", highlight=False)
-            console.print(f"Logs in {place.logs}", highlight=False)
+            console.print(f"Logs in {place.logs}", markup=False, highlight=False)
             console.print("Ctrl-C stops everything.")
             while not stop.wait(0.5):
                 if served.watcher.given_up:
@@ -190,7 +190,7 @@ def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Confi
     path = PROJECT / "build" / "evaluation" / f"{place.root.name}.json"
     report.write(path)
     console.print(report.as_table())
-    console.print(f"written to {path}", highlight=False)
+    console.print(f"written to {path}", markup=False, highlight=False)
 
 
 @app.command()
@@ -315,13 +315,18 @@ def _known_errors() -> tuple[type[Exception], ...]:
     )
 
 
+def print_failure(to: Console, error: BaseException) -> None:
+    """Prints the one line that a command ends with; brackets in it are text, not markup."""
+    to.print(f"shopfront: {error}", style="red", markup=False, highlight=False)
+
+
 def main() -> Any:
     """Run the command; a mistake of the caller's ends in one line and exit status 1."""
     try:
         app()
     except _known_errors() as error:
-        errors.print(f"[red]shopfront: {error}[/]", highlight=False)
+        print_failure(errors, error)
         sys.exit(1)
     except OSError as error:
-        errors.print(f"[red]shopfront: {error}[/]", highlight=False)
+        print_failure(errors, error)
         sys.exit(1)
