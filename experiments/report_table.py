@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -31,7 +32,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for column in ("users", "answers", "impressions", "clicks", "purchases", *METRICS.values()):
         arms.add_column(column, justify="right")
     for arm in report.arms:
-        arms.add_row(arm.name + (" (control)" if arm.name == report.control else ""), *_figures(arm))
+        arms.add_row(escape(arm.name) + (" (control)" if arm.name == report.control else ""), *_figures(arm))
     yield arms
     changes = Table("arm", "metric", box=None, pad_edge=False)
     for column in ("difference", "95 % interval", "relative", "95 % interval", "p", "95 % while peeking"):
@@ -39,7 +40,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for arm in report.arms:
         for metric, change in arm.differences.items():
             if arm.name != report.control:
-                changes.add_row(arm.name, METRICS[metric], *_changes(metric, change))
+                changes.add_row(escape(arm.name), METRICS[metric], *_changes(metric, change))
     if changes.row_count:
         yield Text()
         yield changes

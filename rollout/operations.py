@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import partial
 
 import msgspec
+from google.protobuf.message import Message
 
+from foundation.telemetry.call_context import text_field
 from protos.shopfront.v1 import rollout_pb2
 from rollout import transitions
 from rollout.errors import CandidateUnfit, StatisticsError, TransitionNotAllowed
@@ -27,9 +29,10 @@ from router.service.call import Call
 
 _MAX_NAME = 64
 _MAX_REASON = 500
+_MAX_CHARACTERS = {"model": 128, "rollout_id": 256, "operator": _MAX_NAME, "reason": _MAX_REASON}
 _MAX_HISTORY = 1_000
 _DEFAULT_HISTORY = 100
-_MAX_STAGES = 50
+MAX_STAGES = 50
 _MAX_SECONDS = 10 * 366 * 86_400
 _CHANGES_OF_LEADER = 5
 _Changing = Callable[[ModelRecord, str, float, str], Change]
@@ -62,7 +65,7 @@ class RolloutOperations:
 
     async def start(self, request: rollout_pb2.StartRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
         """Starts a rollout, prepared by whichever replica leads."""
-        faults = _text_faults(operator=request.operator)
+        faults = _text_faults(request)
         if request.candidate < 1:
             faults.append(
                 FieldViolation("candidate", f"is {request.candidate}; a version of 1 or more is meant")
@@ -104,6 +107,7 @@ class RolloutOperations:
 
     async def get(self, request: rollout_pb2.GetRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
         """The status of the model's rollout."""
+        _refuse_long_texts(request)
         return await self._status(await asyncio.to_thread(self._store.read, self._model(request.model)))
 
     async def pause(self, request: rollout_pb2.ChangeRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
@@ -130,6 +134,7 @@ class RolloutOperations:
         self, request: rollout_pb2.GetRolloutHistoryRequest, call: Call
     ) -> rollout_pb2.RolloutHistory:
         """What happened to the model's rollouts."""
+        _refuse_long_texts(request)
         if not 0 <= request.limit <= _MAX_HISTORY:
             raise CallerError.of("limit", f"is {request.limit}; 1 to {_MAX_HISTORY:,} are possible")
         if request.after < 0:
@@ -140,9 +145,7 @@ class RolloutOperations:
     async def _change(
         self, request: rollout_pb2.ChangeRolloutRequest, changing: _Changing
     ) -> rollout_pb2.RolloutStatus:
-        faults = _text_faults(operator=request.operator, reason=request.reason)
-        if faults:
-            raise CallerError(faults)
+        _refuse_long_texts(request)
         model = self._model(request.model)
         for _ in range(_CHANGES_OF_LEADER):
             record = await asyncio.to_thread(self._store.read, model)
@@ -238,18 +241,27 @@ def _allowed(change: Callable[[], Change]) -> Change:
         raise PreconditionError("STATE", error.rollout, str(error)) from error
 
 
-def _text_faults(operator: str = "", reason: str = "") -> list[FieldViolation]:
+def _text_faults(request: Message) -> list[FieldViolation]:
+    """Texts that are too long; they are refused before any of them is used or repeated."""
     return [
-        FieldViolation(field, f"has {len(text)} characters; at most {limit} are allowed")
-        for field, text, limit in (("operator", operator, _MAX_NAME), ("reason", reason, _MAX_REASON))
-        if len(text) > limit
+        FieldViolation(field, f"has {len(text):,} characters; at most {limit} are allowed")
+        for field, limit in _MAX_CHARACTERS.items()
+        if len(text := text_field(request, field)) > limit
     ]
+
+
+def _refuse_long_texts(request: Message) -> None:
+    faults = _text_faults(request)
+    if faults:
+        raise CallerError(faults)
 
 
 def _plan_faults(request: rollout_pb2.StartRolloutRequest) -> list[FieldViolation]:
     faults = []
     times = [("deadline_s", request.deadline_s), ("settle_s", request.settle_s)]
-    for position, stage in enumerate(request.stages[:_MAX_STAGES]):
+    if len(request.stages) > MAX_STAGES:
+        faults.append(FieldViolation("stages", f"are {len(request.stages)}; at most {MAX_STAGES} are"))
+    for position, stage in enumerate(request.stages[:MAX_STAGES]):
         at = f"stages[{position}]"
         times.append((f"{at}.min_duration_s", stage.min_duration_s))
         if stage.min_samples < 0:
@@ -257,9 +269,8 @@ def _plan_faults(request: rollout_pb2.StartRolloutRequest) -> list[FieldViolatio
     for field, seconds in times:
         if not 0 <= seconds <= _MAX_SECONDS:
             faults.append(FieldViolation(field, f"is {seconds}; 0 to {_MAX_SECONDS:,} seconds are possible"))
-    if len(request.stages) > _MAX_STAGES:
-        faults.append(FieldViolation("stages", f"are {len(request.stages)}; at most {_MAX_STAGES} are"))
-    problem = stages_problem(tuple(stage.weight_bp for stage in request.stages)) if request.stages else ""
+    weights = tuple(stage.weight_bp for stage in request.stages[:MAX_STAGES])
+    problem = stages_problem(weights) if weights else ""
     if problem:
         faults.append(FieldViolation("stages", problem))
     return faults

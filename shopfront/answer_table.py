@@ -2,6 +2,7 @@
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
@@ -36,7 +37,9 @@ def show(
     """
     model = f"{answer.model_name} {answer.model_version}" if answer.model_name else "none (recall order)"
     table = Table(
-        title=f"Recommended to shopper {user_id or '(anonymous)'} in scene {answer.scene}, scored by {model}",
+        title=escape(
+            f"Recommended to shopper {user_id or '(anonymous)'} in scene {answer.scene}, scored by {model}"
+        ),
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
@@ -53,18 +56,18 @@ def show(
         trigger = next((reason.trigger_item_id for reason in item.reasons if reason.trigger_item_id), "")
         table.add_row(
             str(position),
-            item.title or item.item_id,
-            item.category,
+            escape(item.title or item.item_id),
+            escape(item.category),
             f"{item.score:.4f}",
-            ", ".join(reason.channel for reason in item.reasons),
-            titles.get(trigger) or trigger,
+            escape(", ".join(reason.channel for reason in item.reasons)),
+            escape(titles.get(trigger) or trigger),
         )
     console.print(table)
     if answer.arms:
         arms = ", ".join(f"{experiment}: {arm}" for experiment, arm in sorted(answer.arms.items()))
-        console.print(f"in the arms {arms}", highlight=False)
+        console.print(f"in the arms {arms}", markup=False, highlight=False)
     if answer.degraded:
-        console.print(f"[yellow]without[/]: {', '.join(answer.degraded)}")
+        console.print(f"[yellow]without[/]: {escape(', '.join(answer.degraded))}")
     if answer.HasField("trace"):
         _show_trace(console, answer.trace)
 
@@ -75,12 +78,12 @@ def _show_trace(console: Console, trace: recommend_pb2.Trace) -> None:
         table.add_column(name, justify="left" if name in ("stage", "removed", "outcome") else "right")
     for stage in trace.stages:
         table.add_row(
-            stage.stage,
+            escape(stage.stage),
             str(stage.count_in),
             str(stage.count_out),
-            ", ".join(f"{reason} {count}" for reason, count in stage.removed.items()),
+            escape(", ".join(f"{reason} {count}" for reason, count in stage.removed.items())),
             f"{stage.start_ms:.1f}",
             f"{stage.elapsed_ms:.1f}",
-            f"{stage.outcome} {stage.detail}".strip(),
+            escape(f"{stage.outcome} {stage.detail}".strip()),
         )
     console.print(table)

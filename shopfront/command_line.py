@@ -151,7 +151,7 @@ def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
             console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
             if served.metrics_port is not None:
                 console.print(f"Metrics on http://127.0.0.1:{served.metrics_port}/metrics", highlight=False)
-            console.print(f"Logs in {place.logs}", highlight=False)
+            console.print(f"Logs in {place.logs}", markup=False, highlight=False)
             console.print("Ctrl-C stops everything.")
             while not stop.wait(0.5):
                 if served.watcher.given_up:
@@ -214,7 +214,7 @@ def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Confi
     path = PROJECT / "build" / "evaluation" / f"{place.root.name}.json"
     report.write(path)
     console.print(report.as_table())
-    console.print(f"written to {path}", highlight=False)
+    console.print(f"written to {path}", markup=False, highlight=False)
 
 
 @app.command()
@@ -347,6 +347,14 @@ def _known_errors() -> tuple[type[Exception], ...]:
     )
 
 
+def print_failure(to: Console, error: BaseException) -> None:
+    """Prints the one line that a command ends with; brackets in it are text, not markup.
+
+    Where it is not printed on a terminal, which has a width, the line is not wrapped.
+    """
+    to.print(f"shopfront: {error}", style="red", markup=False, highlight=False, soft_wrap=not to.is_terminal)
+
+
 def main() -> Any:
     """Run the command; a mistake of the caller's ends in one line and exit status 1."""
     try:
@@ -354,11 +362,5 @@ def main() -> Any:
     except Exception as error:
         if not isinstance(error, (*_known_errors(), OSError)):
             raise
-        _print_error(error)
+        print_failure(errors, error)
         sys.exit(1)
-
-
-def _print_error(error: Exception) -> None:
-    """Print an error's text as it is: it has no markup, and a log file has no width to wrap it to."""
-    line = f"shopfront: {error}"
-    errors.print(line, style="red", markup=False, highlight=False, soft_wrap=not errors.is_terminal)

@@ -60,7 +60,7 @@ def write_report(report: Report, folder: Path, suffix: str, console: Console) ->
     picture = folder / f"{report.experiment}{suffix}"
     plot_report(report, picture)
     console.print(report_table(report))
-    console.print(f"\nwritten to {data} and {picture}\n", highlight=False)
+    console.print(f"\nwritten to {data} and {picture}\n", markup=False, highlight=False)
 
 
 def _unknown(name: str, outcomes: Outcomes, configured: ExperimentsFile) -> str:

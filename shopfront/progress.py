@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
@@ -59,7 +60,7 @@ class Progress:
 
     def reused(self, name: str, made: str) -> None:
         """A step whose inputs did not change."""
-        self.console.print(f"[green]✓[/] {name:18} [dim]as built before ({made})[/]")
+        self.console.print(f"[green]✓[/] {name:18} [dim]as built before ({escape(made)})[/]")
 
     def outdated(self, name: str) -> None:
         """A step that ran before on other inputs, and runs again."""
@@ -87,6 +88,6 @@ class Progress:
             colour = {"served": "green", "passed": "dim", "refused": "yellow"}[form.verdict]
             self.console.print(
                 f"  [{colour}]{form.verdict:8}[/][dim]{model} {form.format}: {'  '.join(figures)}"
-                + (f" ({form.reason})" if form.verdict == "refused" else "")
+                + (f" ({escape(form.reason or '')})" if form.verdict == "refused" else "")
                 + "[/]"
             )

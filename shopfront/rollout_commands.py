@@ -15,6 +15,7 @@ import typer
 from google.protobuf.json_format import MessageToJson
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from protos.shopfront.v1 import rollout_pb2
@@ -143,11 +144,11 @@ def history(
         table.add_row(
             str(event.number),
             _moment(event.at_ms),
-            event.rollout_id,
-            event.event,
+            escape(event.rollout_id),
+            escape(event.event),
             _weight(event.weight_bp),
-            event.actor,
-            event.reason,
+            escape(event.actor),
+            escape(event.reason),
         )
     console.print(table)
 
@@ -169,14 +170,14 @@ def parse_stage(text: str) -> rollout_pb2.RolloutStage:
 def show_status(found: rollout_pb2.RolloutStatus, to: Console) -> None:
     """Prints a status for a person."""
     if not found.rollout_id:
-        to.print(f"{found.model} {found.stable_version} serves; it never had a rollout")
+        to.print(f"{found.model} {found.stable_version} serves; it never had a rollout", markup=False)
         return
     held = ", paused" if found.paused else ""
     promoted = found.stable_version == found.candidate_version
     versions = (
         str(found.stable_version) if promoted else f"{found.stable_version} → {found.candidate_version}"
     )
-    to.print(f"[bold]{found.model} {versions}[/]  {found.rollout_id}", highlight=False)
+    to.print(f"[bold]{escape(f'{found.model} {versions}')}[/]  {escape(found.rollout_id)}", highlight=False)
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     stages = "  ".join(
         f"[bold]▸{_weight(stage.weight_bp)}[/]" if position == found.stage else _weight(stage.weight_bp)
@@ -195,7 +196,7 @@ def show_status(found: rollout_pb2.RolloutStatus, to: Console) -> None:
         "next": found.next_step or "–",
     }
     for name, value in rows.items():
-        facts.add_row(name, value)
+        facts.add_row(name, value if name == "stages" else escape(value))
     to.print(facts)
     if not found.checks:
         return
@@ -204,7 +205,7 @@ def show_status(found: rollout_pb2.RolloutStatus, to: Console) -> None:
         checks.add_column(column, overflow="fold")
     for check in found.checks:
         colour = _COLOURS.get(check.verdict, "white")
-        checks.add_row(check.name, f"[{colour}]{check.verdict}[/]", check.reason)
+        checks.add_row(escape(check.name), f"[{colour}]{escape(check.verdict)}[/]", escape(check.reason))
     to.print(checks)
 
 

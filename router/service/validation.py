@@ -62,11 +62,13 @@ def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest
 
 def check_page(request: RecommendPageRequest, scenes: Scenes) -> CheckedRequest:
     """Checks a RecommendPageRequest. Raises `CallerError` with every violation."""
+    count = len(request.scenes)
+    if not 1 <= count <= MAX_SCENES:
+        # Nothing is looked at that the request has too many of.
+        raise CallerError.of("scenes", f"must hold 1 to {MAX_SCENES} scenes, holds {count:,}")
     faults = _Faults()
-    if not 1 <= len(request.scenes) <= MAX_SCENES:
-        faults.add("scenes", f"must hold 1 to {MAX_SCENES} scenes, holds {len(request.scenes)}")
     seen: set[str] = set()
-    for index, scene in enumerate(request.scenes[:MAX_SCENES]):
+    for index, scene in enumerate(request.scenes):
         faults.scene(f"scenes[{index}].scene", scene.scene, scenes)
         faults.page_size(f"scenes[{index}].page_size", scene.page_size)
         if scene.scene in seen:

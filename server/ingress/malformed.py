@@ -5,7 +5,7 @@ gRPC itself would answer INTERNAL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,13 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from router.errors import FieldViolation
+from server.ingress.compression import UnpackError, unpacked
+from server.ingress.request_size import RequestSize, varint
 
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 _WHOLE_REQUEST = "request"
+_NO_LIMITS: Mapping[str, int] = {}
+_MAX_FIELDS_SEARCHED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,8 @@ class TolerantRegistrar:
     any server with gRPC's two registration methods (`grpc.aio.Server`, Ray Serve's).
     """
 
-    def __init__(
-        self, server: Any, requests: Mapping[str, type[Message]], request_bytes: int | None = None
-    ) -> None:
-        """`requests`: method name → class of its request message; `request_bytes`: None for any size."""
+    def __init__(self, server: Any, requests: Mapping[str, type[Message]], request_bytes: int) -> None:
+        """`requests`: method name → class of its request; `request_bytes`: of the largest, unpacked."""
         self._server = server
         self._requests = requests
         self._request_bytes = request_bytes
@@ -63,19 +65,29 @@ class TolerantRegistrar:
 
 
 def tolerant(
-    message: type[Message], request_bytes: int | None = None
+    message: type[Message], request_bytes: int, repeated: Mapping[str, int] = _NO_LIMITS
 ) -> Callable[[bytes], Message | MalformedRequest]:
     """A deserializer for `message` that never raises on the caller's bytes.
 
-    `request_bytes`: larger requests are refused before they are read; None for any size.
+    Bytes are counted first, then entries; only a request within its limits is read.
+
+    Args:
+        message: class of the request.
+        request_bytes: larger requests are refused; of a compressed one, what it is unpacked to counts.
+        repeated: as `MethodOptions.repeated`.
     """
+    size = RequestSize(message.DESCRIPTOR, repeated)
 
     def deserialize(data: bytes) -> Message | MalformedRequest:
-        if request_bytes is not None and len(data) > request_bytes:
-            violation = FieldViolation(
-                _WHOLE_REQUEST, f"has {len(data):,} bytes; at most {request_bytes:,} are allowed"
-            )
-            return MalformedRequest(violation)
+        if len(data) > request_bytes:
+            return _refused(f"has {len(data):,} bytes; at most {request_bytes:,} are allowed")
+        try:
+            data = unpacked(data, request_bytes)
+        except UnpackError as error:
+            return _refused(str(error))
+        excess = size.excess(data)
+        if excess is not None:
+            return MalformedRequest(excess)
         try:
             return message.FromString(data)
         except DecodeError:
@@ -84,14 +96,18 @@ def tolerant(
     return deserialize
 
 
+def _refused(description: str) -> MalformedRequest:
+    return MalformedRequest(FieldViolation(_WHOLE_REQUEST, description))
+
+
 def find_violation(data: bytes, descriptor: Any) -> FieldViolation:
     """Which field makes `data` unreadable as a message of `descriptor`.
 
     Walks the wire format (https://protobuf.dev/programming-guides/encoding/) for the first string that is not
-    UTF-8; any other error is reported for the whole request.
+    UTF-8, within the first 5,000 fields; any other error is reported for the whole request.
     """
     try:
-        field = _invalid_utf8(data, descriptor)
+        field = _invalid_utf8(data, descriptor, iter(range(_MAX_FIELDS_SEARCHED)))
     except (IndexError, ValueError):
         field = None
     if field is None:
@@ -102,20 +118,22 @@ def find_violation(data: bytes, descriptor: Any) -> FieldViolation:
     return FieldViolation(field, "not valid UTF-8; strings must be UTF-8 text")
 
 
-def _invalid_utf8(data: bytes, descriptor: Any) -> str | None:
+def _invalid_utf8(data: bytes, descriptor: Any, searched: Iterator[int]) -> str | None:
     position = 0
     occurrences: dict[int, int] = {}
     while position < len(data):
-        tag, position = _varint(data, position)
+        if next(searched, None) is None:
+            return None
+        tag, position = varint(data, position)
         number, wire_type = tag >> 3, tag & 7
         if wire_type == _VARINT:
-            _, position = _varint(data, position)
+            _, position = varint(data, position)
         elif wire_type == _FIXED64:
             position += 8
         elif wire_type == _FIXED32:
             position += 4
         elif wire_type == _LENGTH_DELIMITED:
-            length, position = _varint(data, position)
+            length, position = varint(data, position)
             value = data[position : position + length]
             if len(value) != length:
                 raise ValueError("truncated field")
@@ -129,7 +147,7 @@ def _invalid_utf8(data: bytes, descriptor: Any) -> str | None:
             if field.type == FieldDescriptor.TYPE_STRING and not _is_utf8(value):
                 return path
             if field.message_type is not None:
-                inner = _invalid_utf8(value, field.message_type)
+                inner = _invalid_utf8(value, field.message_type, searched)
                 if inner is not None:
                     return f"{path}.{inner}"
         else:
@@ -143,16 +161,3 @@ def _is_utf8(value: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("varint longer than 10 bytes")

@@ -15,12 +15,13 @@ from google.protobuf.message import Message
 from server.ingress.add_services import add_services
 from server.ingress.bearer_tokens import BearerTokens, TokenInterceptor
 from server.ingress.calls import CallHandler
+from server.ingress.compression import GRPC_OPTIONS
 from server.ingress.health_service import HealthService
 from server.ingress.reflection import add_reflection
 from server.ingress.status import Refusal, unavailable_refusal
 from server.ingress.tls import server_credentials
 from server.ingress_settings import LimitSettings, TlsSettings, TokenSettings
-from server.rpc.methods import largest_request, method_table
+from server.rpc.methods import method_table, received_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ def _options(limits: LimitSettings) -> list[tuple[str, int]]:
     See https://grpc.github.io/grpc/core/group__grpc__arg__keys.html.
     """
     return [
-        ("grpc.max_receive_message_length", largest_request(limits.request_bytes)),
+        ("grpc.max_receive_message_length", received_bytes(limits.request_bytes)),
+        *GRPC_OPTIONS,
         ("grpc.max_concurrent_streams", limits.streams_per_connection),
         ("grpc.http2.min_ping_interval_without_data_ms", int(limits.ping_interval_s * 1_000)),
         ("grpc.http2.max_ping_strikes", _PING_STRIKES),

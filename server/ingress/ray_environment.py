@@ -17,7 +17,7 @@ from server.ingress.haproxy_program import write_haproxy_program
 from server.ingress.ports import free_ports, free_range
 from server.ingress_settings import IngressSettings, RaySettings
 from server.plugins import VARIABLE
-from server.rpc.methods import largest_request
+from server.rpc.methods import received_bytes
 
 _WITHOUT_RAY_S = 300
 
@@ -28,7 +28,6 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
     `plugins`: modules that every process loads; they must be loaded in this one, since their RPC services may
     take larger requests.
     """
-    largest = largest_request(settings.limits.request_bytes)
     shared = {
         "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
         # HAProxy is replaced after three failed checks, and no call is answered until then: a dead one is
@@ -37,11 +36,10 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(2 * settings.health_check_period_s),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
         "RAY_SERVE_LOG_TO_STDERR": "0",
+        REQUEST_BYTES_VARIABLE: str(settings.limits.request_bytes),
     }
     if plugins:
         shared[VARIABLE] = ",".join(plugins)
-    if largest != settings.limits.request_bytes:
-        shared[REQUEST_BYTES_VARIABLE] = str(settings.limits.request_bytes)
     if settings.kind == "grpc":
         return shared | {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
     return shared | {
@@ -53,7 +51,7 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         "RAY_SERVE_HAPROXY_RETRIES": "3",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
-        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(largest),
+        "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(received_bytes(settings.limits.request_bytes)),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(settings.limits.streams_per_connection),
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(math.ceil(settings.limits.idle_connection_s)),
     }

@@ -16,6 +16,7 @@ from server.ingress.status import Refusal, refusal_of
 from server.rpc.methods import REFLECTION_SERVICE, service_names
 
 MAX_STREAMS = 16
+_REQUEST_BYTES = 4_096
 _REQUESTS: dict[str, type[Message]] = {"ServerReflectionInfo": reflection_pb2.ServerReflectionRequest}
 _LOOK_INTERVAL_S = 0.25
 _AGAIN_S = 1.0
@@ -73,7 +74,9 @@ def add_reflection_service(servicer: Any, server: Any) -> None:
 
     Unreadable requests reach the servicer as `MalformedRequest`.
     """
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, TolerantRegistrar(server, _REQUESTS))
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
+        servicer, TolerantRegistrar(server, _REQUESTS, _REQUEST_BYTES)
+    )
 
 
 def add_reflection(server: Any, draining: Callable[[], bool] = lambda: False) -> None:

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2
 
 from server.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
 from server.ingress.calls import call_handler
+from server.ingress.compression import bound_unpacking_in_ray
 from server.ingress.health_service import HealthService
 from server.ingress.ray_drain import draining_of_this_replica
 from server.ingress.reflection import ReflectionStreams
@@ -45,6 +46,8 @@ class HaproxyIngress:
         load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)
+        # Serve starts the replica's server once this returns.
+        bound_unpacking_in_ray()
         self._running = await start_service(parsed)
         self._calls = call_handler(self._running)
         self._add_methods()

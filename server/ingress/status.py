@@ -12,7 +12,6 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from router.errors import (
     BugError,
     CallerError,
-    FieldViolation,
     OverloadError,
     PreconditionError,
     RaceLostError,
@@ -23,9 +22,13 @@ PUSHBACK_KEY = "grpc-retry-pushback-ms"
 """After which time gRPC itself sends a call again, where the caller's retry policy names its status
 (https://github.com/grpc/proposal/blob/master/A6-client-retries.md#pushback).
 """
-# HTTP/2 peers commonly refuse more than 8 KiB of trailers.
+# HTTP/2 peers commonly refuse more than 8 KiB of trailers. The text is sent twice: percent-encoded, and among
+# the details, whose bytes grow by a third in base64.
 _MAX_VIOLATIONS_SENT = 20
-_MAX_DETAIL_CHARACTERS = 1_000
+_MAX_VIOLATIONS_BYTES = 3_000
+_MAX_DETAILS_BYTES = 1_000
+_MAX_FIELD_BYTES = 256
+_PERCENT_ENCODED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,9 @@ def refusal_of(
         return replace(refusal, trailing_metadata=(*refusal.trailing_metadata, pushback))
     if isinstance(error, PreconditionError):
         violation = error_details_pb2.PreconditionFailure.Violation(
-            type=error.kind, subject=error.subject, description=error.description
+            type=error.kind,
+            subject=clipped(error.subject),
+            description=clipped(error.description, _MAX_DETAILS_BYTES),
         )
         return _refusal(
             grpc.StatusCode.FAILED_PRECONDITION,
@@ -69,7 +74,7 @@ def refusal_of(
             grpc.StatusCode.ABORTED,
             str(error),
             error_details_pb2.ErrorInfo(
-                reason="RACE_LOST", domain="shopfront", metadata={"winner": error.winner}
+                reason="RACE_LOST", domain="shopfront", metadata={"winner": clipped(error.winner)}
             ),
         )
     return _refusal(
@@ -98,19 +103,40 @@ def not_found_refusal(details: str) -> Refusal:
 
 
 def _refusal(code: grpc.StatusCode, details: str, *messages: Message) -> Refusal:
-    shown = details if len(details) <= _MAX_DETAIL_CHARACTERS else details[: _MAX_DETAIL_CHARACTERS - 1] + "…"
+    shown = clipped(details, _MAX_DETAILS_BYTES)
     status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=shown)
     for message in messages:
         status.details.add().Pack(message)
     return Refusal(code, shown, ((DETAILS_KEY, status.SerializeToString()),))
 
 
+def clipped(text: str, most_bytes: int = _MAX_FIELD_BYTES) -> str:
+    """`text`, shortened where it takes more than `most_bytes` as the percent-encoded value of a header."""
+    room = most_bytes
+    for position, character in enumerate(text[: most_bytes + 1]):
+        plain = " " <= character <= "~" and character != "%"
+        room -= 1 if plain else _PERCENT_ENCODED * len(character.encode())
+        if room < 0:
+            return text[: max(0, position - _PERCENT_ENCODED * len("…".encode()))] + "…"
+    return text
+
+
 def _shown(error: CallerError) -> list[error_details_pb2.BadRequest.FieldViolation]:
-    faults = error.violations[:_MAX_VIOLATIONS_SENT]
-    unsent = len(error.violations) - len(faults)
+    shown: list[error_details_pb2.BadRequest.FieldViolation] = []
+    room = _MAX_VIOLATIONS_BYTES
+    for fault in error.violations[:_MAX_VIOLATIONS_SENT]:
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=clipped(fault.field), description=clipped(fault.description, _MAX_DETAILS_BYTES)
+        )
+        room -= violation.ByteSize()
+        if room < 0:
+            break
+        shown.append(violation)
+    unsent = len(error.violations) - len(shown)
     if unsent:
-        faults = (*faults, FieldViolation("request", f"{unsent} further violations"))
-    return [
-        error_details_pb2.BadRequest.FieldViolation(field=fault.field, description=fault.description)
-        for fault in faults
-    ]
+        shown.append(
+            error_details_pb2.BadRequest.FieldViolation(
+                field="request", description=f"{unsent} further violations"
+            )
+        )
+    return shown

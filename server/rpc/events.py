@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import event_pb2
+from router.events.check import MAX_EVENTS
 from router.service.call import Call
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
     from server.startup import RunningService
+
+# An event with every field at its limit has less than 2,000 bytes.
+_REQUEST_BYTES = 2 * 2**20
 
 
 class EventHandler:
@@ -29,6 +33,12 @@ class EventHandler:
 SERVICE = Service(
     event_pb2.DESCRIPTOR.services_by_name["EventService"],
     EventHandler,
-    # An event without an event_id is recognised by the id of its call.
-    methods={"ReportEvents": MethodOptions(sender_id=True)},
+    methods={
+        "ReportEvents": MethodOptions(
+            request_bytes=_REQUEST_BYTES,
+            repeated={"events": MAX_EVENTS},
+            # An event without an event_id is recognised by the id of its call.
+            sender_id=True,
+        )
+    },
 )

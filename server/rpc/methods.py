@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 REFLECTION_SERVICE: str = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name
+_RECEIVED = 4
 _INGRESS_METHODS = {
     method.name: f"{service.full_name}/{method.name}"
     for module in (health_pb2, reflection_pb2)
@@ -98,6 +99,15 @@ def largest_request(request_bytes: int, services: Registry[Service] = SERVICES) 
     """Bytes of the largest request that any method takes, where most take `request_bytes`."""
     limits = (method.options.request_bytes for method in method_table(services).values())
     return max(request_bytes, *(limit or 0 for limit in limits))
+
+
+def received_bytes(request_bytes: int, services: Registry[Service] = SERVICES) -> int:
+    """Bytes of the largest message that gRPC itself receives, of methods that mostly take `request_bytes`.
+
+    gRPC answers RESOURCE_EXHAUSTED above its limit, which callers retry. So it receives four times the
+    largest request, and what is too large up to there is refused as INVALID_ARGUMENT.
+    """
+    return _RECEIVED * largest_request(request_bytes, services)
 
 
 def bind_methods(running: RunningService, services: Registry[Service] = SERVICES) -> dict[str, BoundMethod]:

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import recommend_pb2
 from router.service.call import Call
-from server.rpc.service import Service
+from router.service.validation import MAX_EXCLUDED, MAX_SCENES
+from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
     from server.startup import RunningService
+
+# 1,000 excluded items with the longest ids take half of it.
+_REQUEST_BYTES = 512 * 1024
+_REPEATED = {"scenes": MAX_SCENES, "excluded_item_ids": MAX_EXCLUDED}
 
 
 class RecommendHandler:
@@ -38,4 +43,8 @@ class RecommendHandler:
         return await self._service.similar_items(request, call)
 
 
-SERVICE = Service(recommend_pb2.DESCRIPTOR.services_by_name["RecommendService"], RecommendHandler)
+SERVICE = Service(
+    recommend_pb2.DESCRIPTOR.services_by_name["RecommendService"],
+    RecommendHandler,
+    MethodOptions(request_bytes=_REQUEST_BYTES, repeated=_REPEATED),
+)

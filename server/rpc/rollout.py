@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import rollout_pb2
+from rollout.operations import MAX_STAGES
 from router.service.call import Call
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
     from server.startup import RunningService
+
+_REQUEST_BYTES = 16 * 1024
 
 
 class RolloutHandler:
@@ -63,5 +66,7 @@ class RolloutHandler:
 
 
 SERVICE = Service(
-    rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"], RolloutHandler, MethodOptions(cost="control")
+    rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"],
+    RolloutHandler,
+    MethodOptions(cost="control", request_bytes=_REQUEST_BYTES, repeated={"stages": MAX_STAGES}),
 )

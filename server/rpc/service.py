@@ -26,7 +26,11 @@ class MethodOptions:
 
     cost: Cost = "interactive"
     request_bytes: int | None = None
-    """Largest request message in bytes; None: `ingress.limits.request_bytes`."""
+    """Largest request message in bytes, unpacked; None: `ingress.limits.request_bytes`."""
+    repeated: Mapping[str, int] = field(default_factory=dict)
+    """Most entries of a repeated field in a whole request, by its path from the request, for example
+    `scenes` or `page.tags`; of fields not named here 1,000. Requests with more are refused before they are
+    read."""
     concurrent: int = 4
     """Calls in progress at once per replica, for cost `bulk`; further ones are refused RESOURCE_EXHAUSTED."""
     sender_id: bool = False

@@ -154,13 +154,13 @@ def test_the_environment_carries_modules_and_folders(write: Writer, monkeypatch:
 @pytest.mark.usefixtures("greeting")
 def test_rays_environment_follows_the_plugins() -> None:
     without = serve_environment(IngressSettings())
-    assert without["RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"] == str(8 * 2**20)
+    assert without["RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"] == str(4 * 8 * 2**20)
     assert "SHOPFRONT_PLUGINS" not in without
-    assert "SHOPFRONT_REQUEST_BYTES" not in without
+    assert without["SHOPFRONT_REQUEST_BYTES"] == str(8 * 2**20)
     load([GREETING])
     given = serve_environment(IngressSettings(), [GREETING])
     assert given["SHOPFRONT_PLUGINS"] == GREETING
-    assert given["RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"] == str(9 * 2**20)
+    assert given["RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"] == str(4 * 9 * 2**20)
     assert given["SHOPFRONT_REQUEST_BYTES"] == str(8 * 2**20)
 
 

@@ -41,7 +41,7 @@ def with_raw_strings(message: Message, placeholder: str) -> bytes:
 )
 def test_names_the_field_that_is_not_utf8(message: Message, field: str) -> None:
     data = with_raw_strings(message, "@@")
-    request = tolerant(type(message))(data)
+    request = tolerant(type(message), 100_000)(data)
     assert isinstance(request, MalformedRequest)
     assert request.violation.field == field
     assert "UTF-8" in request.violation.description
@@ -49,7 +49,7 @@ def test_names_the_field_that_is_not_utf8(message: Message, field: str) -> None:
 
 @pytest.mark.parametrize("data", [b"\x0a\x05ab", b"\x0a", b"\xff" * 12, b"\x0b", b"\x0d\x01"])
 def test_blames_the_whole_request_for_broken_framing(data: bytes) -> None:
-    request = tolerant(recommend_pb2.RecommendRequest)(data)
+    request = tolerant(recommend_pb2.RecommendRequest, 100_000)(data)
     assert isinstance(request, MalformedRequest)
     assert request.violation.field == "request"
     assert "shopfront.v1.RecommendRequest" in request.violation.description
@@ -57,11 +57,11 @@ def test_blames_the_whole_request_for_broken_framing(data: bytes) -> None:
 
 def test_leaves_good_requests_alone() -> None:
     message = recommend_pb2.RecommendRequest(scene="home", user_id="Zoë", excluded_item_ids=["ä"])
-    assert tolerant(recommend_pb2.RecommendRequest)(message.SerializeToString()) == message
+    assert tolerant(recommend_pb2.RecommendRequest, 100_000)(message.SerializeToString()) == message
 
 
 @given(st.binary(max_size=200))
 def test_answers_any_bytes(data: bytes) -> None:
-    request = tolerant(event_pb2.ReportEventsRequest)(data)
+    request = tolerant(event_pb2.ReportEventsRequest, 100_000)(data)
     assert isinstance(request, event_pb2.ReportEventsRequest | MalformedRequest)
     assert find_violation(data, event_pb2.ReportEventsRequest.DESCRIPTOR).field

@@ -72,14 +72,14 @@ def test_each_method_has_its_own_limit_of_bytes(ingress: Ingress) -> None:
         greet(ingress, name="x" * SMALL)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert f"at most {SMALL:,}" in refused.value.details()
-    # More than `ingress.limits.request_bytes`, which other methods keep.
+    # More than any other method takes.
     measure = method(ingress, "MeasurePicture", greeting_pb2.PictureSize)
     content = bytes(LARGE - 100)
     assert measure(greeting_pb2.Picture(content=content), timeout=20).bytes == len(content)
     with pytest.raises(grpc.RpcError) as large:
         ingress.channel.unary_unary("/shopfront.v1.RecommendService/Recommend")(content, timeout=20)
     assert large.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "at most 8,388,608" in large.value.details()
+    assert "at most 524,288" in large.value.details()
 
 
 def test_bulk_calls_beyond_the_bound_are_told_to_retry_while_others_are_answered(ingress: Ingress) -> None:

@@ -34,7 +34,7 @@ async def asked(*requests: Any, forever: bool = False) -> AsyncIterator[Any]:
 
 
 async def test_each_request_is_answered_until_one_cannot_be_read() -> None:
-    unreadable = tolerant(reflection_pb2.ServerReflectionRequest)(b"\x3a\x7f")
+    unreadable = tolerant(reflection_pb2.ServerReflectionRequest, 4_096)(b"\x3a\x7f")
     streams = ReflectionStreams()
     answers = [answer async for answer in streams.answers(asked(LIST, LIST, unreadable, LIST))]
     assert [type(answer) for answer in answers[:2]] == [reflection_pb2.ServerReflectionResponse] * 2

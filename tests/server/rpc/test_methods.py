@@ -9,7 +9,7 @@ import pytest
 
 from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
 from registration.registry import RegistrationError, Registry
-from server.rpc.methods import bind_methods, largest_request, method_table, service_names
+from server.rpc.methods import bind_methods, largest_request, method_table, received_bytes, service_names
 from server.rpc.registry import SERVICES
 from server.rpc.service import MethodOptions, Service
 from tests.server.plugin_service import greeting_pb2
@@ -117,9 +117,10 @@ def test_something_else_than_a_service_is_refused() -> None:
 
 
 def test_the_largest_request_is_that_of_the_method_that_takes_most() -> None:
-    options = {"MeasurePicture": MethodOptions(request_bytes=3_000)}
+    options = {"MeasurePicture": MethodOptions(request_bytes=3 * 2**20)}
     registry = with_plugin(Service(GREETING, GreetingHandler, methods=options))
-    assert largest_request(1_024) == 1_024
-    assert largest_request(1_024, registry) == 3_000
-    assert largest_request(4_000, registry) == 4_000
+    assert largest_request(1_024) == method_table()["ReportEvents"].options.request_bytes == 2 * 2**20
+    assert largest_request(1_024, registry) == 3 * 2**20
+    assert largest_request(4 * 2**20, registry) == 4 * 2**20
+    assert received_bytes(4 * 2**20, registry) == 16 * 2**20
     assert "tests.greeting.GreetingService" in service_names(registry)

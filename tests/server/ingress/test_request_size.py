@@ -1,0 +1,137 @@
+"""What a request repeats is counted before it is read, whatever the message."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
+from router.events import check_events
+from server.ingress.malformed import MalformedRequest, tolerant
+from server.ingress.request_size import RequestSize
+from server.rpc.methods import Method, method_table
+from state.attribution import AttributionCodec
+from tests.server.ingress.oversized import oversized
+from tests.server.plugin_service import greeting_pb2
+
+PAGE = recommend_pb2.RecommendPageRequest
+LIMITS = {"scenes": 10, "excluded_item_ids": 1_000}
+
+
+def excess(message: Message, most: dict[str, int]) -> str | None:
+    """The field of which a message has too many."""
+    found = RequestSize(message.DESCRIPTOR, most).excess(message.SerializeToString())
+    return None if found is None else found.field
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (PAGE(excluded_item_ids=["item-1"] * 1_000), None),
+        (PAGE(excluded_item_ids=["item-1"] * 1_001), "excluded_item_ids"),
+        (PAGE(scenes=[recommend_pb2.SceneRequest(scene="x" * 300)] * 10), None),
+        (PAGE(scenes=[recommend_pb2.SceneRequest(scene="x" * 300)] * 11), "scenes"),
+        (PAGE(user_id="u" * 10_000), None),
+    ],
+)
+def test_names_the_field_that_has_too_many_entries(message: Message, field: str | None) -> None:
+    assert excess(message, LIMITS) == field
+
+
+def test_fields_without_a_limit_of_their_own_have_one() -> None:
+    assert excess(greeting_pb2.GreetRequest(user_id=[300_000] * 1_000), {}) is None
+    assert excess(greeting_pb2.GreetRequest(user_id=[300_000] * 1_001), {}) == "user_id"
+    assert excess(greeting_pb2.GreetRequest(user_id=[300_000] * 1_001), {"user_id": 2_000}) is None
+
+
+def test_counts_entries_of_messages_in_messages() -> None:
+    answer = recommend_pb2.RecommendPageResponse(
+        scenes=[recommend_pb2.RecommendResponse(degraded=["x" * 20] * 6)] * 50
+    )
+    assert excess(answer, {"scenes.degraded": 300}) is None
+    assert excess(answer, {"scenes.degraded": 299}) == "scenes.degraded"
+
+
+@pytest.mark.parametrize("method", method_table().values(), ids=lambda method: method.name)
+def test_a_request_at_its_limits_is_read(method: Method) -> None:
+    assert method.options.request_bytes is not None, "a limit that fits the method"
+    message = method.request()
+    for field, most in method.options.repeated.items():
+        if field not in method.request.DESCRIPTOR.fields_by_name:
+            continue
+        entries = getattr(message, field)
+        if field == "excluded_item_ids":
+            entries.extend(f"{n:0256d}" for n in range(most))
+        elif field == "events":
+            long = {"user_id": 256, "item_id": 256, "scene": 64, "attribution_token": 512, "query": 512}
+            texts = {name: "x" * size for name, size in (long | {"event_id": 64, "session_id": 64}).items()}
+            full = event_pb2.Event(
+                **texts,
+                type=event_pb2.EVENT_TYPE_CART,
+                timestamp_ms=2**50,
+                position=2**30,
+                quantity=2**30,
+                price=9.9,
+            )
+            entries.extend([full] * most)
+        else:
+            for _ in range(most):
+                entries.add()
+    read = tolerant(method.request, method.options.request_bytes, method.options.repeated)
+    assert read(message.SerializeToString()) == message
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400), st.integers(0, 8))
+def test_no_bytes_make_it_fail(data: bytes, times: int) -> None:
+    size = RequestSize(rollout_pb2.StartRolloutRequest.DESCRIPTOR, {"stages": 50})
+    found = size.excess(data * (1 << times))
+    assert found is None or found.description
+
+
+def _cpu_s(read: object, data: bytes) -> float:
+    best = float("inf")
+    for _ in range(3):
+        began = time.process_time()
+        read(data)  # type: ignore[operator]
+        best = min(best, time.process_time() - began)
+    return best
+
+
+@pytest.mark.parametrize("method", method_table().values(), ids=lambda method: method.name)
+def test_refusing_costs_no_more_than_a_few_large_good_requests(method: Method) -> None:
+    good = event_pb2.ReportEventsRequest(
+        events=[
+            event_pb2.Event(user_id="u", item_id=f"i{n}", type=event_pb2.EVENT_TYPE_VIEW)
+            for n in range(1_000)
+        ]
+    ).SerializeToString()
+    report = method_table()["ReportEvents"].options
+    assert report.request_bytes is not None
+    good_read = tolerant(event_pb2.ReportEventsRequest, report.request_bytes, report.repeated)
+    codec = AttributionCodec()
+    normal = _cpu_s(lambda data: check_events(good_read(data), 0, codec), good)  # type: ignore[arg-type]
+    assert method.options.request_bytes is not None
+    read = tolerant(method.request, method.options.request_bytes, method.options.repeated)
+    slow = {}
+    for name, data in oversized(method):
+        assert len(data) <= method.options.request_bytes
+        if (cost := _cpu_s(read, data)) > 10 * normal:
+            slow[name] = cost / normal
+    assert not slow
+
+
+def test_entries_past_the_limit_are_not_read() -> None:
+    options = method_table()["RecommendPage"].options
+    assert options.request_bytes is not None
+    read = tolerant(PAGE, options.request_bytes, options.repeated)
+    refused = read(b"\x0a\x00" * 200_000)
+    assert isinstance(refused, MalformedRequest)
+    assert (refused.violation.field, refused.violation.description) == (
+        "scenes",
+        "has too many entries; at most 10 are allowed",
+    )
