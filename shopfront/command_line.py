@@ -251,7 +251,10 @@ def config(
 
     if config is not None:
         load_plugins_of(config)
-    sys.stdout.write(commented_yaml(default_settings()))
+    try:
+        sys.stdout.write(commented_yaml(default_settings()))
+    except ValueError as error:
+        raise Refused(f"{error}; give its Field one") from error
 
 
 @app.command(

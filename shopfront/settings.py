@@ -58,9 +58,10 @@ class Settings(BaseModel):
 
     plugins: tuple[str, ...] = Field(
         (),
-        description="Modules that register a shop's own parts (recall channels, filters, rerankers, RPC "
-        "services, log formats, export formats), as dotted names. Every process that builds, serves or "
-        "evaluates imports them from the folder the command is run in, PYTHONPATH or installed packages.",
+        description="Modules that register a shop's own parts (models, recall channels, item columns, "
+        "filters, scorers, RPC services, …; docs/manual/plugins.md), as dotted names. Every process that "
+        "builds, serves or evaluates imports them from the folder the command is run in, PYTHONPATH or "
+        "installed packages.",
     )
     seed: int = Field(1, ge=0, description="Seed of cleaning and of recall tables.")
     keep_builds: int = Field(

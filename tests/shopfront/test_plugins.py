@@ -139,3 +139,23 @@ def test_a_message_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path) ->
     assert done.returncode == 1
     assert "ValueError: [red]not a colour[/nor its end]" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_of_a_plugin_without_a_description_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "terse_parts.py").write_text(
+        "import dataclasses\nfrom recall.channel import ChannelSettings\nfrom recall.hot import CHANNEL\n"
+        "class Terse(ChannelSettings):\n    'Terse.'\n    kept: int = 3\n"
+        "CHANNELS = {'terse': dataclasses.replace(CHANNEL, settings=Terse)}\n"
+    )
+    (tmp_path / "shopfront.yaml").write_text("plugins: [terse_parts]\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "shopfront", "config", "--config", "shopfront.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "setting router.recall.terse.kept has no description" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr

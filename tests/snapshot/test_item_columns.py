@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from docs.item_columns_table import MANUAL, with_item_columns
 from registration.registry import RegistrationError
 from snapshot import Catalogue, SnapshotError, write_catalogue
 from snapshot.item_columns import ITEM_COLUMNS, VALUE_DTYPES, ItemColumn
 from tests.snapshot.contents import columns
 from tests.snapshot.plugin_columns import registered
 
-MANUAL = Path(__file__).parents[2] / "docs" / "manual" / "data.md"
 WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
 MATERIAL = ItemColumn.group("What the item is made of.", shown=True)
 WEIGHT = ItemColumn.value("Weight with packaging.", unit="kg", shown=True)
@@ -159,23 +159,15 @@ def test_a_column_that_cannot_be_is_refused_with_what_to_do(
         pass
 
 
-def manual_table() -> list[str]:
-    """The table of item columns as the manual has it."""
-    lines = ["| column | kind | type | unit | where unknown | what it is |", "|---|---|---|---|---|---|"]
-    for name, column in ITEM_COLUMNS.items():
-        default = {"True": "yes", "False": "no", "nan": "NaN", "": "empty"}.get(
-            str(column.default), str(column.default)
-        )
-        dtype = "text" if column.kind == "text" else column.dtype.name
-        words = column.description if column.from_items else f"{column.description} Computed, not read."
-        lines.append(f"| `{name}` | {column.kind} | {dtype} | {column.unit or '–'} | {default} | {words} |")
-    return lines
-
-
 def test_the_manual_lists_every_column_as_it_is() -> None:
-    assert "\n".join(manual_table()) in MANUAL.read_text(encoding="utf-8")
+    text = MANUAL.read_text(encoding="utf-8")
+    assert with_item_columns(text) == text, "run make docs"
 
 
-def test_the_manual_names_every_column_that_an_items_file_may_have() -> None:
-    read = ", ".join(f"`{name}`" for name, column in ITEM_COLUMNS.items() if column.from_items)
-    assert f"| `items` | `item_id` | {read} |" in MANUAL.read_text(encoding="utf-8")
+def test_a_column_that_is_registered_later_is_written_into_the_manual() -> None:
+    text = MANUAL.read_text(encoding="utf-8")
+    with registered(material=MATERIAL):
+        written = with_item_columns(text)
+    assert "| `material` | group | int32 | – | 0 | What the item is made of. |\n" in written
+    assert "`created_at`, `material` |\n" in written
+    assert with_item_columns(written) == text
