@@ -12,6 +12,7 @@ from rich.console import Console
 
 from router.scenes.problems import SettingsError
 from server.ingress.client_channel import ChannelError, RouterAddress, why_unanswered
+from shopfront.before_build import CannotServe, check_before_build
 from shopfront.plugins import load_for_building
 from shopfront.rollout_commands import RolloutCallFailed
 from shopfront.rollout_commands import app as rollout
@@ -74,6 +75,7 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
         # What keeps Triton from starting is better said before minutes of training than after.
         Installation.find()
     with place.held("serving"):
+        check_before_build(place, settings)
         # A process of its own, so that the memory of training is not kept while serving.
         build = [sys.executable, "-m", "shopfront", "build", "--config", str(config)]
         build += ["--workspace", str(place.root)] + (["--data", str(data)] if data is not None else [])
@@ -133,6 +135,7 @@ def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config =
     """
     place, settings = _prepared(data, workspace, config)
     with place.held("serving"):
+        check_before_build(place, settings)
         _serve(place, settings, supervised=False)
 
 
@@ -330,6 +333,7 @@ def _known_errors() -> tuple[type[Exception], ...]:
 
     return (
         Refused,
+        CannotServe,
         RouterLost,
         RolloutCallFailed,
         ChannelError,

@@ -12,10 +12,12 @@ import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from typing import Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from state.attribution_scope import filter_has, shopper_tag
 from state.errors import AttributionError
 
 MAX_TOKEN_BYTES = 512
@@ -29,7 +31,11 @@ _SECRET_BYTES = (16, 64)
 
 
 class Attribution(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What an answer was made of. `issued_at` is in unix seconds; `arms` is experiment → arm."""
+    """What an answer was made of, for whom, and of which items.
+
+    `issued_at` is in unix seconds; `arms` is experiment → arm; `shopper` and `items` are as
+    `state.attribution_scope` makes them, and empty where they are not known.
+    """
 
     request_id: str
     scene: str
@@ -38,6 +44,14 @@ class Attribution(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     model_version: str
     arms: dict[str, str]
     issued_at: int
+    shopper: bytes = b""
+    items: bytes = b""
+
+    def outside(self, user_id: str, item_id: str) -> Literal["", "shopper", "item"]:
+        """What of an event is not of the answer; "" where both are, or where that is not known."""
+        if self.shopper and self.shopper != shopper_tag(user_id):
+            return "shopper"
+        return "item" if self.items and not filter_has(self.items, item_id) else ""
 
 
 class AttributionSettings(BaseModel):
@@ -86,23 +100,28 @@ class AttributionCodec:
         return cls(secrets, settings.valid_days * 86_400)
 
     def encode(self, attribution: Attribution) -> str:
-        """The token, at most 512 ASCII characters.
+        """The token, at most 512 ASCII characters; without `items` where they do not fit.
 
         Raises:
             AttributionError: the fields do not fit; shorten the names of experiments and arms.
         """
-        body = self._encoder.encode(attribution)
-        if self._secrets:
-            raw = _SIGNED + _mac(self._secrets[0], body) + body
-        else:
-            raw = _CHECKED + zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body
-        token = urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+        token = self._token(attribution)
+        if len(token) > MAX_TOKEN_BYTES and attribution.items:
+            token = self._token(msgspec.structs.replace(attribution, items=b""))
         if len(token) > MAX_TOKEN_BYTES:
             raise AttributionError(
                 f"the attribution token would have {len(token)} of at most {MAX_TOKEN_BYTES} bytes; shorten "
                 f"the names of the {len(attribution.arms)} experiments and their arms"
             )
         return token
+
+    def _token(self, attribution: Attribution) -> str:
+        body = self._encoder.encode(attribution)
+        if self._secrets:
+            raw = _SIGNED + _mac(self._secrets[0], body) + body
+        else:
+            raw = _CHECKED + zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body
+        return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
     def decode(self, token: str) -> Attribution:
         """The fields of a token, however old it is.

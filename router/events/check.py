@@ -1,7 +1,7 @@
 """Checks reported events one by one against the rules written in `protos/shopfront/v1/event.proto`."""
 
-import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protos.shopfront.v1 import event_pb2
@@ -17,6 +17,9 @@ from state.logged_event import LoggedEvent
 MAX_EVENTS = 1_000
 MAX_SHORT_BYTES = 64
 MAX_QUERY_BYTES = 512
+MAX_POSITION = 1_000_000
+MAX_QUANTITY = 1_000_000
+MIN_PRICE, MAX_PRICE = 1e-6, 1e12
 MAX_AHEAD_MS = 5 * 60 * 1_000
 MAX_BEHIND_MS = 400 * 86_400 * 1_000
 
@@ -40,12 +43,15 @@ class CheckedEvents:
     Attributes:
         batch: the good events, in their order.
         attributions: the decoded attribution token of each event of `batch`; None where it has none.
+        uncredited: events of `batch` whose token is of another shopper's answer ("shopper") or of one without
+            their item ("item"): they are stored without it.
         faults: one for each refused event.
     """
 
     batch: EventBatch
     attributions: Sequence[Attribution | None]
     faults: Sequence[EventFault]
+    uncredited: Mapping[str, int]
 
 
 def check_events(
@@ -73,15 +79,21 @@ def check_events(
     faults: list[EventFault] = []
     good: list[LoggedEvent] = []
     attributions: list[Attribution | None] = []
+    uncredited: Counter[str] = Counter()
     for index, event in enumerate(request.events):
         fault = _fault(event, now_ms, tokens)
         if fault is None:
             event_id = event.event_id or (f"{sent_as}:{index}" if sent_as else "")
-            good.append(_logged_event(event, event_id, now_ms))
-            attributions.append(tokens.read.get(event.attribution_token))
+            token = tokens.read.get(event.attribution_token)
+            outside = token.outside(event.user_id, event.item_id) if token is not None else ""
+            if outside:
+                token = None
+                uncredited[outside] += 1
+            good.append(_logged_event(event, event_id, now_ms, credited=not outside))
+            attributions.append(token)
         else:
             faults.append(EventFault(index, *fault))
-    return CheckedEvents(EventBatch.of(good), attributions, faults)
+    return CheckedEvents(EventBatch.of(good), attributions, faults, uncredited)
 
 
 class _RequestTokens:
@@ -130,17 +142,18 @@ def _fault(event: event_pb2.Event, now_ms: int, tokens: _RequestTokens) -> tuple
             )
     if _too_long(event.scene, MAX_SHORT_BYTES):
         return "scene", _length_reason(event.scene, MAX_SHORT_BYTES)
-    if event.position < 0:
-        return "position", f"is {event.position}; 1 or more is expected, or 0 where it is unknown"
+    if not 0 <= event.position <= MAX_POSITION:
+        return "position", f"is {event.position}; 1 to {MAX_POSITION:,} is expected, or 0 where it is unknown"
     if event.attribution_token:
         reason = tokens.reason(event.attribution_token)
         if reason is not None:
             return "attribution_token", reason
-    if event.quantity < 0:
-        return "quantity", f"is {event.quantity}; 1 or more is expected, or 0 for 1"
+    if not 0 <= event.quantity <= MAX_QUANTITY:
+        return "quantity", f"is {event.quantity}; 1 to {MAX_QUANTITY:,} is expected, or 0 for 1"
     price = event.price
-    if price < 0 or not math.isfinite(price):
-        return "price", f"is {price}; a finite number of at least 0 is expected"
+    # Also false for NaN.
+    if not (price == 0 or MIN_PRICE <= price <= MAX_PRICE):
+        return "price", f"is {price:g}; {MIN_PRICE:g} to {MAX_PRICE:g} is expected, or 0 where it is unknown"
     if _too_long(event.query, MAX_QUERY_BYTES):
         return "query", _length_reason(event.query, MAX_QUERY_BYTES)
     if _too_long(event.event_id, MAX_SHORT_BYTES):
@@ -156,7 +169,7 @@ def _length_reason(text: str, limit: int) -> str:
     return f"has {len(text.encode())} bytes; at most {limit} are allowed"
 
 
-def _logged_event(event: event_pb2.Event, event_id: str, now_ms: int) -> LoggedEvent:
+def _logged_event(event: event_pb2.Event, event_id: str, now_ms: int, *, credited: bool) -> LoggedEvent:
     return LoggedEvent(
         user_id=event.user_id,
         item_id=event.item_id,
@@ -165,7 +178,7 @@ def _logged_event(event: event_pb2.Event, event_id: str, now_ms: int) -> LoggedE
         arrived_ms=now_ms,
         scene=event.scene,
         position=event.position,
-        attribution_token=event.attribution_token,
+        attribution_token=event.attribution_token if credited else "",
         quantity=event.quantity or 1,
         price=event.price,
         query=event.query,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from protos.shopfront.v1 import event_pb2
 
@@ -16,9 +18,17 @@ class EventMetrics:
         self.unknown_item = metrics.counter(
             "events_unknown_item", "Accepted events of items outside the catalogue."
         )
+        self.uncredited = metrics.counts(
+            "events_uncredited",
+            "Accepted events stored without their attribution token, which is of another shopper's answer "
+            "(shopper) or of one without the item (item).",
+            "reason",
+        )
 
-    def observe(self, response: event_pb2.ReportEventsResponse) -> None:
-        """Counts the events of one answered ReportEvents."""
+    def observe(self, response: event_pb2.ReportEventsResponse, uncredited: Mapping[str, int]) -> None:
+        """Counts the events of one answered ReportEvents; `uncredited` as in `CheckedEvents`."""
+        for reason, count in uncredited.items():
+            self.uncredited[reason,].inc(count)
         if response.accepted:
             self.events["accepted",].inc(response.accepted)
         if response.unknown_items:

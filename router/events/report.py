@@ -1,6 +1,6 @@
 """Answers ReportEvents: checks the events, stores the good ones durably, and reports the others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,10 +28,12 @@ class Reported(NamedTuple):
         response: for the caller.
         attributed: the events with an attribution token, in their order, that were not stored before, by this
             process or any other of the same store.
+        uncredited: events that were stored without their attribution token, as `CheckedEvents.uncredited`.
     """
 
     response: event_pb2.ReportEventsResponse
     attributed: Sequence[AttributedEvent]
+    uncredited: Mapping[str, int]
 
 
 class KnownItems(Protocol):
@@ -86,4 +88,4 @@ async def report_events(
         response.unknown_items = int(np.count_nonzero(catalogue.dense_from_keys(events.item_keys) == 0))
     for fault in checked.faults:
         response.errors.add(index=fault.index, field=fault.field, reason=fault.reason)
-    return Reported(response, attributed)
+    return Reported(response, attributed, checked.uncredited)

@@ -28,7 +28,7 @@ def draw_slots(
     scenes: Sequence[ScenePage],
     pages: Sequence[Page],
     exploration: Sequence[ExplorationSettings | None],
-    tokens: Sequence[str],
+    seeds: Sequence[str],
 ) -> list[DrawnPage]:
     """The pages with their drawn slots.
 
@@ -37,24 +37,24 @@ def draw_slots(
         pages: of these scenes, as the page rerankers arranged them.
         exploration: settings of each scene; None = it does not explore. A page that no model ordered has no
             scores to draw by and stays as it is.
-        tokens: attribution token of each scene's answer, the seed of its draws.
+        seeds: of each scene's draws, as `draw_seed` makes them.
     """
     drawn = [DrawnPage(page, None) for page in pages]
-    for index, (scene, settings, token) in enumerate(zip(scenes, exploration, tokens, strict=True)):
+    for index, (scene, settings, seed) in enumerate(zip(scenes, exploration, seeds, strict=True)):
         if settings is None or not scene.page.model.name:
             continue
         shown = np.concatenate([each.page.items.items for each in drawn])
-        drawn[index] = _drawn(scene, drawn[index].page, shown, settings, token)
+        drawn[index] = _drawn(scene, drawn[index].page, shown, settings, seed)
     return drawn
 
 
 def _drawn(
-    scene: ScenePage, page: Page, shown: NDArray[np.int32], settings: ExplorationSettings, token: str
+    scene: ScenePage, page: Page, shown: NDArray[np.int32], settings: ExplorationSettings, seed: str
 ) -> DrawnPage:
     ranked, trace = scene.ranked, scene.ranked.trace
     began = trace.clock()
     others = ranked.candidates.take(np.isin(ranked.candidates.items, shown, invert=True))
-    explored = explore(page.items, others, settings, token)
+    explored = explore(page.items, others, settings, seed)
     slots = int(np.count_nonzero(~np.isnan(explored.propensities)))
     trace.record(STAGE, began, len(others), len(explored.items), detail=f"{slots} slots drawn")
     ranked.pipeline.metrics.stage(ranked.pipeline.name, trace.records[-1])

@@ -1,6 +1,6 @@
 """Draws a share of a page's slots by softmax, and records the exact probability of each draw.
 
-The draws are seeded by the answer's attribution token, so that they can be repeated from the token alone.
+The draws are seeded by the answer's request id and scene, so that they can be repeated from these alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Explored(NamedTuple):
     propensities: Float64
 
 
-def explore(items: Candidates, others: Candidates, settings: ExplorationSettings, token: str) -> Explored:
+def explore(items: Candidates, others: Candidates, settings: ExplorationSettings, seed: str) -> Explored:
     """Draws each slot, with probability `share`, from what may be shown and is not shown in other slots.
 
     A drawn slot takes its item from the items of the drawn slots and from `others`, each with a probability
@@ -41,9 +41,9 @@ def explore(items: Candidates, others: Candidates, settings: ExplorationSettings
         others: candidates that passed the filters and are not on the page; those without a finite score are
             not drawn.
         settings: the share and the temperature.
-        token: the answer's attribution token, the seed.
+        seed: as `draw_seed` makes it.
     """
-    random = generator_of(token)
+    random = generator_of(seed)
     drawn = np.flatnonzero((random.random(len(items)) < settings.share) & np.isfinite(items.score))
     propensities = np.full(len(items), np.nan)
     if drawn.size == 0:
@@ -66,7 +66,12 @@ def explore(items: Candidates, others: Candidates, settings: ExplorationSettings
     return Explored(candidates.take(order), propensities)
 
 
-def generator_of(token: str) -> np.random.Generator:
-    """The random numbers of the answer with this attribution token."""
-    seed = blake2b(token.encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(seed, "big")))
+def draw_seed(request_id: str, scene: str) -> str:
+    """The seed of the draws of one scene's answer."""
+    return f"{request_id} {scene}"
+
+
+def generator_of(seed: str) -> np.random.Generator:
+    """The random numbers of the answer whose draws have this seed."""
+    digest = blake2b(seed.encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest, "big")))

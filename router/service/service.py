@@ -19,6 +19,7 @@ from router.events import report_events
 from router.events.event_metrics import EventMetrics
 from router.page.arrangement import ScenePage
 from router.page.drawn_slots import DrawnPage, draw_slots
+from router.page.exploration import draw_seed
 from router.query_features.read import FeatureReading
 from router.scenes.features import scene_features
 from router.service.admission import Admission
@@ -40,6 +41,7 @@ from router.service.validation import (
     check_similar_items,
 )
 from state.attribution import Attribution, AttributionCodec
+from state.attribution_scope import item_filter, shopper_tag
 from state.store import StateStore
 
 
@@ -114,12 +116,12 @@ class RecommendationService:
     ) -> event_pb2.ReportEventsResponse:
         """Stores events; returns when they are durable. Raises `StorageError` where the store failed."""
         catalogue = self._live.current.catalogue
-        response, attributed = await report_events(
+        reported = await report_events(
             request, self._store, catalogue, self._wall_clock, self._attribution, call.sent_as
         )
-        self._event_metrics.observe(response)
-        self._rollouts.count_feedback(attributed)
-        return response
+        self._event_metrics.observe(reported.response, reported.uncredited)
+        self._rollouts.count_feedback(reported.attributed)
+        return reported.response
 
     @property
     def scenes(self) -> Collection[str]:
@@ -195,11 +197,8 @@ class RecommendationService:
                 )
             )
             pages = await engine.page.arrange(scenes)
-            tokens = [
-                self._token(engine, query, page, call, now)
-                for query, page in zip(queries, pages, strict=True)
-            ]
-            drawn = draw_slots(scenes, pages, [variant.settings.exploration for variant in variants], tokens)
+            seeds = [draw_seed(call.request_id, scene.scene) for scene in asked.scenes]
+            drawn = draw_slots(scenes, pages, [variant.settings.exploration for variant in variants], seeds)
         except DeadlineExceeded:
             # No model was called.
             raise
@@ -209,8 +208,8 @@ class RecommendationService:
             raise
         degraded = (*shopper.degraded, *anchor.degraded)
         responses = [
-            self._respond(engine, variant, query, each, token, degraded, call, now)
-            for variant, query, each, token in zip(variants, queries, drawn, tokens, strict=True)
+            self._respond(engine, variant, query, each, degraded, call, now)
+            for variant, query, each in zip(variants, queries, drawn, strict=True)
         ]
         total_ms = (self._clock() - call.arrival) * 1_000
         for query, response, scene in zip(queries, responses, asked.scenes, strict=True):
@@ -255,6 +254,8 @@ class RecommendationService:
                 model_version=page.model.version,
                 arms=dict(query.arms),
                 issued_at=now,
+                shopper=shopper_tag(query.user_id),
+                items=item_filter(engine.catalogue.item_ids(page.items.items)),
             )
         )
 
@@ -264,12 +265,12 @@ class RecommendationService:
         variant: Variant,
         query: Query,
         drawn: DrawnPage,
-        token: str,
         degraded: Sequence[str],
         call: Call,
         now: int,
     ) -> recommend_pb2.RecommendResponse:
         page, channel_names = drawn.page, variant.pipeline.channel_names
+        token = self._token(engine, query, page, call, now)
         response = build_response(
             page,
             engine.catalogue,

@@ -22,7 +22,7 @@ class EntryError(ValueError):
 class LoggedPage:
     """One scene's answer of n items, in page order: position i is row i of every column.
 
-    attribution_token  of the answer; events carry it back, and an exploring scene's draws are seeded by it
+    attribution_token  of the answer; events carry it back
     request_id         of the answer
     scene              its name
     user               pseudonym of the shopper, made as in the request log; empty for an anonymous one

@@ -89,7 +89,14 @@ class MetricsServer:
         """Starts to listen; arguments as of `serve_metrics`."""
         registry = registry or CollectorRegistry()
         registry.register(FolderCollector(folder, clock))
-        self._server, self._thread = start_http_server(port, addr=host, registry=registry)
+        try:
+            self._server, self._thread = start_http_server(port, addr=host, registry=registry)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"metrics cannot be served on {host}:{port} ({error.strerror}); stop what holds it, or set "
+                "metrics.port",
+            ) from error
         self.port: int = self._server.server_port
 
     def close(self) -> None:
@@ -111,7 +118,7 @@ def serve_metrics(
     `registry`: what the calling process counts itself, served next to the folder's.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken; the message names it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     return MetricsServer(port, folder, clock, host, registry)

@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from router.errors import CallerError
 from router.events import CheckedEvents, check_events
 from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
+from state.attribution_scope import item_filter, shopper_tag
 
 NOW = 1_700_000_000_000
 DAY = 86_400_000
@@ -40,10 +42,13 @@ BAD: dict[str, list[dict[str, object]]] = {
         {"timestamp_ms": -(2**63)},
     ],
     "scene": [{"scene": "s" * 65}],
-    "position": [{"position": -1}],
+    "position": [{"position": -1}, {"position": 1_000_001}, {"position": 2**31 - 1}],
     "attribution_token": [{"attribution_token": TOKEN[:-1]}, {"attribution_token": "x" * 100_000}],
-    "quantity": [{"quantity": -1}],
-    "price": [{"price": -0.01}, {"price": math.nan}, {"price": math.inf}, {"price": -math.inf}],
+    "quantity": [{"quantity": -1}, {"quantity": 1_000_001}],
+    "price": [
+        *({"price": price} for price in (-0.01, math.nan, math.inf, -math.inf)),
+        *({"price": price} for price in (1e300, 1.000001e12, 5e-324, 1e-7, -5e-324)),
+    ],
     "query": [{"query": "q" * 513}, {"query": "茶" * 171}],
     "event_id": [{"event_id": "e" * 65}, {"event_id": "exposure:1"}],
     "session_id": [{"session_id": "s" * 65}],
@@ -55,9 +60,9 @@ GOOD: list[dict[str, object]] = [
     {"timestamp_ms": NOW + 300_000},
     {"timestamp_ms": NOW - 400 * DAY},
     {"scene": "s" * 64, "position": 1, "quantity": 3, "price": 0.0},
-    {"attribution_token": TOKEN, "price": 1e300, "query": "茶" * 170},
+    {"attribution_token": TOKEN, "price": 1e12, "query": "茶" * 170},
     {"event_id": "e" * 64, "session_id": "é" * 32},
-    {"position": 2**31 - 1, "quantity": 2**31 - 1},
+    {"position": 1_000_000, "quantity": 1_000_000, "price": 1e-6},
 ]
 
 
@@ -115,6 +120,43 @@ def test_events_without_an_id_are_named_by_the_call_and_their_position() -> None
     assert [row.event_id for row in checked.batch.rows] == ["call-7:0", "own", "call-7:3"]
     rows = check_events(request, NOW, CODEC).batch.rows
     assert [row.event_id for row in rows] == ["", "own", ""]
+
+
+SCOPED = Attribution(
+    "r",
+    "home",
+    "s",
+    "bst",
+    "1",
+    {},
+    NOW // 1000,
+    shopper_tag("u"),
+    item_filter([f"shown-{n}" for n in range(20)]),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"item_id": "shown-7"}, ""),
+        ({"item_id": "shown-7", "user_id": "somebody else"}, "shopper"),
+        ({"item_id": "elsewhere"}, "item"),
+        ({"item_id": "elsewhere", "user_id": "somebody else"}, "shopper"),
+    ],
+)
+def test_a_token_credits_its_shopper_and_its_items_only(changes: dict[str, object], reason: str) -> None:
+    token = CODEC.encode(SCOPED)
+    checked = check(event(attribution_token=token, **changes))
+    assert not checked.faults
+    assert checked.attributions == [None if reason else SCOPED]
+    assert checked.uncredited == ({reason: 1} if reason else {})
+    assert checked.batch.rows[0].attribution_token == ("" if reason else token)
+
+
+def test_a_token_of_an_anonymous_shopper_credits_any() -> None:
+    token = CODEC.encode(msgspec.structs.replace(SCOPED, shopper=b""))
+    checked = check(event(attribution_token=token, item_id="shown-1", user_id="logged in since"))
+    assert not checked.uncredited
 
 
 def test_each_token_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ async def report(store: StateStore, *events: Event) -> Reported:
 
 
 async def test_good_events_are_stored_and_bad_ones_come_back(store: StateStore) -> None:
-    answer, _ = await report(
+    answer, _, _ = await report(
         store,
         Event(user_id="u", item_id="a", type=2),
         Event(user_id="u", item_id="a"),
@@ -59,7 +59,7 @@ async def test_good_events_are_stored_and_bad_ones_come_back(store: StateStore) 
 async def test_a_repeat_is_accepted_and_stored_once(store: StateStore) -> None:
     event = Event(user_id="u", item_id="a", type=2, event_id="1")
     assert (await report(store, event)).response.accepted == 1
-    again, attributed = await report(store, event, event)
+    again, attributed, _ = await report(store, event, event)
     assert (again.accepted, list(attributed)) == (2, [])
     assert len((await store.read("u")).behaviours.items) == 1
 
@@ -72,7 +72,7 @@ async def test_attributed_events_that_were_not_stored_before_come_with_their_att
     known = Event(user_id="u", item_id="a", type=2, event_id="1", attribution_token=tokens[0])
     first = await report(store, known)
     assert [(each.event.item_id, each.attribution) for each in first.attributed] == [("a", shown[0])]
-    answer, attributed = await report(
+    answer, attributed, _ = await report(
         store,
         Event(),
         known,
@@ -89,7 +89,7 @@ async def test_attributed_events_that_were_not_stored_before_come_with_their_att
 
 
 async def test_a_request_of_bad_events_only_stores_nothing(store: StateStore) -> None:
-    answer, _ = await report(store, Event(), Event())
+    answer, _, _ = await report(store, Event(), Event())
     assert (answer.accepted, answer.unknown_items, len(answer.errors)) == (0, 0, 2)
     assert list(store.read_log()) == []
 

@@ -1,4 +1,4 @@
-"""Drawn slots: the same for the same token, never a repetition, and with the probability that is logged."""
+"""Drawn slots: the same for the same seed, never a repetition, and with the probability that is logged."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from protos.shopfront.v1.recommend_pb2 import (
     SceneRequest,
 )
 from router.page.contract import RankedScene
-from router.page.exploration import explore
+from router.page.exploration import draw_seed, explore
 from router.page.page_reranker_kind import PageRerankerKind
 from router.page.registry import PAGE_RERANKERS
 from router.page.settings import ExplorationSettings
@@ -151,7 +151,7 @@ async def test_a_logged_page_holds_what_was_shown_with_its_probabilities(
     assert 0 < np.count_nonzero(drawn) < drawn.size
     (stage,) = [stage for stage in response.trace.stages if stage.stage == "exploration"]
     assert stage.detail == f"{np.count_nonzero(drawn)} slots drawn"
-    # The draws can be repeated from the token alone: which slots they are.
+    # The draws can be repeated from the request id and the scene: which slots they are.
     everything = Candidates(
         np.arange(1, drawn.size + 1, dtype=np.int32),
         np.ones(drawn.size, np.uint32),
@@ -163,7 +163,7 @@ async def test_a_logged_page_holds_what_was_shown_with_its_probabilities(
         everything,
         everything.take(slice(0)),
         ExplorationSettings(share=0.5, temperature=0.05),
-        page.attribution_token,
+        draw_seed(page.request_id, page.scene),
     )
     np.testing.assert_array_equal(~np.isnan(again.propensities), drawn)
 

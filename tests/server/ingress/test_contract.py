@@ -104,6 +104,40 @@ def test_the_next_request_sees_reported_events(ingress: Ingress) -> None:
     assert bought not in ids(after)
 
 
+def test_events_out_of_reason_and_with_tokens_of_others(ingress: Ingress) -> None:
+    shopper, other = (f"shopper-{uuid.uuid4().hex}" for _ in range(2))
+    page = ingress.recommend.Recommend(RecommendRequest(scene="home", user_id=shopper), timeout=10)
+    token, item = page.attribution_token, ids(page)[0]
+
+    def event(**changes: object) -> event_pb2.Event:
+        fields = {
+            "user_id": shopper,
+            "item_id": item,
+            "type": PURCHASE,
+            "attribution_token": token,
+            **changes,
+        }
+        return event_pb2.Event(**fields)
+
+    events = [
+        event(price=1e300),
+        event(quantity=2**31 - 1),
+        event(),
+        event(user_id=other),
+        event(item_id="no"),
+    ]
+    answer = ingress.events.ReportEvents(event_pb2.ReportEventsRequest(events=events), timeout=10)
+    assert [(error.index, error.field) for error in answer.errors] == [(0, "price"), (1, "quantity")]
+    # An event is worth having without its token.
+    assert answer.accepted == 3
+    if ingress.running is not None:
+        store = ingress.running.store
+        logged = [
+            entry for _, entry in store.read_log() if entry.user_id in (shopper, other) and entry.event == 5
+        ]
+        assert [bool(entry.attribution_token) for entry in logged] == [True, False, False]
+
+
 def test_excluded_items_stay_away_and_unknown_ones_do_not_matter(ingress: Ingress) -> None:
     first = ids(ingress.recommend.Recommend(RecommendRequest(scene="home", page_size=5), timeout=10))
     excluded = [*first, "never-heard-of"]

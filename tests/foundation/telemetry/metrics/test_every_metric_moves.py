@@ -15,7 +15,7 @@ from foundation.telemetry.metrics import ProcessMetrics
 from pipeline.candidates import Candidates
 from pipeline.stages import Model
 from protos.shopfront.v1 import event_pb2
-from protos.shopfront.v1.recommend_pb2 import RecommendRequest
+from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from recall.query import Query
 from recall.rollout_ticket import RolloutTicket
 from rollout import transitions
@@ -94,7 +94,8 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
     metrics, before = running.metrics, read(open_groups(ProcessMetrics()))
     handle = call_handler(running).handle
     try:
-        await handle("Recommend", RecommendRequest(scene="home", user_id=USER), 10.0)
+        answer = await handle("Recommend", RecommendRequest(scene="home", user_id=USER), 10.0)
+        assert isinstance(answer, RecommendResponse)
         seen, view = (
             event_pb2.Event(user_id=USER, item_id="i0001", event_id="once"),
             event_pb2.EVENT_TYPE_VIEW,
@@ -104,6 +105,12 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
             seen,
             event_pb2.Event(user_id=USER, item_id="newer-than-the-snapshot", type=view),
             event_pb2.Event(user_id=USER, item_id="i0002", type=view, position=-1),
+            event_pb2.Event(
+                user_id="somebody else",
+                item_id="i0002",
+                type=view,
+                attribution_token=answer.attribution_token,
+            ),
         ]
         for _ in range(2):
             await handle("ReportEvents", event_pb2.ReportEventsRequest(events=events), 10.0)

@@ -105,7 +105,7 @@ def test_requests_events_and_queues_are_counted() -> None:
     requests.observe("Recommend", "", "INVALID_ARGUMENT", 0.001)
     errors = [event_pb2.EventError(field=field) for field in ("price", "price", "type")]
     metrics.group(EventMetrics).observe(
-        event_pb2.ReportEventsResponse(accepted=5, unknown_items=2, errors=errors)
+        event_pb2.ReportEventsResponse(accepted=5, unknown_items=2, errors=errors), {"item": 4}
     )
     queues.set_depth("state_events", 7)
     queues.set_depth("state_events", 3)
@@ -115,6 +115,7 @@ def test_requests_events_and_queues_are_counted() -> None:
     assert value(metrics, "events_total", outcome="refused") == 3
     assert value(metrics, "events_refused_total", field="price") == 2
     assert value(metrics, "events_unknown_item_total") == 2
+    assert value(metrics, "events_uncredited_total", reason="item") == 4
     assert value(metrics, "queue_depth", queue="state_events") == 3
 
 
