@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from models.build_order import build_order
+from models.build_order import build_order, check_needs
 from models.contracts import contracts
 from models.registry import MODELS
 from recall.build import enabled_channels
@@ -136,8 +136,10 @@ class Build:
     def candidate(self, model: str) -> int:
         """Trains a model on the published snapshot's data set and exports it, publishing nothing.
 
-        Returns the version's number, to be rolled out. Raises the rooms' own errors.
+        Returns the version's number, to be rolled out. Raises the rooms' own errors, RegistrationError where
+        the model is not registered.
         """
+        check_needs({"router.ranking.model": (model,)}, MODELS)
         dataset = built(self.workspace).dataset
         record = BuildRecord(self.workspace.build_record)
         teachers = {teacher: record.latest(f"checkpoint {teacher}") for teacher in MODELS[model].teachers}

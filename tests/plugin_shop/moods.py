@@ -14,6 +14,7 @@ from recall.query import Query
 from recall.vector_index import VectorIndexSettings, open_index, write_index
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
+from snapshot.manifest import SnapshotError
 
 NAME, MODEL = "moods", "toy"
 
@@ -52,6 +53,8 @@ def open_channel(
     folder: Path, catalogue: Catalogue, services: Services, settings: VectorIndexSettings
 ) -> Moods:
     items = load_column(folder, "items", np.dtype(np.int32))
+    if items.size and items.max() > catalogue.size:
+        raise SnapshotError(folder, "items", "has items that the catalogue lacks", "build the snapshot again")
     return Moods(open_index(folder / "items.faiss"), items, services)
 
 

@@ -16,8 +16,9 @@ from recall.channel import ChannelKind
 from recall.registry import CHANNELS
 from registration.plugins import load_plugins
 from router.scenes.load import KnownNames, load_scenes
+from snapshot.manifest import SnapshotError
 from tests.recall.conftest import BuiltShop
-from tests.recall.small_shop import NO_INTERESTS, assert_well_formed, make_query
+from tests.recall.small_shop import NO_INTERESTS, assert_well_formed, make_catalogue, make_query
 
 PROJECT = Path(__file__).parents[2]
 TEXT = (PROJECT / "CONTRIBUTING.md").read_text()
@@ -63,6 +64,8 @@ def test_the_channel_recalls_the_newest_items(
     created_at = catalogue.created_at[recalled.items]
     assert catalogue.in_stock[recalled.items].all()
     assert created_at.min() >= sorted(catalogue.created_at[catalogue.in_stock])[-50]
+    with pytest.raises(SnapshotError, match="has items that the catalogue lacks"):
+        registered.open(tmp_path, make_catalogue(tmp_path, [1, 2, 3]), NO_INTERESTS, settings)
 
 
 def test_the_line_in_the_registry_is_like_those_there(module: ModuleType) -> None:

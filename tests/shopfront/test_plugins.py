@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from ingest.cleaning.rules import RULES
 from ingest.importers.registry import IMPORTERS
+from registration.registry import RegistrationError
 from router.scenes.problems import SettingsError
 from server import plugins as serving_plugins
+from shopfront.build_steps import Build
 from shopfront.plugins import building_registries, load_for_building
-from shopfront.settings import load_settings
+from shopfront.progress import Progress
+from shopfront.settings import default_settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
 
 PARTS = """
@@ -159,3 +163,9 @@ def test_a_key_of_a_plugin_without_a_description_is_named_in_one_line(tmp_path: 
     assert (done.returncode, done.stdout) == (1, "")
     assert "setting router.recall.terse.kept has no description" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_candidate_of_a_model_that_is_not_registered_is_refused(tmp_path: Path) -> None:
+    build = Build(Workspace(tmp_path), default_settings(), None, Progress(Console()))
+    with pytest.raises(RegistrationError, match="needs the model nope, which is not registered"):
+        build.candidate("nope")
