@@ -73,7 +73,7 @@ async def ranker(url: str, breaker: BreakerSettings = NO_BREAKER) -> AsyncIterat
     settings = TritonClientSettings(url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker)
     client = TritonClient(settings, CircuitBreaker(breaker, report=metrics.group(CircuitMetrics).observe))
     try:
-        yield Ranker(client, metrics, settings)
+        yield Ranker(client, settings, metrics)
     finally:
         await client.close()
 
