@@ -1,9 +1,12 @@
 """The `shopfront` command."""
 
 import logging
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import grpc
@@ -31,6 +34,7 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 # The report of ingest shows its alarms, so they need not be logged to the terminal too.
 logging.getLogger("ingest").addHandler(logging.NullHandler())
 errors = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
+_INTERRUPTED = 128 + signal.SIGINT
 
 Data = Annotated[
     Path | None, typer.Option(help="Folder with the shop's files; without it the sample data is used.")
@@ -364,10 +368,26 @@ def print_failure(to: Console, error: BaseException) -> None:
 
 def main() -> Any:
     """Run the command; a mistake of the caller's ends in one line and exit status 1."""
+    interrupted = _remember_interrupts()
     try:
         app()
     except Exception as error:
+        if interrupted.is_set():
+            # A library that is interrupted while it is imported raises an error of its own instead.
+            sys.exit(_INTERRUPTED)
         if not isinstance(error, (*_known_errors(), OSError)):
             raise
         print_failure(errors, error)
         sys.exit(1)
+
+
+def _remember_interrupts() -> threading.Event:
+    """An event that the first Ctrl-C sets, which is a KeyboardInterrupt as before."""
+    seen = threading.Event()
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        seen.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    return seen
