@@ -146,9 +146,10 @@ class RaySettings(BaseModel):
         "returns; empty = start a local node and stop it with the router.",
     )
     auth_mode: Literal["disabled", "token"] = Field(
-        "disabled",
-        description="RAY_AUTH_MODE of a local node. token writes ~/.ray/auth_token. Ray listens on all "
-        "interfaces either way: firewall its ports.",
+        "token",
+        description="RAY_AUTH_MODE of a local node, whose ports listen on all interfaces. token: Ray answers "
+        "only the router's own processes, by a token made at each start that is written to no file. "
+        "disabled: it takes code from whoever reaches it, and ingress.address must be loopback.",
     )
     object_store_bytes: int = Field(
         100 * 2**20, ge=76 * 2**20, description="Bytes of Ray's object store, which the router barely uses."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from foundation.telemetry.metrics.settings import MetricsSettings
 from recall.settings import RecallSettings
@@ -15,7 +15,13 @@ from router.ranking.settings import TritonClientSettings
 from router.scenes.problems import SettingsError
 from router.scenes.table_settings import TablesSettings
 from router.service.settings import AdmissionSettings, RequestLogSettings
-from server.ingress_settings import IngressSettings, RaySettings, SupervisionSettings
+from server.ingress_settings import (
+    IngressSettings,
+    RaySettings,
+    SupervisionSettings,
+    is_loopback,
+    split_address,
+)
 from server.recording.settings import RecordingSettings
 from state.attribution import AttributionSettings
 from state.feature_log.settings import FeatureLogSettings
@@ -84,6 +90,16 @@ class RouterSettings(BaseModel):
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."
     )
+
+    @model_validator(mode="after")
+    def _ray_asks_strangers_for_a_token(self) -> RouterSettings:
+        host, _ = split_address(self.ingress.address)
+        if not (is_loopback(host) or self.ray.address or self.ray.auth_mode == "token"):
+            raise ValueError(
+                f"address {self.ingress.address} can be reached from other machines, and so can Ray, which "
+                "takes code from whoever reaches it; set ray.auth_mode: token, or use 127.0.0.1"
+            )
+        return self
 
 
 def plugins_of(tree: Any, path: str) -> tuple[str, ...]:

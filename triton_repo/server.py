@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import socket
 import subprocess
 import time
@@ -36,11 +37,18 @@ _IMPATIENT = [
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The three ports of one server on 127.0.0.1."""
+    """The ports of one server on 127.0.0.1; None: it does not listen there."""
 
     grpc: int
-    http: int
-    metrics: int
+    http: int | None
+    metrics: int | None
+
+
+def _endpoint(name: str, port: int | None) -> tuple[str, ...]:
+    """Options of an endpoint that is not needed."""
+    if port is None:
+        return (f"--allow-{name}=false",)
+    return f"--{name}-address={_HOST}", f"--{name}-port={port}"
 
 
 class TritonServer:
@@ -194,6 +202,8 @@ class TritonServer:
         held: list[socket.socket] = []
         try:
             for name in ("grpc", "http", "metrics"):
+                if getattr(wanted, name) is None:
+                    continue
                 listener = socket.socket()
                 held.append(listener)
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -223,10 +233,10 @@ class TritonServer:
             "--disable-auto-complete-config",
             f"--grpc-address={_HOST}",
             f"--grpc-port={ports.grpc}",
-            f"--http-address={_HOST}",
-            f"--http-port={ports.http}",
-            f"--metrics-address={_HOST}",
-            f"--metrics-port={ports.metrics}",
+            # Nobody knows the key: who reaches the port must not register memory of other processes.
+            f"--grpc-restricted-protocol=shared-memory:{secrets.token_hex(8)}={secrets.token_hex(16)}",
+            *_endpoint("http", ports.http),
+            *_endpoint("metrics", ports.metrics),
             "--log-format=ISO8601",
             f"--log-verbose={self.settings.log_verbosity}",
             *self._trace_options(),

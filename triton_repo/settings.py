@@ -32,8 +32,15 @@ class TritonSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     grpc_port: int = Field(default=0, ge=0, le=65535, description="gRPC port; 0 takes a free one.")
-    http_port: int = Field(default=0, ge=0, le=65535, description="HTTP port; 0 takes a free one.")
-    metrics_port: int = Field(default=0, ge=0, le=65535, description="Prometheus port; 0 takes a free one.")
+    http_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="HTTP port, which nothing here needs; 0 takes a free one, null = none.",
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Prometheus port; 0 takes a free one, null = none."
+    )
     traces_url: str = Field(
         default="",
         description="OTLP/HTTP address to which spans of inferences go, for example "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
     half = len(replica_ports) // 2
     return {
         "RAY_AUTH_MODE": ray.auth_mode,
+        # One of its own for each node: Ray would make one and write it to the user's home.
+        "RAY_AUTH_TOKEN": secrets.token_hex(32) if ray.auth_mode == "token" else "",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_metrics_collection": "0",
         # Replicas end so long after the GCS or the raylet: they answer while the router that replaces them

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from tritonclient.grpc import InferenceServerClient
 from tritonclient.utils import InferenceServerException
 
 from models.contracts import contract, contracts
@@ -76,12 +78,24 @@ def test_listens_on_loopback_only(triton: TritonServer) -> None:
         for connection in psutil.Process(triton.pid).net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert {address.port for address in listening} == {
-        triton.ports.grpc,
-        triton.ports.http,
-        triton.ports.metrics,
-    }
+    assert {address.port for address in listening} == {triton.ports.grpc}
+    assert (triton.ports.http, triton.ports.metrics) == (None, None)
     assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_other_endpoints_are_there_where_they_are_asked_for(tmp_path: Path) -> None:
+    with tiny_triton(tmp_path, http_port=0, metrics_port=0) as server:
+        http, metrics = (f"http://127.0.0.1:{port}" for port in (server.ports.http, server.ports.metrics))
+        with urllib.request.urlopen(f"{metrics}/metrics", timeout=10) as page:
+            assert b"nv_inference_request_success" in page.read()
+        with urllib.request.urlopen(f"{http}/v2/health/ready", timeout=10) as page:
+            assert page.status == 200
+
+
+def test_nobody_may_register_shared_memory(triton: TritonServer) -> None:
+    with InferenceServerClient(triton.grpc_url) as client, pytest.raises(InferenceServerException) as refused:
+        client.register_system_shared_memory("mine", "/mine", 64)
+    assert "restricted" in str(refused.value).lower()
 
 
 def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
