@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.ranking import first_merge, triton_model, weighted_sum
+from router.ranking import anchor, first_merge, triton_model, weighted_sum
 from router.ranking.merge_kind import MergeKind
 from router.ranking.scorer_kind import ScorerKind
 
-SCORERS: Registry[ScorerKind] = Registry("scorer", "SCORERS", {"triton": triton_model.SCORER})
+SCORERS: Registry[ScorerKind] = Registry(
+    "scorer", "SCORERS", {"triton": triton_model.SCORER, "anchor": anchor.SCORER}
+)
 
 MERGES: Registry[MergeKind] = Registry(
     "merge of scores", "MERGES", {"first": first_merge.MERGE, "weighted_sum": weighted_sum.MERGE}
