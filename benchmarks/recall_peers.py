@@ -10,7 +10,9 @@ import numpy as np
 
 from features.reference_time import MAX_ABSENCE_S
 from recall.again import Again
+from recall.bought_together import BoughtTogether
 from recall.category_hot import CategoryHot
+from recall.completed_neighbours import CompletedNeighbours
 from recall.hot import Hot
 from recall.hot_tables import FALLBACK
 from recall.lists import ItemLists
@@ -43,19 +45,30 @@ def best(scores: dict[int, float], k: int) -> Answer:
 def ranki2i_peer(channel: Any) -> Peer:
     """Neighbours as lists of pairs, summed or maximised in a dictionary."""
     assert isinstance(channel, Ranki2i)
-    neighbours, completion = as_dictionary(channel._neighbours), as_dictionary(channel._completion)
-    category, settings = channel._category.tolist(), channel._settings
+    return neighbours_peer(channel._neighbours, channel._merge)
+
+
+def bought_together_peer(channel: Any) -> Peer:
+    """As `ranki2i_peer`, summed."""
+    assert isinstance(channel, BoughtTogether)
+    return neighbours_peer(channel._neighbours, "sum")
+
+
+def neighbours_peer(tables: CompletedNeighbours, merge: str) -> Peer:
+    """As `ranki2i_peer`, for the tables of any channel that sums or maximises neighbours."""
+    neighbours, completion = as_dictionary(tables.neighbours), as_dictionary(tables.completion)
+    category = tables.category.tolist()
 
     def recall(query: Query, k: int) -> Answer:
         scores: dict[int, float] = {}
         for trigger, weight in zip(query.triggers.tolist(), query.trigger_weights.tolist(), strict=True):
             entries = neighbours.get(trigger, [])
-            if len(entries) < settings.complete_below:
+            if len(entries) < tables.complete_below:
                 entries = entries + completion.get(category[trigger], [])
             for item, score in entries:
                 if item == trigger:
                     continue
-                if settings.merge == "sum":
+                if merge == "sum":
                     scores[item] = scores.get(item, 0.0) + score * weight
                 else:
                     scores[item] = max(scores.get(item, 0.0), score * weight)
@@ -167,6 +180,7 @@ def hot_peer(channel: Any) -> Peer:
 
 PEERS: dict[str, Callable[[Any], Peer]] = {
     "ranki2i": ranki2i_peer,
+    "bought_together": bought_together_peer,
     "mind": mind_peer,
     "category_hot": category_hot_peer,
     "again": again_peer,

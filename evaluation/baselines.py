@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from evaluation.settings import ItemCfSettings
+from evaluation.settings import BasketKnnSettings, ItemCfSettings
 from models.interaction_log import EventColumns, InteractionLog
+from recall.baskets import Baskets
 
 DAY = 86_400.0
 
@@ -119,3 +120,32 @@ def _best_of_rows(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
     rank = np.arange(len(row)) - matrix.indptr[row]
     kept = order[(rank < count) & (matrix.data[order] > 0)]
     return sparse.csr_matrix((matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class BasketKnn:
+    """Item-KNN over baskets: shared baskets / (baskets of the target + shrinkage)^exponent.
+
+    An exponent of 0.5 is the order of a cosine; a smaller one lets bestsellers lead. in_basket: CSR
+    float32[B, N+1], ones; by_item: the same by item; counts: float64[N+1].
+    """
+
+    in_basket: sparse.csr_matrix
+    by_item: sparse.csr_matrix
+    counts: np.ndarray
+    settings: BasketKnnSettings
+
+    @classmethod
+    def fit(cls, baskets: Baskets, items: int, settings: BasketKnnSettings) -> BasketKnn:
+        """Over the baskets given, for the items 1…items."""
+        in_basket = sparse.csr_matrix(
+            (np.ones(len(baskets.item), np.float32), (baskets.basket, baskets.item)),
+            shape=(len(baskets.user), items + 1),
+        )
+        counts = baskets.counts(items).astype(np.float64)
+        return cls(in_basket, in_basket.T.tocsr(), counts, settings)
+
+    def scores(self, item: int) -> np.ndarray:
+        """float64[N+1]: every item's score beside this one."""
+        shared = np.asarray((self.by_item[item] @ self.in_basket).todense(), np.float64).ravel()
+        return shared / (self.counts + self.settings.shrinkage) ** self.settings.exponent

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from evaluation.anchor_pairs import next_in_basket
+from evaluation.anchor_rows import measure_anchors
 from evaluation.baselines import ItemCf
 from evaluation.loaded_models import item_vectors, load_models, services
 from evaluation.prerank_table import prerank_table
@@ -16,15 +19,25 @@ from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
 from evaluation.recall_table import Fuse, recall_table
 from evaluation.report import EvaluationReport
+from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from models.checkpoint import ModelRecord
 from models.interaction_log import InteractionLog
 from recall.build import build_channels, open_channels
+from recall.build_events import build_events
 from recall.channel import BuildSource
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
 
-STEPS = ("reading the log", "item-CF", "ranking table", "building channels", "recall table", "prerank table")
+STEPS = (
+    "reading the log",
+    "item-CF",
+    "ranking table",
+    "building channels",
+    "recall table",
+    "prerank table",
+    "anchor table",
+)
 
 StepProgress = Callable[[str, int, int], None]
 """Told (step, done, of) before each of `STEPS` and, with an empty step, at the end."""
@@ -44,6 +57,7 @@ def evaluate(
     progress: StepProgress = no_progress,
     ranking_model: str = "bst",
     prerank_model: str = "prerank",
+    anchored: ServedScene | None = None,
 ) -> EvaluationReport:
     """Measures ranking, recall and, where its checkpoint is given, prerank.
 
@@ -62,6 +76,7 @@ def evaluate(
         progress: called before each step and at the end.
         ranking_model: orders the fused candidates, and is what prerank is measured against.
         prerank_model: narrows the candidates in the prerank table.
+        anchored: the scene of pages about one item; None leaves its table out.
 
     Returns:
         The report.
@@ -73,7 +88,7 @@ def evaluate(
     models = load_models(checkpoints, dataset.manifest.id)
     cuts = dataset.manifest.cuts
     progress(STEPS[0], 0, len(STEPS))
-    events = dataset.events().select("user", "item", "event", "ts").collect()
+    events = build_events(dataset.events())
     users = dataset.users()
     log = InteractionLog.from_frames(
         events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
@@ -122,6 +137,25 @@ def evaluate(
                 kept=settings.prerank_kept,
                 wanted=settings.prerank_top,
             )
+        progress(STEPS[6], 6, len(STEPS))
+        about_items: dict[str, dict[str, float]] = {}
+        if anchored is not None:
+            about_items = measure_anchors(
+                source,
+                log,
+                next_in_basket(
+                    replace(source, events=events),
+                    cuts.test_from,
+                    dataset.manifest.time_range[1] + 1,
+                    settings.anchor_pairs,
+                    rng,
+                ),
+                anchored.open(source, Path(tables) / "learned", channels, models),
+                channels,
+                item_cf,
+                settings,
+                recall_settings.triggers,
+            )
     progress("", len(STEPS), len(STEPS))
     return EvaluationReport(
         dataset=dataset.manifest.id,
@@ -133,6 +167,7 @@ def evaluate(
         models={name: _facts(loaded.record) for name, loaded in models.items()},
         shoppers=len(shoppers),
         prerank=narrowed,
+        anchors=about_items,
     )
 
 

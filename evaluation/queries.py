@@ -48,14 +48,15 @@ def test_shoppers(
     active = np.unique(behaviours.user[behaviours.ts >= test_from])
     if len(active) > max_users:
         active = np.sort(rng.choice(active, max_users, replace=False))
-    profiles = _profiles(users)
-    return [_shopper(log, int(user), profiles, test_from, triggers) for user in active]
+    profiles = profiles_of(users)
+    return [shopper_at(log, int(user), profiles, test_from, triggers) for user in active]
 
 
 test_shoppers.__test__ = False  # type: ignore[attr-defined]
 
 
-def _profiles(users: pl.DataFrame) -> dict[int, tuple[str, Mapping[str, str]]]:
+def profiles_of(users: pl.DataFrame) -> dict[int, tuple[str, Mapping[str, str]]]:
+    """User index → (user_id, profile: field → value, without the unknown)."""
     fields = [field for field in PROFILE_FIELDS if field in users.columns]
     names = users["user_id"] if "user_id" in users.columns else users["user"].cast(pl.String)
     return {
@@ -64,13 +65,14 @@ def _profiles(users: pl.DataFrame) -> dict[int, tuple[str, Mapping[str, str]]]:
     }
 
 
-def _shopper(
+def shopper_at(
     log: InteractionLog,
     user: int,
     profiles: Mapping[int, tuple[str, Mapping[str, str]]],
     test_from: int,
     triggers: TriggerSettings,
 ) -> TestShopper:
+    """The shopper of index `user` at `test_from`; `profiles` as of `profiles_of`, targets may be empty."""
     behaviours = log.behaviours
     first, last = behaviours.offsets[user], behaviours.offsets[user + 1]
     cut = int(first + np.searchsorted(behaviours.ts[first:last], test_from))

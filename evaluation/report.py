@@ -15,6 +15,8 @@ from rich.text import Text
 
 from snapshot.durable_files import write_durably
 
+LESS_IS_BETTER = ("log_loss", "overlap")
+
 Rows = Mapping[str, Mapping[str, float]]
 
 
@@ -24,7 +26,8 @@ class EvaluationReport:
 
     dataset: id; source: the data set's source; ranking, recall: row → column → value; quotas: channel →
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
-    prerank: like ranking, empty where no prerank model was given.
+    prerank: like ranking, empty where no prerank model was given; anchors: of pages about one item, empty
+    where no scene shows them.
     """
 
     dataset: str
@@ -36,6 +39,7 @@ class EvaluationReport:
     models: Mapping[str, Any]
     shoppers: int
     prerank: Rows = field(default_factory=dict)
+    anchors: Rows = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; NaN (nothing to measure) becomes null."""
@@ -45,6 +49,7 @@ class EvaluationReport:
             "ranking": _plain(self.ranking),
             "recall": _plain(self.recall),
             "prerank": _plain(self.prerank),
+            "anchors": _plain(self.anchors),
             "quotas": dict(self.quotas),
             "settings": dict(self.settings),
             "models": dict(self.models),
@@ -64,6 +69,7 @@ class EvaluationReport:
             Text(f"Recall over the catalogue · {self.shoppers} shoppers"),
             _table(self.recall, _telling_columns(self.recall)),
             *self._prerank_table(),
+            *self._anchor_table(),
         )
 
     def _prerank_table(self) -> list[RenderableType]:
@@ -72,6 +78,12 @@ class EvaluationReport:
         columns = list(next(iter(self.prerank.values())))
         title = "Share of BST's best that is left after the candidates were narrowed"
         return [Text(title), _table(self.prerank, columns)]
+
+    def _anchor_table(self) -> list[RenderableType]:
+        if not self.anchors:
+            return []
+        title = "Pages about one item: the next item of its basket, and how pages differ"
+        return [Text(title), _table(self.anchors, list(next(iter(self.anchors.values()))))]
 
 
 def _plain(rows: Rows) -> dict[str, dict[str, float | None]]:
@@ -93,7 +105,7 @@ def _table(rows: Rows, columns: list[str]) -> Table:
     best = {}
     for column in columns:
         values = [row[column] for row in rows.values() if not math.isnan(row[column])]
-        best[column] = (min if column == "log_loss" else max)(values, default=math.nan)
+        best[column] = (min if column in LESS_IS_BETTER else max)(values, default=math.nan)
     table = Table()
     table.add_column("")
     for column in columns:

@@ -30,6 +30,19 @@ class ItemCfSettings(BaseModel):
     )
 
 
+class BasketKnnSettings(BaseModel):
+    """The item-KNN baseline of pages about one item."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exponent: float = Field(
+        0.3, ge=0, le=1, description="Power of the target's baskets in the denominator; 0.5 = cosine."
+    )
+    shrinkage: float = Field(
+        10.0, ge=0, description="Baskets added to the target's, so that one shared basket proves little."
+    )
+
+
 class EvaluationSettings(BaseModel):
     """What is measured, on how much, from which seed."""
 
@@ -59,6 +72,13 @@ class EvaluationSettings(BaseModel):
     prerank_top: int = Field(
         50, ge=1, description="Best of BST's full ranking of which prerank should lose none, items."
     )
+    anchor_pairs: int = Field(
+        3000, ge=1, description="Pairs of an item and the next one of its basket in the table of anchors."
+    )
+    anchors: int = Field(60, ge=2, description="Items whose pages are compared with each other.")
+    anchors_among: int = Field(2000, ge=2, description="Best sold items from which these are drawn.")
+    anchor_shoppers: int = Field(10, ge=1, description="Shoppers for each of whom these are compared.")
+    basket_knn: BasketKnnSettings = Field(default_factory=BasketKnnSettings)
     item_cf: ItemCfSettings = Field(default_factory=ItemCfSettings)
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from evaluation.recall_table import Fuse, ask
 from foundation.statistics.ranking_metrics import recall
 from models.interaction_log import InteractionLog
 from recall.build import build_channels, open_channels
+from recall.build_events import build_events
 from recall.channel import BuildSource, Recalled
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
@@ -58,9 +59,7 @@ def choose_shares(
     empty.
     """
     cuts = dataset.manifest.cuts
-    events = (
-        dataset.events().select("user", "item", "event", "ts").filter(pl.col("ts") < cuts.test_from).collect()
-    )
+    events = build_events(dataset.events().filter(pl.col("ts") < cuts.test_from))
     users = dataset.users()
     log = InteractionLog.from_frames(
         events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)

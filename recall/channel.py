@@ -36,7 +36,8 @@ class BuildSource:
     """What the tables of channels, filters, rerankers and fusions are built from, offline."""
 
     events: pl.DataFrame
-    """user int32, item int32, event uint8, ts int64, sorted by user and ts."""
+    """user int32, item int32, event uint8, ts int64, and session_id where the log has it; sorted by user and
+    ts (`recall.build_events`)."""
     users: pl.DataFrame
     """user int32, user_id str, gender, age_band, city, purchasing_power (str, null = unknown), …"""
     catalogue: Catalogue

@@ -100,3 +100,15 @@ def ranked_lists(
     offsets = np.zeros(row_count + 1, np.int64)
     np.cumsum(np.bincount(rows[kept], minlength=row_count), out=offsets[1:])
     return ItemLists(offsets, items[kept].astype(np.int32), scores[kept])
+
+
+def best_of_each_row(
+    row_ends: NDArray[np.integer], scores: NDArray[np.floating], limit: int
+) -> NDArray[np.int64]:
+    """Positions of the `limit` largest positive scores of each row of a CSR matrix, rows in order."""
+    kept = scores > 0
+    for row in np.flatnonzero(np.diff(row_ends) > limit):
+        span = slice(row_ends[row], row_ends[row + 1])
+        beaten = np.argpartition(scores[span], -limit)[:-limit]
+        kept[row_ends[row] + beaten] = False
+    return np.flatnonzero(kept)

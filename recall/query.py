@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -51,6 +51,8 @@ class Query:
     """int32[t], distinct items that cause recall; by default `recall.triggers.select_triggers`."""
     trigger_weights: NDArray[np.float32] = field(default_factory=_zeros(0, np.float32))
     """float32[t], positive."""
+    anchors: NDArray[np.int32] = field(default_factory=_zeros(0, np.int32))
+    """int32[a], distinct items that the page is about: the product shown, or what lies in the cart."""
     profile: Mapping[str, str] = field(default_factory=_nothing)
     """Field → value, as in `users.parquet` (gender, age_band, city, …); an absent field is unknown."""
     profile_codes: NDArray[np.int32] = field(default_factory=_zeros(len(PROFILE_FIELDS), np.int32))
@@ -71,3 +73,16 @@ class Query:
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
     rollout: RolloutTicket | None = None
     """The query's part in a rollout; None where it takes part in none."""
+
+    def about(self, anchors: NDArray[np.int32]) -> Query:
+        """The same query for a page about `anchors`, int32[a], distinct.
+
+        They alone cause recall, and the page does not show them.
+        """
+        return replace(
+            self,
+            anchors=anchors,
+            triggers=anchors,
+            trigger_weights=np.ones(anchors.size, np.float32),
+            excluded=np.concatenate((self.excluded, anchors)),
+        )

@@ -22,22 +22,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from recall.category_completion import category_completion, typical_best_score
 from recall.channel import BuildSource
+from recall.completed_neighbours import COMPLETION, NEIGHBOURS
 from recall.follow_rate import ClickRate, FollowRate
 from recall.interactions import Interactions, impressions_of, interactions_of
-from recall.lists import ItemLists, ranked_lists
+from recall.lists import ItemLists, best_of_each_row, ranked_lists
 from recall.pair_blocks import Block, PairValue, pair_sums, trigger_blocks
-from recall.ranki2i_tables import COMPLETION, NEIGHBOURS, Ranki2iSettings
+from recall.ranki2i_settings import Ranki2iSettings
 
 
 def build_tables(source: BuildSource, folder: Path, settings: Ranki2iSettings) -> dict[str, int]:
     """Write the neighbours of every item and the completion list of every category; returns their entries."""
     taken = interactions_of(source).latest_of_each_user(settings.items_per_user)
     neighbours = item_neighbours(taken, source, settings)
-    completion = category_completion(taken, source, settings, _typical_best_score(neighbours))
+    completion = category_completion(taken, source.catalogue, settings, typical_best_score(neighbours))
     return {
         NEIGHBOURS: neighbours.write(folder, NEIGHBOURS),
         COMPLETION: completion.write(folder, COMPLETION),
@@ -56,7 +57,7 @@ def item_neighbours(taken: Interactions, source: BuildSource, settings: Ranki2iS
     for block in trigger_blocks(taken.events, taken.events, size, settings.pairs_per_block):
         row, item, score = _similar(taken, source, settings, block, weight, scale)
         score *= rate.of(block, row, item) ** settings.rate_exponent
-        best = _best_of_each_row(
+        best = best_of_each_row(
             np.searchsorted(row, np.arange(block[0], block[1] + 1)), score, settings.neighbours
         )
         rows.append(row[best])
@@ -83,62 +84,8 @@ def _similar(
     same_category = (catalogue.category[row] == category) & (category > 0)
     similarity = pairs.data * scale[row] * scale[item] * (1 + settings.same_category_boost * same_category)
     similarity[~catalogue.in_stock[item]] = 0
-    shortlisted = _best_of_each_row(pairs.indptr, similarity, settings.neighbours * settings.shortlist)
+    shortlisted = best_of_each_row(pairs.indptr, similarity, settings.neighbours * settings.shortlist)
     return row[shortlisted], item[shortlisted], similarity[shortlisted]
-
-
-def category_completion(
-    taken: Interactions, source: BuildSource, settings: Ranki2iSettings, scale: float
-) -> ItemLists:
-    """Hot items of each category 1…count and of its related ones; row 0 is empty.
-
-    An item's score is the similarity of the two categories (1 for the category itself) times its share of its
-    own category's hottest item, on the scale `category_weight · scale`.
-    """
-    catalogue = source.catalogue
-    categories = catalogue.category_count
-    heat = np.bincount(taken.item, weights=taken.score, minlength=catalogue.size + 1)
-    heat[~catalogue.in_stock] = 0
-    hot = np.flatnonzero(heat)
-    hottest = ranked_lists(catalogue.category[hot], hot, heat[hot], categories + 1, settings.category_items)
-    row, related, similarity = _related_categories(taken, source, settings.related_categories)
-    items, scores, source_row = hottest.gather(related)
-    best = np.zeros(categories + 1)
-    np.maximum.at(best, catalogue.category[items], scores)
-    share = scores / best[catalogue.category[items]]
-    return ranked_lists(
-        row[source_row],
-        items,
-        settings.category_weight * scale * similarity[source_row] * share,
-        categories + 1,
-        settings.category_items,
-    )
-
-
-def _related_categories(
-    taken: Interactions, source: BuildSource, limit: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Category, related category and their cosine over shoppers; a category's first one is itself."""
-    count = source.catalogue.category_count
-    own = np.arange(1, count + 1)
-    category = source.catalogue.category[taken.item]
-    known = category > 0
-    matrix = sp.csr_matrix(
-        (taken.score[known].astype(np.float64), (taken.user[known], category[known])),
-        shape=(int(taken.user.max(initial=0)) + 1, count + 1),
-    )
-    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
-    shared = (matrix.T @ matrix).tocoo()
-    other = shared.row != shared.col
-    row, related = shared.row[other], shared.col[other]
-    cosine = shared.data[other] / (norm[row] * norm[related])
-    closest = ranked_lists(row, related, cosine, count + 1, limit)
-    closest_row = np.repeat(np.arange(count + 1), np.diff(closest.offsets))
-    return (
-        np.r_[own, closest_row],
-        np.r_[own, closest.items],
-        np.r_[np.ones(count), closest.scores],
-    )
 
 
 def _pair_weight(taken: Interactions, settings: Ranki2iSettings) -> PairValue:
@@ -175,21 +122,3 @@ def _rate(taken: Interactions, source: BuildSource, settings: Ranki2iSettings) -
     if len(shown.item):
         return ClickRate.over(taken.events, shown, size, window, settings.rate_prior)
     return FollowRate.over(taken.events, size, window, settings.rate_prior)
-
-
-def _best_of_each_row(
-    row_ends: NDArray[np.integer], scores: NDArray[np.floating], limit: int
-) -> NDArray[np.int64]:
-    """Positions of the `limit` largest positive scores of each row of a CSR matrix, rows in order."""
-    kept = scores > 0
-    for row in np.flatnonzero(np.diff(row_ends) > limit):
-        span = slice(row_ends[row], row_ends[row + 1])
-        beaten = np.argpartition(scores[span], -limit)[:-limit]
-        kept[row_ends[row] + beaten] = False
-    return np.flatnonzero(kept)
-
-
-def _typical_best_score(neighbours: ItemLists) -> float:
-    """The median of the best neighbours' scores; 1 where nothing has a neighbour."""
-    first = neighbours.offsets[:-1][np.diff(neighbours.offsets) > 0]
-    return float(np.median(neighbours.scores[first])) if len(first) else 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recall import again, category_hot, hot, mind, ranki2i
+from recall import again, bought_together, category_hot, hot, mind, ranki2i
 from recall.channel import ChannelKind
 from registration.registry import Registry
 
@@ -11,6 +11,7 @@ CHANNELS: Registry[ChannelKind] = Registry(
     "CHANNELS",
     {
         ranki2i.NAME: ranki2i.CHANNEL,
+        bought_together.NAME: bought_together.CHANNEL,
         mind.NAME: mind.CHANNEL,
         category_hot.NAME: category_hot.CHANNEL,
         again.NAME: again.CHANNEL,

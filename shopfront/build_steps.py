@@ -273,6 +273,7 @@ class Build:
         kinds: dict[str, TableKind],
     ) -> str:
         from recall.build import RECALL_FOLDER, build_channels
+        from recall.build_events import build_events
         from recall.channel import BuildSource
         from router.tables.files import TABLES_FOLDER, build_tables
         from snapshot.catalogue_writer import link_catalogue
@@ -284,7 +285,7 @@ class Build:
             with self.progress.step("recall tables") as step:
                 link_catalogue(dataset.path, staged)
                 source = BuildSource(
-                    events=dataset.events().select("user", "item", "event", "ts").collect(),
+                    events=build_events(dataset.events()),
                     users=dataset.users(),
                     catalogue=dataset.catalogue,
                     now=dataset.manifest.time_range[1],

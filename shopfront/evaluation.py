@@ -7,13 +7,16 @@ import torch
 
 from evaluation.evaluate import evaluate
 from evaluation.report import EvaluationReport
+from evaluation.served_scene import ServedScene
 from evaluation.shares import ChosenShares, choose_shares
 from models.contracts import network_of
 from models.registry import MODELS
 from router.fusion.quota import fuse
+from router.scenes.components import tables_of
+from router.service.validation import SIMILAR_ITEMS_SCENE
 from shopfront.build_record import BuildRecord
 from shopfront.build_steps import Built
-from shopfront.settings import Settings, main_scene
+from shopfront.settings import Settings, main_scene, scene_configuration
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 
@@ -35,7 +38,17 @@ def evaluate_workspace(
         progress,
         ranking,
         settings.router.ranking.prerank_model,
+        _anchored(settings),
     )
+
+
+def _anchored(settings: Settings) -> ServedScene | None:
+    """The scene of pages about one item, with what it needs; None where there is none."""
+    scenes = scene_configuration(settings).by_name
+    if SIMILAR_ITEMS_SCENE not in scenes:
+        return None
+    scene = scenes[SIMILAR_ITEMS_SCENE]
+    return ServedScene(SIMILAR_ITEMS_SCENE, scene, tables_of([scene]), settings.router.tables.sections())
 
 
 def _checkpoints(workspace: Workspace, built: Built) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from registration.registry import Registry
-from router.ranking import first_merge, triton_model, weighted_sum
+from router.ranking import anchor, first_merge, triton_model, weighted_sum
 from router.ranking.merge_kind import MergeKind
 from router.ranking.scorer_kind import ScorerKind
 
@@ -17,7 +17,7 @@ def _fault(name: str, kind: ScorerKind, kinds: Mapping[str, ScorerKind]) -> str 
 
 
 SCORERS: Registry[ScorerKind] = Registry(
-    "scorer", "SCORERS", {"triton": triton_model.SCORER}, _fault, kind=ScorerKind
+    "scorer", "SCORERS", {"triton": triton_model.SCORER, "anchor": anchor.SCORER}, _fault, kind=ScorerKind
 )
 
 MERGES: Registry[MergeKind] = Registry(

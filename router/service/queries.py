@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from features.context import encode_context
 from recall.query import Query
 from recall.triggers import select_triggers
@@ -30,18 +28,15 @@ def build_query(
     """
     excluded = engine.catalogue.dense(asked.excluded_item_ids)
     excluded = excluded[excluded > 0]
-    if anchor.items is None:
-        triggers, weights = select_triggers(
-            shopper.history_items,
-            shopper.history_events,
-            shopper.history_ts,
-            now,
-            settings=engine.triggers,
-        )
-    else:
-        triggers, weights = anchor.items, np.ones(anchor.items.size, np.float32)
-        excluded = np.concatenate((excluded, anchor.items))
-    return Query(
+    causing = slice(None) if anchor.items is None else slice(0)
+    triggers, weights = select_triggers(
+        shopper.history_items[causing],
+        shopper.history_events[causing],
+        shopper.history_ts[causing],
+        now,
+        settings=engine.triggers,
+    )
+    query = Query(
         scene=scene,
         user_id=shopper.user_id,
         now=now,
@@ -60,3 +55,4 @@ def build_query(
         arms=arms,
         features=shopper.features,
     )
+    return query if anchor.items is None else query.about(anchor.items)

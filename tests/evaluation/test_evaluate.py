@@ -12,6 +12,7 @@ from rich.console import Console
 
 from evaluation.evaluate import STEPS, evaluate
 from evaluation.report import EvaluationReport
+from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from features.profile import PROFILE_FIELDS
 from models.bst_settings import BstNetworkSettings
@@ -25,11 +26,26 @@ from models.train_mind import train_mind
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.fusion.quota import fuse
+from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTableSettings
+from router.scenes.load import KnownNames, read_scenes
 from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
 
 SETTINGS = EvaluationSettings(
     ks=(5, 20), ranking_points=200, ranking_negatives=20, max_users=40, fused_total=20, rank_candidates=40
+)
+SCENE = read_scenes(
+    b"""
+scenes:
+  similar_items:
+    channels: {bought_together: {share: 0.9}, hot: {share: 0.1}}
+    ranking: {scorers: {anchor: {}}}
+""",
+    "scenes.yaml",
+    KnownNames(CHANNELS),
+)["similar_items"]
+ABOUT_ITEMS = ServedScene(
+    "similar_items", SCENE, {ANCHOR_PAIRS.name: ANCHOR_PAIRS}, {ANCHOR_PAIRS.name: AnchorTableSettings()}
 )
 QUOTAS = dict.fromkeys(CHANNELS, 1.0)
 
@@ -70,7 +86,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, dict[str
 @pytest.mark.slow
 def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    report = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS, lambda *step: seen.append(step))
+    report = evaluate(
+        *trained,
+        RecallSettings(),
+        fuse,
+        QUOTAS,
+        SETTINGS,
+        lambda *step: seen.append(step),
+        anchored=ABOUT_ITEMS,
+    )
     assert [step for step, _, _ in seen] == [*STEPS, ""]
     assert list(report.ranking) == ["popularity", "item_cf", "bst"]
     assert list(report.recall) == ["popularity", "item_cf", *CHANNELS, "fused", "fused_bst"]
@@ -80,11 +104,26 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     # The same 20 items in another order hold the same targets.
     assert report.recall["fused"]["recall@20"] > report.recall["hot"]["recall@20"]
 
+    assert list(report.anchors) == [
+        "popularity",
+        "item_cf",
+        "item_knn",
+        "ranki2i",
+        "bought_together",
+        "served, anonymous",
+        "served, known shopper",
+    ]
+    for row in report.anchors.values():
+        assert 0 <= row["low"] <= row["hr@10"] <= row["high"] <= 1
+    served = report.anchors["served, anonymous"]
+    assert served["overlap"] < report.anchors["popularity"]["overlap"]
+    assert served["same_category"] > report.anchors["popularity"]["same_category"]
+
     report.write(tmp_path / "made" / "report.json")
     written = json.loads((tmp_path / "made" / "report.json").read_text())
     assert written["ranking"]["bst"]["gauc"] == report.ranking["bst"]["gauc"]
     assert written["quotas"] == QUOTAS
-    again = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS)
+    again = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS, anchored=ABOUT_ITEMS)
     assert again.as_json() == report.as_json()
 
 

@@ -13,6 +13,7 @@ DTYPES = {
     "history_ts": np.int64,
     "triggers": np.int32,
     "trigger_weights": np.float32,
+    "anchors": np.int32,
     "profile_codes": np.int32,
     "context_codes": np.int32,
     "excluded": np.int32,
@@ -39,3 +40,22 @@ def test_what_is_left_out_is_empty_and_read_only() -> None:
 def vars_of(query: Query) -> dict[str, object]:
     """The query's fields by name."""
     return {field.name: getattr(query, field.name) for field in dataclasses.fields(query)}
+
+
+def test_a_page_about_items_is_caused_by_them_and_does_not_show_them() -> None:
+    query = Query(
+        scene="home",
+        now=1,
+        history_items=np.array([4], np.int32),
+        triggers=np.array([4], np.int32),
+        trigger_weights=np.array([0.5], np.float32),
+        excluded=np.array([9], np.int32),
+    )
+    about = query.about(np.array([7, 8], np.int32))
+    assert about.anchors.tolist() == about.triggers.tolist() == [7, 8]
+    assert about.trigger_weights.tolist() == [1, 1]
+    assert about.excluded.tolist() == [9, 7, 8]
+    assert about.history_items.tolist() == [4]
+    nothing = query.about(np.empty(0, np.int32))
+    assert nothing.triggers.size == nothing.trigger_weights.size == 0
+    assert nothing.excluded.dtype == np.int32

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from recall import ranki2i
 from recall.lists import ItemLists
-from recall.ranki2i_tables import Ranki2iSettings
+from recall.ranki2i_settings import Ranki2iSettings
 from tests.recall.small_shop import (
     DAY,
     NO_INTERESTS,

@@ -12,7 +12,7 @@ from router.scenes.load import KnownNames, Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
 
-CHANNELS = ("ranki2i", "mind", "hot", "category_hot", "again")
+CHANNELS = ("ranki2i", "bought_together", "mind", "hot", "category_hot", "again")
 CONFIG = Path(__file__).parents[3] / "config" / "scenes.yaml"
 
 
@@ -33,8 +33,10 @@ def test_the_projects_own_scenes_are_good() -> None:
     assert list(scenes["home"].filters) == ["excluded", "out_of_stock", "adult", "already_bought"]
     for scene in scenes.by_name.values():
         assert scene.backfill is not None
-        assert list(scene.rerank) == ["dedup", "scatter"]
         assert "hot" in scene.channels
+    assert list(scenes["home"].rerank) == ["dedup", "scatter"]
+    assert list(scenes["similar_items"].rerank) == ["scatter"]
+    assert list(scenes["similar_items"].ranking.scorers) == ["anchor"]
 
 
 def test_a_scene_without_keys_takes_every_default() -> None:

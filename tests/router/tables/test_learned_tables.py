@@ -68,7 +68,7 @@ def with_tables(shop: ServedShop) -> str:
 
 
 def test_scenes_need_the_tables_of_the_components_they_name() -> None:
-    assert registered_tables() == {"rare_items": RARE}
+    assert registered_tables()["rare_items"] is RARE
     assert tables_of(read(NOTHING).by_name.values()) == {}
     for text in (WITH_FILTER, WITH_RERANKER):
         assert tables_of(read(text).by_name.values()) == {"rare_items": RARE}
@@ -79,7 +79,7 @@ def test_a_table_is_built_from_what_was_before_now_and_opened_by_its_settings(tm
     settings = TablesSettings.model_validate({"rare_items": {"least": 3}}).sections()
     told: list[tuple[str, float]] = []
     rows = build_tables(
-        registered_tables(),
+        {"rare_items": RARE},
         make_source(catalogue, LOG),
         tmp_path / "tables",
         settings,
@@ -87,11 +87,11 @@ def test_a_table_is_built_from_what_was_before_now_and_opened_by_its_settings(tm
     )
     assert rows == {"rare_items": {"rare": 2}}
     assert told == [("table: rare_items", 0.0), ("tables", 1.0)]
-    opened = open_tables(registered_tables(), tmp_path / "tables", catalogue, settings)
+    opened = open_tables({"rare_items": RARE}, tmp_path / "tables", catalogue, settings)
     assert opened["rare_items"].tolist() == [True, False, True, True]
     lenient = TablesSettings.model_validate({"rare_items": {"least": 1}}).sections()
-    build_tables(registered_tables(), make_source(catalogue, LOG), tmp_path / "lenient", lenient)
-    opened = open_tables(registered_tables(), tmp_path / "lenient", catalogue, lenient)
+    build_tables({"rare_items": RARE}, make_source(catalogue, LOG), tmp_path / "lenient", lenient)
+    opened = open_tables({"rare_items": RARE}, tmp_path / "lenient", catalogue, lenient)
     assert opened["rare_items"].tolist() == [True, False, False, True]
 
 
@@ -99,7 +99,9 @@ def test_where_no_scene_needs_a_table_the_snapshot_has_no_folder_of_tables(tmp_p
     catalogue = make_catalogue(tmp_path, [1])
     assert build_tables({}, make_source(catalogue, []), tmp_path / "tables", {}) == {}
     assert not (tmp_path / "tables").exists()
-    assert open_tables(registered_tables(), tmp_path / "tables", catalogue, TablesSettings().sections()) == {}
+    assert (
+        open_tables({"rare_items": RARE}, tmp_path / "tables", catalogue, TablesSettings().sections()) == {}
+    )
 
 
 def test_a_torn_table_and_one_of_another_catalogue_are_refused(tmp_path: Path) -> None:
@@ -107,13 +109,13 @@ def test_a_torn_table_and_one_of_another_catalogue_are_refused(tmp_path: Path) -
     settings = TablesSettings().sections()
     other = tmp_path / "other"
     other.mkdir()
-    build_tables(registered_tables(), make_source(catalogue, LOG), tmp_path / "tables", settings)
+    build_tables({"rare_items": RARE}, make_source(catalogue, LOG), tmp_path / "tables", settings)
     with pytest.raises(SnapshotError, match="rare"):
-        open_tables(registered_tables(), tmp_path / "tables", make_catalogue(other, [1]), settings)
+        open_tables({"rare_items": RARE}, tmp_path / "tables", make_catalogue(other, [1]), settings)
     file = tmp_path / "tables" / "rare_items" / "rare.npy"
     file.write_bytes(file.read_bytes()[:-2])
     with pytest.raises(SnapshotError, match="rare"):
-        open_tables(registered_tables(), tmp_path / "tables", catalogue, settings)
+        open_tables({"rare_items": RARE}, tmp_path / "tables", catalogue, settings)
 
 
 def test_settings_of_tables_are_checked_by_name() -> None:
@@ -137,7 +139,7 @@ def test_two_tables_of_one_name_are_refused_with_both_components() -> None:
         FILTERS.remove("other_shop")
     FILTERS.add("rarer", filter_of(RARE), "other_shop")
     try:
-        assert registered_tables() == {"rare_items": RARE}
+        assert registered_tables()["rare_items"] is RARE
     finally:
         FILTERS.remove("other_shop")
 

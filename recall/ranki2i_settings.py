@@ -1,4 +1,4 @@
-"""What the offline and the online side of ranki2i share: settings and table names."""
+"""Settings of ranki2i, shared by its offline and its online side."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from recall.channel import ChannelSettings
+from recall.completion_settings import CompletionSettings
 
-NEIGHBOURS, COMPLETION = "neighbours", "completion"
 
-
-class Ranki2iSettings(ChannelSettings):
+class Ranki2iSettings(CompletionSettings, ChannelSettings):
     """Item-to-item co-occurrence times the smoothed rate at which the target follows the trigger."""
 
     neighbours: int = Field(default=100, ge=1, le=10_000, description="Items kept per trigger.")
@@ -62,24 +61,6 @@ class Ranki2iSettings(ChannelSettings):
     )
     rate_prior: float = Field(
         default=20.0, gt=0, description="Strength of the rate's prior, in trials (shoppers, or impressions)."
-    )
-    complete_below: int = Field(
-        default=50,
-        ge=0,
-        description="A trigger with fewer neighbours is completed from its category; 0 = never.",
-    )
-    category_items: int = Field(
-        default=100, ge=1, le=10_000, description="Items kept per category for completion."
-    )
-    category_weight: float = Field(
-        default=0.1,
-        gt=0,
-        description="Best completed item's score against the median of the best real neighbours'.",
-    )
-    related_categories: int = Field(
-        default=5,
-        ge=0,
-        description="Categories most often shared with a category that also lend items to it.",
     )
     merge: Literal["sum", "max"] = Field(
         default="sum", description="How the scores one item gets from several triggers become one."

@@ -1,0 +1,164 @@
+"""The table of pages about one item: does the next item of the basket show, and do pages differ?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.anchor_pairs import AnchorPairs
+from evaluation.baselines import BasketKnn, ItemCf
+from evaluation.served_scene import served_items
+from features.context import encode_context
+from foundation.statistics.bootstrap import grouped_interval
+from pipeline.plan import Pipeline
+from recall.channel import Channel
+from recall.query import Query
+from router.query_features.read import default_features
+from router.query_features.registry import QUERY_FEATURES
+
+PageOf = Callable[[Query], Awaitable[NDArray[np.int32]]]
+"""query about one item → the items of its page, best first."""
+
+
+def anchor_table(
+    pairs: AnchorPairs,
+    anchors: NDArray[np.int32],
+    shoppers: Mapping[int, Query],
+    compared: Sequence[int],
+    pages: Mapping[str, PageOf],
+    personal: PageOf,
+    category: NDArray[np.integer],
+    now: int,
+    seed: int,
+) -> dict[str, dict[str, float]]:
+    """Row → column → value.
+
+    Args:
+        pairs: what to predict.
+        anchors: int32[a], items whose pages are compared with each other.
+        shoppers: user index → query of every user of the pairs and of `compared`.
+        compared: user indexes; the anchors' pages are compared for each.
+        pages: row → what shows a page to a shopper whom nobody knows.
+        personal: shows a page to a known shopper; its row is "served, known shopper".
+        category: int[N + 1], categories by item; 0 = unknown.
+        now: time of the anonymous requests, unix seconds.
+        seed: of the bootstrap.
+
+    Returns:
+        hr@10: share of the pairs whose target is on the page about its anchor, with its 95 % interval over
+        shoppers (low, high); distinct: different items on the anchors' pages; overlap: part of a page that is
+        also on the page of another anchor; same_category: part of the items in the anchor's category.
+    """
+    nobody = Query(
+        scene="evaluation",
+        now=now,
+        context_codes=encode_context(now),
+        features=default_features(QUERY_FEATURES),
+    )
+    rows = {}
+    for name, page_of in pages.items():
+        shown = asyncio.run(_pages(page_of, {int(item): nobody for item in (*pairs.anchor, *anchors)}))
+        hits = [target in shown[anchor] for anchor, target in zip(pairs.anchor, pairs.target, strict=True)]
+        compare = [_compared(anchors, [shown[item] for item in anchors], category)]
+        rows[name] = _row(np.array(hits, float), pairs.user, compare, seed)
+    asked = zip(pairs.user.tolist(), pairs.anchor.tolist(), strict=True)
+    own = asyncio.run(_each(personal, [shoppers[user].about(_one(item)) for user, item in asked]))
+    hits = [target in page for target, page in zip(pairs.target, own, strict=True)]
+    compare = []
+    for user in compared:
+        shown = asyncio.run(_pages(personal, {int(item): shoppers[user] for item in anchors}))
+        compare.append(_compared(anchors, [shown[item] for item in anchors], category))
+    rows["served, known shopper"] = _row(np.array(hits, float), pairs.user, compare, seed)
+    return rows
+
+
+def page_of_pipeline(pipeline: Pipeline[Query], size: int) -> PageOf:
+    """What the scene serves."""
+
+    async def page(query: Query) -> NDArray[np.int32]:
+        return await served_items(pipeline, query, size)
+
+    return page
+
+
+def page_of_channel(channel: Channel, size: int) -> PageOf:
+    """The channel alone."""
+
+    async def page(query: Query) -> NDArray[np.int32]:
+        return (await channel.recall(query, size)).items
+
+    return page
+
+
+def page_of_popularity(popularity: NDArray[np.floating], size: int) -> PageOf:
+    """The best sold items, the anchor apart; popularity: float[N + 1]."""
+    best = np.argsort(-popularity, kind="stable")[: size + 2].astype(np.int32)
+    best = best[best > 0]
+
+    async def page(query: Query) -> NDArray[np.int32]:
+        return best[~np.isin(best, query.anchors)][:size]
+
+    return page
+
+
+def page_of_item_cf(item_cf: ItemCf, size: int) -> PageOf:
+    """The baseline's neighbours of the anchor."""
+
+    async def page(query: Query) -> NDArray[np.int32]:
+        scores = item_cf.scores(query.anchors, np.array([query.now]), np.array([0, 1]), np.array([query.now]))
+        return _best(scores[0], query.anchors, size)
+
+    return page
+
+
+def page_of_basket_knn(knn: BasketKnn, size: int) -> PageOf:
+    """The baseline's neighbours of the anchor."""
+
+    async def page(query: Query) -> NDArray[np.int32]:
+        return _best(knn.scores(int(query.anchors[0])), query.anchors, size)
+
+    return page
+
+
+def _best(scores: NDArray[np.floating], anchors: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    scores[anchors] = -np.inf
+    best: NDArray[np.int32] = np.argpartition(-scores, size)[:size].astype(np.int32)
+    return best[np.argsort(-scores[best], kind="stable")]
+
+
+def _one(item: int) -> NDArray[np.int32]:
+    return np.array([item], np.int32)
+
+
+async def _each(page_of: PageOf, queries: Sequence[Query]) -> list[NDArray[np.int32]]:
+    return [await page_of(query) for query in queries]
+
+
+async def _pages(page_of: PageOf, queries: Mapping[int, Query]) -> dict[int, NDArray[np.int32]]:
+    """Anchor → the page about it, for the shopper of the query."""
+    return {item: await page_of(query.about(_one(item))) for item, query in queries.items()}
+
+
+def _compared(
+    anchors: NDArray[np.int32], pages: Sequence[NDArray[np.int32]], category: NDArray[np.integer]
+) -> dict[str, float]:
+    count = len(pages)
+    items, shown_on = np.unique(np.concatenate(pages), return_counts=True)
+    others = count * (count - 1) * np.mean([len(page) for page in pages])
+    same = [category[page] == category[anchor] for anchor, page in zip(anchors, pages, strict=True)]
+    return {
+        "distinct": float(len(items)),
+        "overlap": float((shown_on * (shown_on - 1)).sum() / others) if others else float("nan"),
+        "same_category": float(np.concatenate(same).mean()),
+    }
+
+
+def _row(
+    hits: NDArray[np.floating], users: NDArray[np.int32], compared: Sequence[Mapping[str, float]], seed: int
+) -> dict[str, float]:
+    low, high = grouped_interval(hits, users, np.random.default_rng(seed))
+    means = {column: float(np.mean([each[column] for each in compared])) for column in compared[0]}
+    return {"hr@10": float(hits.mean()), "low": low, "high": high, **means}

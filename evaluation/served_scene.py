@@ -1,0 +1,98 @@
+"""A scene as the router serves it, in this process: its channels, fusion, filters, scorers and rerankers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from evaluation.loaded_models import LoadedModel
+from pipeline.candidates import Candidates
+from pipeline.plan import Pipeline
+from pipeline.runner import run
+from pipeline.stages import NO_MODEL, Model
+from recall.channel import BuildSource, Channel
+from recall.query import Query
+from router.scenes.assemble import assemble
+from router.scenes.settings import SceneSettings
+from router.tables.files import build_tables, open_tables
+from router.tables.kind import TableKind
+
+UNHURRIED_MS = 10_000.0
+
+
+@dataclass(frozen=True)
+class ServedScene:
+    """A scene's name and settings, and the learned tables that it needs with their settings, by name."""
+
+    name: str
+    settings: SceneSettings
+    tables: Mapping[str, TableKind]
+    table_settings: Mapping[str, BaseModel]
+
+    def open(
+        self,
+        source: BuildSource,
+        folder: Path,
+        channels: Mapping[str, Channel],
+        models: Mapping[str, LoadedModel],
+    ) -> Pipeline[Query]:
+        """The scene's pipeline, its tables built from `source` into the folder, which must be absent.
+
+        No stage is cut short by the scene's time limits. Raises SettingsError where none of the channels is
+        there.
+        """
+        build_tables(self.tables, source, folder, self.table_settings)
+        return assemble(
+            self.name,
+            unhurried(self.settings),
+            channels,
+            source.catalogue,
+            {name: InProcessScorer(model) for name, model in models.items()},
+            tables=open_tables(self.tables, folder, source.catalogue, self.table_settings),
+        )
+
+
+@dataclass(frozen=True)
+class InProcessScorer:
+    """A trained model as the scorer that the router has over Triton."""
+
+    model_here: LoadedModel
+
+    async def score(self, query: Query, candidates: Candidates) -> NDArray[np.float32]:
+        """float32[n], the model's first output."""
+        return self.model_here.scores(query, candidates.items)
+
+    def model(self, query: Query) -> Model:
+        """No version on Triton."""
+        return NO_MODEL
+
+
+def unhurried(scene: SceneSettings) -> SceneSettings:
+    """The scene with time limits that no stage reaches."""
+    slow = {"timeout_ms": UNHURRIED_MS}
+    ranking = scene.ranking
+    return scene.model_copy(
+        update={
+            "channels": {name: part.model_copy(update=slow) for name, part in scene.channels.items()},
+            "ranking": ranking.model_copy(
+                update={
+                    **slow,
+                    "scorers": {
+                        name: scorer.model_copy(update=slow) for name, scorer in ranking.scorers.items()
+                    },
+                }
+            ),
+        }
+    )
+
+
+async def served_items(pipeline: Pipeline[Query], query: Query, size: int) -> NDArray[np.int32]:
+    """The items of the page of `size` slots, int32[≤ size], in page order."""
+    page = await run(pipeline, query, size, time.monotonic() + UNHURRIED_MS / 1_000, time.monotonic)
+    return page.items.items

@@ -1,0 +1,94 @@
+"""Baskets of a log and, for every two items, how strongly they share baskets. Offline only.
+
+A basket holds the distinct items that one shopper took in one session; without sessions, in events that
+follow each other within a gap. For items i ≠ j
+
+    together(i, j) = Σ over baskets b with both  1 / log2(1 + |b|)
+
+since an item says less about the others the more there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recall.basket_settings import BasketSettings
+from recall.channel import BuildSource
+from recall.pair_blocks import Block, UserEvents, trigger_blocks
+from snapshot.event_codes import IMPRESSION, PURCHASE
+
+MOSTLY_PURCHASES = 0.1
+"""Share of purchases among the behaviours from which `auto` counts purchases alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baskets:
+    """Distinct (basket, item) pairs as columns of equal length, sorted by basket."""
+
+    basket: NDArray[np.int32]
+    """int32, 0…B − 1."""
+    item: NDArray[np.int32]
+    """int32, in the order in which the shopper took them last."""
+    user: NDArray[np.int32]
+    """int32[B], the shopper of each basket."""
+
+    def counts(self, size: int) -> NDArray[np.int64]:
+        """In how many baskets each item 0…size is, int64[size + 1]."""
+        return np.bincount(self.item, minlength=size + 1)
+
+    def pairs(self, size: int, pairs_per_block: int) -> Iterator[tuple[Block, sp.csr_matrix]]:
+        """`together` of a block of items start…stop − 1 with every item, block after block.
+
+        Yields (block, float32[stop − start, size + 1]). A pair that shares no basket has no entry, nor has an
+        item with itself.
+        """
+        shape = int(self.basket.max(initial=-1)) + 1, size + 1
+        in_basket = sp.csr_matrix((np.ones(len(self.item), np.float32), (self.basket, self.item)), shape)
+        of_item = in_basket.T.tocsr()
+        in_basket.data /= np.log2(1 + np.repeat(np.diff(in_basket.indptr), np.diff(in_basket.indptr)))
+        rows = UserEvents(self.basket, self.item, np.zeros(len(self.item), np.int64))
+        for start, stop in trigger_blocks(rows, rows, size, pairs_per_block):
+            together = (of_item[start:stop] @ in_basket).tocsr()
+            row = np.repeat(np.arange(start, stop), np.diff(together.indptr))
+            together.data[together.indices == row] = 0
+            together.eliminate_zeros()
+            yield (start, stop), together
+
+
+def baskets_of(source: BuildSource, settings: BasketSettings) -> Baskets:
+    """The baskets of the log up to `source.now`, a shopper's one after the other."""
+    events = _filling(source, settings).sort("user", "ts", maintain_order=True)
+    gap = int(settings.session_gap_minutes * 60)
+    first = (pl.col("user") != pl.col("user").shift()) | (pl.col("ts") - pl.col("ts").shift() > gap)
+    events = events.with_columns(first.fill_null(True).cum_sum().cast(pl.Int64).alias("run"))
+    if "session_id" in events.columns:
+        # Numbers of sessions are positive, numbers of runs negative: the two cannot meet.
+        session = pl.struct("user", "session_id").rank("dense").cast(pl.Int64)
+        known = pl.col("session_id").is_not_null()
+        events = events.with_columns(pl.when(known).then(session).otherwise(-pl.col("run")).alias("run"))
+    latest = (
+        events.group_by("run", "item", maintain_order=True)
+        .agg(pl.col("user").first(), pl.col("ts").max())
+        .sort("run", "ts", maintain_order=True)
+    )
+    _, numbered = np.unique(latest["run"].to_numpy(), return_inverse=True)
+    basket, item = numbered.astype(np.int32), latest["item"].to_numpy().astype(np.int32)
+    ends = np.searchsorted(basket, basket, side="right")
+    kept = ends - np.arange(len(basket)) <= settings.items_per_basket
+    begins = np.searchsorted(basket, np.arange(int(basket.max(initial=-1)) + 1))
+    return Baskets(basket[kept], item[kept], latest["user"].to_numpy()[begins].astype(np.int32))
+
+
+def _filling(source: BuildSource, settings: BasketSettings) -> pl.DataFrame:
+    behaviours = source.events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= source.now))
+    bought = behaviours.filter(pl.col("event") == PURCHASE)
+    mostly_bought = bought.height >= MOSTLY_PURCHASES * behaviours.height
+    if settings.events == "purchases" or (settings.events == "auto" and mostly_bought):
+        return bought
+    return behaviours

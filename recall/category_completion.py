@@ -1,0 +1,71 @@
+"""What completes an item with few neighbours: hot items of its category and of related ones. Offline only."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from recall.completion_settings import CompletionSettings
+from recall.interactions import Interactions
+from recall.lists import ItemLists, ranked_lists
+from snapshot.catalogue import Catalogue
+
+
+def category_completion(
+    taken: Interactions, catalogue: Catalogue, settings: CompletionSettings, scale: float
+) -> ItemLists:
+    """Hot items of each category 1…count and of its related ones; row 0 is empty.
+
+    An item's score is the similarity of the two categories (1 for the category itself) times its share of its
+    own category's hottest item, on the scale `category_weight · scale`.
+    """
+    categories = catalogue.category_count
+    heat = np.bincount(taken.item, weights=taken.score, minlength=catalogue.size + 1)
+    heat[~catalogue.in_stock] = 0
+    hot = np.flatnonzero(heat)
+    hottest = ranked_lists(catalogue.category[hot], hot, heat[hot], categories + 1, settings.category_items)
+    row, related, similarity = _related_categories(taken, catalogue, settings.related_categories)
+    items, scores, source_row = hottest.gather(related)
+    best = np.zeros(categories + 1)
+    np.maximum.at(best, catalogue.category[items], scores)
+    share = scores / best[catalogue.category[items]]
+    return ranked_lists(
+        row[source_row],
+        items,
+        settings.category_weight * scale * similarity[source_row] * share,
+        categories + 1,
+        settings.category_items,
+    )
+
+
+def _related_categories(
+    taken: Interactions, catalogue: Catalogue, limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Category, related category and their cosine over shoppers; a category's first one is itself."""
+    count = catalogue.category_count
+    own = np.arange(1, count + 1)
+    category = catalogue.category[taken.item]
+    known = category > 0
+    matrix = sp.csr_matrix(
+        (taken.score[known].astype(np.float64), (taken.user[known], category[known])),
+        shape=(int(taken.user.max(initial=0)) + 1, count + 1),
+    )
+    norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
+    shared = (matrix.T @ matrix).tocoo()
+    other = shared.row != shared.col
+    row, related = shared.row[other], shared.col[other]
+    cosine = shared.data[other] / (norm[row] * norm[related])
+    closest = ranked_lists(row, related, cosine, count + 1, limit)
+    closest_row = np.repeat(np.arange(count + 1), np.diff(closest.offsets))
+    return (
+        np.r_[own, closest_row],
+        np.r_[own, closest.items],
+        np.r_[np.ones(count), closest.scores],
+    )
+
+
+def typical_best_score(neighbours: ItemLists) -> float:
+    """The median of the best neighbours' scores; 1 where nothing has a neighbour."""
+    first = neighbours.offsets[:-1][np.diff(neighbours.offsets) > 0]
+    return float(np.median(neighbours.scores[first])) if len(first) else 1.0

@@ -1,0 +1,155 @@
+"""Scores by what goes with the items that the page is about, and a little by what the shopper takes anyway.
+
+For a candidate j, anchors a with weights w_a, and n_j baskets that hold j:
+
+    score(j) = (Σ_a w_a · together(a, j) + unseen · n_j / max n) / (n_j + 10)^α
+               · (1 + category · share of the anchors in j's category + brand · share of j's brand)
+               · (1 + own · log(1 + times the shopper took j))
+
+`together` is that of `recall.baskets`. The term `unseen` orders what shares no basket with the anchors: such
+an item comes after the others, the best sold of the anchor's category first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.candidates import Candidates
+from pipeline.stages import NO_MODEL, Model
+from recall.query import Query
+from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable
+from router.ranking.model_scorer import SCORE
+from router.ranking.scorer_kind import ScorerContext, ScorerKind
+
+RARE_BASKETS = 10.0
+MOST_PAIRS = 8_000
+"""Pairs read for one page: with many anchors only the strongest partners of each count."""
+
+
+class AnchorSettings(BaseModel):
+    """How much each part of the score counts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    popularity_exponent: float = Field(
+        default=0.36,
+        ge=0,
+        le=1,
+        description="α: 0 lets bestsellers lead every page; the larger, the less two anchors' pages share.",
+    )
+    category_boost: float = Field(
+        default=1.0, ge=0, description="Added to 1 and multiplied in for an item of the anchor's category."
+    )
+    brand_boost: float = Field(
+        default=0.0, ge=0, description="Added to 1 and multiplied in for an item of the anchor's brand."
+    )
+    own_weight: float = Field(
+        default=0.3,
+        ge=0,
+        description="Times log(1 + how often the shopper took the item lately, at least 1 if ever bought), "
+        "added to 1 and multiplied in; the larger, the more the pages of two anchors share for one shopper.",
+    )
+    unseen: float = Field(
+        default=0.001,
+        ge=0,
+        description="Shared baskets that an item is given without having any, at the popularity of the best "
+        "sold item.",
+    )
+
+
+class AnchorScorer:
+    """The scorer over the tables of one snapshot."""
+
+    def __init__(
+        self,
+        table: AnchorTable,
+        category: NDArray[np.integer],
+        brand: NDArray[np.integer],
+        settings: AnchorSettings,
+    ) -> None:
+        """`category` and `brand`: codes by item, [N + 1] each, 0 = unknown."""
+        self._pairs = table.pairs
+        self._baskets = table.baskets
+        self._most = max(float(table.baskets.max(initial=0)), 1.0)
+        self._category = category
+        self._brand = brand
+        self._settings = settings
+
+    async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
+        """The column float32[n], not negative; by the query's triggers where it has no anchors."""
+        anchors, weights = query.anchors, np.ones(query.anchors.size, np.float32)
+        if not anchors.size:
+            anchors, weights = query.triggers, query.trigger_weights
+        settings, items = self._settings, candidates.items
+        partners, together, source = self._pairs.gather(anchors, MOST_PAIRS // max(anchors.size, 1))
+        rows = _Rows(items)
+        baskets = self._baskets[items]
+        evidence = rows.sums(partners, together * weights[source])
+        evidence += settings.unseen / self._most * baskets
+        match = 1 + settings.category_boost * _shared(self._category, anchors, weights, items)
+        if settings.brand_boost:
+            match += settings.brand_boost * _shared(self._brand, anchors, weights, items)
+        score = evidence * (baskets + RARE_BASKETS) ** -settings.popularity_exponent * match
+        if settings.own_weight:
+            bought = np.minimum(rows.counts(query.purchased_items), 1)
+            taken = np.maximum(rows.counts(query.history_items), bought)
+            score *= 1 + settings.own_weight * np.log1p(taken)
+        return {SCORE: score.astype(np.float32)}
+
+    def model(self, query: Query) -> Model:
+        """No model of Triton: the table is the snapshot's."""
+        return NO_MODEL
+
+
+class _Rows:
+    """Finds the rows of candidates by item."""
+
+    def __init__(self, items: NDArray[np.int32]) -> None:
+        self._order = np.argsort(items)
+        self._sorted = items[self._order]
+
+    def sums(self, items: NDArray[np.int32], values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The values of each candidate's item, summed; items that are no candidate are left out."""
+        row, found = self._rows_of(items)
+        sums = np.bincount(row, weights=values[found], minlength=self._order.size)
+        return np.asarray(sums, np.float64)
+
+    def counts(self, items: NDArray[np.int32]) -> NDArray[np.int64]:
+        """How often each candidate occurs among the items."""
+        return np.bincount(self._rows_of(items)[0], minlength=self._order.size)
+
+    def _rows_of(self, items: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        if not self._order.size:
+            return np.empty(0, np.intp), np.zeros(items.size, np.bool_)
+        at = np.minimum(np.searchsorted(self._sorted, items), self._order.size - 1)
+        found = self._sorted[at] == items
+        return self._order[at[found]], found
+
+
+def _shared(
+    codes: NDArray[np.integer],
+    anchors: NDArray[np.int32],
+    weights: NDArray[np.float32],
+    items: NDArray[np.int32],
+) -> NDArray[np.float64]:
+    """The part of the anchors' weight, 0…1, whose code is that of each item; unknown codes match nothing."""
+    if not anchors.size:
+        return np.zeros(items.size)
+    known, group = np.unique(codes[anchors], return_inverse=True)
+    part = np.bincount(group, weights=weights) / weights.sum()
+    part[known == 0] = 0
+    at = np.minimum(np.searchsorted(known, codes[items]), known.size - 1)
+    return np.where(known[at] == codes[items], part[at], 0.0)
+
+
+def open_scorer(context: ScorerContext, settings: AnchorSettings) -> AnchorScorer:
+    """The scorer over the snapshot's table."""
+    catalogue = context.catalogue
+    return AnchorScorer(context.tables[ANCHOR_PAIRS.name], catalogue.category, catalogue.brand, settings)
+
+
+SCORER = ScorerKind(AnchorSettings, open_scorer, columns=(SCORE,), tables=(ANCHOR_PAIRS,))

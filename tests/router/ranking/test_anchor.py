@@ -1,0 +1,161 @@
+"""The order of a page about an item: what shares baskets with it first, bestsellers only to fill."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.candidates import Candidates, unscored
+from pipeline.stages import NO_MODEL
+from recall.lists import ItemLists
+from recall.query import Query
+from router.ranking.anchor import AnchorScorer, AnchorSettings, open_scorer
+from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable, AnchorTableSettings
+from router.ranking.scorer_kind import ScorerContext
+from snapshot import Catalogue
+from tests.recall.small_shop import DAY, NOW, make_catalogue, make_source
+
+PURCHASE = 5
+MILK, TEA, CAKE, SAUSAGE, BREAD, PEN = range(1, 7)
+CATEGORIES = (1, 1, 2, 3, 3, 4)
+BASKETS = [(MILK, CAKE), (MILK, CAKE, BREAD), *[(BREAD, SAUSAGE)] * 5, (TEA, PEN)]
+TWO, THREE = 1 / math.log2(3), 1 / math.log2(4)
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    return make_catalogue(tmp_path_factory.mktemp("shop"), CATEGORIES)
+
+
+@pytest.fixture(scope="module")
+def folder(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    events = [
+        (shopper, item, PURCHASE, NOW - DAY * shopper + item)
+        for shopper, items in enumerate(BASKETS, start=1)
+        for item in items
+    ]
+    folder = tmp_path_factory.mktemp("table")
+    rows = ANCHOR_PAIRS.build(make_source(catalogue, events), folder, AnchorTableSettings())
+    assert rows == {"pairs": 10, "baskets": 6}
+    return folder
+
+
+def scorer(catalogue: Catalogue, folder: Path, **settings: float) -> AnchorScorer:
+    table = ANCHOR_PAIRS.open(folder, catalogue, AnchorTableSettings())
+    context = ScorerContext(catalogue, {}, tables={ANCHOR_PAIRS.name: table})
+    return open_scorer(context, AnchorSettings(**settings))
+
+
+def candidates(items: Sequence[int]) -> Candidates:
+    count = len(items)
+    zeros = np.zeros(count, np.int32)
+    return unscored(np.array(items, np.int32), zeros.astype(np.uint32), zeros.astype(np.float32), zeros)
+
+
+def query(anchors: Sequence[int], history: Sequence[int] = (), bought: Sequence[int] = ()) -> Query:
+    return Query(
+        scene="similar_items",
+        now=NOW,
+        history_items=np.array(history, np.int32),
+        purchased_items=np.array(bought, np.int32),
+    ).about(np.array(anchors, np.int32))
+
+
+def scores(made: AnchorScorer, asked: Query, items: Sequence[int]) -> dict[int, float]:
+    columns = asyncio.run(made.score(asked, candidates(items)))
+    assert list(columns) == ["score"]
+    assert columns["score"].dtype == np.float32
+    return dict(zip(items, columns["score"].tolist(), strict=True))
+
+
+def test_scores_are_those_of_the_formula(catalogue: Catalogue, folder: Path) -> None:
+    made = scorer(catalogue, folder, popularity_exponent=0.5, category_boost=1.0, own_weight=0.5, unseen=0.06)
+    asked = query([MILK], history=[CAKE, CAKE, PEN], bought=[TEA, CAKE])
+    found = scores(made, asked, [PEN, BREAD, TEA, CAKE])
+    assert found == pytest.approx(
+        {
+            CAKE: (TWO + THREE + 0.06 * 2 / 6) / 12**0.5 * (1 + 0.5 * math.log(3)),
+            BREAD: (THREE + 0.06) / 16**0.5,
+            TEA: 0.06 / 6 / 11**0.5 * 2 * (1 + 0.5 * math.log(2)),
+            PEN: 0.06 / 6 / 11**0.5 * (1 + 0.5 * math.log(2)),
+        },
+        rel=1e-5,
+    )
+
+
+def test_what_goes_with_the_item_comes_before_the_best_sold(catalogue: Catalogue, folder: Path) -> None:
+    found = scores(scorer(catalogue, folder), query([MILK]), [SAUSAGE, BREAD, CAKE, TEA])
+    assert sorted(found, key=lambda item: -found[item])[:2] == [CAKE, BREAD]
+
+
+def test_several_anchors_add_up(catalogue: Catalogue, folder: Path) -> None:
+    made = scorer(catalogue, folder, unseen=0.0, popularity_exponent=0.0, category_boost=1.0)
+    found = scores(made, query([MILK, SAUSAGE]), [BREAD, CAKE])
+    assert found == pytest.approx({BREAD: (THREE + 5 * TWO) * 1.5, CAKE: TWO + THREE}, rel=1e-5)
+
+
+@pytest.mark.parametrize("anchors", [[], [PEN]])
+def test_without_evidence_the_best_sold_come_first(
+    catalogue: Catalogue, folder: Path, anchors: list[int]
+) -> None:
+    found = scores(scorer(catalogue, folder), query(anchors), [CAKE, SAUSAGE, BREAD])
+    assert sorted(found, key=lambda item: -found[item]) == [BREAD, SAUSAGE, CAKE]
+    assert all(value > 0 for value in found.values())
+
+
+def test_without_anchors_the_triggers_count(catalogue: Catalogue, folder: Path) -> None:
+    asked = Query(
+        scene="home",
+        now=NOW,
+        triggers=np.array([MILK, SAUSAGE], np.int32),
+        trigger_weights=np.array([1.0, 0.1], np.float32),
+    )
+    made = scorer(catalogue, folder, unseen=0.0, popularity_exponent=0.0, category_boost=0.0)
+    assert scores(made, asked, [BREAD, CAKE]) == pytest.approx(
+        {BREAD: THREE + 0.5 * TWO, CAKE: TWO + THREE}, rel=1e-5
+    )
+
+
+def test_an_unknown_category_or_brand_matches_nothing(catalogue: Catalogue, folder: Path) -> None:
+    """No item of this shop has a brand."""
+    plain, boosted = (scorer(catalogue, folder, brand_boost=boost) for boost in (0.0, 5.0))
+    items = [TEA, CAKE, BREAD]
+    assert scores(plain, query([MILK]), items) == scores(boosted, query([MILK]), items)
+
+
+def test_no_candidates_and_no_model(catalogue: Catalogue, folder: Path) -> None:
+    made = scorer(catalogue, folder)
+    assert scores(made, query([MILK], history=[TEA]), []) == {}
+    assert made.model(query([MILK])) == NO_MODEL
+
+
+def test_three_hundred_candidates_take_less_than_two_milliseconds() -> None:
+    """A hundred anchors with four hundred partners each, the most that triggers can be."""
+    size, rng = 100_000, np.random.default_rng(0)
+    partners = np.concatenate([rng.choice(size, 400, replace=False) + 1 for _ in range(100)])
+    offsets = np.clip(np.arange(size + 2) - 1, 0, 100) * 400
+    pairs = ItemLists(offsets, partners.astype(np.int32), np.ones(40_000, np.float32))
+    codes = rng.integers(300, size=size + 1)
+    made = AnchorScorer(AnchorTable(pairs, rng.integers(99, size=size + 1)), codes, codes, AnchorSettings())
+    asked = query(
+        range(1, 101),
+        history=rng.integers(1, size, 200).tolist(),
+        bought=rng.integers(1, size, 2000).tolist(),
+    )
+    given = candidates((rng.choice(size, 300, replace=False) + 1).tolist())
+
+    async def best_of(rounds: int) -> float:
+        times = []
+        for _ in range(rounds):
+            began = time.perf_counter()
+            await made.score(asked, given)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert asyncio.run(best_of(20)) < 0.002
