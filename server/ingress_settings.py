@@ -67,6 +67,18 @@ class LimitSettings(BaseModel):
         description="Least seconds between two keepalive pings of a caller; kind grpc ends connections that "
         "ping more often.",
     )
+    handshake_s: float = Field(
+        5.0,
+        gt=0,
+        description="Seconds within which a new connection must have been set up: TLS and HTTP/2 for kind "
+        "grpc, the first request's headers for haproxy, which also ends calls whose caller pauses so long "
+        "within its message. Others are closed, so that silent ones keep nobody out.",
+    )
+    connections_per_address: int = Field(
+        3_072,
+        ge=1,
+        description="Connections open at once from one address, kind haproxy only; it takes 4,096 in all.",
+    )
     idle_connection_s: float = Field(
         3600.0, gt=0, description="Seconds after which a connection without calls is closed."
     )

@@ -1,7 +1,7 @@
 """Amends the configuration that Ray Serve wrote for HAProxy, then becomes HAProxy.
 
 Run as a script, by the program that `haproxy_program` writes: `haproxy_launch.py <haproxy> [argument…]`,
-where `-f <file>` names the configuration, which Ray Serve writes before each start. Three amendments:
+where `-f <file>` names the configuration, which Ray Serve writes before each start. Four amendments:
 
 - Until a fresh HAProxy has received the list of replicas it would answer NOT_FOUND, which callers do not
   retry. It does not listen for gRPC until then, so that callers wait for a connection.
@@ -9,6 +9,8 @@ where `-f <file>` names the configuration, which Ray Serve writes before each st
   another one with the same id, so that events without an event_id are stored once.
 - Once the router stops (`haproxy_drain`), new calls are refused as UNAVAILABLE, which callers send elsewhere,
   and a fresh HAProxy does not listen for gRPC. Ray Serve's own fallback would answer NOT_FOUND.
+- Connections that say nothing, or not all of their first request, are closed, and one address may open so
+  many; `CONNECTIONS_VARIABLE` has the figures. Else silent ones would hold every place for an hour.
 """
 
 import os
@@ -16,6 +18,8 @@ import sys
 from pathlib import Path
 
 CALL_ID_HEADER = "x-shopfront-call-id"
+CONNECTIONS_VARIABLE = "SHOPFRONT_CONNECTIONS"
+"""`<milliseconds to set up> <milliseconds idle> <connections per address>`; unset: no limits."""
 STOPPING_VARIABLE = "proc.shopfront_stopping"
 STOPPING_FILE = "stopping"
 
@@ -36,12 +40,33 @@ _RULES = (
 )
 
 
-def amended(configuration: str, *, stopping: bool = False) -> str:
-    """The configuration with the amendments; as it is where it has no gRPC frontend, or has them already."""
+_CONNECTIONS = """\
+    timeout client {setup_ms}ms
+    timeout http-request {setup_ms}ms
+    timeout http-keep-alive {idle_ms}ms
+    stick-table type ipv6 size 100k expire 1m store conn_cur
+    tcp-request connection track-sc0 src
+    tcp-request connection reject if {{ sc0_conn_cur gt {per_address} }}
+"""
+
+
+def connection_limits(figures: str) -> str:
+    """Lines of the gRPC frontend for the value of `CONNECTIONS_VARIABLE`."""
+    if not figures:
+        return ""
+    setup_ms, idle_ms, per_address = figures.split()
+    return _CONNECTIONS.format(setup_ms=setup_ms, idle_ms=idle_ms, per_address=per_address)
+
+
+def amended(configuration: str, *, stopping: bool = False, connections: str = "") -> str:
+    """The configuration with the amendments; as it is where it has no gRPC frontend, or has them already.
+
+    `connections`: value of `CONNECTIONS_VARIABLE`.
+    """
     before, found, frontend = configuration.partition(_FRONTEND)
     if not found or CALL_ID_HEADER in configuration:
         return configuration
-    frontend = frontend.replace(_MODE, _MODE + _RULES, 1)
+    frontend = frontend.replace(_MODE, _MODE + connection_limits(connections) + _RULES, 1)
     if stopping or _REPLICAS not in frontend:
         listening, _, rest = frontend.partition(_BIND)
         frontend = listening + rest.partition("\n")[2]
@@ -62,7 +87,8 @@ def main(program: str, arguments: list[str]) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     # Ray Serve keeps the file in the router's folder, or in one per node below it.
     stopping = any((folder / STOPPING_FILE).exists() for folder in (path.parent, path.parent.parent))
-    fresh.write_text(amended(path.read_text(), stopping=stopping))
+    connections = os.environ.get(CONNECTIONS_VARIABLE, "")
+    fresh.write_text(amended(path.read_text(), stopping=stopping, connections=connections))
     fresh.replace(path)
     os.execv(program, [program, *shared(arguments)])
 

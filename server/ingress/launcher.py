@@ -21,6 +21,7 @@ import msgspec
 import psutil
 
 from server.ingress.add_services import REQUEST_BYTES_VARIABLE
+from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
 from server.ingress.ports import free_ports
 from server.ingress.process_status import ProcessStatus, StatusReader
 from server.ingress.router_process import LOST_RAY, StartRequest
@@ -283,7 +284,8 @@ def _environment(plugins: Sequence[str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("RAY_SERVE_") and name not in (VARIABLE, REQUEST_BYTES_VARIABLE)
+        if not name.startswith("RAY_SERVE_")
+        and name not in (VARIABLE, REQUEST_BYTES_VARIABLE, CONNECTIONS_VARIABLE)
     }
     return kept | plugins_environment(plugins)
 

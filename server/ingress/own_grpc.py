@@ -157,5 +157,6 @@ def _options(limits: LimitSettings) -> list[tuple[str, int]]:
         ("grpc.http2.max_ping_strikes", _PING_STRIKES),
         # Callers that keep a connection warm between requests may, at the same pace.
         ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.server_handshake_timeout_ms", int(limits.handshake_s * 1_000)),
         ("grpc.max_connection_idle_ms", int(limits.idle_connection_s * 1_000)),
     ]

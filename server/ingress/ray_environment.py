@@ -14,6 +14,7 @@ from pathlib import Path
 
 from server.ingress.add_services import REQUEST_BYTES_VARIABLE
 from server.ingress.haproxy_drain import ADMIN_SOCKET
+from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
 from server.ingress.haproxy_program import write_haproxy_program
 from server.ingress.ports import free_ports, free_range
 from server.ingress_settings import IngressSettings, RaySettings
@@ -55,6 +56,14 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
         "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(received_bytes(settings.limits.request_bytes)),
         "RAY_SERVE_HAPROXY_H2_FE_MAX_CONCURRENT_STREAMS": str(settings.limits.streams_per_connection),
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(math.ceil(settings.limits.idle_connection_s)),
+        CONNECTIONS_VARIABLE: " ".join(
+            str(figure)
+            for figure in (
+                math.ceil(1_000 * settings.limits.handshake_s),
+                math.ceil(1_000 * settings.limits.idle_connection_s),
+                settings.limits.connections_per_address,
+            )
+        ),
     }
 
 

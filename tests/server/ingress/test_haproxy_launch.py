@@ -42,6 +42,19 @@ def test_once_the_router_stops_calls_are_refused_and_a_fresh_haproxy_does_not_li
     assert "bind 127.0.0.1:8000" in stopping
 
 
+def test_connections_are_bounded() -> None:
+    bounded = amended(HTTP + GRPC + REPLICAS, connections="5000 3600000 3072")
+    before, _, grpc = bounded.partition("frontend grpc_frontend\n")
+    assert "timeout" not in before
+    for line in (
+        "timeout client 5000ms",
+        "timeout http-request 5000ms",
+        "timeout http-keep-alive 3600000ms",
+        "tcp-request connection reject if { sc0_conn_cur gt 3072 }",
+    ):
+        assert grpc.count(f"    {line}\n") == 1
+
+
 def test_amending_twice_or_without_grpc_changes_nothing() -> None:
     once = amended(HTTP + GRPC + REPLICAS)
     assert amended(once) == once
