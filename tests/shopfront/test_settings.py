@@ -32,8 +32,8 @@ def test_an_empty_file_means_the_defaults_below_the_workspace(tmp_path: Path) ->
         ("models: {bst: {network: {dimensions: 3}}}", "models.bst.network.dimensions"),
         (
             "router: {recall: {hto: {}}}",
-            "router.recall.hto: unknown key; expected one of again, bought_together, category_hot, hot, mind, ranki2i, "
-            "triggers; did you mean hot",
+            "router.recall.hto: unknown key; expected one of again, bought_together, category_hot, hot, "
+            "mind, ranki2i, triggers; did you mean hot",
         ),
         (
             "router: {recall: {hot: {half_life_dys: 3}}}",
