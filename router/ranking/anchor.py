@@ -36,7 +36,7 @@ class AnchorSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     popularity_exponent: float = Field(
-        default=0.36,
+        default=0.32,
         ge=0,
         le=1,
         description="α: 0 lets bestsellers lead every page; the larger, the less two anchors' pages share.",
@@ -48,7 +48,7 @@ class AnchorSettings(BaseModel):
         default=0.0, ge=0, description="Added to 1 and multiplied in for an item of the anchor's brand."
     )
     own_weight: float = Field(
-        default=0.3,
+        default=0.2,
         ge=0,
         description="Times log(1 + how often the shopper took the item lately, at least 1 if ever bought), "
         "added to 1 and multiplied in; the larger, the more the pages of two anchors share for one shopper.",

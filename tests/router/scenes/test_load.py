@@ -35,7 +35,7 @@ def test_the_projects_own_scenes_are_good() -> None:
         assert scene.backfill is not None
         assert "hot" in scene.channels
     assert list(scenes["home"].rerank) == ["dedup", "scatter"]
-    assert list(scenes["similar_items"].rerank) == ["scatter"]
+    assert not scenes["similar_items"].rerank
     assert list(scenes["similar_items"].ranking.scorers) == ["anchor"]
 
 
