@@ -65,9 +65,11 @@ def _files(settings: Settings) -> Iterator[str]:
     tls, tokens = router.ingress.tls, router.ingress.tokens
     wanted: list[tuple[str, Path | None]] = [
         ("router.scenes", router.scenes),
-        ("router.experiments", router.experiments),
         ("router.ingress.tokens.file", tokens.file),
     ]
+    if router.experiments is not None and router.experiments.exists():
+        # One that is not there means that no experiments are run.
+        wanted.append(("router.experiments", router.experiments))
     if tls is not None:
         wanted += [
             (f"router.ingress.tls.{name}", getattr(tls, name)) for name in ("certificate", "key", "client_ca")

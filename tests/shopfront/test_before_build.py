@@ -95,6 +95,13 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
         assert f"{tmp_path / name} is no file; set {key}" in said
 
 
+def test_experiments_that_are_not_there_are_none_and_a_folder_is_no_file(tmp_path: Path) -> None:
+    absent = {"experiments": str(tmp_path / "experiments.yaml")}
+    check_before_build(Workspace(tmp_path), settings(tmp_path, router=absent))
+    (tmp_path / "experiments.yaml").mkdir()
+    assert "experiments.yaml is no file; set router.experiments" in problem(tmp_path, router=absent)
+
+
 def test_folders_that_cannot_be_made_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said = problem(tmp_path, router={"state": {"url": f"lmdb://{tmp_path}/file/state"}})
