@@ -8,8 +8,8 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks.running_workspace import title_of
@@ -70,10 +70,18 @@ def named(title: str) -> Callable[[RouterHandle], list[int]]:
         return [
             process.pid
             for process in handle.processes()
-            if (said := title_of(process)).startswith(title) or Path(said.split(" ")[0]).name == title
+            if title_of(process).startswith(title) or name_of(process) == title
         ]
 
     return find
+
+
+def name_of(process: psutil.Process) -> str:
+    """The name of its program, whose path may contain blanks; "" where the process is gone."""
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
 
 
 def logged(shop: ServedShop) -> Counter[str]:
