@@ -149,7 +149,7 @@ def _measure(
                 feeds = replicated_request(requests[count]) if form.replicates else requests[count]
                 ways[form.name] = partial(form.run, feeds)
                 if form.model is not None:
-                    ask = partial(client.infer, triton.models[form.name], "1", feeds, "score", PATIENCE_S)
+                    ask = partial(client.infer, triton.models[form.name], "1", feeds, ("score",), PATIENCE_S)
                     ways[f"triton {form.name}"] = partial(_run, loop, ask)
             timings[count] = in_turns(ways, rounds=arguments.rounds, budget_s=arguments.budget)
         memory = triton.memory_mib()
