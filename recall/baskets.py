@@ -10,7 +10,7 @@ since an item says less about the others the more there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from recall.basket_settings import BasketSettings
 from recall.channel import BuildSource
+from recall.lists import best_of_each_row
 from recall.pair_blocks import Block, UserEvents, trigger_blocks
 from snapshot.event_codes import IMPRESSION, PURCHASE
 
@@ -59,6 +60,39 @@ class Baskets:
             together.data[together.indices == row] = 0
             together.eliminate_zeros()
             yield (start, stop), together
+
+
+@dataclass(frozen=True, slots=True)
+class Partners:
+    """The strongest partners of every item, as columns of equal length, sorted by item."""
+
+    row: NDArray[np.int64]
+    """int64, the item."""
+    item: NDArray[np.int32]
+    """int32, its partner."""
+    together: NDArray[np.float32]
+    """float32, how strongly both share baskets."""
+    strength: NDArray[np.float64]
+    """float64, by which partners were chosen."""
+
+
+def strongest_partners(
+    baskets: Baskets,
+    size: int,
+    pairs_per_block: int,
+    most: int,
+    strength: Callable[[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]], NDArray[np.float64]],
+) -> Partners:
+    """At most `most` partners of each item 1…size, chosen by strength(row, item, together)."""
+    found = [Partners(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0))]
+    for block, together in baskets.pairs(size, pairs_per_block):
+        row, item = np.repeat(np.arange(*block), np.diff(together.indptr)), together.indices
+        strengths = strength(row, item, together.data)
+        best = best_of_each_row(together.indptr, strengths, most)
+        found.append(Partners(row[best], item[best].astype(np.int32), together.data[best], strengths[best]))
+    return Partners(
+        *(np.concatenate([getattr(part, name) for part in found]) for name in Partners.__dataclass_fields__)
+    )
 
 
 def baskets_of(source: BuildSource, settings: BasketSettings) -> Baskets:

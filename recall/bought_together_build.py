@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recall.baskets import baskets_of
+from recall.baskets import baskets_of, strongest_partners
 from recall.bought_together_settings import BoughtTogetherSettings
 from recall.category_completion import category_completion, typical_best_score
 from recall.channel import BuildSource
 from recall.completed_neighbours import COMPLETION, NEIGHBOURS
 from recall.interactions import interactions_of
-from recall.lists import ItemLists, best_of_each_row, ranked_lists
-
-RARE_BASKETS = 10
+from recall.lists import ItemLists, ranked_lists
+from recall.popularity_discount import popularity_discount
 
 
 def build_tables(source: BuildSource, folder: Path, settings: BoughtTogetherSettings) -> dict[str, int]:
@@ -41,27 +40,13 @@ def basket_neighbours(source: BuildSource, settings: BoughtTogetherSettings) -> 
     baskets = baskets_of(source, settings)
     discount = popularity_discount(baskets.counts(catalogue.size), settings.popularity_exponent)
     discount[~catalogue.in_stock] = 0
-    rows: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    items: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
-    scores: list[NDArray[np.float64]] = [np.empty(0, np.float64)]
-    for block, together in baskets.pairs(catalogue.size, settings.pairs_per_block):
-        row, item = np.repeat(np.arange(*block), np.diff(together.indptr)), together.indices
+
+    def score(
+        row: NDArray[np.int64], item: NDArray[np.int32], together: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
         category = catalogue.category[item]
         same_category = (catalogue.category[row] == category) & (category > 0)
-        score = together.data * discount[item] * (1 + settings.same_category_boost * same_category)
-        best = best_of_each_row(together.indptr, score, settings.neighbours)
-        rows.append(row[best])
-        items.append(item[best].astype(np.int32))
-        scores.append(score[best])
-    return ranked_lists(
-        np.concatenate(rows),
-        np.concatenate(items),
-        np.concatenate(scores),
-        catalogue.size + 1,
-        settings.neighbours,
-    )
+        return np.asarray(together * discount[item] * (1 + settings.same_category_boost * same_category))
 
-
-def popularity_discount(baskets: NDArray[np.int64], exponent: float) -> NDArray[np.float64]:
-    """(n + 10)^−α of items that are in n baskets; float64 of the same length."""
-    return np.asarray((baskets + float(RARE_BASKETS)) ** -exponent, np.float64)
+    found = strongest_partners(baskets, catalogue.size, settings.pairs_per_block, settings.neighbours, score)
+    return ranked_lists(found.row, found.item, found.strength, catalogue.size + 1, settings.neighbours)

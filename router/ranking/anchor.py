@@ -20,12 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Candidates
 from pipeline.stages import NO_MODEL, Model
+from recall.popularity_discount import popularity_discount
 from recall.query import Query
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable
 from router.ranking.model_scorer import SCORE
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
 
-RARE_BASKETS = 10.0
 MOST_PAIRS = 8_000
 """Pairs read for one page: with many anchors only the strongest partners of each count."""
 
@@ -93,7 +93,7 @@ class AnchorScorer:
         match = 1 + settings.category_boost * _shared(self._category, anchors, weights, items)
         if settings.brand_boost:
             match += settings.brand_boost * _shared(self._brand, anchors, weights, items)
-        score = evidence * (baskets + RARE_BASKETS) ** -settings.popularity_exponent * match
+        score = evidence * popularity_discount(baskets, settings.popularity_exponent) * match
         if settings.own_weight:
             bought = np.minimum(rows.counts(query.purchased_items), 1)
             taken = np.maximum(rows.counts(query.history_items), bought)

@@ -11,12 +11,15 @@ from pydantic import Field
 
 from recall.basket_settings import BasketSettings
 from recall.channel import BuildSource
-from recall.lists import ItemLists, best_of_each_row, ranked_lists
+from recall.lists import ItemLists, ranked_lists
+from recall.popularity_discount import popularity_discount
 from router.tables.kind import TableKind
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
 
 PAIRS, BASKETS = "pairs", "baskets"
+KEPT_EXPONENT = 0.3
+"""Exponent of the popularity discount by which the partners that are kept are chosen."""
 
 
 class AnchorTableSettings(BasketSettings):
@@ -44,25 +47,21 @@ def build(source: BuildSource, folder: Path, settings: AnchorTableSettings) -> d
 
     Items out of stock keep their pairs: they may be back before the next build, and are filtered until then.
     """
-    from recall.baskets import baskets_of
+    from recall.baskets import baskets_of, strongest_partners
 
     size = source.catalogue.size
     baskets = baskets_of(source, settings)
     counts = baskets.counts(size)
     # By the count alone, the partners kept of every item would be the bestsellers.
-    discount = (counts + 10.0) ** -0.3
-    rows: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    items: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
-    strengths: list[NDArray[np.float32]] = [np.empty(0, np.float32)]
-    for block, together in baskets.pairs(size, settings.pairs_per_block):
-        strength = together.data * discount[together.indices]
-        kept = best_of_each_row(together.indptr, strength, settings.partners)
-        rows.append(np.repeat(np.arange(*block), np.diff(together.indptr))[kept])
-        items.append(together.indices[kept].astype(np.int32))
-        strengths.append(together.data[kept])
-    pairs = ranked_lists(
-        np.concatenate(rows), np.concatenate(items), np.concatenate(strengths), size + 1, settings.partners
+    discount = popularity_discount(counts, KEPT_EXPONENT)
+    found = strongest_partners(
+        baskets,
+        size,
+        settings.pairs_per_block,
+        settings.partners,
+        lambda row, item, together: together * discount[item],
     )
+    pairs = ranked_lists(found.row, found.item, found.together, size + 1, settings.partners)
     save_column(folder, BASKETS, counts.astype(np.int64))
     return {PAIRS: pairs.write(folder, PAIRS), BASKETS: int(np.count_nonzero(counts))}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from features.context import encode_context
 from recall.query import Query
 from recall.triggers import select_triggers
@@ -11,6 +13,8 @@ from router.engine.engine import Engine
 from router.service.anchor import Anchor
 from router.service.shopper import Shopper
 from router.service.validation import CheckedRequest
+
+NO_TRIGGERS = np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 def build_query(
@@ -28,14 +32,15 @@ def build_query(
     """
     excluded = engine.catalogue.dense(asked.excluded_item_ids)
     excluded = excluded[excluded > 0]
-    causing = slice(None) if anchor.items is None else slice(0)
-    triggers, weights = select_triggers(
-        shopper.history_items[causing],
-        shopper.history_events[causing],
-        shopper.history_ts[causing],
-        now,
-        settings=engine.triggers,
-    )
+    triggers, weights = NO_TRIGGERS
+    if anchor.items is None:
+        triggers, weights = select_triggers(
+            shopper.history_items,
+            shopper.history_events,
+            shopper.history_ts,
+            now,
+            settings=engine.triggers,
+        )
     query = Query(
         scene=scene,
         user_id=shopper.user_id,

@@ -5,6 +5,7 @@ gRPC itself would answer INTERNAL.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,9 @@ from google.protobuf.message import DecodeError, Message
 
 from router.errors import FieldViolation
 from server.ingress.compression import UnpackError, unpacked
-from server.ingress.request_size import RequestSize, varint
+from server.ingress.request_size import RequestSize
+from server.ingress.wire_format import GROUPS, LENGTH_DELIMITED, MAX_DEPTH, fields_of
 
-_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 _WHOLE_REQUEST = "request"
 _NO_LIMITS: Mapping[str, int] = {}
 _MAX_FIELDS_SEARCHED = 5_000
@@ -103,11 +104,11 @@ def _refused(description: str) -> MalformedRequest:
 def find_violation(data: bytes, descriptor: Any) -> FieldViolation:
     """Which field makes `data` unreadable as a message of `descriptor`.
 
-    Walks the wire format (https://protobuf.dev/programming-guides/encoding/) for the first string that is not
-    UTF-8, within the first 5,000 fields; any other error is reported for the whole request.
+    Looks for the first string that is not UTF-8, within the first 5,000 fields; any other error is reported
+    for the whole request.
     """
     try:
-        field = _invalid_utf8(data, descriptor, iter(range(_MAX_FIELDS_SEARCHED)))
+        field = _invalid_utf8(data, 0, len(data), descriptor, iter(range(_MAX_FIELDS_SEARCHED)), 0)
     except (IndexError, ValueError):
         field = None
     if field is None:
@@ -118,40 +119,26 @@ def find_violation(data: bytes, descriptor: Any) -> FieldViolation:
     return FieldViolation(field, "not valid UTF-8; strings must be UTF-8 text")
 
 
-def _invalid_utf8(data: bytes, descriptor: Any, searched: Iterator[int]) -> str | None:
-    position = 0
-    occurrences: dict[int, int] = {}
-    while position < len(data):
-        if next(searched, None) is None:
+def _invalid_utf8(
+    data: bytes, begin: int, end: int, descriptor: Any, searched: Iterator[int], depth: int
+) -> str | None:
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deep")
+    occurrences: Counter[int] = Counter()
+    for number, wire_type, value, stop in fields_of(data, begin, end):
+        if wire_type in GROUPS or next(searched, None) is None:
             return None
-        tag, position = varint(data, position)
-        number, wire_type = tag >> 3, tag & 7
-        if wire_type == _VARINT:
-            _, position = varint(data, position)
-        elif wire_type == _FIXED64:
-            position += 8
-        elif wire_type == _FIXED32:
-            position += 4
-        elif wire_type == _LENGTH_DELIMITED:
-            length, position = varint(data, position)
-            value = data[position : position + length]
-            if len(value) != length:
-                raise ValueError("truncated field")
-            position += length
-            field = descriptor.fields_by_number.get(number)
-            if field is None:
-                continue
-            index = occurrences.get(number, 0)
-            occurrences[number] = index + 1
-            path = f"{field.name}[{index}]" if field.is_repeated else field.name
-            if field.type == FieldDescriptor.TYPE_STRING and not _is_utf8(value):
-                return path
-            if field.message_type is not None:
-                inner = _invalid_utf8(value, field.message_type, searched)
-                if inner is not None:
-                    return f"{path}.{inner}"
-        else:
-            raise ValueError(f"wire type {wire_type}")
+        field = descriptor.fields_by_number.get(number)
+        if wire_type != LENGTH_DELIMITED or field is None:
+            continue
+        path = f"{field.name}[{occurrences[number]}]" if field.is_repeated else field.name
+        occurrences[number] += 1
+        if field.type == FieldDescriptor.TYPE_STRING and not _is_utf8(data[value:stop]):
+            return path
+        if field.message_type is not None:
+            inner = _invalid_utf8(data, value, stop, field.message_type, searched, depth + 1)
+            if inner is not None:
+                return f"{path}.{inner}"
     return None
 
 

@@ -1,7 +1,7 @@
 """Counts what a request repeats on the wire, before protobuf makes an object of each entry.
 
-Walks the wire format (https://protobuf.dev/programming-guides/encoding/) and stops at the first field that
-has too many entries, so that refusing a request never costs more than the largest accepted one.
+Walks the wire format and stops at the first field that has too many entries, so that refusing a request never
+costs more than the largest accepted one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from router.errors import FieldViolation
+from server.ingress.wire_format import GROUPS, LENGTH_DELIMITED, MAX_DEPTH, fields_of
 
 MAX_ENTRIES = 1_000
 """Most entries of a repeated field for which a method sets no limit of its own."""
@@ -20,10 +21,6 @@ SMALL_BYTES = 2_048
 """Requests up to this size are not walked: each entry takes at least two bytes."""
 
 _MAX_OTHER_FIELDS = 1_000
-# protobuf itself refuses messages that are nested deeper.
-_MAX_DEPTH = 100
-_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
-_GROUPS = (3, 4)
 _NEVER_PACKED = {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
 _FIXED_BYTES = {
     FieldDescriptor.TYPE_DOUBLE: 8,
@@ -82,36 +79,20 @@ class _Walk:
     def excess(
         self, data: bytes, position: int, end: int, fields: Mapping[int, _Field], depth: int = 0
     ) -> FieldViolation | None:
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             raise ValueError("nested too deep")
-        while position < end:
+        for number, wire_type, begin, stop in fields_of(data, position, end):
             self._left -= 1
             if self._left < 0:
                 return FieldViolation("request", f"has more than {self._most_fields:,} fields in all")
-            tag, position = varint(data, position)
-            wire_type = tag & 7
-            begin = position
-            if wire_type == _VARINT:
-                _, position = varint(data, position)
-            elif wire_type == _LENGTH_DELIMITED:
-                length, begin = varint(data, position)
-                position = begin + length
-            elif wire_type == _FIXED64:
-                position += 8
-            elif wire_type == _FIXED32:
-                position += 4
-            elif wire_type in _GROUPS:
+            if wire_type in GROUPS:
                 return FieldViolation("request", "contains a group, which no message here has")
-            else:
-                raise ValueError(f"wire type {wire_type}")
-            if position > end:
-                raise ValueError("truncated field")
-            field = fields.get(tag >> 3)
+            field = fields.get(number)
             if field is None:
                 continue
-            found = self._too_many(field, data, begin, position, wire_type)
-            if found is None and field.inner is not None and wire_type == _LENGTH_DELIMITED:
-                found = self.excess(data, begin, position, field.inner, depth + 1)
+            found = self._too_many(field, data, begin, stop, wire_type)
+            if found is None and field.inner is not None and wire_type == LENGTH_DELIMITED:
+                found = self.excess(data, begin, stop, field.inner, depth + 1)
             if found is not None:
                 return found
         return None
@@ -122,7 +103,7 @@ class _Walk:
         if field.most is None:
             return None
         entries = 1
-        if field.packed_bytes is not None and wire_type == _LENGTH_DELIMITED:
+        if field.packed_bytes is not None and wire_type == LENGTH_DELIMITED:
             if field.packed_bytes:
                 entries = (end - begin) // field.packed_bytes
             else:
@@ -131,20 +112,6 @@ class _Walk:
         if count <= field.most:
             return None
         return FieldViolation(field.path, f"has too many entries; at most {field.most:,} are allowed")
-
-
-def varint(data: bytes, position: int) -> tuple[int, int]:
-    """The varint at `position` and where it ends. IndexError, ValueError where there is none."""
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("varint longer than 10 bytes")
 
 
 def _counted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from google.protobuf import struct_pb2
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,3 +136,20 @@ def test_entries_past_the_limit_are_not_read() -> None:
         "scenes",
         "has too many entries; at most 10 are allowed",
     )
+
+
+def test_messages_nested_beyond_what_protobuf_reads_are_refused_without_recursing_further() -> None:
+    encoded = b""
+    while len(encoded) < 4_000:
+        # A struct's field whose value is a struct again.
+        inner = b"\x2a" + _length(encoded) + encoded
+        entry = b"\x0a\x01a\x12" + _length(inner) + inner
+        encoded = b"\x0a" + _length(entry) + entry
+    refused = tolerant(struct_pb2.Struct, 1 << 20)(encoded + b"\x0a\x02\x0a\x05")
+    assert isinstance(refused, MalformedRequest)
+    assert refused.violation.field == "request"
+
+
+def _length(content: bytes) -> bytes:
+    low, high = len(content) & 0x7F, len(content) >> 7
+    return bytes([low | 0x80, high]) if high else bytes([low])
