@@ -1,27 +1,30 @@
 """The `shopfront` command."""
 
 import logging
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import grpc
 import typer
 from rich.console import Console
 
-from router.scenes.problems import SettingsError
-from server.ingress.client_channel import ChannelError, RouterAddress, why_unanswered
-from shopfront.before_build import CannotServe, check_before_build
+from server.ingress.client_channel import RouterAddress, why_unanswered
+from shopfront.before_build import check_before_build
+from shopfront.command_end import (
+    INTERRUPTED,
+    Refused,
+    RouterLost,
+    known_errors,
+    print_failure,
+    remember_interrupts,
+)
 from shopfront.plugins import load_for_building
-from shopfront.rollout_commands import RolloutCallFailed
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router, takes_router
 from shopfront.settings import DEFAULT_FILE, Settings, load_plugins_of, load_settings, main_scene
-from shopfront.workspace import PROJECT, Workspace, WorkspaceBusy
+from shopfront.workspace import PROJECT, Workspace
 
 app = typer.Typer(
     add_completion=False,
@@ -34,7 +37,6 @@ console = Console(width=None if sys.stdout.isatty() else 120)
 # The report of ingest shows its alarms, so they need not be logged to the terminal too.
 logging.getLogger("ingest").addHandler(logging.NullHandler())
 errors = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
-_INTERRUPTED = 128 + signal.SIGINT
 
 Data = Annotated[
     Path | None, typer.Option(help="Folder with the shop's files; without it the sample data is used.")
@@ -48,14 +50,6 @@ WorkspaceFolder = Annotated[
 Config = Annotated[Path, typer.Option(help="Configuration file.")]
 User = Annotated[str, typer.Option(help="Shopper to ask for; default: one with a history.")]
 Scene = Annotated[str, typer.Option(help="Scene to ask for.")]
-
-
-class Refused(Exception):
-    """Something the person at the keyboard must mend; the message says what."""
-
-
-class RouterLost(Exception):
-    """The router has died, and is not started anew here; the message says why."""
 
 
 def _prepared(
@@ -322,72 +316,16 @@ def rollout_candidate(
     console.print(f"version {version} waits for: shopfront rollout start {version}", highlight=False)
 
 
-def _known_errors() -> tuple[type[Exception], ...]:
-    """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
-    from exporters.errors import ExportRefused
-    from foundation.storage.errors import StorageError
-    from ingest.shop_tables import IngestError
-    from models.checkpoint import CheckpointError
-    from models.training_loop import TrainingError
-    from recall.part_build import PartBuildError
-    from registration.registry import RegistrationError
-    from server.ingress.launcher import RouterStartError
-    from snapshot.manifest import SnapshotError
-    from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
-
-    return (
-        Refused,
-        CannotServe,
-        RouterLost,
-        RolloutCallFailed,
-        ChannelError,
-        WorkspaceBusy,
-        SettingsError,
-        RegistrationError,
-        IngestError,
-        TrainingError,
-        CheckpointError,
-        PartBuildError,
-        ExportRefused,
-        SnapshotError,
-        StorageError,
-        RouterStartError,
-        TritonStartError,
-        ModelLoadError,
-        RepositoryError,
-    )
-
-
-def print_failure(to: Console, error: BaseException) -> None:
-    """Prints the one line that a command ends with; brackets in it are text, not markup.
-
-    Where it is not printed on a terminal, which has a width, the line is not wrapped.
-    """
-    to.print(f"shopfront: {error}", style="red", markup=False, highlight=False, soft_wrap=not to.is_terminal)
-
-
 def main() -> Any:
     """Run the command; a mistake of the caller's ends in one line and exit status 1."""
-    interrupted = _remember_interrupts()
+    interrupted = remember_interrupts()
     try:
         app()
     except Exception as error:
         if interrupted.is_set():
             # A library that is interrupted while it is imported raises an error of its own instead.
-            sys.exit(_INTERRUPTED)
-        if not isinstance(error, (*_known_errors(), OSError)):
+            sys.exit(INTERRUPTED)
+        if not isinstance(error, (*known_errors(), OSError)):
             raise
         print_failure(errors, error)
         sys.exit(1)
-
-
-def _remember_interrupts() -> threading.Event:
-    """An event that the first Ctrl-C sets, which is a KeyboardInterrupt as before."""
-    seen = threading.Event()
-
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        seen.set()
-        signal.default_int_handler(number, frame)
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    return seen

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from shopfront.command_line import Refused, app
+from shopfront.command_end import Refused
+from shopfront.command_line import app
 from shopfront.workspace import PROJECT
 from state.attribution import Attribution, AttributionCodec
 from state.exposure_event import exposure_event

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from protos.shopfront.v1 import recommend_pb2, rollout_pb2
 from shopfront.answer_table import show
-from shopfront.command_line import print_failure
+from shopfront.command_end import print_failure
 from shopfront.rollout_commands import show_status
 
 BRACKETS = ("[/]", "[/such]", "[red]", "a [b] c", "\\[/]")

@@ -1,0 +1,84 @@
+"""How a command ends that cannot do its work: which errors are one line, and what Ctrl-C leaves behind."""
+
+import signal
+import threading
+from types import FrameType
+
+from rich.console import Console
+
+from router.scenes.problems import SettingsError
+from server.ingress.client_channel import ChannelError
+from shopfront.before_build import CannotServe
+from shopfront.rollout_commands import RolloutCallFailed
+from shopfront.workspace import WorkspaceBusy
+
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit status of a command that Ctrl-C ended."""
+
+
+class Refused(Exception):
+    """Something the person at the keyboard must mend; the message says what."""
+
+
+class RouterLost(Exception):
+    """The router has died, and is not started anew here; the message says why."""
+
+
+def known_errors() -> tuple[type[Exception], ...]:
+    """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
+    from evaluation.errors import EvaluationError
+    from exporters.errors import ExportRefused
+    from foundation.storage.errors import StorageError
+    from ingest.shop_tables import IngestError
+    from models.checkpoint import CheckpointError
+    from models.training_loop import TrainingError
+    from recall.part_build import PartBuildError
+    from registration.registry import RegistrationError
+    from rollout.errors import RolloutStoreError
+    from server.ingress.launcher import RouterStartError
+    from snapshot.manifest import SnapshotError
+    from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
+
+    return (
+        Refused,
+        CannotServe,
+        RouterLost,
+        RolloutCallFailed,
+        ChannelError,
+        WorkspaceBusy,
+        SettingsError,
+        RegistrationError,
+        IngestError,
+        TrainingError,
+        CheckpointError,
+        EvaluationError,
+        PartBuildError,
+        ExportRefused,
+        SnapshotError,
+        StorageError,
+        RolloutStoreError,
+        RouterStartError,
+        TritonStartError,
+        ModelLoadError,
+        RepositoryError,
+    )
+
+
+def print_failure(to: Console, error: BaseException) -> None:
+    """Prints the one line that a command ends with; brackets in it are text, not markup.
+
+    Where it is not printed on a terminal, which has a width, the line is not wrapped.
+    """
+    to.print(f"shopfront: {error}", style="red", markup=False, highlight=False, soft_wrap=not to.is_terminal)
+
+
+def remember_interrupts() -> threading.Event:
+    """An event that the first Ctrl-C sets, which is a KeyboardInterrupt as before."""
+    seen = threading.Event()
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        seen.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    return seen
