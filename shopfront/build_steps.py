@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from models.build_order import build_order, check_needs
@@ -24,9 +22,10 @@ from shopfront.needed_models import models_needed
 from shopfront.progress import Progress
 from shopfront.sample_shopper import choose_sample_shopper
 from shopfront.settings import Settings, configured_tables
+from shopfront.snapshot_build import build_snapshot
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
-from snapshot.manifest import Manifest, SnapshotError, read_manifest
+from snapshot.manifest import SnapshotError, read_manifest
 from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
@@ -126,7 +125,15 @@ class Build:
                 },
                 "seed": self.settings.seed,
             },
-            lambda: self._tables(dataset, vectors, versions, tables),
+            lambda: build_snapshot(
+                self.workspace,
+                self.settings,
+                DatasetStore(self.workspace.datasets).open(dataset, verify=False),
+                {model: self._checkpoint(model, name) for model, name in vectors.items()},
+                versions,
+                tables,
+                self.progress,
+            ),
             lambda made: _opens(lambda: SnapshotStore(self.workspace.snapshots).open(made, verify=False)),
         )
         self._publish(snapshot, versions, repository)
@@ -264,75 +271,6 @@ class Build:
             )
         self.progress.exported(engine, manifest.candidates)
         return version
-
-    def _tables(
-        self,
-        dataset_id: str,
-        vectors: Mapping[str, str],
-        versions: dict[str, int],
-        kinds: dict[str, TableKind],
-    ) -> str:
-        from recall.build import RECALL_FOLDER, build_channels
-        from recall.build_events import build_events
-        from recall.channel import BuildSource
-        from router.tables.files import TABLES_FOLDER, build_tables
-        from snapshot.catalogue_writer import link_catalogue
-
-        dataset = DatasetStore(self.workspace.datasets).open(dataset_id, verify=False)
-        store = SnapshotStore(self.workspace.snapshots)
-        staged = store.stage()
-        try:
-            with self.progress.step("recall tables") as step:
-                link_catalogue(dataset.path, staged)
-                source = BuildSource(
-                    events=build_events(dataset.events()),
-                    users=dataset.users(),
-                    catalogue=dataset.catalogue,
-                    now=dataset.manifest.time_range[1],
-                    vectors=self._item_vectors(vectors),
-                    seed=self.settings.seed,
-                )
-                rows = build_channels(source, staged / RECALL_FOLDER, self.settings.router.recall, step.stage)
-            if kinds:
-                with self.progress.step("learned tables") as step:
-                    learned = build_tables(
-                        kinds,
-                        source,
-                        staged / TABLES_FOLDER,
-                        self.settings.router.tables.sections(),
-                        step.stage,
-                    )
-                rows |= {f"{TABLES_FOLDER}/{table}": counts for table, counts in learned.items()}
-            return store.seal(
-                staged,
-                Manifest(
-                    kind="snapshot",
-                    source=dataset.manifest.source,
-                    rows={
-                        f"{channel}.{table}": n
-                        for channel, tables in rows.items()
-                        for table, n in tables.items()
-                    },
-                    time_range=dataset.manifest.time_range,
-                    cuts=dataset.manifest.cuts,
-                    switched_off=dataset.manifest.switched_off,
-                    dataset=dataset_id,
-                    models=versions,
-                ),
-            )
-        finally:
-            store.discard(staged)
-
-    def _item_vectors(self, checkpoints: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
-        from models.checkpoint import load_checkpoint
-
-        vectors = {}
-        for model, checkpoint in checkpoints.items():
-            network, _ = load_checkpoint(self._checkpoint(model, checkpoint), model)
-            makes = MODELS[model].makes
-            if makes is not None:
-                vectors[model] = makes(network)
-        return vectors
 
     def _publish(self, snapshot: str, versions: dict[str, int], repository: ModelRepository) -> None:
         if self.triton_url is not None:

@@ -1,0 +1,94 @@
+"""Builds a snapshot of a data set: the catalogue, the channels' tables and the learned tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.registry import MODELS
+from router.tables.kind import TableKind
+from shopfront.progress import Progress
+from shopfront.settings import Settings
+from shopfront.workspace import Workspace
+from snapshot.dataset import Dataset
+from snapshot.manifest import Manifest
+from snapshot.store import SnapshotStore
+
+
+def build_snapshot(
+    workspace: Workspace,
+    settings: Settings,
+    dataset: Dataset,
+    vectors: Mapping[str, Path],
+    versions: dict[str, int],
+    kinds: dict[str, TableKind],
+    progress: Progress,
+) -> str:
+    """Builds and seals a snapshot, without publishing it; returns its id.
+
+    Args:
+        workspace: where snapshots lie.
+        settings: of recall, of tables, and the seed.
+        dataset: what is served.
+        vectors: model → folder of the checkpoint whose item vectors channels and tables are built from.
+        versions: model → version on Triton that belongs to the snapshot.
+        kinds: learned tables to build, by name.
+        progress: shows the two steps.
+
+    Raises:
+        PartBuildError: a channel or table cannot be built; nothing is kept.
+    """
+    from recall.build import RECALL_FOLDER, build_channels
+    from recall.build_events import build_events
+    from recall.channel import BuildSource
+    from router.tables.files import TABLES_FOLDER, build_tables
+    from snapshot.catalogue_writer import link_catalogue
+
+    store = SnapshotStore(workspace.snapshots)
+    staged = store.stage()
+    try:
+        with progress.step("recall tables") as step:
+            link_catalogue(dataset.path, staged)
+            source = BuildSource(
+                events=build_events(dataset.events()),
+                users=dataset.users(),
+                catalogue=dataset.catalogue,
+                now=dataset.manifest.time_range[1],
+                vectors=_item_vectors(vectors),
+                seed=settings.seed,
+            )
+            rows = build_channels(source, staged / RECALL_FOLDER, settings.router.recall, step.stage)
+        if kinds:
+            with progress.step("learned tables") as step:
+                learned = build_tables(
+                    kinds, source, staged / TABLES_FOLDER, settings.router.tables.sections(), step.stage
+                )
+            rows |= {f"{TABLES_FOLDER}/{table}": counts for table, counts in learned.items()}
+        return store.seal(
+            staged,
+            Manifest(
+                kind="snapshot",
+                source=dataset.manifest.source,
+                rows={f"{part}.{table}": n for part, tables in rows.items() for table, n in tables.items()},
+                time_range=dataset.manifest.time_range,
+                cuts=dataset.manifest.cuts,
+                switched_off=dataset.manifest.switched_off,
+                dataset=dataset.manifest.id,
+                models=versions,
+            ),
+        )
+    finally:
+        store.discard(staged)
+
+
+def _item_vectors(checkpoints: Mapping[str, Path]) -> dict[str, NDArray[np.float32]]:
+    from models.checkpoint import load_checkpoint
+
+    vectors = {}
+    for model, folder in checkpoints.items():
+        network, _ = load_checkpoint(folder, model)
+        makes = MODELS[model].makes
+        if makes is not None:
+            vectors[model] = makes(network)
+    return vectors
