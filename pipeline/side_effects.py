@@ -48,8 +48,13 @@ class SideEffects(Generic[Q, R]):
         return len(self._tasks)
 
     def schedule(self, pipeline: str, query: Q, response: R) -> None:
-        """Begins every side effect of one answer; returns at once. Call it when the answer has left."""
+        """Begins the side effects that apply to one answer; returns at once.
+
+        Call it when the answer has left.
+        """
         for effect in self._effects:
+            if not effect.applies_to(query, response):
+                continue
             if len(self._tasks) >= self._outstanding:
                 log.warning(
                     "side effect %s of %s dropped: %d are under way",

@@ -209,6 +209,13 @@ class SideEffect(Protocol[Q_contra, R_contra]):
         """As logs and metrics call it."""
         ...
 
+    def applies_to(self, query: Q_contra, response: R_contra) -> bool:
+        """Whether there is anything to do for an answer; cheap, since it is called for every one."""
+        ...
+
     async def after(self, query: Q_contra, response: R_contra) -> None:
-        """Does it. An exception is counted and logged; it reaches no caller."""
+        """Does it, for an answer that it applies to.
+
+        An exception is counted and logged; it reaches no caller.
+        """
         ...

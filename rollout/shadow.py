@@ -48,13 +48,15 @@ class ShadowScoring:
         self._under_way = 0
         self._copies = 0
 
+    def applies_to(self, query: Query, response: object) -> bool:
+        """Whether the request was chosen to be copied."""
+        return query.rollout is not None and query.rollout.arm == Arm.SHADOW
+
     async def after(self, query: Query, response: object) -> None:
-        """Compares the versions on one request, where it was chosen to be copied."""
+        """Compares the versions on one request, where its rollout still runs."""
         ticket = query.rollout
         counts = self._replica.counts
-        if ticket is None or ticket.arm != Arm.SHADOW:
-            return
-        if counts is None or counts.rollout != ticket.rollout_id or not ticket.parts:
+        if ticket is None or counts is None or counts.rollout != ticket.rollout_id or not ticket.parts:
             return
         if self._under_way >= self._settings.shadow.concurrency:
             self._metrics.copies["dropped",].inc()

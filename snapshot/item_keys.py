@@ -23,5 +23,13 @@ def item_keys(ids: Iterable[str]) -> np.ndarray:
     Raises:
         UnicodeEncodeError: an id holds a lone surrogate and so has no UTF-8 form.
     """
-    digests = b"".join(blake2b(item_id.encode(), digest_size=8).digest() for item_id in ids)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64, copy=False)
+    return np.frombuffer(b"".join(map(_digest, ids)), dtype="<u8").astype(np.uint64, copy=False)
+
+
+def item_key(item_id: str) -> int:
+    """The key of one id, as `item_keys`; 0…2⁶⁴ − 1."""
+    return int.from_bytes(_digest(item_id), "little")
+
+
+def _digest(item_id: str) -> bytes:
+    return blake2b(item_id.encode(), digest_size=8).digest()

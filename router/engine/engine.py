@@ -21,7 +21,7 @@ from router.ranking.model_scorer import ModelScorer
 from router.ranking.scorer_opener import ScorerOpener
 from router.scenes.assemble import assemble
 from router.scenes.components import registered_tables
-from router.scenes.features import check_features
+from router.scenes.features import check_features, scene_features
 from router.scenes.load import Scenes
 from router.scenes.parts_of import PartsOf
 from router.scenes.plan import Arms, ScenePlan
@@ -41,6 +41,8 @@ class Variant:
     settings: SceneSettings
     pipeline: Pipeline[Query]
     arms: Mapping[str, str]
+    features: frozenset[str]
+    """Query features that its components read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Engine:
     """Experiments by scene; scenes without one are absent."""
     variants: Mapping[str, Mapping[Arms, Variant]]
     """Of the scenes with experiments, by the arms a shopper is in."""
+    features: Mapping[str, frozenset[str]]
+    """Query features by scene, that its components read where no arm changes it."""
     page: PageArrangement
     """How the scenes of one answer are arranged together."""
 
@@ -67,7 +71,7 @@ class Engine:
         """The scene as the shopper sees it; `user_id` is empty for an anonymous one."""
         plan = self.plans.get(scene)
         if plan is None:
-            return Variant(self.scenes[scene], self.pipelines[scene], {})
+            return Variant(self.scenes[scene], self.pipelines[scene], {}, self.features[scene])
         return self.variants[scene][plan.arms_of(user_id)]
 
     @property
@@ -159,6 +163,7 @@ class EngineBuilder:
                     # Arms that change nothing share the scene's own pipeline.
                     pipelines[name] if choice.settings is scenes[name] else pipeline(name, choice.settings),
                     choice.arms,
+                    scene_features([choice.settings]),
                 )
                 for arms, choice in plan.choices.items()
             }
@@ -167,6 +172,7 @@ class EngineBuilder:
         return {
             "pipelines": pipelines,
             "variants": variants,
+            "features": {name: scene_features([scene]) for name, scene in scenes.by_name.items()},
             "page": build_arrangement(
                 scenes.page.rerank,
                 lambda name: PartsOf("page", catalogue, tables).of_component(
@@ -179,6 +185,7 @@ class EngineBuilder:
 class _Assembled(TypedDict):
     pipelines: dict[str, Pipeline[Query]]
     variants: dict[str, dict[Arms, Variant]]
+    features: dict[str, frozenset[str]]
     page: PageArrangement
 
 

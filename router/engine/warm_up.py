@@ -14,7 +14,6 @@ from pipeline.runner import run
 from recall.query import Query
 from router.engine.engine import Engine, Variant
 from router.query_features.read import default_features
-from router.scenes.features import scene_features
 from snapshot.event_codes import VIEW
 
 _HISTORY = 20
@@ -32,10 +31,10 @@ async def warm_up(
     """
     query = _popular_query(engine, int(time.time()) if now is None else now)
     for scene, pipeline in engine.pipelines.items():
-        own = Variant(engine.scenes[scene], pipeline, {})
+        own = Variant(engine.scenes[scene], pipeline, {}, engine.features[scene])
         by_pipeline = {id(each.pipeline): each for each in (own, *engine.variants.get(scene, {}).values())}
         for each in by_pipeline.values():
-            asked = replace(query, scene=scene, features=default_features(scene_features([each.settings])))
+            asked = replace(query, scene=scene, features=default_features(each.features))
             await run(each.pipeline, asked, _PAGE_SIZE, clock() + _BUDGET_S, clock)
 
 

@@ -70,9 +70,13 @@ class FeatureLog:
         self._thread: threading.Thread | None = None
         self._closed = False
 
+    def applies_to(self, query: Query, response: ShownPage) -> bool:
+        """Whether its scene logs features, and it has items."""
+        return response.log_features and bool(response.item_ids)
+
     async def after(self, query: Query, response: ShownPage) -> None:
-        """Queues the answer where its scene logs features and it has items; never blocks."""
-        if not response.log_features or not response.item_ids or self._closed:
+        """Queues the answer; never blocks."""
+        if self._closed:
             return
         size = _size(response)
         full = (

@@ -39,8 +39,12 @@ class ScenePage:
 class PageArrangement:
     """The page rerankers of one scene configuration."""
 
-    def __init__(self, rerankers: Sequence[PageReranker]) -> None:
-        """Runs `rerankers` in this order, and `no_repeats` last: the service's contract promises it."""
+    def __init__(self, rerankers: Sequence[PageReranker], features: frozenset[str] = frozenset()) -> None:
+        """Runs `rerankers` in this order, and `no_repeats` last: the service's contract promises it.
+
+        `features`: query features that they read.
+        """
+        self.features = features
         last_is_no_repeats = bool(rerankers) and isinstance(rerankers[-1], NoRepeats)
         self.rerankers: tuple[PageReranker, ...] = (
             tuple(rerankers) if last_is_no_repeats else (*rerankers, NoRepeats())
@@ -115,5 +119,6 @@ def _taken(
 def build_arrangement(rerank: Mapping[str, BaseModel], parts: Callable[[str], Parts]) -> PageArrangement:
     """The arrangement of the page rerankers with these settings, by name; `parts` gives each its parts."""
     return PageArrangement(
-        [PAGE_RERANKERS[name].create(parts(name), settings) for name, settings in rerank.items()]
+        [PAGE_RERANKERS[name].create(parts(name), settings) for name, settings in rerank.items()],
+        frozenset(feature for name in rerank for feature in PAGE_RERANKERS[name].features),
     )

@@ -23,17 +23,15 @@ def build_response(
     scene: str,
     snapshot_id: str,
     request_id: str,
-    attribution_token: str,
     arms: Mapping[str, str],
     degraded: Sequence[str],
 ) -> RecommendResponse:
-    """The response that shows `page`.
+    """The response that shows `page`, without its attribution token.
 
     `channel_names` as `Pipeline.channel_names`; `degraded` what was missing before the pipeline ran, named
     ahead of what was missing in it.
     """
     response = RecommendResponse(
-        attribution_token=attribution_token,
         model_name=page.model.name,
         model_version=page.model.version,
         arms=arms,

@@ -24,10 +24,12 @@ class ExposureLog:
         self._store = store
         self._count = count
 
+    def applies_to(self, query: Query, response: ShownPage) -> bool:
+        """Whether an arm made the answer, and it has items."""
+        return bool(response.arms) and bool(response.item_ids)
+
     async def after(self, query: Query, response: ShownPage) -> None:
         """Logs the exposure. Raises `StorageError` or `StateOverloaded` where the store does not take it."""
-        if not response.arms or not response.item_ids:
-            return
         await self._store.append(
             exposure_event(
                 query.user_id,

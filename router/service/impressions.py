@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pipeline.candidates import Candidates, no_candidates
 from pipeline.stages import NO_MODEL, Model
 from recall.query import Query
-from snapshot.item_keys import item_keys
 from state.store import StateStore
 
 
@@ -19,6 +18,7 @@ from state.store import StateStore
 class ShownPage:
     """What an answer showed of one scene, as side effects see it: ids in page order, at unix second `ts`.
 
+    item_keys      uint64[n], `snapshot.item_keys` of `item_ids`
     request_id     of the answer, with the token that it carried
     arms           experiment → arm, of the experiments whose arm chose how it was made
     items          the shown candidates, in the order of `item_ids`
@@ -31,6 +31,7 @@ class ShownPage:
 
     scene: str
     item_ids: Sequence[str]
+    item_keys: NDArray[np.uint64]
     ts: int
     request_id: str = ""
     attribution_token: str = ""
@@ -52,7 +53,10 @@ class ServedImpressions:
         """`store`: receives the items."""
         self._store = store
 
+    def applies_to(self, query: Query, response: ShownPage) -> bool:
+        """Whether the shopper is known, and the answer has items."""
+        return bool(query.user_id) and bool(response.item_ids)
+
     async def after(self, query: Query, response: ShownPage) -> None:
         """Gives the shown items to the store, which writes them later."""
-        if query.user_id and response.item_ids:
-            await self._store.append_impressions(query.user_id, item_keys(response.item_ids), response.ts)
+        await self._store.append_impressions(query.user_id, response.item_keys, response.ts)

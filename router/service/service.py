@@ -6,6 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.plan import Page
 from pipeline.runner import arrange, rank
@@ -21,7 +24,6 @@ from router.page.arrangement import ScenePage
 from router.page.drawn_slots import DrawnPage, draw_slots
 from router.page.exploration import draw_seed
 from router.query_features.read import FeatureReading
-from router.scenes.features import scene_features
 from router.service.admission import Admission
 from router.service.anchor import find_anchor
 from router.service.answer import add_trace, build_response
@@ -40,6 +42,7 @@ from router.service.validation import (
     check_recommend,
     check_similar_items,
 )
+from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
 from state.attribution_scope import item_filter, shopper_tag
 from state.store import StateStore
@@ -166,7 +169,7 @@ class RecommendationService:
         deadlines: list[float],
     ) -> list[recommend_pb2.RecommendResponse]:
         reading = FeatureReading(
-            scene_features(variant.settings for variant in variants),
+            _features(engine, variants),
             now,
             min(deadlines),
             self._clock,
@@ -244,7 +247,15 @@ class RecommendationService:
         factor.observe((self._clock() - call.arrival) * 1_000)
         return ScenePage(ranked, page, page_size)
 
-    def _token(self, engine: Engine, query: Query, page: Page, call: Call, now: int) -> str:
+    def _token(
+        self,
+        engine: Engine,
+        query: Query,
+        page: Page,
+        shown_keys: NDArray[np.uint64],
+        call: Call,
+        now: int,
+    ) -> str:
         return self._attribution.encode(
             Attribution(
                 request_id=call.request_id,
@@ -255,7 +266,7 @@ class RecommendationService:
                 arms=dict(query.arms),
                 issued_at=now,
                 shopper=shopper_tag(query.user_id),
-                items=item_filter(engine.catalogue.item_ids(page.items.items)),
+                items=item_filter(shown_keys),
             )
         )
 
@@ -270,7 +281,6 @@ class RecommendationService:
         now: int,
     ) -> recommend_pb2.RecommendResponse:
         page, channel_names = drawn.page, variant.pipeline.channel_names
-        token = self._token(engine, query, page, call, now)
         response = build_response(
             page,
             engine.catalogue,
@@ -278,13 +288,17 @@ class RecommendationService:
             scene=query.scene,
             snapshot_id=engine.snapshot_id,
             request_id=call.request_id,
-            attribution_token=token,
             arms=query.arms,
             degraded=(*degraded, *self._rollouts.degraded(query)),
         )
+        shown_ids = [item.item_id for item in response.items]
+        shown_keys = item_keys(shown_ids)
+        token = self._token(engine, query, page, shown_keys, call, now)
+        response.attribution_token = token
         shown = ShownPage(
             query.scene,
-            [item.item_id for item in response.items],
+            shown_ids,
+            shown_keys,
             now,
             call.request_id,
             token,
@@ -298,6 +312,13 @@ class RecommendationService:
         )
         self._side_effects.schedule(query.scene, query, shown)
         return response
+
+
+def _features(engine: Engine, variants: Sequence[Variant]) -> frozenset[str]:
+    """Query features that the answer's components read; page rerankers see answers of several scenes only."""
+    if len(variants) == 1:
+        return variants[0].features
+    return engine.page.features.union(*(variant.features for variant in variants))
 
 
 def _budget_s(variant: Variant, asked: CheckedRequest) -> float:

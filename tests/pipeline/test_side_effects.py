@@ -18,7 +18,11 @@ class Noting:
     name: str
     gate: asyncio.Event | None = None
     error: Exception | None = None
+    only: str = ""
     noted: list[tuple[str, str]] = field(default_factory=list)
+
+    def applies_to(self, query: str, response: str) -> bool:
+        return response.startswith(self.only)
 
     async def after(self, query: str, response: str) -> None:
         if self.gate is not None:
@@ -37,6 +41,17 @@ async def test_schedule_returns_before_anything_ran_and_all_run() -> None:
     assert [effect.noted for effect in effects] == [[("query", "answer")]] * 2
     assert metrics.side_effects == [("home", "log", "ok"), ("home", "count", "ok")]
     assert len(tested) == 0
+
+
+async def test_what_does_not_apply_to_an_answer_is_no_task_and_is_not_counted() -> None:
+    effect, metrics = Noting("log", only="b"), RecordingMetrics()
+    tested = SideEffects([effect], time.monotonic, metrics=metrics)
+    tested.schedule("home", "query", "answer")
+    assert len(tested) == 0
+    tested.schedule("home", "query", "better answer")
+    assert await tested.drain(5000.0) == 0
+    assert effect.noted == [("query", "better answer")]
+    assert metrics.side_effects == [("home", "log", "ok")]
 
 
 async def test_a_failure_is_counted_and_logged_and_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:

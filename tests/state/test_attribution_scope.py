@@ -3,19 +3,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snapshot.item_keys import item_keys
 from state.attribution import MAX_TOKEN_BYTES, Attribution, AttributionCodec
 from state.attribution_scope import filter_has, item_filter, shopper_tag
 
 
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=120))
 def test_every_item_of_the_answer_is_in_the_filter(item_ids: list[str]) -> None:
-    items = item_filter(item_ids)
+    items = item_filter(item_keys(item_ids))
     assert all(filter_has(items, item_id) for item_id in item_ids)
 
 
 def test_few_others_are() -> None:
     for count in (1, 20, 100):
-        items = item_filter([f"item-{n}" for n in range(count)])
+        items = item_filter(item_keys(f"item-{n}" for n in range(count)))
         assert len(items) <= 2 + 10 * count // 8
         assert sum(filter_has(items, f"other-{n}") for n in range(2_000)) < 60
 
@@ -27,7 +28,7 @@ def test_a_shoppers_tag_is_of_one_length_and_tells_shoppers_apart() -> None:
 
 
 def _attribution(arms: dict[str, str]) -> Attribution:
-    items = item_filter([f"item-{n}" for n in range(100)])
+    items = item_filter(item_keys(f"item-{n}" for n in range(100)))
     return Attribution("f" * 32, "home", "s" * 24, "bst", "12", arms, 1_700_000_000, shopper_tag("u"), items)
 
 

@@ -39,9 +39,17 @@ async def test_a_component_that_reads_a_feature_without_naming_it_is_found(engin
         await warm_up(engine)
 
 
-async def test_a_named_feature_has_its_default(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_named_feature_has_its_default(engine: Engine) -> None:
+    await warm_up(replace(engine, features={**engine.features, "home": frozenset({"impressions"})}))
+
+
+def test_an_engine_knows_the_features_of_each_scene(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(FILTERS._members, "adult", replace(FILTERS["adult"], features=("impressions",)))
-    await warm_up(engine)
+    built = watched.live.open(watched.shop.snapshots.open_current())
+    assert set(built.features.values()) == {frozenset({"impressions"})}
+    assert built.variant("home", "u").features == {"impressions"}
 
 
 def test_an_engine_whose_components_name_an_unknown_feature_is_not_built(

@@ -131,7 +131,7 @@ SCOPED = Attribution(
     {},
     NOW // 1000,
     shopper_tag("u"),
-    item_filter([f"shown-{n}" for n in range(20)]),
+    item_filter(item_keys(f"shown-{n}" for n in range(20))),
 )
 
 

@@ -22,6 +22,7 @@ from foundation.telemetry.logs.user_ids import UserIds
 from pipeline.stages import Model
 from router.feature_log.feature_log import FeatureLog
 from router.service.impressions import ShownPage
+from snapshot.item_keys import item_keys
 from state.feature_log.log_file import MAGIC, FeatureLogError, FeatureLogFile, read_entries
 from state.feature_log.log_folder import FeatureLogFolder, files_of
 from state.feature_log.logged_page import EntryError, LoggedPage, decode, encode
@@ -46,7 +47,8 @@ def shown(count: int = 3, token: str = "token", **fields: Any) -> ShownPage:
         "propensities": np.array([0.25] + [np.nan] * (count - 1)),
         "log_features": True,
     }
-    return ShownPage("home", [f"i{n}" for n in range(count)], 1_700_000_000, "r1", token, **(plain | fields))
+    ids = [f"i{n}" for n in range(count)]
+    return ShownPage("home", ids, item_keys(ids), 1_700_000_000, "r1", token, **(plain | fields))
 
 
 COUNT = st.shared(st.integers(0, 9), key="count")
@@ -279,8 +281,9 @@ async def test_an_answer_is_kept_with_what_its_learner_needs(tmp_path: Path) -> 
 async def test_no_thread_and_no_file_where_no_scene_switches_it_on(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "none")
     threads = threading.active_count()
-    await kept.log.after(query(), shown(log_features=False))
-    await kept.log.after(query(), shown(0, propensities=None))
+    assert kept.log.applies_to(query(), shown())
+    assert not kept.log.applies_to(query(), shown(log_features=False))
+    assert not kept.log.applies_to(query(), shown(0, propensities=None))
     assert threading.active_count() == threads
     kept.log.close(1)
     assert not (tmp_path / "none").exists()

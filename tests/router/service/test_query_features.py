@@ -16,7 +16,6 @@ from pipeline.stages import DependencyError, StageBug
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
 from recall.query import Query
-from router.filters.registry import FILTERS
 from router.query_features.kind import FeatureRequest, QueryFeatureKind
 from router.service.call import new_call
 from server.startup import RunningService, start_service
@@ -66,11 +65,13 @@ def seen(running: RunningService) -> Seen:
 
 
 @pytest.fixture
-def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Lets the filter `adult`, which every scene has, name features."""
+def named(running: RunningService) -> Callable[..., None]:
+    """Lets a component of every scene name features."""
 
     def name(*names: str) -> None:
-        monkeypatch.setitem(FILTERS._members, "adult", replace(FILTERS["adult"], features=names))
+        engine = running.live.current
+        features = dict.fromkeys(engine.scenes, frozenset(names))
+        running.live.take_over(replace(engine, features=features))
 
     return name
 
