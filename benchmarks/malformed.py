@@ -97,7 +97,7 @@ async def _status(
                 return "OK"
             return _said(await call.code(), await call.details())
         except asyncio.CancelledError:
-            # A stream that the server or the deadline ended as CANCELLED reads like a cancellation of ours.
+            # A stream that the server or the deadline ended as CANCELLED looks like one of this client.
             if not call.done():
                 raise
             return _said(await call.code(), await call.details())

@@ -4,7 +4,7 @@ Tables are built from before a data set's test cut; the targets are the distinct
 it. `new` counts only targets the shopper never took before. Every channel is then timed in turns with a
 peer that gives the same answer from dictionaries and lists; the two answers are compared first. MIND is
 timed over seeded random vectors, for its time does not depend on their values; its recall needs a trained
-model and stands in `shopfront evaluate`.
+model and is in `shopfront evaluate`.
 
 Run `python -m benchmarks.recall [--data sample taobao] [--users 500] [--seed 0]
 [--json build/benchmarks/recall.json]`. Data sets are ingested once into `build/benchmarks/recall/`.

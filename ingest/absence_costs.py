@@ -5,7 +5,7 @@ from __future__ import annotations
 COSTS: dict[str, str] = {
     "category": "no recall of what is popular in a shopper's categories, no spread of a page over categories",
     "standard_category": "no spread of a page over standard categories; the ranking model lacks the feature",
-    "brand": "near-duplicates are told by title alone; the ranking model lacks the feature",
+    "brand": "near-duplicates are recognised by title alone; the ranking model lacks the feature",
     "shop": "no spread of a page over shops; the ranking model lacks the feature",
     "price": "the ranking model lacks price bands; experiments report no revenue",
     "title": "answers show ids; near-duplicates are not told apart",

@@ -141,7 +141,7 @@ def _open_quote(file: FileBytes, dialect: Dialect, before: int) -> CsvFault:
     except csv.Error:
         opened = []
     position = max(len(opened) - 1, 0)
-    # A value that begins with a quote and goes on behind the next one stands where its opening quote does.
+    # A value that begins with a quote and continues after the next one begins where its opening quote does.
     for place, part in enumerate(line.split(dialect.separator)):
         if part.startswith('"') and not part.rstrip("\r\n").endswith('"'):
             position = min(position, place)

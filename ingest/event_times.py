@@ -62,7 +62,7 @@ class TimeColumn:
 
 
 def shown(value: object) -> str:
-    """A time as it stands where it can only be a time or number, else its masked form."""
+    """A time as it is where it can only be a time or number, else its masked form."""
     text = str(value)
     dated = pl.Series([text]).str.contains(r"^[\d\s:./,+\-TZ]{1,40}$").item()
     return repr(text) if dated else f"a value of the form {masked(text)!r}"

@@ -67,7 +67,7 @@ def numbers_of(texts: pl.Series) -> pl.Series:
 def number_unit(values: pl.Series) -> str:
     """What a column of numbers counts: "date" for YYYYMMDD with or without a clock, "excel", or a unit.
 
-    Excel's days are told from seconds because as seconds they lie within the first day of 1970.
+    Excel's days are distinguished from seconds because as seconds they lie within the first day of 1970.
     """
     present = (values.fill_nan(None) if values.dtype.is_float() else values).drop_nulls()
     # Some exports write 0 for no time; it shows no unit.

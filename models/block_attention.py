@@ -82,7 +82,7 @@ class BlockAttention(nn.Module):
         values = _with_bias(block.value).unflatten(1, (heads, -1))
         value[:] = torch.einsum("ihw,hwo->iho", values, project)
         query[:, :dimension] = _with_bias(block.query) * block.scale
-        # A history token stands among the keys already: it must not meet itself a second time.
+        # A history token is among the keys already: it must not meet itself a second time.
         query[-1, dimension:-1] = MASKED
         query[-1, -1] = 1
         self._keep("key_map", key[:-1].flatten(1))

@@ -51,7 +51,7 @@ class ItemConstants(nn.Module):
 
     def rows(self, items: Tensor) -> Rows:
         """The items as candidates in the first block; items: int64[m], safe ids."""
-        # One table: a candidate's row is read from memory once, wherever in it the item stands.
+        # One table: a candidate's row is read from memory once, wherever in it the item is.
         packed = self._constant("rows", items)
         width = self.bst.settings.dimension
         return Rows(*torch.split(packed, [packed.shape[1] - 2 * width, width, width], dim=1))

@@ -1,6 +1,6 @@
 """Sample points cut by time: what was known at a moment, and what the shopper took next.
 
-A point stands at a time at which its shopper took something. Its history is everything strictly before, its
+A point is a time at which its shopper took something. Its history is everything strictly before, its
 positives are the distinct items taken from then on within a horizon. No point looks beyond its range's end.
 """
 

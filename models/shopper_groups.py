@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class ShopperGroups(NamedTuple):
-    """Where each candidate stands in the [B, C] layout.
+    """Where each candidate is in the [B, C] layout.
 
     source: int64[B·C], the candidate copied to each place; place: int64[n], the place of each candidate;
     member: float32[n, B], 1 in the column of the candidate's shopper.

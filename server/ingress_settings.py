@@ -161,7 +161,7 @@ class RaySettings(BaseModel):
         "token",
         description="RAY_AUTH_MODE of a local node, whose ports listen on all interfaces. token: Ray answers "
         "only the router's own processes, by a token made at each start that is written to no file. "
-        "disabled: it takes code from whoever reaches it, and ingress.address must be loopback.",
+        "disabled: it takes code from anyone who reaches it, and ingress.address must be loopback.",
     )
     object_store_bytes: int = Field(
         100 * 2**20, ge=76 * 2**20, description="Bytes of Ray's object store, which the router barely uses."

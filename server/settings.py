@@ -97,7 +97,7 @@ class RouterSettings(BaseModel):
         if not (is_loopback(host) or self.ray.address or self.ray.auth_mode == "token"):
             raise ValueError(
                 f"address {self.ingress.address} can be reached from other machines, and so can Ray, which "
-                "takes code from whoever reaches it; set ray.auth_mode: token, or use 127.0.0.1"
+                "takes code from anyone who reaches it; set ray.auth_mode: token, or use 127.0.0.1"
             )
         return self
 

@@ -129,7 +129,7 @@ def ingest(
 def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
     """Serve a workspace that is built, until Ctrl-C.
 
-    Ends with status 1 where the router is lost, for whoever started it to start it anew.
+    Ends with status 1 where the router is lost, so that what started it can start it anew.
     """
     place, settings = _prepared(data, workspace, config)
     with place.held("serving"):

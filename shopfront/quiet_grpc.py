@@ -1,4 +1,4 @@
-"""Keeps gRPC's library from writing to a terminal what stands in the command's own message too."""
+"""Keeps gRPC's library from writing to a terminal what the command's own message contains too."""
 
 from __future__ import annotations
 

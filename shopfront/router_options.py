@@ -78,7 +78,7 @@ def router_of(
             "--authority works in plain text only; with TLS give the router's name with --cname"
         )
     if served_tls is not None and cacert is None and not tls:
-        # Whoever shows exactly this certificate is the router.
+        # A server with exactly this certificate is the router.
         cacert = served_tls.certificate
         if not address and not cname and ingress is not None:
             cname = _other_name(cacert, split_address(reachable(ingress.address))[0])
@@ -118,7 +118,7 @@ def takes_router(command: Callable[..., None]) -> Callable[..., None]:
 def reachable(address: str) -> str:
     """The address by which a router on this machine is called that listens on `address`.
 
-    Raises `ChannelError` for port 0, which stands for one that only the router knows.
+    Raises `ChannelError` for port 0, which means one that only the router knows.
     """
     host, port = split_address(address)
     if port == 0:

@@ -108,7 +108,7 @@ def _tell_router(event: RouterEvent, counts: SupervisionMetrics, report: Callabl
             counts.failed("router")
             report(f"{event.detail} (start {event.attempt})")
         case "given_up":
-            # Said by whoever ends because of it.
+            # Reported by the command that ends because of it.
             pass
 
 

@@ -52,7 +52,7 @@ class TritonChoice(BaseModel):
 
 
 class Settings(BaseModel):
-    """Everything a workspace can be told. `${workspace}` in a path stands for the workspace's folder."""
+    """All settings of a workspace. `${workspace}` in a path means the workspace's folder."""
 
     model_config = FROZEN
 

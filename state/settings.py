@@ -32,7 +32,7 @@ class StateSettings(BaseModel):
     max_queued_events: int = Field(
         default=20_000,
         ge=1_000,
-        description="Events waiting to be written; above it callers are told to retry.",
+        description="Events waiting to be written; above it calls are refused with a time to retry.",
     )
     max_group_events: int = Field(
         default=5_000, ge=1, description="Events written by one transaction and one fsync."

@@ -24,7 +24,7 @@ class ModelRepository:
     """The folder `<root>/models` that Triton serves, and beside it what must stay out of Triton's sight.
 
     `<root>` is `<workspace>/triton`. `staging/` holds versions being written, `refused/` versions that
-    were found corrupt or that the server could not load, kept for whoever wants to know why. `pinned/`
+    were found corrupt or that the server could not load, kept so that the reason can be found. `pinned/`
     names the versions to load of models whose two newest are not the right ones, and `served.json` the
     version of each model that the published snapshot names.
     """

@@ -16,7 +16,7 @@ ALIASES = {
     "event": ("event_type", "behavior"),
     "standard_category": ("std_category",),
 }
-# A column that must be there keeps its own name where the mapping gives it to another of ours too.
+# A column that must be there keeps its own name where the mapping gives it to another of these too.
 _NEEDED = ("user_id", "item_id", "event", "timestamp")
 
 
@@ -25,8 +25,8 @@ def with_our_names(
 ) -> pl.DataFrame:
     """Give mapped, aliased and differently capitalised columns our names.
 
-    One column of the file may serve as several of ours. An unmapped column that has a name of ours which the
-    mapping gives to another is kept as `source_<name>`.
+    One column of the file may serve as several of these. An unmapped column that has one of these names, while
+    the mapping gives the name to another, is kept as `source_<name>`.
 
     Args:
         table: as the file has it.
@@ -61,7 +61,7 @@ def with_our_names(
     table = table.rename(aside)
     moved = {theirs: ours for ours, theirs in reversed(sources.items())}
     copies = {ours: moved[theirs] for ours, theirs in sources.items() if moved[theirs] != ours}
-    # A column that is ours under its own name and mapped to another of ours keeps both.
+    # A column used under its own name and mapped to another of these names keeps both.
     table = table.rename(moved)
     return table.with_columns(pl.col(source).alias(ours) for ours, source in copies.items())
 

@@ -56,7 +56,7 @@ IMPORTERS: Registry[Importer] = Registry(
 def detect_layout(folder: Path) -> str:
     """Name of the importer that fits a folder's files.
 
-    A `mapping.yaml` always means "generic": whoever wrote it wants it used.
+    A `mapping.yaml` always means "generic": it was written to be used.
 
     Raises:
         IngestError: the folder is absent or fits no importer; the message says what each looks for.

@@ -11,7 +11,7 @@ from foundation.statistics.assignment import bucket
 from router.scenes.settings import SceneSettings
 
 NOWHERE = -1
-"""Stands for a layer in which the shopper is in no experiment."""
+"""Represents a layer in which the shopper is in no experiment."""
 
 Arms = tuple[int, ...]
 """Position of the shopper's arm in each layer of a scene, or `NOWHERE`."""

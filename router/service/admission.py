@@ -32,7 +32,7 @@ class Admission:
         load: LoopLoad,
         jitter: random.Random,
     ) -> None:
-        """`jitter`: spreads the delays callers are told."""
+        """`jitter`: spreads the delays that refusals name."""
         self._settings = settings
         self._load = load
         self._jitter = jitter

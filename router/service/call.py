@@ -1,4 +1,4 @@
-"""What the service is told about a call besides its message."""
+"""What the service receives about a call besides its message."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class QualityFactors:
         self._factors: dict[str, tuple[SceneSettings, QualityFactor]] = {}
 
     def of(self, scene: str, settings: SceneSettings) -> QualityFactor:
-        """The scene's factor; under changed settings it goes on from where it stands.
+        """The scene's factor; under changed settings it continues from its present value.
 
         `settings` are those of the scene itself, not of an experiment's arm: all arms share one factor, so
         that overload treats them alike.

@@ -1,4 +1,4 @@
-"""One log line per call worth reading; a shopper's id stands in it in clear only where that is configured."""
+"""One log line per call worth reading; a shopper's id is written in clear only where that is configured."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ class AdmissionSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_concurrent: int = Field(
-        256, ge=1, description="Calls in progress per replica; above it callers are told to retry."
+        256,
+        ge=1,
+        description="Calls in progress per replica; above it calls are refused.",
     )
     max_working: int = Field(
         1,

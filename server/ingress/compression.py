@@ -1,6 +1,6 @@
 """Compressed requests are unpacked here, within their method's limit; gRPC would unpack them whole first.
 
-gRPC's own limit is for the message as it was sent, of which gzip makes a thousandth. So gRPC is told to pass
+gRPC's own limit is for the message as it was sent, of which gzip makes a thousandth. So gRPC is set to pass
 messages on as they are, and to refuse as UNIMPLEMENTED what is compressed otherwise than with gzip, which is
 recognised by its first bytes: no protobuf message begins with them.
 """

@@ -72,7 +72,7 @@ class RecordingFolder:
     def _give_up(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            # The first failure is the one that is told; the file is closed either way.
+            # The first failure is reported; the file is closed either way.
             with suppress(OSError):
                 writer.close()
 

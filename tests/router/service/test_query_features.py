@@ -16,6 +16,7 @@ from pipeline.stages import DependencyError, StageBug
 from protos.shopfront.v1.event_pb2 import EVENT_TYPE_VIEW, Event, ReportEventsRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
 from recall.query import Query
+from router.page.arrangement import PageArrangement
 from router.query_features.kind import FeatureRequest, QueryFeatureKind
 from router.service.call import new_call
 from server.startup import RunningService, start_service
@@ -138,6 +139,20 @@ async def test_a_feature_is_read_from_the_event_log_once_for_all_scenes(
         await running.service.recommend_page(page, new_call(time.monotonic()))
     assert reads == 1
     assert {query.scene: query.features["views"] for query in seen.queries} == {"home": 3, "cart": 3}
+
+
+async def test_features_of_page_rerankers_are_read_for_answers_of_several_scenes(
+    running: RunningService, seen: Seen
+) -> None:
+    engine = running.live.current
+    page = PageArrangement((), frozenset({"impressions"}))
+    running.live.take_over(replace(engine, page=page))
+    await recommend(running, user_id="u0001")
+    asked = RecommendPageRequest(
+        user_id="u0001", scenes=[SceneRequest(scene="home"), SceneRequest(scene="cart")]
+    )
+    await running.service.recommend_page(asked, new_call(time.monotonic()))
+    assert [set(query.features) for query in seen.queries] == [set(), {"impressions"}, {"impressions"}]
 
 
 async def test_a_late_or_failed_feature_has_its_default_and_is_named(
