@@ -25,8 +25,8 @@ def with_our_names(
 ) -> pl.DataFrame:
     """Give mapped, aliased and differently capitalised columns our names.
 
-    One column of the file may serve as several of these. An unmapped column that has one of these names, while
-    the mapping gives the name to another, is kept as `source_<name>`.
+    One column of the file may serve as several of these. An unmapped column that has one of these names,
+    while the mapping gives the name to another, is kept as `source_<name>`.
 
     Args:
         table: as the file has it.
