@@ -124,9 +124,10 @@ def page_of_basket_knn(knn: BasketKnn, size: int) -> PageOf:
 
 
 def _best(scores: NDArray[np.floating], anchors: NDArray[np.int32], size: int) -> NDArray[np.int32]:
-    scores[anchors] = -np.inf
-    best: NDArray[np.int32] = np.argpartition(-scores, size)[:size].astype(np.int32)
-    return best[np.argsort(-scores[best], kind="stable")]
+    """At most `size` items with a score above 0, best first, the anchors apart."""
+    items = np.flatnonzero(scores > 0).astype(np.int32)
+    items = items[(items > 0) & ~np.isin(items, anchors)]
+    return items[np.argsort(-scores[items], kind="stable")[:size]]
 
 
 def _one(item: int) -> NDArray[np.int32]:
@@ -148,11 +149,13 @@ def _compared(
     count = len(pages)
     items, shown_on = np.unique(np.concatenate(pages), return_counts=True)
     others = count * (count - 1) * np.mean([len(page) for page in pages])
-    same = [category[page] == category[anchor] for anchor, page in zip(anchors, pages, strict=True)]
+    same = np.concatenate(
+        [category[page] == category[anchor] for anchor, page in zip(anchors, pages, strict=True)]
+    )
     return {
         "distinct": float(len(items)),
         "overlap": float((shown_on * (shown_on - 1)).sum() / others) if others else float("nan"),
-        "same_category": float(np.concatenate(same).mean()),
+        "same_category": float(same.mean()) if len(same) else float("nan"),
     }
 
 

@@ -93,6 +93,41 @@ def test_basket_knn_divides_by_the_targets_baskets(exponent: float, best: int) -
     assert asyncio.run(page(page_of_basket_knn(made, 2), 1))[0] == best
 
 
+def test_a_small_catalogue_shows_only_what_goes_with_the_anchor() -> None:
+    """Four items for a page of ten: item 3 and 4 never went with item 1."""
+    baskets = [(1, 2), (1, 2), (3, 4)]
+    made = BasketKnn.fit(
+        Baskets(
+            np.repeat(np.arange(len(baskets)), 2).astype(np.int32),
+            np.concatenate(baskets).astype(np.int32),
+            np.ones(len(baskets), np.int32),
+        ),
+        4,
+        BasketKnnSettings(),
+    )
+    assert asyncio.run(page(page_of_basket_knn(made, 10), 1)) == [2]
+
+
+def test_empty_pages_have_no_share_and_no_warning() -> None:
+    async def nothing(query: Query) -> np.ndarray:
+        return np.empty(0, np.int32)
+
+    rows = anchor_table(
+        AnchorPairs(*(np.array(column, np.int32) for column in ([7], [1], [3]))),
+        np.array([1, 2], np.int32),
+        {7: Query(scene="s", now=1, user_id="u")},
+        [7],
+        {"a": nothing},
+        nothing,
+        np.zeros(4, int),
+        1,
+        0,
+    )
+    for row in rows.values():
+        assert (row["hr@10"], row["distinct"]) == (0, 0)
+        assert np.isnan([row["overlap"], row["same_category"]]).all()
+
+
 def test_popularity_leaves_the_anchor_out() -> None:
     made = page_of_popularity(np.array([99, 5, 9, 7, 1]), 2)
     assert asyncio.run(page(made, 2)) == [3, 1]
