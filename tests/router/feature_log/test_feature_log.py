@@ -51,6 +51,29 @@ def shown(count: int = 3, token: str = "token", **fields: Any) -> ShownPage:
     return ShownPage("home", ids, item_keys(ids), 1_700_000_000, "r1", token, **(plain | fields))
 
 
+def page_of(ids: int, values: int) -> LoggedPage:
+    """A page of `ids` item ids and `values` values in each column."""
+    return LoggedPage(
+        attribution_token="t",
+        request_id="r",
+        scene="s",
+        user="u",
+        ts=1,
+        snapshot_id="i",
+        model_name="m",
+        model_version="1",
+        arms={},
+        channel_names=["a"],
+        history_length=0,
+        profile_codes=np.zeros(4, np.int32),
+        context_codes=np.zeros(3, np.int32),
+        item_ids=["a"] * ids,
+        scores=np.zeros(values, np.float32),
+        recall_scores=np.zeros(values, np.float32),
+        channels=np.zeros(values, np.uint32),
+    )
+
+
 COUNT = st.shared(st.integers(0, 9), key="count")
 TEXT = st.text(max_size=12)
 
@@ -149,31 +172,7 @@ def test_whatever_tears_the_end_costs_only_entries_from_there_on(
         b"\x00",
         b"\x93\x01\x02\x03",
         b"\xc1",
-        encode(
-            decode(
-                encode(
-                    LoggedPage(
-                        "t",
-                        "r",
-                        "s",
-                        "u",
-                        1,
-                        "i",
-                        "m",
-                        "1",
-                        {},
-                        [],
-                        0,
-                        np.zeros(4, np.int32),
-                        np.zeros(3, np.int32),
-                        ["a"],
-                        np.zeros(1, np.float32),
-                        np.zeros(1, np.float32),
-                        np.zeros(1, np.uint32),
-                    )
-                )
-            )
-        )[:-3],
+        encode(page_of(1, 1))[:-3],
     ],
 )
 def test_bytes_that_are_no_entry_are_refused(content: bytes) -> None:
@@ -182,28 +181,8 @@ def test_bytes_that_are_no_entry_are_refused(content: bytes) -> None:
 
 
 def test_columns_of_another_length_than_the_items_are_refused() -> None:
-    zeros = np.zeros(2, np.float32)
-    page = LoggedPage(
-        "t",
-        "r",
-        "s",
-        "u",
-        1,
-        "i",
-        "m",
-        "1",
-        {},
-        [],
-        0,
-        np.zeros(4, np.int32),
-        np.zeros(3, np.int32),
-        ["a"],
-        zeros,
-        zeros,
-        np.zeros(2, np.uint32),
-    )
     with pytest.raises(EntryError, match="other lengths than its 1 items"):
-        decode(encode(page))
+        decode(encode(page_of(1, 2)))
 
 
 def test_old_files_make_room_and_one_entry_too_large_is_left_out(tmp_path: Path) -> None:
@@ -352,24 +331,7 @@ async def test_closing_waits_for_the_disk_no_longer_than_it_may(tmp_path: Path) 
 
 def _write_for_ever(folder: Path, ready: Any) -> None:
     log = FeatureLogFolder(chosen(folder, file_bytes=64 * 1024))
-    page = LoggedPage(
-        "t",
-        "r",
-        "s",
-        "u",
-        1,
-        "i",
-        "m",
-        "1",
-        {},
-        [],
-        0,
-        np.zeros(4, np.int32),
-        np.zeros(3, np.int32),
-        ["a"] * 20,
-        *(np.zeros(20, np.float32),) * 2,
-        np.zeros(20, np.uint32),
-    )
+    page = page_of(20, 20)
     for number in range(10**9):
         log.write(encode(page))
         if number == 300:
