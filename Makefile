@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
+# Two processes: these tests share no service, and the smallest machine has two cores.
+PYTEST_FAST = $(BIN)/python -m pytest -m "not slow and not faults" -n 2 --dist worksteal $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-faults lint format docs protos evaluate bench bench-ranking clean
@@ -15,10 +17,11 @@ run: $(INSTALLED) ## Build what is missing, start everything, print an answer; D
 	@exec $(BIN)/shopfront run $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 test: $(INSTALLED_DEV) ## Run the tests: every behaviour once, with real servers (under 20 minutes)
-	$(BIN)/python -m pytest -m "not faults" $(ARGS)
+	$(PYTEST_FAST) || test $$? -eq 5 # 5: none of the tests that ARGS names is of this kind
+	$(BIN)/python -m pytest -m "slow and not faults" $(ARGS) || test $$? -eq 5
 
 test-fast: $(INSTALLED_DEV) ## Run the tests that start no service and train nothing (under two minutes)
-	$(BIN)/python -m pytest -m "not slow and not faults" $(ARGS)
+	$(PYTEST_FAST)
 
 test-faults: $(INSTALLED_DEV) ## Run the long series of faults and attacks, which make test samples
 	$(BIN)/python -m pytest -m faults $(ARGS)

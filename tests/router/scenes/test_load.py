@@ -231,16 +231,11 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     "model",
     [
         SceneSettings,
-        *{
-            type(part)
-            for part in (
-                SceneChannel(),
-                SceneSettings().ranking,
-                SceneSettings().page,
-                SceneSettings().deadline,
-                PrerankSettings(),
-            )
-        },
+        SceneChannel,
+        PrerankSettings,
+        type(SceneSettings().ranking),
+        type(SceneSettings().page),
+        type(SceneSettings().deadline),
     ],
 )
 def test_every_setting_says_what_it_is(model: type) -> None:
