@@ -9,7 +9,7 @@ import secrets
 import shutil
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,14 @@ import msgspec
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
 from snapshot.checksums import content_files, record_files, verify_files
 from snapshot.durable_files import sync_file, sync_folder
-from snapshot.manifest import Kind, Manifest, SnapshotError, read_manifest, write_manifest
+from snapshot.manifest import (
+    Kind,
+    Manifest,
+    NewerFormatError,
+    SnapshotError,
+    read_manifest,
+    write_manifest,
+)
 
 CURRENT = "current"
 _STAGED = ".staged"
@@ -222,13 +229,38 @@ class SealedFolders(ABC, Generic[Opened]):
             raise ValueError(f"keep must not be negative, it is {keep}")
         ids, current = self.ids(), self.current_id()
         removed = [id for id in ids[: max(len(ids) - keep, 0)] if id != current]
-        for id in removed:
+        self._discard_sealed(removed)
+        return removed
+
+    def remove_damaged(self) -> dict[str, SnapshotError]:
+        """Remove the folders that cannot be opened for their manifest or the sizes of their files.
+
+        The published folder stays, whatever its state, and so do folders that a newer release wrote.
+
+        Returns:
+            Id → what was wrong, of the folders removed.
+        """
+        damaged: dict[str, SnapshotError] = {}
+        for id in self.ids():
+            try:
+                self.open(id, verify=False)
+            except NewerFormatError:
+                continue
+            except SnapshotError as error:
+                damaged[id] = error
+        # Read last: what was published meanwhile stays.
+        damaged.pop(self.current_id() or "", None)
+        self._discard_sealed(damaged)
+        return damaged
+
+    def _discard_sealed(self, ids: Iterable[str]) -> None:
+        """Removes these folders, and what writers and removals that crashed left."""
+        for id in ids:
             (self.root / id).rename(self.root / f"{_DISCARDED}-{id}-{secrets.token_hex(4)}")
         if self.root.is_dir():
             for path in self.root.iterdir():
                 if path.name.startswith(f"{_DISCARDED}-") or _is_abandoned(path.name):
                     shutil.rmtree(path)
-        return removed
 
     def _created_at(self, id: str) -> str:
         try:

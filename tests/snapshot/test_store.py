@@ -138,6 +138,22 @@ def test_prune_removes_what_a_crashed_writer_left_but_not_a_living_one_s(store: 
     assert list(store.root.iterdir()) == [living]
 
 
+def test_damaged_folders_are_removed_and_named_but_not_the_current_or_a_newer_release_s(
+    store: SnapshotStore,
+) -> None:
+    intact, torn, short, newer, current = (sealed(store, [name]) for name in "abcde")
+    store.publish(current)
+    (store.root / torn / "manifest.json").write_text('{"kind": "snap')
+    _truncate(store.root / short / "catalogue/price.npy")
+    _rewrite(store.root / newer / "manifest.json", schema_version=SCHEMA_VERSION + 1)
+    _truncate(store.root / current / "catalogue/price.npy")
+    damaged = store.remove_damaged()
+    assert set(damaged) == {torn, short}
+    assert damaged[short].file == "catalogue/price.npy"
+    assert set(store.ids()) == {intact, newer, current}
+    assert store.remove_damaged() == {}
+
+
 def _truncate(file: Path) -> None:
     content = file.read_bytes()
     file.unlink()
