@@ -67,7 +67,7 @@ class Build:
         """
         check_registrations()
         order = build_order(models_needed(self.settings), MODELS)
-        self.workspace.root.mkdir(parents=True, exist_ok=True)
+        self.workspace.make()
         record = BuildRecord(self.workspace.build_record)
         dataset = self._step(
             record,

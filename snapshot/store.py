@@ -30,6 +30,8 @@ from snapshot.manifest import (
 )
 
 CURRENT = "current"
+SEALED_MODE = 0o400
+"""Nobody writes a sealed file, and only its owner reads it: data sets hold what shoppers did."""
 _STAGED = ".staged"
 _DISCARDED = ".discarded"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -99,7 +101,7 @@ class SealedFolders(ABC, Generic[Opened]):
                 staged, "manifest", f"is of kind {manifest.kind!r}", f"seal a {self.kind!r} here"
             )
         for path in content_files(staged):
-            path.chmod(0o444)
+            path.chmod(SEALED_MODE)
             sync_file(path)
         records = record_files(staged)
         created_at = manifest.created_at or self._clock().astimezone(UTC).isoformat(timespec="microseconds")

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from foundation.storage.private_files import keep_files_private
 from rollout.registry import open_rollout_store
 from server.composition.scenes import scene_configuration
 from server.ingress.bearer_tokens import BearerTokens
@@ -64,6 +65,7 @@ class StartRequest(msgspec.Struct, frozen=True):
 
 def main() -> int:
     """Runs until standard input ends; the exit status: 0, 1 where the router never answered, `LOST_RAY`."""
+    keep_files_private()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=StartRequest)
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     # What Ray prints must not get between the lines.

@@ -12,6 +12,7 @@ from typing import Any
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from foundation.storage.private_files import keep_files_private
 from server.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
 from server.ingress.calls import call_handler
 from server.ingress.compression import bound_unpacking_in_ray
@@ -43,6 +44,7 @@ class HaproxyIngress:
             settings: `RouterSettings` as plain JSON values, since replicas are other processes.
             plugins: modules to load before, as in the setting `plugins`.
         """
+        keep_files_private()
         load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)

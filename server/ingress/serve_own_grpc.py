@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from foundation.storage.private_files import keep_files_private
 from server.ingress.calls import call_handler
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.replica_log import log_to_file
@@ -27,6 +28,7 @@ class OwnGrpcIngress:
             settings: `RouterSettings` as plain JSON values, since replicas are other processes.
             plugins: modules to load before, as in the setting `plugins`.
         """
+        keep_files_private()
         load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)

@@ -50,11 +50,11 @@ def test_a_discarded_folder_is_gone_and_discarding_again_does_nothing(store: Sna
     assert list(store.root.iterdir()) == []
 
 
-def test_sealed_files_are_read_only(store: SnapshotStore) -> None:
+def test_sealed_files_are_read_only_and_the_owner_s(store: SnapshotStore) -> None:
     path = store.root / sealed(store, ["a"])
     files = [file for file in path.rglob("*") if file.is_file() and file.name != "manifest.json"]
     assert files
-    assert {file.stat().st_mode & 0o777 for file in files} == {0o444}
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o400}
 
 
 def test_equal_content_of_one_moment_gets_two_ids(tmp_path: Path) -> None:
