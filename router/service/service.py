@@ -253,7 +253,7 @@ class RecommendationService:
     ) -> ScenePage:
         factor = self._quality.of(query.scene, engine.scenes[query.scene])
         ranked = await rank(
-            variant.pipeline, query, slots, deadline, self._clock, arrived=call.arrival, width=factor.value
+            variant.pipeline, query, slots, deadline, self._clock, arrived=call.arrival, width=factor.width
         )
         page = arrange(ranked, slots)
         factor.observe((self._clock() - call.arrival) * 1_000)
