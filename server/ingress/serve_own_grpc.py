@@ -7,6 +7,7 @@ from typing import Any
 
 from foundation.storage.private_files import keep_files_private
 from server.ingress.calls import call_handler
+from server.ingress.crash_log import record_crashes
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.replica_log import log_to_file
 from server.ingress_settings import split_address
@@ -32,6 +33,7 @@ class OwnGrpcIngress:
         load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)
+        record_crashes(parsed.request_log.folder)
         self._drain_s = parsed.ingress.drain_s
         self._running = await start_service(parsed)
         ingress = parsed.ingress
