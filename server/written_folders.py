@@ -9,7 +9,8 @@ from foundation.storage.writable import why_not_writable
 from server.settings import RouterSettings
 
 _LMDB = "lmdb://"
-_LMDB_FILES = ("data.mdb", "lock.mdb")
+# Not lock.mdb: to close a descriptor of it ends the locks of an environment that this process has open.
+_LMDB_FILES = ("data.mdb",)
 _LOGS = ("router.log", "replicas.log")
 
 

@@ -52,7 +52,8 @@ class LmdbEnvironment:
         self._write_lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock_file = allocate_lock_file(folder, max_readers)
+            # Left open where opening fails: this process may have the environment open already.
+            self._lock_file: int | None = allocate_lock_file(folder, max_readers)
             self._env = lmdb.open(
                 str(folder),
                 map_size=map_initial_bytes,
@@ -150,11 +151,14 @@ class LmdbEnvironment:
         return int(self._env.reader_check())
 
     def close(self) -> None:
-        """Closes the environment; the caller has ended all other use."""
+        """Closes the environment; the caller has ended all other use. Idempotent."""
         with self._write_lock, self._map_lock:
+            if self._lock_file is None:
+                return
             self._files.make_closable()
             self._env.close()
             os.close(self._lock_file)
+            self._lock_file = None
 
     def is_whole(self) -> bool:
         """Whether its files are still what was mapped; where not, every read and write fails."""
