@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -58,6 +59,7 @@ def evaluate(
     ranking_model: str = "bst",
     prerank_model: str = "prerank",
     anchored: ServedScene | None = None,
+    fitted: Mapping[str, Path] = MappingProxyType({}),
 ) -> EvaluationReport:
     """Measures ranking, recall and, where its checkpoint is given, prerank.
 
@@ -77,6 +79,7 @@ def evaluate(
         ranking_model: orders the fused candidates, and is what prerank is measured against.
         prerank_model: narrows the candidates in the prerank table.
         anchored: the scene of pages about one item; None leaves its table out.
+        fitted: learned table → folder of what was fitted for it on the validation range.
 
     Returns:
         The report.
@@ -107,6 +110,7 @@ def evaluate(
         now=cuts.test_from - 1,
         vectors=item_vectors(models),
         seed=settings.seed,
+        fitted=fitted,
     )
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)

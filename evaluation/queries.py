@@ -98,8 +98,8 @@ def shopper_at(
         profile=profile,
         profile_codes=log.profile[user],
         context_codes=encode_context(test_from),
-        purchased_items=behaviours.item[before][bought],
-        purchased_ts=behaviours.ts[before][bought],
+        purchased_items=behaviours.item[before][bought][::-1],
+        purchased_ts=behaviours.ts[before][bought][::-1],
         features=default_features(QUERY_FEATURES),
     )
     return TestShopper(query, targets, np.setdiff1d(targets, behaviours.item[before]))

@@ -14,6 +14,7 @@ from models.registry import MODELS
 from router.fusion.quota import fuse
 from router.scenes.components import tables_of
 from router.service.validation import SIMILAR_ITEMS_SCENE
+from shopfront import ranker
 from shopfront.build_record import BuildRecord
 from shopfront.build_steps import Built
 from shopfront.settings import Settings, main_scene, scene_configuration
@@ -39,7 +40,13 @@ def evaluate_workspace(
         ranking,
         settings.router.ranking.prerank_model,
         _anchored(settings),
+        ranker.fitted(workspace, record_of_ranker(workspace, settings)),
     )
+
+
+def record_of_ranker(workspace: Workspace, settings: Settings) -> str | None:
+    """The fitted weights of the last build; None where no scene scores by them."""
+    return BuildRecord(workspace.build_record).latest(ranker.STEP) if ranker.wanted(settings) else None
 
 
 def _anchored(settings: Settings) -> ServedScene | None:
