@@ -37,7 +37,7 @@ class ReciprocalRankSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     offset: float = Field(
-        default=60.0,
+        default=2.0,
         ge=0,
         le=10_000,
         description="Added to each rank (from 1) before it divides the channel's share. The smaller, the "
