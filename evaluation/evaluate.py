@@ -18,8 +18,9 @@ from evaluation.loaded_models import item_vectors, load_models, services
 from evaluation.prerank_table import prerank_table
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
-from evaluation.recall_table import Fuse, recall_table
+from evaluation.recall_table import recall_table
 from evaluation.report import EvaluationReport
+from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from models.checkpoint import ModelRecord
@@ -52,7 +53,7 @@ def evaluate(
     dataset: Dataset,
     checkpoints: Mapping[str, Path],
     recall_settings: RecallSettings,
-    fuse: Fuse,
+    fusion: SceneFusion,
     quotas: Mapping[str, float],
     settings: EvaluationSettings = EvaluationSettings(),
     progress: StepProgress = no_progress,
@@ -72,8 +73,8 @@ def evaluate(
         checkpoints: model → folder of its checkpoint: the ranking model's, those of every model that an
             enabled channel needs, and of any other that is to have a row in the ranking table.
         recall_settings: which channels are built, and how.
-        fuse: `router.fusion.quota.fuse`.
-        quotas: channel → share of the fused candidates.
+        fusion: joins the channels' answers.
+        quotas: channel → share of the fused candidates, in the order of the scene.
         settings: what is measured, on how much.
         progress: called before each step and at the end.
         ranking_model: orders the fused candidates, and is what prerank is measured against.
@@ -115,12 +116,13 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)
         channels = open_channels(Path(tables), dataset.catalogue, services(models), recall_settings)
+        fusion_of = fusion.open(source, Path(tables) / "fusion")
         progress(STEPS[4], 4, len(STEPS))
         recall = recall_table(
             shoppers,
             channels,
             quotas,
-            fuse,
+            fusion_of,
             item_cf,
             models[ranking_model],
             ks=settings.ks,
@@ -134,7 +136,7 @@ def evaluate(
                 drawn(shoppers, settings.prerank_shoppers, rng),
                 channels,
                 quotas,
-                fuse,
+                fusion_of,
                 models[ranking_model],
                 models[prerank_model],
                 candidates=settings.prerank_candidates,

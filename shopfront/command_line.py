@@ -225,6 +225,7 @@ def shares(data: Data = None, workspace: WorkspaceFolder = None, config: Config 
     from shopfront.evaluation import choose_workspace_shares
     from shopfront.progress import Progress
     from shopfront.serve import running_triton
+    from shopfront.shares_table import shares_table
 
     place, settings = _prepared(data, workspace, config, builds=True)
     with place.held("building"):
@@ -232,12 +233,7 @@ def shares(data: Data = None, workspace: WorkspaceFolder = None, config: Config 
         made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
         with progress.step("choose shares") as step:
             chosen = choose_workspace_shares(place, made, settings, step.stage)
-    for channel, share in chosen.shares.items():
-        console.print(f"{channel:14} share {share:4.2f}   alone it recalls {chosen.alone[channel]:.4f}")
-    console.print(
-        f"fused they recall {chosen.recall:.4f} of what shoppers take, with "
-        f"{settings.evaluation.fused_total} items (validation range)"
-    )
+    console.print(shares_table(chosen, settings.evaluation.fused_total))
 
 
 @app.command()

@@ -7,11 +7,12 @@ import torch
 
 from evaluation.evaluate import evaluate
 from evaluation.report import EvaluationReport
+from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
-from evaluation.shares import ChosenShares, choose_shares
+from evaluation.share_search import ChosenShares
+from evaluation.shares import choose_shares
 from models.contracts import network_of
 from models.registry import MODELS
-from router.fusion.quota import fuse
 from router.scenes.components import tables_of
 from router.service.validation import SIMILAR_ITEMS_SCENE
 from shopfront import ranker
@@ -33,7 +34,7 @@ def evaluate_workspace(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
         _checkpoints(workspace, built),
         settings.router.recall,
-        fuse,
+        SceneFusion.of(scene, settings.router.tables.sections()),
         {name: channel.share for name, channel in scene.channels.items()},
         settings.evaluation,
         progress,
@@ -71,14 +72,16 @@ def _checkpoints(workspace: Workspace, built: Built) -> dict[str, Path]:
 def choose_workspace_shares(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, float], None]
 ) -> ChosenShares:
-    """The shares that recall most on the workspace's validation range, at the evaluation's budget."""
+    """The best shares for the main scene's fusion on the workspace's validation range."""
     ranking = network_of(settings.router.ranking.model)
     torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    _, scene = main_scene(settings)
     return choose_shares(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
         _checkpoints(workspace, built),
         settings.router.recall,
-        fuse,
+        SceneFusion.of(scene, settings.router.tables.sections()),
+        list(scene.channels),
         total=settings.evaluation.fused_total,
         max_users=settings.evaluation.max_users,
         seed=settings.evaluation.seed,

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from evaluation.evaluate import STEPS, evaluate
 from evaluation.report import EvaluationReport
+from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from features.profile import PROFILE_FIELDS
@@ -25,7 +26,7 @@ from models.train_bst import train_bst
 from models.train_mind import train_mind
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
-from router.fusion.quota import fuse
+from router.fusion.quota import QuotaSettings
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTableSettings
 from router.scenes.load import KnownNames, read_scenes
 from snapshot.dataset import Dataset
@@ -47,6 +48,7 @@ scenes:
 ABOUT_ITEMS = ServedScene(
     "similar_items", SCENE, {ANCHOR_PAIRS.name: ANCHOR_PAIRS}, {ANCHOR_PAIRS.name: AnchorTableSettings()}
 )
+BY_QUOTA = SceneFusion("quota", QuotaSettings(), {})
 QUOTAS = dict.fromkeys(CHANNELS, 1.0)
 
 
@@ -89,7 +91,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     report = evaluate(
         *trained,
         RecallSettings(),
-        fuse,
+        BY_QUOTA,
         QUOTAS,
         SETTINGS,
         lambda *step: seen.append(step),
@@ -123,7 +125,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     written = json.loads((tmp_path / "made" / "report.json").read_text())
     assert written["ranking"]["bst"]["gauc"] == report.ranking["bst"]["gauc"]
     assert written["quotas"] == QUOTAS
-    again = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS, anchored=ABOUT_ITEMS)
+    again = evaluate(*trained, RecallSettings(), BY_QUOTA, QUOTAS, SETTINGS, anchored=ABOUT_ITEMS)
     assert again.as_json() == report.as_json()
 
 
@@ -133,7 +135,7 @@ def test_a_checkpoint_of_another_data_set_is_refused(
 ) -> None:
     other = synthetic_dataset(tmp_path, users=20, items=30, events=500, seed=4)
     with pytest.raises(ValueError, match="was trained on data set"):
-        evaluate(other, *trained[1:], RecallSettings(), fuse, QUOTAS, SETTINGS)
+        evaluate(other, *trained[1:], RecallSettings(), BY_QUOTA, QUOTAS, SETTINGS)
 
 
 def test_the_table_is_readable_and_marks_the_best() -> None:
