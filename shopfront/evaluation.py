@@ -25,12 +25,12 @@ def evaluate_workspace(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, int, int], None]
 ) -> EvaluationReport:
     """Measure the workspace's models and channels; quotas are those of the main scene."""
-    ranking = network_of(settings.router.ranking.model)
-    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    ranking = limit_threads(settings)
+    scenes = served_scenes(settings)
     _, scene = main_scene(settings)
     return evaluate(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        _checkpoints(workspace, built),
+        checkpoints_of(workspace, built),
         settings.router.recall,
         fuse,
         {name: channel.share for name, channel in scene.channels.items()},
@@ -38,20 +38,31 @@ def evaluate_workspace(
         progress,
         ranking,
         settings.router.ranking.prerank_model,
-        _anchored(settings),
+        scenes.pop(SIMILAR_ITEMS_SCENE, None),
+        list(scenes.values()),
     )
 
 
-def _anchored(settings: Settings) -> ServedScene | None:
-    """The scene of pages about one item, with what it needs; None where there is none."""
-    scenes = scene_configuration(settings).by_name
-    if SIMILAR_ITEMS_SCENE not in scenes:
-        return None
-    scene = scenes[SIMILAR_ITEMS_SCENE]
-    return ServedScene(SIMILAR_ITEMS_SCENE, scene, tables_of([scene]), settings.router.tables.sections())
+def served_scenes(settings: Settings) -> dict[str, ServedScene]:
+    """Every configured scene by name, with the tables that it needs.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    tables = settings.router.tables.sections()
+    return {
+        name: ServedScene(name, scene, tables_of([scene]), tables)
+        for name, scene in scene_configuration(settings).by_name.items()
+    }
 
 
-def _checkpoints(workspace: Workspace, built: Built) -> dict[str, Path]:
+def limit_threads(settings: Settings) -> str:
+    """Lets torch use as many threads as the ranking model's training; returns the model's name."""
+    ranking = network_of(settings.router.ranking.model)
+    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    return ranking
+
+
+def checkpoints_of(workspace: Workspace, built: Built) -> dict[str, Path]:
     """The checkpoints of the models that the build made, by name."""
     record = BuildRecord(workspace.build_record)
     return {
@@ -65,11 +76,10 @@ def choose_workspace_shares(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, float], None]
 ) -> ChosenShares:
     """The shares that recall most on the workspace's validation range, at the evaluation's budget."""
-    ranking = network_of(settings.router.ranking.model)
-    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    limit_threads(settings)
     return choose_shares(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        _checkpoints(workspace, built),
+        checkpoints_of(workspace, built),
         settings.router.recall,
         fuse,
         total=settings.evaluation.fused_total,
