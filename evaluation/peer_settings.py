@@ -12,14 +12,14 @@ class TifuKnnSettings(BaseModel):
 
     model_config = FROZEN
 
-    groups: int = Field(3, ge=1, description="Groups of successive visits; as many visits each, or nearly.")
+    groups: int = Field(7, ge=1, description="Groups of successive visits; as many visits each, or nearly.")
     within_decay: float = Field(
-        0.9, gt=0, le=1, description="Weight of a visit relative to the next one of its group."
+        0.95, gt=0, le=1, description="Weight of a visit relative to the next one of its group."
     )
     group_decay: float = Field(0.7, gt=0, le=1, description="Weight of a group relative to the next one.")
-    neighbours: int = Field(300, ge=1, description="Most similar shoppers whose visits count.")
+    neighbours: int = Field(50, ge=1, description="Most similar shoppers whose visits count.")
     own_share: float = Field(
-        0.7, ge=0, le=1, description="Weight of the shopper's own visits; the neighbours' mean has the rest."
+        0.5, ge=0, le=1, description="Weight of the shopper's own visits; the neighbours' mean has the rest."
     )
 
 
@@ -29,12 +29,12 @@ class SessionKnnSettings(BaseModel):
     model_config = FROZEN
 
     half_life_days: float = Field(
-        14.0, gt=0, description="Days after which an item that the shopper took counts half."
+        60.0, gt=0, description="Days after which an item that the shopper took counts half."
     )
     recent_visits: int = Field(50_000, ge=1, description="Newest visits of all shoppers that are compared.")
-    neighbours: int = Field(500, ge=1, description="Most similar visits that count.")
+    neighbours: int = Field(50, ge=1, description="Most similar visits that count.")
     rarity: float = Field(
-        0.5, ge=0, le=2, description="Power of an item's inverse frequency among visits; 0 = none."
+        1.0, ge=0, le=2, description="Power of an item's inverse frequency among visits; 0 = none."
     )
 
 
@@ -49,7 +49,7 @@ class EaseSettings(BaseModel):
         description="Items that are scored, those taken by most shoppers; the time grows with the cube of "
         "their number, the memory with the square (600 MB for 5,000).",
     )
-    regularisation: float = Field(500.0, gt=0, description="λ, added to the diagonal of the item counts.")
+    regularisation: float = Field(300.0, gt=0, description="λ, added to the diagonal of the item counts.")
 
 
 class PeersSettings(BaseModel):
@@ -63,7 +63,7 @@ class PeersSettings(BaseModel):
         description="Days after which a visit counts half in popularity, which fills every peer's page.",
     )
     frequency_half_life_days: float = Field(
-        60.0, gt=0, description="Days after which a visit counts half in the decayed personal frequency."
+        90.0, gt=0, description="Days after which a visit counts half in the decayed personal frequency."
     )
     item_cf_half_life_days: float = Field(
         60.0,

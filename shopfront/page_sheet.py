@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-NARROWEST = 18
+NARROWEST = 22
 """Least cells of a column; where more do not fit beside each other, the rest follows below."""
 _NUMBER = 6
 _PADDING = 2
