@@ -59,8 +59,8 @@ class PageReader:
             scenes: names; empty = all that are configured.
 
         Raises:
-            Refused: a scene is not configured.
-            SnapshotError: nothing is published, or the snapshot lacks a channel that the settings enable.
+            Refused: a scene is not configured, or nothing is published.
+            SnapshotError: the snapshot lacks a channel that the settings enable.
             SettingsError: a scene cannot be served from the snapshot.
         """
         limit_threads(settings)
@@ -71,6 +71,8 @@ class PageReader:
                 f"no scene {', '.join(unknown)} is configured; name one of {', '.join(configured)}, or add "
                 f"it to {settings.router.scenes}"
             )
+        if SnapshotStore(workspace.snapshots).current_id() is None:
+            raise Refused(f"{workspace.root} has no published snapshot: run shopfront build first")
         made = built(workspace)
         dataset = DatasetStore(workspace.datasets).open(made.dataset, verify=False)
         snapshot = SnapshotStore(workspace.snapshots).open(made.snapshot, verify=False)

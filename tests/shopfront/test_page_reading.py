@@ -137,6 +137,15 @@ def test_the_command_prints_them(shop: tuple[Workspace, Path]) -> None:
     assert "similar_items for an anonymous shopper" in printed
 
 
+def test_a_workspace_that_was_not_built_is_refused(shop: tuple[Workspace, Path], tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="run shopfront build first"):
+        CliRunner().invoke(
+            app,
+            ["pages", "--workspace", str(tmp_path), "--config", str(shop[1])],
+            catch_exceptions=False,
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
