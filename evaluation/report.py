@@ -17,6 +17,7 @@ from evaluation.page_metrics import SETS, WINDOW
 from snapshot.durable_files import write_durably
 
 LESS_IS_BETTER = ("log_loss", "overlap")
+COUNTS = ("distinct", "candidates")
 NEITHER_IS_BETTER = ("low", "high", "taken_before")
 
 Rows = Mapping[str, Mapping[str, float]]
@@ -135,13 +136,16 @@ def _table(rows: Rows, columns: list[str]) -> Table:
     for column in columns:
         table.add_column(column, justify="right")
     for name, row in rows.items():
-        table.add_row(name, *(_cell(row[column], best=row[column] == best.get(column)) for column in columns))
+        cells = [
+            _cell(row[column], whole=column in COUNTS, best=row[column] == best.get(column))
+            for column in columns
+        ]
+        table.add_row(name, *cells)
     return table
 
 
-def _cell(value: float, *, best: bool) -> str:
+def _cell(value: float, *, whole: bool, best: bool) -> str:
     if math.isnan(value):
         return "–"
-    # Counts of items, beside shares.
-    text = f"{value:.0f}" if value >= 100 else f"{value:.4f}"
+    text = f"{value:.0f}" if whole else f"{value:.4f}"
     return f"[bold]{text}[/]" if best else text
