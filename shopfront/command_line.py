@@ -201,7 +201,7 @@ def recommend(
 
 @app.command()
 def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
-    """Measure ranking and recall against popularity and item-CF; writes the table as JSON too."""
+    """Measure ranking, recall and served pages beside baselines and peers; writes the tables as JSON too."""
     from shopfront.build_steps import Build
     from shopfront.evaluation import evaluate_workspace
     from shopfront.progress import Progress
