@@ -15,6 +15,7 @@ from evaluation.anchor_pairs import next_in_basket
 from evaluation.anchor_rows import measure_anchors
 from evaluation.baselines import ItemCf
 from evaluation.loaded_models import item_vectors, load_models, services
+from evaluation.page_table import ServedPages
 from evaluation.prerank_table import prerank_table
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
@@ -39,6 +40,7 @@ STEPS = (
     "recall table",
     "prerank table",
     "anchor table",
+    "served pages",
 )
 
 StepProgress = Callable[[str, int, int], None]
@@ -60,9 +62,10 @@ def evaluate(
     ranking_model: str = "bst",
     prerank_model: str = "prerank",
     anchored: ServedScene | None = None,
+    scenes: Sequence[ServedScene] = (),
     fitted: Mapping[str, Path] = MappingProxyType({}),
 ) -> EvaluationReport:
-    """Measures ranking, recall and, where its checkpoint is given, prerank.
+    """Measures ranking, recall, served pages and, where its checkpoint is given, prerank.
 
     All on what happens from the data set's `cuts.test_from` on.
 
@@ -80,6 +83,7 @@ def evaluate(
         ranking_model: orders the fused candidates, and is what prerank is measured against.
         prerank_model: narrows the candidates in the prerank table.
         anchored: the scene of pages about one item; None leaves its table out.
+        scenes: those of pages for a shopper; where there are none, their table is left out.
         fitted: learned table → folder of what was fitted for it on the validation range.
 
     Returns:
@@ -162,6 +166,10 @@ def evaluate(
                 settings,
                 recall_settings.triggers,
             )
+        progress(STEPS[7], 7, len(STEPS))
+        pages, notes = ServedPages(source, log, channels, models, Path(tables) / "learned", item_cf).measure(
+            scenes, drawn(shoppers, settings.page_shoppers, rng), settings
+        )
     progress("", len(STEPS), len(STEPS))
     return EvaluationReport(
         dataset=dataset.manifest.id,
@@ -174,6 +182,8 @@ def evaluate(
         shoppers=len(shoppers),
         prerank=narrowed,
         anchors=about_items,
+        pages=pages,
+        notes=notes,
     )
 
 

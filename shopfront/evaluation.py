@@ -27,12 +27,12 @@ def evaluate_workspace(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, int, int], None]
 ) -> EvaluationReport:
     """Measure the workspace's models and channels; quotas are those of the main scene."""
-    ranking = network_of(settings.router.ranking.model)
-    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    ranking = limit_threads(settings)
+    scenes = served_scenes(settings)
     _, scene = main_scene(settings)
     return evaluate(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        _checkpoints(workspace, built),
+        checkpoints_of(workspace, built),
         settings.router.recall,
         SceneFusion.of(scene, settings.router.tables.sections()),
         {name: channel.share for name, channel in scene.channels.items()},
@@ -40,26 +40,37 @@ def evaluate_workspace(
         progress,
         ranking,
         settings.router.ranking.prerank_model,
-        _anchored(settings),
-        ranker.fitted(workspace, record_of_ranker(workspace, settings)),
+        scenes.pop(SIMILAR_ITEMS_SCENE, None),
+        list(scenes.values()),
+        ranker.fitted(workspace, ranker_of(workspace, settings)),
     )
 
 
-def record_of_ranker(workspace: Workspace, settings: Settings) -> str | None:
+def ranker_of(workspace: Workspace, settings: Settings) -> str | None:
     """The fitted weights of the last build; None where no scene scores by them."""
     return BuildRecord(workspace.build_record).latest(ranker.STEP) if ranker.wanted(settings) else None
 
 
-def _anchored(settings: Settings) -> ServedScene | None:
-    """The scene of pages about one item, with what it needs; None where there is none."""
-    scenes = scene_configuration(settings).by_name
-    if SIMILAR_ITEMS_SCENE not in scenes:
-        return None
-    scene = scenes[SIMILAR_ITEMS_SCENE]
-    return ServedScene(SIMILAR_ITEMS_SCENE, scene, tables_of([scene]), settings.router.tables.sections())
+def served_scenes(settings: Settings) -> dict[str, ServedScene]:
+    """Every configured scene by name, with the tables that it needs.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    tables = settings.router.tables.sections()
+    return {
+        name: ServedScene(name, scene, tables_of([scene]), tables)
+        for name, scene in scene_configuration(settings).by_name.items()
+    }
 
 
-def _checkpoints(workspace: Workspace, built: Built) -> dict[str, Path]:
+def limit_threads(settings: Settings) -> str:
+    """Lets torch use as many threads as the ranking model's training; returns the model's name."""
+    ranking = network_of(settings.router.ranking.model)
+    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    return ranking
+
+
+def checkpoints_of(workspace: Workspace, built: Built) -> dict[str, Path]:
     """The checkpoints of the models that the build made, by name."""
     record = BuildRecord(workspace.build_record)
     return {
@@ -73,12 +84,11 @@ def choose_workspace_shares(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, float], None]
 ) -> ChosenShares:
     """The best shares for the main scene's fusion on the workspace's validation range."""
-    ranking = network_of(settings.router.ranking.model)
-    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    limit_threads(settings)
     _, scene = main_scene(settings)
     return choose_shares(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        _checkpoints(workspace, built),
+        checkpoints_of(workspace, built),
         settings.router.recall,
         SceneFusion.of(scene, settings.router.tables.sections()),
         list(scene.channels),

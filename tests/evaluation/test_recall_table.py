@@ -70,6 +70,10 @@ def test_queries_hold_the_past_and_targets_the_future(
         past, future = own & (behaviours.ts < CUT), own & (behaviours.ts >= CUT)
         assert set(shopper.targets) == set(behaviours.item[future])
         assert set(shopper.new_targets) == set(shopper.targets) - set(behaviours.item[past])
+        days = behaviours.ts // 86_400
+        first_day = future & (days == days[future].min())
+        assert set(shopper.next_targets) == set(behaviours.item[first_day])
+        assert shopper.user == user
         assert query.now == CUT
         assert len(query.history_items) == min(200, past.sum())
         assert (np.diff(query.history_ts) <= 0).all()
