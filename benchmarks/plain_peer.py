@@ -1,6 +1,6 @@
 """The plain deployment the service is measured against: one grpc.aio server, eager torch, nothing shared.
 
-It reads the same user state, asks the same channels and fuses them by the same quotas. MIND and BST run
+It reads the same user state, asks the same channels and fuses them as the service does. MIND and BST run
 in process as eager torch, BST with the history copied once per candidate, in float32. It has no filters, no
 rerank, no deadlines and no trace: it is given the shorter way.
 
@@ -34,7 +34,8 @@ from recall.query import Query
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from recall.triggers import TriggerSettings, select_triggers
-from router.fusion.quota import fuse
+from router.fusion.kind import FusionParts
+from router.fusion.registry import FUSIONS
 from router.scenes.load import KnownNames, load_scenes
 from router.scenes.settings import SceneSettings
 from router.service.shopper import read_shopper
@@ -89,7 +90,9 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
             *(self._channels[name].recall(query, channel.k) for name, channel in scene.channels.items())
         )
         shares = np.array([channel.share for channel in scene.channels.values()])
-        candidates = fuse(recalled, shares, scene.candidates)
+        ((fusion, settings),) = scene.fusion.items()
+        parts = FusionParts(self._catalogue, {}, tuple(scene.channels), shares)
+        candidates = FUSIONS[fusion].create(parts, settings).fuse(recalled, scene.candidates)
         scores = self._score(query, candidates.items)
         best = np.argsort(-scores)[: request.page_size]
         items = candidates.items[best]

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from evaluation.anchor_pairs import AnchorPairs
 from evaluation.baselines import BasketKnn, ItemCf
+from evaluation.page_metrics import overlap_of
+from evaluation.queries import anonymous_at
 from evaluation.served_scene import served_items
-from features.context import encode_context
 from foundation.statistics.bootstrap import grouped_interval
 from pipeline.plan import Pipeline
 from recall.channel import Channel
 from recall.query import Query
-from router.query_features.read import default_features
-from router.query_features.registry import QUERY_FEATURES
 
 PageOf = Callable[[Query], Awaitable[NDArray[np.int32]]]
 """query about one item → the items of its page, best first."""
@@ -52,12 +51,7 @@ def anchor_table(
         shoppers (low, high); distinct: different items on the anchors' pages; overlap: part of a page that is
         also on the page of another anchor; same_category: part of the items in the anchor's category.
     """
-    nobody = Query(
-        scene="evaluation",
-        now=now,
-        context_codes=encode_context(now),
-        features=default_features(QUERY_FEATURES),
-    )
+    nobody = anonymous_at(now)
     rows = {}
     for name, page_of in pages.items():
         shown = asyncio.run(_pages(page_of, {int(item): nobody for item in (*pairs.anchor, *anchors)}))
@@ -146,15 +140,12 @@ async def _pages(page_of: PageOf, queries: Mapping[int, Query]) -> dict[int, NDA
 def _compared(
     anchors: NDArray[np.int32], pages: Sequence[NDArray[np.int32]], category: NDArray[np.integer]
 ) -> dict[str, float]:
-    count = len(pages)
-    items, shown_on = np.unique(np.concatenate(pages), return_counts=True)
-    others = count * (count - 1) * np.mean([len(page) for page in pages])
     same = np.concatenate(
         [category[page] == category[anchor] for anchor, page in zip(anchors, pages, strict=True)]
     )
     return {
-        "distinct": float(len(items)),
-        "overlap": float((shown_on * (shown_on - 1)).sum() / others) if others else float("nan"),
+        "distinct": float(len(np.unique(np.concatenate(pages)))),
+        "overlap": overlap_of(pages),
         "same_category": float(same.mean()) if len(same) else float("nan"),
     }
 

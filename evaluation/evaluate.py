@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -14,11 +15,13 @@ from evaluation.anchor_pairs import next_in_basket
 from evaluation.anchor_rows import measure_anchors
 from evaluation.baselines import ItemCf
 from evaluation.loaded_models import item_vectors, load_models, services
+from evaluation.page_table import ServedPages
 from evaluation.prerank_table import prerank_table
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
-from evaluation.recall_table import Fuse, recall_table
+from evaluation.recall_table import recall_table
 from evaluation.report import EvaluationReport
+from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from models.checkpoint import ModelRecord
@@ -37,6 +40,7 @@ STEPS = (
     "recall table",
     "prerank table",
     "anchor table",
+    "served pages",
 )
 
 StepProgress = Callable[[str, int, int], None]
@@ -51,15 +55,17 @@ def evaluate(
     dataset: Dataset,
     checkpoints: Mapping[str, Path],
     recall_settings: RecallSettings,
-    fuse: Fuse,
+    fusion: SceneFusion,
     quotas: Mapping[str, float],
     settings: EvaluationSettings = EvaluationSettings(),
     progress: StepProgress = no_progress,
     ranking_model: str = "bst",
     prerank_model: str = "prerank",
     anchored: ServedScene | None = None,
+    scenes: Sequence[ServedScene] = (),
+    fitted: Mapping[str, Path] = MappingProxyType({}),
 ) -> EvaluationReport:
-    """Measures ranking, recall and, where its checkpoint is given, prerank.
+    """Measures ranking, recall, served pages and, where its checkpoint is given, prerank.
 
     All on what happens from the data set's `cuts.test_from` on.
 
@@ -70,13 +76,15 @@ def evaluate(
         checkpoints: model → folder of its checkpoint: the ranking model's, those of every model that an
             enabled channel needs, and of any other that is to have a row in the ranking table.
         recall_settings: which channels are built, and how.
-        fuse: `router.fusion.quota.fuse`.
-        quotas: channel → share of the fused candidates.
+        fusion: joins the channels' answers.
+        quotas: channel → share of the fused candidates, in the order of the scene.
         settings: what is measured, on how much.
         progress: called before each step and at the end.
         ranking_model: orders the fused candidates, and is what prerank is measured against.
         prerank_model: narrows the candidates in the prerank table.
         anchored: the scene of pages about one item; None leaves its table out.
+        scenes: those of pages for a shopper; where there are none, their table is left out.
+        fitted: learned table → folder of what was fitted for it on the validation range.
 
     Returns:
         The report.
@@ -107,16 +115,18 @@ def evaluate(
         now=cuts.test_from - 1,
         vectors=item_vectors(models),
         seed=settings.seed,
+        fitted=fitted,
     )
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)
         channels = open_channels(Path(tables), dataset.catalogue, services(models), recall_settings)
+        fusion_of = fusion.open(source, Path(tables) / "fusion")
         progress(STEPS[4], 4, len(STEPS))
         recall = recall_table(
             shoppers,
             channels,
             quotas,
-            fuse,
+            fusion_of,
             item_cf,
             models[ranking_model],
             ks=settings.ks,
@@ -130,7 +140,7 @@ def evaluate(
                 drawn(shoppers, settings.prerank_shoppers, rng),
                 channels,
                 quotas,
-                fuse,
+                fusion_of,
                 models[ranking_model],
                 models[prerank_model],
                 candidates=settings.prerank_candidates,
@@ -156,6 +166,10 @@ def evaluate(
                 settings,
                 recall_settings.triggers,
             )
+        progress(STEPS[7], 7, len(STEPS))
+        pages, notes = ServedPages(source, log, channels, models, Path(tables) / "learned", item_cf).measure(
+            scenes, drawn(shoppers, settings.page_shoppers, rng), settings
+        )
     progress("", len(STEPS), len(STEPS))
     return EvaluationReport(
         dataset=dataset.manifest.id,
@@ -168,6 +182,8 @@ def evaluate(
         shoppers=len(shoppers),
         prerank=narrowed,
         anchors=about_items,
+        pages=pages,
+        notes=notes,
     )
 
 

@@ -38,10 +38,11 @@ class LoadedModel:
 
     def scores(self, query: Query, items: NDArray[np.int32]) -> NDArray[np.float32]:
         """float32[n]: the first output for one shopper's items int32[n], as ranking on Triton gives it."""
+        # Copies, since an anonymous query's columns are read-only, which torch refuses to share silently.
         inputs = {
             **history_inputs(query.history_items, query.history_events, query.history_ts, query.now),
-            "profile": np.asarray(query.profile_codes, dtype=np.int32)[None],
-            "context": query.context_codes[None],
+            "profile": np.array(query.profile_codes, dtype=np.int32)[None],
+            "context": np.array(query.context_codes, dtype=np.int32)[None],
             "candidate_item": items.astype(np.int32),
             "candidate_row": np.zeros(len(items), np.int32),
         }

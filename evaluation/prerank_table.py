@@ -9,7 +9,8 @@ import numpy as np
 
 from evaluation.loaded_models import LoadedModel
 from evaluation.queries import TestShopper
-from evaluation.recall_table import Fuse, ask
+from evaluation.recall_table import ask
+from evaluation.scene_fusion import FusionOf
 from models.train_two_tower import kept_share
 from recall.channel import Channel
 
@@ -18,7 +19,7 @@ def prerank_table(
     shoppers: Sequence[TestShopper],
     channels: Mapping[str, Channel],
     quotas: Mapping[str, float],
-    fuse: Fuse,
+    fusion_of: FusionOf,
     ranking: LoadedModel,
     prerank: LoadedModel,
     *,
@@ -28,21 +29,21 @@ def prerank_table(
 ) -> dict[str, dict[str, float]]:
     """Row → column → value: the share of the ranking's `wanted` best that survive, a mean over shoppers.
 
-    The candidates are what the channels give fused by `quotas`, at most as many as each of `candidates`;
+    The candidates are what the channels give, fused by the fusion of `quotas` (channel → share), at most as
+    many as each of `candidates`;
     `ranking` scores all of them. Rows: for each number of candidates "prerank" keeps the best by its model,
     "recall order" the first as fused, what a scene without prerank ranks. Columns: `top<wanted>_in_<k>` for
     each k of `kept`, and `candidates`, how many there were. Numbers kept that are not below the number of
     candidates are left out (NaN).
     """
-    names = [name for name in channels if quotas.get(name, 0) > 0]
-    shares = np.array([quotas[name] for name in names], dtype=np.float64)
+    fusion = fusion_of(quotas)
     rows: dict[str, dict[str, float]] = {}
     for total in candidates:
         survived: dict[str, list[list[float]]] = {"recall order": [], "prerank": []}
         counts = []
-        answers = asyncio.run(ask(shoppers, {name: channels[name] for name in names}, total))
+        answers = asyncio.run(ask(shoppers, {name: channels[name] for name in quotas}, total))
         for shopper, answer in zip(shoppers, answers, strict=True):
-            items = np.asarray(fuse([answer[name] for name in names], shares, total).items)
+            items = fusion.fuse([answer[name] for name in quotas], total).items
             counts.append(len(items))
             best = ranking.scores(shopper.query, items)[None]
             for row, scores in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from router.query_features.registry import QUERY_FEATURES
 from snapshot.event_codes import PURCHASE
 
 QUERY_HISTORY = 200
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class TestShopper:
     """One shopper at the test cut.
 
     query: all that happened before; targets: int32[t], distinct items taken from the cut on, t ≥ 1;
-    new_targets: int32[≤ t], those never taken before.
+    new_targets: int32[≤ t], those never taken before; next_targets: int32[≤ t], those taken on the first day
+    (UTC) with any; user: index in the log, 0 = not in it.
     """
 
     __test__ = False
@@ -33,6 +35,8 @@ class TestShopper:
     query: Query
     targets: np.ndarray
     new_targets: np.ndarray
+    next_targets: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
+    user: int = 0
 
 
 def test_shoppers(
@@ -53,6 +57,16 @@ def test_shoppers(
 
 
 test_shoppers.__test__ = False  # type: ignore[attr-defined]
+
+
+def anonymous_at(now: int) -> Query:
+    """The query of a shopper whom nobody knows, at unix second `now`."""
+    return Query(
+        scene="evaluation",
+        now=now,
+        context_codes=encode_context(now),
+        features=default_features(QUERY_FEATURES),
+    )
 
 
 def profiles_of(users: pl.DataFrame) -> dict[int, tuple[str, Mapping[str, str]]]:
@@ -85,6 +99,8 @@ def shopper_at(
     before = slice(first, cut)
     bought = behaviours.event[before] == PURCHASE
     targets = np.unique(behaviours.item[cut:last])
+    days = behaviours.ts[cut:last] // DAY
+    next_targets = np.unique(behaviours.item[cut:last][days == days[:1]])
     user_id, profile = profiles[user]
     query = Query(
         scene="evaluation",
@@ -98,8 +114,9 @@ def shopper_at(
         profile=profile,
         profile_codes=log.profile[user],
         context_codes=encode_context(test_from),
-        purchased_items=behaviours.item[before][bought],
-        purchased_ts=behaviours.ts[before][bought],
+        purchased_items=behaviours.item[before][bought][::-1],
+        purchased_ts=behaviours.ts[before][bought][::-1],
         features=default_features(QUERY_FEATURES),
     )
-    return TestShopper(query, targets, np.setdiff1d(targets, behaviours.item[before]))
+    new_targets = np.setdiff1d(targets, behaviours.item[before])
+    return TestShopper(query, targets, new_targets, next_targets, user)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from evaluation.baselines import ItemCf
 from evaluation.errors import EvaluationError
 from evaluation.loaded_models import LoadedModel
 from evaluation.queries import TestShopper
+from evaluation.scene_fusion import FusionOf
 from features.history import HISTORY_LENGTH
 from foundation.statistics.ranking_metrics import hit_rate, ndcg, recall
 from recall.channel import Channel, Recalled
@@ -19,28 +19,11 @@ from recall.channel import Channel, Recalled
 NO_ITEM = 0
 
 
-class Fused(Protocol):
-    """What fusion answers: items in order, best first."""
-
-    @property
-    def items(self) -> np.ndarray:
-        """int32[m], no item twice."""
-        ...
-
-
-class Fuse(Protocol):
-    """Fusion, as `router.fusion.quota.fuse`."""
-
-    def __call__(self, recalled: Sequence[Recalled], shares: np.ndarray, total: int, /) -> Fused:
-        """recalled: one answer per channel; shares: float64[c]; total: most items wanted."""
-        ...
-
-
 def recall_table(
     shoppers: Sequence[TestShopper],
     channels: Mapping[str, Channel],
     quotas: Mapping[str, float],
-    fuse: Fuse,
+    fusion_of: FusionOf,
     item_cf: ItemCf,
     ranking: LoadedModel,
     *,
@@ -50,8 +33,8 @@ def recall_table(
 ) -> dict[str, dict[str, float]]:
     """Row → column → value. Targets of a shopper are the distinct items taken from the test cut on.
 
-    Rows: popularity and item_cf (from the histories the models see); each channel alone and their fusion by
-    `quotas` (channel → share; channels without one are not fused), all with a budget of `fused_total` items;
+    Rows: popularity and item_cf (from the histories the models see); each channel alone and their fusion,
+    made of `quotas` (channel → share, in the order of the scene), all with a budget of `fused_total` items;
     `fused_<model>`, the full path, where `ranking` orders `rank_candidates` fused items.
     Columns: recall@k, hr@k and ndcg@k for each of `ks`, and recall@k over new targets only (`new_recall@k`),
     for the shoppers who have some. A channel with fewer than k items is measured on what it gives.
@@ -72,13 +55,12 @@ def recall_table(
     ranked["item_cf"] = _item_cf_items(item_cf, shoppers, fused_total)
     for name in channels:
         ranked[name] = [answer[name].items[:fused_total] for answer in answers]
-    names = [name for name in channels if quotas.get(name, 0) > 0]
-    shares = np.array([quotas[name] for name in names], dtype=np.float64)
+    fusion = fusion_of(quotas)
     fused, scored = [], []
     for shopper, answer in zip(shoppers, answers, strict=True):
-        columns = [answer[name] for name in names]
-        fused.append(np.asarray(fuse(columns, shares, fused_total).items))
-        candidates = np.asarray(fuse(columns, shares, rank_candidates).items)
+        columns = [answer[name] for name in quotas]
+        fused.append(fusion.fuse(columns, fused_total).items)
+        candidates = fusion.fuse(columns, rank_candidates).items
         scores = ranking.scores(shopper.query, candidates)
         scored.append(candidates[np.argsort(-scores, kind="stable")])
     ranked["fused"], ranked[f"fused_{ranking.record.model}"] = fused, scored

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.page_metrics import SETS, WINDOW
 from snapshot.durable_files import write_durably
 
 LESS_IS_BETTER = ("log_loss", "overlap")
+COUNTS = ("distinct", "candidates")
+NEITHER_IS_BETTER = ("low", "high", "taken_before")
 
 Rows = Mapping[str, Mapping[str, float]]
 
@@ -27,7 +30,7 @@ class EvaluationReport:
     dataset: id; source: the data set's source; ranking, recall: row → column → value; quotas: channel →
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
     prerank: like ranking, empty where no prerank model was given; anchors: of pages about one item, empty
-    where no scene shows them.
+    where no scene shows them; pages: of pages for a shopper, likewise; notes: what a reader must know.
     """
 
     dataset: str
@@ -40,6 +43,8 @@ class EvaluationReport:
     shoppers: int
     prerank: Rows = field(default_factory=dict)
     anchors: Rows = field(default_factory=dict)
+    pages: Rows = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; NaN (nothing to measure) becomes null."""
@@ -50,6 +55,8 @@ class EvaluationReport:
             "recall": _plain(self.recall),
             "prerank": _plain(self.prerank),
             "anchors": _plain(self.anchors),
+            "pages": _plain(self.pages),
+            "notes": list(self.notes),
             "quotas": dict(self.quotas),
             "settings": dict(self.settings),
             "models": dict(self.models),
@@ -70,6 +77,7 @@ class EvaluationReport:
             _table(self.recall, _telling_columns(self.recall)),
             *self._prerank_table(),
             *self._anchor_table(),
+            *self._page_tables(),
         )
 
     def _prerank_table(self) -> list[RenderableType]:
@@ -84,6 +92,22 @@ class EvaluationReport:
             return []
         title = "Pages about one item: the next item of its basket, and how pages differ"
         return [Text(title), _table(self.anchors, list(next(iter(self.anchors.values()))))]
+
+    def _page_tables(self) -> list[RenderableType]:
+        """The columns in three blocks, which fit a terminal."""
+        if not self.pages:
+            return []
+        columns = list(next(iter(self.pages.values())))
+        first, second = len(WINDOW), len(WINDOW) + len(SETS)
+        return [
+            Text("Served pages: what shoppers take in the test range, with the 95 % interval of NDCG"),
+            _table(self.pages, columns[:first]),
+            Text("Served pages: parts of the page and of what is taken; next_: the first day's items alone"),
+            _table(self.pages, columns[first:second]),
+            Text("Served pages: how they look"),
+            _table(self.pages, columns[second:]),
+            *(Text(f"Note: {note}") for note in self.notes),
+        ]
 
 
 def _plain(rows: Rows) -> dict[str, dict[str, float | None]]:
@@ -105,15 +129,23 @@ def _table(rows: Rows, columns: list[str]) -> Table:
     best = {}
     for column in columns:
         values = [row[column] for row in rows.values() if not math.isnan(row[column])]
-        best[column] = (min if column in LESS_IS_BETTER else max)(values, default=math.nan)
+        if column not in NEITHER_IS_BETTER:
+            best[column] = (min if column in LESS_IS_BETTER else max)(values, default=math.nan)
     table = Table()
     table.add_column("")
     for column in columns:
         table.add_column(column, justify="right")
     for name, row in rows.items():
         cells = [
-            "–" if math.isnan(row[c]) else f"[bold]{row[c]:.4f}[/]" if row[c] == best[c] else f"{row[c]:.4f}"
-            for c in columns
+            _cell(row[column], whole=column in COUNTS, best=row[column] == best.get(column))
+            for column in columns
         ]
         table.add_row(name, *cells)
     return table
+
+
+def _cell(value: float, *, whole: bool, best: bool) -> str:
+    if math.isnan(value):
+        return "–"
+    text = f"{value:.0f}" if whole else f"{value:.4f}"
+    return f"[bold]{text}[/]" if best else text

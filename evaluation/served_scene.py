@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from evaluation.loaded_models import LoadedModel
+from models.contracts import contracts, network_of
 from pipeline.candidates import Candidates
 from pipeline.plan import Pipeline
 from pipeline.runner import run
@@ -22,6 +23,7 @@ from router.scenes.assemble import assemble
 from router.scenes.settings import SceneSettings
 from router.tables.files import build_tables, open_tables
 from router.tables.kind import TableKind
+from snapshot.catalogue import Catalogue
 
 UNHURRIED_MS = 10_000.0
 
@@ -42,20 +44,40 @@ class ServedScene:
         channels: Mapping[str, Channel],
         models: Mapping[str, LoadedModel],
     ) -> Pipeline[Query]:
-        """The scene's pipeline, its tables built from `source` into the folder, which must be absent.
+        """The scene's pipeline, over tables in the folder; those that it lacks are built from `source`.
+
+        Raises as `opened` does.
+        """
+        missing = {name: kind for name, kind in self.tables.items() if not (folder / name).exists()}
+        build_tables(missing, source, folder, self.table_settings)
+        return self.opened(folder, source.catalogue, channels, models)
+
+    def opened(
+        self,
+        folder: Path,
+        catalogue: Catalogue,
+        channels: Mapping[str, Channel],
+        models: Mapping[str, LoadedModel],
+    ) -> Pipeline[Query]:
+        """The scene's pipeline, over the folder's tables.
 
         No stage is cut short by the scene's time limits. Raises SettingsError where none of the channels is
-        there.
+        there, or a table or model that the scene needs is not.
         """
-        build_tables(self.tables, source, folder, self.table_settings)
+        scorers = {name: models[network_of(name)] for name in contracts() if network_of(name) in models}
         return assemble(
             self.name,
             unhurried(self.settings),
             channels,
-            source.catalogue,
-            {name: InProcessScorer(model) for name, model in models.items()},
-            tables=open_tables(self.tables, folder, source.catalogue, self.table_settings),
+            catalogue,
+            {name: InProcessScorer(model) for name, model in scorers.items()},
+            tables=open_tables(self.tables, folder, catalogue, self.table_settings),
         )
+
+    def in_recall_order(self) -> ServedScene:
+        """The scene without ranking, as it is served while the models cannot be reached."""
+        ranking = self.settings.ranking.model_copy(update={"enabled": False})
+        return replace(self, settings=self.settings.model_copy(update={"ranking": ranking, "prerank": None}))
 
 
 @dataclass(frozen=True)

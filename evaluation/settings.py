@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from evaluation.peer_settings import PeersSettings
 from models.settings import NegativeSettings
 
 
@@ -72,6 +73,7 @@ class EvaluationSettings(BaseModel):
     prerank_top: int = Field(
         50, ge=1, description="Best of BST's full ranking of which prerank should lose none, items."
     )
+    page_shoppers: int = Field(2000, ge=1, description="Shoppers in the table of served pages.")
     anchor_pairs: int = Field(
         3000, ge=1, description="Pairs of an item and the next one of its basket in the table of anchors."
     )
@@ -80,6 +82,7 @@ class EvaluationSettings(BaseModel):
     anchor_shoppers: int = Field(10, ge=1, description="Shoppers for each of whom these are compared.")
     basket_knn: BasketKnnSettings = Field(default_factory=BasketKnnSettings)
     item_cf: ItemCfSettings = Field(default_factory=ItemCfSettings)
+    peers: PeersSettings = Field(default_factory=PeersSettings)
 
     @model_validator(mode="after")
     def _cuts_are_positive(self) -> EvaluationSettings:

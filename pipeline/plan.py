@@ -111,6 +111,7 @@ class Pipeline(Generic[Q]):
     oversample  fusion gives the filters this many times `candidates`, or those of `prerank`, so that they
                 leave enough
     division    of the caller's time among the stages
+    channel_ranks  whether candidates have the columns of `pipeline.channel_ranks`
     metrics     observes every run
     """
 
@@ -125,6 +126,7 @@ class Pipeline(Generic[Q]):
     candidates: int = 300
     oversample: float = 1.5
     division: Division = field(default_factory=Division)
+    channel_ranks: bool = False
     metrics: StageMetrics = field(default_factory=NoMetrics)
 
     def __post_init__(self) -> None:

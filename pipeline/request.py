@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from pipeline.candidates import Candidates, Int32, unscored
+from pipeline.channel_ranks import with_channel_ranks
 from pipeline.contracts import check_mask, check_recalled
 from pipeline.deadlines import Cutoffs, run_until
 from pipeline.guard import LATE, OUTAGES, Outage, attempt, bugs_of, record_outage
@@ -120,6 +121,9 @@ class Request(Generic[Q]):
         count_in = sum(columns.items.size for columns in recalled)
         with bugs_of("fusion"):
             fused = self.pipeline.fusion.fuse(recalled, total)
+            if self.pipeline.channel_ranks:
+                names = [slot.channel.name for slot in self.pipeline.channels]
+                fused = with_channel_ranks(fused, recalled, names)
         self.trace.record("fusion", began, count_in, len(fused))
         return fused
 

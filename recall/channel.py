@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -46,6 +46,8 @@ class BuildSource:
     vectors: Mapping[str, NDArray[np.float32]]
     """Model → item vectors, float32[N+1, D], row 0 zero; only of trained models that make vectors."""
     seed: int
+    fitted: Mapping[str, Path] = field(default_factory=dict)
+    """Learned table → folder of what was fitted for it before, on a range of time held out from models."""
 
     def item_vectors(self, model: str, used_by: str) -> NDArray[np.float32]:
         """The item vectors of one model.

@@ -19,6 +19,7 @@ from recall.build import enabled_channels
 from recall.registry import CHANNELS
 from router.registrations import check_registrations
 from router.tables.kind import TableKind
+from shopfront import ranker
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
 from shopfront.needed_models import models_needed
 from shopfront.progress import Progress
@@ -113,6 +114,7 @@ class Build:
                     partial(repository.verify, engine),
                 )
         tables = configured_tables(self.settings)
+        fitted = self._ranker(record, dataset, checkpoints)
         vectors = self._vector_checkpoints(checkpoints, tables)
         snapshot = self._step(
             record,
@@ -126,6 +128,7 @@ class Build:
                     name: getattr(self.settings.router.tables, name).model_dump(mode="json")
                     for name in tables
                 },
+                **({} if fitted is None else {"ranker": fitted}),
                 "seed": self.settings.seed,
             },
             lambda: build_snapshot(
@@ -135,6 +138,7 @@ class Build:
                 {model: self._checkpoint(model, name) for model, name in vectors.items()},
                 versions,
                 tables,
+                ranker.fitted(self.workspace, fitted),
                 self.progress,
             ),
             SnapshotStore(self.workspace.snapshots).open,
@@ -161,6 +165,25 @@ class Build:
 
     def _checkpoint(self, model: str, name: str) -> Path:
         return self.workspace.checkpoints / model / name
+
+    def _ranker(self, record: BuildRecord, dataset: str, checkpoints: Mapping[str, str]) -> str | None:
+        """The fitted weights of the last layer of ranking; None where no scene scores by them."""
+        if not ranker.wanted(self.settings):
+            return None
+        made: str = self._step(
+            record,
+            ranker.STEP,
+            ranker.inputs(self.settings, dataset, checkpoints),
+            lambda: ranker.fit(
+                self.workspace,
+                self.settings,
+                dataset,
+                {model: self._checkpoint(model, name) for model, name in checkpoints.items()},
+                self.progress,
+            ),
+            partial(ranker.verify, self.workspace),
+        )
+        return made
 
     def _vector_checkpoints(
         self, checkpoints: Mapping[str, str], tables: Mapping[str, TableKind]
@@ -313,6 +336,8 @@ class Build:
                 self.progress.removed(f"{store.kind} {id}", f"{damage.file}: {damage.fault}")
             store.prune(keep)
         kept = list(_readable_manifests(snapshots))
+        for old in sorted(self.workspace.rankers.glob("*"))[:-keep]:
+            shutil.rmtree(old)
         for model in contracts():
             needed = (manifest.models.get(model) for manifest in kept)
             repository.prune(model, keep, frozenset(version for version in needed if version is not None))

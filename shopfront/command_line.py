@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from foundation.storage.private_files import keep_files_private
+from router.service.validation import SIMILAR_ITEMS_SCENE
 from server.ingress.client_channel import RouterAddress, why_unanswered
 from shopfront.before_build import check_before_build
 from shopfront.command_end import (
@@ -201,7 +202,7 @@ def recommend(
 
 @app.command()
 def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
-    """Measure ranking and recall against popularity and item-CF; writes the table as JSON too."""
+    """Measure ranking, recall and served pages beside baselines and peers; writes the tables as JSON too."""
     from shopfront.build_steps import Build
     from shopfront.evaluation import evaluate_workspace
     from shopfront.progress import Progress
@@ -226,6 +227,7 @@ def shares(data: Data = None, workspace: WorkspaceFolder = None, config: Config 
     from shopfront.evaluation import choose_workspace_shares
     from shopfront.progress import Progress
     from shopfront.serve import running_triton
+    from shopfront.shares_table import shares_table
 
     place, settings = _prepared(data, workspace, config, builds=True)
     with place.held("building"):
@@ -233,12 +235,47 @@ def shares(data: Data = None, workspace: WorkspaceFolder = None, config: Config 
         made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
         with progress.step("choose shares") as step:
             chosen = choose_workspace_shares(place, made, settings, step.stage)
-    for channel, share in chosen.shares.items():
-        console.print(f"{channel:14} share {share:4.2f}   alone it recalls {chosen.alone[channel]:.4f}")
-    console.print(
-        f"fused they recall {chosen.recall:.4f} of what shoppers take, with "
-        f"{settings.evaluation.fused_total} items (validation range)"
-    )
+    console.print(shares_table(chosen, settings.evaluation.fused_total))
+
+
+@app.command()
+def pages(
+    user: Annotated[
+        list[str] | None, typer.Option(help="Shopper; may be given several times. Default: some are drawn.")
+    ] = None,
+    scene: Annotated[
+        list[str] | None, typer.Option(help="Scene; may be given several times. Default: every one.")
+    ] = None,
+    item: Annotated[
+        list[str] | None, typer.Option(help="Show pages about this item; may be given several times.")
+    ] = None,
+    shoppers: Annotated[int, typer.Option(min=0, max=100, help="Drawn where no --user is given.")] = 3,
+    size: Annotated[int, typer.Option(min=1, max=100, help="Items of a page.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 1,
+    data: Data = None,
+    workspace: WorkspaceFolder = None,
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """Print pages of a built workspace side by side, for reading: of shoppers, or about items.
+
+    They are made in this process, over the published snapshot and at the end of its log; no router is asked.
+    """
+    from shopfront.page_reading import ANONYMOUS, PageReader
+    from shopfront.page_sheet import show_sheet
+
+    scenes = scene or ([SIMILAR_ITEMS_SCENE] if item else [])
+    if SIMILAR_ITEMS_SCENE in scenes and not item:
+        raise Refused(f"the scene {SIMILAR_ITEMS_SCENE} is about an item: name one with --item")
+    place, settings = _prepared(data, workspace, config, builds=True)
+    reader = PageReader.open(place, settings, scenes)
+    if item:
+        for shopper in (ANONYMOUS, *(user or ())):
+            for sheet in reader.pages_about(item, shopper, size):
+                show_sheet(console, sheet)
+    else:
+        for shopper in (*(user or reader.draw(shoppers, seed)), ANONYMOUS):
+            show_sheet(console, reader.pages_for(shopper, size))
+    console.print("* the shopper took it before")
 
 
 @app.command()

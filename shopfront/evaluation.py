@@ -7,13 +7,15 @@ import torch
 
 from evaluation.evaluate import evaluate
 from evaluation.report import EvaluationReport
+from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
-from evaluation.shares import ChosenShares, choose_shares
+from evaluation.share_search import ChosenShares
+from evaluation.shares import choose_shares
 from models.contracts import network_of
 from models.registry import MODELS
-from router.fusion.quota import fuse
 from router.scenes.components import tables_of
 from router.service.validation import SIMILAR_ITEMS_SCENE
+from shopfront import ranker
 from shopfront.build_record import BuildRecord
 from shopfront.build_steps import Built
 from shopfront.settings import Settings, main_scene, scene_configuration
@@ -25,33 +27,50 @@ def evaluate_workspace(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, int, int], None]
 ) -> EvaluationReport:
     """Measure the workspace's models and channels; quotas are those of the main scene."""
-    ranking = network_of(settings.router.ranking.model)
-    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    ranking = limit_threads(settings)
+    scenes = served_scenes(settings)
     _, scene = main_scene(settings)
     return evaluate(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        _checkpoints(workspace, built),
+        checkpoints_of(workspace, built),
         settings.router.recall,
-        fuse,
+        SceneFusion.of(scene, settings.router.tables.sections()),
         {name: channel.share for name, channel in scene.channels.items()},
         settings.evaluation,
         progress,
         ranking,
         settings.router.ranking.prerank_model,
-        _anchored(settings),
+        scenes.pop(SIMILAR_ITEMS_SCENE, None),
+        list(scenes.values()),
+        ranker.fitted(workspace, ranker_of(workspace, settings)),
     )
 
 
-def _anchored(settings: Settings) -> ServedScene | None:
-    """The scene of pages about one item, with what it needs; None where there is none."""
-    scenes = scene_configuration(settings).by_name
-    if SIMILAR_ITEMS_SCENE not in scenes:
-        return None
-    scene = scenes[SIMILAR_ITEMS_SCENE]
-    return ServedScene(SIMILAR_ITEMS_SCENE, scene, tables_of([scene]), settings.router.tables.sections())
+def ranker_of(workspace: Workspace, settings: Settings) -> str | None:
+    """The fitted weights of the last build; None where no scene scores by them."""
+    return BuildRecord(workspace.build_record).latest(ranker.STEP) if ranker.wanted(settings) else None
 
 
-def _checkpoints(workspace: Workspace, built: Built) -> dict[str, Path]:
+def served_scenes(settings: Settings) -> dict[str, ServedScene]:
+    """Every configured scene by name, with the tables that it needs.
+
+    Raises SettingsError or OSError where the scene configuration cannot be read.
+    """
+    tables = settings.router.tables.sections()
+    return {
+        name: ServedScene(name, scene, tables_of([scene]), tables)
+        for name, scene in scene_configuration(settings).by_name.items()
+    }
+
+
+def limit_threads(settings: Settings) -> str:
+    """Lets torch use as many threads as the ranking model's training; returns the model's name."""
+    ranking = network_of(settings.router.ranking.model)
+    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    return ranking
+
+
+def checkpoints_of(workspace: Workspace, built: Built) -> dict[str, Path]:
     """The checkpoints of the models that the build made, by name."""
     record = BuildRecord(workspace.build_record)
     return {
@@ -64,14 +83,15 @@ def _checkpoints(workspace: Workspace, built: Built) -> dict[str, Path]:
 def choose_workspace_shares(
     workspace: Workspace, built: Built, settings: Settings, progress: Callable[[str, float], None]
 ) -> ChosenShares:
-    """The shares that recall most on the workspace's validation range, at the evaluation's budget."""
-    ranking = network_of(settings.router.ranking.model)
-    torch.set_num_threads(getattr(settings.models, ranking).training.threads)
+    """The best shares for the main scene's fusion on the workspace's validation range."""
+    limit_threads(settings)
+    _, scene = main_scene(settings)
     return choose_shares(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
-        _checkpoints(workspace, built),
+        checkpoints_of(workspace, built),
         settings.router.recall,
-        fuse,
+        SceneFusion.of(scene, settings.router.tables.sections()),
+        list(scene.channels),
         total=settings.evaluation.fused_total,
         max_users=settings.evaluation.max_users,
         seed=settings.evaluation.seed,

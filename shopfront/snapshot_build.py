@@ -23,6 +23,7 @@ def build_snapshot(
     vectors: Mapping[str, Path],
     versions: dict[str, int],
     kinds: dict[str, TableKind],
+    fitted: Mapping[str, Path],
     progress: Progress,
 ) -> str:
     """Builds and seals a snapshot, without publishing it; returns its id.
@@ -34,6 +35,7 @@ def build_snapshot(
         vectors: model → folder of the checkpoint whose item vectors channels and tables are built from.
         versions: model → version on Triton that belongs to the snapshot.
         kinds: learned tables to build, by name.
+        fitted: learned table → folder of what was fitted for it before.
         progress: shows the two steps.
 
     Raises:
@@ -57,6 +59,7 @@ def build_snapshot(
                 now=dataset.manifest.time_range[1],
                 vectors=_item_vectors(vectors),
                 seed=settings.seed,
+                fitted=fitted,
             )
             rows = build_channels(source, staged / RECALL_FOLDER, settings.router.recall, step.stage)
         if kinds:

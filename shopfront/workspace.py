@@ -40,6 +40,11 @@ class Workspace:
         return self.root / "checkpoints"
 
     @property
+    def rankers(self) -> Path:
+        """Fitted weights of the last layer of ranking: `<id>/`."""
+        return self.root / "rankers"
+
+    @property
     def triton(self) -> Path:
         """Triton's repository."""
         return self.root / "triton"

@@ -265,6 +265,19 @@ class TritonServer:
         try:
             # Another server may hold the port: only the one with our id counts.
             own = client.get_server_metadata(client_timeout=1.0).name == self._id
-            return own and bool(client.is_server_ready(client_timeout=1.0))
+            # The other endpoints, where they are asked for, are opened after gRPC.
+            return own and bool(client.is_server_ready(client_timeout=1.0)) and self._others_listen()
         except InferenceServerException:
             return False
+
+    def _others_listen(self) -> bool:
+        ports = (self.ports.http, self.ports.metrics)
+        return all(_listens(port) for port in ports if port is not None)
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((_HOST, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True

@@ -111,3 +111,39 @@ def ndcg(hits: ArrayLike, targets: ArrayLike, k: int) -> NDArray[np.float64]:
     best = ideal[np.minimum(np.asarray(targets, dtype=np.int64), k)]
     gained: NDArray[np.float64] = (ranked * discount[: ranked.shape[1]]).sum(1) / best
     return gained
+
+
+def precision(hits: ArrayLike, k: int) -> NDArray[np.float64]:
+    """Precision@k of each query: targets among the first k / k. hits: bool[q, m], best first → float64[q]."""
+    found: NDArray[np.float64] = _ranked_hits(hits, k).sum(1) / k
+    return found
+
+
+def f1(precisions: ArrayLike, recalls: ArrayLike) -> NDArray[np.float64]:
+    """Harmonic mean of precision and recall, float[q] each; 0 where both are 0. Returns float64[q]."""
+    p, r = np.asarray(precisions, np.float64), np.asarray(recalls, np.float64)
+    both = p + r
+    return np.divide(2 * p * r, both, out=np.zeros_like(both), where=both > 0)
+
+
+def reciprocal_rank(hits: ArrayLike, k: int) -> NDArray[np.float64]:
+    """1 / rank of the first target among the first k of each query, 0 where there is none; its mean is MRR@k.
+
+    hits: bool[q, m], best first. Returns float64[q].
+    """
+    ranked = _ranked_hits(hits, k)
+    if not ranked.shape[1]:
+        return np.zeros(len(ranked))
+    rank = 1.0 + ranked.argmax(1)
+    return np.where(ranked.any(1), 1 / rank, 0.0)
+
+
+def average_precision(hits: ArrayLike, targets: ArrayLike, k: int) -> NDArray[np.float64]:
+    """AP@k of each query, Σ precision@i over the ranks i ≤ k of targets / min(targets, k); its mean is MAP@k.
+
+    hits: bool[q, m], best first; targets: int[q], at least 1 each. Returns float64[q].
+    """
+    ranked = _ranked_hits(hits, k)
+    precisions = np.cumsum(ranked, axis=1) / np.arange(1, ranked.shape[1] + 1)
+    found: NDArray[np.float64] = (precisions * ranked).sum(1) / np.minimum(np.asarray(targets, np.int64), k)
+    return found

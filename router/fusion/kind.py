@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,15 @@ class FusionParts(Parts):
     shares: npt.NDArray[np.float64]
 
 
+def no_channels(settings: Any) -> tuple[tuple[str, str], ...]:
+    """For fusions whose settings name no channel."""
+    return ()
+
+
 @dataclass(frozen=True)
 class FusionKind(ComponentKind[FusionParts, Fusion]):
-    """A fusion's settings, how it is created, and the tables it reads."""
+    """A fusion's settings, how it is created, the tables it reads, and the channels its settings name."""
+
+    channels: Callable[[Any], Iterable[tuple[str, str]]] = no_channels
+    """Settings → (key of the settings, channel that is named below it); one that the scene does not have is
+    refused when the configuration is read."""

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.candidates import MAX_CHANNELS, Candidates, no_candidates, unscored
+from pipeline.candidates import Candidates, no_candidates, unscored
 from pipeline.stages import RecalledColumns
 from router.fusion.kind import FusionKind, FusionParts
+from router.fusion.share_check import check_shares
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
@@ -52,10 +53,7 @@ def fuse(recalled: Sequence[RecalledColumns], shares: Float64, total: int) -> Ca
     Raises ValueError where shares and channels do not match.
     """
     c = len(recalled)
-    if shares.shape != (c,) or c > MAX_CHANNELS:
-        raise ValueError(f"{c} channels (at most {MAX_CHANNELS}) need as many shares, got {shares.shape}")
-    if c and not (np.isfinite(shares).all() and (shares >= 0).all() and shares.sum() > 0):
-        raise ValueError(f"shares must be finite, not negative, and sum to more than 0, got {shares}")
+    check_shares(shares, c)
     if total <= 0 or not any(columns.items.size for columns in recalled):
         return no_candidates()
 

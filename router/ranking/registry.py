@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from registration.registry import Registry
-from router.ranking import anchor, first_merge, triton_model, weighted_sum
+from router.ranking import anchor, first_merge, log_odds_merge, triton_model, weighted_sum
+from router.ranking.logistic import scorer as logistic
 from router.ranking.merge_kind import MergeKind
 from router.ranking.scorer_kind import ScorerKind
 
@@ -17,12 +18,16 @@ def _fault(name: str, kind: ScorerKind, kinds: Mapping[str, ScorerKind]) -> str 
 
 
 SCORERS: Registry[ScorerKind] = Registry(
-    "scorer", "SCORERS", {"triton": triton_model.SCORER, "anchor": anchor.SCORER}, _fault, kind=ScorerKind
+    "scorer",
+    "SCORERS",
+    {"triton": triton_model.SCORER, "anchor": anchor.SCORER, "logistic": logistic.SCORER},
+    _fault,
+    kind=ScorerKind,
 )
 
 MERGES: Registry[MergeKind] = Registry(
     "merge of scores",
     "MERGES",
-    {"first": first_merge.MERGE, "weighted_sum": weighted_sum.MERGE},
+    {"first": first_merge.MERGE, "weighted_sum": weighted_sum.MERGE, "log_odds": log_odds_merge.MERGE},
     kind=MergeKind,
 )

@@ -46,6 +46,7 @@ class ScorerKind:
     tables          learned tables that it reads; built where a scene names the scorer
     features        names of the query features that it needs
     splits          whether its candidates may be split into several calls, as `ranking.part_size` sets
+    channel_ranks   whether its candidates have the columns of `pipeline.channel_ranks`
     """
 
     settings: type[BaseModel]
@@ -55,3 +56,4 @@ class ScorerKind:
     tables: tuple[TableKind, ...] = ()
     features: tuple[str, ...] = ()
     splits: bool = False
+    channel_ranks: bool = False

@@ -91,6 +91,7 @@ def assemble(
             scene.deadline.rerank_share,
             scene.deadline.prerank_share,
         ),
+        channel_ranks=any(SCORERS[scorer.scorer].channel_ranks for scorer in scene.ranking.scorers.values()),
         metrics=metrics or NoMetrics(),
     )
 

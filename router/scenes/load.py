@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from router.fusion.registry import FUSIONS
 from router.page.settings import PageArrangementSettings
 from router.scenes import problems
 from router.scenes.components import COMPONENTS
@@ -213,7 +214,12 @@ class _Scene:
     def check_names(
         self, settings: SceneSettings, channels: Collection[str], models: Collection[str] | None
     ) -> None:
-        """Checks that the backfill channel and the models that the scene names exist."""
+        """Checks that the channels and the models that the scene's parts name exist."""
+        ((fusion, fusion_settings),) = settings.fusion.items()
+        for key, channel in FUSIONS[fusion].channels(fusion_settings):
+            if channel not in settings.channels:
+                expected = problems.unknown("channel of this scene", channel, settings.channels)
+                self.problem(("fusion", fusion, key, channel), expected)
         if settings.backfill is not None and settings.backfill.channel not in channels:
             name = settings.backfill.channel
             self.problem(("backfill", "channel"), problems.unknown(f"channel {name}", name, channels))

@@ -21,8 +21,8 @@ Note = Callable[[problems.Path, str], None]
 Locate = Callable[[problems.Path], problems.Path]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_RESERVED = ("candidate", "partial")
-"""Answers name other things "ranking:candidate" and "ranking:partial"."""
+_RESERVED = ("candidate", "partial", "rank")
+"""Answers name other things "ranking:candidate" and "ranking:partial", candidates have columns "rank.…"."""
 _OWN_KEYS = ("scorer", "timeout_ms")
 
 
@@ -87,7 +87,8 @@ def _scorer(name: str, raw: Any, note: Note, locate: Locate, found: list[str]) -
     path = ("ranking", "scorers", name)
     if not _NAME.fullmatch(name) or name in _RESERVED:
         note(
-            path, "a scorer's name is a small letter, then small letters, digits or _; not candidate, partial"
+            path,
+            f"a scorer's name is a small letter, then small letters, digits or _; not {', '.join(_RESERVED)}",
         )
         return None
     if not isinstance(raw, dict):

@@ -27,8 +27,9 @@ class SceneChannel(BaseModel):
     share: float = Field(
         default=1.0,
         ge=0,
-        description="Part of the candidates, relative to the other channels' shares. 0: only where the "
-        "others have nothing left.",
+        description="Weight relative to the other channels' shares, as the scene's fusion takes it: part of "
+        "the candidates (quota), or weight of a rank (reciprocal_rank). 0: only where the others have "
+        "nothing left.",
     )
     k: int = Field(default=200, ge=1, le=5000, description="Most items recalled.")
     timeout_ms: float = Field(
@@ -36,7 +37,7 @@ class SceneChannel(BaseModel):
         gt=0,
         le=10_000,
         description="Milliseconds after which the channel is not waited for, within what the request has "
-        "left.",
+        "nothing left.",
     )
 
 

@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from evaluation.evaluate import STEPS, evaluate
+from evaluation.page_metrics import LOOKS, SETS, WINDOW
 from evaluation.report import EvaluationReport
+from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from features.profile import PROFILE_FIELDS
@@ -25,8 +27,9 @@ from models.train_bst import train_bst
 from models.train_mind import train_mind
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
-from router.fusion.quota import fuse
+from router.fusion.quota import QuotaSettings
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTableSettings
+from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
 from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
@@ -34,19 +37,29 @@ from testing.synthetic_shop import synthetic_dataset
 SETTINGS = EvaluationSettings(
     ks=(5, 20), ranking_points=200, ranking_negatives=20, max_users=40, fused_total=20, rank_candidates=40
 )
-SCENE = read_scenes(
+SCENES = read_scenes(
     b"""
 scenes:
+  home:
+    channels: {ranki2i: {}, mind: {}, again: {share: 0.5}, hot: {share: 0}}
+    filters: {already_bought: {window_days: 1.0}}
+    rerank: {dedup: {}}
+  cart:
+    channels: {ranki2i: {}, hot: {}}
+    ranking: {scorers: {anchor: {}}}
   similar_items:
     channels: {bought_together: {share: 0.9}, hot: {share: 0.1}}
     ranking: {scorers: {anchor: {}}}
 """,
     "scenes.yaml",
     KnownNames(CHANNELS),
-)["similar_items"]
-ABOUT_ITEMS = ServedScene(
-    "similar_items", SCENE, {ANCHOR_PAIRS.name: ANCHOR_PAIRS}, {ANCHOR_PAIRS.name: AnchorTableSettings()}
 )
+BY_QUOTA = SceneFusion("quota", QuotaSettings(), {})
+HOME, CART, ABOUT_ITEMS = (
+    ServedScene(name, scene, tables_of([scene]), {ANCHOR_PAIRS.name: AnchorTableSettings()})
+    for name, scene in SCENES.by_name.items()
+)
+PEERS = ("popularity", "gp_topfreq", "decayed_frequency", "item_cf, all events", "tifu_knn", "v_sknn", "ease")
 QUOTAS = dict.fromkeys(CHANNELS, 1.0)
 
 
@@ -89,11 +102,12 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     report = evaluate(
         *trained,
         RecallSettings(),
-        fuse,
+        BY_QUOTA,
         QUOTAS,
         SETTINGS,
         lambda *step: seen.append(step),
         anchored=ABOUT_ITEMS,
+        scenes=[HOME, CART],
     )
     assert [step for step, _, _ in seen] == [*STEPS, ""]
     assert list(report.ranking) == ["popularity", "item_cf", "bst"]
@@ -119,11 +133,32 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert served["overlap"] < report.anchors["popularity"]["overlap"]
     assert served["same_category"] > report.anchors["popularity"]["same_category"]
 
+    assert list(report.pages) == [
+        "home",
+        "home, recall order",
+        "cart",
+        "cart, recall order",
+        *CHANNELS,
+        *PEERS,
+    ]
+    for row in report.pages.values():
+        assert 0 <= row["low"] <= row["ndcg@10"] <= row["high"] <= 1
+    # Ranking reorders what is recalled, and everybody sees the same bestsellers.
+    for scene in ("home", "cart"):
+        assert report.pages[scene]["ndcg@10"] != report.pages[f"{scene}, recall order"]["ndcg@10"]
+    assert report.pages["popularity"]["distinct"] == 10
+    assert report.pages["popularity"]["overlap"] == 1
+    assert report.pages["home"]["overlap"] < 1
+    assert report.pages["again"]["taken_before"] == 1
+    assert report.notes == []
+
     report.write(tmp_path / "made" / "report.json")
     written = json.loads((tmp_path / "made" / "report.json").read_text())
     assert written["ranking"]["bst"]["gauc"] == report.ranking["bst"]["gauc"]
     assert written["quotas"] == QUOTAS
-    again = evaluate(*trained, RecallSettings(), fuse, QUOTAS, SETTINGS, anchored=ABOUT_ITEMS)
+    again = evaluate(
+        *trained, RecallSettings(), BY_QUOTA, QUOTAS, SETTINGS, anchored=ABOUT_ITEMS, scenes=[HOME, CART]
+    )
     assert again.as_json() == report.as_json()
 
 
@@ -133,13 +168,15 @@ def test_a_checkpoint_of_another_data_set_is_refused(
 ) -> None:
     other = synthetic_dataset(tmp_path, users=20, items=30, events=500, seed=4)
     with pytest.raises(ValueError, match="was trained on data set"):
-        evaluate(other, *trained[1:], RecallSettings(), fuse, QUOTAS, SETTINGS)
+        evaluate(other, *trained[1:], RecallSettings(), BY_QUOTA, QUOTAS, SETTINGS)
 
 
 def test_the_table_is_readable_and_marks_the_best() -> None:
     report = EvaluationReport(
         "d", "the sample", {"a": {"auc": 0.5, "log_loss": 0.2}, "b": {"auc": 0.75, "log_loss": 0.3}},
         {"fused": {"recall@5": math.nan}}, {}, {}, {}, 12,
+        pages={"home": {name.format(k=10): 0.25 for name in (*WINDOW, *SETS, *LOOKS)} | {"distinct": 18.0}},
+        notes=["ease scores [5] items"],
     )  # fmt: skip
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="standard")
     console.print(report.as_table())
@@ -149,4 +186,9 @@ def test_the_table_is_readable_and_marks_the_best() -> None:
     assert "\x1b[1m0.7500" in text
     assert "\x1b[1m0.2000" in text
     assert "\x1b[1m0.3000" not in text
+    assert "Served pages" in text
+    assert "\x1b[1m18\x1b" in text
+    assert "18.0" not in text
+    for column in ("next_ndcg@10", "taken_before", "ease scores [5] items"):
+        assert column in text
     assert report.as_json()["recall"]["fused"]["recall@5"] is None

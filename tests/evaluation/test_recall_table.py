@@ -19,8 +19,8 @@ from models.interaction_log import InteractionLog
 from recall.channel import Recalled
 from recall.query import Query
 from recall.triggers import TriggerSettings
-from router.fusion.quota import fuse
 from snapshot.event_codes import PURCHASE
+from tests.evaluation.fusions import by_quota
 from tests.models.small_features import PROFILE_COUNTS, item_features
 from tests.models.small_log import START, random_log
 
@@ -70,6 +70,10 @@ def test_queries_hold_the_past_and_targets_the_future(
         past, future = own & (behaviours.ts < CUT), own & (behaviours.ts >= CUT)
         assert set(shopper.targets) == set(behaviours.item[future])
         assert set(shopper.new_targets) == set(shopper.targets) - set(behaviours.item[past])
+        days = behaviours.ts // 86_400
+        first_day = future & (days == days[future].min())
+        assert set(shopper.next_targets) == set(behaviours.item[first_day])
+        assert shopper.user == user
         assert query.now == CUT
         assert len(query.history_items) == min(200, past.sum())
         assert (np.diff(query.history_ts) <= 0).all()
@@ -98,7 +102,7 @@ def test_rows_of_known_channels(log: InteractionLog, shoppers: list[TestShopper]
         shoppers,
         channels,
         {"even": 1.0, "odd": 1.0},
-        fuse,
+        by_quota,
         ItemCf.fit(log, CUT, ItemCfSettings()),
         untrained_bst(),
         ks=(1, 60),
@@ -126,7 +130,7 @@ def test_a_budget_cuts_every_row_alike(log: InteractionLog, shoppers: list[TestS
         shoppers,
         {"all": Oracle("all", shoppers, slice(None))},
         {"all": 1.0},
-        fuse,
+        by_quota,
         ItemCf.fit(log, CUT, ItemCfSettings()),
         untrained_bst(),
         ks=(50,),
@@ -156,6 +160,6 @@ def test_wrong_input_is_named(log: InteractionLog, shoppers: list[TestShopper]) 
     item_cf = ItemCf.fit(log, CUT, ItemCfSettings())
     arguments = {"ks": (1,), "fused_total": 5, "rank_candidates": 5}
     with pytest.raises(ValueError, match="channels that are not built: ghost"):
-        recall_table(shoppers, {}, {"ghost": 1.0}, fuse, item_cf, bst, **arguments)  # type: ignore[arg-type]
+        recall_table(shoppers, {}, {"ghost": 1.0}, by_quota, item_cf, bst, **arguments)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no shopper takes anything"):
-        recall_table([], {}, {}, fuse, item_cf, bst, **arguments)  # type: ignore[arg-type]
+        recall_table([], {}, {}, by_quota, item_cf, bst, **arguments)  # type: ignore[arg-type]

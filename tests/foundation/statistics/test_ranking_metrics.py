@@ -9,7 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foundation.statistics.ranking_metrics import auc, gauc, group_auc, hit_rate, log_loss, ndcg, recall
+from foundation.statistics.ranking_metrics import (
+    auc,
+    average_precision,
+    f1,
+    gauc,
+    group_auc,
+    hit_rate,
+    log_loss,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
 
 SAMPLES = st.lists(
     st.tuples(st.booleans(), st.integers(-3, 3), st.integers(0, 3)), min_size=1, max_size=40
@@ -106,3 +118,22 @@ def test_wrong_input_is_named() -> None:
         log_loss([1, 0], [0.5, math.nan])
     with pytest.raises(ValueError, match="k is 0"):
         hit_rate([[True]], 0)
+
+
+def test_precision_first_hit_and_average_precision_by_hand() -> None:
+    hits = np.array([[False, True, False, True], [False] * 4, [True, True, True, True]])
+    targets = np.array([3, 1, 9])
+    assert precision(hits, 4).tolist() == [0.5, 0, 1]
+    # A page of three in a list of ten slots: the empty slots count.
+    assert precision(hits[:, :3], 10).tolist() == pytest.approx([0.1, 0, 0.3])
+    assert reciprocal_rank(hits, 4).tolist() == [0.5, 0, 1]
+    assert reciprocal_rank(hits, 1).tolist() == [0, 0, 1]
+    assert average_precision(hits, targets, 4).tolist() == pytest.approx([(1 / 2 + 2 / 4) / 3, 0, 1])
+    assert average_precision(hits, targets, 2).tolist() == pytest.approx([(1 / 2) / 2, 0, 1])
+    assert f1([0.5, 0, 1], [0.25, 0, 1]).tolist() == pytest.approx([1 / 3, 0, 1])
+
+
+def test_empty_lists_find_nothing() -> None:
+    nothing = np.zeros((2, 0), dtype=bool)
+    for value in (precision(nothing, 5), reciprocal_rank(nothing, 5), average_precision(nothing, [1, 2], 5)):
+        assert value.tolist() == [0, 0]

@@ -47,6 +47,31 @@ def test_a_scene_without_keys_takes_every_default() -> None:
     assert len(scenes) == 1
 
 
+def test_a_fusion_may_name_only_channels_of_its_scene() -> None:
+    text = """
+defaults:
+  fusion: {reciprocal_rank: {floors: {mind: 0.2}}}
+scenes:
+  home: {channels: {hot: {}, mind: {}}}
+  cart:
+    channels: {hot: {}}
+    fusion: {reciprocal_rank: {ceilings: {again: 0.3}}}
+"""
+    assert refused(text).splitlines() == [
+        "defaults.fusion.reciprocal_rank.floors.mind: unknown channel of this scene; expected one of hot",
+        "scenes.cart.fusion.reciprocal_rank.ceilings.again: unknown channel of this scene; "
+        "expected one of hot",
+    ]
+    scenes = read(text.replace("channels: {hot: {}}", "channels: {hot: {}, mind: {}, again: {}}"))
+    assert list(scenes["cart"].fusion) == ["reciprocal_rank"]
+
+
+def test_floors_that_sum_to_more_than_all_are_refused() -> None:
+    fusion = "{reciprocal_rank: {floors: {hot: 0.6, mind: 0.5}}}"
+    text = f"scenes: {{a: {{channels: {{hot: {{}}, mind: {{}}}}, fusion: {fusion}}}}}"
+    assert refused(text) == "scenes.a.fusion.reciprocal_rank: floors must sum to at most 1, got 1.1"
+
+
 def test_a_scene_inherits_merges_replaces_and_removes() -> None:
     scenes = read(
         """

@@ -184,7 +184,8 @@ def test_a_scene_chooses_its_fusion(tmp_path: Path) -> None:
     [
         (
             "{quotas: {}}",
-            "scenes.a.fusion.quotas: unknown fusion; expected one of first_only, quota; did you",
+            "scenes.a.fusion.quotas: unknown fusion; expected one of first_only, quota, reciprocal_rank; "
+            "did you",
         ),
         ("{quota: {share: 1}}", "scenes.a.fusion.quota.share: unknown key"),
         ("{}", "scenes.a.fusion: one fusion is expected, got none"),

@@ -1,0 +1,145 @@
+"""What one row of the table of served pages counts: what shoppers took of their pages, and how pages look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.peers.past_events import PastEvents
+from evaluation.queries import TestShopper
+from foundation.statistics.bootstrap import grouped_interval
+from foundation.statistics.ranking_metrics import (
+    average_precision,
+    f1,
+    hit_rate,
+    ndcg,
+    precision,
+    recall,
+    reciprocal_rank,
+)
+
+WINDOW = ("ndcg@{k}", "low", "high", "hr@{k}", "mrr", "map@{k}")
+SETS = ("precision@{k}", "recall@{k}", "f1@{k}", "new_recall@{k}", "next_ndcg@{k}", "next_hr@{k}")
+LOOKS = ("same_category", "distinct", "novelty", "overlap", "taken_before")
+"""The columns, in three blocks that each fit a terminal; {k} = slots of a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What pages are compared with: past: what shoppers did before; category: int[N+1], 0 = unknown."""
+
+    past: PastEvents
+    category: NDArray[np.integer]
+
+    def popularity_bits(self) -> NDArray[np.float64]:
+        """float64[N+1]: −log2 of an item's share of the events; one without any counts as one with one."""
+        counts = np.maximum(np.bincount(self.past.item, minlength=self.past.items + 1), 1)
+        return np.log2(max(len(self.past.item), 1) / counts)
+
+
+def page_row(
+    shoppers: Sequence[TestShopper],
+    pages: Sequence[NDArray[np.int32]],
+    facts: PageFacts,
+    k: int,
+    seed: int,
+) -> dict[str, float]:
+    """Column → value; one page for each shopper, int32[≤ k], best first.
+
+    Targets are the distinct items that a shopper takes in the test range. The columns:
+        ndcg@k: with its 95 % bootstrap interval over shoppers (low, high).
+        hr@k, mrr, map@k, precision@k, recall@k, f1@k: means over shoppers.
+        new_recall@k: recall of targets never taken before, for the shoppers who have some.
+        next_ndcg@k, next_hr@k: where the targets are those of the shopper's first day in the test range.
+        same_category: intra-list similarity, the part of a page's pairs of items that share a category.
+        distinct: different items on all pages.
+        novelty: mean of −log2 of the share of all earlier events that an item has, in bits.
+        overlap: part of a page that is also on the page of another shopper.
+        taken_before: part of a page that its shopper took before.
+    Where there is nothing to measure the value is NaN.
+    """
+    hits = _hits(pages, [shopper.targets for shopper in shoppers], k)
+    targets = np.array([len(shopper.targets) for shopper in shoppers])
+    gains = ndcg(hits, targets, k)
+    low, high = grouped_interval(gains, np.arange(len(gains)), np.random.default_rng(seed))
+    precisions, recalls = precision(hits, k), recall(hits, targets, k)
+    row = {
+        "ndcg@{k}": float(gains.mean()),
+        "low": low,
+        "high": high,
+        "hr@{k}": float(hit_rate(hits, k).mean()),
+        "mrr": float(reciprocal_rank(hits, k).mean()),
+        "map@{k}": float(average_precision(hits, targets, k).mean()),
+        "precision@{k}": float(precisions.mean()),
+        "recall@{k}": float(recalls.mean()),
+        "f1@{k}": float(f1(precisions, recalls).mean()),
+        "new_recall@{k}": _part_recall(pages, [shopper.new_targets for shopper in shoppers], k),
+        **_next_visit(shoppers, pages, k),
+        **_looks(shoppers, pages, facts),
+    }
+    return {column.format(k=k): row[column] for column in (*WINDOW, *SETS, *LOOKS)}
+
+
+def overlap_of(pages: Sequence[NDArray[np.int32]]) -> float:
+    """The part of a page that is also on another of the pages, a mean over pairs; NaN where all are empty."""
+    shown_on = np.unique(np.concatenate(pages), return_counts=True)[1]
+    others = (len(pages) - 1) * sum(len(page) for page in pages)
+    return float((shown_on * (shown_on - 1)).sum() / others) if others else float("nan")
+
+
+def _hits(
+    pages: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]], k: int
+) -> NDArray[np.bool_]:
+    hits = np.zeros((len(pages), k), dtype=bool)
+    for row, (page, wanted) in enumerate(zip(pages, targets, strict=True)):
+        hits[row, : len(page)] = np.isin(page[:k], wanted)
+    return hits
+
+
+def _part_recall(pages: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]], k: int) -> float:
+    counts = np.array([len(wanted) for wanted in targets])
+    some = counts > 0
+    if not some.any():
+        return float("nan")
+    return float(recall(_hits(pages, targets, k)[some], counts[some], k).mean())
+
+
+def _next_visit(
+    shoppers: Sequence[TestShopper], pages: Sequence[NDArray[np.int32]], k: int
+) -> dict[str, float]:
+    hits = _hits(pages, [shopper.next_targets for shopper in shoppers], k)
+    counts = np.array([len(shopper.next_targets) for shopper in shoppers])
+    some = counts > 0
+    if not some.any():
+        return {"next_ndcg@{k}": float("nan"), "next_hr@{k}": float("nan")}
+    return {
+        "next_ndcg@{k}": float(ndcg(hits[some], counts[some], k).mean()),
+        "next_hr@{k}": float(hit_rate(hits[some], k).mean()),
+    }
+
+
+def _looks(
+    shoppers: Sequence[TestShopper], pages: Sequence[NDArray[np.int32]], facts: PageFacts
+) -> dict[str, float]:
+    shown = np.concatenate(pages)
+    taken = [
+        np.isin(page, facts.past.items_of(shopper.user))
+        for shopper, page in zip(shoppers, pages, strict=True)
+    ]
+    pairs = [_same_pairs(facts.category[page]) for page in pages if len(page) > 1]
+    return {
+        "same_category": float(np.mean(pairs)) if pairs else float("nan"),
+        "distinct": float(len(np.unique(shown))),
+        "novelty": float(facts.popularity_bits()[shown].mean()) if len(shown) else float("nan"),
+        "overlap": overlap_of(pages),
+        "taken_before": float(np.concatenate(taken).mean()) if len(shown) else float("nan"),
+    }
+
+
+def _same_pairs(categories: NDArray[np.integer]) -> float:
+    """The part of the pairs, of two items or more, that share a known category."""
+    counts = np.unique(categories[categories > 0], return_counts=True)[1]
+    return float((counts * (counts - 1)).sum() / (len(categories) * (len(categories) - 1)))

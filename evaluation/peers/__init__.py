@@ -1,0 +1,1 @@
+"""Published methods of a few lines each, as peers of the pages that Shopfront serves."""

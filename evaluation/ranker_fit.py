@@ -1,0 +1,203 @@
+"""Fits the weights of the scorer `logistic` on the validation range, which no model has learned from."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evaluation.loaded_models import LoadedModel, item_vectors, services
+from evaluation.queries import TestShopper, test_shoppers
+from evaluation.served_scene import UNHURRIED_MS, ServedScene
+from foundation.statistics.logistic import fit_logistic
+from models.interaction_log import InteractionLog
+from pipeline.plan import Pipeline
+from pipeline.runner import rank
+from recall.build import build_channels, open_channels
+from recall.build_events import build_events
+from recall.channel import BuildSource
+from recall.query import Query
+from recall.registry import CHANNELS
+from recall.settings import RecallSettings
+from router.ranking.log_odds_merge import log_odds_of
+from router.ranking.logistic.inputs import input_names, ranker_inputs
+from router.ranking.logistic.item_facts import item_facts
+from router.ranking.logistic.table import LogisticRankerSettings
+from router.ranking.logistic.weights import Weights, default_weights, scaled
+from snapshot.dataset import Dataset
+
+_DAY_S = 86_400
+_LEAST_SCALE = 1e-6
+
+StageProgress = Callable[[str, float], None]
+"""Called with what is under way and the share done, 0…1."""
+
+
+def no_progress(what: str, share: float) -> None:
+    """A `StageProgress` that shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedSample:
+    """n candidates of many shoppers, as the scene hands them to its scorers.
+
+    inputs    float32[n, F], of `router.ranking.logistic.inputs`
+    model     float32[n], log-odds of the model's score
+    taken     bool[n], whether the shopper took the candidate in the range
+    shoppers  of whom they are
+    """
+
+    inputs: NDArray[np.float32]
+    model: NDArray[np.float32]
+    taken: NDArray[np.bool_]
+    shoppers: int
+
+
+def fit_ranker(
+    dataset: Dataset,
+    models: Mapping[str, LoadedModel],
+    recall_settings: RecallSettings,
+    scene: ServedScene,
+    settings: LogisticRankerSettings,
+    *,
+    model: str,
+    seed: int,
+    progress: StageProgress = no_progress,
+) -> Weights:
+    """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
+
+    Channels and facts are built from events before `valid_from`; what shoppers take from then until
+    `test_from` is to be told. Where nobody takes anything then, the default weights are returned.
+
+    Args:
+        dataset: the log.
+        models: those that enabled channels call, and `model`; trained on events before `valid_from`.
+        recall_settings: which channels are built, and how.
+        scene: whose channels, fusion and filters find the candidates.
+        settings: of the fit.
+        model: name of the model beside which the second regression is fitted.
+        seed: of the draw of shoppers.
+        progress: called before each stage.
+    """
+    cuts = dataset.manifest.cuts
+    events = build_events(dataset.events().filter(pl.col("ts") < cuts.test_from))
+    users = dataset.users()
+    log = InteractionLog.from_frames(
+        events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
+    )
+    rng = np.random.default_rng(seed)
+    shoppers = test_shoppers(
+        log, users, cuts.valid_from, settings.max_shoppers, recall_settings.triggers, rng
+    )
+    source = BuildSource(
+        events=events.filter(pl.col("ts") < cuts.valid_from),
+        users=users,
+        catalogue=dataset.catalogue,
+        now=cuts.valid_from - 1,
+        vectors=item_vectors(models),
+        seed=seed,
+    )
+    names = tuple(scene.settings.channels)
+    if not shoppers or not source.events.height:
+        return default_weights(names, input_names(names))
+    with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
+        asked = only(recall_settings, (*names, *_backfill_of(scene)))
+        build_channels(source, Path(folder), asked, lambda what, share: progress(what, share / 2))
+        channels = open_channels(Path(folder), dataset.catalogue, services(models), asked)
+        pipeline = scene.open(source, Path(folder) / "learned", channels, models)
+        unranked = replace(pipeline, ranking=None, channel_ranks=True)
+        progress("candidates", 0.5)
+        sample = asyncio.run(
+            _sample(shoppers, unranked, models[model], source, settings, lambda s: progress("candidates", s))
+        )
+    progress("weights", 0.95)
+    window_days = (cuts.test_from - cuts.valid_from) / _DAY_S
+    return weights_of(sample, names, settings.prior_strength).model_copy(
+        update={"model": model, "window_days": window_days}
+    )
+
+
+def only(settings: RecallSettings, names: Collection[str]) -> RecallSettings:
+    """The settings with all channels but these switched off."""
+    others = [name for name in CHANNELS if name not in names]
+    off = {name: getattr(settings, name).model_copy(update={"enabled": False}) for name in others}
+    return settings.model_copy(update=off)
+
+
+def _backfill_of(scene: ServedScene) -> tuple[str, ...]:
+    return () if scene.settings.backfill is None else (scene.settings.backfill.channel,)
+
+
+async def _sample(
+    shoppers: Sequence[TestShopper],
+    pipeline: Pipeline[Query],
+    model: LoadedModel,
+    source: BuildSource,
+    settings: LogisticRankerSettings,
+    progress: Callable[[float], None],
+) -> RankedSample:
+    facts = item_facts(source, settings.rate_prior)
+    channels = tuple(slot.channel.name for slot in pipeline.channels)
+    inputs, scores, taken = [], [], []
+    for done, shopper in enumerate(shoppers):
+        if done % 100 == 0:
+            progress(0.5 + 0.45 * done / len(shoppers))
+        deadline = time.monotonic() + UNHURRIED_MS / 1_000
+        candidates = (await rank(pipeline, shopper.query, 1, deadline, time.monotonic)).candidates
+        if not len(candidates):
+            continue
+        inputs.append(ranker_inputs(shopper.query, candidates, facts, source.catalogue, channels))
+        scores.append(log_odds_of(model.scores(shopper.query, candidates.items)))
+        taken.append(np.isin(candidates.items, shopper.targets))
+    if not inputs:
+        return RankedSample(
+            np.empty((0, len(input_names(channels))), np.float32),
+            np.empty(0, np.float32),
+            np.empty(0, np.bool_),
+            0,
+        )
+    return RankedSample(np.concatenate(inputs), np.concatenate(scores), np.concatenate(taken), len(inputs))
+
+
+def weights_of(sample: RankedSample, channels: tuple[str, ...], strength: float) -> Weights:
+    """The weights fitted on a sample; the default ones where nothing, or everything, of it was taken.
+
+    strength: precision of the prior around the default weights, by scaled input.
+    """
+    names = input_names(channels)
+    default = default_weights(channels, names)
+    if not sample.taken.any() or sample.taken.all():
+        return default
+    mean = sample.inputs.mean(axis=0, dtype=np.float64)
+    deviation = sample.inputs.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > _LEAST_SCALE, deviation, 1.0)
+    inputs = scaled(sample.inputs, mean.astype(np.float32), scale.astype(np.float32))
+    # A weight of 1 per unit of an input is one of its scale per unit of the scaled input.
+    alone = fit_logistic(inputs, sample.taken, np.array(default.alone) * scale, strength)
+    known = np.isfinite(sample.model)
+    middle, width = float(sample.model[known].mean()), float(sample.model[known].std()) or 1.0
+    standard = np.where(known, (sample.model - middle) / width, 0)[:, None].astype(np.float32)
+    prior = np.append(np.array(default.with_model) * scale, default.model_weight * width)
+    beside = fit_logistic(np.concatenate((inputs, standard), axis=1), sample.taken, prior, strength)
+    model_weight = float(beside.weights[-1]) / width
+    return Weights(
+        channels=channels,
+        inputs=names,
+        mean=tuple(mean.tolist()),
+        scale=tuple(scale.tolist()),
+        alone=tuple(alone.weights.tolist()),
+        alone_bias=alone.bias,
+        with_model=tuple(beside.weights[:-1].tolist()),
+        with_model_bias=beside.bias - model_weight * middle,
+        model_weight=model_weight,
+        shoppers=sample.shoppers,
+        candidates=len(sample.taken),
+        taken=int(sample.taken.sum()),
+    )

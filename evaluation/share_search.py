@@ -1,0 +1,150 @@
+"""The search for the shares whose fusion recalls much and has a good head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evaluation.queries import TestShopper
+from evaluation.scene_fusion import FusionOf
+from foundation.statistics.ranking_metrics import ndcg, recall
+from recall.channel import Recalled
+
+HEAD = 10
+FACTOR = 2.0
+STEP = 0.05
+SMALL = 0.01
+"""Coordinate ascent multiplies or divides a share by FACTOR, adds or takes STEP, or begins with SMALL."""
+
+DECIMALS = 3
+"""Shares are rounded to as many, so that those written into a scene are those that were measured."""
+
+ROUNDING = 1e-12
+"""By which means of the same values may differ."""
+
+Point = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuality:
+    """Of lists of items, means over shoppers: recall at the budget, and NDCG of the first `HEAD` items."""
+
+    recall: float
+    ndcg: float
+
+
+@dataclass(frozen=True)
+class ChosenShares:
+    """What a search found, all at the same budget of items, on the validation range.
+
+    shares    channel → share, summing to about 1
+    fused     of the fusion with these shares
+    alone     channel → of the channel alone
+    head_kept whether the fusion's NDCG is at least that of the channel that has the best alone
+    """
+
+    shares: Mapping[str, float]
+    fused: ListQuality
+    alone: Mapping[str, ListQuality]
+    head_kept: bool
+
+
+def search_shares(
+    shoppers: Sequence[TestShopper],
+    answers: Sequence[Mapping[str, Recalled]],
+    names: Sequence[str],
+    fusion_of: FusionOf,
+    total: int,
+    progress: Callable[[float], None] = lambda share: None,
+) -> ChosenShares:
+    """The best shares found by coordinate ascent, given every channel's answer to every shopper.
+
+    Maximises recall at `total` / that of the channel with the best + NDCG at the head / that of the channel
+    with the best. One ascent starts from equal shares and one from the channel of the best head alone; each
+    changes one channel's share at a time until no change helps (a local optimum). Of all points measured, the
+    best is taken among those whose NDCG is not below the best channel's; where there is none, the best.
+    """
+    lists = {name: [answer[name].items[:total] for answer in answers] for name in names}
+    alone = {name: quality_of(shoppers, lists[name], total) for name in names}
+    best_recall = max(quality.recall for quality in alone.values())
+    best_head = max(names, key=lambda name: alone[name].ndcg)
+    columns = [[answer[name] for name in names] for answer in answers]
+
+    def measure(point: Point) -> ListQuality:
+        fusion = fusion_of(dict(zip(names, point, strict=True)))
+        return quality_of(shoppers, [fusion.fuse(answer, total).items for answer in columns], total)
+
+    def objective(quality: ListQuality) -> float:
+        return _ratio(quality.recall, best_recall) + _ratio(quality.ndcg, alone[best_head].ndcg)
+
+    points = _Measured(measure, objective)
+    points.ascend(np.ones(len(names)), lambda share: progress(share / 2))
+    only_best = np.array([float(name == best_head) for name in names])
+    points.ascend(only_best, lambda share: progress((1 + share) / 2))
+    least = alone[best_head].ndcg - ROUNDING
+    kept = {point: each for point, each in points.found.items() if each.ndcg >= least}
+    among = kept or points.found
+    chosen = max(among, key=lambda point: objective(among[point]))
+    return ChosenShares(dict(zip(names, chosen, strict=True)), among[chosen], alone, bool(kept))
+
+
+def quality_of(shoppers: Sequence[TestShopper], ranked: Sequence[np.ndarray], total: int) -> ListQuality:
+    """Of one list of items for each shopper, best first: int[m] each, m at most `total`."""
+    targets = np.array([len(shopper.targets) for shopper in shoppers])
+    hits = np.zeros((len(shoppers), max(total, HEAD)), dtype=bool)
+    for row, (shopper, items) in enumerate(zip(shoppers, ranked, strict=True)):
+        hits[row, : len(items)] = np.isin(items, shopper.targets)
+    return ListQuality(
+        float(recall(hits, targets, total).mean()), float(ndcg(hits[:, :total], targets, HEAD).mean())
+    )
+
+
+@dataclass
+class _Measured:
+    """Points of shares, each measured once."""
+
+    measure: Callable[[Point], ListQuality]
+    objective: Callable[[ListQuality], float]
+    found: dict[Point, ListQuality] = field(default_factory=dict)
+
+    def value(self, point: Point) -> float:
+        """The objective at a point."""
+        if point not in self.found:
+            self.found[point] = self.measure(point)
+        return self.objective(self.found[point])
+
+    def ascend(self, start: np.ndarray, progress: Callable[[float], None]) -> None:
+        """Measures points on the way up from `start` float64[c]."""
+        best = _rounded(start)
+        top = self.value(best)
+        rounds, improved = 0, True
+        while improved:
+            improved = False
+            for channel in range(len(best)):
+                for point in list(_changed(best, channel)):
+                    if self.value(point) > top:
+                        best, top, improved = point, self.value(point), True
+            rounds += 1
+            progress(1 - 1 / (1 + rounds))
+
+
+def _changed(point: Point, channel: int) -> Iterator[Point]:
+    """Points that differ in one channel's share, the others in their proportions."""
+    share = point[channel]
+    for value in (share * FACTOR, share / FACTOR, share + STEP, share - STEP, SMALL, 0.0):
+        others = sum(point) - share
+        if value == share or value < 0 or (value == 0 and others <= 0):
+            continue
+        changed = np.array(point)
+        changed[channel] = value
+        yield _rounded(changed)
+
+
+def _rounded(shares: np.ndarray) -> Point:
+    return tuple(np.round(shares / shares.sum(), DECIMALS).tolist())
+
+
+def _ratio(value: float, best: float) -> float:
+    return value / best if best > 0 else value

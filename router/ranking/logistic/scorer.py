@@ -1,0 +1,78 @@
+"""The scorer `logistic`: the probability that the shopper takes each candidate, without any model on Triton.
+
+It runs while Triton scores; the merge `log_odds` adds the model's log-odds to it, and without them, when
+Triton is down, its own column orders the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.candidates import Candidates
+from pipeline.stages import NO_MODEL, Model
+from recall.query import Query
+from router.ranking.logistic.inputs import ranker_inputs
+from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticTable
+from router.ranking.model_scorer import SCORE
+from router.ranking.scorer_kind import ScorerContext, ScorerKind
+from snapshot.catalogue import Catalogue
+
+WITH_MODEL, MODEL_WEIGHT = "with_model", "model_weight"
+
+
+class LogisticSettings(BaseModel):
+    """The scorer has no settings: its weights are fitted when the snapshot is built."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class LogisticScorer:
+    """The scorer over the table of one snapshot."""
+
+    def __init__(self, table: LogisticTable, catalogue: Catalogue) -> None:
+        """Both of the same snapshot."""
+        self._table = table
+        self._catalogue = catalogue
+        self._channels = table.learned.channels
+
+    async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
+        """Columns float32[n].
+
+        score: the probability by itself; with_model: log-odds to which those of a model are to be added;
+        model_weight: times this, the same for all.
+        """
+        table = self._table
+        inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
+        log_odds = table.log_odds(inputs)
+        return {
+            SCORE: probability(log_odds[:, 0]),
+            WITH_MODEL: np.ascontiguousarray(log_odds[:, 1]),
+            MODEL_WEIGHT: np.full(len(candidates), table.learned.model_weight, np.float32),
+        }
+
+    def model(self, query: Query) -> Model:
+        """No model of Triton: the weights are the snapshot's."""
+        return NO_MODEL
+
+
+def probability(log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 / (1 + e^−x), float32 of the same shape; never exactly 0 or 1, so that order is kept."""
+    return (1 / (1 + np.exp(-np.clip(log_odds, -15, 15)))).astype(np.float32)
+
+
+def open_scorer(context: ScorerContext, settings: LogisticSettings) -> LogisticScorer:
+    """The scorer over the snapshot's table."""
+    return LogisticScorer(context.tables[LOGISTIC_RANKER.name], context.catalogue)
+
+
+SCORER = ScorerKind(
+    LogisticSettings,
+    open_scorer,
+    columns=(SCORE, WITH_MODEL, MODEL_WEIGHT),
+    tables=(LOGISTIC_RANKER,),
+    channel_ranks=True,
+)

@@ -1,0 +1,97 @@
+"""The learned table of the scorer `logistic`: facts of the items, and the fitted weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from recall.channel import BuildSource
+from router.ranking.logistic.inputs import input_names
+from router.ranking.logistic.item_facts import ItemFacts, item_facts
+from router.ranking.logistic.weights import FILE, Weights, default_weights, scaled
+from router.tables.kind import TableKind
+from snapshot.catalogue import Catalogue
+from snapshot.manifest import SnapshotError
+
+NAME = "logistic_ranker"
+
+
+class LogisticRankerSettings(BaseModel):
+    """How the weights of the last layer are fitted, on the validation range."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_shoppers: int = Field(
+        default=2_500, ge=1, le=50_000, description="Shoppers whose candidates it learns from, at most."
+    )
+    prior_strength: float = Field(
+        default=30.0,
+        gt=0,
+        description="Precision of the prior around the default weights: the larger, the more data it takes "
+        "to move them.",
+    )
+    rate_prior: float = Field(
+        default=10.0, gt=0, description="Shoppers' worth of the category's repeat rate mixed into an item's."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticTable:
+    """Facts and weights, and the weights as arrays.
+
+    mean, scale  float32[F]
+    weights      float32[F, 2]: of the regression by itself, and of the one beside a model
+    bias         float32[2]
+    """
+
+    facts: ItemFacts
+    learned: Weights
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, facts: ItemFacts, learned: Weights) -> LogisticTable:
+        """The table of these parts."""
+        return cls(
+            facts,
+            learned,
+            np.array(learned.mean, np.float32),
+            np.array(learned.scale, np.float32),
+            np.stack([learned.alone, learned.with_model], axis=1).astype(np.float32),
+            np.array([learned.alone_bias, learned.with_model_bias], np.float32),
+        )
+
+    def log_odds(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[n, 2] of inputs float32[n, F]: by themselves; and the part beside a model's log-odds."""
+        result: NDArray[np.float32] = scaled(inputs, self.mean, self.scale) @ self.weights + self.bias
+        return result
+
+
+def build(source: BuildSource, folder: Path, settings: LogisticRankerSettings) -> dict[str, int]:
+    """Writes the table: facts counted from the source, weights fitted before, or default ones.
+
+    Returns how many entries each file holds; raises SnapshotError where fitted weights cannot be read.
+    """
+    fitted = source.fitted.get(NAME)
+    learned = default_weights((), input_names(())) if fitted is None else Weights.read(fitted)
+    learned.write(folder)
+    return {"facts": item_facts(source, settings.rate_prior).write(folder), "weights": len(learned.inputs)}
+
+
+def open_table(folder: Path, catalogue: Catalogue, settings: LogisticRankerSettings) -> LogisticTable:
+    """The table of the folder. Raises SnapshotError where a file is torn or does not fit."""
+    learned = Weights.read(folder)
+    if learned.inputs != input_names(learned.channels):
+        raise SnapshotError(
+            folder, FILE, "was fitted on other inputs than this program computes", "build again"
+        )
+    return LogisticTable.of(ItemFacts.read(folder, catalogue.size + 1), learned)
+
+
+LOGISTIC_RANKER = TableKind(NAME, LogisticRankerSettings, build, open_table)

@@ -1,0 +1,94 @@
+"""What the logistic ranker learned: how its inputs are scaled, and what each counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from snapshot.durable_files import write_durably
+from snapshot.manifest import SnapshotError
+
+FILE = "weights.json"
+FURTHEST = 8.0
+"""Scaled inputs are cut to ±this, so that a value never seen in training cannot outweigh all others."""
+_DEFAULT_RANK_WEIGHT = 1.0
+
+
+class Weights(BaseModel):
+    """Two regressions over the same inputs: one by itself, one beside the log-odds of a model's score.
+
+    An input x enters as (x − mean) / scale, cut to ±8.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    schema_version: Literal[1] = 1
+    channels: tuple[str, ...] = Field(description="Channels whose ranks are inputs.")
+    inputs: tuple[str, ...] = Field(description="Names of the inputs, in their order.")
+    mean: tuple[float, ...] = Field(description="Mean of each input.")
+    scale: tuple[float, ...] = Field(description="Standard deviation of each input, above 0.")
+    alone: tuple[float, ...] = Field(description="Weight of each scaled input without a model.")
+    alone_bias: float = Field(description="Log-odds where all scaled inputs are 0, without a model.")
+    with_model: tuple[float, ...] = Field(description="Weight of each scaled input beside a model.")
+    with_model_bias: float = Field(description="Log-odds where all are 0, the model's among them.")
+    model_weight: float = Field(description="Weight of the log-odds of the model's score.")
+    model: str = Field(default="", description="The model beside which they were fitted.")
+    shoppers: int = Field(default=0, ge=0, description="Shoppers they were fitted on; 0: default weights.")
+    candidates: int = Field(default=0, ge=0, description="Candidates of these shoppers.")
+    taken: int = Field(default=0, ge=0, description="Candidates that were taken.")
+    window_days: float = Field(default=0.0, ge=0, description="Days within which they could be taken.")
+
+    @model_validator(mode="after")
+    def _as_long(self) -> Weights:
+        for name in ("mean", "scale", "alone", "with_model"):
+            if len(getattr(self, name)) != len(self.inputs):
+                raise ValueError(
+                    f"{name} has {len(getattr(self, name))} values for {len(self.inputs)} inputs"
+                )
+        if min(self.scale, default=1.0) <= 0:
+            raise ValueError("a scale is not above 0")
+        return self
+
+    def write(self, folder: Path) -> None:
+        """`weights.json` in the folder, which must exist; whole or not at all."""
+        write_durably(folder / FILE, (self.model_dump_json(indent=1) + "\n").encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Weights:
+        """Those of the folder; raises SnapshotError where the file is missing or not valid."""
+        try:
+            return cls.model_validate(json.loads((folder / FILE).read_bytes()))
+        except (OSError, ValueError, ValidationError) as error:
+            raise SnapshotError(
+                folder, FILE, f"cannot be read ({error})", "build the folder again"
+            ) from error
+
+
+def default_weights(channels: tuple[str, ...], inputs: tuple[str, ...]) -> Weights:
+    """Those of a shop whose log is too small to fit any: recall order, and the model's score as it is."""
+    ranked = tuple(_DEFAULT_RANK_WEIGHT * name.endswith(".log") for name in inputs)
+    count = len(inputs)
+    return Weights(
+        channels=channels,
+        inputs=inputs,
+        mean=(0.0,) * count,
+        scale=(1.0,) * count,
+        alone=ranked,
+        alone_bias=-3.0,
+        with_model=ranked,
+        with_model_bias=0.0,
+        model_weight=1.0,
+    )
+
+
+def scaled(
+    inputs: NDArray[np.float32], mean: NDArray[np.float32], scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(x − mean) / scale, cut to ±8; float32[n, F], a new array."""
+    result = (inputs - mean) / scale
+    return np.clip(result, -FURTHEST, FURTHEST, out=result)

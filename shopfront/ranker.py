@@ -1,0 +1,99 @@
+"""The build step that fits the last layer of ranking, and where what it makes is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from models.contracts import network_of
+from router.ranking.logistic.table import NAME
+from router.ranking.logistic.weights import Weights
+from router.scenes.components import tables_of
+from router.scenes.settings import SceneSettings
+from shopfront.progress import Progress
+from shopfront.settings import Settings, configured_scenes, configured_tables, main_scene
+from shopfront.workspace import Workspace
+from snapshot.dataset import DatasetStore
+from snapshot.durable_files import sync_folder
+
+STEP = "ranker"
+
+
+def wanted(settings: Settings) -> bool:
+    """Whether a configured scene, or an arm of one, scores by `logistic`."""
+    return NAME in configured_tables(settings)
+
+
+def fitted_scene(settings: Settings) -> tuple[str, SceneSettings]:
+    """The scene on whose candidates the weights are fitted.
+
+    The main one, where it scores by `logistic`, else the first that does.
+    """
+    main = main_scene(settings)
+    scenes = [main, *configured_scenes(settings)]
+    return next(((name, scene) for name, scene in scenes if NAME in tables_of([scene])), main)
+
+
+def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> dict[str, Any]:
+    """What the fitted weights depend on, as JSON values."""
+    name, scene = fitted_scene(settings)
+    return {
+        "dataset": dataset,
+        "checkpoints": dict(checkpoints),
+        "recall": settings.router.recall.model_dump(mode="json"),
+        "scene": [name, repr(scene.channels), repr(scene.fusion), repr(scene.filters), scene.candidates],
+        "settings": getattr(settings.router.tables, NAME).model_dump(mode="json"),
+        "model": settings.router.ranking.model,
+        "seed": settings.seed,
+    }
+
+
+def fit(
+    workspace: Workspace,
+    settings: Settings,
+    dataset: str,
+    checkpoints: Mapping[str, Path],
+    progress: Progress,
+) -> str:
+    """Fits the weights and keeps them under `rankers/<id>/`; returns the id, which begins with the time.
+
+    checkpoints: model → folder, of every model that was trained.
+    """
+    import torch
+
+    from evaluation.loaded_models import load_models
+    from evaluation.ranker_fit import fit_ranker
+    from evaluation.served_scene import ServedScene
+
+    name, scene = fitted_scene(settings)
+    model = network_of(settings.router.ranking.model)
+    torch.set_num_threads(getattr(settings.models, model).training.threads)
+    made = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{dataset[-8:]}"
+    with progress.step("fit ranker") as step:
+        weights = fit_ranker(
+            DatasetStore(workspace.datasets).open(dataset, verify=False),
+            load_models(checkpoints, dataset),
+            settings.router.recall,
+            ServedScene(name, scene, tables_of([scene]), settings.router.tables.sections()),
+            getattr(settings.router.tables, NAME),
+            model=model,
+            seed=settings.seed,
+            progress=step.stage,
+        )
+        folder = workspace.rankers / made
+        folder.mkdir(parents=True)
+        weights.write(folder)
+        sync_folder(folder.parent)
+    return made
+
+
+def verify(workspace: Workspace, made: str) -> None:
+    """Raises SnapshotError where the weights that `fit` made cannot be read."""
+    Weights.read(workspace.rankers / made)
+
+
+def fitted(workspace: Workspace, made: str | None) -> dict[str, Path]:
+    """Learned table → folder of what was fitted for it, as `BuildSource.fitted`; `made` by `fit`."""
+    return {} if made is None else {NAME: workspace.rankers / made}
