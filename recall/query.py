@@ -53,6 +53,8 @@ class Query:
     """float32[t], positive."""
     anchors: NDArray[np.int32] = field(default_factory=_zeros(0, np.int32))
     """int32[a], distinct items that the page is about: the product shown, or what lies in the cart."""
+    anchor_weights: NDArray[np.float32] = field(default_factory=_zeros(0, np.float32))
+    """float32[a], positive."""
     profile: Mapping[str, str] = field(default_factory=_nothing)
     """Field → value, as in `users.parquet` (gender, age_band, city, …); an absent field is unknown."""
     profile_codes: NDArray[np.int32] = field(default_factory=_zeros(len(PROFILE_FIELDS), np.int32))
@@ -74,15 +76,17 @@ class Query:
     rollout: RolloutTicket | None = None
     """The query's part in a rollout; None where it takes part in none."""
 
-    def about(self, anchors: NDArray[np.int32]) -> Query:
-        """The same query for a page about `anchors`, int32[a], distinct.
+    def about(self, anchors: NDArray[np.int32], weights: NDArray[np.float32] | None = None) -> Query:
+        """The same query for a page about `anchors`, int32[a], distinct; weights float32[a], None = 1 each.
 
         They alone cause recall, and the page does not show them.
         """
+        weights = np.ones(anchors.size, np.float32) if weights is None else weights
         return replace(
             self,
             anchors=anchors,
+            anchor_weights=weights,
             triggers=anchors,
-            trigger_weights=np.ones(anchors.size, np.float32),
+            trigger_weights=weights,
             excluded=np.concatenate((self.excluded, anchors)),
         )

@@ -2,12 +2,14 @@
 
 For a candidate j, anchors a with weights w_a, and n_j baskets that hold j:
 
-    score(j) = (Σ_a w_a · together(a, j) + unseen · n_j / max n) / (n_j + 10)^α
+    score(j) = (Σ_a v_a · together(a, j) + unseen · n_j / max n) / (n_j + 10)^α
                · (1 + category · share of the anchors in j's category + brand · share of j's brand)
                · (1 + own · log(1 + times the shopper took j))
 
-`together` is that of `recall.baskets`. The term `unseen` orders what shares no basket with the anchors: such
-an item comes after the others, the best sold of the anchor's category first.
+`together` is that of `recall.baskets`. v_a is w_a / (n_a + 10)^β divided by the mean of 1 / (n_a + 10)^β over
+the anchors: of several, a bestseller says less of what goes with them all. The term `unseen` orders what
+shares no basket with the anchors: such an item comes after the others, the best sold of the anchor's category
+first.
 """
 
 from __future__ import annotations
@@ -26,6 +28,9 @@ from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable
 from router.ranking.model_scorer import SCORE
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
 
+LOG_SCORE = "log_score"
+LEAST_SCORE = 1e-12
+"""Scores below it count as this where their logarithm is taken."""
 MOST_PAIRS = 8_000
 """Pairs read for one page: with many anchors only the strongest partners of each count."""
 
@@ -41,8 +46,18 @@ class AnchorSettings(BaseModel):
         le=1,
         description="α: 0 lets bestsellers lead every page; the larger, the less two anchors' pages share.",
     )
+    anchor_exponent: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="β: of several anchors, 0 lets the best sold decide; the larger, the more a rare one "
+        "counts.",
+    )
     category_boost: float = Field(
-        default=1.0, ge=0, description="Added to 1 and multiplied in for an item of the anchor's category."
+        default=1.0,
+        ge=-1,
+        description="Added to 1 and multiplied in for an item of the anchor's category. -1: such an item "
+        "comes after all others; a million: before all others.",
     )
     brand_boost: float = Field(
         default=0.0, ge=0, description="Added to 1 and multiplied in for an item of the anchor's brand."
@@ -80,15 +95,36 @@ class AnchorScorer:
         self._settings = settings
 
     async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
-        """The column float32[n], not negative; by the query's triggers where it has no anchors."""
-        anchors, weights = query.anchors, np.ones(query.anchors.size, np.float32)
+        """Columns float32[n].
+
+        score: not negative; by the query's triggers where it has no anchors. log_score: its logarithm less
+        the mean of the candidates', to be added to the log-odds of another scorer; 0 for all where the query
+        has no anchors.
+        """
+        anchors, weights = query.anchors, query.anchor_weights
         if not anchors.size:
             anchors, weights = query.triggers, query.trigger_weights
-        settings, items = self._settings, candidates.items
+        score = self._scores(query, candidates.items, anchors, weights)
+        log_score = np.zeros(score.size)
+        if query.anchors.size and score.size:
+            log_score = np.log(np.maximum(score, LEAST_SCORE))
+            log_score -= log_score.mean()
+        return {SCORE: score.astype(np.float32), LOG_SCORE: log_score.astype(np.float32)}
+
+    def _scores(
+        self,
+        query: Query,
+        items: NDArray[np.int32],
+        anchors: NDArray[np.int32],
+        weights: NDArray[np.float32],
+    ) -> NDArray[np.float64]:
+        settings = self._settings
         partners, together, source = self._pairs.gather(anchors, MOST_PAIRS // max(anchors.size, 1))
         rows = _Rows(items)
         baskets = self._baskets[items]
-        evidence = rows.sums(partners, together * weights[source])
+        telling = popularity_discount(self._baskets[anchors], settings.anchor_exponent)
+        part = weights * telling / telling.mean() if anchors.size else weights
+        evidence = rows.sums(partners, together * part[source])
         evidence += settings.unseen / self._most * baskets
         match = 1 + settings.category_boost * _shared(self._category, anchors, weights, items)
         if settings.brand_boost:
@@ -98,7 +134,7 @@ class AnchorScorer:
             bought = np.minimum(rows.counts(query.purchased_items), 1)
             taken = np.maximum(rows.counts(query.history_items), bought)
             score *= 1 + settings.own_weight * np.log1p(taken)
-        return {SCORE: score.astype(np.float32)}
+        return score
 
     def model(self, query: Query) -> Model:
         """No model of Triton: the table is the snapshot's."""
@@ -152,4 +188,4 @@ def open_scorer(context: ScorerContext, settings: AnchorSettings) -> AnchorScore
     return AnchorScorer(context.tables[ANCHOR_PAIRS.name], catalogue.category, catalogue.brand, settings)
 
 
-SCORER = ScorerKind(AnchorSettings, open_scorer, columns=(SCORE,), tables=(ANCHOR_PAIRS,))
+SCORER = ScorerKind(AnchorSettings, open_scorer, columns=(SCORE, LOG_SCORE), tables=(ANCHOR_PAIRS,))

@@ -2,12 +2,16 @@
 
 Wolpert, "Stacked generalization", Neural Networks 1992: the last layer is fitted on data that the model did
 not learn from. p = σ(with_model + model_weight · log(s / (1 − s))) for the model's score s.
+
+Further columns can be added to the joined log-odds: the product of independent evidence. With the column
+`log_score` of the scorer `anchor`, a page with a cart is ordered by what the shopper takes anyway times what
+goes with the cart, and one without a cart as if the scorer were not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,7 +29,7 @@ SMALLEST = 1e-7
 class LogOddsSettings(BaseModel):
     """Whose columns are joined."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     model: str = Field(
         default="triton.score", description='Column of the model\'s probability, "<scorer>.<column>".'
@@ -33,18 +37,38 @@ class LogOddsSettings(BaseModel):
     ranker: str = Field(
         default="logistic", min_length=1, description="Name in the scene of the scorer logistic."
     )
+    added: dict[str, float] = Field(
+        default={},
+        description='Columns added to the joined log-odds, "<scorer>.<column>", each times this weight; one '
+        "whose scorer failed, or that is 0 for every candidate, is left out.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class LogOdds:
-    """The joined probability; of one of the two alone where the other failed."""
+    """The joined probability; of one of the two alone where the other failed.
+
+    added  weight by the name of a further column
+    """
 
     model: str
     ranker: str
+    added: Mapping[str, float] = field(default_factory=dict)
     name: str = "log_odds"
 
     def merge(self, columns: Mapping[str, Float32]) -> MergedScore | None:
-        """float32[n]; a NaN of the model stays one. None where neither is there."""
+        """float32[n]; a NaN of the model stays one. None where neither is there, nor an added column."""
+        joined = self._joined(columns)
+        there = {name: columns[name] for name in self.added if name in columns and columns[name].any()}
+        if not there:
+            return joined
+        total = np.sum([np.float32(self.added[name]) * column for name, column in there.items()], axis=0)
+        if joined is None:
+            return MergedScore(probability(total), next(iter(there)))
+        return MergedScore(probability(log_odds_of(joined.values) + total), joined.column)
+
+    def _joined(self, columns: Mapping[str, Float32]) -> MergedScore | None:
+        """The model and the ranker, or the one that is there."""
         alone = f"{self.ranker}.{SCORE}"
         if alone not in columns:
             return MergedScore(columns[self.model], self.model) if self.model in columns else None
@@ -63,12 +87,12 @@ def log_odds_of(scores: Float32) -> Float32:
 
 def create(settings: LogOddsSettings) -> LogOdds:
     """The merge of these columns."""
-    return LogOdds(settings.model, settings.ranker)
+    return LogOdds(settings.model, settings.ranker, settings.added)
 
 
 def mentioned(settings: LogOddsSettings) -> tuple[str, ...]:
     """The columns that it joins."""
-    return settings.model, f"{settings.ranker}.{WITH_MODEL}"
+    return settings.model, f"{settings.ranker}.{WITH_MODEL}", *settings.added
 
 
 MERGE = MergeKind(LogOddsSettings, create, mentioned)

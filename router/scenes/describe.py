@@ -33,6 +33,7 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
         "ranking": scene.ranking.model_dump(mode="json") if pipeline.ranking else None,
         "rerank": [_component(stage.name, scene.rerank) for stage in pipeline.rerankers],
         "page": scene.page.model_dump(mode="json"),
+        "cart": scene.cart.model_dump(mode="json") if scene.cart else None,
         "exploration": scene.exploration.model_dump(mode="json") if scene.exploration else None,
         "feature_log": scene.feature_log.model_dump(mode="json"),
         "deadline": scene.deadline.model_dump(mode="json"),

@@ -205,6 +205,20 @@ class DeadlineSettings(BaseModel):
         return self
 
 
+class StateCartSettings(BaseModel):
+    """The cart of a request that names none: what the shopper put into it and has not bought since."""
+
+    model_config = STRICT
+
+    from_state_hours: float = Field(
+        default=24.0,
+        gt=0,
+        le=8_760,
+        description="Hours before the request within which an item was put into the cart, by the shopper's "
+        "cart events.",
+    )
+
+
 class QualitySettings(BaseModel):
     """How a scene narrows while it is slow, so that stages are not cut off at their deadlines.
 
@@ -293,6 +307,11 @@ class SceneSettings(BaseModel):
         default={}, description="Rerankers by name with their settings, in this order."
     )
     page: PageSettings = Field(default=PageSettings(), description="Number of items in an answer.")
+    cart: StateCartSettings | None = Field(
+        default=None,
+        description="Where a request names no cart, takes it from the shopper's cart events; null = it has "
+        "none.",
+    )
     exploration: ExplorationSettings | None = Field(
         default=None,
         description="Slots drawn at random in proportion to exp(score / temperature); null = none are.",

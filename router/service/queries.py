@@ -10,7 +10,7 @@ from features.context import encode_context
 from recall.query import Query
 from recall.triggers import select_triggers
 from router.engine.engine import Engine
-from router.service.anchor import Anchor
+from router.service.anchor import Anchors
 from router.service.shopper import Shopper
 from router.service.validation import CheckedRequest
 
@@ -22,18 +22,18 @@ def build_query(
     shopper: Shopper,
     asked: CheckedRequest,
     scene: str,
-    anchor: Anchor,
+    anchors: Anchors,
     now: int,
     arms: Mapping[str, str],
 ) -> Query:
     """The query of one scene at unix second `now`, for a shopper in these `arms` (experiment → arm).
 
-    With an anchor, it alone causes recall and is never shown; the shopper's history still orders the items.
+    With anchors, they alone cause recall and are never shown; the shopper's history still orders the items.
     """
     excluded = engine.catalogue.dense(asked.excluded_item_ids)
     excluded = excluded[excluded > 0]
     triggers, weights = NO_TRIGGERS
-    if anchor.items is None:
+    if anchors.items is None:
         triggers, weights = select_triggers(
             shopper.history_items,
             shopper.history_events,
@@ -60,4 +60,4 @@ def build_query(
         arms=arms,
         features=shopper.features,
     )
-    return query if anchor.items is None else query.about(anchor.items)
+    return query if anchors.items is None else query.about(anchors.items, anchors.weights)

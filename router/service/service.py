@@ -25,7 +25,7 @@ from router.page.drawn_slots import DrawnPage, draw_slots
 from router.page.exploration import draw_seed
 from router.query_features.read import FeatureReading
 from router.service.admission import Admission
-from router.service.anchor import find_anchor
+from router.service.anchor import find_anchors
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
@@ -190,12 +190,14 @@ class RecommendationService:
             variants[0].pipeline.metrics,
         )
         shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
-        anchor = find_anchor(engine.catalogue, asked.anchor_item_id)
+        anchors = [
+            find_anchors(engine.catalogue, asked, shopper, variant.settings, now) for variant in variants
+        ]
         queries = [
             self._rollouts.under_rollout(
-                build_query(engine, shopper, asked, scene.scene, anchor, now, variant.arms), engine
+                build_query(engine, shopper, asked, scene.scene, about, now, variant.arms), engine
             )
-            for scene, variant in zip(asked.scenes, variants, strict=True)
+            for scene, variant, about in zip(asked.scenes, variants, anchors, strict=True)
         ]
         try:
             scenes = await asyncio.gather(
@@ -221,10 +223,9 @@ class RecommendationService:
             for query in queries:
                 self._rollouts.failed(query, call.request_id, (self._clock() - call.arrival) * 1_000)
             raise
-        degraded = (*shopper.degraded, *anchor.degraded)
         responses = [
-            self._respond(engine, variant, query, each, degraded, call, now)
-            for variant, query, each in zip(variants, queries, drawn, strict=True)
+            self._respond(engine, variant, query, each, (*shopper.degraded, *about.degraded), call, now)
+            for variant, query, each, about in zip(variants, queries, drawn, anchors, strict=True)
         ]
         total_ms = (self._clock() - call.arrival) * 1_000
         for query, response, scene in zip(queries, responses, asked.scenes, strict=True):

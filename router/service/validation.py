@@ -13,6 +13,7 @@ from protos.shopfront.v1.recommend_pb2 import (
     Context,
     RecommendPageRequest,
     RecommendRequest,
+    SimilarItemsKind,
     SimilarItemsRequest,
 )
 from router.errors import CallerError, FieldViolation
@@ -23,7 +24,16 @@ MAX_SCENES = 10
 MAX_EXCLUDED = 1_000
 MAX_CITY_CHARACTERS = 128
 MAX_TIMEOUT_MS = 10_000
+MAX_CART_ITEMS = 200
 SIMILAR_ITEMS_SCENE = "similar_items"
+SCENES_BY_KIND: Mapping[int, str] = {
+    SimilarItemsKind.SIMILAR_ITEMS_KIND_UNSPECIFIED: SIMILAR_ITEMS_SCENE,
+    SimilarItemsKind.SIMILAR_ITEMS_KIND_SIMILAR: "substitutes",
+    SimilarItemsKind.SIMILAR_ITEMS_KIND_COMPLEMENTARY: "complements",
+}
+"""The scene that answers SimilarItems of each kind."""
+ITEM_SCENES = tuple(SCENES_BY_KIND.values())
+"""Scenes whose pages are about an item."""
 
 Scenes = Mapping[str, SceneSettings]
 
@@ -49,7 +59,11 @@ class CheckedRequest:
     timeout_s: float | None
     """Time budget in seconds from arrival; None = the scene's default."""
     anchor_item_id: str = ""
-    """The item whose company is wanted; empty where the shopper's own history causes recall."""
+    """The item whose company is wanted; empty where the request is about none."""
+    cart_item_ids: Sequence[str] = ()
+    """At most `MAX_CART_ITEMS`; an id may come twice."""
+    cart_quantities: Sequence[int] = ()
+    """Not negative, 0 = 1; as many as there are items in the cart, or none = 1 of each."""
 
 
 def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest:
@@ -57,6 +71,7 @@ def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest
     faults = _Faults()
     faults.scene("scene", request.scene, scenes)
     faults.page_size("page_size", request.page_size)
+    faults.cart(request.cart_item_ids, request.cart_quantities)
     return _checked(request, (_scene_request(request.scene, request.page_size, scenes),), faults)
 
 
@@ -74,6 +89,7 @@ def check_page(request: RecommendPageRequest, scenes: Scenes) -> CheckedRequest:
         if scene.scene in seen:
             faults.add(f"scenes[{index}].scene", "comes twice; name each scene once")
         seen.add(scene.scene)
+    faults.cart(request.cart_item_ids, request.cart_quantities)
     wanted = tuple(_scene_request(scene.scene, scene.page_size, scenes) for scene in request.scenes)
     return _checked(request, wanted, faults)
 
@@ -84,8 +100,17 @@ def check_similar_items(request: SimilarItemsRequest, scenes: Scenes) -> Checked
     if not request.item_id:
         faults.add("item_id", "is required")
     faults.longest_id("item_id", request.item_id)
-    scene = request.scene or SIMILAR_ITEMS_SCENE
-    faults.scene("scene", scene, scenes)
+    scene = request.scene or SCENES_BY_KIND.get(request.kind, SIMILAR_ITEMS_SCENE)
+    if request.kind and request.scene:
+        faults.add("kind", "chooses the scene; leave out one of kind and scene")
+    if request.kind not in SCENES_BY_KIND:
+        faults.add("kind", "is none of SimilarItemsKind")
+    elif request.kind and scene not in scenes:
+        faults.add(
+            "kind", f"needs the scene {scene}, which the configuration does not have; {_one_of(scenes)}"
+        )
+    else:
+        faults.scene("scene", scene, scenes)
     faults.page_size("page_size", request.page_size)
     return _checked(request, (_scene_request(scene, request.page_size, scenes),), faults, request.item_id)
 
@@ -115,6 +140,8 @@ def _checked(
         with_trace=request.with_trace,
         timeout_s=min(request.timeout_ms, MAX_TIMEOUT_MS) / 1_000 if request.timeout_ms else None,
         anchor_item_id=anchor_item_id,
+        cart_item_ids=() if isinstance(request, SimilarItemsRequest) else request.cart_item_ids,
+        cart_quantities=() if isinstance(request, SimilarItemsRequest) else request.cart_quantities,
     )
 
 
@@ -146,6 +173,24 @@ class _Faults:
         size = len(value.encode())
         if size > MAX_ID_BYTES:
             self.add(field, f"must be at most {MAX_ID_BYTES} bytes of UTF-8, is {size}")
+
+    def cart(self, item_ids: Sequence[str], quantities: Sequence[int]) -> None:
+        if len(item_ids) > MAX_CART_ITEMS:
+            # Nothing is looked at that the request has too many of.
+            self.add("cart_item_ids", f"must hold at most {MAX_CART_ITEMS:,} items, holds {len(item_ids):,}")
+        else:
+            for index, item_id in enumerate(item_ids):
+                if not item_id:
+                    self.add(f"cart_item_ids[{index}]", "must not be empty")
+                self.longest_id(f"cart_item_ids[{index}]", item_id)
+        if quantities and len(quantities) != len(item_ids):
+            self.add(
+                "cart_quantities",
+                f"must hold one quantity for each of the {len(item_ids):,} cart_item_ids, or none; holds "
+                f"{len(quantities):,}",
+            )
+        elif len(quantities) <= MAX_CART_ITEMS and min(quantities, default=0) < 0:
+            self.add("cart_quantities", "must not be negative; 0 counts as 1")
 
     def context(self, context: Context) -> None:
         if len(context.city) > MAX_CITY_CHARACTERS:

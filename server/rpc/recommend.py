@@ -6,15 +6,20 @@ from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import recommend_pb2
 from router.service.call import Call
-from router.service.validation import MAX_EXCLUDED, MAX_SCENES
+from router.service.validation import MAX_CART_ITEMS, MAX_EXCLUDED, MAX_SCENES
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
     from server.startup import RunningService
 
-# 1,000 excluded items with the longest ids take half of it.
+# 1,000 excluded items and 200 of a cart with the longest ids take 310 KiB.
 _REQUEST_BYTES = 512 * 1024
-_REPEATED = {"scenes": MAX_SCENES, "excluded_item_ids": MAX_EXCLUDED}
+_REPEATED = {
+    "scenes": MAX_SCENES,
+    "excluded_item_ids": MAX_EXCLUDED,
+    "cart_item_ids": MAX_CART_ITEMS,
+    "cart_quantities": MAX_CART_ITEMS,
+}
 
 
 class RecommendHandler:

@@ -14,6 +14,7 @@ DTYPES = {
     "triggers": np.int32,
     "trigger_weights": np.float32,
     "anchors": np.int32,
+    "anchor_weights": np.float32,
     "profile_codes": np.int32,
     "context_codes": np.int32,
     "excluded": np.int32,
@@ -53,7 +54,9 @@ def test_a_page_about_items_is_caused_by_them_and_does_not_show_them() -> None:
     )
     about = query.about(np.array([7, 8], np.int32))
     assert about.anchors.tolist() == about.triggers.tolist() == [7, 8]
-    assert about.trigger_weights.tolist() == [1, 1]
+    assert about.trigger_weights.tolist() == about.anchor_weights.tolist() == [1, 1]
+    weighed = query.about(np.array([7, 8], np.int32), np.array([1.0, 2.5], np.float32))
+    assert weighed.trigger_weights.tolist() == weighed.anchor_weights.tolist() == [1, 2.5]
     assert about.excluded.tolist() == [9, 7, 8]
     assert about.history_items.tolist() == [4]
     nothing = query.about(np.empty(0, np.int32))

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#protos/shopfront/v1/recommend.proto\x12\x0cshopfront.v1\"\'\n\x07\x43ontext\x12\x0c\n\x04\x63ity\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\"\xc7\x01\n\x10RecommendRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\"\xbe\x01\n\x14RecommendPageRequest\x12*\n\x06scenes\x18\x01 \x03(\x0b\x32\x1a.shopfront.v1.SceneRequest\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x19\n\x11\x65xcluded_item_ids\x18\x04 \x03(\t\x12\x12\n\nwith_trace\x18\x05 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x06 \x01(\x05\"0\n\x0cSceneRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"H\n\x15RecommendPageResponse\x12/\n\x06scenes\x18\x01 \x03(\x0b\x32\x1f.shopfront.v1.RecommendResponse\"\xc4\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\r\n\x05scene\x18\x08 \x01(\t\"\xdb\x02\n\x11RecommendResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.shopfront.v1.RecommendedItem\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x37\n\x04\x61rms\x18\x05 \x03(\x0b\x32).shopfront.v1.RecommendResponse.ArmsEntry\x12\x10\n\x08\x64\x65graded\x18\x06 \x03(\t\x12\"\n\x05trace\x18\x07 \x01(\x0b\x32\x13.shopfront.v1.Trace\x12\r\n\x05scene\x18\x08 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x1a+\n\tArmsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xef\x01\n\x0fRecommendedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12%\n\x07reasons\x18\x03 \x03(\x0b\x32\x14.shopfront.v1.Reason\x12\r\n\x05title\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x41\n\nattributes\x18\x06 \x03(\x0b\x32-.shopfront.v1.RecommendedItem.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x06Reason\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x17\n\x0ftrigger_item_id\x18\x02 \x01(\t\"C\n\x05Trace\x12(\n\x06stages\x18\x01 \x03(\x0b\x32\x18.shopfront.v1.StageTrace\x12\x10\n\x08total_ms\x18\x02 \x01(\x01\"\xef\x01\n\nStageTrace\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08\x63ount_in\x18\x02 \x01(\x05\x12\x11\n\tcount_out\x18\x03 \x01(\x05\x12\x36\n\x07removed\x18\x04 \x03(\x0b\x32%.shopfront.v1.StageTrace.RemovedEntry\x12\x10\n\x08start_ms\x18\x05 \x01(\x01\x12\x12\n\nelapsed_ms\x18\x06 \x01(\x01\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01\x32\x8e\x02\n\x10RecommendService\x12L\n\tRecommend\x12\x1e.shopfront.v1.RecommendRequest\x1a\x1f.shopfront.v1.RecommendResponse\x12X\n\rRecommendPage\x12\".shopfront.v1.RecommendPageRequest\x1a#.shopfront.v1.RecommendPageResponse\x12R\n\x0cSimilarItems\x12!.shopfront.v1.SimilarItemsRequest\x1a\x1f.shopfront.v1.RecommendResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#protos/shopfront/v1/recommend.proto\x12\x0cshopfront.v1\"\'\n\x07\x43ontext\x12\x0c\n\x04\x63ity\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\"\xf7\x01\n\x10RecommendRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x15\n\rcart_item_ids\x18\t \x03(\t\x12\x17\n\x0f\x63\x61rt_quantities\x18\n \x03(\x05\"\xee\x01\n\x14RecommendPageRequest\x12*\n\x06scenes\x18\x01 \x03(\x0b\x32\x1a.shopfront.v1.SceneRequest\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x19\n\x11\x65xcluded_item_ids\x18\x04 \x03(\t\x12\x12\n\nwith_trace\x18\x05 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x06 \x01(\x05\x12\x15\n\rcart_item_ids\x18\x07 \x03(\t\x12\x17\n\x0f\x63\x61rt_quantities\x18\x08 \x03(\x05\"0\n\x0cSceneRequest\x12\r\n\x05scene\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"H\n\x15RecommendPageResponse\x12/\n\x06scenes\x18\x01 \x03(\x0b\x32\x1f.shopfront.v1.RecommendResponse\"\xf2\x01\n\x13SimilarItemsRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\x12\r\n\x05scene\x18\x08 \x01(\t\x12,\n\x04kind\x18\t \x01(\x0e\x32\x1e.shopfront.v1.SimilarItemsKind\"\xdb\x02\n\x11RecommendResponse\x12,\n\x05items\x18\x01 \x03(\x0b\x32\x1d.shopfront.v1.RecommendedItem\x12\x19\n\x11\x61ttribution_token\x18\x02 \x01(\t\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x37\n\x04\x61rms\x18\x05 \x03(\x0b\x32).shopfront.v1.RecommendResponse.ArmsEntry\x12\x10\n\x08\x64\x65graded\x18\x06 \x03(\t\x12\"\n\x05trace\x18\x07 \x01(\x0b\x32\x13.shopfront.v1.Trace\x12\r\n\x05scene\x18\x08 \x01(\t\x12\x13\n\x0bsnapshot_id\x18\t \x01(\t\x12\x12\n\nrequest_id\x18\n \x01(\t\x1a+\n\tArmsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xef\x01\n\x0fRecommendedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x02\x12%\n\x07reasons\x18\x03 \x03(\x0b\x32\x14.shopfront.v1.Reason\x12\r\n\x05title\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x41\n\nattributes\x18\x06 \x03(\x0b\x32-.shopfront.v1.RecommendedItem.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x06Reason\x12\x0f\n\x07\x63hannel\x18\x01 \x01(\t\x12\x17\n\x0ftrigger_item_id\x18\x02 \x01(\t\"C\n\x05Trace\x12(\n\x06stages\x18\x01 \x03(\x0b\x32\x18.shopfront.v1.StageTrace\x12\x10\n\x08total_ms\x18\x02 \x01(\x01\"\xef\x01\n\nStageTrace\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08\x63ount_in\x18\x02 \x01(\x05\x12\x11\n\tcount_out\x18\x03 \x01(\x05\x12\x36\n\x07removed\x18\x04 \x03(\x0b\x32%.shopfront.v1.StageTrace.RemovedEntry\x12\x10\n\x08start_ms\x18\x05 \x01(\x01\x12\x12\n\nelapsed_ms\x18\x06 \x01(\x01\x12\x0f\n\x07outcome\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x05:\x02\x38\x01*|\n\x10SimilarItemsKind\x12\"\n\x1eSIMILAR_ITEMS_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSIMILAR_ITEMS_KIND_SIMILAR\x10\x01\x12$\n SIMILAR_ITEMS_KIND_COMPLEMENTARY\x10\x02\x32\x8e\x02\n\x10RecommendService\x12L\n\tRecommend\x12\x1e.shopfront.v1.RecommendRequest\x1a\x1f.shopfront.v1.RecommendResponse\x12X\n\rRecommendPage\x12\".shopfront.v1.RecommendPageRequest\x1a#.shopfront.v1.RecommendPageResponse\x12R\n\x0cSimilarItems\x12!.shopfront.v1.SimilarItemsRequest\x1a\x1f.shopfront.v1.RecommendResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,34 +37,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_STAGETRACE_REMOVEDENTRY']._loaded_options = None
   _globals['_STAGETRACE_REMOVEDENTRY']._serialized_options = b'8\001'
+  _globals['_SIMILARITEMSKIND']._serialized_start=1909
+  _globals['_SIMILARITEMSKIND']._serialized_end=2033
   _globals['_CONTEXT']._serialized_start=53
   _globals['_CONTEXT']._serialized_end=92
   _globals['_RECOMMENDREQUEST']._serialized_start=95
-  _globals['_RECOMMENDREQUEST']._serialized_end=294
-  _globals['_RECOMMENDPAGEREQUEST']._serialized_start=297
-  _globals['_RECOMMENDPAGEREQUEST']._serialized_end=487
-  _globals['_SCENEREQUEST']._serialized_start=489
-  _globals['_SCENEREQUEST']._serialized_end=537
-  _globals['_RECOMMENDPAGERESPONSE']._serialized_start=539
-  _globals['_RECOMMENDPAGERESPONSE']._serialized_end=611
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=614
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=810
-  _globals['_RECOMMENDRESPONSE']._serialized_start=813
-  _globals['_RECOMMENDRESPONSE']._serialized_end=1160
-  _globals['_RECOMMENDRESPONSE_ARMSENTRY']._serialized_start=1117
-  _globals['_RECOMMENDRESPONSE_ARMSENTRY']._serialized_end=1160
-  _globals['_RECOMMENDEDITEM']._serialized_start=1163
-  _globals['_RECOMMENDEDITEM']._serialized_end=1402
-  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_start=1353
-  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_end=1402
-  _globals['_REASON']._serialized_start=1404
-  _globals['_REASON']._serialized_end=1454
-  _globals['_TRACE']._serialized_start=1456
-  _globals['_TRACE']._serialized_end=1523
-  _globals['_STAGETRACE']._serialized_start=1526
-  _globals['_STAGETRACE']._serialized_end=1765
-  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_start=1719
-  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_end=1765
-  _globals['_RECOMMENDSERVICE']._serialized_start=1768
-  _globals['_RECOMMENDSERVICE']._serialized_end=2038
+  _globals['_RECOMMENDREQUEST']._serialized_end=342
+  _globals['_RECOMMENDPAGEREQUEST']._serialized_start=345
+  _globals['_RECOMMENDPAGEREQUEST']._serialized_end=583
+  _globals['_SCENEREQUEST']._serialized_start=585
+  _globals['_SCENEREQUEST']._serialized_end=633
+  _globals['_RECOMMENDPAGERESPONSE']._serialized_start=635
+  _globals['_RECOMMENDPAGERESPONSE']._serialized_end=707
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=710
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=952
+  _globals['_RECOMMENDRESPONSE']._serialized_start=955
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1302
+  _globals['_RECOMMENDRESPONSE_ARMSENTRY']._serialized_start=1259
+  _globals['_RECOMMENDRESPONSE_ARMSENTRY']._serialized_end=1302
+  _globals['_RECOMMENDEDITEM']._serialized_start=1305
+  _globals['_RECOMMENDEDITEM']._serialized_end=1544
+  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_start=1495
+  _globals['_RECOMMENDEDITEM_ATTRIBUTESENTRY']._serialized_end=1544
+  _globals['_REASON']._serialized_start=1546
+  _globals['_REASON']._serialized_end=1596
+  _globals['_TRACE']._serialized_start=1598
+  _globals['_TRACE']._serialized_end=1665
+  _globals['_STAGETRACE']._serialized_start=1668
+  _globals['_STAGETRACE']._serialized_end=1907
+  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_start=1861
+  _globals['_STAGETRACE_REMOVEDENTRY']._serialized_end=1907
+  _globals['_RECOMMENDSERVICE']._serialized_start=2036
+  _globals['_RECOMMENDSERVICE']._serialized_end=2306
 # @@protoc_insertion_point(module_scope)

@@ -1,10 +1,20 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class SimilarItemsKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIMILAR_ITEMS_KIND_UNSPECIFIED: _ClassVar[SimilarItemsKind]
+    SIMILAR_ITEMS_KIND_SIMILAR: _ClassVar[SimilarItemsKind]
+    SIMILAR_ITEMS_KIND_COMPLEMENTARY: _ClassVar[SimilarItemsKind]
+SIMILAR_ITEMS_KIND_UNSPECIFIED: SimilarItemsKind
+SIMILAR_ITEMS_KIND_SIMILAR: SimilarItemsKind
+SIMILAR_ITEMS_KIND_COMPLEMENTARY: SimilarItemsKind
 
 class Context(_message.Message):
     __slots__ = ("city", "device")
@@ -15,7 +25,7 @@ class Context(_message.Message):
     def __init__(self, city: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("scene", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "validate_only")
+    __slots__ = ("scene", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "validate_only", "cart_item_ids", "cart_quantities")
     SCENE_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +34,8 @@ class RecommendRequest(_message.Message):
     WITH_TRACE_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    CART_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    CART_QUANTITIES_FIELD_NUMBER: _ClassVar[int]
     scene: str
     user_id: str
     context: Context
@@ -32,23 +44,29 @@ class RecommendRequest(_message.Message):
     with_trace: bool
     timeout_ms: int
     validate_only: bool
-    def __init__(self, scene: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    cart_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    cart_quantities: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, scene: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., validate_only: _Optional[bool] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., cart_quantities: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class RecommendPageRequest(_message.Message):
-    __slots__ = ("scenes", "user_id", "context", "excluded_item_ids", "with_trace", "timeout_ms")
+    __slots__ = ("scenes", "user_id", "context", "excluded_item_ids", "with_trace", "timeout_ms", "cart_item_ids", "cart_quantities")
     SCENES_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     WITH_TRACE_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    CART_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    CART_QUANTITIES_FIELD_NUMBER: _ClassVar[int]
     scenes: _containers.RepeatedCompositeFieldContainer[SceneRequest]
     user_id: str
     context: Context
     excluded_item_ids: _containers.RepeatedScalarFieldContainer[str]
     with_trace: bool
     timeout_ms: int
-    def __init__(self, scenes: _Optional[_Iterable[_Union[SceneRequest, _Mapping]]] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+    cart_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    cart_quantities: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, scenes: _Optional[_Iterable[_Union[SceneRequest, _Mapping]]] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., cart_quantities: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SceneRequest(_message.Message):
     __slots__ = ("scene", "page_size")
@@ -65,7 +83,7 @@ class RecommendPageResponse(_message.Message):
     def __init__(self, scenes: _Optional[_Iterable[_Union[RecommendResponse, _Mapping]]] = ...) -> None: ...
 
 class SimilarItemsRequest(_message.Message):
-    __slots__ = ("item_id", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "scene")
+    __slots__ = ("item_id", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "scene", "kind")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +92,7 @@ class SimilarItemsRequest(_message.Message):
     WITH_TRACE_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SCENE_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     user_id: str
     context: Context
@@ -82,7 +101,8 @@ class SimilarItemsRequest(_message.Message):
     with_trace: bool
     timeout_ms: int
     scene: str
-    def __init__(self, item_id: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ...) -> None: ...
+    kind: SimilarItemsKind
+    def __init__(self, item_id: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ..., kind: _Optional[_Union[SimilarItemsKind, str]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
     __slots__ = ("items", "attribution_token", "model_name", "model_version", "arms", "degraded", "trace", "scene", "snapshot_id", "request_id")

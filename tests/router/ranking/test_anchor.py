@@ -69,8 +69,8 @@ def query(anchors: Sequence[int], history: Sequence[int] = (), bought: Sequence[
 
 def scores(made: AnchorScorer, asked: Query, items: Sequence[int]) -> dict[int, float]:
     columns = asyncio.run(made.score(asked, candidates(items)))
-    assert list(columns) == ["score"]
-    assert columns["score"].dtype == np.float32
+    assert list(columns) == ["score", "log_score"]
+    assert all(column.dtype == np.float32 for column in columns.values())
     return dict(zip(items, columns["score"].tolist(), strict=True))
 
 
@@ -95,9 +95,53 @@ def test_what_goes_with_the_item_comes_before_the_best_sold(catalogue: Catalogue
 
 
 def test_several_anchors_add_up(catalogue: Catalogue, folder: Path) -> None:
-    made = scorer(catalogue, folder, unseen=0.0, popularity_exponent=0.0, category_boost=1.0)
+    plain = {"unseen": 0.0, "popularity_exponent": 0.0, "anchor_exponent": 0.0}
+    made = scorer(catalogue, folder, category_boost=1.0, **plain)
     found = scores(made, query([MILK, SAUSAGE]), [BREAD, CAKE])
     assert found == pytest.approx({BREAD: (THREE + 5 * TWO) * 1.5, CAKE: TWO + THREE}, rel=1e-5)
+
+
+def test_the_best_sold_anchor_says_less(catalogue: Catalogue, folder: Path) -> None:
+    """Milk is in two baskets, sausages are in five: 12^-1 and 15^-1, whose mean is 3/40."""
+    plain = {"unseen": 0.0, "popularity_exponent": 0.0, "category_boost": 0.0, "anchor_exponent": 1.0}
+    made = scorer(catalogue, folder, **plain)
+    expected = {BREAD: THREE * 40 / 36 + 5 * TWO * 40 / 45, CAKE: (TWO + THREE) * 40 / 36}
+    assert scores(made, query([MILK, SAUSAGE]), [BREAD, CAKE]) == pytest.approx(expected, rel=1e-5)
+    alone = query([MILK])
+    assert scores(made, alone, [BREAD]) == scores(
+        scorer(catalogue, folder, **plain | {"anchor_exponent": 0.0}), alone, [BREAD]
+    )
+
+
+def test_an_anchor_of_more_weight_says_more(catalogue: Catalogue, folder: Path) -> None:
+    plain = {"unseen": 0.0, "popularity_exponent": 0.0, "category_boost": 0.0, "anchor_exponent": 0.0}
+    made = scorer(catalogue, folder, **plain)
+    weighed = query([]).about(np.array([MILK, SAUSAGE], np.int32), np.array([1, 3], np.float32))
+    assert scores(made, weighed, [BREAD]) == pytest.approx({BREAD: THREE + 15 * TWO}, rel=1e-5)
+
+
+@pytest.mark.parametrize(("boost", "order"), [(-1.0, [BREAD, CAKE, TEA]), (1e6, [TEA, CAKE, BREAD])])
+def test_a_category_can_come_last_or_first(
+    catalogue: Catalogue, folder: Path, boost: float, order: list[int]
+) -> None:
+    """Tea is of the category of milk and shares no basket with it; bread is sold most."""
+    found = scores(scorer(catalogue, folder, category_boost=boost), query([MILK]), [CAKE, TEA, BREAD])
+    assert found[order[0]] > found[order[2]]
+    assert (found[TEA] == 0) == (boost == -1)
+
+
+def test_the_logarithm_has_a_mean_of_zero_and_is_zero_without_anchors(
+    catalogue: Catalogue, folder: Path
+) -> None:
+    made = scorer(catalogue, folder)
+    asked, given = query([MILK]), candidates([CAKE, BREAD, PEN])
+    columns = asyncio.run(made.score(asked, given))
+    logarithm = np.log(columns["score"])
+    np.testing.assert_allclose(columns["log_score"], logarithm - logarithm.mean(), rtol=1e-4)
+    without = Query(scene="s", now=NOW, triggers=asked.triggers, trigger_weights=asked.trigger_weights)
+    assert asyncio.run(made.score(without, given))["log_score"].tolist() == [0, 0, 0]
+    nothing = asyncio.run(scorer(catalogue, folder, unseen=0.0).score(asked, candidates([PEN])))
+    assert np.isfinite(nothing["log_score"]).all()
 
 
 @pytest.mark.parametrize("anchors", [[], [PEN]])
@@ -116,7 +160,8 @@ def test_without_anchors_the_triggers_count(catalogue: Catalogue, folder: Path) 
         triggers=np.array([MILK, SAUSAGE], np.int32),
         trigger_weights=np.array([1.0, 0.1], np.float32),
     )
-    made = scorer(catalogue, folder, unseen=0.0, popularity_exponent=0.0, category_boost=0.0)
+    plain = {"unseen": 0.0, "popularity_exponent": 0.0, "category_boost": 0.0, "anchor_exponent": 0.0}
+    made = scorer(catalogue, folder, **plain)
     assert scores(made, asked, [BREAD, CAKE]) == pytest.approx(
         {BREAD: THREE + 0.5 * TWO, CAKE: TWO + THREE}, rel=1e-5
     )

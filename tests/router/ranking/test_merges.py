@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from router.ranking.log_odds_merge import LogOddsSettings, log_odds_of
 from router.ranking.registry import MERGES
 from router.ranking.weighted_sum import WeightedSumSettings
 
@@ -59,3 +60,48 @@ def test_a_nan_of_one_column_is_a_nan_of_the_sum_and_infinities_do_not_warn() ->
 def test_weights_that_order_nothing_are_refused(weights: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         WeightedSumSettings.model_validate({"weights": weights})
+
+
+ADDED = LogOddsSettings(added={"anchor.log_score": 2.0})
+RANKED = {
+    "triton.score": np.array([0.2, 0.4, 0.6], np.float32),
+    "logistic.score": np.array([0.5, 0.5, 0.5], np.float32),
+    "logistic.with_model": np.array([1.0, -1.0, 0.5], np.float32),
+    "logistic.model_weight": np.full(3, 0.5, np.float32),
+}
+LOG_SCORES = {"anchor.log_score": np.array([-1.0, 0.25, 0.75], np.float32)}
+
+
+def test_further_columns_are_added_to_the_joined_log_odds() -> None:
+    plain, merge = (MERGES["log_odds"].create(settings) for settings in (LogOddsSettings(), ADDED))
+    before, merged = plain.merge(RANKED), merge.merge(RANKED | LOG_SCORES)
+    assert before is not None
+    assert merged is not None
+    expected = log_odds_of(before.values) + 2 * LOG_SCORES["anchor.log_score"]
+    np.testing.assert_allclose(log_odds_of(merged.values), expected, rtol=1e-4)
+    assert (merged.column, merged.values.dtype) == ("triton.score", np.float32)
+
+
+def test_a_column_of_zeros_or_of_a_failed_scorer_changes_nothing() -> None:
+    """Without a cart a scene is ordered as if it did not know carts."""
+    plain, merge = (MERGES["log_odds"].create(settings) for settings in (LogOddsSettings(), ADDED))
+    before = plain.merge(RANKED)
+    assert before is not None
+    for arrived in (RANKED, RANKED | {"anchor.log_score": np.zeros(3, np.float32)}):
+        merged = merge.merge(arrived)
+        assert merged is not None
+        assert merged.values.tolist() == before.values.tolist()
+    assert merge.merge({"anchor.log_score": np.zeros(3, np.float32)}) is None
+
+
+def test_the_added_columns_order_alone_where_the_others_failed() -> None:
+    merged = MERGES["log_odds"].create(ADDED).merge(LOG_SCORES)
+    assert merged is not None
+    assert np.argsort(merged.values).tolist() == [0, 1, 2]
+    assert merged.column == "anchor.log_score"
+
+
+def test_columns_that_are_added_are_checked_by_name_and_weight() -> None:
+    assert "anchor.log_score" in MERGES["log_odds"].columns(ADDED)
+    with pytest.raises(ValidationError):
+        LogOddsSettings.model_validate({"added": {"anchor.log_score": float("inf")}})

@@ -11,6 +11,7 @@ from router.filters.already_bought import AlreadyBoughtSettings
 from router.scenes.load import KnownNames, Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
+from router.service.validation import ITEM_SCENES
 
 CHANNELS = ("ranki2i", "bought_together", "mind", "hot", "category_hot", "again")
 CONFIG = Path(__file__).parents[3] / "config" / "scenes.yaml"
@@ -29,14 +30,17 @@ def refused(text: str, models: Sequence[str] | None = None) -> str:
 
 def test_the_projects_own_scenes_are_good() -> None:
     scenes = load_scenes(CONFIG, KnownNames(CHANNELS, ("bst",)))
-    assert list(scenes) == ["home", "cart", "similar_items"]
+    assert list(scenes) == ["home", "cart", "similar_items", "substitutes", "complements"]
+    assert set(ITEM_SCENES) < set(scenes)
+    assert [name for name in scenes if scenes[name].cart is not None] == ["cart"]
     assert list(scenes["home"].filters) == ["excluded", "out_of_stock", "adult", "already_bought"]
     for scene in scenes.by_name.values():
         assert scene.backfill is not None
         assert "hot" in scene.channels
     assert list(scenes["home"].rerank) == ["dedup", "scatter"]
-    assert not scenes["similar_items"].rerank
-    assert list(scenes["similar_items"].ranking.scorers) == ["anchor"]
+    for name in ITEM_SCENES:
+        assert not scenes[name].rerank
+        assert list(scenes[name].ranking.scorers) == ["anchor"]
 
 
 def test_a_scene_without_keys_takes_every_default() -> None:

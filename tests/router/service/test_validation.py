@@ -10,6 +10,7 @@ from protos.shopfront.v1.recommend_pb2 import (
     RecommendPageRequest,
     RecommendRequest,
     SceneRequest,
+    SimilarItemsKind,
     SimilarItemsRequest,
 )
 from router.errors import CallerError
@@ -20,7 +21,12 @@ SCENES = {
     "home": SceneSettings(),
     "cart": SceneSettings(page=PageSettings(default_size=10, max_size=50)),
     "similar_items": SceneSettings(),
+    "substitutes": SceneSettings(),
 }
+SIMILAR, COMPLEMENTARY = (
+    SimilarItemsKind.SIMILAR_ITEMS_KIND_SIMILAR,
+    SimilarItemsKind.SIMILAR_ITEMS_KIND_COMPLEMENTARY,
+)
 
 
 def fields_at_fault(check: Callable[..., Any], request: Any) -> list[str]:
@@ -63,6 +69,22 @@ def test_timeout_is_coerced(timeout_ms: int, seconds: float | None) -> None:
         (RecommendRequest(scene="home", user_id="ü" * 129), ["user_id"]),
         (RecommendRequest(scene="home", context=Context(city="c" * 129)), ["context.city"]),
         (RecommendRequest(scene="home", excluded_item_ids=["i"] * 1_001), ["excluded_item_ids"]),
+        (RecommendRequest(scene="home", cart_item_ids=["i"] * 201), ["cart_item_ids"]),
+        (RecommendRequest(scene="home", cart_item_ids=[""] * 1_000), ["cart_item_ids"]),
+        (
+            RecommendRequest(scene="home", cart_item_ids=["i", "", "i" * 257]),
+            ["cart_item_ids[1]", "cart_item_ids[2]"],
+        ),
+        (RecommendRequest(scene="home", cart_item_ids=["i", "j"], cart_quantities=[1]), ["cart_quantities"]),
+        (RecommendRequest(scene="home", cart_quantities=[1]), ["cart_quantities"]),
+        (
+            RecommendRequest(scene="home", cart_item_ids=["i", "j"], cart_quantities=[1, -1]),
+            ["cart_quantities"],
+        ),
+        (
+            RecommendRequest(scene="home", cart_item_ids=["i"] * 201, cart_quantities=[-1] * 201),
+            ["cart_item_ids"],
+        ),
         (
             RecommendRequest(page_size=-1, timeout_ms=-5, user_id="u" * 300),
             ["scene", "page_size", "user_id", "timeout_ms"],
@@ -79,6 +101,8 @@ def test_recommend_refuses(request_: RecommendRequest, fields: list[str]) -> Non
         RecommendRequest(scene="home", user_id="u" * 256),
         RecommendRequest(scene="home", context=Context(city="ü" * 128, device="fridge")),
         RecommendRequest(scene="home", excluded_item_ids=["i"] * 1_000),
+        RecommendRequest(scene="home", cart_item_ids=["i" * 256] * 200, cart_quantities=[2**31 - 1] * 200),
+        RecommendRequest(scene="home", cart_item_ids=["i"], cart_quantities=[0]),
     ],
 )
 def test_recommend_accepts_what_is_just_within_limits(request_: RecommendRequest) -> None:
@@ -99,6 +123,14 @@ def test_page_refuses(scenes: list[tuple[str, int]], fields: list[str]) -> None:
     assert fields_at_fault(check_page, request) == fields
 
 
+def test_the_cart_of_a_page_is_checked_as_that_of_a_scene() -> None:
+    scenes = [SceneRequest(scene="home")]
+    too_many = RecommendPageRequest(scenes=scenes, cart_item_ids=["i"] * 201)
+    assert fields_at_fault(check_page, too_many) == ["cart_item_ids"]
+    asked = check_page(RecommendPageRequest(scenes=scenes, cart_item_ids=["i"], cart_quantities=[2]), SCENES)
+    assert (list(asked.cart_item_ids), list(asked.cart_quantities)) == (["i"], [2])
+
+
 def test_page_of_eleven_scenes_is_refused() -> None:
     request = RecommendPageRequest(scenes=[SceneRequest(scene="home")] * 11)
     assert fields_at_fault(check_page, request)[0] == "scenes"
@@ -112,12 +144,20 @@ def test_similar_items_takes_its_own_scene_by_default() -> None:
     )
 
 
+def test_the_kind_chooses_the_scene() -> None:
+    asked = check_similar_items(SimilarItemsRequest(item_id="i1", kind=SIMILAR), SCENES)
+    assert asked.scenes[0].scene == "substitutes"
+
+
 @pytest.mark.parametrize(
     ("request_", "fields"),
     [
         (SimilarItemsRequest(), ["item_id"]),
         (SimilarItemsRequest(item_id="i" * 257), ["item_id"]),
         (SimilarItemsRequest(item_id="i", scene="nowhere"), ["scene"]),
+        (SimilarItemsRequest(item_id="i", kind=COMPLEMENTARY), ["kind"]),
+        (SimilarItemsRequest(item_id="i", kind=9), ["kind"]),
+        (SimilarItemsRequest(item_id="i", kind=SIMILAR, scene="home"), ["kind"]),
     ],
 )
 def test_similar_items_refuses(request_: SimilarItemsRequest, fields: list[str]) -> None:

@@ -18,6 +18,7 @@ from protos.shopfront.v1.recommend_pb2 import (
     RecommendRequest,
     RecommendResponse,
     SceneRequest,
+    SimilarItemsKind,
     SimilarItemsRequest,
 )
 from server.ingress.status import DETAILS_KEY
@@ -195,6 +196,43 @@ def test_an_unknown_anchor_is_answered_by_the_crowd(ingress: Ingress) -> None:
     response = ingress.recommend.SimilarItems(SimilarItemsRequest(item_id="never-heard-of"), timeout=10)
     assert list(response.degraded) == ["anchor_unknown"]
     assert len(response.items) == 20
+
+
+def test_a_page_with_a_cart_comes_from_its_items_and_leaves_them_out(ingress: Ingress) -> None:
+    cart = ["i0003", "i0007", "never-heard-of"]
+    response = ingress.recommend.Recommend(
+        RecommendRequest(scene="cart", cart_item_ids=cart, cart_quantities=[1, 2, 1]), timeout=10
+    )
+    assert len(response.items) == 10
+    assert list(response.degraded) == ["cart_unknown"]
+    assert not set(ids(response)) & set(cart)
+    triggers = {reason.trigger_item_id for item in response.items for reason in item.reasons}
+    assert triggers <= {"i0003", "i0007", ""}
+    assert triggers != {""}
+
+
+@pytest.mark.parametrize(
+    ("fields", "at_fault"),
+    [
+        ({"cart_item_ids": ["i0003"] * 201}, "cart_item_ids"),
+        ({"cart_item_ids": ["a-rather-long-item-id"] * 1_000}, "cart_item_ids"),
+        ({"cart_item_ids": ["i0003"], "cart_quantities": [1, 2]}, "cart_quantities"),
+    ],
+)
+def test_a_wrong_cart_is_named(ingress: Ingress, fields: dict[str, list[object]], at_fault: str) -> None:
+    """Also where it is refused before the request is read."""
+    error = refused(ingress.recommend.Recommend, RecommendRequest(scene="cart", **fields))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    violations = rich_details(error, error_details_pb2.BadRequest).field_violations
+    assert [violation.field for violation in violations] == [at_fault]
+
+
+def test_a_kind_whose_scene_is_not_configured_is_refused(ingress: Ingress) -> None:
+    request = SimilarItemsRequest(item_id="i0003", kind=SimilarItemsKind.SIMILAR_ITEMS_KIND_COMPLEMENTARY)
+    error = refused(ingress.recommend.SimilarItems, request)
+    (violation,) = rich_details(error, error_details_pb2.BadRequest).field_violations
+    assert violation.field == "kind"
+    assert "complements" in violation.description
 
 
 def test_a_wrong_request_names_every_field(ingress: Ingress) -> None:

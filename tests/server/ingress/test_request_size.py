@@ -20,7 +20,7 @@ from tests.server.ingress.oversized import oversized
 from tests.server.plugin_service import greeting_pb2
 
 PAGE = recommend_pb2.RecommendPageRequest
-LIMITS = {"scenes": 10, "excluded_item_ids": 1_000}
+LIMITS = {"scenes": 10, "excluded_item_ids": 1_000, "cart_item_ids": 200, "cart_quantities": 200}
 
 
 def excess(message: Message, most: dict[str, int]) -> str | None:
@@ -34,6 +34,9 @@ def excess(message: Message, most: dict[str, int]) -> str | None:
     [
         (PAGE(excluded_item_ids=["item-1"] * 1_000), None),
         (PAGE(excluded_item_ids=["item-1"] * 1_001), "excluded_item_ids"),
+        (PAGE(cart_item_ids=["a-long-item-id"] * 200, cart_quantities=[1] * 200), None),
+        (PAGE(cart_item_ids=["a-long-item-id"] * 201), "cart_item_ids"),
+        (PAGE(cart_quantities=[300_000] * 1_000), "cart_quantities"),
         (PAGE(scenes=[recommend_pb2.SceneRequest(scene="x" * 300)] * 10), None),
         (PAGE(scenes=[recommend_pb2.SceneRequest(scene="x" * 300)] * 11), "scenes"),
         (PAGE(user_id="u" * 10_000), None),
@@ -65,8 +68,10 @@ def test_a_request_at_its_limits_is_read(method: Method) -> None:
         if field not in method.request.DESCRIPTOR.fields_by_name:
             continue
         entries = getattr(message, field)
-        if field == "excluded_item_ids":
+        if field in ("excluded_item_ids", "cart_item_ids"):
             entries.extend(f"{n:0256d}" for n in range(most))
+        elif field == "cart_quantities":
+            entries.extend([2**31 - 1] * most)
         elif field == "events":
             long = {"user_id": 256, "item_id": 256, "scene": 64, "attribution_token": 512, "query": 512}
             texts = {name: "x" * size for name, size in (long | {"event_id": 64, "session_id": 64}).items()}
