@@ -34,7 +34,7 @@ def measure_anchors(
     source: BuildSource,
     log: InteractionLog,
     pairs: AnchorPairs,
-    pipeline: Pipeline[Query],
+    pipelines: Mapping[str, Pipeline[Query]],
     channels: Mapping[str, Channel],
     item_cf: ItemCf,
     settings: EvaluationSettings,
@@ -46,7 +46,7 @@ def measure_anchors(
         source: what the pipeline's tables were built from; nothing of `pairs`.
         log: the whole log, for the shoppers' histories up to `source.now`.
         pairs: later than `source.now`.
-        pipeline: the scene as served.
+        pipelines: scene → its pipeline as served.
         channels: those of `COMPARED_CHANNELS` that are there get a row.
         item_cf: the baseline, fitted on the same events.
         settings: how much is measured.
@@ -66,15 +66,15 @@ def measure_anchors(
         "item_cf": page_of_item_cf(item_cf, PAGE),
         "item_knn": page_of_basket_knn(knn, PAGE),
         **{name: page_of_channel(channels[name], PAGE) for name in COMPARED_CHANNELS if name in channels},
-        "served, anonymous": page_of_pipeline(pipeline, PAGE),
     }
+    served = {name: page_of_pipeline(pipeline, PAGE) for name, pipeline in pipelines.items()}
     return anchor_table(
         pairs,
         best_sold(source, settings.anchors_among, settings.anchors, rng),
         shoppers,
         rng.permutation(known or list(shoppers))[: settings.anchor_shoppers].tolist(),
         pages,
-        page_of_pipeline(pipeline, PAGE),
+        served,
         np.asarray(source.catalogue.category),
         now,
         settings.seed,

@@ -28,7 +28,7 @@ def anchor_table(
     shoppers: Mapping[int, Query],
     compared: Sequence[int],
     pages: Mapping[str, PageOf],
-    personal: PageOf,
+    served: Mapping[str, PageOf],
     category: NDArray[np.integer],
     now: int,
     seed: int,
@@ -41,7 +41,7 @@ def anchor_table(
         shoppers: user index → query of every user of the pairs and of `compared`.
         compared: user indexes; the anchors' pages are compared for each.
         pages: row → what shows a page to a shopper whom nobody knows.
-        personal: shows a page to a known shopper; its row is "served, known shopper".
+        served: scene → what shows its pages; each has a row of anonymous and one of known shoppers.
         category: int[N + 1], categories by item; 0 = unknown.
         now: time of the anonymous requests, unix seconds.
         seed: of the bootstrap.
@@ -52,20 +52,25 @@ def anchor_table(
         also on the page of another anchor; same_category: part of the items in the anchor's category.
     """
     nobody = anonymous_at(now)
+    anonymous = {f"{name}, anonymous": page_of for name, page_of in served.items()}
     rows = {}
-    for name, page_of in pages.items():
+    for name, page_of in {**pages, **anonymous}.items():
         shown = asyncio.run(_pages(page_of, {int(item): nobody for item in (*pairs.anchor, *anchors)}))
         hits = [target in shown[anchor] for anchor, target in zip(pairs.anchor, pairs.target, strict=True)]
         compare = [_compared(anchors, [shown[item] for item in anchors], category)]
         rows[name] = _row(np.array(hits, float), pairs.user, compare, seed)
-    asked = zip(pairs.user.tolist(), pairs.anchor.tolist(), strict=True)
-    own = asyncio.run(_each(personal, [shoppers[user].about(_one(item)) for user, item in asked]))
-    hits = [target in page for target, page in zip(pairs.target, own, strict=True)]
-    compare = []
-    for user in compared:
-        shown = asyncio.run(_pages(personal, {int(item): shoppers[user] for item in anchors}))
-        compare.append(_compared(anchors, [shown[item] for item in anchors], category))
-    rows["served, known shopper"] = _row(np.array(hits, float), pairs.user, compare, seed)
+    asked = [
+        shoppers[user].about(_one(item))
+        for user, item in zip(pairs.user.tolist(), pairs.anchor.tolist(), strict=True)
+    ]
+    for name, page_of in served.items():
+        own = asyncio.run(_each(page_of, asked))
+        hits = [target in page for target, page in zip(pairs.target, own, strict=True)]
+        compare = []
+        for user in compared:
+            shown = asyncio.run(_pages(page_of, {int(item): shoppers[user] for item in anchors}))
+            compare.append(_compared(anchors, [shown[item] for item in anchors], category))
+        rows[f"{name}, known shopper"] = _row(np.array(hits, float), pairs.user, compare, seed)
     return rows
 
 
@@ -89,11 +94,12 @@ def page_of_channel(channel: Channel, size: int) -> PageOf:
 
 def page_of_popularity(popularity: NDArray[np.floating], size: int) -> PageOf:
     """The best sold items, the anchor apart; popularity: float[N + 1]."""
-    best = np.argsort(-popularity, kind="stable")[: size + 2].astype(np.int32)
+    best = np.argsort(-popularity, kind="stable").astype(np.int32)
     best = best[best > 0]
 
     async def page(query: Query) -> NDArray[np.int32]:
-        return best[~np.isin(best, query.anchors)][:size]
+        head = best[: size + query.anchors.size]
+        return head[~np.isin(head, query.anchors)][:size]
 
     return page
 

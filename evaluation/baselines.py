@@ -149,3 +149,11 @@ class BasketKnn:
         """float64[N+1]: every item's score beside this one."""
         shared = np.asarray((self.by_item[item] @ self.in_basket).todense(), np.float64).ravel()
         return shared / (self.counts + self.settings.shrinkage) ** self.settings.exponent
+
+    def cart_scores(self, items: np.ndarray) -> np.ndarray:
+        """float64[N+1]: every item's score beside these, int32[c]: a weighted sum."""
+        weights = (self.counts[items] + self.settings.shrinkage) ** -self.settings.cart_exponent
+        total = np.zeros_like(self.counts)
+        for weight, item in zip(weights, items, strict=True):
+            total += weight * self.scores(int(item))
+        return total

@@ -14,6 +14,8 @@ import polars as pl
 from evaluation.anchor_pairs import next_in_basket
 from evaluation.anchor_rows import measure_anchors
 from evaluation.baselines import ItemCf
+from evaluation.cart_rows import measure_carts
+from evaluation.held_out_carts import held_out_carts
 from evaluation.loaded_models import item_vectors, load_models, services
 from evaluation.page_table import ServedPages
 from evaluation.prerank_table import prerank_table
@@ -39,7 +41,8 @@ STEPS = (
     "building channels",
     "recall table",
     "prerank table",
-    "anchor table",
+    "anchor tables",
+    "cart table",
     "served pages",
 )
 
@@ -61,7 +64,7 @@ def evaluate(
     progress: StepProgress = no_progress,
     ranking_model: str = "bst",
     prerank_model: str = "prerank",
-    anchored: ServedScene | None = None,
+    anchored: Sequence[ServedScene] = (),
     scenes: Sequence[ServedScene] = (),
     fitted: Mapping[str, Path] = MappingProxyType({}),
 ) -> EvaluationReport:
@@ -82,8 +85,9 @@ def evaluate(
         progress: called before each step and at the end.
         ranking_model: orders the fused candidates, and is what prerank is measured against.
         prerank_model: narrows the candidates in the prerank table.
-        anchored: the scene of pages about one item; None leaves its table out.
-        scenes: those of pages for a shopper; where there are none, their table is left out.
+        anchored: the scenes of pages about one item; where there are none, their table is left out.
+        scenes: those of pages for a shopper; where there are none, their table is left out. Those with a
+            setting `cart` are also measured with one.
         fitted: learned table → folder of what was fitted for it on the validation range.
 
     Returns:
@@ -148,26 +152,45 @@ def evaluate(
                 wanted=settings.prerank_top,
             )
         progress(STEPS[6], 6, len(STEPS))
+        learned, whole = Path(tables) / "learned", replace(source, events=events)
+        end = dataset.manifest.time_range[1] + 1
         about_items: dict[str, dict[str, float]] = {}
-        if anchored is not None:
+        if anchored:
             about_items = measure_anchors(
                 source,
                 log,
-                next_in_basket(
-                    replace(source, events=events),
-                    cuts.test_from,
-                    dataset.manifest.time_range[1] + 1,
-                    settings.anchor_pairs,
-                    rng,
-                ),
-                anchored.open(source, Path(tables) / "learned", channels, models),
+                next_in_basket(whole, cuts.test_from, end, settings.anchor_pairs, rng),
+                {scene.name: scene.open(source, learned, channels, models) for scene in anchored},
                 channels,
                 item_cf,
                 settings,
                 recall_settings.triggers,
             )
         progress(STEPS[7], 7, len(STEPS))
-        pages, notes = ServedPages(source, log, channels, models, Path(tables) / "learned", item_cf).measure(
+        with_cart = {
+            scene.name: scene.open(source, learned, channels, models)
+            for scene in scenes
+            if scene.settings.cart is not None
+        }
+        completed = measure_carts(
+            source,
+            log,
+            held_out_carts(
+                whole,
+                cuts.test_from,
+                end,
+                settings.cart_basket_items,
+                settings.carts,
+                np.random.default_rng(settings.seed),
+            ),
+            with_cart,
+            channels,
+            item_cf,
+            settings,
+            recall_settings.triggers,
+        )
+        progress(STEPS[8], 8, len(STEPS))
+        pages, notes = ServedPages(source, log, channels, models, learned, item_cf).measure(
             scenes, drawn(shoppers, settings.page_shoppers, rng), settings
         )
     progress("", len(STEPS), len(STEPS))
@@ -182,6 +205,7 @@ def evaluate(
         shoppers=len(shoppers),
         prerank=narrowed,
         anchors=about_items,
+        carts=completed,
         pages=pages,
         notes=notes,
     )

@@ -18,7 +18,7 @@ from snapshot.durable_files import write_durably
 
 LESS_IS_BETTER = ("log_loss", "overlap")
 COUNTS = ("distinct", "candidates")
-NEITHER_IS_BETTER = ("low", "high", "taken_before")
+NEITHER_IS_BETTER = ("low", "high", "half_low", "half_high", "same_category", "taken_before")
 
 Rows = Mapping[str, Mapping[str, float]]
 
@@ -30,7 +30,8 @@ class EvaluationReport:
     dataset: id; source: the data set's source; ranking, recall: row → column → value; quotas: channel →
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
     prerank: like ranking, empty where no prerank model was given; anchors: of pages about one item, empty
-    where no scene shows them; pages: of pages for a shopper, likewise; notes: what a reader must know.
+    where no scene shows them; carts: of pages with a cart, likewise; pages: of pages for a shopper, likewise;
+    notes: what a reader must know.
     """
 
     dataset: str
@@ -43,6 +44,7 @@ class EvaluationReport:
     shoppers: int
     prerank: Rows = field(default_factory=dict)
     anchors: Rows = field(default_factory=dict)
+    carts: Rows = field(default_factory=dict)
     pages: Rows = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -55,6 +57,7 @@ class EvaluationReport:
             "recall": _plain(self.recall),
             "prerank": _plain(self.prerank),
             "anchors": _plain(self.anchors),
+            "carts": _plain(self.carts),
             "pages": _plain(self.pages),
             "notes": list(self.notes),
             "quotas": dict(self.quotas),
@@ -77,6 +80,7 @@ class EvaluationReport:
             _table(self.recall, _telling_columns(self.recall)),
             *self._prerank_table(),
             *self._anchor_table(),
+            *self._cart_table(),
             *self._page_tables(),
         )
 
@@ -92,6 +96,12 @@ class EvaluationReport:
             return []
         title = "Pages about one item: the next item of its basket, and how pages differ"
         return [Text(title), _table(self.anchors, list(next(iter(self.anchors.values()))))]
+
+    def _cart_table(self) -> list[RenderableType]:
+        if not self.carts:
+            return []
+        title = "Pages with a cart: what of its basket is held out, one item or half of them"
+        return [Text(title), _table(self.carts, list(next(iter(self.carts.values()))))]
 
     def _page_tables(self) -> list[RenderableType]:
         """The columns in three blocks, which fit a terminal."""

@@ -32,7 +32,7 @@ class ItemCfSettings(BaseModel):
 
 
 class BasketKnnSettings(BaseModel):
-    """The item-KNN baseline of pages about one item."""
+    """The item-KNN baseline of pages about one item and of pages with a cart."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -41,6 +41,12 @@ class BasketKnnSettings(BaseModel):
     )
     shrinkage: float = Field(
         10.0, ge=0, description="Baskets added to the target's, so that one shared basket proves little."
+    )
+    cart_exponent: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="Power of the baskets of each item of a cart by which its scores are divided.",
     )
 
 
@@ -80,6 +86,8 @@ class EvaluationSettings(BaseModel):
     anchors: int = Field(60, ge=2, description="Items whose pages are compared with each other.")
     anchors_among: int = Field(2000, ge=2, description="Best sold items from which these are drawn.")
     anchor_shoppers: int = Field(10, ge=1, description="Shoppers for each of whom these are compared.")
+    carts: int = Field(1000, ge=1, description="Baskets in the table of pages with a cart.")
+    cart_basket_items: int = Field(4, ge=2, description="Fewest items of such a basket.")
     basket_knn: BasketKnnSettings = Field(default_factory=BasketKnnSettings)
     item_cf: ItemCfSettings = Field(default_factory=ItemCfSettings)
     peers: PeersSettings = Field(default_factory=PeersSettings)

@@ -38,6 +38,8 @@ class Baskets:
     """int32, in the order in which the shopper took them last."""
     user: NDArray[np.int32]
     """int32[B], the shopper of each basket."""
+    begin: NDArray[np.int64]
+    """int64[B], unix second of each basket's first event."""
 
     def counts(self, size: int) -> NDArray[np.int64]:
         """In how many baskets each item 0…size is, int64[size + 1]."""
@@ -108,15 +110,19 @@ def baskets_of(source: BuildSource, settings: BasketSettings) -> Baskets:
         events = events.with_columns(pl.when(known).then(session).otherwise(-pl.col("run")).alias("run"))
     latest = (
         events.group_by("run", "item", maintain_order=True)
-        .agg(pl.col("user").first(), pl.col("ts").max())
+        .agg(pl.col("user").first(), pl.col("ts").max(), pl.col("ts").min().alias("begin"))
         .sort("run", "ts", maintain_order=True)
     )
     _, numbered = np.unique(latest["run"].to_numpy(), return_inverse=True)
     basket, item = numbered.astype(np.int32), latest["item"].to_numpy().astype(np.int32)
     ends = np.searchsorted(basket, basket, side="right")
     kept = ends - np.arange(len(basket)) <= settings.items_per_basket
-    begins = np.searchsorted(basket, np.arange(int(basket.max(initial=-1)) + 1))
-    return Baskets(basket[kept], item[kept], latest["user"].to_numpy()[begins].astype(np.int32))
+    count = int(basket.max(initial=-1)) + 1
+    begin = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(begin, basket, latest["begin"].to_numpy())
+    first_row = np.searchsorted(basket, np.arange(count))
+    user = latest["user"].to_numpy()[first_row].astype(np.int32)
+    return Baskets(basket[kept], item[kept], user, begin)
 
 
 def _filling(source: BuildSource, settings: BasketSettings) -> pl.DataFrame:

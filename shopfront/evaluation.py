@@ -14,7 +14,7 @@ from evaluation.shares import choose_shares
 from models.contracts import network_of
 from models.registry import MODELS
 from router.scenes.components import tables_of
-from router.service.validation import SIMILAR_ITEMS_SCENE
+from router.service.validation import ITEM_SCENES
 from shopfront import ranker
 from shopfront.build_record import BuildRecord
 from shopfront.build_steps import Built
@@ -29,6 +29,7 @@ def evaluate_workspace(
     """Measure the workspace's models and channels; quotas are those of the main scene."""
     ranking = limit_threads(settings)
     scenes = served_scenes(settings)
+    about_items = [scenes.pop(name) for name in ITEM_SCENES if name in scenes]
     _, scene = main_scene(settings)
     return evaluate(
         DatasetStore(workspace.datasets).open(built.dataset, verify=False),
@@ -40,7 +41,7 @@ def evaluate_workspace(
         progress,
         ranking,
         settings.router.ranking.prerank_model,
-        scenes.pop(SIMILAR_ITEMS_SCENE, None),
+        about_items,
         list(scenes.values()),
         ranker.fitted(workspace, ranker_of(workspace, settings)),
     )

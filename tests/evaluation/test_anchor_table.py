@@ -59,7 +59,7 @@ def test_columns_are_counted_over_pairs_and_pages() -> None:
         {7: shopper},
         [7],
         {"a": shown},
-        shown,
+        {"s": shown},
         np.array([0, 1, 2, 1, 0, 1, 0, 0, 0, 2]),
         1,
         0,
@@ -67,7 +67,7 @@ def test_columns_are_counted_over_pairs_and_pages() -> None:
     assert rows["a"] == pytest.approx(
         {"hr@10": 0.5, "low": 0.5, "high": 0.5, "distinct": 3, "overlap": 0.5, "same_category": 0.5}
     )
-    assert rows["served, known shopper"] == pytest.approx(
+    assert rows["s, known shopper"] == pytest.approx(
         {"hr@10": 0.5, "low": 0.5, "high": 0.5, "distinct": 2, "overlap": 1, "same_category": 0.5}
     )
 
@@ -85,6 +85,7 @@ def test_basket_knn_divides_by_the_targets_baskets(exponent: float, best: int) -
             np.repeat(np.arange(len(baskets)), 2).astype(np.int32),
             np.concatenate(baskets).astype(np.int32),
             np.ones(len(baskets), np.int32),
+            np.zeros(len(baskets), np.int64),
         ),
         4,
         BasketKnnSettings(exponent=exponent, shrinkage=0.0 if exponent == 0 else 1.0),
@@ -101,6 +102,7 @@ def test_a_small_catalogue_shows_only_what_goes_with_the_anchor() -> None:
             np.repeat(np.arange(len(baskets)), 2).astype(np.int32),
             np.concatenate(baskets).astype(np.int32),
             np.ones(len(baskets), np.int32),
+            np.zeros(len(baskets), np.int64),
         ),
         4,
         BasketKnnSettings(),
@@ -118,7 +120,7 @@ def test_empty_pages_have_no_share_and_no_warning() -> None:
         {7: Query(scene="s", now=1, user_id="u")},
         [7],
         {"a": nothing},
-        nothing,
+        {"s": nothing},
         np.zeros(4, int),
         1,
         0,

@@ -35,7 +35,14 @@ from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
 
 SETTINGS = EvaluationSettings(
-    ks=(5, 20), ranking_points=200, ranking_negatives=20, max_users=40, fused_total=20, rank_candidates=40
+    carts=300,
+    cart_basket_items=2,
+    ks=(5, 20),
+    ranking_points=200,
+    ranking_negatives=20,
+    max_users=40,
+    fused_total=20,
+    rank_candidates=40,
 )
 SCENES = read_scenes(
     b"""
@@ -45,17 +52,21 @@ scenes:
     filters: {already_bought: {window_days: 1.0}}
     rerank: {dedup: {}}
   cart:
-    channels: {ranki2i: {}, hot: {}}
+    cart: {from_state_hours: 24.0}
+    channels: {bought_together: {}, ranki2i: {}, hot: {share: 0.1}}
     ranking: {scorers: {anchor: {}}}
   similar_items:
     channels: {bought_together: {share: 0.9}, hot: {share: 0.1}}
     ranking: {scorers: {anchor: {}}}
+  complements:
+    channels: {bought_together: {share: 0.9}, hot: {share: 0.1}}
+    ranking: {scorers: {anchor: {category_boost: -1.0}}}
 """,
     "scenes.yaml",
     KnownNames(CHANNELS),
 )
 BY_QUOTA = SceneFusion("quota", QuotaSettings(), {})
-HOME, CART, ABOUT_ITEMS = (
+HOME, CART, *ABOUT_ITEMS = (
     ServedScene(name, scene, tables_of([scene]), {ANCHOR_PAIRS.name: AnchorTableSettings()})
     for name, scene in SCENES.by_name.items()
 )
@@ -124,14 +135,34 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         "item_knn",
         "ranki2i",
         "bought_together",
-        "served, anonymous",
-        "served, known shopper",
+        "similar_items, anonymous",
+        "complements, anonymous",
+        "similar_items, known shopper",
+        "complements, known shopper",
     ]
     for row in report.anchors.values():
         assert 0 <= row["low"] <= row["hr@10"] <= row["high"] <= 1
-    served = report.anchors["served, anonymous"]
+    served = report.anchors["similar_items, anonymous"]
     assert served["overlap"] < report.anchors["popularity"]["overlap"]
     assert served["same_category"] > report.anchors["popularity"]["same_category"]
+    assert served["same_category"] > report.anchors["complements, anonymous"]["same_category"]
+
+    assert list(report.carts) == [
+        "popularity",
+        "item_knn",
+        "bought_together",
+        "ranki2i",
+        "again, known shopper",
+        "cart without its cart, anonymous",
+        "cart, anonymous",
+        "cart without its cart, known shopper",
+        "cart, known shopper",
+    ]
+    for row in report.carts.values():
+        assert 0 <= row["low"] <= row["hr@10"] <= row["high"] <= 1
+        assert 0 <= row["half_recall@10"] <= row["half_hr@10"] <= row["half_high"] <= 1
+    with_cart, without = report.carts["cart, anonymous"], report.carts["cart without its cart, anonymous"]
+    assert with_cart["half_hr@10"] > without["half_hr@10"]
 
     assert list(report.pages) == [
         "home",

@@ -89,6 +89,7 @@ def test_pairs_count_less_in_large_baskets(pairs_per_block):
         np.repeat(np.arange(len(baskets)), [len(items) for items in baskets]).astype(np.int32),
         np.concatenate(baskets).astype(np.int32),
         np.zeros(len(baskets), np.int32),
+        np.zeros(len(baskets), np.int64),
     )
     blocks = list(made.pairs(size, pairs_per_block))
     assert (len(blocks) > 1) == (pairs_per_block == 1_000)
