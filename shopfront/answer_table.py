@@ -1,5 +1,9 @@
 """Asks a running router and shows its answer to a person."""
 
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.message import Message
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -8,6 +12,13 @@ from rich.table import Table
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
 from server.ingress.client_channel import RouterAddress, open_channel
 
+KINDS = {
+    None: recommend_pb2.SIMILAR_ITEMS_KIND_UNSPECIFIED,
+    "similar": recommend_pb2.SIMILAR_ITEMS_KIND_SIMILAR,
+    "complementary": recommend_pb2.SIMILAR_ITEMS_KIND_COMPLEMENTARY,
+}
+"""Kinds of items that go with one, as the command line calls them."""
+
 
 def ask(
     router: RouterAddress,
@@ -15,17 +26,50 @@ def ask(
     scene: str,
     page_size: int,
     *,
+    cart: Sequence[str] = (),
     with_trace: bool = False,
     timeout_s: float = 10.0,
 ) -> recommend_pb2.RecommendResponse:
     """One `Recommend` call; raises grpc.RpcError where it fails, ChannelError where `router` is none."""
     request = recommend_pb2.RecommendRequest(
-        scene=scene, user_id=user_id, page_size=page_size, with_trace=with_trace
+        scene=scene, user_id=user_id, page_size=page_size, cart_item_ids=cart, with_trace=with_trace
     )
     with open_channel(router) as channel:
-        stub = recommend_pb2_grpc.RecommendServiceStub(channel)
-        response: recommend_pb2.RecommendResponse = stub.Recommend(request, timeout=timeout_s)
-        return response
+        return _answered(recommend_pb2_grpc.RecommendServiceStub(channel).Recommend, request, timeout_s)
+
+
+def ask_about(
+    router: RouterAddress,
+    item_id: str,
+    user_id: str,
+    kind: str | None,
+    scene: str,
+    page_size: int,
+    *,
+    with_trace: bool = False,
+    timeout_s: float = 10.0,
+) -> recommend_pb2.RecommendResponse:
+    """One `SimilarItems` call; raises as `ask` does.
+
+    kind: one of `KINDS`; scene: empty = that of the kind.
+    """
+    request = recommend_pb2.SimilarItemsRequest(
+        item_id=item_id,
+        user_id=user_id,
+        kind=KINDS[kind],
+        scene=scene,
+        page_size=page_size,
+        with_trace=with_trace,
+    )
+    with open_channel(router) as channel:
+        return _answered(recommend_pb2_grpc.RecommendServiceStub(channel).SimilarItems, request, timeout_s)
+
+
+def _answered(
+    call: grpc.UnaryUnaryMultiCallable, request: Message, timeout_s: float
+) -> recommend_pb2.RecommendResponse:
+    response: recommend_pb2.RecommendResponse = call(request, timeout=timeout_s)
+    return response
 
 
 def show(

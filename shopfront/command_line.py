@@ -4,14 +4,14 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import grpc
 import typer
 from rich.console import Console
 
 from foundation.storage.private_files import keep_files_private
-from router.service.validation import SIMILAR_ITEMS_SCENE
+from router.service.validation import ITEM_SCENES
 from server.ingress.client_channel import RouterAddress, why_unanswered
 from shopfront.before_build import check_before_build
 from shopfront.command_end import (
@@ -25,7 +25,14 @@ from shopfront.command_end import (
 from shopfront.plugins import load_for_building
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router, takes_router
-from shopfront.settings import DEFAULT_FILE, Settings, load_plugins_of, load_settings, main_scene
+from shopfront.settings import (
+    DEFAULT_FILE,
+    Settings,
+    load_plugins_of,
+    load_settings,
+    main_scene,
+    scene_configuration,
+)
 from shopfront.workspace import PROJECT, Workspace
 
 app = typer.Typer(
@@ -51,7 +58,9 @@ WorkspaceFolder = Annotated[
 ]
 Config = Annotated[Path, typer.Option(help="Configuration file.")]
 User = Annotated[str, typer.Option(help="Shopper to ask for; default: one with a history.")]
-Scene = Annotated[str, typer.Option(help="Scene to ask for.")]
+Scene = Annotated[
+    str, typer.Option(help="Scene to ask for; default: home, and with --item that of the kind.")
+]
 
 
 def _prepared(
@@ -187,15 +196,32 @@ def _show_sample(place: Workspace, settings: Settings, address: str) -> None:
 def recommend(
     router: RouterAddress,
     user: User = "",
-    scene: Scene = "home",
+    scene: Scene = "",
     page_size: Annotated[int, typer.Option(help="Items wanted.")] = 10,
+    cart: Annotated[
+        str, typer.Option(help="Items in the shopper's cart, their ids with commas between them.")
+    ] = "",
+    item: Annotated[str, typer.Option(help="Ask for items that go with this one.")] = "",
+    kind: Annotated[
+        Literal["similar", "complementary"] | None,
+        typer.Option(help="With --item: what may be taken instead of it, or with it; default: both."),
+    ] = None,
     trace: Annotated[bool, typer.Option(help="Show the trace of the stages.")] = False,
 ) -> None:
     """Ask a running router and print its answer."""
-    from shopfront.answer_table import ask, show
+    from shopfront.answer_table import ask, ask_about, show
 
+    if item and cart:
+        raise Refused("--item asks for a page about one item, --cart for one about several: name one of them")
+    if kind and not item:
+        raise Refused("--kind says which items go with one: name it with --item")
+    ids = [each.strip() for each in cart.split(",") if each.strip()]
     try:
-        show(console, user, ask(router, user, scene, page_size, with_trace=trace), {})
+        if item:
+            answer = ask_about(router, item, user, kind, scene, page_size, with_trace=trace)
+        else:
+            answer = ask(router, user, scene or "home", page_size, cart=ids, with_trace=trace)
+        show(console, user, answer, {})
     except grpc.RpcError as error:
         raise Refused(why_unanswered(router, error)) from error
 
@@ -263,10 +289,12 @@ def pages(
     from shopfront.page_reading import ANONYMOUS, PageReader
     from shopfront.page_sheet import show_sheet
 
-    scenes = scene or ([SIMILAR_ITEMS_SCENE] if item else [])
-    if SIMILAR_ITEMS_SCENE in scenes and not item:
-        raise Refused(f"the scene {SIMILAR_ITEMS_SCENE} is about an item: name one with --item")
+    for name in scene or ():
+        if name in ITEM_SCENES and not item:
+            raise Refused(f"the scene {name} is about an item: name one with --item")
     place, settings = _prepared(data, workspace, config, builds=True)
+    configured = scene_configuration(settings)
+    scenes = scene or [name for name in configured if item and name in ITEM_SCENES]
     reader = PageReader.open(place, settings, scenes)
     if item:
         for shopper in (ANONYMOUS, *(user or ())):

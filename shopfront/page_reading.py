@@ -18,7 +18,7 @@ from pipeline.plan import Pipeline
 from recall.build import RECALL_FOLDER, open_channels
 from recall.query import Query
 from recall.triggers import TriggerSettings
-from router.service.validation import SIMILAR_ITEMS_SCENE
+from router.service.validation import ITEM_SCENES
 from router.tables.files import TABLES_FOLDER
 from shopfront.build_steps import built
 from shopfront.command_end import Refused
@@ -114,7 +114,7 @@ class PageReader:
         pages = [
             TitledColumn(scene, *self._titled(self._page(scene, query, size), taken))
             for scene in self.pipelines
-            if scene != SIMILAR_ITEMS_SCENE
+            if scene not in ITEM_SCENES
         ]
         if user_id == ANONYMOUS:
             return Sheet("an anonymous shopper", pages)

@@ -37,6 +37,8 @@ from tests.server.ingress.certificates import Authority
 TOKEN = "token-of-the-tests-0123456789"
 COMMANDS = {
     "recommend": ["recommend", "--user", "900"],
+    "with a cart": ["recommend", "--scene", "cart", "--cart", "i1, i2,"],
+    "about an item": ["recommend", "--item", "i1", "--kind", "complementary"],
     "start": ["rollout", "start", "2"],
     "status": ["rollout", "status"],
     "pause": ["rollout", "pause"],
@@ -52,15 +54,19 @@ class Calls:
 
     def __init__(self) -> None:
         self.serving_state = lambda: ServingState(True)
+        self.asked: list[Any] = []
 
     async def handle(self, method: str, request: Any, *more: Any) -> Message:
-        if method == "Recommend":
+        if method in ("Recommend", "SimilarItems"):
+            self.asked.append(request)
             return RecommendResponse(scene="home", items=[RecommendedItem(item_id="i1", title="Tea")])
         return RolloutHistory() if method == "GetRolloutHistory" else RolloutStatus(model="bst")
 
 
 @contextmanager
-def served(tls: TlsSettings | None = None, tokens: TokenSettings | None = None) -> Iterator[str]:
+def served(
+    tls: TlsSettings | None = None, tokens: TokenSettings | None = None, calls: Calls | None = None
+) -> Iterator[str]:
     """The address of a server of our own in a thread of this process."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -69,7 +75,7 @@ def served(tls: TlsSettings | None = None, tokens: TokenSettings | None = None) 
     def run(work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
-    server = run(serve_in_process(Calls(), tls=tls, tokens=tokens))  # type: ignore[arg-type]
+    server = run(serve_in_process(calls or Calls(), tls=tls, tokens=tokens))  # type: ignore[arg-type]
     try:
         yield server.address
     finally:
@@ -314,3 +320,26 @@ def test_a_failed_handshake_leaves_one_line_and_nothing_of_grpcs(router: Router)
     assert flat(ended.stderr).count("shopfront: ") == 1
     assert "ssl_transport_security" not in ended.stderr
     assert ended.stderr.startswith("shopfront: ")
+
+
+def test_a_cart_or_an_item_and_its_kind_are_asked_for(shopfront: Any) -> None:
+    calls = Calls()
+    with served(calls=calls) as address:
+        router = ["--address", address]
+        for words in (
+            ["--cart", "i1, i2,", "--scene", "cart"],
+            [],
+            ["--item", "i1", "--kind", "complementary", "--user", "900"],
+            ["--item", "i1", "--scene", "similar_items"],
+        ):
+            assert shopfront("recommend", *router, *words).status == 0
+        cart, plain, complements, either = calls.asked
+        assert (list(cart.cart_item_ids), cart.scene) == (["i1", "i2"], "cart")
+        assert (list(plain.cart_item_ids), plain.scene) == ([], "home")
+        assert (complements.item_id, complements.kind, complements.scene) == ("i1", 2, "")
+        assert complements.user_id == "900"
+        assert (either.kind, either.scene) == (0, "similar_items")
+        assert "name it with --item" in flat(shopfront("recommend", *router, "--kind", "similar").err)
+        both = shopfront("recommend", *router, "--item", "i1", "--cart", "i2")
+        assert "name one of them" in flat(both.err)
+    assert len(calls.asked) == 4
