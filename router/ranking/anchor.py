@@ -57,7 +57,7 @@ class AnchorSettings(BaseModel):
         default=1.0,
         ge=-1,
         description="Added to 1 and multiplied in for an item of the anchor's category. -1: such an item "
-        "comes after all others; a million: before all others.",
+        "comes after all others; a billion: before all others.",
     )
     brand_boost: float = Field(
         default=0.0, ge=0, description="Added to 1 and multiplied in for an item of the anchor's brand."

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 
-from protos.shopfront.v1.recommend_pb2 import RecommendResponse, SimilarItemsRequest
+from protos.shopfront.v1.recommend_pb2 import RecommendResponse, SimilarItemsKind, SimilarItemsRequest
 from router.ranking.anchor_table import ANCHOR_PAIRS
 from router.service.call import new_call
 from server.startup import RunningService, start_service
@@ -23,7 +23,25 @@ SCENE = """
     ranking: {scorers: {anchor: {own_weight: 0.5}}}
     rerank: {scatter: null}
     page: {default_size: 10}
+  substitutes:
+    channels:
+      category_hot: {share: 0.5, timeout_ms: 2000.0}
+      bought_together: {share: 0.5, timeout_ms: 2000.0}
+    ranking: {scorers: {anchor: {category_boost: 1000.0}}}
+    rerank: {scatter: null}
+    page: {default_size: 5}
+  complements:
+    channels:
+      bought_together: {share: 0.95, timeout_ms: 2000.0}
+      hot: {share: 0.05, timeout_ms: 2000.0}
+    ranking: {scorers: {anchor: {category_boost: -1.0}}}
+    rerank: {scatter: null}
+    page: {default_size: 5}
 """
+SIMILAR, COMPLEMENTARY = (
+    SimilarItemsKind.SIMILAR_ITEMS_KIND_SIMILAR,
+    SimilarItemsKind.SIMILAR_ITEMS_KIND_COMPLEMENTARY,
+)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +100,29 @@ async def test_pages_are_about_their_item_and_need_no_model(running: RunningServ
     assert len(anchors) > 5
     assert len(pages) > 0.8 * len(anchors)
     assert related > 2 * by_sales
+
+
+async def test_each_kind_has_a_scene_of_its_own(running: RunningService) -> None:
+    """The part in the item's category, over the best sold items."""
+    catalogue = running.live.current.catalogue
+    same: dict[str, list[bool]] = {"substitutes": [], "complements": []}
+    for anchor in await best_sold(running, 20):
+        category = catalogue.category[catalogue.dense([anchor])[0]]
+        for kind in (SIMILAR, COMPLEMENTARY):
+            answer = await page(running, anchor, kind=kind)
+            assert not answer.degraded
+            assert len(ids(answer)) == 5
+            assert anchor not in ids(answer)
+            same[answer.scene] += (catalogue.category[catalogue.dense(ids(answer))] == category).tolist()
+    assert np.mean(same["substitutes"]) > 0.8
+    assert np.mean(same["complements"]) < 0.05
+
+
+@pytest.mark.parametrize("kind", [SIMILAR, COMPLEMENTARY])
+async def test_an_unknown_item_of_either_kind_is_answered_in_full(running: RunningService, kind: int) -> None:
+    answer = await page(running, "nobody-sells-this", kind=kind)
+    assert list(answer.degraded) == ["anchor_unknown"]
+    assert len(ids(answer)) == 5
 
 
 async def test_an_unknown_item_is_answered_in_full_and_named(running: RunningService) -> None:
