@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from features.memory import HALF_LIVES_DAYS, NEVER_DAYS, Memory, memory
+from features.memory import HALF_LIVES_DAYS, NEVER_DAYS, Memory, Past, memory, past_of
 from features.reference_time import reference_time
 from pipeline.candidates import Candidates
 from pipeline.channel_ranks import PREFIX
@@ -33,7 +33,6 @@ _MEMORY = (
 _RHYTHM = ("item.share_of_visits", "category.share_of_visits", "item.share_of_category")
 _GAP = ("item.returned", "item.gap", "item.due", "item.off_due")
 _SHOPPER = ("shopper.count", "shopper.days", "shopper.span", "shopper.newest")
-_DAY_S = 86_400
 
 
 def input_names(channels: Sequence[str]) -> tuple[str, ...]:
@@ -64,13 +63,15 @@ def ranker_inputs(
     1 / log2(1 + rank), the discount of NDCG, and 10 / (9 + rank).
     """
     items = candidates.items
-    past, events, ts = past_behaviours(query)
-    now = int(reference_time(query.now, ts.max(initial=0)))
-    of_item, of_category, of_brand = (
-        memory(codes[items], codes[past], events, ts, now)
-        for codes in (np.arange(catalogue.size + 1), catalogue.category, catalogue.brand)
+    touched, events, ts = past_behaviours(query)
+    newest = int(ts.max(initial=0))
+    now = int(reference_time(query.now, newest))
+    past = past_of(events, ts, now)
+    of_item = memory(items, touched, past)
+    of_category, of_brand = (
+        memory(codes[items], codes[touched], past) for codes in (catalogue.category, catalogue.brand)
     )
-    visits = max(np.unique(ts // _DAY_S).size, 1)
+    visits = max(past.visits, 1)
     columns: list[NDArray[np.floating]] = [
         *_ranks(candidates, channels),
         *_remembered(of_item),
@@ -80,7 +81,7 @@ def ranker_inputs(
         of_category.days / visits,
         of_item.behaviours / np.maximum(of_category.behaviours, 1),
         *_gaps(of_item),
-        *_shopper(ts, visits, now, items.size),
+        *_shopper(past, visits, items.size),
     ]
     inputs = np.empty((items.size, len(columns) + len(FACTS)), np.float32)
     for place, column in enumerate(columns):
@@ -124,9 +125,7 @@ def _gaps(of: Memory) -> list[NDArray[np.floating]]:
     return [returned.astype(np.float32), np.log1p(gap), np.log1p(due), off]
 
 
-def _shopper(ts: NDArray[np.int64], visits: int, now: int, count: int) -> list[Float32]:
+def _shopper(past: Past, visits: int, count: int) -> list[Float32]:
     """The columns of `_SHOPPER`, the same in every row."""
-    span, newest = 0.0, NEVER_DAYS
-    if ts.size:
-        span, newest = (ts.max() - ts.min()) / _DAY_S, max(now - ts.max(), 0) / _DAY_S
-    return [np.full(count, np.log1p(value), np.float32) for value in (ts.size, visits, span, newest)]
+    span, newest = (past.age[-1] - past.age[0], past.age[0]) if past.age.size else (0.0, NEVER_DAYS)
+    return [np.full(count, np.log1p(value), np.float32) for value in (past.age.size, visits, span, newest)]

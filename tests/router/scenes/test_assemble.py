@@ -14,6 +14,7 @@ import pytest
 from pipeline import runner
 from pipeline.plan import channels_of
 from pipeline.scoring import Split
+from pipeline.stages import DependencyError
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
 from router.scenes.describe import describe
@@ -22,17 +23,21 @@ from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings
 from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleModel
 from tests.router.filters.test_filters import shopper
+from tests.router.ranking.default_ranker import default_ranker
 from tests.router.scenes.test_load import CHANNELS, CONFIG
 
 SIZE = 400
 CATALOGUE = SimpleNamespace(
     in_stock=np.arange(SIZE + 1) % 10 != 0,
+    size=SIZE,
     adult=np.arange(SIZE + 1) == 13,
     category=(np.arange(SIZE + 1) % 7).astype(np.int32),
     brand=(np.arange(SIZE + 1) % 11).astype(np.int32),
     titles=lambda items: [f"item {item}" for item in items.tolist()],
     column=lambda name: getattr(CATALOGUE, name),
 )
+
+TABLES = default_ranker(SIZE, CHANNELS)
 
 
 def live(**items: Sequence[int]) -> dict[str, FixedChannel]:
@@ -50,7 +55,7 @@ async def test_the_projects_home_scene_serves_a_page() -> None:
     channels = live(
         ranki2i=range(1, 100), mind=range(50, 200), again=[], category_hot=range(200, 300), hot=range(1, 400)
     )
-    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": scorer}, metrics)
+    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": scorer}, metrics, tables=TABLES)
     query = shopper(excluded=[1, 2], bought=[(3, 1_700_000_000 - 60)])
     page = await runner.run(pipeline, query, 20, time.monotonic() + 30, time.monotonic)
     shown = page.items.items
@@ -72,7 +77,7 @@ async def test_the_projects_home_scene_serves_a_page() -> None:
 
 async def test_a_shopper_nobody_knows_gets_a_full_page() -> None:
     channels = live(ranki2i=[], mind=[], again=[], category_hot=[], hot=range(1, 400))
-    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": RuleModel(float)})
+    pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": RuleModel(float)}, tables=TABLES)
     page = await runner.run(pipeline, shopper(), 100, time.monotonic() + 30, time.monotonic)
     assert len(page.items) == 100
     assert page.degraded == ()
@@ -80,7 +85,8 @@ async def test_a_shopper_nobody_knows_gets_a_full_page() -> None:
 
 def test_a_channel_the_snapshot_lacks_is_left_out_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        pipeline = assemble("home", home(), live(hot=[1], ranki2i=[2]), CATALOGUE, {"bst": RuleModel(float)})
+        channels = live(hot=[1], ranki2i=[2])
+        pipeline = assemble("home", home(), channels, CATALOGUE, {"bst": RuleModel(float)}, tables=TABLES)
     assert pipeline.channel_names == ("ranki2i", "hot")
     assert "scene home goes without channel mind" in caplog.text
     assert describe(home(), pipeline)["switched_off"] == ["mind", "again", "category_hot"]
@@ -137,7 +143,8 @@ async def test_a_scene_with_prerank_ranks_what_it_keeps_of_many() -> None:
 def test_describe_lists_the_live_components_and_fits_json() -> None:
     scene = home()
     channels = live(**{name: [1] for name in CHANNELS})
-    described = describe(scene, assemble("home", scene, channels, CATALOGUE, {"bst": RuleModel(float)}))
+    pipeline = assemble("home", scene, channels, CATALOGUE, {"bst": RuleModel(float)}, tables=TABLES)
+    described = describe(scene, pipeline)
     assert json.loads(json.dumps(described)) == described
     assert [channel["name"] for channel in described["channels"]] == list(scene.channels)
     assert described["channels"][0]["share"] == scene.channels["ranki2i"].share
@@ -153,3 +160,19 @@ def test_describe_lists_a_filter_the_scene_does_not_name() -> None:
     described = describe(scene, assemble("home", always, live(hot=[1]), CATALOGUE, {}))
     assert described["filters"] == [{"name": "excluded"}]
     assert described["ranking"] is None
+
+
+async def test_while_the_model_fails_the_fitted_ranker_orders_the_page() -> None:
+    model = RuleModel(float, error=DependencyError("Triton is down"))
+    scene = home(
+        "scenes: {home: {channels: {hot: {share: 0.1}, again: {}}, oversample: 2.0,"
+        " ranking: {scorers: {triton: {}, logistic: {}}, merge: {log_odds: {}}}}}"
+    )
+    channels = live(hot=range(1, 50), again=[40, 41, 42])
+    pipeline = assemble("home", scene, channels, CATALOGUE, {"bst": model}, tables=TABLES)
+    page = await runner.run(pipeline, shopper(), 5, time.monotonic() + 30, time.monotonic)
+    # Items that two channels recall have the best odds by the default weights.
+    assert set(page.items.items[:3].tolist()) <= {1, 2, 40, 41, 42}
+    assert (np.diff(page.items.score) <= 0).all()
+    assert ((page.items.score > 0) & (page.items.score < 1)).all()
+    assert page.degraded == ("ranking",)

@@ -1,0 +1,143 @@
+"""Fitting the last layer: on what the scene recalled at the validation cut, and for later pages too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.loaded_models import LoadedModel
+from evaluation.ranker_fit import RankedSample, fit_ranker, only, weights_of
+from evaluation.served_scene import ServedScene
+from models.bst_network import Bst
+from models.bst_settings import BstNetworkSettings
+from models.checkpoint import TrainedOn, record_of
+from models.item_features import ItemFeatures
+from models.kind import profile_counts
+from recall.registry import CHANNELS
+from recall.settings import RecallSettings
+from router.ranking.logistic.inputs import input_names
+from router.ranking.logistic.table import LogisticRankerSettings
+from router.ranking.logistic.weights import Weights, default_weights, scaled
+from router.scenes.components import tables_of
+from router.scenes.load import KnownNames, read_scenes
+from snapshot.dataset import Dataset
+from testing.synthetic_shop import synthetic_dataset
+
+SCENE = read_scenes(
+    b"""
+scenes:
+  home:
+    channels: {ranki2i: {}, again: {}, hot: {share: 0}}
+    backfill: {channel: hot}
+    ranking: {scorers: {triton: {}, logistic: {}}, merge: {log_odds: {}}}
+""",
+    "scenes.yaml",
+    KnownNames(CHANNELS),
+)["home"]
+NAMES = ("ranki2i", "again", "hot")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return synthetic_dataset(tmp_path_factory.mktemp("shop"), users=150, items=300, events=9_000, seed=5)
+
+
+@pytest.fixture(scope="module")
+def bst(dataset: Dataset) -> LoadedModel:
+    """An untrained network: its scores say nothing of what is taken."""
+    settings = BstNetworkSettings()
+    features = ItemFeatures.from_catalogue(dataset.catalogue)
+    network = Bst(settings, features, profile_counts(dataset)).eval()
+    record = record_of("bst", settings, TrainedOn.of(dataset), seed=1, steps=0, metrics={}, training={})
+    return LoadedModel.of(network, record)
+
+
+def fit(dataset: Dataset, bst: LoadedModel, seed: int = 1) -> Weights:
+    tables = tables_of([SCENE])
+    scene = ServedScene("home", SCENE, tables, {name: kind.settings() for name, kind in tables.items()})
+    return fit_ranker(
+        dataset,
+        {"bst": bst},
+        RecallSettings(),
+        scene,
+        LogisticRankerSettings(max_shoppers=20),
+        model="bst",
+        seed=seed,
+    )
+
+
+def test_it_learns_from_the_scenes_candidates_of_the_validation_range(
+    dataset: Dataset, bst: LoadedModel
+) -> None:
+    learned = fit(dataset, bst)
+    cuts = dataset.manifest.cuts
+    assert learned.inputs == input_names(NAMES)
+    assert learned.channels == NAMES
+    assert learned.model == "bst"
+    assert learned.window_days == pytest.approx((cuts.test_from - cuts.valid_from) / 86_400)
+    assert 10 < learned.shoppers <= 20
+    assert learned.shoppers < learned.taken < learned.candidates <= learned.shoppers * SCENE.candidates
+    assert fit(dataset, bst) == learned
+    assert fit(dataset, bst, seed=2) != learned
+
+
+def sample(count: int, telling: str, seed: int, model: bool) -> RankedSample:
+    """Candidates that are taken by one input alone, or by the model's log-odds alone."""
+    random = np.random.default_rng(seed)
+    names = input_names(NAMES)
+    inputs = random.standard_normal((count, len(names))).astype(np.float32)
+    inputs[:, names.index("item.trend")] = 3
+    odds = (5 * random.standard_normal(count)).astype(np.float32)
+    cause = odds / 2 if model else 2 * inputs[:, names.index(telling)]
+    taken = random.random(count) < 1 / (1 + np.exp(-(cause - 1)))
+    return RankedSample(inputs, odds, taken, 10)
+
+
+def test_the_input_that_tells_gets_the_weight_and_the_model_none() -> None:
+    learned = weights_of(sample(20_000, "item.bought", 1, model=False), NAMES, 1.0)
+    place = learned.inputs.index("item.bought")
+    assert learned.alone[place] == pytest.approx(2, abs=0.15)
+    assert learned.with_model[place] == pytest.approx(2, abs=0.15)
+    assert learned.model_weight == pytest.approx(0, abs=0.02)
+    assert max(abs(each) for row, each in enumerate(learned.alone) if row != place) < 0.15
+
+
+def test_a_model_that_tells_gets_its_own_scale_back() -> None:
+    learned = weights_of(sample(20_000, "item.bought", 2, model=True), NAMES, 1.0)
+    assert learned.model_weight == pytest.approx(0.5, abs=0.03)
+    assert learned.with_model_bias == pytest.approx(-1, abs=0.15)
+
+
+def test_probabilities_are_those_observed() -> None:
+    drawn = sample(50_000, "item.bought", 3, model=False)
+    learned = weights_of(drawn, NAMES, 1.0)
+    inputs = scaled(drawn.inputs, np.array(learned.mean, np.float32), np.array(learned.scale, np.float32))
+    predicted = 1 / (1 + np.exp(-(inputs @ np.array(learned.alone) + learned.alone_bias)))
+    for tenth in np.array_split(np.argsort(predicted), 10):
+        assert drawn.taken[tenth].mean() == pytest.approx(predicted[tenth].mean(), abs=0.03)
+
+
+def test_an_input_that_never_varies_keeps_its_default() -> None:
+    learned = weights_of(sample(5_000, "item.bought", 4, model=False), NAMES, 1.0)
+    place = learned.inputs.index("item.trend")
+    assert (learned.scale[place], learned.alone[place]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("label", [False, True])
+def test_a_sample_of_one_label_gives_the_default_weights(label: bool) -> None:
+    drawn = sample(100, "item.bought", 5, model=False)
+    alike = RankedSample(drawn.inputs, drawn.model, np.full(100, label), 1)
+    assert weights_of(alike, NAMES, 1.0) == default_weights(NAMES, input_names(NAMES))
+
+
+def test_models_scores_that_are_nan_do_not_spoil_the_fit() -> None:
+    drawn = sample(2_000, "item.bought", 6, model=True)
+    drawn.model[::7] = np.nan
+    assert np.isfinite(weights_of(drawn, NAMES, 1.0).model_weight)
+
+
+def test_only_the_channels_asked_are_built(tmp_path: Path) -> None:
+    settings = only(RecallSettings(), ("again",))
+    assert {name for name in CHANNELS if getattr(settings, name).enabled} == {"again"}
