@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Candidates, Int32
 from router.rerank.kind import RerankerKind
-from router.shop_fit.auto import Auto
+from router.shop_fit.auto import SwitchOrAuto
 from router.tables.component import Parts
 
 
@@ -21,9 +21,8 @@ class DedupSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    enabled: bool | Auto = Field(
+    enabled: SwitchOrAuto = Field(
         default=True,
-        union_mode="left_to_right",
         description="false: the order stays. auto: true, except where most items share title and brand with "
         "another, so that these do not tell duplicates.",
     )

@@ -12,26 +12,29 @@ AUTO: Final = "auto"
 Auto = Literal["auto"]
 
 
-def _or_auto(*limits: Any) -> GetPydanticSchema:
-    """The schema of a number within limits, or `auto`; a mistake is one line at the setting's own path."""
+def _or_auto(otherwise: Any, what: str) -> GetPydanticSchema:
+    """The schema of the type `otherwise`, or `auto`; a mistake is one line at the setting's own path."""
 
-    def checked(value: Any, number: ValidatorFunctionWrapHandler) -> Any:
+    def checked(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         if isinstance(value, str) and value != AUTO:
-            raise ValueError(f"should be a number or {AUTO}, got {value!r}")
-        return value if value == AUTO else number(value)
+            raise ValueError(f"should be {what} or {AUTO}, got {value!r}")
+        return value if value == AUTO else validate(value)
 
     def schema(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_wrap_validator_function(
             checked,
-            handler(Annotated[float, *limits]),
+            handler(otherwise),
             serialization=core_schema.simple_ser_schema("any"),
         )
 
     return GetPydanticSchema(schema)
 
 
-ShareOrAuto = Annotated[float | Auto, _or_auto(Field(ge=0))]
+ShareOrAuto = Annotated[float | Auto, _or_auto(Annotated[float, Field(ge=0)], "a number")]
 """A share, or `auto`."""
 
-DaysOrAuto = Annotated[float | Auto, _or_auto(Field(gt=0, le=36_500))]
+DaysOrAuto = Annotated[float | Auto, _or_auto(Annotated[float, Field(gt=0, le=36_500)], "a number")]
 """Days, or `auto`."""
+
+SwitchOrAuto = Annotated[bool | Auto, _or_auto(bool, "true, false")]
+"""On or off, or `auto`."""

@@ -22,7 +22,7 @@ _LEADING, _BESIDE = 0.75, 0.25
 """Part of the scene's weight that `again` has where it leads, and where it only takes part."""
 _STAPLES, _HARDLY = 0.1, 0.02
 """Part of purchases that repeat one: from the first on an item soon returns, below the second never."""
-_LONG_DAYS, _UNKNOWN_DAYS = 90.0, 30.0
+_LONG_DAYS, _UNKNOWN_DAYS = 365.0, 30.0
 _PART_OF_GAP = 0.04
 _SHORTEST_DAYS = 1.0
 _MOST_SHARED = 0.5

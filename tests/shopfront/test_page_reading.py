@@ -68,7 +68,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Path]:
     progress = Progress(Console(quiet=True))
     tables = configured_tables(settings)
     SnapshotStore(workspace.snapshots).publish(
-        build_snapshot(workspace, settings, dataset, {}, {"bst": 1}, tables, progress)
+        build_snapshot(workspace, settings, dataset, {}, {"bst": 1}, tables, {}, progress)
     )
     return workspace, config
 
