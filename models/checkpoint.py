@@ -23,14 +23,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from safetensors import SafetensorError
 from torch import nn
 
+from models.checkpoint_files import RECORD_NAME, WEIGHTS_NAME
 from models.item_features import ItemFeatures
 from models.kind import ModelKind, profile_counts
 from models.registry import MODELS
 from snapshot.dataset import Dataset
 from snapshot.durable_files import sync_file, sync_folder
-
-WEIGHTS_NAME = "weights.safetensors"
-RECORD_NAME = "model.json"
 
 
 class CheckpointError(RuntimeError):

@@ -24,6 +24,7 @@ from recall.query import Query
 from rollout.rollouts import Rollouts
 from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
+from router.engine.snapshot_verification import SnapshotVerification
 from router.engine.warm_up import warm_up
 from router.feature_log.feature_log import FeatureLog
 from router.feature_log.open_log import open_feature_log
@@ -38,7 +39,13 @@ from router.service.overload_metrics import OverloadMetrics
 from router.service.quality import QualityFactors
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
-from server.composition.engine import engine_builder, open_engine, report_snapshot, snapshot_watch
+from server.composition.engine import (
+    engine_builder,
+    open_engine,
+    report_snapshot,
+    snapshot_verification,
+    snapshot_watch,
+)
 from server.composition.gauges import SIDE_EFFECTS_OUTSTANDING, report_load, report_state, set_queue_limits
 from server.composition.overload_control import build_overload_control
 from server.composition.ranking import build_ranking, open_rollouts
@@ -74,6 +81,8 @@ class RunningService:
     request_log: RequestLog
     metrics: ProcessMetrics
     live: LiveEngine
+    verification: SnapshotVerification
+    """Told of bugs, which may come of a damaged file."""
     rollouts: Rollouts
     admission: Admission
     tracing: Tracing | None
@@ -140,12 +149,16 @@ async def start_service(settings: RouterSettings) -> RunningService:
     configuration = scene_configuration(settings)
     scenes = configuration.load(settings.scenes)
     snapshots = SnapshotStore(settings.snapshots.folder)
-    live = await open_engine(builder, snapshots, scenes)
+    live, damage = await open_engine(builder, snapshots, scenes)
     store = await asyncio.to_thread(
         open_state, settings.state, released_while=overload.limiter.released_while
     )
     user_ids = UserIds(settings.request_log.salt or secrets.token_hex(16), settings.request_log.user_ids)
     feature_log = open_feature_log(settings.feature_log, metrics, user_ids)
+    readiness = InferenceServerClient(settings.ranking.url)
+    watches = configuration_watches(settings, configuration, scenes, live, metrics)
+    watch = snapshot_watch(settings, snapshots, live, readiness, metrics, watches)
+    verification = snapshot_verification(settings, snapshots, live, watch, readiness, metrics)
     quality = QualityFactors()
     side_effects = _side_effects(store, rollouts, feature_log, metrics, builder.metrics)
     service = RecommendationService(
@@ -158,13 +171,14 @@ async def start_service(settings: RouterSettings) -> RunningService:
         metrics,
         rollouts,
         quality,
+        snapshot_damage=lambda: verification.damage,
     )
-    readiness = InferenceServerClient(settings.ranking.url)
     running = RunningService(
         service,
         RequestLog(user_ids, settings.request_log.log_answers),
         metrics,
         live,
+        verification,
         rollouts,
         overload.admission,
         tracing,
@@ -175,12 +189,15 @@ async def start_service(settings: RouterSettings) -> RunningService:
         readiness,
     )
     await warm_up(live.current)
-    report_snapshot(metrics, "loaded", live.current)
+    if damage is None:
+        report_snapshot(metrics, "loaded", live.current)
+    else:
+        verification.start_beside(damage.folder.name, damage)
     set_queue_limits(settings, metrics)
-    watches = configuration_watches(settings, configuration, scenes, live, metrics)
-    running.keep_running(snapshot_watch(settings, snapshots, live, readiness, metrics, watches).run())
-    for watch in watches:
-        running.keep_running(watch_scenes(watch, settings.snapshots.poll_interval_s))
+    running.keep_running(watch.run())
+    running.keep_running(verification.run())
+    for edited in watches:
+        running.keep_running(watch_scenes(edited, settings.snapshots.poll_interval_s))
     running.keep_running(report_state(store, side_effects, metrics))
     running.keep_running(
         report_load(OverloadMetrics(metrics, overload.admission, overload.limiter, overload.load, quality))

@@ -7,7 +7,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from foundation.storage.writable import why_not_writable
 from server.ingress_settings import split_address
+from server.written_folders import written_folders
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 
@@ -84,17 +86,9 @@ def _files(settings: Settings) -> Iterator[str]:
 
 
 def _folders(workspace: Workspace, settings: Settings) -> Iterator[str]:
-    router = settings.router
-    wanted = [("--workspace", workspace.root), ("router.request_log.folder", router.request_log.folder)]
-    if router.metrics.enabled:
-        wanted.append(("router.metrics.folder", Path(router.metrics.folder)))
-    if router.state.url.startswith("lmdb://"):
-        wanted.append(("router.state.url", Path(router.state.url.removeprefix("lmdb://"))))
-    for key, folder in wanted:
-        nearest = folder.absolute()
-        while not nearest.exists():
-            nearest = nearest.parent
-        if not nearest.is_dir():
-            yield f"{nearest} is no folder; set {key}"
-        elif not os.access(nearest, os.W_OK | os.X_OK):
-            yield f"{nearest} cannot be written; change its mode, or set {key}"
+    wanted: list[tuple[str, Path, tuple[str, ...]]] = [("--workspace", workspace.root, ())]
+    wanted += [(f"router.{key}", folder, files) for key, folder, files in written_folders(settings.router)]
+    for key, folder, files in wanted:
+        why = why_not_writable(folder, files)
+        if why:
+            yield f"{why}; mend that, or set {key}"

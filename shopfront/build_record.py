@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from snapshot.durable_files import write_durably
 
 
@@ -23,6 +25,11 @@ def files_fingerprint(folder: Path) -> dict[str, list[int]]:
     }
 
 
+class _Entry(msgspec.Struct, frozen=True):
+    inputs: str
+    made: Any
+
+
 class BuildRecord:
     """A JSON file: step name → fingerprint of its inputs and what it made.
 
@@ -33,18 +40,18 @@ class BuildRecord:
         """Reads the record at `path`, which need not exist."""
         self._path = path
         try:
-            self._steps: dict[str, dict[str, Any]] = json.loads(path.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            self._steps = msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
+        except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
             self._steps = {}
 
     def made(self, step: str, inputs: str) -> Any | None:
         """What `step` made from inputs of this fingerprint, or None if it has not run on them last."""
         entry = self._steps.get(step)
-        return entry["made"] if entry is not None and entry["inputs"] == inputs else None
+        return entry.made if entry is not None and entry.inputs == inputs else None
 
     def latest(self, step: str) -> Any:
         """What `step` made last; KeyError where it has not run."""
-        return self._steps[step]["made"]
+        return self._steps[step].made
 
     def has_run(self, step: str) -> bool:
         """Whether `step` has run before, on whatever inputs."""
@@ -52,5 +59,5 @@ class BuildRecord:
 
     def keep(self, step: str, inputs: str, made: Any) -> None:
         """Remember (durably) that `step` made `made` (a JSON value) from inputs of this fingerprint."""
-        self._steps[step] = {"inputs": inputs, "made": made}
-        write_durably(self._path, json.dumps(self._steps, indent=1).encode())
+        self._steps[step] = _Entry(inputs, made)
+        write_durably(self._path, msgspec.json.format(msgspec.json.encode(self._steps), indent=1))

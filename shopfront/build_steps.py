@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from models.build_order import build_order, check_needs
+from models.checkpoint_files import CheckpointDamaged, verify_checkpoint
 from models.contracts import contracts
 from models.registry import MODELS
 from recall.build import enabled_channels
@@ -26,10 +28,11 @@ from shopfront.settings import Settings, configured_tables
 from shopfront.snapshot_build import build_snapshot
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
-from snapshot.manifest import SnapshotError, read_manifest
+from snapshot.manifest import Manifest, NewerFormatError, SnapshotError, read_manifest
 from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
+from triton_repo.errors import RepositoryError
 from triton_repo.repository import ModelRepository
 
 
@@ -65,14 +68,14 @@ class Build:
         """
         check_registrations()
         order = build_order(models_needed(self.settings), MODELS)
-        self.workspace.root.mkdir(parents=True, exist_ok=True)
+        self.workspace.make()
         record = BuildRecord(self.workspace.build_record)
         dataset = self._step(
             record,
             "dataset",
             self._data_inputs(),
             self._ingest,
-            lambda made: _opens(lambda: DatasetStore(self.workspace.datasets).open(made, verify=False)),
+            DatasetStore(self.workspace.datasets).open,
         )
         versions: dict[str, int] = {}
         checkpoints: dict[str, str] = {}
@@ -85,14 +88,14 @@ class Build:
                 f"checkpoint {model}",
                 {"dataset": dataset, "settings": section.model_dump(mode="json"), **_taught_by(teachers)},
                 partial(self._train, model, dataset, teachers),
-                partial(self._has_checkpoint, model),
+                partial(self._verify_checkpoint, model),
             )
             versions[model] = self._step(
                 record,
                 f"version {model}",
                 {"checkpoint": checkpoints[model], "settings": self.settings.export.model_dump(mode="json")},
                 partial(self._export, model, checkpoints[model], dataset, repository),
-                partial(_has_version, repository, model),
+                partial(repository.verify, model),
             )
         if self.settings.export.tensorrt.build:
             for model in (model for model in order if MODELS[model].engine):
@@ -108,7 +111,7 @@ class Build:
                     partial(
                         self._engine, engine, self._checkpoint(model, checkpoints[model]), dataset, repository
                     ),
-                    partial(_has_version, repository, engine),
+                    partial(repository.verify, engine),
                 )
         tables = configured_tables(self.settings)
         fitted = self._ranker(record, dataset, checkpoints)
@@ -138,7 +141,7 @@ class Build:
                 ranker.fitted(self.workspace, fitted),
                 self.progress,
             ),
-            lambda made: _opens(lambda: SnapshotStore(self.workspace.snapshots).open(made, verify=False)),
+            SnapshotStore(self.workspace.snapshots).open,
         )
         self._publish(snapshot, versions, repository)
         self._prune(repository)
@@ -178,7 +181,7 @@ class Build:
                 {model: self._checkpoint(model, name) for model, name in checkpoints.items()},
                 self.progress,
             ),
-            lambda made: (self.workspace.rankers / made).is_dir(),
+            partial(ranker.verify, self.workspace),
         )
         return made
 
@@ -201,14 +204,23 @@ class Build:
         name: str,
         inputs: dict[str, Any],
         make: Callable[[], Any],
-        still_there: Callable[[Any], bool],
+        verify: Callable[[Any], object],
     ) -> Any:
+        """What the step made of these inputs before where `verify` accepts it, else what `make` makes now.
+
+        `verify` compares every checksum: what is reported as built before can be served.
+        """
         key = fingerprint(inputs)
         made = record.made(name, key)
-        if made is not None and still_there(made):
-            self.progress.reused(name, str(made))
-            return made
-        if record.has_run(name):
+        if made is not None:
+            try:
+                verify(made)
+            except (SnapshotError, CheckpointDamaged, RepositoryError) as error:
+                self.progress.damaged(name, _fault(error))
+            else:
+                self.progress.reused(name, str(made))
+                return made
+        elif record.has_run(name):
             self.progress.outdated(name)
         made = make()
         record.keep(name, key, made)
@@ -256,8 +268,8 @@ class Build:
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint
 
-    def _has_checkpoint(self, model: str, name: str) -> bool:
-        return (self._checkpoint(model, name) / "model.json").is_file()
+    def _verify_checkpoint(self, model: str, name: str) -> None:
+        verify_checkpoint(self._checkpoint(model, name))
 
     def _export(self, model: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
         from exporters.checkpoint_export import export
@@ -310,18 +322,28 @@ class Build:
             store.publish(snapshot)
 
     def _prune(self, repository: ModelRepository) -> None:
+        """Removes old builds, damaged ones first; what cannot be removed is named and never ends the run."""
+        try:
+            self._remove_old_builds(repository)
+        except OSError as error:
+            self.progress.not_removed(str(error))
+
+    def _remove_old_builds(self, repository: ModelRepository) -> None:
         keep = self.settings.keep_builds
-        snapshots = SnapshotStore(self.workspace.snapshots)
-        snapshots.prune(keep)
-        kept = [read_manifest(snapshots.root / id) for id in snapshots.ids()]
-        DatasetStore(self.workspace.datasets).prune(keep)
+        snapshots, datasets = SnapshotStore(self.workspace.snapshots), DatasetStore(self.workspace.datasets)
+        for store in (snapshots, datasets):
+            for id, damage in store.remove_damaged().items():
+                self.progress.removed(f"{store.kind} {id}", f"{damage.file}: {damage.fault}")
+            store.prune(keep)
+        kept = list(_readable_manifests(snapshots))
         for old in sorted(self.workspace.rankers.glob("*"))[:-keep]:
             shutil.rmtree(old)
         for model in contracts():
             needed = (manifest.models.get(model) for manifest in kept)
             repository.prune(model, keep, frozenset(version for version in needed if version is not None))
             # Names begin with the time of training.
-            for old in sorted((self.workspace.checkpoints / model).glob("*"))[:-keep]:
+            checkpoints = (self.workspace.checkpoints / model).glob("*")
+            for old in sorted(path for path in checkpoints if path.is_dir())[:-keep]:
                 shutil.rmtree(old)
 
 
@@ -330,16 +352,16 @@ def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:
     return {"teacher": ", ".join(teachers.values())} if teachers else {}
 
 
-def _has_version(repository: ModelRepository, model: str, version: int) -> bool:
-    return version in repository.versions(model)
+def _fault(error: Exception) -> str:
+    """What is wrong, without the advice to build again, which is followed already."""
+    return f"{error.folder / error.file} {error.fault}" if isinstance(error, SnapshotError) else str(error)
 
 
-def _opens(open_folder: Callable[[], object]) -> bool:
-    try:
-        open_folder()
-    except SnapshotError:
-        return False
-    return True
+def _readable_manifests(snapshots: SnapshotStore) -> Iterator[Manifest]:
+    for id in snapshots.ids():
+        # One of a newer release stays, and its models with the newest versions.
+        with suppress(NewerFormatError):
+            yield read_manifest(snapshots.root / id)
 
 
 def built(workspace: Workspace) -> Built:

@@ -10,6 +10,7 @@ import grpc
 import typer
 from rich.console import Console
 
+from foundation.storage.private_files import keep_files_private
 from router.service.validation import SIMILAR_ITEMS_SCENE
 from server.ingress.client_channel import RouterAddress, why_unanswered
 from shopfront.before_build import check_before_build
@@ -355,6 +356,7 @@ def rollout_candidate(
 
 def main() -> Any:
     """Run the command; a mistake of the caller's ends in one line and exit status 1."""
+    keep_files_private()
     interrupted = remember_interrupts()
     try:
         app()

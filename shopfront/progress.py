@@ -68,6 +68,18 @@ class Progress:
             f"  [dim]{name} is built again: its inputs or settings changed, or an earlier version built it[/]"
         )
 
+    def damaged(self, name: str, fault: str) -> None:
+        """What a step made before cannot be used any more, and is made again."""
+        self.console.print(f"  [yellow]{name} is built again: {escape(fault)}[/]", highlight=False)
+
+    def removed(self, what: str, fault: str) -> None:
+        """An old build was removed, because it could not be used any more."""
+        self.console.print(f"  [yellow]{what} is removed: {escape(fault)}[/]", highlight=False)
+
+    def not_removed(self, fault: str) -> None:
+        """Old builds that should be removed stay."""
+        self.console.print(f"  [yellow]old builds are not removed: {escape(fault)}[/]", highlight=False)
+
     def ingested(self, manifest: Manifest) -> None:
         """Alarms, what came in, what was left out and why, and what the data switches off."""
         show_report(self.console, manifest)

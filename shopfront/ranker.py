@@ -9,6 +9,7 @@ from typing import Any
 
 from models.contracts import network_of
 from router.ranking.logistic.table import NAME
+from router.ranking.logistic.weights import Weights
 from router.scenes.components import tables_of
 from router.scenes.fit_shop import fit_scene
 from router.scenes.settings import SceneSettings
@@ -90,6 +91,11 @@ def fit(
         weights.write(folder)
         sync_folder(folder.parent)
     return made
+
+
+def verify(workspace: Workspace, made: str) -> None:
+    """Raises SnapshotError where the weights that `fit` made cannot be read."""
+    Weights.read(workspace.rankers / made)
 
 
 def fitted(workspace: Workspace, made: str | None) -> dict[str, Path]:

@@ -21,6 +21,7 @@ from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
+from snapshot.last_good import open_usable
 from snapshot.store import SnapshotStore
 from state.registry import open_state
 from state.seed import seed_state
@@ -72,13 +73,20 @@ def serving(
         if triton is not None:
             stack.callback(triton.stop)
         # Both take seconds and neither needs the other to start.
-        router_starting = threads.submit(start_router, router_settings, plugins=settings.plugins)
+        cancelled = threading.Event()
+        router_starting = threads.submit(
+            start_router, router_settings, plugins=settings.plugins, cancel=cancelled
+        )
         try:
             if starting is not None and triton is not None:
                 starting.result()
                 triton_watcher = TritonWatcher(triton, lambda event: _tell_triton(event, counts, report))
                 triton_watcher.start()
                 stack.callback(triton_watcher.stop)
+        except BaseException:
+            # Why Triton does not start is said at once, not when the router is up or has given up.
+            cancelled.set()
+            raise
         finally:
             # Also where Triton failed: a router that came up meanwhile must be stopped.
             error = router_starting.exception()
@@ -107,6 +115,8 @@ def _tell_router(event: RouterEvent, counts: SupervisionMetrics, report: Callabl
         case "failed":
             counts.failed("router")
             report(f"{event.detail} (start {event.attempt})")
+        case "crashed":
+            report(event.detail)
         case "given_up":
             # Reported by the command that ends because of it.
             pass
@@ -148,7 +158,7 @@ def _triton(workspace: Workspace, settings: Settings) -> tuple[TritonServer | No
 
 def _models(workspace: Workspace, configured: Mapping[str, ModelSettings]) -> dict[str, ModelSettings]:
     """The configured models and those that the published snapshot names beside them (prerank)."""
-    named = SnapshotStore(workspace.snapshots).open_current(verify=False).manifest.models
+    named = open_usable(SnapshotStore(workspace.snapshots)).opened.manifest.models
     return {**{model: ModelSettings() for model in named}, **configured}
 
 

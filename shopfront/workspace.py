@@ -3,12 +3,15 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+
+_PASSED_THROUGH, _OWNERS = 0o711, 0o700
 
 
 class WorkspaceBusy(Exception):
@@ -81,6 +84,27 @@ class Workspace:
         """What serves this workspace."""
         return self.root / "serving.json"
 
+    def make(self) -> None:
+        """Makes the workspace, or what is missing of it, so that only its owner reads what is in it.
+
+        Other users may pass through its root, to `triton` and no further: models hold nothing of single
+        shoppers, and a Triton of your own may run as another user. What an earlier release made readable is
+        so no more. Raises OSError where nothing can be made there.
+        """
+        if self.root.is_dir():
+            _restrict(self.root, _PASSED_THROUGH)
+        else:
+            self.root.mkdir(parents=True)
+            self.root.chmod(_PASSED_THROUGH)
+        for folder in self._private:
+            folder.mkdir(exist_ok=True)
+            _restrict(folder, _OWNERS)
+
+    @property
+    def _private(self) -> tuple[Path, ...]:
+        shoppers_data = (self.datasets, self.snapshots, self.state, self.logs, self.metrics)
+        return (*shoppers_data, self.checkpoints, self.root / "rollouts", self.root / "experiments")
+
     @contextmanager
     def held(self, purpose: Literal["building", "serving"]) -> Iterator[None]:
         """Hold the workspace against a second process of the same purpose; one may build while one serves.
@@ -88,8 +112,8 @@ class Workspace:
         The lock is the kernel's and ends with the process, however it ends. Raises WorkspaceBusy, naming
         the process that holds it.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._lock(purpose), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self.make()
+        descriptor = os.open(self._lock(purpose), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -124,3 +148,12 @@ class Workspace:
 
     def _lock(self, purpose: str) -> Path:
         return self.root / f".{purpose}.lock"
+
+
+def _restrict(folder: Path, mode: int) -> None:
+    """Takes from other users what `mode` does not give them."""
+    present = folder.stat().st_mode & 0o777
+    if present & ~mode:
+        # A folder of another user, such as a volume that an operator shares with a group, stays as it is.
+        with suppress(PermissionError):
+            folder.chmod(present & mode)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from snapshot.manifest import MANIFEST_NAME, FileRecord, SnapshotError
+
+_PART_BYTES = 1024 * 1024
 
 
 def content_files(folder: Path) -> list[Path]:
@@ -30,10 +32,18 @@ def content_files(folder: Path) -> list[Path]:
     return files
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(path: Path, pace: Callable[[int], None] = lambda size: None) -> str:
+    """SHA-256 of a file's content, in hexadecimal; `pace` is called with the size of each part read, bytes.
+
+    The global interpreter lock is free while a part is hashed, so other threads go on.
+    """
+    digest = hashlib.sha256()
+    part = memoryview(bytearray(_PART_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(part):
+            digest.update(part[:size])
+            pace(size)
+    return digest.hexdigest()
 
 
 def record_files(folder: Path) -> dict[str, FileRecord]:
@@ -44,13 +54,20 @@ def record_files(folder: Path) -> dict[str, FileRecord]:
     }
 
 
-def verify_files(folder: Path, files: Mapping[str, FileRecord], *, checksums: bool) -> None:
+def verify_files(
+    folder: Path,
+    files: Mapping[str, FileRecord],
+    *,
+    checksums: bool,
+    pace: Callable[[int], None] = lambda size: None,
+) -> None:
     """Check that every recorded file is there, complete and, with `checksums`, unchanged.
 
     Args:
         folder: the sealed folder.
         files: its manifest's records.
         checksums: also read every file and compare its SHA-256; otherwise sizes alone are compared.
+        pace: called with the size of each part read, in bytes; it may wait.
 
     Raises:
         SnapshotError: a file is missing, has another size, or another checksum.
@@ -64,7 +81,7 @@ def verify_files(folder: Path, files: Mapping[str, FileRecord], *, checksums: bo
             size = os.stat(path, follow_symlinks=False).st_size
             if size != record.bytes:
                 raise SnapshotError(folder, name, f"has {size} bytes instead of {record.bytes}", remedy)
-            if checksums and sha256_of(path) != record.sha256:
+            if checksums and sha256_of(path, pace) != record.sha256:
                 raise SnapshotError(folder, name, "does not match its checksum", remedy)
         except OSError as error:
             raise SnapshotError(folder, name, f"cannot be read ({error.strerror})", remedy) from error

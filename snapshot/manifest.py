@@ -32,6 +32,10 @@ class SnapshotError(Exception):
         return type(self), (self.folder, self.file, self.fault, self.remedy)
 
 
+class NewerFormatError(SnapshotError):
+    """A sealed folder was written by a newer release: it is not damaged, but cannot be read by this one."""
+
+
 class FileRecord(msgspec.Struct, frozen=True):
     """Size and checksum of one file of a sealed folder."""
 
@@ -116,7 +120,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         version = msgspec.json.decode(content, type=_Versioned).schema_version
         if version > SCHEMA_VERSION:
-            raise SnapshotError(
+            raise NewerFormatError(
                 folder,
                 MANIFEST_NAME,
                 f"has schema version {version}, this release reads up to {SCHEMA_VERSION}",

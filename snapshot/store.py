@@ -9,7 +9,7 @@ import secrets
 import shutil
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,18 @@ import msgspec
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
 from snapshot.checksums import content_files, record_files, verify_files
 from snapshot.durable_files import sync_file, sync_folder
-from snapshot.manifest import Kind, Manifest, SnapshotError, read_manifest, write_manifest
+from snapshot.manifest import (
+    Kind,
+    Manifest,
+    NewerFormatError,
+    SnapshotError,
+    read_manifest,
+    write_manifest,
+)
 
 CURRENT = "current"
+SEALED_MODE = 0o400
+"""Nobody writes a sealed file, and only its owner reads it: data sets hold what shoppers did."""
 _STAGED = ".staged"
 _DISCARDED = ".discarded"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -92,7 +101,7 @@ class SealedFolders(ABC, Generic[Opened]):
                 staged, "manifest", f"is of kind {manifest.kind!r}", f"seal a {self.kind!r} here"
             )
         for path in content_files(staged):
-            path.chmod(0o444)
+            path.chmod(SEALED_MODE)
             sync_file(path)
         records = record_files(staged)
         created_at = manifest.created_at or self._clock().astimezone(UTC).isoformat(timespec="microseconds")
@@ -222,13 +231,38 @@ class SealedFolders(ABC, Generic[Opened]):
             raise ValueError(f"keep must not be negative, it is {keep}")
         ids, current = self.ids(), self.current_id()
         removed = [id for id in ids[: max(len(ids) - keep, 0)] if id != current]
-        for id in removed:
+        self._discard_sealed(removed)
+        return removed
+
+    def remove_damaged(self) -> dict[str, SnapshotError]:
+        """Remove the folders that cannot be opened for their manifest or the sizes of their files.
+
+        The published folder stays, whatever its state, and so do folders that a newer release wrote.
+
+        Returns:
+            Id → what was wrong, of the folders removed.
+        """
+        damaged: dict[str, SnapshotError] = {}
+        for id in self.ids():
+            try:
+                self.open(id, verify=False)
+            except NewerFormatError:
+                continue
+            except SnapshotError as error:
+                damaged[id] = error
+        # Read last: what was published meanwhile stays.
+        damaged.pop(self.current_id() or "", None)
+        self._discard_sealed(damaged)
+        return damaged
+
+    def _discard_sealed(self, ids: Iterable[str]) -> None:
+        """Removes these folders, and what writers and removals that crashed left."""
+        for id in ids:
             (self.root / id).rename(self.root / f"{_DISCARDED}-{id}-{secrets.token_hex(4)}")
         if self.root.is_dir():
             for path in self.root.iterdir():
                 if path.name.startswith(f"{_DISCARDED}-") or _is_abandoned(path.name):
                     shutil.rmtree(path)
-        return removed
 
     def _created_at(self, id: str) -> str:
         try:

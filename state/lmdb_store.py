@@ -114,7 +114,7 @@ class LmdbStateStore:
 
     def status(self) -> StoreStatus:
         """See `StateStore.status`."""
-        return self._writes.status()
+        return self._writes.status(available=self._environment.is_whole())
 
     # Writes
 

@@ -19,7 +19,7 @@ class StoreStatus:
     opened by this process: `dropped_impressions` by overload or a failed write, `repeated_events` by a
     known event_id, `write_groups` the transactions that carried events or impressions, `failed_reads` the
     reads that the store did not answer in time. `available` is whether its last answer was in time; a store
-    inside this process always is.
+    on this machine's disk is unless its files were removed, replaced or shortened.
     """
 
     queued_events: int

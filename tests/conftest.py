@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,17 @@ if TYPE_CHECKING:
     from triton_repo.server import TritonServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB; the test is skipped where none can be mounted."""
+    from testing.small_disk import can_mount, mounted_disk
+
+    if not can_mount():
+        pytest.skip("mounting a disk takes root")
+    with mounted_disk(tmp_path / "small disk") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from triton_repo.pinned import Pinned
 from triton_repo.settings import ModelSettings
 
 _SERVED = "served.json"
+_FOLDER_MODE, _FILE_MODE = 0o755, 0o644
+"""Models hold nothing of single shoppers, and a Triton in a container of its own has another user."""
 
 
 class ModelRepository:
@@ -62,7 +64,7 @@ class ModelRepository:
             target = self.models_folder / model / "config.pbtxt"
             if target.is_file() and target.read_text() == text:
                 continue
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._make(target.parent)
             _write(target, text)
 
     def pinned(self, model: str) -> Pinned | None:
@@ -139,6 +141,16 @@ class ModelRepository:
         path = self._configured(model)
         _write(path, _with_versions(path.read_text(), versions))
 
+    def _make(self, folder: Path) -> None:
+        """Makes a folder below the root; a Triton of another user may read it and those above it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for made in (folder, *folder.parents):
+            mode = made.stat().st_mode & 0o777
+            if mode & _FOLDER_MODE != _FOLDER_MODE:
+                made.chmod(mode | _FOLDER_MODE)
+            if made == self.root:
+                return
+
     def _configured(self, model: str) -> Path:
         path = self.models_folder / model / "config.pbtxt"
         if not path.is_file():
@@ -187,11 +199,11 @@ class ModelRepository:
         manifest = verify(staged)
         if manifest.model != model:
             raise RepositoryError(f"{staged} holds a version of {manifest.model!r}, not of {model!r}")
-        staged.chmod(0o755)
         for path in (*staged.rglob("*"), staged):
+            path.chmod(_FOLDER_MODE if path.is_dir() else _FILE_MODE)
             _sync(path)
         parent = self.models_folder / model
-        parent.mkdir(parents=True, exist_ok=True)
+        self._make(parent)
         while True:
             version = max(self.versions(model), default=0) + 1
             try:
@@ -272,6 +284,7 @@ def _write(path: Path, text: str) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with fresh.open("w") as stream:
         stream.write(text)
+        os.fchmod(stream.fileno(), _FILE_MODE)
         stream.flush()
         os.fsync(stream.fileno())
     fresh.replace(path)

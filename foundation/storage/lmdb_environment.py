@@ -5,6 +5,7 @@ writes hold `_write_lock`; a change of the map holds both. Writers of other proc
 LMDB's own lock, which the kernel releases when its holder dies.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import TypeAlias, TypeVar, cast
 
 import lmdb
 
-from foundation.storage.errors import StorageError
+from foundation.storage.errors import StorageError, StorageUnavailable
+from foundation.storage.lmdb_files import LmdbFiles, allocate_lock_file
 from foundation.storage.names import StorageNames
 
 T = TypeVar("T")
@@ -50,6 +52,8 @@ class LmdbEnvironment:
         self._write_lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Left open where opening fails: this process may have the environment open already.
+            self._lock_file: int | None = allocate_lock_file(folder, max_readers)
             self._env = lmdb.open(
                 str(folder),
                 map_size=map_initial_bytes,
@@ -62,6 +66,7 @@ class LmdbEnvironment:
                 readahead=False,
                 mode=0o700,
             )
+            self._files = LmdbFiles(folder, names)
         except (OSError, lmdb.Error) as error:
             raise StorageError(
                 f"cannot open {names.contents} in {folder}: {error}; check that the folder is writable, "
@@ -88,6 +93,7 @@ class LmdbEnvironment:
         """Result of `work` on one consistent view; what it returns must not refer to the transaction."""
         while True:
             with self._map_lock:
+                self._files.check()
                 try:
                     with self._env.begin() as transaction:
                         return work(transaction)
@@ -106,9 +112,11 @@ class LmdbEnvironment:
 
         Raises:
             StorageError: the map is full at `map_max_bytes`, or the environment failed.
+            StorageUnavailable: a file of it was removed, replaced or shortened.
         """
         with self._write_lock:
             while True:
+                self._files.check()
                 try:
                     with self._env.begin(write=True) as transaction:
                         return work(transaction)
@@ -139,9 +147,23 @@ class LmdbEnvironment:
 
     def check_readers(self) -> int:
         """Frees the reader slots of processes that died; returns how many."""
+        self._files.check()
         return int(self._env.reader_check())
 
     def close(self) -> None:
-        """Closes the environment; the caller has ended all other use."""
+        """Closes the environment; the caller has ended all other use. Idempotent."""
         with self._write_lock, self._map_lock:
+            if self._lock_file is None:
+                return
+            self._files.make_closable()
             self._env.close()
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def is_whole(self) -> bool:
+        """Whether its files are still what was mapped; where not, every read and write fails."""
+        try:
+            self._files.check()
+        except StorageUnavailable:
+            return False
+        return True

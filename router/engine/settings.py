@@ -22,3 +22,21 @@ class SnapshotWatchSettings(BaseModel):
         description="Seconds a new snapshot waits for its models on Triton before that is logged as a fault. "
         "It goes on waiting, and the old one goes on serving.",
     )
+    verify_interval_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds between two verifications of the snapshot that is served, by the checksums of "
+        "its files. Where it is damaged the newest intact one serves instead.",
+    )
+    verify_mib_per_s: float = Field(
+        100.0,
+        gt=0,
+        description="MiB that each replica reads per second, at most, to verify the snapshot on schedule; "
+        "a tenth of a core. At start and after a bug it reads as fast as it can.",
+    )
+    verify_after_bug_s: float = Field(
+        10.0,
+        gt=0,
+        description="Seconds between two verifications that bugs cause, at least: each call that ends "
+        "INTERNAL may be the work of a damaged file. As often while a damaged snapshot serves.",
+    )

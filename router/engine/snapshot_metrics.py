@@ -10,7 +10,20 @@ class SnapshotMetrics:
 
     def __init__(self, metrics: ProcessMetrics) -> None:
         """Declares the metrics."""
-        self.loads = metrics.counts("snapshot_loads", "Snapshots picked up: loaded or refused.", "result")
+        self.loads = metrics.counts(
+            "snapshot_loads",
+            "Snapshots picked up: loaded, refused, or fallback: an older one, as the published is damaged.",
+            "result",
+        )
+        self.verifications = metrics.counts(
+            "snapshot_verifications", "Verifications of the served snapshot: intact or damaged.", "result"
+        )
+        self.damaged = metrics.gauge(
+            "snapshot_damaged",
+            "1 where a process serves a snapshot found damaged, as no intact one is on disk, else 0; the "
+            "highest of all processes.",
+            "livemax",
+        )
         self.config_reloads = metrics.counts(
             "config_reloads", "Edits of the configuration: loaded or refused.", "result"
         )

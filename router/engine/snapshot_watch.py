@@ -74,6 +74,15 @@ class SnapshotWatch:
                     "picking up a snapshot failed; %s goes on serving", self._live.current.snapshot_id
                 )
 
+    def refuse_damaged(self, id: str) -> None:
+        """Does not pick up the snapshot `id`, which was found damaged, until `accept`."""
+        self._refused = id
+
+    def accept(self, id: str) -> None:
+        """Considers the snapshot `id` again, whose files were put right."""
+        if self._refused == id:
+            self._refused = None
+
     async def look(self) -> Outcome:
         """Looks once, and puts a new snapshot into service where there is a good one."""
         id = self._store.current_id()

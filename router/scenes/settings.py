@@ -209,8 +209,8 @@ class DeadlineSettings(BaseModel):
 class QualitySettings(BaseModel):
     """How a scene narrows while it is slow, so that stages are not cut off at their deadlines.
 
-    The part of `k` and of candidates that requests are given moves up by `step` after an answer within the
-    target, and down by step x percentile / (100 - percentile) after a later one.
+    A factor moves up by `step` after an answer within the target, and down by step x percentile /
+    (100 - percentile) after a later one. Requests are given that part of `k` and of candidates, in `levels`.
     """
 
     model_config = STRICT
@@ -233,6 +233,27 @@ class QualitySettings(BaseModel):
         gt=0,
         le=1,
         description="Least part of its width, 0 to 1, that a request is given; never less than a page.",
+    )
+    levels: int = Field(
+        default=4,
+        ge=2,
+        le=100,
+        description="Number of widths, from 1 to `minimum` in equal parts. Few, so that replicas give the "
+        "same page for the same request.",
+    )
+    recover_s: float = Field(
+        default=60.0,
+        gt=0,
+        le=86_400,
+        description="Seconds after a slow answer at which requests have their full width again if no other "
+        "slow one follows, however few are answered.",
+    )
+    widen_every_s: float = Field(
+        default=15.0,
+        gt=0,
+        le=3_600,
+        description="Seconds between the moments at which requests may become wider, by one level: multiples "
+        "of it since 1970, so that all replicas widen together.",
     )
 
 

@@ -28,7 +28,7 @@ class AdmissionMetrics:
         )
         self.quality_factor = metrics.gauge(
             "quality_factor",
-            "Part of their width that requests are given, 0 to 1; the lowest of all processes.",
+            "Part of their width that requests are given, one of a few steps from 0 to 1; the lowest of all.",
             "livemin",
             "scene",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 
 from pipeline.quality_factor import QualityFactor, QualityRule
@@ -14,8 +15,9 @@ _OFF = QualityRule(target_ms=math.inf)
 class QualityFactors:
     """Keeps a factor per scene, over reloads of the configuration; one event loop only."""
 
-    def __init__(self) -> None:
-        """No scene has a factor yet."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """No scene has a factor yet; `clock`: monotonic seconds."""
+        self._clock = clock
         self._factors: dict[str, tuple[SceneSettings, QualityFactor]] = {}
 
     def of(self, scene: str, settings: SceneSettings) -> QualityFactor:
@@ -27,18 +29,16 @@ class QualityFactors:
         known = self._factors.get(scene)
         if known is not None and known[0] is settings:
             return known[1]
-        factor = QualityFactor(rule_of(settings))
-        if known is not None:
-            factor.value = min(1.0, max(factor.rule.minimum, known[1].value))
-        if settings.quality is None:
-            factor.value = 1.0
+        factor = QualityFactor(rule_of(settings), self._clock)
+        if known is not None and settings.quality is not None:
+            factor.go_on_from(known[1])
         self._factors[scene] = settings, factor
         return factor
 
     def report(self, tell: Callable[[str, float], None]) -> None:
-        """Tells each scene's factor."""
+        """Tells the width that each scene's requests are given."""
         for scene, (_, factor) in self._factors.items():
-            tell(scene, factor.value)
+            tell(scene, factor.width)
 
 
 def rule_of(settings: SceneSettings) -> QualityRule:
@@ -47,4 +47,12 @@ def rule_of(settings: SceneSettings) -> QualityRule:
     if quality is None:
         return _OFF
     target_ms = settings.deadline.budget_ms / 2 if quality.target_ms is None else quality.target_ms
-    return QualityRule(target_ms, quality.percentile, quality.step, quality.minimum)
+    return QualityRule(
+        target_ms,
+        quality.percentile,
+        quality.step,
+        quality.minimum,
+        quality.levels,
+        quality.recover_s,
+        quality.widen_every_s,
+    )

@@ -40,16 +40,21 @@ class RequestLog:
         self, method: str, request_id: str, user_id: str, elapsed_ms: float, error: BaseException
     ) -> None:
         """A bug ended the call; the line holds its traceback and the trace of the stages before it."""
-        text = self._hidden("".join(traceback.format_exception(error)), user_id)
+        text = self.user_ids.without_in_traceback(
+            "".join(traceback.format_exception(error)), self._of_this_call(user_id)
+        )
         stages = [self._hidden(str(record), user_id) for record in getattr(error, "trace", ())]
         self._write(
             logging.ERROR, "failed", method, request_id, user_id, elapsed_ms, error=text, stages=stages
         )
 
     def _hidden(self, text: str, user_id: str) -> str:
+        return self.user_ids.without(text, self._of_this_call(user_id))
+
+    def _of_this_call(self, user_id: str) -> set[str]:
         # Events have shoppers of their own.
         call = CURRENT_CALL.get()
-        return self.user_ids.without(text, {user_id} | (call.user_ids() if call is not None else set()))
+        return {user_id} | (call.user_ids() if call is not None else set())
 
     def _write(
         self,

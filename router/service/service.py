@@ -70,8 +70,13 @@ class RecommendationService:
         quality: QualityFactors,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        snapshot_damage: Callable[[], str] = lambda: "",
     ) -> None:
-        """`clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded."""
+        """Opens nothing.
+
+        `clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded;
+        `snapshot_damage`: what is wrong with the snapshot in service, "" where it is intact.
+        """
         self._live = live
         self._store = store
         self._attribution = attribution
@@ -83,6 +88,7 @@ class RecommendationService:
         self._quality = quality
         self._clock = clock
         self._wall_clock = wall_clock
+        self._snapshot_damage = snapshot_damage
 
     async def recommend(
         self, request: recommend_pb2.RecommendRequest, call: Call
@@ -132,7 +138,13 @@ class RecommendationService:
         return self._live.current.scenes
 
     def health(self) -> ServingState:
-        """Whether this router answers: also without user state, but then as to shoppers never seen."""
+        """Whether this router answers: not from a damaged snapshot, of which no good one is left.
+
+        Without user state it does, but as to shoppers never seen.
+        """
+        damage = self._snapshot_damage()
+        if damage:
+            return ServingState(serving=False, reason=f"the snapshot is damaged: {damage}")
         if not self._store.status().available:
             return ServingState(serving=True, reason="user state does not answer: pages are not personal")
         return ServingState(serving=True)
@@ -241,7 +253,7 @@ class RecommendationService:
     ) -> ScenePage:
         factor = self._quality.of(query.scene, engine.scenes[query.scene])
         ranked = await rank(
-            variant.pipeline, query, slots, deadline, self._clock, arrived=call.arrival, width=factor.value
+            variant.pipeline, query, slots, deadline, self._clock, arrived=call.arrival, width=factor.width
         )
         page = arrange(ranked, slots)
         factor.observe((self._clock() - call.arrival) * 1_000)

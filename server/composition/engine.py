@@ -19,6 +19,7 @@ from router.engine.engine import Engine, EngineBuilder
 from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
 from router.engine.snapshot_metrics import SnapshotMetrics
+from router.engine.snapshot_verification import SnapshotVerification, Verified
 from router.engine.snapshot_watch import SnapshotWatch
 from router.engine.warm_up import warm_up
 from router.ranking.model_calls import TritonModelCalls
@@ -26,6 +27,8 @@ from router.scenes.load import Scenes
 from router.scenes.watch import SceneWatch
 from server.composition.ranking import Ranking
 from server.settings import RouterSettings
+from snapshot.last_good import open_usable
+from snapshot.manifest import SnapshotError
 from snapshot.store import SnapshotStore
 
 
@@ -44,9 +47,23 @@ def engine_builder(
     )
 
 
-async def open_engine(builder: EngineBuilder, snapshots: SnapshotStore, scenes: Scenes) -> LiveEngine:
-    """Opens the published snapshot. Raises `SnapshotError` where there is none that can be served."""
-    return await asyncio.to_thread(lambda: LiveEngine(builder, snapshots.open_current(), scenes))
+async def open_engine(
+    builder: EngineBuilder, snapshots: SnapshotStore, scenes: Scenes
+) -> tuple[LiveEngine, SnapshotError | None]:
+    """Opens the published snapshot, or the newest intact one where it is damaged.
+
+    Returns:
+        The engine, and what is wrong with the published snapshot; None where it serves.
+
+    Raises:
+        SnapshotError: there is none that can be served.
+    """
+
+    def opened() -> tuple[LiveEngine, SnapshotError | None]:
+        usable = open_usable(snapshots)
+        return LiveEngine(builder, usable.opened, scenes), usable.damage
+
+    return await asyncio.to_thread(opened)
 
 
 def snapshot_watch(
@@ -72,8 +89,32 @@ def snapshot_watch(
     return SnapshotWatch(snapshots, live, warm_up, TritonModels(readiness), settings.snapshots, report)
 
 
-def report_snapshot(metrics: ProcessMetrics, outcome: Literal["loaded", "refused"], engine: Engine) -> None:
-    """Counts a snapshot that was loaded or refused, and records which one serves; `engine`: what serves."""
+def snapshot_verification(
+    settings: RouterSettings,
+    snapshots: SnapshotStore,
+    live: LiveEngine,
+    watch: SnapshotWatch,
+    readiness: InferenceServerClient,
+    metrics: ProcessMetrics,
+) -> SnapshotVerification:
+    """Verifies the snapshot in service, and replaces it where it is damaged."""
+    counted = metrics.group(SnapshotMetrics)
+
+    def report(outcome: Verified, engine: Engine) -> None:
+        counted.verifications["intact" if outcome == "intact" else "damaged",].inc()
+        counted.damaged.set(int(outcome == "damaged"))
+        if outcome == "fallback":
+            report_snapshot(metrics, outcome, engine)
+
+    return SnapshotVerification(
+        snapshots, live, watch, warm_up, TritonModels(readiness), settings.snapshots, report
+    )
+
+
+def report_snapshot(
+    metrics: ProcessMetrics, outcome: Literal["loaded", "refused", "fallback"], engine: Engine
+) -> None:
+    """Counts what became of a snapshot, and records which one serves; `engine`: what serves."""
     snapshots = metrics.group(SnapshotMetrics)
     snapshots.loads[outcome,].inc()
     created = datetime.fromisoformat(engine.snapshot.manifest.created_at).timestamp()

@@ -53,6 +53,7 @@ class CallHandler:
         clock: Callable[[], float] = time.monotonic,
         tracing: Tracing | None = None,
         recorder: RequestRecorder | None = None,
+        on_bug: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
         """Creates the handler of one replica.
 
@@ -66,6 +67,7 @@ class CallHandler:
             clock: monotonic seconds, the clock of the services.
             tracing: None where no traces are exported.
             recorder: None where no requests are recorded.
+            on_bug: told of each exception that ends a call INTERNAL.
         """
         self.serving_state = serving_state
         self._methods = methods
@@ -76,6 +78,7 @@ class CallHandler:
         self._clock = clock
         self._tracing = tracing
         self._recorder = recorder
+        self._on_bug = on_bug
 
     async def handle(
         self,
@@ -165,6 +168,7 @@ class CallHandler:
             return unavailable_refusal(f"the record of rollouts cannot be used; request {call.request_id}")
         except Exception as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
+            self._on_bug(error)
             return refusal_of(BugError(call.request_id))
 
     def _scene(self, request: Message | MalformedRequest) -> str:
@@ -198,6 +202,7 @@ def call_handler(running: RunningService) -> CallHandler:
         serving_state=running.service.health,
         tracing=running.tracing,
         recorder=running.recorder,
+        on_bug=running.verification.suspect,
     )
 
 

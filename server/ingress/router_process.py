@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from foundation.storage.private_files import keep_files_private
+from rollout.registry import open_rollout_store
 from server.composition.scenes import scene_configuration
 from server.ingress.bearer_tokens import BearerTokens
 from server.ingress.haproxy_drain import refuse_new_calls
@@ -35,7 +37,10 @@ from server.ingress.tls import server_credentials
 from server.ingress_settings import split_address
 from server.plugins import load
 from server.settings import RouterSettings
+from server.written_folders import check_written_folders
+from snapshot.last_good import open_usable
 from snapshot.store import SnapshotStore
+from state.registry import open_state
 
 if TYPE_CHECKING:
     from server.ingress.ray_watch import RayWatch
@@ -60,6 +65,7 @@ class StartRequest(msgspec.Struct, frozen=True):
 
 def main() -> int:
     """Runs until standard input ends; the exit status: 0, 1 where the router never answered, `LOST_RAY`."""
+    keep_files_private()
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=StartRequest)
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     # What Ray prints must not get between the lines.
@@ -118,10 +124,20 @@ def _wait(watch: RayWatch, interval_s: float, output: BinaryIO) -> str | None:
 def _check_what_replicas_need(settings: RouterSettings) -> None:
     """Raises what every replica would fail with, before Ray is started and has tried several times."""
     scene_configuration(settings).load(settings.scenes)
-    SnapshotStore(settings.snapshots.folder).open_current(verify=False)
+    open_usable(SnapshotStore(settings.snapshots.folder))
+    check_written_folders(settings)
+    _open_stores(settings)
     BearerTokens(settings.ingress.tokens)
     if settings.ingress.tls is not None:
         server_credentials(settings.ingress.tls)
+
+
+def _open_stores(settings: RouterSettings) -> None:
+    """Raises where a store on this machine's disk cannot be opened; a server may come up later."""
+    if settings.state.url.startswith("lmdb://"):
+        open_state(settings.state).close()
+    if settings.rollout.url.startswith("lmdb://"):
+        open_rollout_store(settings.rollout.url).close()
 
 
 def _start(settings: RouterSettings, plugins: Sequence[str], folder: Path) -> RayWatch:

@@ -12,9 +12,11 @@ from typing import Any
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
+from foundation.storage.private_files import keep_files_private
 from server.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
 from server.ingress.calls import call_handler
 from server.ingress.compression import bound_unpacking_in_ray
+from server.ingress.crash_log import record_crashes
 from server.ingress.health_service import HealthService
 from server.ingress.ray_drain import draining_of_this_replica
 from server.ingress.reflection import ReflectionStreams
@@ -43,9 +45,11 @@ class HaproxyIngress:
             settings: `RouterSettings` as plain JSON values, since replicas are other processes.
             plugins: modules to load before, as in the setting `plugins`.
         """
+        keep_files_private()
         load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)
+        record_crashes(parsed.request_log.folder)
         # Serve starts the replica's server once this returns.
         bound_unpacking_in_ray()
         self._running = await start_service(parsed)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from foundation.storage.private_files import keep_files_private
 from server.ingress.calls import call_handler
+from server.ingress.crash_log import record_crashes
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.replica_log import log_to_file
 from server.ingress_settings import split_address
@@ -27,9 +29,11 @@ class OwnGrpcIngress:
             settings: `RouterSettings` as plain JSON values, since replicas are other processes.
             plugins: modules to load before, as in the setting `plugins`.
         """
+        keep_files_private()
         load(plugins)
         parsed = RouterSettings.model_validate(settings)
         log_to_file(parsed.request_log)
+        record_crashes(parsed.request_log.folder)
         self._drain_s = parsed.ingress.drain_s
         self._running = await start_service(parsed)
         ingress = parsed.ingress

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from server.ingress.crash_log import CrashLog
 from server.ingress.launcher import RouterHandle, RouterStartError, start_router
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 
-Kind = Literal["lost", "restarted", "failed", "given_up"]
+Kind = Literal["lost", "restarted", "failed", "given_up", "crashed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class RouterEvent:
     """What the watcher noticed or did, `detail` in one line.
 
     `lost`: the router's process or its Ray has died; `restarted`: another router serves at the address;
-    `failed`: a start did not succeed; `given_up`: no further start follows. `attempt` counts starts since the
+    `failed`: a start did not succeed; `given_up`: no further start follows; `crashed`: a signal of the kernel
+    ended a replica, in whose place Ray starts another. `attempt` counts starts since the
     router last lived long enough.
     """
 
@@ -63,6 +65,7 @@ class RouterWatcher:
         self._attempt = 0
         self._alive_since = time.monotonic()
         self._given_up = ""
+        self._crashes = CrashLog(router.settings.request_log.folder)
 
     @property
     def router(self) -> RouterHandle:
@@ -86,6 +89,8 @@ class RouterWatcher:
 
     def _watch(self) -> None:
         while not self._given_up and not self._stopping.wait(_POLL_S):
+            for death in self._crashes.deaths():
+                self._emit("crashed", f"a replica died: {death}; its stacks are in {self._crashes.path}")
             loss = self._router.loss()
             if loss is not None:
                 self._replace(loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -105,7 +106,25 @@ def test_experiments_that_are_not_there_are_none_and_a_folder_is_no_file(tmp_pat
 def test_folders_that_cannot_be_made_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     said = problem(tmp_path, router={"state": {"url": f"lmdb://{tmp_path}/file/state"}})
-    assert said == f"{tmp_path / 'file'} is no folder; set router.state.url"
+    assert said == f"{tmp_path / 'file'} is no folder; mend that, or set router.state.url"
+
+
+def test_a_full_disk_is_named_before_minutes_are_spent(tmp_path: Path, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    said = problem(tmp_path, router={"request_log": {"folder": str(small_disk / "logs")}})
+    assert said == (
+        f"{small_disk} cannot be written (No space left on device); mend that, or set "
+        "router.request_log.folder"
+    )
+
+
+def test_a_read_only_file_of_the_state_is_named(tmp_path: Path, small_disk: Path) -> None:
+    state = small_disk / "state"
+    state.mkdir()
+    (state / "data.mdb").write_bytes(b"")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    said = problem(tmp_path, router={"state": {"url": f"lmdb://{state}"}})
+    assert said == (f"{state} cannot be written (Read-only file system); mend that, or set router.state.url")
 
 
 def test_the_metrics_endpoint_names_its_port(tmp_path: Path, taken: int) -> None:

@@ -23,6 +23,7 @@ from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recomm
 from shopfront.workspace import PROJECT
 from state.registry import open_state
 from state.settings import StateSettings
+from testing.file_modes import readable_by_others
 from testing.synthetic_shop import write_synthetic_shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -134,6 +135,8 @@ def test_run_answers_learns_and_stops(shop: Shop) -> None:
     _, alive = psutil.wait_procs(family, timeout=10)
     assert not alive
     assert not left_behind(shop.workspace)
+    public = {path.parts[0] for path in readable_by_others(shop.workspace)}
+    assert public == {"triton"}, "only models may be read by other users"
 
 
 def kill_raylet(of: psutil.Process) -> None:

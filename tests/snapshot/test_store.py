@@ -50,11 +50,11 @@ def test_a_discarded_folder_is_gone_and_discarding_again_does_nothing(store: Sna
     assert list(store.root.iterdir()) == []
 
 
-def test_sealed_files_are_read_only(store: SnapshotStore) -> None:
+def test_sealed_files_are_read_only_and_the_owner_s(store: SnapshotStore) -> None:
     path = store.root / sealed(store, ["a"])
     files = [file for file in path.rglob("*") if file.is_file() and file.name != "manifest.json"]
     assert files
-    assert {file.stat().st_mode & 0o777 for file in files} == {0o444}
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o400}
 
 
 def test_equal_content_of_one_moment_gets_two_ids(tmp_path: Path) -> None:
@@ -136,6 +136,22 @@ def test_prune_removes_what_a_crashed_writer_left_but_not_a_living_one_s(store: 
     assert len(list(store.root.iterdir())) == 2
     store.prune(keep=0)
     assert list(store.root.iterdir()) == [living]
+
+
+def test_damaged_folders_are_removed_and_named_but_not_the_current_or_a_newer_release_s(
+    store: SnapshotStore,
+) -> None:
+    intact, torn, short, newer, current = (sealed(store, [name]) for name in "abcde")
+    store.publish(current)
+    (store.root / torn / "manifest.json").write_text('{"kind": "snap')
+    _truncate(store.root / short / "catalogue/price.npy")
+    _rewrite(store.root / newer / "manifest.json", schema_version=SCHEMA_VERSION + 1)
+    _truncate(store.root / current / "catalogue/price.npy")
+    damaged = store.remove_damaged()
+    assert set(damaged) == {torn, short}
+    assert damaged[short].file == "catalogue/price.npy"
+    assert set(store.ids()) == {intact, newer, current}
+    assert store.remove_damaged() == {}
 
 
 def _truncate(file: Path) -> None:

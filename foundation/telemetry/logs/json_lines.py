@@ -44,9 +44,10 @@ class JsonLines(logging.Formatter):
         call = CURRENT_CALL.get()
         if call is not None:
             user_ids = call.user_ids()
-            for name in ("message", "error", "stack"):
+            line["message"] = self._user_ids.without(line["message"], user_ids)
+            for name in ("error", "stack"):
                 if name in line:
-                    line[name] = self._user_ids.without(line[name], user_ids)
+                    line[name] = self._user_ids.without_in_traceback(line[name], user_ids)
             line["request_id"] = call.request_id
             if call.trace is not None:
                 line["trace_id"] = call.trace.trace_hex

@@ -12,6 +12,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from foundation.telemetry.metrics.counts_file import is_whole
+
 _FILE = re.compile(r"^(?:counter|histogram|summary|gauge_[a-z]+)_(\d+)\.db$")
 _CREATED = "shopfront_snapshot_created_timestamp_seconds"
 _SNAPSHOT_INFO = "shopfront_snapshot_info"
@@ -59,8 +61,8 @@ class FolderCollector(Collector):
         with self._sweeping:
             for pid in _dead_processes(self._folder):
                 mark_process_dead(pid, str(self._folder))
-            collector = MultiProcessCollector(None, str(self._folder))
-            collected = list(collector.collect())
+            files = [str(path) for path in sorted(self._folder.glob("*.db")) if is_whole(path)]
+            collected = list(MultiProcessCollector.merge(files, accumulate=True))
         for metric in collected:
             if metric.name == _SNAPSHOT_INFO:
                 metric.samples = [sample for sample in metric.samples if sample.value]

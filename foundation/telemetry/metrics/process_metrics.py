@@ -1,9 +1,10 @@
 """What one process counts: a base on which each package declares its own metrics, as a group.
 
 Every process counts in files of one folder, and the endpoint adds them up (`prometheus_client`'s multiprocess
-mode). Label values come from the configuration or from code, never from a caller: a request for a scene that
-does not exist is counted under scene "". Finding a child costs one dictionary look-up; on one core of a cloud
-machine a count takes about 1 µs and an observation about 2 µs.
+mode, its files written from memory: `counts_file`). Label values come from the configuration or from code,
+never from a caller: a request for a scene that does not exist is counted under scene "". Finding a child
+costs one dictionary look-up; on one core of a cloud machine a count takes about 1 µs and an observation about
+2 µs.
 
 A group is a class whose constructor takes the `ProcessMetrics` and declares its metrics with `counts`,
 `counter`, `timings` and `gauge`; `server.metric_groups` lists the groups that a router opens at its start.
@@ -11,6 +12,7 @@ A group is a class whose constructor takes the `ProcessMetrics` and declares its
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Literal, TypeVar, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+
+from foundation.telemetry.metrics.counts_file import CountsFile, flush_counts
 
 PREFIX = "shopfront_"
 STAGE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)
@@ -133,6 +137,9 @@ def open_metrics(folder: Path) -> ProcessMetrics:
         # The library reads the folder from its environment variable when a file is opened, but decides at
         # import whether to use files at all, which may have happened before the folder was known.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+        # There is no other way to have the library count in anything but mapped files.
+        vars(values)["MmapedDict"] = CountsFile
+        atexit.register(flush_counts)
         if not values.ValueClass._multiprocess:
             values.ValueClass = values.MultiProcessValue()
         _opened[folder] = ProcessMetrics()

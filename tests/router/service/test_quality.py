@@ -15,7 +15,7 @@ def test_half_of_the_budget_is_the_target_where_none_is_set() -> None:
 
 
 def test_a_factor_outlives_an_edit_within_its_new_bounds() -> None:
-    factors, scene = QualityFactors(), SceneSettings()
+    factors, scene = QualityFactors(lambda: 0.0), SceneSettings()
     for _ in range(10):
         factors.of("home", scene).observe(1_000.0)
     narrow = factors.of("home", scene).value
@@ -31,7 +31,7 @@ def test_a_factor_outlives_an_edit_within_its_new_bounds() -> None:
 
 
 def test_a_scene_without_the_rule_keeps_its_width() -> None:
-    factors, scene = QualityFactors(), SceneSettings(quality=None)
+    factors, scene = QualityFactors(lambda: 0.0), SceneSettings(quality=None)
     for _ in range(100):
         factors.of("home", scene).observe(100_000.0)
     assert factors.of("home", scene).value == 1.0

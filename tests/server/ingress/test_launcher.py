@@ -56,6 +56,40 @@ def test_a_wrong_scene_file_is_named_at_once(quiet_shop: ServedShop, tmp_path: P
         start_router(settings.model_copy(update={"scenes": scenes}))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["state", "rollout"])
+def test_a_store_that_cannot_be_opened_is_named_before_ray_starts(
+    quiet_shop: ServedShop, tmp_path: Path, key: str
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "data.mdb").write_bytes(b"no database" * 1_000)
+    settings = quiet_shop.settings(
+        NO_TRITON,
+        ingress={"address": "127.0.0.1:0"},
+        request_log={"folder": str(tmp_path)},
+        **{key: {"url": f"lmdb://{tmp_path / 'store'}"}},
+    )
+    with pytest.raises(RouterStartError, match=rf"{tmp_path / 'store'}.*its log is"):
+        start_router(settings)
+    assert "Ray is up" not in (tmp_path / "router.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_read_only_disk_of_the_state_is_named_before_ray_starts(
+    quiet_shop: ServedShop, tmp_path: Path, small_disk: Path
+) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    settings = quiet_shop.settings(
+        NO_TRITON,
+        ingress={"address": "127.0.0.1:0"},
+        request_log={"folder": str(tmp_path)},
+        state={"url": f"lmdb://{small_disk}"},
+    )
+    with pytest.raises(RouterStartError, match=r"Read-only file system.*router\.state\.url"):
+        start_router(settings)
+    assert "Ray is up" not in (tmp_path / "router.log").read_text()
+
+
 STARTER = """
 import json, sys, time
 from server.ingress.launcher import start_router

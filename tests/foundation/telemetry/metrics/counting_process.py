@@ -10,6 +10,7 @@ from pathlib import Path
 import prometheus_client  # noqa: F401
 
 from foundation.telemetry.metrics import open_metrics
+from foundation.telemetry.metrics.counts_file import flush_counts
 from foundation.telemetry.metrics.queue_metrics import QueueMetrics
 from router.engine.snapshot_metrics import SnapshotMetrics
 from server.request_metrics import RequestMetrics
@@ -20,5 +21,6 @@ for _ in range(int(sys.argv[2])):
     metrics.group(RequestMetrics).observe("Recommend", "home", "OK", 0.01)
 metrics.group(QueueMetrics).set_depth("state_events", int(sys.argv[3]))
 metrics.group(SnapshotMetrics).created.set(float(sys.argv[4]))
+flush_counts()
 print("counted", flush=True)
 sys.stdin.read()

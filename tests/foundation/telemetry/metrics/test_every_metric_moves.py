@@ -88,7 +88,10 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
     logged = SCENES.replace("  candidates: 100\n", "  candidates: 100\n  feature_log: {enabled: true}\n")
     shop.scenes.write_text(logged)
     settings = shop.settings(
-        NO_TRITON, recording=recording, feature_log={"folder": str(folder / "features")}
+        NO_TRITON,
+        recording=recording,
+        feature_log={"folder": str(folder / "features")},
+        snapshots={"verify_interval_s": 0.2},
     ).model_copy(update={"experiments": experiments})
     running = await start_service(settings)
     metrics, before = running.metrics, read(open_groups(ProcessMetrics()))
@@ -120,6 +123,13 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
         busy = asyncio.create_task(_ask_on(running))
         try:
             await until(metrics, OF_A_SERVICE, before)
+            for snapshot in shop.snapshots.root.glob("2*/recall/hot"):
+                for file in snapshot.iterdir():
+                    file.chmod(0o600)
+                    # In place: a mapped file must not be shorter for a moment.
+                    with file.open("r+b") as stream:
+                        stream.write(bytes(file.stat().st_size))
+            await until(metrics, {"shopfront_snapshot_damaged"}, before)
         finally:
             busy.cancel()
         return before, read(metrics)
@@ -206,6 +216,7 @@ ELSEWHERE = {
     "shopfront_served_items_dropped_total",
     "shopfront_state_reads_failed_total",
     "shopfront_model_circuit_events_total",
+    "shopfront_snapshot_damaged",
 }
 """Counted where a service without Triton is sound and alone never comes to."""
 OF_REPLICAS = {
