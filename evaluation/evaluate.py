@@ -167,7 +167,7 @@ def evaluate(
                 recall_settings.triggers,
             )
         progress(STEPS[7], 7, len(STEPS))
-        pages, notes = ServedPages(source, log, channels, models, Path(tables) / "learned", item_cf).measure(
+        measured = ServedPages(source, log, channels, models, Path(tables) / "learned", item_cf).measure(
             scenes, drawn(shoppers, settings.page_shoppers, rng), settings
         )
     progress("", len(STEPS), len(STEPS))
@@ -182,8 +182,9 @@ def evaluate(
         shoppers=len(shoppers),
         prerank=narrowed,
         anchors=about_items,
-        pages=pages,
-        notes=notes,
+        pages=measured.pages,
+        reliability=measured.reliability,
+        notes=measured.notes,
     )
 
 
