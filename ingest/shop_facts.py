@@ -49,6 +49,7 @@ def measure_shop(events: pl.DataFrame, catalogue: Catalogue, test_from: int) -> 
     items = np.arange(1, catalogue.size + 1)
     titled, shared = _shared_titles(catalogue.titles(items), catalogue.brand[items].tolist())
     return ShopFacts(
+        days=_span_days(before["ts"].to_numpy()),
         shoppers=len(per_shopper),
         events={name: by_code[code] for name, code in EVENT_CODES.items() if code in by_code},
         takes=takes.filter(~pl.col("first_day")).height,
@@ -83,6 +84,13 @@ def _by_day(events: pl.DataFrame) -> pl.DataFrame:
             ).then(pl.col("day") - pl.col("day").shift(1)),
         )
     )
+
+
+def _span_days(times: np.ndarray) -> float:
+    if not len(times):
+        return 0.0
+    first, last = np.quantile(times, (0.01, 0.99), method="nearest")
+    return float(last - first) / _DAY_S
 
 
 def _median(values: pl.Series) -> float | None:

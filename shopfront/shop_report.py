@@ -21,7 +21,7 @@ def _days(days: float) -> str:
 
 
 def _measured(facts: ShopFacts) -> Table:
-    table = _table("measured before the test range", "", "what it means")
+    table = _table(f"measured on {facts.days:,.0f} days", "", "what it means")
     table.columns[1].justify = "right"
     low, _, middle, _, high = facts.history
     gap = "–" if facts.repeat_gap_days is None else _days(facts.repeat_gap_days)

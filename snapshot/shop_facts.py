@@ -12,6 +12,7 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
     first day can repeat nothing, so takes and purchases of that day are in no count of this kind.
 
     Attributes:
+        days: from the first hundredth of the events to the last, so that single wrong dates do not count.
         shoppers: with a take.
         events: number by type, types that never occur left out.
         takes: after each shopper's first day.
@@ -28,6 +29,7 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
         groups: part of the items that are in a group, by item column that forms groups, bands left out.
     """
 
+    days: float
     shoppers: int
     events: dict[str, int]
     takes: int

@@ -1,7 +1,8 @@
 """Which scene settings suit a shop, by what was measured on its log, and why.
 
 The limits lie between logs on which settings were compared: of a grocer (41 % of purchases repeat one), a
-gift wholesaler (45 %), a market place (11 % of takes and 4 % of purchases) and reviewed cosmetics (none).
+gift wholesaler (45 %), a market place (11 % of takes, 4 % of purchases within nine days) and reviewed
+cosmetics (none). `docs/manual/data.md` has the figures.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _LEADING, _BESIDE = 0.75, 0.25
 """Part of the scene's weight that `again` has where it leads, and where it only takes part."""
 _STAPLES, _HARDLY = 0.1, 0.02
 """Part of purchases that repeat one: from the first on an item soon returns, below the second never."""
+_SHORT_LOG_DAYS = 30.0
+"""A log shorter than this sees only the soonest repeats: what looks seldom in it is not."""
 _LONG_DAYS, _UNKNOWN_DAYS = 365.0, 30.0
 _PART_OF_GAP = 0.04
 _SHORTEST_DAYS = 1.0
@@ -79,8 +82,11 @@ def _window(facts: ShopFacts) -> Proposed[float]:
             _UNKNOWN_DAYS, f"{facts.purchases:,} purchases after a shopper's first are too few to judge by"
         )
     measured = f"{facts.purchase_repeat_rate:.1%} of {facts.purchases:,} purchases repeat an earlier one"
-    gap = facts.repeat_gap_days
-    if facts.purchase_repeat_rate >= _STAPLES and gap is not None:
+    gap, often = facts.repeat_gap_days, _STAPLES
+    if facts.days < _SHORT_LOG_DAYS:
+        measured += f" in only {facts.days:.0f} days"
+        often = _HARDLY
+    if facts.purchase_repeat_rate >= often and gap is not None:
         days = max(round(_PART_OF_GAP * gap, 1), _SHORTEST_DAYS)
         return Proposed(
             days, f"{measured}, half of them after {gap:.0f} days or more; {_PART_OF_GAP:.0%} of that gap"

@@ -7,6 +7,7 @@ import msgspec
 from snapshot.shop_facts import ShopFacts
 
 GROCER = ShopFacts(
+    days=300.0,
     shoppers=2_000,
     events={"purchase": 1_000_000},
     takes=900_000,

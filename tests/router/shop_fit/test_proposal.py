@@ -42,6 +42,19 @@ def test_the_window_follows_from_how_often_and_how_soon_purchases_repeat(
     assert propose(facts).window_days.value == days
 
 
+@pytest.mark.parametrize(("days", "window"), [(9.0, 1.0), (29.9, 1.0), (30.0, 365.0)])
+def test_a_few_repeats_in_a_short_log_are_many(days: float, window: float) -> None:
+    facts = having(days=days, purchases=1_000, repeat_purchases=42, repeat_gap_days=3.0)
+    proposed = propose(facts).window_days
+    assert proposed.value == window
+    assert ("in only" in proposed.reason) is (window == 1.0)
+
+
+def test_a_short_log_without_repeats_shows_nothing_owned() -> None:
+    facts = having(days=9.0, purchases=1_000, repeat_purchases=19, repeat_gap_days=3.0)
+    assert propose(facts).window_days.value == FOR_EVER_DAYS
+
+
 @pytest.mark.parametrize(("shared", "on"), [(0, True), (50, True), (51, False), (100, False)])
 def test_titles_that_most_items_share_tell_no_duplicates(shared: int, on: bool) -> None:
     assert propose(having(titled=100, shared_titles=shared)).dedup.value is on
