@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from models.contracts import network_of
+from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import NAME
 from router.ranking.logistic.weights import Weights
 from router.scenes.components import tables_of
@@ -45,6 +46,8 @@ def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> 
         "checkpoints": dict(checkpoints),
         "recall": settings.router.recall.model_dump(mode="json"),
         "scene": [name, repr(scene.channels), repr(scene.fusion), repr(scene.filters), scene.candidates],
+        # Other inputs need other weights, also where nothing else changed.
+        "inputs": list(input_names(tuple(scene.channels))),
         "settings": getattr(settings.router.tables, NAME).model_dump(mode="json"),
         "model": settings.router.ranking.model,
         "seed": settings.seed,

@@ -53,12 +53,12 @@ def test_encodings_and_line_ends_of_every_system(tmp_path: Path, encoding: str, 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("events.csv.gz", gzip.compress(EVENTS.encode())),
+        ("events.csv.gz", gzip.compress(EVENTS.encode(), mtime=0)),
         ("events.csv.bz2", bz2.compress(EVENTS.encode())),
-        ("events.csv", gzip.compress(EVENTS.encode())),
+        ("events.csv", gzip.compress(EVENTS.encode(), mtime=0)),
         ("EVENTS.CSV", EVENTS.encode()),
         ("events.txt", EVENTS.encode()),
-        ("events.csv.gz", gzip.compress(EVENTS.encode("utf-16"))),
+        ("events.csv.gz", gzip.compress(EVENTS.encode("utf-16"), mtime=0)),
     ],
 )
 def test_packed_files_and_other_endings(tmp_path: Path, name: str, content: bytes) -> None:
@@ -224,7 +224,7 @@ def plain_zip() -> bytes:
         (b"7z\xbc\xaf\x27\x1c rest", "a 7z archive: unpack it"),
         (b"<!DOCTYPE html><table>", "HTML"),
         (b'[{"user_id": "u1"}]', "JSON"),
-        (gzip.compress(EVENTS.encode())[:-30], "cannot be read|cannot be unpacked"),
+        (gzip.compress(EVENTS.encode(), mtime=0)[:-30], "cannot be read|cannot be unpacked"),
         (b"\n\n\n", "empty|no header"),
     ],
 )
@@ -247,7 +247,7 @@ def test_an_events_file_of_an_unknown_kind_is_named_by_its_kind(tmp_path: Path) 
 
 def test_two_files_that_may_be_meant_are_refused(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match=r"has events\.csv and events\.csv\.gz; remove all but one"):
-        read(tmp_path, {"events.csv": EVENTS, "events.csv.gz": gzip.compress(EVENTS.encode())})
+        read(tmp_path, {"events.csv": EVENTS, "events.csv.gz": gzip.compress(EVENTS.encode(), mtime=0)})
 
 
 def test_a_wanted_column_named_twice_is_refused_and_others_are_numbered(tmp_path: Path) -> None:
