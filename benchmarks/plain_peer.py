@@ -36,6 +36,7 @@ from recall.settings import RecallSettings
 from recall.triggers import TriggerSettings, select_triggers
 from router.fusion.kind import FusionParts
 from router.fusion.registry import FUSIONS
+from router.scenes.fit_shop import fit_scene
 from router.scenes.load import KnownNames, load_scenes
 from router.scenes.settings import SceneSettings
 from router.service.shopper import read_shopper
@@ -87,11 +88,11 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
         scene = self._scenes[request.scene]
         query = await self._query(request)
         recalled = await asyncio.gather(
-            *(self._channels[name].recall(query, channel.k) for name, channel in scene.channels.items())
+            *(self._channels[name].recall(query, scene.channels[name].k) for name in scene.shares())
         )
-        shares = np.array([channel.share for channel in scene.channels.values()])
+        shares = np.array(list(scene.shares().values()))
         ((fusion, settings),) = scene.fusion.items()
-        parts = FusionParts(self._catalogue, {}, tuple(scene.channels), shares)
+        parts = FusionParts(self._catalogue, {}, tuple(scene.shares()), shares)
         candidates = FUSIONS[fusion].create(parts, settings).fuse(recalled, scene.candidates)
         scores = self._score(query, candidates.items)
         best = np.argsort(-scores)[: request.page_size]
@@ -162,10 +163,11 @@ async def serve(plan: PeerPlan) -> None:
     """Serve until standard input closes."""
     torch.set_num_threads(plan.threads)
     snapshot = SnapshotStore(Path(plan.snapshots)).open_current()
+    scenes = load_scenes(Path(plan.scenes), KnownNames(CHANNELS)).by_name
     peer = PlainPeer(
         snapshot.catalogue,
         open_state(StateSettings(url=plan.state_url)),
-        dict(load_scenes(Path(plan.scenes), KnownNames(CHANNELS)).by_name),
+        {name: fit_scene(name, scene, snapshot.manifest.shop) for name, scene in scenes.items()},
         snapshot.path / RECALL_FOLDER,
         cast(Bst, load_checkpoint(Path(plan.bst_checkpoint), "bst")[0]),
         cast(Mind, load_checkpoint(Path(plan.mind_checkpoint), "mind")[0]),

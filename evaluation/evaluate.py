@@ -190,7 +190,7 @@ def evaluate(
             recall_settings.triggers,
         )
         progress(STEPS[8], 8, len(STEPS))
-        pages, notes = ServedPages(source, log, channels, models, learned, item_cf).measure(
+        measured = ServedPages(source, log, channels, models, learned, item_cf).measure(
             scenes, drawn(shoppers, settings.page_shoppers, rng), settings
         )
     progress("", len(STEPS), len(STEPS))
@@ -206,8 +206,9 @@ def evaluate(
         prerank=narrowed,
         anchors=about_items,
         carts=completed,
-        pages=pages,
-        notes=notes,
+        pages=measured.pages,
+        reliability=measured.reliability,
+        notes=measured.notes,
     )
 
 

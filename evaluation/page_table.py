@@ -1,10 +1,10 @@
-"""The table of served pages: every scene as shoppers see it, its channels, and peers."""
+"""The table of served pages: every scene as shoppers see it, its channels, peers, and its scores."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +17,36 @@ from evaluation.peers.fit import fit_peers
 from evaluation.peers.past_events import PastEvents, Visits
 from evaluation.peers.peer import peer_pages
 from evaluation.queries import TestShopper
-from evaluation.served_scene import ServedScene, served_items
+from evaluation.reliability import ScoredCandidates, reliability_rows
+from evaluation.served_scene import ServedScene, served
 from evaluation.settings import EvaluationSettings
 from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline
 from recall.channel import BuildSource, Channel
 from recall.query import Query
+from router.ranking.logistic.table import LOGISTIC_RANKER
+from router.ranking.logistic.weights import Weights
 
 PAGE = 10
 RECALL_ORDER = ", recall order"
+_DAY_S = 86_400
+WITHOUT_MODELS = ", without the model"
 
 Pages = list[NDArray[np.int32]]
+Rows = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class PageTables:
+    """What was measured of served pages.
+
+    pages: row → column → value (`page_metrics.page_row`); reliability: of the scores of the candidates behind
+    them (`reliability.reliability_rows`); notes: what a reader of the rows must know.
+    """
+
+    pages: Rows = field(default_factory=dict)
+    reliability: Rows = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -47,34 +66,58 @@ class ServedPages:
 
     def measure(
         self, scenes: Sequence[ServedScene], shoppers: Sequence[TestShopper], settings: EvaluationSettings
-    ) -> tuple[dict[str, dict[str, float]], list[str]]:
-        """Row → column → value (`page_metrics.page_row`), and what a reader of the rows must know.
+    ) -> PageTables:
+        """The pages' rows, those of their candidates' scores, and notes.
 
-        The rows: each scene as served; each that ranks also in recall order; the head of each channel's
-        answer; and the peers, which show items that are in stock and not adult.
+        The rows of pages: each scene as served; each that ranks also in recall order and, where it has other
+        scorers too, without those that are models on Triton; the head of each channel's answer; and the
+        peers, which show items that are in stock and not adult. The scores are those of scenes that rank.
 
         Raises SettingsError where a scene cannot be opened.
         """
         if not scenes or not shoppers:
-            return {}, []
+            return PageTables()
         past = PastEvents.before(self.log, self.source.now + 1)
         facts = PageFacts(past, np.asarray(self.source.catalogue.category))
         pages: dict[str, Pages] = {}
+        reliability: Rows = {}
+        notes: list[str] = []
         for scene in scenes:
-            pages[scene.name] = self._served(scene, shoppers)
-            if scene.settings.ranking.enabled:
-                pages[scene.name + RECALL_ORDER] = self._served(scene.in_recall_order(), shoppers)
+            pages[scene.name], scored = self._served(scene, shoppers)
+            if not scene.settings.ranking.enabled:
+                continue
+            if scored.are_probabilities():
+                reliability |= reliability_rows(scene.name, scored, settings.seed)
+            else:
+                notes.append(f"the scores of {scene.name} are no probabilities and have no reliability")
+            without = scene.without_models()
+            if without is not None:
+                pages[scene.name + WITHOUT_MODELS], _ = self._served(without, shoppers)
+            pages[scene.name + RECALL_ORDER], _ = self._served(scene.in_recall_order(), shoppers)
         for name, channel in self.channels.items():
             pages[name] = asyncio.run(_recalled(channel, shoppers))
-        shown, notes = self._peer_pages(past, shoppers, settings)
+        shown, more = self._peer_pages(past, shoppers, settings)
         pages |= shown
-        return {
-            name: page_row(shoppers, shown, facts, PAGE, settings.seed) for name, shown in pages.items()
-        }, notes
+        rows = {name: page_row(shoppers, shown, facts, PAGE, settings.seed) for name, shown in pages.items()}
+        return PageTables(rows, reliability, [*notes, *(self._window_note() if reliability else ()), *more])
 
-    def _served(self, scene: ServedScene, shoppers: Sequence[TestShopper]) -> Pages:
+    def _served(self, scene: ServedScene, shoppers: Sequence[TestShopper]) -> tuple[Pages, ScoredCandidates]:
         pipeline = scene.open(self.source, self.tables, self.channels, self.models)
-        return asyncio.run(_pages(pipeline, [replace(each.query, scene=scene.name) for each in shoppers]))
+        queries = [replace(each.query, scene=scene.name) for each in shoppers]
+        pages, candidates = asyncio.run(_pages(pipeline, queries))
+        return pages, ScoredCandidates.of(candidates, [each.targets for each in shoppers])
+
+    def _window_note(self) -> list[str]:
+        """How long shoppers could take what a fitted score predicts, and how long they could in the test."""
+        fitted = self.source.fitted.get(LOGISTIC_RANKER.name)
+        learned = None if fitted is None else Weights.read(fitted)
+        if learned is None or not learned.window_days:
+            return []
+        days = (int(self.log.behaviours.ts.max()) - self.source.now) / _DAY_S
+        return [
+            f"scores by log_odds are for the {learned.window_days:.1f} days of their fit and the test range "
+            f"has {days:.1f}, which alone makes the ratio about {days / learned.window_days:.2f}"
+        ]
 
     def _peer_pages(
         self, past: PastEvents, shoppers: Sequence[TestShopper], settings: EvaluationSettings
@@ -96,8 +139,17 @@ class ServedPages:
         return {name: peer_pages(peer, users, popularity, shown, PAGE) for name, peer in peers.items()}, notes
 
 
-async def _pages(pipeline: Pipeline[Query], queries: Sequence[Query]) -> Pages:
-    return [await served_items(pipeline, query, PAGE) for query in queries]
+async def _pages(
+    pipeline: Pipeline[Query], queries: Sequence[Query]
+) -> tuple[Pages, list[tuple[NDArray[np.int32], NDArray[np.float32]]]]:
+    """The page for each query, and the items and scores of all its candidates."""
+    pages: Pages = []
+    candidates = []
+    for query in queries:
+        page, items, scores = await served(pipeline, query, PAGE)
+        pages.append(page)
+        candidates.append((items, scores))
+    return pages, candidates
 
 
 async def _recalled(channel: Channel, shoppers: Sequence[TestShopper]) -> Pages:

@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.page_metrics import SETS, WINDOW
+from evaluation.reliability import COLUMNS
 from snapshot.durable_files import write_durably
 
 LESS_IS_BETTER = ("log_loss", "overlap")
-COUNTS = ("distinct", "candidates")
-NEITHER_IS_BETTER = ("low", "high", "half_low", "half_high", "same_category", "taken_before")
+COUNTS = ("distinct", "candidates", "n")
+NEITHER_IS_BETTER = ("low", "high", "half_low", "half_high", "same_category", "taken_before", *COLUMNS)
 
 Rows = Mapping[str, Mapping[str, float]]
 
@@ -31,7 +32,7 @@ class EvaluationReport:
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
     prerank: like ranking, empty where no prerank model was given; anchors: of pages about one item, empty
     where no scene shows them; carts: of pages with a cart, likewise; pages: of pages for a shopper, likewise;
-    notes: what a reader must know.
+    reliability: of the scores of their candidates; notes: what a reader must know.
     """
 
     dataset: str
@@ -46,6 +47,7 @@ class EvaluationReport:
     anchors: Rows = field(default_factory=dict)
     carts: Rows = field(default_factory=dict)
     pages: Rows = field(default_factory=dict)
+    reliability: Rows = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class EvaluationReport:
             "anchors": _plain(self.anchors),
             "carts": _plain(self.carts),
             "pages": _plain(self.pages),
+            "reliability": _plain(self.reliability),
             "notes": list(self.notes),
             "quotas": dict(self.quotas),
             "settings": dict(self.settings),
@@ -82,6 +85,8 @@ class EvaluationReport:
             *self._anchor_table(),
             *self._cart_table(),
             *self._page_tables(),
+            *self._reliability_table(),
+            *(Text(f"Note: {note}") for note in self.notes),
         )
 
     def _prerank_table(self) -> list[RenderableType]:
@@ -116,8 +121,15 @@ class EvaluationReport:
             _table(self.pages, columns[first:second]),
             Text("Served pages: how they look"),
             _table(self.pages, columns[second:]),
-            *(Text(f"Note: {note}") for note in self.notes),
         ]
+
+    def _reliability_table(self) -> list[RenderableType]:
+        if not self.reliability:
+            return []
+        title = (
+            "Reliability: tenths of the candidates by score, predicted and taken; 95 % interval of the ratio"
+        )
+        return [Text(title), _table(self.reliability, list(COLUMNS))]
 
 
 def _plain(rows: Rows) -> dict[str, dict[str, float | None]]:

@@ -15,10 +15,11 @@ from evaluation.loaded_models import LoadedModel
 from models.contracts import contracts, network_of
 from pipeline.candidates import Candidates
 from pipeline.plan import Pipeline
-from pipeline.runner import run
+from pipeline.runner import arrange, rank
 from pipeline.stages import NO_MODEL, Model
 from recall.channel import BuildSource, Channel
 from recall.query import Query
+from router.ranking.triton_model import TritonModelSettings
 from router.scenes.assemble import assemble
 from router.scenes.settings import SceneSettings
 from router.tables.files import build_tables, open_tables
@@ -79,6 +80,22 @@ class ServedScene:
         ranking = self.settings.ranking.model_copy(update={"enabled": False})
         return replace(self, settings=self.settings.model_copy(update={"ranking": ranking, "prerank": None}))
 
+    def without_models(self) -> ServedScene | None:
+        """The scene without its scorers that are models on Triton, as served while these cannot be reached.
+
+        None where it has no other scorer, or none of them.
+        """
+        scorers = self.settings.ranking.scorers
+        others = {
+            name: scorer
+            for name, scorer in scorers.items()
+            if not isinstance(scorer.settings, TritonModelSettings)
+        }
+        if not self.settings.ranking.enabled or not others or len(others) == len(scorers):
+            return None
+        ranking = self.settings.ranking.model_copy(update={"scorers": others})
+        return replace(self, settings=self.settings.model_copy(update={"ranking": ranking, "prerank": None}))
+
 
 @dataclass(frozen=True)
 class InProcessScorer:
@@ -114,7 +131,15 @@ def unhurried(scene: SceneSettings) -> SceneSettings:
     )
 
 
+async def served(
+    pipeline: Pipeline[Query], query: Query, size: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    """As `served_items`, then all n ranked candidates, int32[n], and their scores, float32[n]."""
+    deadline = time.monotonic() + UNHURRIED_MS / 1_000
+    ranked = await rank(pipeline, query, size, deadline, time.monotonic)
+    return arrange(ranked, size).items.items, ranked.candidates.items, ranked.candidates.score
+
+
 async def served_items(pipeline: Pipeline[Query], query: Query, size: int) -> NDArray[np.int32]:
     """The items of the page of `size` slots, int32[≤ size], in page order."""
-    page = await run(pipeline, query, size, time.monotonic() + UNHURRIED_MS / 1_000, time.monotonic)
-    return page.items.items
+    return (await served(pipeline, query, size))[0]

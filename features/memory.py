@@ -14,11 +14,14 @@ from snapshot.event_codes import PURCHASE
 
 HALF_LIVES_DAYS = (3.0, 14.0, 60.0)
 NEVER_DAYS = 10_000.0
-"""Age that stands for "never" in `newest`."""
+"""Age that stands for "never" in the row `newest`."""
+ROWS = ("count", *(f"decayed_{half:.0f}d" for half in HALF_LIVES_DAYS), "bought", "days", "newest", "span")
+"""Names of the rows of a memory."""
+COUNT, DECAYED, BOUGHT, DAYS, NEWEST, SPAN = 0, slice(1, 4), 4, 5, 6, 7
 
 _SECONDS = 86_400
 _FEW = 2**16
-"""Below as many things NumPy sorts their rows by radix, several times faster."""
+"""Below as many codes a table by code finds things faster than a search, and NumPy sorts rows by radix."""
 
 Float32 = NDArray[np.float32]
 
@@ -30,10 +33,8 @@ class Past(NamedTuple):
     """float64[h], days, not negative."""
     day: NDArray[np.int64]
     """int64[h], days since 1970 (UTC)."""
-    decayed: NDArray[np.float64]
-    """float64[3, h], what each counts after halving at every one of `HALF_LIVES_DAYS`."""
-    bought: NDArray[np.bool_]
-    """bool[h], whether it is a purchase."""
+    worth: NDArray[np.float64]
+    """float64[5, h], what each adds to the rows `count` to `bought`."""
 
     @property
     def visits(self) -> int:
@@ -50,62 +51,62 @@ def past_of(events: NDArray[np.uint8], ts: NDArray[np.int64], now: int) -> Past:
         now: the time from which ages are counted, unix seconds; a behaviour after it has the age 0.
     """
     age = np.maximum(now - ts, 0) / _SECONDS
-    decayed = np.exp2(age / -np.array(HALF_LIVES_DAYS)[:, None])
-    return Past(age, ts // _SECONDS, decayed, events == PURCHASE)
+    worth = np.empty((BOUGHT + 1, age.size))
+    worth[COUNT] = 1
+    np.exp2(age / -np.array(HALF_LIVES_DAYS)[:, None], out=worth[DECAYED])
+    worth[BOUGHT] = events == PURCHASE
+    return Past(age, ts // _SECONDS, worth)
 
 
-class Memory(NamedTuple):
-    """Of n things, what the shopper did with each; a thing never touched has zeros, and NEVER_DAYS."""
-
-    behaviours: Float32
-    """float32[n], how many there were."""
-    decayed: Float32
-    """float32[n, 3], behaviours that count half after each of `HALF_LIVES_DAYS`."""
-    bought: Float32
-    """float32[n], purchases."""
-    newest: Float32
-    """float32[n], age of the newest behaviour, days."""
-    days: Float32
-    """float32[n], distinct days (UTC) with a behaviour."""
-    span: Float32
-    """float32[n], days from the oldest behaviour to the newest."""
-
-
-def memory(things: NDArray[np.integer], touched: NDArray[np.integer], past: Past) -> Memory:
+def memory(things: NDArray[np.integer], touched: NDArray[np.integer], past: Past) -> Float32:
     """What the shopper did with each of the things.
 
     Args:
-        things: int[n], codes, above 0; 0 is an unknown thing, of which nothing is remembered. May repeat.
+        things: int[n], codes; 0 is an unknown thing, of which nothing is remembered. May repeat.
         touched: int[h], code of the thing of each behaviour of `past`.
         past: the behaviours, newest first.
+
+    Returns:
+        float32[8, n], by `ROWS`: behaviours; behaviours that count half after each of `HALF_LIVES_DAYS`;
+        purchases; distinct days (UTC) with a behaviour; days since the newest, NEVER_DAYS where there is
+        none; days from the oldest to the newest.
 
     Example:
         >>> past = past_of(np.array([2, 5], np.uint8), np.array([86_400, 0]), 2 * 86_400)
         >>> found = memory(np.array([7, 8]), np.array([7, 7]), past)
-        >>> found.behaviours.tolist(), found.bought.tolist(), found.newest.tolist()
+        >>> found[COUNT].tolist(), found[BOUGHT].tolist(), found[NEWEST].tolist()
         ([2.0, 0.0], [1.0, 0.0], [1.0, 10000.0])
     """
-    codes, row_of_thing = np.unique(things, return_inverse=True)
-    size = codes.size
-    at = np.minimum(np.searchsorted(codes, touched), max(size - 1, 0))
-    known = (codes[at] == touched) & (touched > 0) if size else np.zeros(touched.size, np.bool_)
-    (behaviour,) = np.nonzero(known)
-    row = at[behaviour]
-    # A stable sort keeps the behaviours of a row newest first.
-    order = np.argsort(row.astype(np.uint16) if size <= _FEW else row, kind="stable")
-    row, behaviour = row[order], behaviour[order]
-    age, day = past.age[behaviour], past.day[behaviour]
-    another = row[1:] != row[:-1]
-    first, last = np.append(True, another)[: row.size], np.append(another, True)[: row.size]
-    newest, oldest = np.full(size, NEVER_DAYS), np.full(size, NEVER_DAYS)
-    newest[row[first]], oldest[row[last]] = age[first], age[last]
-    first[1:] |= day[1:] != day[:-1]
-    columns = (
-        np.bincount(row, minlength=size),
-        np.stack([np.bincount(row, decayed[behaviour], size) for decayed in past.decayed], axis=1),
-        np.bincount(row, past.bought[behaviour], size),
-        newest,
-        np.bincount(row, first, size),
-        oldest - newest,
-    )
-    return Memory(*(column.astype(np.float32)[row_of_thing] for column in columns))
+    codes, code_of_thing = np.unique(things, return_inverse=True)
+    found = np.zeros((len(ROWS), codes.size), np.float32)
+    found[NEWEST] = NEVER_DAYS
+    place = _places(codes, touched)
+    (behaviour,) = np.nonzero(place >= 0)
+    if behaviour.size:
+        place = place[behaviour]
+        # A stable sort keeps the behaviours of a thing newest first.
+        order = np.argsort(place.astype(np.uint16) if codes.size <= _FEW else place, kind="stable")
+        place, behaviour = place[order], behaviour[order]
+        first = np.append(True, place[1:] != place[:-1])
+        (starts,) = np.nonzero(first)
+        ends = np.append(starts[1:], place.size) - 1
+        day, age, rows = past.day[behaviour], past.age[behaviour], place[starts]
+        another_day = first.copy()
+        another_day[1:] |= day[1:] != day[:-1]
+        found[: BOUGHT + 1, rows] = np.add.reduceat(past.worth[:, behaviour], starts, axis=1)
+        found[DAYS, rows] = np.add.reduceat(another_day, starts, dtype=np.int64)
+        found[NEWEST, rows] = age[starts]
+        found[SPAN, rows] = age[ends] - age[starts]
+    return found[:, code_of_thing]
+
+
+def _places(codes: NDArray[np.integer], touched: NDArray[np.integer]) -> NDArray[np.intp]:
+    """intp[h]: where each code stands among `codes` (ascending, distinct), −1 where it does not or is 0."""
+    highest = int(codes[-1]) if codes.size else 0
+    if highest < _FEW:
+        table = np.full(highest + 2, -1)
+        table[codes] = np.arange(codes.size)
+        table[0] = -1
+        return np.asarray(table[np.minimum(touched, highest + 1)], np.intp)
+    at = np.minimum(np.searchsorted(codes, touched), codes.size - 1)
+    return np.where((codes[at] == touched) & (touched > 0), at, -1)

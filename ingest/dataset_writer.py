@@ -15,10 +15,11 @@ from ingest.dense_ids import DenseIds, by_first_appearance, compact
 from ingest.minimum import alarm_on_little, refuse_too_little
 from ingest.profiles import profile_vocabulary, users_table
 from ingest.settings import IngestSettings
+from ingest.shop_facts import measure_shop
 from ingest.shop_tables import IngestError, Progress, ShopTables
 from ingest.time_cuts import time_cuts
 from ingest.unknown_stock import unknown_out_of_stock
-from snapshot.catalogue import CATALOGUE_FOLDER
+from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
 from snapshot.catalogue_writer import write_catalogue
 from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, DatasetStore
 from snapshot.event_codes import EVENT_CODES
@@ -120,6 +121,7 @@ def write_dataset(
             changed=tables.changed,
             examples=tables.examples,
             alarms=alarms,
+            shop=measure_shop(events, Catalogue.open(staged / CATALOGUE_FOLDER), cuts.test_from),
         )
         id = store.seal(staged, manifest)
     finally:

@@ -29,6 +29,7 @@ from shopfront.snapshot_build import build_snapshot
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.manifest import Manifest, NewerFormatError, SnapshotError, read_manifest
+from snapshot.shop_facts import ShopFacts
 from snapshot.store import SnapshotStore
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
@@ -129,6 +130,8 @@ class Build:
                     for name in tables
                 },
                 **({} if fitted is None else {"ranker": fitted}),
+                # A snapshot without these measures cannot tell what a scene's `auto` becomes.
+                "shop": list(ShopFacts.__struct_fields__),
                 "seed": self.settings.seed,
             },
             lambda: build_snapshot(

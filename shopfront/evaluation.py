@@ -11,9 +11,11 @@ from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
 from evaluation.share_search import ChosenShares
 from evaluation.shares import choose_shares
+from ingest.shop_facts import facts_of
 from models.contracts import network_of
 from models.registry import MODELS
 from router.scenes.components import tables_of
+from router.scenes.fit_shop import fit_scene
 from router.service.validation import ITEM_SCENES
 from shopfront import ranker
 from shopfront.build_record import BuildRecord
@@ -21,6 +23,7 @@ from shopfront.build_steps import Built
 from shopfront.settings import Settings, main_scene, scene_configuration
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
+from snapshot.shop_facts import ShopFacts
 
 
 def evaluate_workspace(
@@ -28,15 +31,18 @@ def evaluate_workspace(
 ) -> EvaluationReport:
     """Measure the workspace's models and channels; quotas are those of the main scene."""
     ranking = limit_threads(settings)
-    scenes = served_scenes(settings)
+    dataset = DatasetStore(workspace.datasets).open(built.dataset, verify=False)
+    facts = facts_of(dataset)
+    scenes = served_scenes(settings, facts)
     about_items = [scenes.pop(name) for name in ITEM_SCENES if name in scenes]
-    _, scene = main_scene(settings)
+    name, scene = main_scene(settings)
+    scene = fit_scene(name, scene, facts)
     return evaluate(
-        DatasetStore(workspace.datasets).open(built.dataset, verify=False),
+        dataset,
         checkpoints_of(workspace, built),
         settings.router.recall,
         SceneFusion.of(scene, settings.router.tables.sections()),
-        {name: channel.share for name, channel in scene.channels.items()},
+        scene.shares(),
         settings.evaluation,
         progress,
         ranking,
@@ -52,14 +58,14 @@ def ranker_of(workspace: Workspace, settings: Settings) -> str | None:
     return BuildRecord(workspace.build_record).latest(ranker.STEP) if ranker.wanted(settings) else None
 
 
-def served_scenes(settings: Settings) -> dict[str, ServedScene]:
-    """Every configured scene by name, with the tables that it needs.
+def served_scenes(settings: Settings, facts: ShopFacts | None) -> dict[str, ServedScene]:
+    """Every configured scene by name, fitted to the shop, with the tables that it needs.
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
     tables = settings.router.tables.sections()
     return {
-        name: ServedScene(name, scene, tables_of([scene]), tables)
+        name: ServedScene(name, fit_scene(name, scene, facts), tables_of([scene]), tables)
         for name, scene in scene_configuration(settings).by_name.items()
     }
 
@@ -86,13 +92,15 @@ def choose_workspace_shares(
 ) -> ChosenShares:
     """The best shares for the main scene's fusion on the workspace's validation range."""
     limit_threads(settings)
-    _, scene = main_scene(settings)
+    dataset = DatasetStore(workspace.datasets).open(built.dataset, verify=False)
+    name, configured = main_scene(settings)
+    scene = fit_scene(name, configured, facts_of(dataset))
     return choose_shares(
-        DatasetStore(workspace.datasets).open(built.dataset, verify=False),
+        dataset,
         checkpoints_of(workspace, built),
         settings.router.recall,
         SceneFusion.of(scene, settings.router.tables.sections()),
-        list(scene.channels),
+        list(scene.shares()),
         total=settings.evaluation.fused_total,
         max_users=settings.evaluation.max_users,
         seed=settings.evaluation.seed,

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shopfront.settings import Settings
+from shopfront.scene_patch import print_patch
+from shopfront.settings import Settings, scene_configuration
+from shopfront.shop_report import shop_tables
 from snapshot.manifest import Manifest
 
 _BARS = 16
@@ -40,6 +42,7 @@ def ingest_into(workspace: Path | None, data: Path | None, settings: Settings, c
 
     Raises:
         IngestError: the files cannot be ingested.
+        SettingsError: the scene configuration, for which settings are proposed, cannot be read.
     """
     from ingest.ingest_folder import ingest_folder, ingest_sample
 
@@ -52,6 +55,8 @@ def ingest_into(workspace: Path | None, data: Path | None, settings: Settings, c
         show_report(
             console, dataset.manifest, periods(dataset.events().select("ts").collect()["ts"].to_list())
         )
+        if dataset.manifest.shop is not None:
+            print_patch(console, dataset.manifest.shop, scene_configuration(settings))
         return dataset.manifest
 
 
@@ -87,6 +92,9 @@ def show_report(console: Console, manifest: Manifest, times: Sequence[Period] = 
         _print(console, _histogram(times))
     if manifest.switched_off:
         _print(console, _switched_off(manifest))
+    if manifest.shop is not None:
+        for table in shop_tables(manifest.shop):
+            _print(console, table)
 
 
 def _print(console: Console, table: Table) -> None:

@@ -24,7 +24,7 @@ from shopfront.build_steps import built
 from shopfront.command_end import Refused
 from shopfront.evaluation import checkpoints_of, limit_threads, served_scenes
 from shopfront.page_sheet import Sheet, TitledColumn
-from shopfront.settings import Settings
+from shopfront.settings import Settings, scene_configuration
 from shopfront.workspace import Workspace
 from snapshot.catalogue import Catalogue
 from snapshot.dataset import DatasetStore
@@ -64,11 +64,11 @@ class PageReader:
             SettingsError: a scene cannot be served from the snapshot.
         """
         limit_threads(settings)
-        configured = served_scenes(settings)
-        unknown = sorted(set(scenes) - set(configured))
+        known = scene_configuration(settings).by_name
+        unknown = sorted(set(scenes) - set(known))
         if unknown:
             raise Refused(
-                f"no scene {', '.join(unknown)} is configured; name one of {', '.join(configured)}, or add "
+                f"no scene {', '.join(unknown)} is configured; name one of {', '.join(known)}, or add "
                 f"it to {settings.router.scenes}"
             )
         if SnapshotStore(workspace.snapshots).current_id() is None:
@@ -76,6 +76,7 @@ class PageReader:
         made = built(workspace)
         dataset = DatasetStore(workspace.datasets).open(made.dataset, verify=False)
         snapshot = SnapshotStore(workspace.snapshots).open(made.snapshot, verify=False)
+        configured = served_scenes(settings, snapshot.manifest.shop)
         models = load_models(checkpoints_of(workspace, made), made.dataset)
         recall = settings.router.recall
         channels = open_channels(snapshot.path / RECALL_FOLDER, snapshot.catalogue, services(models), recall)

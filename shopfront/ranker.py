@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from models.contracts import network_of
+from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import NAME
 from router.ranking.logistic.weights import Weights
 from router.scenes.components import tables_of
+from router.scenes.fit_shop import fit_scene
 from router.scenes.settings import SceneSettings
 from shopfront.progress import Progress
 from shopfront.settings import Settings, configured_scenes, configured_tables, main_scene
@@ -44,6 +46,8 @@ def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> 
         "checkpoints": dict(checkpoints),
         "recall": settings.router.recall.model_dump(mode="json"),
         "scene": [name, repr(scene.channels), repr(scene.fusion), repr(scene.filters), scene.candidates],
+        # Other inputs need other weights, also where nothing else changed.
+        "inputs": list(input_names(tuple(scene.channels))),
         "settings": getattr(settings.router.tables, NAME).model_dump(mode="json"),
         "model": settings.router.ranking.model,
         "seed": settings.seed,
@@ -66,14 +70,17 @@ def fit(
     from evaluation.loaded_models import load_models
     from evaluation.ranker_fit import fit_ranker
     from evaluation.served_scene import ServedScene
+    from ingest.shop_facts import facts_of
 
-    name, scene = fitted_scene(settings)
+    name, configured = fitted_scene(settings)
+    log = DatasetStore(workspace.datasets).open(dataset, verify=False)
+    scene = fit_scene(name, configured, facts_of(log))
     model = network_of(settings.router.ranking.model)
     torch.set_num_threads(getattr(settings.models, model).training.threads)
     made = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{dataset[-8:]}"
     with progress.step("fit ranker") as step:
         weights = fit_ranker(
-            DatasetStore(workspace.datasets).open(dataset, verify=False),
+            log,
             load_models(checkpoints, dataset),
             settings.router.recall,
             ServedScene(name, scene, tables_of([scene]), settings.router.tables.sections()),

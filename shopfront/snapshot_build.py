@@ -41,6 +41,7 @@ def build_snapshot(
     Raises:
         PartBuildError: a channel or table cannot be built; nothing is kept.
     """
+    from ingest.shop_facts import facts_of
     from recall.build import RECALL_FOLDER, build_channels
     from recall.build_events import build_events
     from recall.channel import BuildSource
@@ -77,6 +78,7 @@ def build_snapshot(
                 time_range=dataset.manifest.time_range,
                 cuts=dataset.manifest.cuts,
                 switched_off=dataset.manifest.switched_off,
+                shop=facts_of(dataset),
                 dataset=dataset.manifest.id,
                 models=versions,
             ),

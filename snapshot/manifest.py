@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from snapshot.durable_files import write_durably
+from snapshot.shop_facts import ShopFacts
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -67,6 +68,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         examples: by reason of `removed` or `changed`, the row and masked form of the first value with that
             fault.
         alarms: sentences a person must read before relying on the data.
+        shop: what was measured on the log; None in a folder that an earlier version made.
         dataset: id of the data set a serving snapshot was made from; empty in a data set.
         models: Triton model versions that belong to a serving snapshot, by model name.
         files: size and checksum of every other file, by path relative to the folder; filled in by `seal`.
@@ -85,6 +87,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     changed: dict[str, int] = {}
     examples: dict[str, str] = {}
     alarms: list[str] = []
+    shop: ShopFacts | None = None
     dataset: str = ""
     models: dict[str, int] = {}
     files: dict[str, FileRecord] = {}

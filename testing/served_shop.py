@@ -115,6 +115,7 @@ class ServedShop:
         manifest = Manifest(
             kind="snapshot",
             source="synthetic shop",
+            shop=self.dataset.manifest.shop,
             dataset=self.dataset.manifest.id,
             models=models if models is not None else {"bst": 1, "mind": 1},
         )

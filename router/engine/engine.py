@@ -22,9 +22,10 @@ from router.ranking.scorer_opener import ScorerOpener
 from router.scenes.assemble import assemble
 from router.scenes.components import registered_tables
 from router.scenes.features import check_features, scene_features
+from router.scenes.fit_shop import fit_scene
 from router.scenes.load import Scenes
 from router.scenes.parts_of import PartsOf
-from router.scenes.plan import Arms, ScenePlan
+from router.scenes.plan import Arms, Choice, ScenePlan
 from router.scenes.settings import SceneSettings
 from router.scenes.table_settings import TablesSettings
 from router.tables.files import TABLES_FOLDER, open_tables
@@ -53,7 +54,10 @@ class Engine:
     channels: Mapping[str, Channel]
     tables: Mapping[str, Any]
     """Open learned tables by name: those of registered components that the snapshot has."""
+    configured: Scenes
+    """As the files have them."""
     scenes: Mapping[str, SceneSettings]
+    """With what suits the snapshot's shop in place of every `auto`."""
     pipelines: Mapping[str, Pipeline[Query]]
     model_versions: Mapping[str, str]
     """Model → version on Triton that belongs to the snapshot."""
@@ -119,29 +123,31 @@ class EngineBuilder:
             snapshot=snapshot,
             channels=channels,
             tables=tables,
-            scenes=scenes.by_name,
+            configured=scenes,
             model_versions={name: str(version) for name, version in snapshot.manifest.models.items()},
             triggers=self.recall.triggers,
             plans=scenes.plans,
-            **self._assembled(scenes, channels, snapshot.catalogue, tables),
+            **self._assembled(scenes, channels, snapshot, tables),
         )
 
     def with_scenes(self, engine: Engine, scenes: Scenes) -> Engine:
         """The same snapshot and open channels under other scenes. Raises `SettingsError` as `build` does."""
         return replace(
             engine,
-            scenes=scenes.by_name,
+            configured=scenes,
             plans=scenes.plans,
-            **self._assembled(scenes, engine.channels, engine.catalogue, engine.tables),
+            **self._assembled(scenes, engine.channels, engine.snapshot, engine.tables),
         )
 
     def _assembled(
         self,
         scenes: Scenes,
         channels: Mapping[str, Channel],
-        catalogue: Catalogue,
+        snapshot: Snapshot,
         tables: Mapping[str, Any],
     ) -> _Assembled:
+        catalogue, facts = snapshot.catalogue, snapshot.manifest.shop
+
         def pipeline(name: str, scene: SceneSettings) -> Pipeline[Query]:
             return assemble(
                 name,
@@ -155,24 +161,25 @@ class EngineBuilder:
                 self.opener,
             )
 
-        pipelines = {name: pipeline(name, scene) for name, scene in scenes.by_name.items()}
+        def variant(name: str, choice: Choice) -> Variant:
+            features = scene_features([choice.settings])
+            if choice.settings is scenes[name]:
+                # Arms that change nothing share the scene's own pipeline.
+                return Variant(fitted[name], pipelines[name], choice.arms, features)
+            settings = fit_scene(name, choice.settings, facts)
+            return Variant(settings, pipeline(name, settings), choice.arms, features)
+
+        fitted = {name: fit_scene(name, scene, facts) for name, scene in scenes.by_name.items()}
+        pipelines = {name: pipeline(name, scene) for name, scene in fitted.items()}
         variants = {
-            name: {
-                arms: Variant(
-                    choice.settings,
-                    # Arms that change nothing share the scene's own pipeline.
-                    pipelines[name] if choice.settings is scenes[name] else pipeline(name, choice.settings),
-                    choice.arms,
-                    scene_features([choice.settings]),
-                )
-                for arms, choice in plan.choices.items()
-            }
+            name: {arms: variant(name, choice) for arms, choice in plan.choices.items()}
             for name, plan in scenes.plans.items()
         }
         return {
+            "scenes": fitted,
             "pipelines": pipelines,
             "variants": variants,
-            "features": {name: scene_features([scene]) for name, scene in scenes.by_name.items()},
+            "features": {name: scene_features([scene]) for name, scene in fitted.items()},
             "page": build_arrangement(
                 scenes.page.rerank,
                 lambda name: PartsOf("page", catalogue, tables).of_component(
@@ -183,6 +190,7 @@ class EngineBuilder:
 
 
 class _Assembled(TypedDict):
+    scenes: dict[str, SceneSettings]
     pipelines: dict[str, Pipeline[Query]]
     variants: dict[str, dict[Arms, Variant]]
     features: dict[str, frozenset[str]]

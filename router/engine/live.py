@@ -29,7 +29,7 @@ class LiveEngine:
 
     def under_present_scenes(self, engine: Engine) -> Engine:
         """`engine`, its pipelines built anew where the scenes were edited since. Raises `SettingsError`."""
-        if engine.scenes is self._scenes.by_name:
+        if engine.configured is self._scenes:
             return engine
         return self._builder.with_scenes(engine, self._scenes)
 

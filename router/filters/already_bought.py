@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.candidates import Candidates
 from recall.query import Query
 from router.filters.kind import FilterKind
+from router.shop_fit.auto import DaysOrAuto
 from router.tables.component import Parts
 
 SECONDS_PER_DAY = 86_400
@@ -21,12 +22,11 @@ class AlreadyBoughtSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    window_days: float = Field(
+    window_days: DaysOrAuto = Field(
         default=30.0,
-        gt=0,
-        le=36_500,
-        description="Days after a purchase in which the item is not shown; 36500 = for ever. Short where "
-        "people buy the same again (groceries), long where they do not (furniture).",
+        description="Days after a purchase in which the item is not shown, above 0; 36500 = for ever. Short "
+        "where people buy the same again (groceries), long where they do not (furniture); auto: by how often "
+        "and how soon they do so in the shop's log.",
     )
 
 
@@ -44,8 +44,8 @@ class AlreadyBought:
 
 
 def create(parts: Parts, settings: AlreadyBoughtSettings) -> AlreadyBought:
-    """The filter; needs nothing of the catalogue."""
-    return AlreadyBought(settings.window_days * SECONDS_PER_DAY)
+    """The filter; needs nothing of the catalogue. `auto` was replaced by `router.scenes.fit_shop`."""
+    return AlreadyBought(float(settings.window_days) * SECONDS_PER_DAY)
 
 
 FILTER = FilterKind(settings=AlreadyBoughtSettings, create=create)

@@ -8,17 +8,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Candidates, Int32
 from router.rerank.kind import RerankerKind
+from router.shop_fit.auto import SwitchOrAuto
 from router.tables.component import Parts
 
 
 class DedupSettings(BaseModel):
-    """The reranker has no settings."""
+    """Whether equal titles are duplicates."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    enabled: SwitchOrAuto = Field(
+        default=True,
+        description="false: the order stays. auto: true, except where most items share title and brand with "
+        "another, so that these do not tell duplicates.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +34,18 @@ class Dedup:
 
     titles  titles of items int32[n]; an empty one is like no other
     brand   int32[N+1]
+    enabled whether anything is moved
     """
 
     titles: Callable[[Int32], Sequence[str]]
     brand: npt.NDArray[np.int32]
+    enabled: bool = True
     name: str = "dedup"
 
     def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]: the best item of each product, then the repetitions, each best first."""
+        if not self.enabled:
+            return np.arange(len(candidates))
         brands = self.brand[candidates.items].tolist()
         seen: set[tuple[str, int]] = set()
         repeated = np.zeros(len(candidates), dtype=np.bool_)
@@ -48,8 +59,8 @@ class Dedup:
 
 
 def create(parts: Parts, settings: DedupSettings) -> Dedup:
-    """The reranker over the catalogue's titles and brands."""
-    return Dedup(parts.catalogue.titles, parts.catalogue.brand)
+    """The reranker over titles and brands; `auto` was replaced by `router.scenes.fit_shop`."""
+    return Dedup(parts.catalogue.titles, parts.catalogue.brand, settings.enabled is True)
 
 
 RERANKER = RerankerKind(settings=DedupSettings, create=create)

@@ -25,6 +25,7 @@ from router.ranking.scorer_kind import ScorerContext
 from router.ranking.scorer_opener import ScorerOpener
 from router.ranking.triton_model import TritonModelSettings
 from router.rerank.registry import RERANKERS
+from router.scenes.fit_shop import fit_scene
 from router.scenes.parts_of import PartsOf
 from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneScorer, SceneSettings
@@ -56,13 +57,15 @@ def assemble(
     opener    opens the other scorers; it keeps the live ones open. Default: one of its own
 
     Raises `SettingsError` where none of the scene's channels is live, its backfill channel or a scorer is
-    not, or the snapshot lacks a table that a component needs.
+    not, the snapshot lacks a table that a component needs, or a setting is still `auto`.
     """
-    live = {channel: part for channel, part in scene.channels.items() if channel in channels}
-    for channel in scene.channels:
+    scene = fit_scene(name, scene, None)
+    weights = scene.shares()
+    live = {channel: scene.channels[channel] for channel in weights if channel in channels}
+    for channel in weights:
         if channel not in live:
             log.warning("scene %s goes without channel %s: the snapshot does not have it", name, channel)
-    shares = np.array([part.share for part in live.values()], dtype=np.float64)
+    shares = np.array([weights[channel] for channel in live], dtype=np.float64)
     if shares.sum() <= 0:
         raise _refused(f"scenes.{name}.channels", "no channel with a share", channels)
     parts = PartsOf(f"scenes.{name}", catalogue, tables or {})

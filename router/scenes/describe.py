@@ -15,7 +15,7 @@ from router.scenes.settings import SceneSettings
 def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
     """The live components of `pipeline`, assembled from `scene`, with their settings; fit for JSON.
 
-    `switched_off` names channels that the scene names and the snapshot does not have.
+    `switched_off` names channels that the scene names and that are off in it or missing from the snapshot.
     """
     live = [slot.channel.name for slot in pipeline.channels]
     return {

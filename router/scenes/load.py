@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from recall.again import NAME as AGAIN
 from router.fusion.registry import FUSIONS
 from router.page.settings import PageArrangementSettings
 from router.scenes import problems
@@ -22,6 +23,7 @@ from router.scenes.problems import SettingsError, dotted, explain
 from router.scenes.ranking_parts import check_ranking, read_ranking
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
+from router.shop_fit.auto import AUTO
 
 TOP_KEYS = ("defaults", "page", "scenes")
 SCENE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -216,6 +218,9 @@ class _Scene:
     ) -> None:
         """Checks that the channels and the models that the scene's parts name exist."""
         ((fusion, fusion_settings),) = settings.fusion.items()
+        for name, part in settings.channels.items():
+            if part.share == AUTO and name != AGAIN:
+                self.problem(("channels", name, "share"), f"{AUTO} is known of {AGAIN} alone; name a share")
         for key, channel in FUSIONS[fusion].channels(fusion_settings):
             if channel not in settings.channels:
                 expected = problems.unknown("channel of this scene", channel, settings.channels)

@@ -15,6 +15,7 @@ from pydantic import (
 from pipeline.candidates import MAX_CHANNELS
 from router.fusion.quota import QuotaSettings
 from router.page.settings import ExplorationSettings
+from router.shop_fit.auto import AUTO, ShareOrAuto
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -24,13 +25,13 @@ class SceneChannel(BaseModel):
 
     model_config = STRICT
 
-    share: float = Field(
+    share: ShareOrAuto = Field(
         default=1.0,
-        ge=0,
         description="Weight relative to the other channels' shares, as the scene's fusion takes it: part of "
-        "the candidates (quota), or weight of a rank (reciprocal_rank). 0: only where the others have "
-        "nothing left.",
+        "the candidates (quota), or weight of a rank (reciprocal_rank), at least 0. 0: only where the "
+        "others have nothing left. auto, of `again` alone: by how much of what shoppers take repeats.",
     )
+    enabled: bool = Field(default=True, description="false: the scene goes without the channel.")
     k: int = Field(default=200, ge=1, le=5000, description="Most items recalled.")
     timeout_ms: float = Field(
         default=50.0,
@@ -325,6 +326,10 @@ class SceneSettings(BaseModel):
         description="Narrows requests while answers are slow; null = they keep their width and lose stages.",
     )
 
+    def shares(self) -> dict[str, float]:
+        """Share by channel, of the enabled ones; ValueError where one is still `auto`."""
+        return {name: float(channel.share) for name, channel in self.channels.items() if channel.enabled}
+
     @model_validator(mode="after")
     def _prerank_narrows(self) -> SceneSettings:
         if self.prerank is None:
@@ -360,6 +365,8 @@ class SceneSettings(BaseModel):
             raise ValueError("at least one channel is expected")
         if len(channels) >= MAX_CHANNELS:
             raise ValueError(f"at most {MAX_CHANNELS - 1} channels are expected, got {len(channels)}")
-        if sum(channel.share for channel in channels.values()) <= 0:
-            raise ValueError("the channels' shares must sum to more than 0")
+        shares = [channel.share for channel in channels.values() if channel.enabled]
+        if sum(float(share) for share in shares if share != AUTO) <= 0:
+            besides = f" beside {AUTO}" if AUTO in shares else ""
+            raise ValueError(f"the channels' shares must sum to more than 0{besides}")
         return channels

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from evaluation.evaluate import STEPS, evaluate
 from evaluation.page_metrics import LOOKS, SETS, WINDOW
+from evaluation.reliability import COLUMNS
 from evaluation.report import EvaluationReport
 from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
@@ -181,7 +182,10 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert report.pages["popularity"]["overlap"] == 1
     assert report.pages["home"]["overlap"] < 1
     assert report.pages["again"]["taken_before"] == 1
-    assert report.notes == []
+    # The scores of the cart are sums of associations.
+    assert report.notes == ["the scores of cart are no probabilities and have no reliability"]
+    assert len(report.reliability) == 11
+    assert all(0 <= row["observed"] <= 1 for row in report.reliability.values())
 
     report.write(tmp_path / "made" / "report.json")
     written = json.loads((tmp_path / "made" / "report.json").read_text())
@@ -207,6 +211,7 @@ def test_the_table_is_readable_and_marks_the_best() -> None:
         "d", "the sample", {"a": {"auc": 0.5, "log_loss": 0.2}, "b": {"auc": 0.75, "log_loss": 0.3}},
         {"fused": {"recall@5": math.nan}}, {}, {}, {}, 12,
         pages={"home": {name.format(k=10): 0.25 for name in (*WINDOW, *SETS, *LOOKS)} | {"distinct": 18.0}},
+        reliability={"home, all": dict.fromkeys(COLUMNS, 0.25) | {"n": 7.0, "ece": math.nan}},
         notes=["ease scores [5] items"],
     )  # fmt: skip
     console = Console(file=io.StringIO(), width=100, force_terminal=True, color_system="standard")
@@ -220,6 +225,7 @@ def test_the_table_is_readable_and_marks_the_best() -> None:
     assert "Served pages" in text
     assert "\x1b[1m18\x1b" in text
     assert "18.0" not in text
-    for column in ("next_ndcg@10", "taken_before", "ease scores [5] items"):
+    assert "home, all" in text
+    for column in ("Reliability", "predicted", "next_ndcg@10", "taken_before", "ease scores [5] items"):
         assert column in text
     assert report.as_json()["recall"]["fused"]["recall@5"] is None

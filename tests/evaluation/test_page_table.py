@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 
 from evaluation.baselines import ItemCf
-from evaluation.page_table import ServedPages
+from evaluation.page_table import PageTables, ServedPages
 from evaluation.peer_settings import EaseSettings, PeersSettings
 from evaluation.queries import test_shoppers
 from evaluation.served_scene import ServedScene
@@ -19,7 +20,11 @@ from recall.channel import Recalled
 from recall.query import Query
 from recall.registry import CHANNELS
 from recall.triggers import TriggerSettings
+from router.ranking.logistic.inputs import input_names
+from router.ranking.logistic.weights import default_weights
+from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
+from router.scenes.table_settings import TablesSettings
 from tests.recall.small_shop import NOW, make_catalogue, make_source
 
 PURCHASE = 5
@@ -72,7 +77,7 @@ def served(tmp_path: Path) -> ServedPages:
     )
 
 
-def measured(served: ServedPages, scenes: list[ServedScene]) -> tuple[dict[str, dict[str, float]], list[str]]:
+def measured(served: ServedPages, scenes: list[ServedScene]) -> PageTables:
     users = pl.DataFrame({"user": np.array([1, 2], np.int32)})
     shoppers = test_shoppers(served.log, users, NOW, 9, TriggerSettings(), np.random.default_rng(0))
     settings = EvaluationSettings(peers=PeersSettings(ease=EaseSettings(max_items=2)))
@@ -80,7 +85,8 @@ def measured(served: ServedPages, scenes: list[ServedScene]) -> tuple[dict[str, 
 
 
 def test_a_scene_passes_its_filters_and_a_channel_does_not(served: ServedPages) -> None:
-    rows, notes = measured(served, [HOME])
+    tables = measured(served, [HOME])
+    rows = tables.pages
     # The page starts with item 2, since item 1 was bought an hour ago, and has room for item 11.
     assert rows["home"]["mrr"] == 1
     assert rows["home"]["taken_before"] == 0
@@ -90,11 +96,12 @@ def test_a_scene_passes_its_filters_and_a_channel_does_not(served: ServedPages) 
     assert rows["gp_topfreq"]["taken_before"] == pytest.approx(1 / 10)
     # A scene that does not rank has no second row.
     assert list(rows)[:3] == ["home", "hot", "popularity"]
-    assert notes == []
+    assert tables.notes == []
+    assert tables.reliability == {}
 
 
 def test_peers_show_only_what_is_in_stock(served: ServedPages) -> None:
-    rows, _ = measured(served, [HOME])
+    rows = measured(served, [HOME]).pages
     # Exactly ten are; with items 3 and 4 the page of ten would end before item 12.
     assert rows["popularity"]["distinct"] == 10
     assert rows["popularity"]["recall@10"] == 1
@@ -109,14 +116,86 @@ def test_what_ease_leaves_out_is_said(served: ServedPages) -> None:
         ITEMS,
         np.asarray(source.catalogue.category),
     )
-    _, notes = measured(ServedPages(source, log, served.channels, {}, served.tables, served.item_cf), [HOME])
+    again = ServedPages(source, log, served.channels, {}, served.tables, served.item_cf)
+    notes = measured(again, [HOME]).notes
     assert len(notes) == 1
     assert "ease scores 2 of 4 items" in notes[0]
     assert "evaluation.peers.ease.max_items" in notes[0]
 
 
+MERGED = read_scenes(
+    b"""
+scenes:
+  home:
+    channels: {hot: {}}
+    ranking: {scorers: {triton: {}, logistic: {}}, merge: {log_odds: {}}}
+  plain: {channels: {hot: {}}}
+  own: {channels: {hot: {}}, ranking: {scorers: {logistic: {}}}}
+""",
+    "scenes.yaml",
+    KnownNames(CHANNELS),
+)
+
+
+class LastFirst:
+    """A model whose probability rises with the item; or, not being one, its number."""
+
+    def __init__(self, *, probability: bool = True) -> None:
+        self._divisor = 2 * ITEMS if probability else 1
+
+    def scores(self, query: Query, items: np.ndarray) -> np.ndarray:
+        return (items / self._divisor).astype(np.float32)
+
+
+def merged(name: str) -> ServedScene:
+    scene = MERGED.by_name[name]
+    return ServedScene(name, scene, tables_of([scene]), TablesSettings().sections())
+
+
+def test_a_merged_scene_has_a_row_without_the_model_and_its_scores_have_rows(
+    served: ServedPages,
+) -> None:
+    tables = measured(replace(served, models={"bst": LastFirst()}), [merged("home")])
+    assert list(tables.pages)[:4] == ["home", "home, without the model", "home, recall order", "hot"]
+    # By the model item 12 comes first; the default weights alone keep recall order, where item 2 is second.
+    assert tables.pages["home"]["mrr"] == 1
+    assert tables.pages["home, without the model"]["mrr"] == 0.5
+    assert [name.removeprefix("home, ") for name in tables.reliability] == [
+        *(f"tenth {number}" for number in range(1, 11)),
+        "all",
+    ]
+    assert tables.reliability["home, all"]["n"] == 2 * ITEMS
+    assert tables.reliability["home, all"]["observed"] == pytest.approx(2 / ITEMS)
+    assert tables.notes == []
+
+
+def test_scenes_of_one_kind_of_scorer_have_no_row_without_it() -> None:
+    assert merged("plain").without_models() is None
+    assert merged("own").without_models() is None
+    without = merged("home").without_models()
+    assert without is not None
+    assert list(without.settings.ranking.scorers) == ["logistic"]
+
+
+def test_scores_that_are_no_probabilities_are_said_to_be_none(served: ServedPages) -> None:
+    tables = measured(replace(served, models={"bst": LastFirst(probability=False)}), [merged("plain")])
+    assert tables.reliability == {}
+    assert tables.notes == ["the scores of plain are no probabilities and have no reliability"]
+
+
+def test_the_days_of_the_fit_are_beside_those_of_the_test(served: ServedPages, tmp_path: Path) -> None:
+    fitted = tmp_path / "fitted"
+    fitted.mkdir()
+    names = input_names(("hot",))
+    default_weights(("hot",), names).model_copy(update={"window_days": 2.0}).write(fitted)
+    source = replace(served.source, fitted={"logistic_ranker": fitted})
+    tables = measured(replace(served, source=source, models={"bst": LastFirst()}), [merged("home")])
+    (note,) = tables.notes
+    assert "are for the 2.0 days of their fit and the test range has 0.0" in note
+
+
 def test_without_scenes_there_is_no_table(served: ServedPages) -> None:
-    assert measured(served, []) == ({}, [])
+    assert measured(served, []) == PageTables()
 
 
 def _after(served: ServedPages) -> pl.DataFrame:

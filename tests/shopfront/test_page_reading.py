@@ -24,6 +24,7 @@ from shopfront.progress import Progress
 from shopfront.settings import configured_tables, load_settings
 from shopfront.snapshot_build import build_snapshot
 from shopfront.workspace import Workspace
+from snapshot.dataset import DatasetStore
 from snapshot.store import SnapshotStore
 from testing.synthetic_shop import synthetic_dataset
 
@@ -94,6 +95,13 @@ def test_a_shoppers_newest_items_are_beside_the_pages(reader: PageReader) -> Non
     # `again` recalls what was taken before, `hot` what was not.
     marks = {mark for user in reader.draw(10, seed=3) for mark in reader.pages_for(user, 6).columns[1].marked}
     assert marks == {True, False}
+
+
+def test_the_snapshot_keeps_what_was_measured_on_the_log(shop: tuple[Workspace, Path]) -> None:
+    workspace, _ = shop
+    measured = DatasetStore(workspace.datasets).open_current(verify=False).manifest.shop
+    assert measured is not None
+    assert SnapshotStore(workspace.snapshots).open_current(verify=False).manifest.shop == measured
 
 
 def test_nobody_knows_the_anonymous_shopper(reader: PageReader) -> None:

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from router.ranking.logistic.weights import Weights
 from router.tables.files import TABLES_FOLDER
 from shopfront.build_steps import Build
+from shopfront.evaluation import ranker_of
 from shopfront.progress import Progress
 from shopfront.settings import load_settings
 from shopfront.workspace import Workspace
@@ -92,3 +94,55 @@ def test_a_table_is_built_where_a_scene_or_an_arm_needs_it(shop: Path) -> None:
     assert not (without.path / TABLES_FOLDER).exists()
     by_arm, _ = build(shop, PLAIN, ARM)
     assert (by_arm.path / TABLES_FOLDER / "rare_items").is_dir()
+
+
+RANKED = """
+scenes:
+  home:
+    channels: {ranki2i: {}, again: {}, hot: {share: HOT}}
+    ranking: {scorers: {triton: {}, logistic: {}}, merge: {log_odds: {}}}
+  cart:
+    channels: {hot: {k: CART}}
+"""
+
+
+def ranked(hot: float = 0.1, cart: int = 50) -> str:
+    return RANKED.replace("HOT", str(hot)).replace("CART", str(cart))
+
+
+def test_the_last_layer_is_fitted_for_the_scene_that_uses_it(shop: Path) -> None:
+    workspace = Workspace(shop / "workspace")
+    _, printed = build(shop, PLAIN)
+    assert "fit ranker" not in printed
+
+    served, printed = build(shop, ranked())
+    assert "fit ranker" in printed
+    weights = Weights.read(served.path / TABLES_FOLDER / "logistic_ranker")
+    assert weights.channels == ("ranki2i", "again", "hot")
+    assert 0 < weights.shoppers < weights.candidates
+    assert weights.model == "bst"
+    (fitted,) = workspace.rankers.iterdir()
+    assert Weights.read(fitted) == weights
+
+    # Another scene changed: neither the weights nor the snapshot are made again.
+    again, printed = build(shop, ranked(cart=60))
+    assert again.manifest.id == served.manifest.id
+    assert "fit ranker" not in printed
+
+    other, printed = build(shop, ranked(hot=0.5))
+    assert "fit ranker" in printed
+    assert other.manifest.id != served.manifest.id
+
+    newest = max(workspace.rankers.iterdir())
+    (newest / "weights.json").unlink()
+    _, printed = build(shop, ranked(hot=0.5))
+    assert "fit ranker" in printed
+    assert "weights.json" in printed
+
+
+def test_evaluation_uses_the_weights_of_the_build(shop: Path) -> None:
+    build(shop, ranked())
+    settings = load_settings(shop / "config" / "shopfront.yaml", Workspace(shop / "workspace"))
+    made = ranker_of(Workspace(shop / "workspace"), settings)
+    assert made is not None
+    assert (Workspace(shop / "workspace").rankers / made / "weights.json").is_file()

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from features.memory import HALF_LIVES_DAYS, NEVER_DAYS, Memory, Past, memory, past_of
+from features.memory import (
+    COUNT,
+    DAYS,
+    DECAYED,
+    NEVER_DAYS,
+    NEWEST,
+    ROWS,
+    SPAN,
+    Past,
+    memory,
+    past_of,
+)
 from features.reference_time import reference_time
 from pipeline.candidates import Candidates
 from pipeline.channel_ranks import PREFIX
@@ -20,26 +31,20 @@ Float32 = NDArray[np.float32]
 
 GROUPS = ("item", "category", "brand")
 """Of what the shopper's memory is an input."""
-_MEMORY = (
-    "count",
-    *(f"decayed_{half:.0f}d" for half in HALF_LIVES_DAYS),
-    "bought",
-    "days",
-    "newest",
-    "newest_week",
-    "newest_month",
-    "span",
-)
+_RECENCY_DAYS = {"newest_week": 7.0, "newest_month": 30.0}
 _RHYTHM = ("item.share_of_visits", "category.share_of_visits", "item.share_of_category")
 _GAP = ("item.returned", "item.gap", "item.due", "item.off_due")
 _SHOPPER = ("shopper.count", "shopper.days", "shopper.span", "shopper.newest")
+_DECAYED_FACTOR = 8.0
+"""Decayed counts are multiplied by this before their logarithm, so that it tells .1 from .01."""
 
 
 def input_names(channels: Sequence[str]) -> tuple[str, ...]:
     """Names of the columns of `ranker_inputs` for these channels, in their order."""
     return (
         *(f"{PREFIX}{channel}.{form}" for channel in channels for form in ("log", "inverse")),
-        *(f"{group}.{name}" for group in GROUPS for name in _MEMORY),
+        *(f"{group}.{name}" for group in GROUPS for name in ROWS),
+        *(f"{group}.{name}" for group in GROUPS for name in _RECENCY_DAYS),
         *_RHYTHM,
         *_GAP,
         *_SHOPPER,
@@ -64,68 +69,65 @@ def ranker_inputs(
     """
     items = candidates.items
     touched, events, ts = past_behaviours(query)
-    newest = int(ts.max(initial=0))
-    now = int(reference_time(query.now, newest))
+    now = int(reference_time(query.now, ts.max(initial=0)))
     past = past_of(events, ts, now)
-    of_item = memory(items, touched, past)
-    of_category, of_brand = (
-        memory(codes[items], codes[touched], past) for codes in (catalogue.category, catalogue.brand)
+    remembered = np.stack(
+        [
+            memory(items, touched, past),
+            *(memory(codes[items], codes[touched], past) for codes in (catalogue.category, catalogue.brand)),
+        ]
     )
+    of_item, of_category, _ = remembered
     visits = max(past.visits, 1)
-    columns: list[NDArray[np.floating]] = [
-        *_ranks(candidates, channels),
-        *_remembered(of_item),
-        *_remembered(of_category),
-        *_remembered(of_brand),
-        of_item.days / visits,
-        of_category.days / visits,
-        of_item.behaviours / np.maximum(of_category.behaviours, 1),
-        *_gaps(of_item),
-        *_shopper(past, visits, items.size),
-    ]
-    inputs = np.empty((items.size, len(columns) + len(FACTS)), np.float32)
-    for place, column in enumerate(columns):
-        inputs[:, place] = column
-    inputs[:, len(columns) :] = facts.values[items]
-    return inputs
+    # One input per row, so that each is written in one stretch.
+    inputs = np.concatenate(
+        (
+            _ranks(candidates, channels),
+            _logarithms(remembered),
+            *(np.exp(remembered[:, NEWEST] / -days) for days in _RECENCY_DAYS.values()),
+            [
+                of_item[DAYS] / visits,
+                of_category[DAYS] / visits,
+                of_item[COUNT] / np.maximum(of_category[COUNT], 1),
+                *_gaps(of_item),
+            ],
+            _shopper(past, visits, items.size),
+            facts.values[items].T,
+        ),
+        dtype=np.float32,
+    )
+    return inputs.T
 
 
-def _ranks(candidates: Candidates, channels: Sequence[str]) -> list[NDArray[np.floating]]:
-    columns: list[NDArray[np.floating]] = []
-    for channel in channels:
-        rank = candidates.columns.get(PREFIX + channel)
-        if rank is None:
-            columns += [np.zeros(len(candidates), np.float32)] * 2
-            continue
-        place = np.where(np.isnan(rank), np.inf, rank)
-        columns += [1 / np.log2(1 + place), 10 / (9 + place)]
-    return columns
+def _ranks(candidates: Candidates, channels: Sequence[str]) -> NDArray[np.floating]:
+    """float[2 · c, n]: both forms of each channel's rank, 0 where it did not recall the candidate."""
+    nowhere = np.full(len(candidates), np.nan, np.float32)
+    ranks = [candidates.columns.get(PREFIX + channel, nowhere) for channel in channels]
+    place = np.array(ranks, np.float32).reshape(len(channels), len(candidates))
+    place[np.isnan(place)] = np.inf
+    forms = np.stack((1 / np.log2(1 + place), 10 / (9 + place)), axis=1)
+    return forms.reshape(2 * len(channels), len(candidates))
 
 
-def _remembered(of: Memory) -> list[Float32]:
-    """The columns of `_MEMORY`."""
-    return [
-        np.log1p(of.behaviours),
-        *np.log1p(8 * of.decayed).T,
-        np.log1p(of.bought),
-        np.log1p(of.days),
-        np.log1p(of.newest),
-        np.exp(-of.newest / 7),
-        np.exp(-of.newest / 30),
-        np.log1p(of.span),
-    ]
+def _logarithms(remembered: Float32) -> Float32:
+    """float32[g · 8, n] of the memories float32[g, 8, n] of g groups."""
+    values = remembered.copy()
+    values[:, DECAYED] *= _DECAYED_FACTOR
+    groups, rows, count = values.shape
+    return np.log1p(values, out=values).reshape(groups * rows, count)
 
 
-def _gaps(of: Memory) -> list[NDArray[np.floating]]:
-    """The columns of `_GAP`: whether the shopper came back, after how long usually, and how due it is."""
-    returned = of.days > 1
-    gap = np.where(returned, of.span / np.maximum(of.days - 1, 1), 0)
-    due = np.where(returned, of.newest / np.maximum(gap, 0.5), 0)
+def _gaps(of: Float32) -> list[NDArray[np.floating]]:
+    """The inputs of `_GAP`: whether the shopper came back, after how long usually, and how due it is."""
+    returned = of[DAYS] > 1
+    gap = np.where(returned, of[SPAN] / np.maximum(of[DAYS] - 1, 1), 0)
+    due = np.where(returned, of[NEWEST] / np.maximum(gap, 0.5), 0)
     off = np.where(returned, np.minimum(np.abs(np.log(np.maximum(due, 0.05))), 3), 0)
-    return [returned.astype(np.float32), np.log1p(gap), np.log1p(due), off]
+    return [returned, np.log1p(gap), np.log1p(due), off]
 
 
-def _shopper(past: Past, visits: int, count: int) -> list[Float32]:
-    """The columns of `_SHOPPER`, the same in every row."""
+def _shopper(past: Past, visits: int, count: int) -> NDArray[np.floating]:
+    """float[4, n]: the inputs of `_SHOPPER`, the same for every candidate."""
     span, newest = (past.age[-1] - past.age[0], past.age[0]) if past.age.size else (0.0, NEVER_DAYS)
-    return [np.full(count, np.log1p(value), np.float32) for value in (past.age.size, visits, span, newest)]
+    values = np.log1p(np.array([past.age.size, visits, span, newest]))
+    return np.broadcast_to(values[:, None], (values.size, count))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foundation.statistics.bootstrap import grouped_interval
+from foundation.statistics.bootstrap import grouped_interval, ratio_interval
 
 
 def test_single_values_give_the_interval_of_a_mean() -> None:
@@ -21,3 +21,19 @@ def test_groups_that_agree_within_widen_it() -> None:
     alone = grouped_interval(values, np.arange(4000), rng)
     assert high - low > 5 * (alone[1] - alone[0])
     assert low < values.mean() < high
+
+
+def test_a_ratio_of_ones_has_the_interval_of_a_mean() -> None:
+    values, groups = np.random.default_rng(1).random(60), np.arange(60) // 3
+    assert ratio_interval(values, np.ones(60), groups, np.random.default_rng(5)) == grouped_interval(
+        values, groups, np.random.default_rng(5)
+    )
+
+
+def test_a_ratio_is_of_sums_and_nothing_by_nothing_is_no_number() -> None:
+    rng = np.random.default_rng(2)
+    below = rng.random(500) * 10
+    low, high = ratio_interval(below * 3, below, np.arange(500), rng)
+    assert low == pytest.approx(3)
+    assert high == pytest.approx(3)
+    assert np.isnan(ratio_interval(np.ones(2), np.zeros(2), np.array([1, 2]), rng)).all()

@@ -18,6 +18,7 @@ from pipeline.stages import DependencyError
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
 from router.scenes.describe import describe
+from router.scenes.fit_shop import fit_scene
 from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings
@@ -25,6 +26,7 @@ from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleModel
 from tests.router.filters.test_filters import shopper
 from tests.router.ranking.default_ranker import default_ranker
 from tests.router.scenes.test_load import CHANNELS, CONFIG
+from tests.router.shop_fit.shops import GROCER
 
 SIZE = 400
 CATALOGUE = SimpleNamespace(
@@ -46,7 +48,7 @@ def live(**items: Sequence[int]) -> dict[str, FixedChannel]:
 
 def home(text: str = "") -> SceneSettings:
     if not text:
-        return load_scenes(CONFIG, KnownNames(CHANNELS))["home"]
+        return fit_scene("home", load_scenes(CONFIG, KnownNames(CHANNELS))["home"], GROCER)
     return read_scenes(text.encode(), "scenes.yaml", KnownNames(CHANNELS))["home"]
 
 

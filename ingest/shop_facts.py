@@ -1,0 +1,113 @@
+"""Measures on a shop's log how people buy there: what they repeat and when, and whether titles tell apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from snapshot.catalogue import Catalogue
+from snapshot.dataset import Dataset
+from snapshot.event_codes import EVENT_CODES, IMPRESSION, PURCHASE
+from snapshot.item_columns import ITEM_COLUMNS
+from snapshot.shop_facts import ShopFacts
+
+_DAY_S = 86_400
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+def facts_of(dataset: Dataset) -> ShopFacts:
+    """The facts in a data set's manifest; measured now where an earlier version ingested it."""
+    known = dataset.manifest.shop
+    if known is not None:
+        return known
+    return measure_shop(dataset.events().collect(), dataset.catalogue, dataset.manifest.cuts.test_from)
+
+
+def measure_shop(events: pl.DataFrame, catalogue: Catalogue, test_from: int) -> ShopFacts:
+    """Measures a log and its catalogue; the fields are described at `ShopFacts`.
+
+    Args:
+        events: user, item int32, event uint8, ts int64 (unix seconds); in any order.
+        catalogue: of the items.
+        test_from: unix seconds; what comes from then on is left out, so that no measure knows of it.
+    """
+    before = events.filter(pl.col("ts") < test_from)
+    by_code = dict(before["event"].value_counts().iter_rows())
+    takes = _by_day(before.filter(pl.col("event") != IMPRESSION))
+    bought = _by_day(before.filter(pl.col("event") == PURCHASE))
+    repeats = takes.filter(pl.col("gap_days").is_not_null())
+    bought_again = bought.filter(pl.col("gap_days").is_not_null())
+    per_shopper = takes.group_by("user").len()["len"].to_numpy()
+    category = catalogue.category
+    in_category = takes.select("user", category=pl.lit(category[takes["item"].to_numpy()]))
+    categories = (
+        in_category.filter(pl.col("category") > 0).group_by("user").agg(pl.col("category").n_unique())
+    )
+    items = np.arange(1, catalogue.size + 1)
+    titled, shared = _shared_titles(catalogue.titles(items), catalogue.brand[items].tolist())
+    return ShopFacts(
+        days=_span_days(before["ts"].to_numpy()),
+        shoppers=len(per_shopper),
+        events={name: by_code[code] for name, code in EVENT_CODES.items() if code in by_code},
+        takes=takes.filter(~pl.col("first_day")).height,
+        repeat_takes=repeats.height,
+        purchases=bought.filter(~pl.col("first_day")).height,
+        repeat_purchases=bought_again.height,
+        repeat_gap_days=_median(bought_again["gap_days"]),
+        history=_quantiles(per_shopper),
+        categories=len(np.unique(category[category > 0])),
+        categories_per_shopper=_median(categories["category"]) or 0.0,
+        items=catalogue.size,
+        titled=titled,
+        shared_titles=shared,
+        groups={
+            name: float((catalogue.column(name)[1:] > 0).mean()) if catalogue.size else 0.0
+            for name, column in ITEM_COLUMNS.items()
+            if column.kind == "group"
+        },
+    )
+
+
+def _by_day(events: pl.DataFrame) -> pl.DataFrame:
+    """One row per user, item and day: whether it is the user's first day, and days since the item's last."""
+    return (
+        events.select("user", "item", day=pl.col("ts") // _DAY_S)
+        .unique()
+        .sort("user", "item", "day")
+        .with_columns(
+            first_day=pl.col("day") == pl.col("day").min().over("user"),
+            gap_days=pl.when(
+                (pl.col("user") == pl.col("user").shift(1)) & (pl.col("item") == pl.col("item").shift(1))
+            ).then(pl.col("day") - pl.col("day").shift(1)),
+        )
+    )
+
+
+def _span_days(times: np.ndarray) -> float:
+    if not len(times):
+        return 0.0
+    first, last = np.quantile(times, (0.01, 0.99), method="nearest")
+    return float(last - first) / _DAY_S
+
+
+def _median(values: pl.Series) -> float | None:
+    return None if values.is_empty() else float(np.median(values.to_numpy()))
+
+
+def _quantiles(counts: np.ndarray) -> tuple[float, float, float, float, float]:
+    if not len(counts):
+        return (0.0,) * 5
+    low, lower, middle, upper, high = np.quantile(counts, _QUANTILES).tolist()
+    return low, lower, middle, upper, high
+
+
+def _shared_titles(titles: Sequence[str], brands: Sequence[int]) -> tuple[int, int]:
+    """How many items have a title, and how many of these share title and brand, as `dedup` compares them."""
+    products = Counter(
+        (" ".join(title.casefold().split()), brand) for title, brand in zip(titles, brands, strict=True)
+    )
+    named = {product: count for product, count in products.items() if product[0]}
+    return sum(named.values()), sum(count for count in named.values() if count > 1)

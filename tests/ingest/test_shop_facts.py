@@ -1,0 +1,173 @@
+"""What ingest measures of a shop equals a literal count, and is kept in the manifest."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.shop_facts import facts_of, measure_shop
+from router.shop_fit.proposal import FOR_EVER_DAYS, propose
+from snapshot import Catalogue, write_catalogue
+from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.manifest import MANIFEST_NAME, Manifest, read_manifest
+from snapshot.shop_facts import ShopFacts
+from testing.shop_kinds import fashion_shop, film_shop, grocer
+from tests.ingest.test_real_data import (
+    ONLINE_RETAIL,
+    ONLINE_RETAIL_MAPPING,
+    TAOBAO,
+    TAOBAO_MAPPING,
+    folder_with,
+)
+from tests.snapshot.contents import columns
+
+DAY = 86_400
+TITLES = ["Tea", " tea ", "TEA", "Mug", "", "", "Cup"]
+BRANDS = [1, 1, 2, 0, 0, 0, 1]
+CATEGORIES = [1, 1, 2, 2, 0, 3, 0]
+UNTIL = 8 * DAY
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    folder = tmp_path_factory.mktemp("catalogue") / "catalogue"
+    made: dict[str, Any] = columns(len(TITLES)) | {"title": ["", *TITLES]}
+    made["brand"][1:], made["category"][1:] = BRANDS, CATEGORIES
+    names = {"brand": ["a", "b"], "category": ["x", "y", "z"]}
+    write_catalogue(folder, [f"i{item}" for item in range(len(TITLES))], made, names, {})
+    return Catalogue.open(folder)
+
+
+ROWS = st.lists(
+    st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 5), st.integers(0, 10 * DAY)), max_size=60
+)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=ROWS)
+def test_every_measure_equals_a_literal_count(
+    catalogue: Catalogue, rows: list[tuple[int, int, int, int]]
+) -> None:
+    schema = {"user": pl.Int32, "item": pl.Int32, "event": pl.UInt8, "ts": pl.Int64}
+    measured = measure_shop(pl.DataFrame(rows, schema=schema, orient="row"), catalogue, UNTIL)
+    assert measured == literal(rows)
+
+
+def literal(rows: list[tuple[int, int, int, int]]) -> ShopFacts:
+    rows = [row for row in rows if row[3] < UNTIL]
+    names = {1: "impression", 2: "view", 3: "favorite", 4: "cart", 5: "purchase"}
+    taken = {(user, item, ts // DAY) for user, item, event, ts in rows if event != IMPRESSION}
+    bought = {(user, item, ts // DAY) for user, item, event, ts in rows if event == PURCHASE}
+    gaps = []
+    for user, item, day in bought:
+        earlier = [other for who, what, other in bought if (who, what) == (user, item) and other < day]
+        if earlier:
+            gaps.append(day - max(earlier))
+    history = Counter(user for user, _, _ in taken)
+    by_user = defaultdict(set)
+    for user, item, _ in taken:
+        if CATEGORIES[item - 1]:
+            by_user[user].add(CATEGORIES[item - 1])
+    products = [(title.strip().lower(), brand) for title, brand in zip(TITLES, BRANDS, strict=True) if title]
+    quantiles = np.quantile(list(history.values()), (0.1, 0.25, 0.5, 0.75, 0.9)) if history else np.zeros(5)
+    times = sorted(ts for _, _, _, ts in rows)
+    edge = round(0.01 * (len(times) - 1))
+    return ShopFacts(
+        days=(times[-1 - edge] - times[edge]) / DAY if times else 0.0,
+        shoppers=len(history),
+        events={
+            name: count
+            for code, name in names.items()
+            if (count := sum(event == code for _, _, event, _ in rows))
+        },
+        takes=len(later(taken)),
+        repeat_takes=repeats(taken),
+        purchases=len(later(bought)),
+        repeat_purchases=repeats(bought),
+        repeat_gap_days=float(np.median(gaps)) if gaps else None,
+        history=tuple(quantiles.tolist()),
+        categories=3,
+        categories_per_shopper=float(np.median([len(each) for each in by_user.values()])) if by_user else 0.0,
+        items=7,
+        titled=5,
+        shared_titles=sum(products.count(product) > 1 for product in products),
+        groups={"category": 5 / 7, "standard_category": 0.0, "brand": 4 / 7, "shop": 0.0},
+    )
+
+
+def later(taken: set[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    return [row for row in taken if any(user == row[0] and day < row[2] for user, _, day in taken)]
+
+
+def repeats(taken: set[tuple[int, int, int]]) -> int:
+    return sum(
+        any((user, item) == row[:2] and day < row[2] for user, item, day in taken) for row in later(taken)
+    )
+
+
+def test_a_grocer_shows_the_same_again_soon(tmp_path: Path) -> None:
+    facts = facts_of(grocer(tmp_path))
+    assert facts.purchase_repeat_rate > 0.8
+    assert facts.repeat_gap_days == 7
+    proposal = propose(facts)
+    assert (proposal.again.value, proposal.window_days.value, proposal.dedup.value) == (0.75, 1.0, False)
+    assert "of 60 titled items share title and brand" in proposal.dedup.reason
+
+
+def test_a_film_shop_never_shows_what_is_owned(tmp_path: Path) -> None:
+    facts = facts_of(film_shop(tmp_path))
+    assert (facts.repeat_purchases, facts.repeat_gap_days) == (0, None)
+    proposal = propose(facts)
+    assert (proposal.again.value, proposal.window_days.value, proposal.dedup.value) == (
+        0.0,
+        FOR_EVER_DAYS,
+        True,
+    )
+    assert "0.0% of" in proposal.window_days.reason
+
+
+def test_a_fashion_shop_shows_again_what_was_looked_at_but_not_what_was_bought(tmp_path: Path) -> None:
+    proposal = propose(facts_of(fashion_shop(tmp_path)))
+    assert (proposal.again.value, proposal.window_days.value, proposal.dedup.value) == (0.75, 365.0, True)
+
+
+def test_the_facts_are_in_the_manifest_and_an_old_one_without_still_opens(tmp_path: Path) -> None:
+    dataset = film_shop(tmp_path)
+    assert read_manifest(dataset.path).shop == dataset.manifest.shop is not None
+    path = dataset.path / MANIFEST_NAME
+    old = msgspec.json.decode(path.read_bytes())
+    del old["shop"]
+    path.write_bytes(msgspec.json.encode(old))
+    manifest: Manifest = read_manifest(dataset.path)
+    assert manifest.shop is None
+    aged = type(dataset)(dataset.path, manifest, dataset.catalogue)
+    assert facts_of(aged) == dataset.manifest.shop
+
+
+@pytest.mark.parametrize(
+    ("file", "mapping", "expected"),
+    [
+        (TAOBAO, TAOBAO_MAPPING, (0.75, 1.0, False)),
+        (ONLINE_RETAIL, ONLINE_RETAIL_MAPPING, (0.75, 2.4, True)),
+    ],
+)
+@pytest.mark.slow
+def test_real_logs_get_what_suits_them(
+    tmp_path: Path, file: Path, mapping: str, expected: tuple[float, float, bool]
+) -> None:
+    from ingest.ingest_folder import ingest_folder
+    from ingest.settings import IngestSettings
+
+    if not file.exists():
+        pytest.skip(f"{file} is not here")
+    facts = facts_of(ingest_folder(folder_with(mapping, tmp_path), tmp_path, IngestSettings(), seed=0))
+    proposal = propose(facts)
+    assert (proposal.again.value, proposal.window_days.value, proposal.dedup.value) == expected
