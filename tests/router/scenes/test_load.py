@@ -34,7 +34,8 @@ def test_the_projects_own_scenes_are_good() -> None:
     for scene in scenes.by_name.values():
         assert scene.backfill is not None
         assert "hot" in scene.channels
-    assert list(scenes["home"].rerank) == ["dedup", "scatter"]
+    assert list(scenes["home"].rerank) == ["dedup", "scatter", "discovery"]
+    assert list(scenes["cart"].rerank) == ["dedup", "scatter"]
     assert not scenes["similar_items"].rerank
     assert list(scenes["similar_items"].ranking.scorers) == ["anchor"]
 
