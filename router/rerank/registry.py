@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.rerank import dedup, scatter
+from router.rerank import dedup, discovery, scatter
 from router.rerank.kind import RerankerKind
 
 RERANKERS: Registry[RerankerKind] = Registry(
-    "reranker", "RERANKERS", {"dedup": dedup.RERANKER, "scatter": scatter.RERANKER}, kind=RerankerKind
+    "reranker",
+    "RERANKERS",
+    {"dedup": dedup.RERANKER, "scatter": scatter.RERANKER, "discovery": discovery.RERANKER},
+    kind=RerankerKind,
 )

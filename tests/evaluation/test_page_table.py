@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from recall.registry import CHANNELS
 from recall.triggers import TriggerSettings
 from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.weights import default_weights
+from router.rerank.discovery import DiscoverySettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
 from router.scenes.table_settings import TablesSettings
@@ -56,7 +58,12 @@ class InOrder:
 @pytest.fixture
 def served(tmp_path: Path) -> ServedPages:
     """Shoppers 1 and 2 bought item 1 an hour before the cut, and take items 2 and 12 after it."""
-    bought = [(user, 1, PURCHASE, NOW - 3600) for user in (1, 2)]
+    return served_after([1], NOW - 3600, tmp_path)
+
+
+def served_after(items: Sequence[int], ts: int, tmp_path: Path) -> ServedPages:
+    """Shoppers 1 and 2 bought these items at `ts`, and take items 2 and 12 after the cut."""
+    bought = [(user, item, PURCHASE, ts) for user in (1, 2) for item in items]
     taken = [(user, item, PURCHASE, NOW + 60) for user in (1, 2) for item in (2, 12)]
     catalogue = make_catalogue(tmp_path, [1] * ITEMS, out_of_stock=[3, 4])
     whole = make_source(catalogue, [*bought, *taken])
@@ -98,6 +105,16 @@ def test_a_scene_passes_its_filters_and_a_channel_does_not(served: ServedPages) 
     assert list(rows)[:3] == ["home", "hot", "popularity"]
     assert tables.notes == []
     assert tables.reliability == {}
+
+
+def test_discovery_raises_the_recall_of_new_items(tmp_path: Path) -> None:
+    rerank = {"discovery": DiscoverySettings(share=0.1)}
+    discovering = ServedScene("discovering", HOME.settings.model_copy(update={"rerank": rerank}), {}, {})
+    rows = measured(served_after(range(1, 12), NOW - 90_000, tmp_path), [HOME, discovering]).pages
+    # Item 12, which nobody took before, is beyond the page of ten; discovery gives it the tenth slot.
+    assert (rows["home"]["new_recall@10"], rows["discovering"]["new_recall@10"]) == (0, 1)
+    assert (rows["home"]["taken_before"], rows["discovering"]["taken_before"]) == (1, 0.9)
+    assert (rows["home"]["mrr"], rows["discovering"]["mrr"]) == (0.5, 0.5)
 
 
 def test_peers_show_only_what_is_in_stock(served: ServedPages) -> None:
