@@ -23,12 +23,12 @@ from pipeline.runner import rank
 from recall.build import build_channels, open_channels
 from recall.build_events import build_events
 from recall.channel import BuildSource
+from recall.item_facts import item_facts
 from recall.query import Query
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
-from router.ranking.logistic.item_facts import item_facts
 from router.ranking.logistic.table import LogisticRankerSettings
 from router.ranking.logistic.weights import Weights, default_weights, scaled
 from snapshot.dataset import Dataset

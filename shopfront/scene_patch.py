@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from features.shop_fit.auto import AUTO
+from features.shop_fit.proposal import Proposal, propose
 from recall.again import NAME as AGAIN
 from router.scenes.fit_shop import again_channel
 from router.scenes.load import Scenes
-from router.shop_fit.proposal import Proposal, propose
 from snapshot.shop_facts import ShopFacts
 
 _HEAD = (
@@ -23,7 +24,7 @@ def scene_patch(facts: ShopFacts, scenes: Scenes) -> str:
 
     Args:
         facts: of the shop.
-        scenes: of the file; those that recall by `again` have a share of it in the patch.
+        scenes: of the file; those that leave the share of `again` open have one in the patch.
     """
     lines = [line.format(source=scenes.source) for line in _HEAD]
     return "\n".join([*lines, *_lines(propose(facts), scenes), ""])
@@ -52,7 +53,11 @@ def _lines(proposal: Proposal, scenes: Scenes) -> Iterator[str]:
     ]
     yield "      rules:" if rules else "      rules: []"
     yield from (f"        - {rule}" for rule in rules)
-    recalling = [name for name, scene in scenes.by_name.items() if AGAIN in scene.channels]
+    recalling = [
+        name
+        for name, scene in scenes.by_name.items()
+        if AGAIN in scene.channels and scene.channels[AGAIN].share == AUTO
+    ]
     if recalling:
         yield "scenes:"
     for name in recalling:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from router.shop_fit.auto import AUTO
-from router.shop_fit.proposal import FOR_EVER_DAYS, propose
+from features.shop_fit.auto import AUTO
+from features.shop_fit.proposal import FOR_EVER_DAYS, propose
 from snapshot.shop_facts import ShopFacts
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from features.shop_fit.auto import DaysOrAuto
 from pipeline.candidates import Candidates
 from recall.query import Query
 from router.filters.kind import FilterKind
-from router.shop_fit.auto import DaysOrAuto
 from router.tables.component import Parts
 
 SECONDS_PER_DAY = 86_400

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
+from features.shop_fit.auto import SwitchOrAuto
 from pipeline.candidates import Candidates, Int32
 from router.rerank.kind import RerankerKind
-from router.shop_fit.auto import SwitchOrAuto
 from router.tables.component import Parts
 
 

@@ -6,13 +6,13 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
+from features.shop_fit.auto import AUTO
+from features.shop_fit.proposal import Proposal, Proposed, propose
 from recall.again import NAME as AGAIN
 from router.filters.already_bought import AlreadyBoughtSettings
 from router.rerank.dedup import DedupSettings
 from router.scenes.problems import Path, SettingsError, dotted
 from router.scenes.settings import SceneChannel, SceneSettings
-from router.shop_fit.auto import AUTO
-from router.shop_fit.proposal import Proposal, Proposed, propose
 from snapshot.shop_facts import ShopFacts
 
 log = logging.getLogger(__name__)

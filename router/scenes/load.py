@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from features.shop_fit.auto import AUTO
 from recall.again import NAME as AGAIN
 from router.fusion.registry import FUSIONS
 from router.page.settings import PageArrangementSettings
@@ -23,7 +24,6 @@ from router.scenes.problems import SettingsError, dotted, explain
 from router.scenes.ranking_parts import check_ranking, read_ranking
 from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
-from router.shop_fit.auto import AUTO
 
 TOP_KEYS = ("defaults", "page", "scenes")
 SCENE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")

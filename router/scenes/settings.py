@@ -12,10 +12,10 @@ from pydantic import (
     model_validator,
 )
 
+from features.shop_fit.auto import AUTO, ShareOrAuto
 from pipeline.candidates import MAX_CHANNELS
 from router.fusion.quota import QuotaSettings
 from router.page.settings import ExplorationSettings
-from router.shop_fit.auto import AUTO, ShareOrAuto
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -26,8 +26,11 @@ from testing.shop_kinds import fashion_shop, film_shop, grocer
 from tests.recall.small_shop import NO_INTERESTS
 from tests.router.scenes.test_load import CONFIG
 
+# Of the first scene, home.
 WITHOUT_MODELS = (
-    CONFIG.read_text().replace("        triton: {}\n", "").replace("      merge:\n        log_odds: {}\n", "")
+    CONFIG.read_text()
+    .replace("        triton: {}\n", "", 1)
+    .replace("      merge:\n        log_odds: {}\n", "", 1)
 )
 RECALL = RecallSettings.model_validate(
     {name: {"enabled": False} for name, kind in CHANNELS.items() if kind.models}

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from features.shop_fit.proposal import FOR_EVER_DAYS, propose
 from ingest.shop_facts import facts_of, measure_shop
-from router.shop_fit.proposal import FOR_EVER_DAYS, propose
 from snapshot import Catalogue, write_catalogue
 from snapshot.event_codes import IMPRESSION, PURCHASE
 from snapshot.manifest import MANIFEST_NAME, Manifest, read_manifest

@@ -8,16 +8,16 @@ import pytest
 import yaml
 from rich.console import Console
 
+from features.shop_fit.proposal import propose
 from recall.registry import CHANNELS
 from router.scenes.fit_shop import fit_scene, open_settings
 from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.merge_patch import merge_patch
-from router.shop_fit.proposal import propose
 from shopfront.scene_patch import print_patch, scene_patch
 from shopfront.shop_report import shop_tables
 from snapshot.shop_facts import ShopFacts
+from tests.features.shop_fit.shops import FASHION, FILMS, GROCER
 from tests.router.scenes.test_load import CONFIG
-from tests.router.shop_fit.shops import FASHION, FILMS, GROCER
 
 KNOWN = KnownNames(CHANNELS)
 SHOPS = pytest.mark.parametrize("facts", [GROCER, FILMS, FASHION])

@@ -23,8 +23,8 @@ from features.reference_time import reference_time
 from pipeline.candidates import Candidates
 from pipeline.channel_ranks import PREFIX
 from recall.again import past_behaviours
+from recall.item_facts import FACTS, ItemFacts
 from recall.query import Query
-from router.ranking.logistic.item_facts import FACTS, ItemFacts
 from snapshot.catalogue import Catalogue
 
 Float32 = NDArray[np.float32]

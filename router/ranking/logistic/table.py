@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recall.channel import BuildSource
+from recall.item_facts import ItemFacts, item_facts
 from router.ranking.logistic.inputs import input_names
-from router.ranking.logistic.item_facts import ItemFacts, item_facts
 from router.ranking.logistic.weights import FILE, Weights, default_weights, scaled
 from router.tables.kind import TableKind
 from snapshot.catalogue import Catalogue

@@ -19,8 +19,8 @@ from router.scenes.describe import describe
 from router.scenes.load import KnownNames, Scenes, read_scenes
 from router.scenes.problems import SettingsError
 from testing.served_shop import ServedShop, make_shop
+from tests.features.shop_fit.shops import FILMS, GROCER
 from tests.router.engine.conftest import embed
-from tests.router.shop_fit.shops import FILMS, GROCER
 
 KNOWN = KnownNames(CHANNELS, ["bst"])
 SCENES = """

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recall.item_facts import FACTS, ItemFacts
 from router.ranking.logistic.inputs import input_names
-from router.ranking.logistic.item_facts import FACTS, ItemFacts
 from router.ranking.logistic.table import NAME, LogisticTable
 from router.ranking.logistic.weights import default_weights
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from pipeline.candidates import Candidates, unscored
 from pipeline.stages import NO_MODEL
+from recall.item_facts import FACTS, item_facts
 from recall.query import Query
 from router.ranking.log_odds_merge import LogOddsSettings, create, log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
-from router.ranking.logistic.item_facts import FACTS, item_facts
 from router.ranking.logistic.scorer import SCORER, LogisticSettings, open_scorer, probability
 from router.ranking.logistic.table import LOGISTIC_RANKER, NAME, LogisticRankerSettings, LogisticTable
 from router.ranking.logistic.weights import FILE, Weights, default_weights

@@ -22,11 +22,11 @@ from router.scenes.fit_shop import fit_scene
 from router.scenes.load import KnownNames, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings
+from tests.features.shop_fit.shops import GROCER
 from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleModel
 from tests.router.filters.test_filters import shopper
 from tests.router.ranking.default_ranker import default_ranker
 from tests.router.scenes.test_load import CHANNELS, CONFIG
-from tests.router.shop_fit.shops import GROCER
 
 SIZE = 400
 CATALOGUE = SimpleNamespace(

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from router.shop_fit.proposal import FOR_EVER_DAYS, propose
+from features.shop_fit.proposal import FOR_EVER_DAYS, propose
 from snapshot.shop_facts import ShopFacts
-from tests.router.shop_fit.shops import FASHION, FILMS, GROCER
+from tests.features.shop_fit.shops import FASHION, FILMS, GROCER
 
 
 def having(**fields: Any) -> ShopFacts:
