@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import msgspec
 
 from foundation.storage.private_files import keep_files_private
+from foundation.telemetry.metrics.counts_file import flush_counts
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_metrics
 from rollout.registry import open_rollout_store
 from server.composition.scenes import scene_configuration
@@ -103,7 +104,12 @@ def main() -> int:
             os._exit(LOST_RAY)
         _stop(settings, folder)
     _leave_nothing(folder)
-    return 1 if watch is None else 0
+    status = 1 if watch is None else 0
+    if settings is None or settings.ray.address:
+        return status
+    # What Ray does at a program's end would wait for its processes, which are gone, for seconds.
+    flush_counts()
+    os._exit(status)
 
 
 def _leave_nothing(folder: Path) -> None:
@@ -283,9 +289,11 @@ def _stop(settings: RouterSettings, folder: Path) -> None:
         refuse_new_calls(folder)
     # Shutting Serve down would end HAProxy first, and with it the calls in progress.
     serve.delete(APPLICATION)
-    if not settings.ray.address:
+    if settings.ray.address:
+        ray.shutdown()
+    else:
+        # What is left of the local node holds nothing that must be put away, and is killed with the session.
         serve.shutdown()
-    ray.shutdown()
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -113,7 +113,8 @@ def test_a_model_whose_process_is_stopped_is_reloaded(watched: Watched) -> None:
     [bst] = [child for child in psutil.Process(pid).children() if "/bst/1/" in child.cmdline()[1]]
     bst.suspend()
     assert watched.next_event().kind == "reloaded"
-    assert not bst.is_running()
+    # Triton does not wait for it.
+    assert not bst.is_running() or bst.status() == psutil.STATUS_ZOMBIE
     assert watched.server.pid == pid
     assert_answers(watched.server)
 
