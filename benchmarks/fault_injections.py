@@ -18,6 +18,14 @@ import msgspec
 import psutil
 import yaml
 
+from benchmarks.freezes import (
+    freeze_controller,
+    freeze_haproxy,
+    freeze_model_process,
+    freeze_replica,
+    freeze_router_process,
+    freeze_writing_replica,
+)
 from benchmarks.router_faults import kill_gcs, kill_raylet, kill_router_process
 from benchmarks.running_workspace import RunningWorkspace, title_of
 from benchmarks.steady_load import Sent
@@ -387,7 +395,13 @@ ON_LMDB = (
     Fault("experiments changed, well and wrongly", change_experiments),
     Fault("model promoted by a rollout", promote_model),
     Fault("Triton dies for 20 s", crash_triton_for_20_s, 40.0),
+    Fault("SIGSTOP of a replica", freeze_replica),
+    Fault("SIGSTOP of a replica inside a write", freeze_writing_replica),
+    Fault("SIGSTOP of HAProxy", freeze_haproxy),
+    Fault("SIGSTOP of Serve's controller", freeze_controller),
+    Fault("SIGSTOP of the ranking processes", freeze_model_process, 40.0),
     *_ROUTER_KILLED,
+    Fault("SIGSTOP of the router's process", freeze_router_process, 60.0),
 )
 """Faults of a service behind its default ingress, state in LMDB."""
 
@@ -398,6 +412,8 @@ ON_REDIS = (
     Fault("kill -9 of a replica", kill_replica),
     Fault("kill -9 of all replicas", kill_all_replicas, spares_somebody=False),
     Fault("kill -9 of Serve's controller", kill_controller),
+    Fault("SIGSTOP of a replica", freeze_replica),
     *_ROUTER_KILLED,
+    Fault("SIGSTOP of the router's process", freeze_router_process, 60.0),
 )
 """Faults of a service behind its own gRPC servers, state in Redis."""

@@ -74,13 +74,24 @@ class LimitSettings(BaseModel):
         "grpc, the first request's headers for haproxy, which also ends calls whose caller pauses so long "
         "within its message. Others are closed, so that silent ones keep nobody out.",
     )
+    connections: int = Field(
+        16_384,
+        ge=4,
+        description="Connections open at once, in HAProxy or in all replicas of kind grpc together; fewer "
+        "where a process may not open that many files (`ulimit -n`), and then the log says how many.",
+    )
     connections_per_address: int = Field(
-        3_072,
+        1_024,
         ge=1,
-        description="Connections open at once from one address, kind haproxy only; it takes 4,096 in all.",
+        description="Connections that one address keeps once three quarters of all are open. Below that any "
+        "address may have as many as it likes, since callers often share one (NAT, a proxy). Above, haproxy "
+        "refuses new ones of an address that has more, and grpc closes idle ones, of such addresses first.",
     )
     idle_connection_s: float = Field(
-        3600.0, gt=0, description="Seconds after which a connection without calls is closed."
+        300.0,
+        gt=0,
+        description="Seconds after which a connection without calls is closed; gRPC's clients connect anew "
+        "with their next call.",
     )
     health_watches: int = Field(
         32, ge=1, description="Health.Watch streams open at once per replica; more are refused."
@@ -123,6 +134,12 @@ class IngressSettings(BaseModel):
     )
     health_check_period_s: float = Field(
         1.0, gt=0, description="Seconds between two health checks of a replica and of the proxy by Ray Serve."
+    )
+    health_check_timeout_s: float = Field(
+        4.0,
+        gt=0,
+        description="Seconds within which a replica must answer a health check of Ray Serve; one that is "
+        "late three times in a row is killed and replaced.",
     )
     start_timeout_s: float = Field(120.0, gt=0, description="Seconds within which the router must be ready.")
 
@@ -179,7 +196,7 @@ class RaySettings(BaseModel):
 
 
 class SupervisionSettings(BaseModel):
-    """How `shopfront run` replaces a router whose process or whose Ray has died."""
+    """What is replaced: a router whose process or whose Ray has died, and processes that do not answer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -198,6 +215,25 @@ class SupervisionSettings(BaseModel):
         60.0,
         gt=0,
         description="Seconds a router must live for pauses and the count of starts to begin again.",
+    )
+    stopped_after_s: float = Field(
+        4.0,
+        gt=0,
+        description="Seconds that a process of the router or of Triton may be stopped (SIGSTOP) before it is "
+        "killed, and replaced like one that died. Until then calls that it has wait, and so does every event "
+        "where it holds the lock of the state; a debugger's stop does not count.",
+    )
+    haproxy_silent_s: float = Field(
+        3.0,
+        gt=0,
+        description="Seconds without an answer of HAProxy to the router's process after which it is killed, "
+        "and replaced by Ray Serve.",
+    )
+    router_silent_s: float = Field(
+        15.0,
+        gt=0,
+        description="Seconds without a sign of life of the router's process, which sends one every "
+        "ray.look_interval_s, after which another router takes its place.",
     )
     max_starts: int = Field(
         5, ge=1, description="Starts in a row that may fail or end early; after them `shopfront run` ends."

@@ -17,6 +17,7 @@ from router.feature_log.metrics import FeatureLogMetrics
 from router.ranking.circuit_metrics import CircuitMetrics
 from router.service.admission_metrics import AdmissionMetrics
 from router.service.exposure_metrics import ExposureMetrics
+from server.connection_metrics import ConnectionMetrics
 from server.recording.recording_metrics import RecordingMetrics
 from server.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
@@ -44,6 +45,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "snapshots": SnapshotMetrics,
         "build": BuildMetrics,
         "queues": QueueMetrics,
+        "connections": ConnectionMetrics,
         "rollouts": RolloutMetrics,
     },
     _fault,

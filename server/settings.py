@@ -49,7 +49,7 @@ class RouterSettings(BaseModel):
     )
     supervision: SupervisionSettings = Field(
         default_factory=SupervisionSettings,
-        description="How `shopfront run` replaces a router that has died.",
+        description="How a router that has died is replaced, and processes that do not answer.",
     )
     snapshots: SnapshotWatchSettings = Field(
         default_factory=SnapshotWatchSettings, description="Where snapshots are stored."

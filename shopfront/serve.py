@@ -115,7 +115,7 @@ def _tell_router(event: RouterEvent, counts: SupervisionMetrics, report: Callabl
         case "failed":
             counts.failed("router")
             report(f"{event.detail} (start {event.attempt})")
-        case "crashed":
+        case "crashed" | "stopped":
             report(event.detail)
         case "given_up":
             # Reported by the command that ends because of it.

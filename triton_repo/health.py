@@ -30,9 +30,12 @@ def find_problem(server: TritonServer, control: TritonControl) -> Problem | None
             versions = control.ready_versions(model)
         except ModelLoadError as error:
             return Problem("", str(error))
-        graphs = [process.graph for process in server.model_processes()]
+        # One that is stopped is as good as gone: it is killed before its version is loaded again.
+        graphs = [process.graph for process in server.model_processes() if not process.is_stopped()]
         for version in versions:
             graph = (server.repository.version_folder(model, version) / "model.onnx").resolve()
             if graphs.count(graph) < settings.instances:
-                return Problem(model, f"a model process of {model} version {version} is gone", version)
+                return Problem(
+                    model, f"a model process of {model} version {version} is gone or stopped", version
+                )
     return None

@@ -109,6 +109,9 @@ class TritonWatcher:
 
     def _dealt_with(self, problem: Problem) -> bool:
         """Whether the model serves again, or still does by other versions: then the server lives on."""
+        for process in self.server.model_processes():
+            if process.is_stopped():
+                process.kill()
         with TritonControl(self.server.grpc_url, self.server.settings.load_timeout_s) as control:
             try:
                 reload_version(control, self.server.repository, problem.model, problem.version)

@@ -9,17 +9,21 @@ where `-f <file>` names the configuration, which Ray Serve writes before each st
   another one with the same id, so that events without an event_id are stored once.
 - Once the router stops (`haproxy_drain`), new calls are refused as UNAVAILABLE, which callers send elsewhere,
   and a fresh HAProxy does not listen for gRPC. Ray Serve's own fallback would answer NOT_FOUND.
-- Connections that say nothing, or not all of their first request, are closed, and one address may open so
-  many; `CONNECTIONS_VARIABLE` has the figures. Else silent ones would hold every place for an hour.
+- Connections that say nothing, or not all of their first request, are closed. As many are taken as the
+  limit of open files allows; when three quarters of the places are taken, an address that has more than its
+  share gets no further ones, so that others do. `CONNECTIONS_VARIABLE` has the figures. Else silent
+  connections would hold every place for an hour.
 """
 
 import os
+import re
+import resource
 import sys
 from pathlib import Path
 
 CALL_ID_HEADER = "x-shopfront-call-id"
 CONNECTIONS_VARIABLE = "SHOPFRONT_CONNECTIONS"
-"""`<milliseconds to set up> <milliseconds idle> <connections per address>`; unset: no limits."""
+"""`<ms to set up> <ms idle> <connections> <connections per address>`; unset: no limits."""
 STOPPING_VARIABLE = "proc.shopfront_stopping"
 STOPPING_FILE = "stopping"
 
@@ -40,33 +44,52 @@ _RULES = (
 )
 
 
+_FULL_SHARE = 0.75
+# Listeners, health checks, connections for statistics.
+_OTHER_FILES = 256
+_OTHER_CONNECTIONS = 64
+_MAXCONN = re.compile(r"^    maxconn \d+$", re.MULTILINE)
 _CONNECTIONS = """\
+    maxconn {most}
     timeout client {setup_ms}ms
     timeout http-request {setup_ms}ms
     timeout http-keep-alive {idle_ms}ms
     stick-table type ipv6 size 100k expire 1m store conn_cur
     tcp-request connection track-sc0 src
-    tcp-request connection reject if {{ sc0_conn_cur gt {per_address} }}
+    tcp-request connection reject if {{ fe_conn gt {full} }} {{ sc0_conn_cur gt {per_address} }}
 """
 
 
-def connection_limits(figures: str) -> str:
-    """Lines of the gRPC frontend for the value of `CONNECTIONS_VARIABLE`."""
-    if not figures:
-        return ""
-    setup_ms, idle_ms, per_address = figures.split()
-    return _CONNECTIONS.format(setup_ms=setup_ms, idle_ms=idle_ms, per_address=per_address)
+def affordable(connections: int, files: int) -> int:
+    """Connections that a HAProxy which may open `files` files can take, `connections` at most.
+
+    It reckons with two files each, one for the replica's side, and would not start if these were too many.
+    """
+    return max(1, min(connections, (files - _OTHER_FILES) // 2 - _OTHER_CONNECTIONS))
 
 
-def amended(configuration: str, *, stopping: bool = False, connections: str = "") -> str:
+def amended(configuration: str, *, stopping: bool = False, connections: str = "", files: int = 2**20) -> str:
     """The configuration with the amendments; as it is where it has no gRPC frontend, or has them already.
 
-    `connections`: value of `CONNECTIONS_VARIABLE`.
+    `connections`: value of `CONNECTIONS_VARIABLE`; `files`: how many HAProxy may open.
     """
     before, found, frontend = configuration.partition(_FRONTEND)
     if not found or CALL_ID_HEADER in configuration:
         return configuration
-    frontend = frontend.replace(_MODE, _MODE + connection_limits(connections) + _RULES, 1)
+    limits = ""
+    if connections:
+        setup_ms, idle_ms, wanted, per_address = connections.split()
+        most = affordable(int(wanted), files)
+        limits = _CONNECTIONS.format(
+            most=most,
+            full=int(_FULL_SHARE * most),
+            setup_ms=setup_ms,
+            idle_ms=idle_ms,
+            per_address=per_address,
+        )
+        # For splicing, which HTTP/2 cannot do, HAProxy would set files aside.
+        before = _MAXCONN.sub(f"    maxconn {most + _OTHER_CONNECTIONS}\n    maxpipes 1", before, count=1)
+    frontend = frontend.replace(_MODE, _MODE + limits + _RULES, 1)
     if stopping or _REPLICAS not in frontend:
         listening, _, rest = frontend.partition(_BIND)
         frontend = listening + rest.partition("\n")[2]
@@ -88,7 +111,8 @@ def main(program: str, arguments: list[str]) -> None:
     # Ray Serve keeps the file in the router's folder, or in one per node below it.
     stopping = any((folder / STOPPING_FILE).exists() for folder in (path.parent, path.parent.parent))
     connections = os.environ.get(CONNECTIONS_VARIABLE, "")
-    fresh.write_text(amended(path.read_text(), stopping=stopping, connections=connections))
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fresh.write_text(amended(path.read_text(), stopping=stopping, connections=connections, files=files))
     fresh.replace(path)
     os.execv(program, [program, *shared(arguments)])
 

@@ -21,6 +21,7 @@ import msgspec
 import psutil
 
 from server.ingress.add_services import REQUEST_BYTES_VARIABLE
+from server.ingress.awake_clock import AwakeClock
 from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
 from server.ingress.ports import free_ports
 from server.ingress.process_status import ProcessStatus, StatusReader
@@ -38,6 +39,8 @@ _PORT_TAKEN = ("Address already in use", "failed to start their listeners")
 _STOP_MARGIN_S = 30.0
 _BETWEEN_REPLICAS_S = 0.5
 _POLL_S = 0.05
+# `loss` is asked far more often; the process of the one who asks was stopped meanwhile.
+_LONGEST_LOOK_S = 2.0
 
 
 class RouterStartError(Exception):
@@ -64,6 +67,9 @@ class RouterHandle:
         assert process.stdout is not None
         self.status_reader = StatusReader(process.stdout)
         self._loss: str | None = None
+        self._clock = AwakeClock(_LONGEST_LOOK_S)
+        self._beats = 0
+        self._beat_at = self._clock()
 
     @property
     def address(self) -> str:
@@ -96,7 +102,18 @@ class RouterHandle:
                 self._loss = reported.error
             elif status is not None:
                 self._loss = f"the router's process ended with {_ending(status)}"
+            else:
+                self._loss = self._silence()
         return self._loss
+
+    def _silence(self) -> str | None:
+        now, beats = self._clock(), self.status_reader.beats
+        if beats != self._beats:
+            self._beats, self._beat_at = beats, now
+        silent_s = now - self._beat_at
+        if silent_s <= self.settings.supervision.router_silent_s:
+            return None
+        return f"the router's process has given no sign of life for {silent_s:.0f} s"
 
     def processes(self) -> list[psutil.Process]:
         """Every living process of the router, Ray's and HAProxy's included."""

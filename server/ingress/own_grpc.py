@@ -12,10 +12,13 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics
+from server.connection_metrics import ConnectionMetrics
 from server.ingress.add_services import add_services
 from server.ingress.bearer_tokens import BearerTokens, TokenInterceptor
 from server.ingress.calls import CallHandler
 from server.ingress.compression import GRPC_OPTIONS
+from server.ingress.connection_keeper import ConnectionKeeper, most_accepted, places, raise_file_limit
 from server.ingress.health_service import HealthService
 from server.ingress.reflection import add_reflection
 from server.ingress.status import Refusal, unavailable_refusal
@@ -87,6 +90,14 @@ class RunningServer:
     address: str
     _server: grpc.aio.Server
     _servicer: Servicer
+    _keeper: asyncio.Task[None]
+
+    def check_alive(self) -> None:
+        """Raises RuntimeError where room is no longer kept for new callers."""
+        if self._keeper.done():
+            raise RuntimeError("the watch over connections has ended") from (
+                None if self._keeper.cancelled() else self._keeper.exception()
+            )
 
     async def stop(self, grace_s: float) -> None:
         """Stops accepting and lets the calls in progress finish within `grace_s` seconds.
@@ -101,6 +112,7 @@ class RunningServer:
         await asyncio.sleep(0)
         self._servicer.refuse_held()
         await stopping
+        self._keeper.cancel()
 
 
 async def serve_in_process(
@@ -112,19 +124,31 @@ async def serve_in_process(
     tls: TlsSettings | None = None,
     tokens: TokenSettings | None = None,
     limits: LimitSettings | None = None,
+    metrics: ProcessMetrics | None = None,
+    processes: int = 1,
 ) -> RunningServer:
     """Starts a server on the running event loop; port 0 takes a free one.
 
     `reuse_port`: several processes share the port and the kernel spreads connections over them. `tls`: None =
-    plain text; `tokens`: None = none required; `limits`: None = the defaults.
+    plain text; `tokens`: None = none required; `limits`: None = the defaults. `metrics`: where connections
+    are counted, None = nowhere. `processes`: how many share the port, and `limits.connections`.
     Raises RuntimeError where the address cannot be bound, `TlsError` and `TokenError` where certificates or
     tokens cannot be used.
     """
     limits = limits or LimitSettings()
+    files = raise_file_limit()
+    most = places(limits, processes, files)
+    if most < -(-limits.connections // processes):
+        logger.warning(
+            "%d connections are kept, not this process's share of limits.connections (%d), since it may "
+            "not open more files; raise `ulimit -n`",
+            most,
+            limits.connections,
+        )
     accepted = BearerTokens(tokens or TokenSettings())
     credentials = None if tls is None else server_credentials(tls)
     server = grpc.aio.server(
-        options=[("grpc.so_reuseport", int(reuse_port)), *_options(limits)],
+        options=[("grpc.so_reuseport", int(reuse_port)), *_options(limits, most_accepted(files))],
         # An interceptor costs every call some 50 µs, so there is none where none is needed.
         interceptors=[TokenInterceptor(accepted)] if accepted.needed else None,
     )
@@ -141,11 +165,12 @@ async def serve_in_process(
         await server.stop(None)
         raise
     await server.start()
-    return RunningServer(f"{host}:{bound}", server, servicer)
+    keeper = ConnectionKeeper(bound, most, limits, (metrics or ProcessMetrics()).group(ConnectionMetrics))
+    return RunningServer(f"{host}:{bound}", server, servicer, asyncio.create_task(keeper.run()))
 
 
-def _options(limits: LimitSettings) -> list[tuple[str, int]]:
-    """Limits as gRPC's channel arguments.
+def _options(limits: LimitSettings, beyond: int) -> list[tuple[str, int]]:
+    """Limits as gRPC's channel arguments; of more than `beyond` connections the last are closed at once.
 
     See https://grpc.github.io/grpc/core/group__grpc__arg__keys.html.
     """
@@ -159,4 +184,5 @@ def _options(limits: LimitSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.server_handshake_timeout_ms", int(limits.handshake_s * 1_000)),
         ("grpc.max_connection_idle_ms", int(limits.idle_connection_s * 1_000)),
+        ("grpc.max_allowed_incoming_connections", beyond),
     ]

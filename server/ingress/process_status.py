@@ -14,9 +14,13 @@ _POLL_S = 0.05
 
 
 class ProcessStatus(msgspec.Struct, frozen=True):
-    """The first has an empty `error` once the replicas are up; at most one follows: how Ray was lost."""
+    """The first has an empty `error` once the replicas are up; at most one follows: how Ray was lost.
+
+    Between them come signs of life (`beat`), at intervals.
+    """
 
     error: str = ""
+    beat: bool = False
 
 
 class StatusReader:
@@ -26,6 +30,8 @@ class StatusReader:
         """`stream`: standard output of the router's process."""
         self._stream = stream
         self._read: queue.SimpleQueue[ProcessStatus | None] = queue.SimpleQueue()
+        self.beats = 0
+        """Signs of life so far."""
         threading.Thread(target=self._collect, name="router-status", daemon=True).start()
 
     def wait(self, deadline: float, cancel: threading.Event) -> ProcessStatus | None:
@@ -46,6 +52,10 @@ class StatusReader:
 
     def _collect(self) -> None:
         for line in self._stream:
-            self._read.put(msgspec.json.decode(line, type=ProcessStatus))
+            status = msgspec.json.decode(line, type=ProcessStatus)
+            if status.beat:
+                self.beats += 1
+            else:
+                self._read.put(status)
         self._read.put(None)
         self._stream.close()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from server.ingress.add_services import REQUEST_BYTES_VARIABLE
-from server.ingress.haproxy_drain import ADMIN_SOCKET
+from server.ingress.haproxy_admin import ADMIN_SOCKET
 from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
 from server.ingress.haproxy_program import write_haproxy_program
 from server.ingress.ports import free_ports, free_range
@@ -38,6 +38,8 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(2 * settings.health_check_period_s),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
         "RAY_SERVE_LOG_TO_STDERR": "0",
+        # One that does not answer its health checks would not drain either.
+        "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
         REQUEST_BYTES_VARIABLE: str(settings.limits.request_bytes),
     }
     if plugins:
@@ -61,6 +63,7 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
             for figure in (
                 math.ceil(1_000 * settings.limits.handshake_s),
                 math.ceil(1_000 * settings.limits.idle_connection_s),
+                settings.limits.connections,
                 settings.limits.connections_per_address,
             )
         ),

@@ -7,8 +7,9 @@ program around it.
 Reads one JSON line (`StartRequest`), answers one JSON line (`ProcessStatus`), and stops when standard input
 reaches its end: when the starter closes it, or dies.
 
-Where Ray is lost it reports so in one more line and keeps running, since the replicas continue to answer: the
-starter decides when they end. It then ends them without Ray.
+It sends a sign of life twice a second, so that one that hangs is recognised. Where Ray is lost it reports
+so in one more line and keeps running, since the replicas continue to answer: the starter decides when they
+end. It then ends them without Ray.
 """
 
 from __future__ import annotations
@@ -20,19 +21,24 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
 from foundation.storage.private_files import keep_files_private
+from foundation.telemetry.metrics.counts_file import flush_counts
+from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_metrics
 from rollout.registry import open_rollout_store
 from server.composition.scenes import scene_configuration
+from server.connection_metrics import ConnectionMetrics
 from server.ingress.bearer_tokens import BearerTokens
 from server.ingress.haproxy_drain import refuse_new_calls
+from server.ingress.haproxy_watch import HaproxyWatch
 from server.ingress.process_status import ProcessStatus
 from server.ingress.ray_environment import local_environment, serve_environment
-from server.ingress.sessions import kill_all, session_processes
+from server.ingress.sessions import kill_all, program_of, session_processes
 from server.ingress.tls import server_credentials
 from server.ingress_settings import split_address
 from server.plugins import load
@@ -48,6 +54,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 APPLICATION = "shopfront"
+_BEAT = msgspec.json.encode(ProcessStatus(beat=True)) + b"\n"
 LOST_RAY = 3
 """Exit status of a process whose Ray was lost."""
 
@@ -85,20 +92,48 @@ def main() -> int:
         outcome = ProcessStatus(error=_in_one_line(error))
     output.write(msgspec.json.encode(outcome) + b"\n")
     if settings is not None:
-        loss = _wait(watch, settings.ray.look_interval_s, output) if watch is not None else None
+        loss = None
+        if watch is not None:
+            proxies = _watch_haproxy(settings, folder)
+            loss = _wait(watch, settings.ray.look_interval_s, output)
+            if proxies is not None:
+                proxies.stop()
         if loss is not None:
             # Ray's own way of stopping would call the GCS, and wait for it for minutes.
             _leave_nothing(folder)
             os._exit(LOST_RAY)
         _stop(settings, folder)
     _leave_nothing(folder)
-    return 1 if watch is None else 0
+    status = 1 if watch is None else 0
+    if settings is None or settings.ray.address:
+        return status
+    # What Ray does at a program's end would wait for its processes, which are gone, for seconds.
+    flush_counts()
+    os._exit(status)
 
 
 def _leave_nothing(folder: Path) -> None:
     """Kills what is left of this session; workers that missed their raylet's end would stay for minutes."""
     kill_all(process for process in session_processes(os.getpid()) if process.pid != os.getpid())
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _watch_haproxy(settings: RouterSettings, folder: Path) -> HaproxyWatch | None:
+    """The watch over the HAProxy of a local node; None where there is none."""
+    if settings.ingress.kind != "haproxy" or settings.ray.address:
+        return None
+    counted = open_metrics(Path(settings.metrics.folder)) if settings.metrics.enabled else ProcessMetrics()
+    watch = HaproxyWatch(
+        folder,
+        counted.group(ConnectionMetrics),
+        wanted=settings.ingress.limits.connections,
+        silent_after_s=settings.supervision.haproxy_silent_s,
+        kill=lambda: kill_all(
+            process for process in session_processes(os.getpid()) if program_of(process) == "haproxy"
+        ),
+    )
+    watch.start()
+    return watch
 
 
 def _wait(watch: RayWatch, interval_s: float, output: BinaryIO) -> str | None:
@@ -112,7 +147,11 @@ def _wait(watch: RayWatch, interval_s: float, output: BinaryIO) -> str | None:
     threading.Thread(target=read, name="standard-input", daemon=True).start()
     while not stopping.wait(interval_s):
         loss = watch.loss()
-        if loss is not None:
+        if loss is None:
+            with suppress(BrokenPipeError):
+                # Nobody reads where the starter has died, and then standard input has ended too.
+                output.write(_BEAT)
+        else:
             logger.error("%s; what dies is not replaced any more", loss)
             output.write(msgspec.json.encode(ProcessStatus(error=loss)) + b"\n")
             stopping.wait()
@@ -223,6 +262,7 @@ def application_of(settings: RouterSettings, plugins: Sequence[str]) -> Any:
         max_queued_requests=most_calls,
         max_constructor_retry_count=3,
         health_check_period_s=settings.ingress.health_check_period_s,
+        health_check_timeout_s=settings.ingress.health_check_timeout_s,
         graceful_shutdown_timeout_s=settings.ingress.deregister_s + settings.ingress.drain_s,
         graceful_shutdown_wait_loop_s=0.1,
         ray_actor_options={"num_cpus": settings.ray.cpus_per_replica},
@@ -249,9 +289,11 @@ def _stop(settings: RouterSettings, folder: Path) -> None:
         refuse_new_calls(folder)
     # Shutting Serve down would end HAProxy first, and with it the calls in progress.
     serve.delete(APPLICATION)
-    if not settings.ray.address:
+    if settings.ray.address:
+        ray.shutdown()
+    else:
+        # What is left of the local node holds nothing that must be put away, and is killed with the session.
         serve.shutdown()
-    ray.shutdown()
 
 
 def _in_one_line(error: BaseException) -> str:

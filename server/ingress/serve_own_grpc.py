@@ -46,11 +46,14 @@ class OwnGrpcIngress:
             tls=ingress.tls,
             tokens=ingress.tokens,
             limits=ingress.limits,
+            metrics=self._running.metrics,
+            processes=ingress.replicas,
         )
 
     async def check_health(self) -> None:
         """Called by Ray Serve, which replaces the replica where this raises."""
         self._running.check_alive()
+        self._server.check_alive()
 
     async def __del__(self) -> None:
         """Called by Ray Serve when the replica stops; Serve sees no calls here, so they are drained here."""

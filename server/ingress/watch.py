@@ -1,4 +1,4 @@
-"""Replacing a router whose process or whose Ray has died.
+"""Replacing a router whose process or whose Ray has died, and ending those of its processes that are stopped.
 
 Its replicas continue to answer for a while without either. So the first successor starts while they run, at
 the same address, and they end once it serves: there is a router at every moment.
@@ -11,17 +11,26 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+import psutil
+
+from server.ingress.awake_clock import AwakeClock
 from server.ingress.crash_log import CrashLog
 from server.ingress.launcher import RouterHandle, RouterStartError, start_router
+from server.ingress.sessions import program_of
+from server.ingress.stopped_processes import StoppedProcesses
 
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
+# Looking at every process of the machine takes milliseconds.
+_LOOK_S = 0.5
+_LONGEST_LOOK_S = 2.0
 
-Kind = Literal["lost", "restarted", "failed", "given_up", "crashed"]
+Kind = Literal["lost", "restarted", "failed", "given_up", "crashed", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +39,8 @@ class RouterEvent:
 
     `lost`: the router's process or its Ray has died; `restarted`: another router serves at the address;
     `failed`: a start did not succeed; `given_up`: no further start follows; `crashed`: a signal of the kernel
-    ended a replica, in whose place Ray starts another. `attempt` counts starts since the
+    ended a replica, in whose place Ray starts another; `stopped`: a process was stopped for too long and has
+    been killed, and what replaces a dead one replaces it. `attempt` counts starts since the
     router last lived long enough.
     """
 
@@ -66,6 +76,9 @@ class RouterWatcher:
         self._alive_since = time.monotonic()
         self._given_up = ""
         self._crashes = CrashLog(router.settings.request_log.folder)
+        self._clock = AwakeClock(_LONGEST_LOOK_S)
+        self._stopped = StoppedProcesses(self._settings.stopped_after_s, self._clock)
+        self._look_due = self._clock()
 
     @property
     def router(self) -> RouterHandle:
@@ -91,9 +104,25 @@ class RouterWatcher:
         while not self._given_up and not self._stopping.wait(_POLL_S):
             for death in self._crashes.deaths():
                 self._emit("crashed", f"a replica died: {death}; its stacks are in {self._crashes.path}")
+            self._end_stopped()
             loss = self._router.loss()
             if loss is not None:
                 self._replace(loss)
+
+    def _end_stopped(self) -> None:
+        if self._clock() < self._look_due:
+            return
+        self._look_due = self._clock() + _LOOK_S
+        for process in self._stopped.overdue(self._router.processes()):
+            what = program_of(process).strip() or "a process"
+            with suppress(psutil.NoSuchProcess):
+                # Not waited for: the first process of a session is the launcher's to reap, with the others.
+                process.kill()
+            self._emit(
+                "stopped",
+                f"{what} (process {process.pid}) was stopped for {self._settings.stopped_after_s:g} s and "
+                "has been killed; another takes its place",
+            )
 
     def _replace(self, loss: str) -> None:
         """Tries until a router serves, the starts are used up, or the watch ends."""

@@ -107,6 +107,18 @@ def test_a_model_whose_process_died_is_reloaded(watched: Watched) -> None:
     assert_answers(watched.server)
 
 
+def test_a_model_whose_process_is_stopped_is_reloaded(watched: Watched) -> None:
+    pid = watched.server.pid
+    assert pid is not None
+    [bst] = [child for child in psutil.Process(pid).children() if "/bst/1/" in child.cmdline()[1]]
+    bst.suspend()
+    assert watched.next_event().kind == "reloaded"
+    # Triton does not wait for it.
+    assert not bst.is_running() or bst.status() == psutil.STATUS_ZOMBIE
+    assert watched.server.pid == pid
+    assert_answers(watched.server)
+
+
 def test_a_server_that_hangs_is_killed_and_restarted(watched: Watched) -> None:
     pid = watched.server.pid
     assert pid is not None

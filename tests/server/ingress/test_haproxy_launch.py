@@ -12,6 +12,7 @@ import pytest
 from server.ingress import haproxy_launch
 from server.ingress.haproxy_launch import CALL_ID_HEADER, STOPPING_FILE, STOPPING_VARIABLE, amended
 
+GLOBAL = "global\n    maxconn 4096\n    nbthread 1\n"
 HTTP = "frontend http_frontend\n    bind 127.0.0.1:8000\n    mode http\n"
 GRPC = "frontend grpc_frontend\n    bind 127.0.0.1:9000 proto h2\n    mode http\n    log global\n"
 REPLICAS = "    acl is_shop req.hdr(application) -m str shopfront\n    use_backend shop if is_shop\n"
@@ -43,16 +44,25 @@ def test_once_the_router_stops_calls_are_refused_and_a_fresh_haproxy_does_not_li
 
 
 def test_connections_are_bounded() -> None:
-    bounded = amended(HTTP + GRPC + REPLICAS, connections="5000 3600000 3072")
+    bounded = amended(GLOBAL + HTTP + GRPC + REPLICAS, connections="5000 300000 16384 1024", files=20_000)
     before, _, grpc = bounded.partition("frontend grpc_frontend\n")
     assert "timeout" not in before
+    # Two files for each connection, and some for what else HAProxy opens.
+    most = (20_000 - 256) // 2 - 64
+    assert f"    maxconn {most + 64}\n    maxpipes 1\n    nbthread 1\n" in before
     for line in (
         "timeout client 5000ms",
         "timeout http-request 5000ms",
-        "timeout http-keep-alive 3600000ms",
-        "tcp-request connection reject if { sc0_conn_cur gt 3072 }",
+        "timeout http-keep-alive 300000ms",
+        f"maxconn {most}",
+        f"tcp-request connection reject if {{ fe_conn gt {most * 3 // 4} }} {{ sc0_conn_cur gt 1024 }}",
     ):
         assert grpc.count(f"    {line}\n") == 1
+
+
+def test_where_files_are_plenty_the_setting_holds() -> None:
+    bounded = amended(GLOBAL + HTTP + GRPC + REPLICAS, connections="5000 300000 16384 1024", files=2**20)
+    assert "    maxconn 16384\n    timeout client 5000ms\n" in bounded
 
 
 def test_amending_twice_or_without_grpc_changes_nothing() -> None:

@@ -6,6 +6,8 @@ import os
 import queue
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -13,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from benchmarks.steady_load import LoadPlan, steady_load
@@ -37,11 +40,15 @@ class StandIn:
         self.plugins = ("my_shop.parts",)
         self.address = settings.ingress.address
         self.lost: str | None = None
+        self.living: list[psutil.Process] = []
         self.ended = 0
         self.stopped = 0
 
     def loss(self) -> str | None:
         return self.lost
+
+    def processes(self) -> list[psutil.Process]:
+        return self.living
 
     def end(self) -> None:
         self.ended += 1
@@ -110,6 +117,22 @@ def test_the_first_successor_shares_the_address_with_what_is_left_and_later_ones
     watcher.stop()
     assert starts.started[0].stopped == 1
     assert watcher.given_up == ""
+
+
+def test_a_process_that_is_stopped_for_long_is_killed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        router = StandIn(settings(stopped_after_s=0.2))
+        router.living = [psutil.Process(child.pid)]
+        watcher, events = watched(router, monkeypatch, Starts([]))
+        with pytest.raises(queue.Empty):
+            events.get(timeout=1.0)
+        os.kill(child.pid, signal.SIGSTOP)
+        event = events.get(timeout=20)
+        assert event.kind == "stopped"
+        assert f"(process {child.pid}) was stopped for 0.2 s and has been killed" in event.detail
+        assert child.wait(20) == -signal.SIGKILL
+        router.living = []
+        watcher.stop()
 
 
 def test_starts_that_fail_in_a_row_end_the_watch_with_the_last_reason(

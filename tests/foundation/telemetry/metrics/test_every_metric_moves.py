@@ -28,6 +28,7 @@ from rollout.shadow import ShadowScoring
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.circuit_metrics import CircuitMetrics
 from router.ranking.settings import BreakerSettings
+from server.connection_metrics import ConnectionMetrics
 from server.ingress.calls import call_handler
 from server.metric_groups import open_groups
 from server.startup import RunningService, start_service
@@ -149,6 +150,9 @@ async def break_the_rest(folder: Path) -> list[tuple[Samples, Samples]]:
     rollout_metrics = metrics.group(RolloutMetrics)
     before = read(metrics)
     _hang(metrics)
+    connections = metrics.group(ConnectionMetrics)
+    connections.open(3)
+    connections.refused(1)
     metrics.group(StateMetrics).observe(StoreStatus(5, 8, 1, 2, 3, failed_reads=2, available=True))
     store = LmdbRolloutStore(folder / "rollouts")
     replica = ReplicaRollouts("bst", store, RolloutSettings(), "r1", rollout_metrics)
@@ -217,6 +221,8 @@ ELSEWHERE = {
     "shopfront_state_reads_failed_total",
     "shopfront_model_circuit_events_total",
     "shopfront_snapshot_damaged",
+    "shopfront_connections_open",
+    "shopfront_connections_ended_total",
 }
 """Counted where a service without Triton is sound and alone never comes to."""
 OF_REPLICAS = {
