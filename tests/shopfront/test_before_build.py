@@ -143,4 +143,4 @@ def test_run_ends_before_it_builds(tmp_path: Path, taken: int) -> None:
     ended = subprocess.run([*command, "--config", str(config)], capture_output=True, text=True, timeout=120)
     assert ended.returncode == 1
     assert f"127.0.0.1:{taken} cannot be taken" in " ".join(ended.stderr.split())
-    assert not (tmp_path / "work" / "datasets").exists()
+    assert not list((tmp_path / "work" / "datasets").iterdir())

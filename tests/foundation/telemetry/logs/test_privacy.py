@@ -190,8 +190,12 @@ def test_no_process_of_the_router_names_a_shopper(tmp_path: Path, capfd: pytest.
         with as_processes(chosen) as ingress:
             assert ingress.handle is not None
             ask_everything(ingress, user)
-            with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as response:
-                counted = response.read().decode()
+            counted, until = "", time.monotonic() + 30
+            # Processes write their counts to the files every half second.
+            while "shopfront_requests_total" not in counted and time.monotonic() < until:
+                with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=30) as response:
+                    counted = response.read().decode()
+                time.sleep(0.1)
             # Ray's session, HAProxy's configuration: what is gone once the router has stopped.
             files = [path for path in ingress.handle._folder.rglob("*") if path.is_file()]
             files += [path for path in (tmp_path / "logs").rglob("*") if path.is_file()]
