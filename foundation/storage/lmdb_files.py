@@ -54,14 +54,16 @@ class LmdbFiles:
 
     def _find_fault(self) -> str:
         for path, inode in self._inodes.items():
+            # Before the look: another thread may see the file grow between the two.
+            least = self._bytes[path]
             try:
                 status = os.stat(path)
             except OSError as error:
                 return self._told(path, f"is gone ({error.strerror})")
             if status.st_ino != inode:
                 return self._told(path, "was replaced")
-            if status.st_size < self._bytes[path]:
-                return self._told(path, f"was shortened from {self._bytes[path]} to {status.st_size} bytes")
+            if status.st_size < least:
+                return self._told(path, f"was shortened from {least} to {status.st_size} bytes")
             self._bytes[path] = status.st_size
         return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -56,15 +57,21 @@ class Supervised:
         if name == "router":
             return [min(self.router.pids(), key=lambda pid: psutil.Process(pid).create_time())]
         if name in ("triton", "model"):
-            until = time.monotonic() + _HEAL_S
-            # One that could not load the version anew in an earlier test is being started again.
-            while (pid := self.triton.pid) is None:
-                assert time.monotonic() < until, "Triton does not run"
-                time.sleep(0.1)
-            server = psutil.Process(pid)
-            children = server.children(recursive=True)
-            return [server.pid] if name == "triton" else [p.pid for p in children if "/bst/" in title_of(p)]
+            return self._triton_pids(name)
         return named(name)(self.router)
+
+    def _triton_pids(self, name: str) -> list[int]:
+        """Waits, since one that an earlier test broke may be starting, its models after itself."""
+        until = time.monotonic() + _HEAL_S
+        while True:
+            assert time.monotonic() < until, f"there is no {name} process"
+            with suppress(psutil.NoSuchProcess):
+                if (pid := self.triton.pid) is not None:
+                    children = psutil.Process(pid).children(recursive=True)
+                    models = [child.pid for child in children if "/bst/" in title_of(child)]
+                    if models:
+                        return [pid] if name == "triton" else models
+            time.sleep(0.1)
 
 
 @pytest.fixture(
