@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,7 +78,7 @@ class ServedPages:
         """
         if not scenes or not shoppers:
             return PageTables()
-        past = PastEvents.before(self.log, self.source.now + 1)
+        past = PastEvents.before(self.log, self._now())
         facts = PageFacts(past, np.asarray(self.source.catalogue.category))
         pages: dict[str, Pages] = {}
         reliability: Rows = {}
@@ -105,19 +106,33 @@ class ServedPages:
         pipeline = scene.open(self.source, self.tables, self.channels, self.models)
         queries = [replace(each.query, scene=scene.name) for each in shoppers]
         pages, candidates = asyncio.run(_pages(pipeline, queries))
-        return pages, ScoredCandidates.of(candidates, [each.targets for each in shoppers])
+        until = self._now() + self._window_s()
+        taken = [each.taken_before(until) for each in shoppers]
+        # As in the fit, which learns of shoppers who take something in the window.
+        active = [number for number, items in enumerate(taken) if len(items)]
+        return pages, ScoredCandidates.of(
+            [candidates[number] for number in active], [taken[number] for number in active]
+        )
+
+    def _now(self) -> int:
+        return self.source.now + 1
+
+    def _window_s(self) -> float:
+        """Seconds within which a take counts for the reliability of scores: those of the fit; else all."""
+        fitted = self.source.fitted.get(LOGISTIC_RANKER.name)
+        days = 0.0 if fitted is None else Weights.read(fitted).window_days
+        return days * _DAY_S if days else math.inf
 
     def _window_note(self) -> list[str]:
-        """How long shoppers could take what a fitted score predicts, and how long they could in the test."""
-        fitted = self.source.fitted.get(LOGISTIC_RANKER.name)
-        learned = None if fitted is None else Weights.read(fitted)
-        if learned is None or not learned.window_days:
+        """Within how many days a fitted score predicts a take, and whether the test range has as many."""
+        days = self._window_s() / _DAY_S
+        if math.isinf(days):
             return []
-        days = (int(self.log.behaviours.ts.max()) - self.source.now) / _DAY_S
-        return [
-            f"scores by log_odds are for the {learned.window_days:.1f} days of their fit and the test range "
-            f"has {days:.1f}, which alone makes the ratio about {days / learned.window_days:.2f}"
-        ]
+        note = f"scores by log_odds are for {days:.1f} days, and so are the takes of their reliability"
+        there = (int(self.log.behaviours.ts.max()) - self.source.now) / _DAY_S
+        if there < days:
+            note += f"; the test range has {there:.1f}, which alone makes the ratio about {there / days:.2f}"
+        return [note]
 
     def _peer_pages(
         self, past: PastEvents, shoppers: Sequence[TestShopper], settings: EvaluationSettings

@@ -27,7 +27,8 @@ class TestShopper:
 
     query: all that happened before; targets: int32[t], distinct items taken from the cut on, t ≥ 1;
     new_targets: int32[≤ t], those never taken before; next_targets: int32[≤ t], those taken on the first day
-    (UTC) with any; user: index in the log, 0 = not in it.
+    (UTC) with any; first_taken: int64[t], unix second at which each target was first taken from the cut on;
+    user: index in the log, 0 = not in it.
     """
 
     __test__ = False
@@ -36,7 +37,12 @@ class TestShopper:
     targets: np.ndarray
     new_targets: np.ndarray
     next_targets: np.ndarray = field(default_factory=lambda: np.empty(0, np.int32))
+    first_taken: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     user: int = 0
+
+    def taken_before(self, until: float) -> np.ndarray:
+        """int32[≤ t]: the targets first taken before unix second `until`."""
+        return self.targets[self.first_taken < until]
 
 
 def test_shoppers(
@@ -98,7 +104,8 @@ def shopper_at(
     chosen, weights = select_triggers(items, events, ts, test_from, settings=triggers)
     before = slice(first, cut)
     bought = behaviours.event[before] == PURCHASE
-    targets = np.unique(behaviours.item[cut:last])
+    # In order of time, so the first of an item's behaviours is its first take.
+    targets, first_of = np.unique(behaviours.item[cut:last], return_index=True)
     days = behaviours.ts[cut:last] // DAY
     next_targets = np.unique(behaviours.item[cut:last][days == days[:1]])
     user_id, profile = profiles[user]
@@ -119,4 +126,5 @@ def shopper_at(
         features=default_features(QUERY_FEATURES),
     )
     new_targets = np.setdiff1d(targets, behaviours.item[before])
-    return TestShopper(query, targets, new_targets, next_targets, user)
+    first_taken = behaviours.ts[cut:last][first_of].astype(np.int64)
+    return TestShopper(query, targets, new_targets, next_targets, first_taken, user)

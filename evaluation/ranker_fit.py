@@ -73,8 +73,9 @@ def fit_ranker(
 ) -> Weights:
     """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
 
-    Channels and facts are built from events before `valid_from`; what shoppers take from then until
-    `test_from` is to be told. Where nobody takes anything then, the default weights are returned.
+    Channels and facts are built from events before `valid_from`; what shoppers take from then on within
+    `settings.window_days`, and before `test_from`, is to be told. Where nobody takes anything then, the
+    default weights are returned.
 
     Args:
         dataset: the log.
@@ -87,7 +88,9 @@ def fit_ranker(
         progress: called before each stage.
     """
     cuts = dataset.manifest.cuts
-    events = build_events(dataset.events().filter(pl.col("ts") < cuts.test_from))
+    window_days = min(settings.window_days, (cuts.test_from - cuts.valid_from) / _DAY_S)
+    until = cuts.valid_from + window_days * _DAY_S
+    events = build_events(dataset.events().filter(pl.col("ts") < until))
     users = dataset.users()
     log = InteractionLog.from_frames(
         events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
@@ -118,7 +121,6 @@ def fit_ranker(
             _sample(shoppers, unranked, models[model], source, settings, lambda s: progress("candidates", s))
         )
     progress("weights", 0.95)
-    window_days = (cuts.test_from - cuts.valid_from) / _DAY_S
     return weights_of(sample, names, settings.prior_strength).model_copy(
         update={"model": model, "window_days": window_days}
     )

@@ -61,10 +61,12 @@ def served(tmp_path: Path) -> ServedPages:
     return served_after([1], NOW - 3600, tmp_path)
 
 
-def served_after(items: Sequence[int], ts: int, tmp_path: Path) -> ServedPages:
-    """Shoppers 1 and 2 bought these items at `ts`, and take items 2 and 12 after the cut."""
+def served_after(
+    items: Sequence[int], ts: int, tmp_path: Path, later: Sequence[tuple[int, int, int, int]] = ()
+) -> ServedPages:
+    """Shoppers 1 and 2 bought these items at `ts`, and take items 2 and 12 after the cut; `later` follows."""
     bought = [(user, item, PURCHASE, ts) for user in (1, 2) for item in items]
-    taken = [(user, item, PURCHASE, NOW + 60) for user in (1, 2) for item in (2, 12)]
+    taken = [*((user, item, PURCHASE, NOW + 60) for user in (1, 2) for item in (2, 12)), *later]
     catalogue = make_catalogue(tmp_path, [1] * ITEMS, out_of_stock=[3, 4])
     whole = make_source(catalogue, [*bought, *taken])
     log = InteractionLog.from_frames(
@@ -208,7 +210,23 @@ def test_the_days_of_the_fit_are_beside_those_of_the_test(served: ServedPages, t
     source = replace(served.source, fitted={"logistic_ranker": fitted})
     tables = measured(replace(served, source=source, models={"bst": LastFirst()}), [merged("home")])
     (note,) = tables.notes
-    assert "are for the 2.0 days of their fit and the test range has 0.0" in note
+    assert "are for 2.0 days, and so are the takes of their reliability; the test range has 0.0" in note
+
+
+def test_takes_after_the_window_of_the_fit_count_for_pages_and_not_for_scores(tmp_path: Path) -> None:
+    fitted = tmp_path / "fitted"
+    fitted.mkdir()
+    weights = default_weights(("hot",), input_names(("hot",)))
+    shop = served_after([1], NOW - 3600, tmp_path, later=[(1, 9, PURCHASE, NOW + 20 * 86_400)])
+    source = replace(shop.source, fitted={"logistic_ranker": fitted})
+    observed, recall = {}, {}
+    for days in (2.0, 30.0):
+        weights.model_copy(update={"window_days": days}).write(fitted)
+        tables = measured(replace(shop, source=source, models={"bst": LastFirst()}), [merged("home")])
+        observed[days] = tables.reliability["home, all"]["observed"]
+        recall[days] = tables.pages["home"]["recall@10"]
+    assert observed == {2.0: pytest.approx(2 / ITEMS), 30.0: pytest.approx(2.5 / ITEMS)}
+    assert recall[2.0] == recall[30.0]
 
 
 def test_without_scenes_there_is_no_table(served: ServedPages) -> None:

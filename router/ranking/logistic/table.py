@@ -28,6 +28,12 @@ class LogisticRankerSettings(BaseModel):
     max_shoppers: int = Field(
         default=2_500, ge=1, le=50_000, description="Shoppers whose candidates it learns from, at most."
     )
+    window_days: float = Field(
+        default=14.0,
+        gt=0,
+        description="A score is the probability that the shopper takes the item within so many days; where "
+        "the validation range is shorter, within its length.",
+    )
     prior_strength: float = Field(
         default=30.0,
         gt=0,
