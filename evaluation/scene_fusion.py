@@ -16,6 +16,7 @@ from router.fusion.kind import FusionParts
 from router.fusion.registry import FUSIONS
 from router.scenes.settings import SceneSettings
 from router.tables.files import build_tables, open_tables
+from router.tables.kind import with_used
 
 
 class FusionOf(Protocol):
@@ -50,7 +51,7 @@ class SceneFusion:
         kind = FUSIONS[self.name]
         tables: Mapping[str, Any] = {}
         if kind.tables:
-            needed = {table.name: table for table in kind.tables}
+            needed = with_used(kind.tables)
             build_tables(needed, source, folder, self.table_settings)
             tables = open_tables(needed, folder, source.catalogue, self.table_settings)
 

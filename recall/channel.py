@@ -49,6 +49,9 @@ class BuildSource:
     fitted: Mapping[str, Path] = field(default_factory=dict)
     """Learned table → folder of what was fitted for it before, on a range of time held out from models."""
 
+    tables: Mapping[str, Path] = field(default_factory=dict)
+    """Learned table → its built folder, of the tables that the one being built uses."""
+
     def item_vectors(self, model: str, used_by: str) -> NDArray[np.float32]:
         """The item vectors of one model.
 

@@ -38,7 +38,9 @@ def print_patch(console: Console, facts: ShopFacts, scenes: Scenes) -> None:
 def _lines(proposal: Proposal, scenes: Scenes) -> Iterator[str]:
     yield "defaults:"
     yield "  filters:"
-    yield "    already_bought:"
+    yield "    purchase_cycle:"
+    yield f"      # {proposal.cycles.reason}"
+    yield f"      learned: {str(proposal.cycles.value).lower()}"
     yield f"      # {proposal.window_days.reason}"
     yield f"      window_days: {proposal.window_days.value}"
     yield "  rerank:"

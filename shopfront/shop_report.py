@@ -48,7 +48,12 @@ def _chosen(facts: ShopFacts) -> Table:
     for name, becomes, because in (
         ("again: share", f"{again:.0%} of the weight" if again else "left out", proposal.again.reason),
         (
-            "already_bought: window_days",
+            "purchase_cycle: learned",
+            "on" if proposal.cycles.value else "off",
+            proposal.cycles.reason,
+        ),
+        (
+            "purchase_cycle: window_days",
             _days(proposal.window_days.value),
             proposal.window_days.reason,
         ),

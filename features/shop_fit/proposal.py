@@ -49,12 +49,14 @@ class Proposal:
     """What suits a shop.
 
     again        part of a scene's weight, 0 to below 1, that the channel `again` has; 0 = it is left out
-    window_days  of the filter `already_bought`
+    cycles       whether the filter `purchase_cycle` goes by learned cycles
+    window_days  of the filter `already_bought`, and of `purchase_cycle` where it learned nothing
     dedup        whether the reranker `dedup` is on
     scatter      item column → (window, max) of the reranker `scatter`, most important first
     """
 
     again: Proposed[float]
+    cycles: Proposed[bool]
     window_days: Proposed[float]
     dedup: Proposed[bool]
     scatter: Proposed[Mapping[str, tuple[int, int]]]
@@ -62,7 +64,7 @@ class Proposal:
 
 def propose(facts: ShopFacts) -> Proposal:
     """The settings that suit a shop of which these are the facts."""
-    return Proposal(_again(facts), _window(facts), _dedup(facts), _scatter(facts))
+    return Proposal(_again(facts), _cycles(facts), _window(facts), _dedup(facts), _scatter(facts))
 
 
 def _again(facts: ShopFacts) -> Proposed[float]:
@@ -74,6 +76,14 @@ def _again(facts: ShopFacts) -> Proposed[float]:
     if facts.take_repeat_rate >= _SELDOM:
         return Proposed(_BESIDE, f"{measured}, so past items take part")
     return Proposed(0.0, f"{measured}, so past items are left out")
+
+
+def _cycles(facts: ShopFacts) -> Proposed[bool]:
+    if facts.purchases < _EVIDENCE:
+        return Proposed(
+            False, f"{facts.purchases:,} purchases after a shopper's first are too few to learn cycles from"
+        )
+    return Proposed(True, f"{facts.purchases:,} purchases after a shopper's first tell how soon they repeat")
 
 
 def _window(facts: ShopFacts) -> Proposed[float]:

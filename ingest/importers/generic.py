@@ -12,6 +12,7 @@ from ingest.duplicate_rows import without_duplicates
 from ingest.findings import Findings
 from ingest.id_overlap import alarm_on_small_overlap
 from ingest.importers.generic_attributes import KNOWN_ITEMS, KNOWN_USERS, attributes, file_as_ours
+from ingest.importers.generic_categories import with_standard_categories
 from ingest.importers.generic_columns import ALIASES, with_attribute_sources
 from ingest.importers.generic_events import (
     BELOW_ALL,
@@ -44,8 +45,8 @@ def read(folder: Path, now: datetime) -> ShopTables:
     """Read a shop's files.
 
     Args:
-        folder: holds events.csv or events.parquet, and optionally items.* and users.*, or whatever files
-            `mapping.yaml` names.
+        folder: holds events.csv or events.parquet, and optionally items.*, users.* and categories.*, or
+            whatever files `mapping.yaml` names.
         now: events later than a day after this are impossible.
 
     Raises:
@@ -74,6 +75,9 @@ def read(folder: Path, now: datetime) -> ShopTables:
         alarm_on_small_overlap(events["user_id"], users["user_id"], "users", users_name, findings, enough=0)
     items = attributes("item", items, items_name, mapping.items, events, findings)
     users = attributes("user", users, users_name, mapping.users, events, findings)
+    categories = _find(folder, "categories")
+    if categories is not None and items is not None:
+        items = with_standard_categories(items, read_table(categories), categories, findings)
     has_stock = items is not None and "in_stock" in items.columns and items["in_stock"].is_not_null().any()
     return ShopTables(
         source=mapping.source or str(path),

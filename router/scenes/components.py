@@ -14,7 +14,7 @@ from router.page.settings import PageArrangementSettings
 from router.ranking.registry import SCORERS
 from router.rerank.registry import RERANKERS
 from router.scenes.settings import SceneSettings
-from router.tables.kind import TableKind
+from router.tables.kind import TableKind, with_used
 
 COMPONENTS: Mapping[str, Registry[Any]] = {"filters": FILTERS, "fusion": FUSIONS, "rerank": RERANKERS}
 """Key of a scene that maps names to settings → the registry of these names, of `ComponentKind`s."""
@@ -51,7 +51,7 @@ def tables_of(
     """The tables that the components of these scenes, and the page rerankers, need; by name."""
     kinds = [kind for scene in scenes for kind in components_of(scene)]
     kinds += [PAGE_RERANKERS[name] for name in page.rerank]
-    return {table.name: table for kind in kinds for table in kind.tables}
+    return with_used(table for kind in kinds for table in kind.tables)
 
 
 def registered_tables() -> dict[str, TableKind]:
@@ -63,7 +63,7 @@ def registered_tables() -> dict[str, TableKind]:
     found: dict[str, tuple[TableKind, str]] = {}
     for registry in REGISTRIES:
         for name, kind in registry.items():
-            for table in kind.tables:
+            for table in with_used(kind.tables).values():
                 owner = registry.owner(name)
                 fault = name_fault(table.name)
                 if fault is not None:

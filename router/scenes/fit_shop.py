@@ -10,12 +10,15 @@ from features.shop_fit.auto import AUTO
 from features.shop_fit.proposal import Proposal, Proposed, propose
 from recall.again import NAME as AGAIN
 from router.filters.already_bought import AlreadyBoughtSettings
+from router.filters.purchase_cycle import PurchaseCycleSettings
 from router.rerank.dedup import DedupSettings
 from router.scenes.problems import Path, SettingsError, dotted
 from router.scenes.settings import SceneChannel, SceneSettings
 from snapshot.shop_facts import ShopFacts
 
 log = logging.getLogger(__name__)
+
+_WINDOWED = (AlreadyBoughtSettings, PurchaseCycleSettings)
 
 
 def fit_scene(name: str, scene: SceneSettings, facts: ShopFacts | None) -> SceneSettings:
@@ -59,7 +62,9 @@ def open_settings(scene: SceneSettings) -> Iterator[tuple[Path, str]]:
         if channel.share == AUTO:
             yield ("channels", name, "share"), "again"
     for name, settings in scene.filters.items():
-        if isinstance(settings, AlreadyBoughtSettings) and settings.window_days == AUTO:
+        if isinstance(settings, PurchaseCycleSettings) and settings.learned == AUTO:
+            yield ("filters", name, "learned"), "cycles"
+        if isinstance(settings, _WINDOWED) and settings.window_days == AUTO:
             yield ("filters", name, "window_days"), "window_days"
     for name, settings in scene.rerank.items():
         if isinstance(settings, DedupSettings) and settings.enabled == AUTO:
@@ -93,9 +98,14 @@ def _channels(scene: SceneSettings, proposal: Proposal) -> dict[str, SceneChanne
 
 
 def _filter(settings: Any, proposal: Proposal) -> Any:
-    if isinstance(settings, AlreadyBoughtSettings) and settings.window_days == AUTO:
-        return settings.model_copy(update={"window_days": proposal.window_days.value})
-    return settings
+    if not isinstance(settings, _WINDOWED):
+        return settings
+    update: dict[str, Any] = {}
+    if settings.window_days == AUTO:
+        update["window_days"] = proposal.window_days.value
+    if isinstance(settings, PurchaseCycleSettings) and settings.learned == AUTO:
+        update["learned"] = proposal.cycles.value
+    return settings.model_copy(update=update)
 
 
 def _reranker(settings: Any, proposal: Proposal) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 
 from recall.channel import BuildSource
 from recall.part_build import build_part
-from router.tables.kind import TableKind
+from router.tables.kind import TableKind, with_used
 from snapshot.catalogue import Catalogue
 
 TABLES_FOLDER = "tables"
@@ -27,7 +28,8 @@ def build_tables(
     """Builds each table into `folder/<table>/`.
 
     Args:
-        kinds: the tables by name; where there are none, no folder is made.
+        kinds: the tables by name, those that they use among them or built before; where there are none, no
+            folder is made.
         source: the log, catalogue and vectors; nothing after `source.now` is used.
         folder: the snapshot's folder of tables; the tables' own folders must be absent.
         settings: each table's settings by its name.
@@ -40,9 +42,11 @@ def build_tables(
         PartBuildError: a table lacks what it is built from; the message names what and what to do.
     """
     rows = {}
-    for done, (name, kind) in enumerate(kinds.items()):
+    ordered = [(name, kind) for name, kind in with_used(kinds.values()).items() if name in kinds]
+    for done, (name, kind) in enumerate(ordered):
         progress(f"table: {name}", done / len(kinds))
-        rows[name] = build_part(f"the table {name}", kind.build, source, folder / name, settings[name])
+        used = replace(source, tables={each.name: folder / each.name for each in kind.uses})
+        rows[name] = build_part(f"the table {name}", kind.build, used, folder / name, settings[name])
     progress("tables", 1.0)
     return rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,3 +33,14 @@ class TableKind:
     files are torn or do not fit the catalogue."""
     models: tuple[str, ...] = ()
     """Names of the models whose item vectors it is built from."""
+    uses: tuple[TableKind, ...] = ()
+    """Tables that it is built from: `build` finds their folders in `source.tables`."""
+
+
+def with_used(kinds: Iterable[TableKind]) -> dict[str, TableKind]:
+    """The tables and all that they use, by name, each after those that it uses."""
+    found: dict[str, TableKind] = {}
+    for kind in kinds:
+        found |= with_used(kind.uses)
+        found[kind.name] = kind
+    return found

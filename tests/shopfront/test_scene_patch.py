@@ -41,7 +41,7 @@ def test_the_patch_names_what_auto_stands_for(facts: ShopFacts) -> None:
 def test_every_proposed_value_has_its_reason_above_it(facts: ShopFacts) -> None:
     lines = scene_patch(facts, load_scenes(CONFIG, KNOWN)).splitlines()
     for number, line in enumerate(lines):
-        if any(key in line for key in ("window_days:", "enabled: ", "rules:", "again:")):
+        if any(key in line for key in ("window_days:", "learned:", "enabled: ", "rules:", "again:")):
             assert lines[number - 1].lstrip().startswith("# ")
 
 
@@ -61,7 +61,8 @@ def test_the_report_shows_measures_and_reasons_and_the_patch_is_not_cut() -> Non
     text = output.getvalue()
     for part in (
         "purchases that repeat 0.3% of an item bought on an earlier day",
-        "already_bought: window_days for ever 0.3% of 900,000 purchases",
+        "purchase_cycle: learned on 900,000 purchases after",
+        "purchase_cycle: window_days for ever 0.3% of 900,000 purchases",
         "again: share left out 0.4% of",
         "dedup: enabled on 1% of 90,000 titled items",
     ):

@@ -14,6 +14,7 @@ from pipeline.candidates import Candidates, unscored
 from recall.query import Query
 from router.filters.registry import FILTERS
 from router.tables.component import Parts
+from tests.router.filters.cycle_tables import no_cycles
 
 DAY = 86_400
 NOW = 1_700_000_000
@@ -85,7 +86,7 @@ def test_an_item_bought_just_at_the_edge_of_the_window_comes_back() -> None:
 def test_a_filter_goes_by_its_registered_name(name: str) -> None:
     catalogue = SimpleNamespace(in_stock=np.ones(1, np.bool_), adult=np.zeros(1, np.bool_))
     kind = FILTERS[name]
-    assert kind.create(Parts(catalogue, {}), kind.settings()).name == name
+    assert kind.create(Parts(catalogue, no_cycles(0)), kind.settings()).name == name
     with pytest.raises(ValidationError, match="extra_forbidden"):
         kind.settings(surprise=1)
 

@@ -24,6 +24,7 @@ from router.scenes.problems import SettingsError
 from router.scenes.settings import SceneSettings
 from tests.features.shop_fit.shops import GROCER
 from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics, RuleModel
+from tests.router.filters.cycle_tables import no_cycles
 from tests.router.filters.test_filters import shopper
 from tests.router.ranking.default_ranker import default_ranker
 from tests.router.scenes.test_load import CHANNELS, CONFIG
@@ -39,7 +40,7 @@ CATALOGUE = SimpleNamespace(
     column=lambda name: getattr(CATALOGUE, name),
 )
 
-TABLES = default_ranker(SIZE, CHANNELS)
+TABLES = default_ranker(SIZE, CHANNELS) | no_cycles(SIZE)
 
 
 def live(**items: Sequence[int]) -> dict[str, FixedChannel]:
@@ -72,7 +73,7 @@ async def test_the_projects_home_scene_serves_a_page() -> None:
     assert scorer.scored == [np.count_nonzero(may_be_shown)]
     removed = {reason: count for record in page.trace for reason, count in record.removed.items()}
     assert removed["excluded"] == 2
-    assert removed["already_bought"] == 1
+    assert removed["purchase_cycle"] == 1
     assert removed["adult"] == 1
     assert {name for name, _ in metrics.stages} == {"home"}
 
@@ -150,7 +151,9 @@ def test_describe_lists_the_live_components_and_fits_json() -> None:
     assert json.loads(json.dumps(described)) == described
     assert [channel["name"] for channel in described["channels"]] == list(scene.channels)
     assert described["channels"][0]["share"] == scene.channels["ranki2i"].share
-    assert described["filters"][-1] == {"name": "already_bought", "window_days": 1.0}
+    filters = {part["name"]: part for part in described["filters"]}
+    assert filters["purchase_cycle"]["learned"] is True
+    assert filters["purchase_cycle"]["window_days"] == 1.0
     assert described["rerank"][1]["rules"][0] == {"by": "category", "window": 4, "max": 2}
     assert described["ranking"]["model"] == "bst"
     assert described["backfill"]["channel"] == "hot"

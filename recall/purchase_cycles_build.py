@@ -1,0 +1,110 @@
+"""Learns how soon shoppers buy again, from spells between purchases. Offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.return_hazard import cumulative_hazards, hazard_at
+from recall.channel import BuildSource
+from recall.purchase_cycles import RATIO, SAME_ITEM, PurchaseCycles, PurchaseCycleTableSettings
+from recall.standard_categories import COARSE, FINE, StandardCategories
+from recall.standard_categories import NAME as CATEGORIES
+from recall.standard_categories import open_table as open_categories
+from snapshot.columns import save_column
+from snapshot.event_codes import PURCHASE
+
+_DAY_S = 86_400
+_LEAST_DAYS = 0.5
+"""Length of a spell censored on its first day, of which a part has passed."""
+
+
+class Spells(NamedTuple):
+    """From a day with a purchase of a group to the shopper's next one, or to the end of the log.
+
+    group  int64[s]
+    days   float64[s]
+    back   bool[s], False = censored
+    first  bool[s], whether the shopper had bought nothing of the group before
+    """
+
+    group: NDArray[np.int64]
+    days: NDArray[np.float64]
+    back: NDArray[np.bool_]
+    first: NDArray[np.bool_]
+
+
+def build(source: BuildSource, folder: Path, settings: PurchaseCycleTableSettings) -> dict[str, int]:
+    """Write the table into `folder`; returns how many rows each file has."""
+    cycles = learn_cycles(source, open_categories(source.tables[CATEGORIES], source.catalogue), settings)
+    columns = {**cycles.category, SAME_ITEM: cycles.same_item, RATIO: cycles.ratio}
+    for name, column in columns.items():
+        save_column(folder, name, column.reshape(-1))
+    return {name: len(column) for name, column in columns.items()}
+
+
+def learn_cycles(
+    source: BuildSource, categories: StandardCategories, settings: PurchaseCycleTableSettings
+) -> PurchaseCycles:
+    """The cycles of the source's purchases up to its `now`; where there are none, nobody buys again."""
+    parents = categories.parents()
+    coarse_count = len(categories.coarse_names)
+    fine_spells = purchase_spells(source, categories.fine)
+    coarse_spells = purchase_spells(source, categories.coarse)
+    items = purchase_spells(source, np.arange(source.catalogue.size + 1))
+    first = items.first
+    once = Spells(items.group[first], items.days[first], items.back[first], items.first[first])
+    strength = settings.category_strength
+    same_item = cumulative_hazards(categories.fine[once.group], once.days, once.back, parents, strength)
+    expected = np.bincount(
+        once.group,
+        hazard_at(same_item, categories.fine[once.group], np.maximum(once.days, _LEAST_DAYS)),
+        source.catalogue.size + 1,
+    )
+    returned = np.bincount(once.group, once.back, source.catalogue.size + 1)
+    # Gamma-Poisson shrinkage of observed over expected returns: spells are censored, so counts alone are not.
+    ratio = (returned + settings.item_strength) / (expected + settings.item_strength)
+    return PurchaseCycles(
+        {
+            FINE: cumulative_hazards(
+                fine_spells.group, fine_spells.days, fine_spells.back, parents, strength
+            ),
+            COARSE: cumulative_hazards(
+                coarse_spells.group,
+                coarse_spells.days,
+                coarse_spells.back,
+                np.zeros(coarse_count, np.int32),
+                strength,
+            ),
+        },
+        same_item,
+        ratio.astype(np.float32),
+    )
+
+
+def purchase_spells(source: BuildSource, groups: NDArray[np.integer[Any]]) -> Spells:
+    """The spells of the source's purchases up to its `now`, in UTC days.
+
+    groups: int[N + 1], the group of each item; purchases of group 0 are left out.
+    """
+    events = source.events
+    ts = events["ts"].to_numpy()
+    bought = (events["event"].to_numpy() == PURCHASE) & (ts <= source.now)
+    group = groups[events["item"].to_numpy()[bought]].astype(np.int64)
+    user, day = events["user"].to_numpy()[bought].astype(np.int64), ts[bought] // _DAY_S
+    known = group > 0
+    order = np.lexsort((day[known], group[known], user[known]))
+    user, group, day = (column[known][order] for column in (user, group, day))
+    same = (user[1:] == user[:-1]) & (group[1:] == group[:-1])
+    distinct = np.ones(len(day), np.bool_)
+    distinct[1:] = ~(same & (day[1:] == day[:-1]))
+    user, group, day = user[distinct], group[distinct], day[distinct]
+    back, first = np.zeros(len(day), np.bool_), np.ones(len(day), np.bool_)
+    same = (user[1:] == user[:-1]) & (group[1:] == group[:-1])
+    back[:-1], first[1:] = same, ~same
+    end = np.full(len(day), source.now // _DAY_S)
+    end[:-1][same] = day[1:][same]
+    return Spells(group, (end - day).astype(np.float64), back, first)
