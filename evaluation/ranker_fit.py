@@ -118,7 +118,15 @@ def fit_ranker(
         unranked = replace(pipeline, ranking=None, channel_ranks=True)
         progress("candidates", 0.5)
         sample = asyncio.run(
-            _sample(shoppers, unranked, models[model], source, settings, lambda s: progress("candidates", s))
+            _sample(
+                shoppers,
+                unranked,
+                names,
+                models[model],
+                source,
+                settings,
+                lambda s: progress("candidates", s),
+            )
         )
     progress("weights", 0.95)
     return weights_of(sample, names, settings.prior_strength).model_copy(
@@ -140,13 +148,13 @@ def _backfill_of(scene: ServedScene) -> tuple[str, ...]:
 async def _sample(
     shoppers: Sequence[TestShopper],
     pipeline: Pipeline[Query],
+    channels: tuple[str, ...],
     model: LoadedModel,
     source: BuildSource,
     settings: LogisticRankerSettings,
     progress: Callable[[float], None],
 ) -> RankedSample:
     facts = item_facts(source, settings.rate_prior)
-    channels = tuple(slot.channel.name for slot in pipeline.channels)
     inputs, scores, taken = [], [], []
     for done, shopper in enumerate(shoppers):
         if done % 100 == 0:

@@ -18,10 +18,10 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from recall.basket_settings import BasketSettings
 from recall.channel import BuildSource
 from recall.lists import best_of_each_row
 from recall.pair_blocks import Block, UserEvents, trigger_blocks
+from recall.visit_settings import VisitSettings
 from snapshot.event_codes import IMPRESSION, PURCHASE
 
 MOSTLY_PURCHASES = 0.1
@@ -97,7 +97,7 @@ def strongest_partners(
     )
 
 
-def baskets_of(source: BuildSource, settings: BasketSettings) -> Baskets:
+def baskets_of(source: BuildSource, settings: VisitSettings) -> Baskets:
     """The baskets of the log up to `source.now`, a shopper's one after the other."""
     events = _filling(source, settings).sort("user", "ts", maintain_order=True)
     gap = int(settings.session_gap_minutes * 60)
@@ -125,7 +125,7 @@ def baskets_of(source: BuildSource, settings: BasketSettings) -> Baskets:
     return Baskets(basket[kept], item[kept], user, begin)
 
 
-def _filling(source: BuildSource, settings: BasketSettings) -> pl.DataFrame:
+def _filling(source: BuildSource, settings: VisitSettings) -> pl.DataFrame:
     behaviours = source.events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= source.now))
     bought = behaviours.filter(pl.col("event") == PURCHASE)
     mostly_bought = bought.height >= MOSTLY_PURCHASES * behaviours.height

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from recall.channel import BuildSource, Channel, Services
+from recall.channel import BuildSource, Channel, NothingToRecall, Services
 from recall.part_build import build_part
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from snapshot.catalogue import Catalogue
+from snapshot.durable_files import write_durably
 
 RECALL_FOLDER = "recall"
 """The folder inside a snapshot that holds one folder per channel."""
+
+SWITCHED_OFF = "switched_off.txt"
+"""The only file of a channel that had nothing to recall from: the reason."""
 
 Progress = Callable[[str, float], None]
 """(what is being built, share done in 0…1)."""
@@ -39,7 +44,7 @@ def build_channels(
         progress: called before each channel and at the end.
 
     Returns:
-        Channel → table → entries.
+        Channel → table → entries; without entries for a channel that is switched off (`switched_off`).
 
     Raises:
         PartBuildError: a channel lacks what it is built from; the message names it and what to do.
@@ -49,11 +54,28 @@ def build_channels(
     rows = {}
     for done, name in enumerate(names):
         progress(f"recall: {name}", done / len(names))
-        rows[name] = build_part(
-            CHANNELS.owner(name), CHANNELS[name].build, source, folder / name, getattr(settings, name)
-        )
+        try:
+            rows[name] = build_part(
+                CHANNELS.owner(name), CHANNELS[name].build, source, folder / name, getattr(settings, name)
+            )
+        except NothingToRecall as reason:
+            _switch_off(folder / name, str(reason))
+            rows[name] = {}
     progress("recall", 1.0)
     return rows
+
+
+def _switch_off(folder: Path, reason: str) -> None:
+    """Leave nothing in a channel's folder but why it is switched off."""
+    shutil.rmtree(folder)
+    folder.mkdir()
+    write_durably(folder / SWITCHED_OFF, reason.encode())
+
+
+def switched_off(folder: Path, settings: RecallSettings) -> dict[str, str]:
+    """Enabled channels that had nothing to recall from when the recall folder was built, and why."""
+    reasons = {name: folder / name / SWITCHED_OFF for name in enabled_channels(settings)}
+    return {name: file.read_text() for name, file in reasons.items() if file.is_file()}
 
 
 def open_channels(
@@ -61,9 +83,12 @@ def open_channels(
 ) -> dict[str, Channel]:
     """Open every enabled channel of a snapshot's recall folder, in the registry's order.
 
-    Raises SnapshotError where a channel's files are missing, torn or do not fit the catalogue.
+    Those that are switched off are left out. Raises SnapshotError where a channel's files are missing, torn
+    or do not fit the catalogue.
     """
+    off = switched_off(folder, settings)
     return {
         name: CHANNELS[name].open(folder / name, catalogue, services, getattr(settings, name))
         for name in enabled_channels(settings)
+        if name not in off
     }

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from snapshot.catalogue import Catalogue
 
 
+class NothingToRecall(Exception):
+    """A shop's log lacks what a channel recalls; the message says what. The channel is switched off."""
+
+
 class ChannelSettings(BaseModel):
     """Base of every channel's settings."""
 
@@ -28,6 +32,14 @@ class ChannelSettings(BaseModel):
 
     enabled: bool = Field(
         default=True, description="Build the channel's tables and open it; false leaves it out."
+    )
+
+
+class OptionalChannelSettings(ChannelSettings):
+    """Base of the settings of a channel that is built only where a shop enables it."""
+
+    enabled: bool = Field(
+        default=False, description="Build the channel's tables and open it; false leaves it out."
     )
 
 
@@ -112,7 +124,8 @@ class ChannelKind:
     """Its section of the configuration, below `router.recall`."""
     build: Callable[[BuildSource, Path, Any], dict[str, int]]
     """Takes (source, folder, settings); writes the tables into the existing folder, and returns how many
-    entries each holds. Raises ValueError where what it is built from is missing."""
+    entries each holds. Raises NothingToRecall where the log has nothing for it, which switches the channel
+    off, and ValueError where what it is built from is missing by mistake, which ends the build."""
     open: Callable[[Path, Catalogue, Services, Any], Channel]
     """Takes (folder, catalogue, services, settings) and opens the tables. Raises SnapshotError where they are
     torn or do not fit."""

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from recall import again, bought_together, category_hot, hot, mind, ranki2i
+from recall import (
+    again,
+    bought_together,
+    category_hot,
+    ease,
+    hot,
+    item_knn,
+    matrix_factors,
+    mind,
+    ranki2i,
+    retargeting,
+    user_knn,
+    visit_knn,
+)
 from recall.channel import ChannelKind
 from registration.registry import Registry
 
@@ -12,9 +25,15 @@ CHANNELS: Registry[ChannelKind] = Registry(
     {
         ranki2i.NAME: ranki2i.CHANNEL,
         bought_together.NAME: bought_together.CHANNEL,
+        item_knn.NAME: item_knn.CHANNEL,
+        visit_knn.NAME: visit_knn.CHANNEL,
+        user_knn.NAME: user_knn.CHANNEL,
+        matrix_factors.NAME: matrix_factors.CHANNEL,
+        ease.NAME: ease.CHANNEL,
         mind.NAME: mind.CHANNEL,
         category_hot.NAME: category_hot.CHANNEL,
         again.NAME: again.CHANNEL,
+        retargeting.NAME: retargeting.CHANNEL,
         hot.NAME: hot.CHANNEL,
     },
     kind=ChannelKind,

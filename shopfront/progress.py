@@ -80,6 +80,12 @@ class Progress:
         """Old builds that should be removed stay."""
         self.console.print(f"  [yellow]old builds are not removed: {escape(fault)}[/]", highlight=False)
 
+    def channel_switched_off(self, channel: str, reason: str) -> None:
+        """A recall channel found nothing in the log to recall from."""
+        self.console.print(
+            f"  [yellow]the recall channel {channel} is switched off: {escape(reason)}[/]", highlight=False
+        )
+
     def ingested(self, manifest: Manifest) -> None:
         """Alarms, what came in, what was left out and why, and what the data switches off."""
         show_report(self.console, manifest)

@@ -42,7 +42,7 @@ def build_snapshot(
         PartBuildError: a channel or table cannot be built; nothing is kept.
     """
     from ingest.shop_facts import facts_of
-    from recall.build import RECALL_FOLDER, build_channels
+    from recall.build import RECALL_FOLDER, build_channels, switched_off
     from recall.build_events import build_events
     from recall.channel import BuildSource
     from router.tables.files import TABLES_FOLDER, build_tables
@@ -63,6 +63,9 @@ def build_snapshot(
                 fitted=fitted,
             )
             rows = build_channels(source, staged / RECALL_FOLDER, settings.router.recall, step.stage)
+        off = switched_off(staged / RECALL_FOLDER, settings.router.recall)
+        for channel, reason in off.items():
+            progress.channel_switched_off(channel, reason)
         if kinds:
             with progress.step("learned tables") as step:
                 learned = build_tables(
@@ -77,7 +80,7 @@ def build_snapshot(
                 rows={f"{part}.{table}": n for part, tables in rows.items() for table, n in tables.items()},
                 time_range=dataset.manifest.time_range,
                 cuts=dataset.manifest.cuts,
-                switched_off=dataset.manifest.switched_off,
+                switched_off=[*dataset.manifest.switched_off, *(f"recall.{channel}" for channel in off)],
                 shop=facts_of(dataset),
                 dataset=dataset.manifest.id,
                 models=versions,

@@ -46,9 +46,14 @@ def source_of(dataset: Dataset, now: int) -> BuildSource:
     )
 
 
+def every_channel() -> RecallSettings:
+    """The default settings with every registered channel enabled."""
+    return RecallSettings.model_validate({name: {"enabled": True} for name in CHANNELS})
+
+
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> BuiltShop:
     dataset = synthetic_dataset(tmp_path_factory.mktemp("workspace"))
     source = source_of(dataset, dataset.manifest.cuts.test_from)
     folder = tmp_path_factory.mktemp("snapshot") / "recall"
-    return BuiltShop(dataset, source, folder, build_channels(source, folder, RecallSettings()))
+    return BuiltShop(dataset, source, folder, build_channels(source, folder, every_channel()))

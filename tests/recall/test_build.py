@@ -13,6 +13,7 @@ from recall.build import (
     build_channels,
     enabled_channels,
     open_channels,
+    switched_off,
 )
 from recall.channel import ChannelKind
 from recall.registry import CHANNELS
@@ -20,7 +21,8 @@ from recall.settings import RecallSettings
 from recall.vector_index import VectorIndexSettings, open_index, write_index
 from registration.registry import RegistrationError
 from snapshot import SnapshotError
-from tests.recall.small_shop import NO_INTERESTS, make_catalogue
+from tests.recall.conftest import every_channel
+from tests.recall.small_shop import NO_INTERESTS, make_catalogue, make_source
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -41,13 +43,13 @@ def test_each_channel_has_its_folder_and_reports_what_it_holds(shop):
 def test_nothing_after_now_is_used(shop, tmp_path):
     past = shop.source.events.filter(pl.col("ts") <= shop.source.now)
     assert 0 < past.height < shop.source.events.height
-    build_channels(replace(shop.source, events=past), tmp_path / "recall", RecallSettings())
+    build_channels(replace(shop.source, events=past), tmp_path / "recall", every_channel())
     assert checksums(tmp_path / "recall") == checksums(shop.folder)
 
 
 def test_progress_rises_to_the_end_and_names_every_channel(shop, tmp_path):
     told: list[tuple[str, float]] = []
-    build_channels(shop.source, tmp_path, RecallSettings(), lambda stage, share: told.append((stage, share)))
+    build_channels(shop.source, tmp_path, every_channel(), lambda stage, share: told.append((stage, share)))
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert shares[-1] == 1
@@ -55,12 +57,31 @@ def test_progress_rises_to_the_end_and_names_every_channel(shop, tmp_path):
 
 
 def test_a_channel_switched_off_is_neither_built_nor_opened(shop, tmp_path):
-    settings = RecallSettings.model_validate({"mind": {"enabled": False}})
+    settings = every_channel()
+    off = settings.mind.model_copy(update={"enabled": False})
+    settings = settings.model_copy(update={"mind": off})
     assert enabled_channels(settings) == [name for name in CHANNELS if name != "mind"]
     rows = build_channels(replace(shop.source, vectors={}), tmp_path, settings)
     assert "mind" not in rows
     assert not (tmp_path / "mind").exists()
     assert "mind" not in open_channels(tmp_path, shop.dataset.catalogue, NO_INTERESTS, settings)
+
+
+def test_a_channel_that_has_nothing_to_recall_switches_itself_off_and_says_why(tmp_path):
+    catalogue = make_catalogue(tmp_path, [1, 1, 2])
+    # Everybody took one item only, and never came back.
+    source = make_source(catalogue, [(1, 1, 5, 10), (2, 2, 5, 20), (3, 2, 5, 30)])
+    settings = RecallSettings.model_validate(
+        {name: {"enabled": name in ("hot", "visit_knn", "item_knn", "user_knn")} for name in CHANNELS}
+    )
+    rows = build_channels(source, tmp_path / "recall", settings)
+    assert rows["visit_knn"] == {}
+    assert switched_off(tmp_path / "recall", settings) == {
+        "item_knn": "no shopper of the log did anything with two items",
+        "visit_knn": "no visit of the log holds two items",
+        "user_knn": "no shopper of the log took two items",
+    }
+    assert list(open_channels(tmp_path / "recall", catalogue, NO_INTERESTS, settings)) == ["hot"]
 
 
 def test_every_channel_has_a_section_of_settings():
@@ -132,13 +153,13 @@ def test_a_channel_named_like_a_setting_is_refused():
 def test_tables_of_another_catalogue_are_refused(shop, tmp_path, name):
     other = make_catalogue(tmp_path, [1, 2, 3])
     with pytest.raises(SnapshotError, match=name):
-        CHANNELS[name].open(shop.folder / name, other, NO_INTERESTS, getattr(RecallSettings(), name))
+        CHANNELS[name].open(shop.folder / name, other, NO_INTERESTS, getattr(every_channel(), name))
 
 
 @pytest.mark.parametrize("name", list(CHANNELS))
 def test_missing_tables_are_refused_by_name(shop, tmp_path, name):
     with pytest.raises(SnapshotError, match="build"):
-        CHANNELS[name].open(tmp_path, shop.dataset.catalogue, NO_INTERESTS, getattr(RecallSettings(), name))
+        CHANNELS[name].open(tmp_path, shop.dataset.catalogue, NO_INTERESTS, getattr(every_channel(), name))
 
 
 def test_asking_imports_neither_torch_nor_polars_nor_scipy():

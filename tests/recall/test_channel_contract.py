@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 from recall.build import open_channels
 from recall.channel import Channel, ChannelSettings
 from recall.registry import CHANNELS
-from recall.settings import RecallSettings
 from recall.triggers import select_triggers
-from tests.recall.conftest import DIMENSIONS
+from tests.recall.conftest import DIMENSIONS, every_channel
 from tests.recall.small_shop import assert_well_formed, make_query, services_of
 
 ALWAYS_FULL = "hot"
-SILENT_WITHOUT_HISTORY = ("ranki2i", "bought_together", "mind", "category_hot", "again")
+SILENT_WITHOUT_HISTORY = tuple(name for name in CHANNELS if name != ALWAYS_FULL)
 """Built-in channels that return nothing for a shopper without a history."""
 ITEMS = 400
 histories = st.lists(
@@ -39,7 +38,7 @@ def interests():
 
 @pytest.fixture(scope="module")
 def channels(shop, interests) -> dict[str, Channel]:
-    return open_channels(shop.folder, shop.dataset.catalogue, services_of(interests), RecallSettings())
+    return open_channels(shop.folder, shop.dataset.catalogue, services_of(interests), every_channel())
 
 
 def query_of(shop, history, profile):
