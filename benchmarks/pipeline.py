@@ -24,9 +24,10 @@ import numpy as np
 from pipeline import runner
 from pipeline.candidates import Candidates, Float32, Int32
 from pipeline.plan import ChannelSlot, Pipeline, Ranking
+from pipeline.scatter_order import scatter
 from pipeline.stages import Model, RecalledColumns
 from router.fusion.quota import QuotaFusion, apportion
-from router.rerank.scatter import Scatter, scatter
+from router.rerank.scatter import Scatter
 from snapshot.durable_files import write_durably
 
 ITEMS = 50_000
@@ -68,6 +69,18 @@ class ColumnFilter:
         return self.column[candidates.items]
 
 
+class ColumnGroups:
+    """Groups of candidates by columns int32[N+1]."""
+
+    def __init__(self, *columns: np.ndarray) -> None:
+        """`columns`: one per dimension."""
+        self.columns = columns
+
+    def __call__(self, scenes: Sequence[Candidates]) -> list[list[np.ndarray]]:
+        """Per scene, int32[n] per dimension."""
+        return [[column[candidates.items] for column in self.columns] for candidates in scenes]
+
+
 @dataclass(frozen=True)
 class ColumnScorer:
     """Scores items by a column float32[N+1]."""
@@ -103,7 +116,7 @@ def build(seed: int) -> Pipeline[object]:
         ranking=Ranking(ColumnScorer(random.random(ITEMS + 1).astype(np.float32)), 1000.0),
         rerankers=(
             Scatter(
-                (
+                ColumnGroups(  # type: ignore[arg-type]
                     random.integers(0, 40, ITEMS + 1).astype(np.int32),
                     random.integers(0, 300, ITEMS + 1).astype(np.int32),
                 ),
@@ -192,7 +205,7 @@ async def measure(rounds: int, seed: int) -> dict[str, dict[str, float]]:
     fused = pipeline.fusion.fuse(recalled, total).take(slice(CANDIDATES))
     reranker = pipeline.rerankers[0]
     assert isinstance(reranker, Scatter)
-    groups = [column[fused.items] for column in reranker.columns]
+    (groups,) = reranker.groups([fused])
 
     async def run() -> Candidates:
         page = await runner.run(pipeline, None, PAGE_SIZE, time.monotonic() + 10.0, time.monotonic)

@@ -83,6 +83,8 @@ def _cycles(facts: ShopFacts) -> Proposed[bool]:
         return Proposed(
             False, f"{facts.purchases:,} purchases after a shopper's first are too few to learn cycles from"
         )
+    if facts.days < _SHORT_LOG_DAYS:
+        return Proposed(False, f"a log of {facts.days:.0f} days is too short to learn cycles from")
     return Proposed(True, f"{facts.purchases:,} purchases after a shopper's first tell how soon they repeat")
 
 

@@ -183,7 +183,7 @@ class EngineBuilder:
             "page": build_arrangement(
                 scenes.page.rerank,
                 lambda name: PartsOf("page", catalogue, tables).of_component(
-                    "rerank", name, PAGE_RERANKERS[name]
+                    "rerank", name, PAGE_RERANKERS[name], scenes.page.rerank[name]
                 ),
             ),
         }

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.page import no_repeats
+from router.page import no_repeats, scatter
 from router.page.page_reranker_kind import PageRerankerKind
 
 PAGE_RERANKERS: Registry[PageRerankerKind] = Registry(
-    "page reranker", "PAGE_RERANKERS", {"no_repeats": no_repeats.PAGE_RERANKER}, kind=PageRerankerKind
+    "page reranker",
+    "PAGE_RERANKERS",
+    {"scatter": scatter.PAGE_RERANKER, "no_repeats": no_repeats.PAGE_RERANKER},
+    kind=PageRerankerKind,
 )

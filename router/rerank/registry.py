@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.rerank import dedup, discovery, scatter
+from router.rerank import dedup, discovery, diversity, scatter
 from router.rerank.kind import RerankerKind
 
 RERANKERS: Registry[RerankerKind] = Registry(
     "reranker",
     "RERANKERS",
-    {"dedup": dedup.RERANKER, "scatter": scatter.RERANKER, "discovery": discovery.RERANKER},
+    {
+        "dedup": dedup.RERANKER,
+        "scatter": scatter.RERANKER,
+        "mmr": diversity.MMR,
+        "dpp": diversity.DPP,
+        "discovery": discovery.RERANKER,
+    },
     kind=RerankerKind,
 )

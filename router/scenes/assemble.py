@@ -76,13 +76,13 @@ def assemble(
         ),
         fusion=_fusion(scene, parts, tuple(live), shares),
         filters=tuple(
-            FILTERS[key].create(parts.of_component("filters", key, FILTERS[key]), settings)
+            FILTERS[key].create(parts.of_component("filters", key, FILTERS[key], settings), settings)
             for key, settings in scene.filters.items()
         ),
         prerank=_prerank(name, scene, scorers),
         ranking=_ranking(name, scene, parts, scorers, split, opener or ScorerOpener()),
         rerankers=tuple(
-            RERANKERS[key].create(parts.of_component("rerank", key, RERANKERS[key]), settings)
+            RERANKERS[key].create(parts.of_component("rerank", key, RERANKERS[key], settings), settings)
             for key, settings in scene.rerank.items()
         ),
         backfill=_backfill(name, scene, channels),
@@ -101,7 +101,7 @@ def assemble(
 
 def _fusion(scene: SceneSettings, parts: PartsOf, channels: tuple[str, ...], shares: Float64) -> Fusion:
     ((name, settings),) = scene.fusion.items()
-    given = parts.of_component("fusion", name, FUSIONS[name])
+    given = parts.of_component("fusion", name, FUSIONS[name], settings)
     return FUSIONS[name].create(FusionParts(given.catalogue, given.tables, channels, shares), settings)
 
 

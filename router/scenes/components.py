@@ -49,9 +49,19 @@ def tables_of(
     scenes: Iterable[SceneSettings], page: PageArrangementSettings = PageArrangementSettings()
 ) -> dict[str, TableKind]:
     """The tables that the components of these scenes, and the page rerankers, need; by name."""
-    kinds = [kind for scene in scenes for kind in components_of(scene)]
-    kinds += [PAGE_RERANKERS[name] for name in page.rerank]
-    return with_used(table for kind in kinds for table in kind.tables)
+    needed = [table for scene in scenes for table in _tables_of_scene(scene)]
+    needed += [
+        table for name, settings in page.rerank.items() for table in PAGE_RERANKERS[name].tables_of(settings)
+    ]
+    return with_used(needed)
+
+
+def _tables_of_scene(scene: SceneSettings) -> Iterator[TableKind]:
+    for key, registry in COMPONENTS.items():
+        for name, settings in getattr(scene, key).items():
+            yield from registry[name].tables_of(settings)
+    for scorer in scene.ranking.scorers.values():
+        yield from SCORERS[scorer.scorer].tables
 
 
 def registered_tables() -> dict[str, TableKind]:

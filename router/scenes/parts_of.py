@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 from router.scenes.problems import SettingsError
 from router.tables.component import ComponentKind, Parts
 from router.tables.kind import TableKind
@@ -25,9 +27,9 @@ class PartsOf:
     catalogue: Catalogue
     tables: Mapping[str, Any]
 
-    def of_component(self, key: str, name: str, kind: ComponentKind[Any, Any]) -> Parts:
+    def of_component(self, key: str, name: str, kind: ComponentKind[Any, Any], settings: BaseModel) -> Parts:
         """The parts of the component `name` below `key`. Raises SettingsError as `of` does."""
-        return self.of(f"{self.where}.{key}.{name}", kind.tables)
+        return self.of(f"{self.where}.{key}.{name}", kind.tables_of(settings))
 
     def of(self, where: str, tables: Sequence[TableKind]) -> Parts:
         """The parts of what needs these tables.

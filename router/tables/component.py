@@ -37,6 +37,12 @@ class ComponentKind(Generic[P, C]):
     create: Callable[[P, Any], C]
     """Takes (parts, settings) and returns the component; called for each scene that names it."""
     tables: tuple[TableKind, ...] = ()
-    """Learned tables that it reads; built where a scene names the component."""
+    """Learned tables that it may read; built where a scene names the component, those alone that its settings
+    need where these have a method `needed_tables`."""
     features: tuple[str, ...] = ()
     """Names of the query features that it reads, as `query.features[name]`."""
+
+    def tables_of(self, settings: BaseModel) -> tuple[TableKind, ...]:
+        """Those of `tables` that a component of these settings reads."""
+        needed = getattr(settings, "needed_tables", None)
+        return self.tables if needed is None else tuple(needed())

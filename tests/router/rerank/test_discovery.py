@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.candidates import Candidates, unscored
+from pipeline.scatter_order import scatter
 from pipeline.share_order import with_share
 from recall.query import Query
 from router.rerank.discovery import DiscoverySettings, create
 from router.rerank.registry import RERANKERS
-from router.rerank.scatter import ScatterRule, ScatterSettings, scatter
+from router.rerank.scatter import ScatterRule, ScatterSettings
 from router.rerank.scatter import create as create_scatter
 from router.scenes.load import KnownNames, read_scenes
 from router.scenes.problems import SettingsError

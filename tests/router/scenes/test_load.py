@@ -37,7 +37,7 @@ def test_the_projects_own_scenes_are_good() -> None:
     for scene in scenes.by_name.values():
         assert scene.backfill is not None
         assert "hot" in scene.channels
-    assert list(scenes["home"].rerank) == ["dedup", "scatter", "discovery"]
+    assert list(scenes["home"].rerank) == ["dedup", "mmr", "discovery"]
     for name in ITEM_SCENES:
         assert not scenes[name].rerank
         assert list(scenes[name].ranking.scorers) == ["anchor"]
@@ -160,7 +160,7 @@ scenes:
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{by: brand}, {by: hue}]}}}}",
-            "scenes.a.rerank.scatter.rules[1].by: must be an item column that forms groups: category, ",
+            "scenes.a.rerank.scatter.rules[1].by: must be a dimension that forms groups: category, ",
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{windw: 3}]}}}}",

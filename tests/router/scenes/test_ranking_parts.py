@@ -14,7 +14,6 @@ from pipeline import runner
 from pipeline.candidates import Candidates
 from pipeline.plan import MergedRanking, Pipeline
 from pipeline.stages import Model
-from router.page.registry import PAGE_RERANKERS
 from router.ranking.registry import SCORERS
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
 from router.ranking.scorer_opener import ScorerOpener
@@ -203,5 +202,5 @@ def test_the_page_key_is_read_and_may_be_left_out() -> None:
     named = read_scenes(
         b"page: {rerank: {no_repeats: }}\nscenes: {home: {}}", "scenes.yaml", KnownNames(("hot",))
     )
-    assert list(named.page.rerank) == list(PAGE_RERANKERS)
+    assert list(named.page.rerank) == ["no_repeats"]
     assert read_scenes(b"page: {rerank: {}}\nscenes: {home: {}}", "s", HOT).page.rerank == {}

@@ -1,0 +1,106 @@
+"""Orders that trade relevance against likeness: maximal marginal relevance, determinantal point processes.
+
+Two candidates are alike by the weights of the groups that they share, 0 to 1, so that the matrix of likeness
+is positive semidefinite without vectors of items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.candidates import Float32, Int32
+
+Positions = npt.NDArray[np.intp]
+Float64 = npt.NDArray[np.float64]
+
+_LEAST_VOLUME = 1e-9
+
+
+def relevance(score: Float32) -> Float64:
+    """float64[n] in 0…1, falling along n candidates given best first.
+
+    By the scores between the lowest and the highest, made falling where rerankers before changed the order;
+    by rank where a score is missing or all are equal.
+    """
+    values = score.astype(np.float64)
+    if not len(values):
+        return values
+    span = np.ptp(values) if np.isfinite(values).all() else 0.0
+    if span <= 0:
+        return np.asarray(np.linspace(1.0, 0.0, len(values)), np.float64)
+    return np.asarray(np.minimum.accumulate((values - values.min()) / span), np.float64)
+
+
+def mmr(
+    wanted: Float64, groups: Sequence[Int32], weights: Sequence[float], page_size: int, tradeoff: float
+) -> Positions:
+    """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) over the first `page_size` slots.
+
+    Each slot takes the candidate with the largest tradeoff · relevance − (1 − tradeoff) · greatest likeness
+    to one placed before.
+
+    Args:
+        wanted: float64[n], relevance of candidates given best first.
+        groups: int32[n] per dimension, 0 = in no group, so like nothing.
+        weights: of each dimension, at least 0, in all at most 1.
+        page_size: slots.
+        tradeoff: 0…1; 1 = by relevance alone.
+
+    Returns:
+        intp[n], a permutation: the page, then the rest in the given order.
+    """
+    count = len(wanted)
+    likeness = np.zeros(count)
+    gain = tradeoff * wanted
+    open_slots = np.ones(count, np.bool_)
+    page: list[int] = []
+    for _ in range(min(page_size, count)):
+        best = int(np.where(open_slots, gain - (1 - tradeoff) * likeness, -np.inf).argmax())
+        page.append(best)
+        open_slots[best] = False
+        np.maximum(likeness, _like(groups, weights, best, count), out=likeness)
+    return np.concatenate((np.array(page, np.intp), np.flatnonzero(open_slots)))
+
+
+def dpp(
+    wanted: Float64, groups: Sequence[Int32], weights: Sequence[float], page_size: int, strength: float
+) -> Positions:
+    """The greedy most probable page of a determinantal point process over the first `page_size` slots.
+
+    The kernel is q_i · S_ij · q_j with q = exp(strength · relevance); each slot takes the candidate that adds
+    most volume, found by the incremental Cholesky factor of Chen, Zhang and Zhou (NeurIPS 2018). Where none
+    adds any, the rest follows in the given order.
+
+    Args and returns: as of `mmr`; `strength` at least 0, 0 = by diversity alone.
+    """
+    count = len(wanted)
+    slots = min(page_size, count)
+    quality = np.exp(strength * (wanted - wanted.max(initial=0.0)))
+    volume = quality**2
+    factors = np.zeros((slots, count))
+    open_slots = np.ones(count, np.bool_)
+    page: list[int] = []
+    for slot in range(slots):
+        best = int(np.where(open_slots, volume, -np.inf).argmax())
+        if volume[best] <= _LEAST_VOLUME * quality[best] ** 2:
+            break
+        page.append(best)
+        open_slots[best] = False
+        kernel = quality[best] * quality * _like(groups, weights, best, count)
+        row = (kernel - factors[:slot, best] @ factors[:slot]) / np.sqrt(volume[best])
+        factors[slot] = row
+        volume = np.maximum(volume - row**2, 0.0)
+    return np.concatenate((np.array(page, np.intp), np.flatnonzero(open_slots)))
+
+
+def _like(groups: Sequence[Int32], weights: Sequence[float], one: int, count: int) -> Float64:
+    """float64[count]: likeness of every candidate to `one`, and 1 of it to itself."""
+    like = np.zeros(count)
+    for column, weight in zip(groups, weights, strict=True):
+        if column[one]:
+            like += weight * (column == column[one])
+    like[one] = 1.0
+    return like
