@@ -9,7 +9,7 @@ from recall.evidence import EvidenceSettings
 from recall.vector_index import VectorIndexSettings
 
 
-class MatrixFactorsSettings(EvidenceSettings, VectorIndexSettings, OptionalChannelSettings):
+class MatrixFactorsSettings(EvidenceSettings, OptionalChannelSettings, VectorIndexSettings):
     """Factors of items and shoppers whose product tells what a shopper takes (implicit ALS)."""
 
     step_scale: float = Field(

@@ -69,8 +69,10 @@ def test_a_film_shop_shows_nothing_that_is_owned(tmp_path: Path) -> None:
 
 
 def test_with_the_grocers_settings_the_film_shop_would(tmp_path: Path) -> None:
-    text = WITHOUT_MODELS.replace("window_days: auto", "window_days: 1.0").replace(
-        "share: auto", "share: 0.75"
+    text = (
+        WITHOUT_MODELS.replace("learned: auto", "learned: false")
+        .replace("window_days: auto", "window_days: 1.0")
+        .replace("share: auto", "share: 0.75")
     )
     assert owned(film_shop(tmp_path), tmp_path, text) > 0.25
 
