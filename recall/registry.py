@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recall import again, bought_together, category_hot, hot, mind, ranki2i
+from recall import again, bought_together, category_hot, context, hot, mind, ranki2i
 from recall.channel import ChannelKind
 from registration.registry import Registry
 
@@ -15,6 +15,7 @@ CHANNELS: Registry[ChannelKind] = Registry(
         mind.NAME: mind.CHANNEL,
         category_hot.NAME: category_hot.CHANNEL,
         again.NAME: again.CHANNEL,
+        context.NAME: context.CHANNEL,
         hot.NAME: hot.CHANNEL,
     },
     kind=ChannelKind,

@@ -21,7 +21,7 @@ from tests.recall.conftest import DIMENSIONS
 from tests.recall.small_shop import assert_well_formed, make_query, services_of
 
 ALWAYS_FULL = "hot"
-SILENT_WITHOUT_HISTORY = ("ranki2i", "bought_together", "mind", "category_hot", "again")
+SILENT_WITHOUT_HISTORY = ("ranki2i", "bought_together", "mind", "category_hot", "again", "context")
 """Built-in channels that return nothing for a shopper without a history."""
 ITEMS = 400
 histories = st.lists(
