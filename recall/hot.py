@@ -47,12 +47,18 @@ class Hot:
     async def recall(self, query: Query, k: int) -> Recalled:
         """The k hottest items (fewer only where fewer are in stock). No triggers.
 
+        Of a query that must have something, only items that have it: any page can be filled with them.
+
         Scores fall along the answer: the integer part counts the coarser lists still to come, the fraction is
         the item's share of its list's hottest.
         """
         rows = np.array(self.rows(query.profile))
         # k of each list are enough: the last alone could fill the answer.
-        items, shares, level = self._lists.gather(rows, limit=k)
+        eligible = query.wish.eligible
+        items, shares, level = self._lists.gather(rows, limit=k if eligible is None else None)
+        if eligible is not None:
+            kept = eligible[items]
+            items, shares, level = items[kept], shares[kept], level[kept]
         first = first_of_each(items, k)
         scores = (len(rows) - 1 - level[first]) + shares[first]
         return Recalled(items[first], scores.astype(np.float32), np.zeros(len(first), np.int32))

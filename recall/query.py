@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from features.context import CONTEXT_SIZES
 from features.profile import PROFILE_FIELDS
 from recall.rollout_ticket import RolloutTicket
+from recall.search.wish import NO_WISH, Wish
 
 
 def _zeros(length: int, dtype: type[np.generic]) -> Callable[[], NDArray[Any]]:
@@ -73,6 +74,8 @@ class Query:
     """Experiment → arm."""
     features: Mapping[str, Any] = field(default_factory=_nothing)
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
+    wish: Wish = NO_WISH
+    """What the shopper is looking for; items that violate a must of it are never shown."""
     rollout: RolloutTicket | None = None
     """The query's part in a rollout; None where it takes part in none."""
 

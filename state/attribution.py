@@ -1,32 +1,22 @@
 """The attribution token: what an answer was made of, carried by the caller and sent back with events.
 
-A token is unpadded URL-safe base64 of: one byte of format, a tag, and a msgpack array of the fields. The tag
-is a 16-byte keyed BLAKE2b (RFC 7693) where a secret is configured, so that a forged token is refused, and a
-CRC-32 where none is, so that a damaged one is.
+A token is a msgpack array of the fields, sealed by `state.token_seal`.
 """
 
-import binascii
-import hmac
 import os
-import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from state.attribution_scope import filter_has, shopper_tag
-from state.errors import AttributionError
+from state.errors import AttributionError, TokenError
+from state.token_seal import TokenSeal
 
 MAX_TOKEN_BYTES = 512
 MAX_AHEAD_S = 300
 
-_CHECKED = b"\x01"
-_SIGNED = b"\x02"
-_CRC_BYTES = 4
-_MAC_BYTES = 16
 _SECRET_BYTES = (16, 64)
 
 
@@ -85,7 +75,7 @@ class AttributionCodec:
                     f"attribution secret {position + 1} has {len(secret)} bytes; {shortest} to {longest} are "
                     "allowed"
                 )
-        self._secrets = tuple(secrets)
+        self.seal = TokenSeal(secrets)
         self._valid_s = valid_s
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Attribution)
@@ -116,12 +106,7 @@ class AttributionCodec:
         return token
 
     def _token(self, attribution: Attribution) -> str:
-        body = self._encoder.encode(attribution)
-        if self._secrets:
-            raw = _SIGNED + _mac(self._secrets[0], body) + body
-        else:
-            raw = _CHECKED + zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body
-        return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+        return self.seal.seal(self._encoder.encode(attribution))
 
     def decode(self, token: str) -> Attribution:
         """The fields of a token, however old it is.
@@ -129,16 +114,10 @@ class AttributionCodec:
         Raises:
             AttributionError: the token is malformed, or not signed with one of the secrets.
         """
-        if not 0 < len(token) <= MAX_TOKEN_BYTES:
-            raise AttributionError(f"it has {len(token)} characters; 1 to {MAX_TOKEN_BYTES} are expected")
         try:
-            raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
-        except (UnicodeEncodeError, binascii.Error):
-            raise AttributionError("it is not URL-safe base64") from None
-        # Python's decoder skips foreign characters; what does not encode back was changed on its way.
-        if urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") != token:
-            raise AttributionError("it is not URL-safe base64 as it was issued")
-        body = self._checked_body(raw)
+            body = self.seal.open(token, MAX_TOKEN_BYTES)
+        except TokenError as error:
+            raise AttributionError(str(error)) from None
         try:
             return self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -158,23 +137,3 @@ class AttributionCodec:
             )
         if age < -MAX_AHEAD_S:
             raise AttributionError(f"it was issued {-age:.0f} s ahead of the server's clock")
-
-    def _checked_body(self, raw: bytes) -> bytes:
-        kind = raw[:1]
-        if self._secrets:
-            if kind != _SIGNED:
-                raise AttributionError("it is not a signed token")
-            tag, body = raw[1 : 1 + _MAC_BYTES], raw[1 + _MAC_BYTES :]
-            if not any(hmac.compare_digest(tag, _mac(secret, body)) for secret in self._secrets):
-                raise AttributionError("its signature does not match")
-            return body
-        if kind != _CHECKED:
-            raise AttributionError("its format is not known here")
-        tag, body = raw[1 : 1 + _CRC_BYTES], raw[1 + _CRC_BYTES :]
-        if tag != zlib.crc32(body).to_bytes(_CRC_BYTES, "big"):
-            raise AttributionError("its checksum does not match")
-        return body
-
-
-def _mac(secret: bytes, body: bytes) -> bytes:
-    return blake2b(body, key=secret, digest_size=_MAC_BYTES).digest()

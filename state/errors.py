@@ -1,4 +1,4 @@
-"""Errors of user state, of the event log and of attribution tokens.
+"""Errors of user state, of the event log and of tokens.
 
     StateError
     ├── StateStoreError (also a StorageError)   a record or an entry is corrupt or of another format, or a URL
@@ -6,7 +6,9 @@
     ├── StateOverloaded                         the queue of writes is full
     ├── QueueFull                               the same, of one process's queue of any kind
     ├── RecordError (also a ValueError)         bytes are not a whole, unchanged record
-    └── AttributionError (also a ValueError)    a token is malformed, forged or expired
+    └── TokenError (also a ValueError)          a token is malformed or forged
+        ├── AttributionError                    an attribution token is, or it is expired
+        └── CursorError                         a page cursor is, or it is expired, or of other pages
 
 LMDB and Redis themselves raise `foundation.storage.errors.StorageError`; catching that class covers every
 failure of a store but `StateOverloaded`.
@@ -57,5 +59,13 @@ class RecordError(StateError, ValueError):
     """The bytes are not a whole, unchanged record; the message gives the reason."""
 
 
-class AttributionError(StateError, ValueError):
-    """The token is malformed, forged or expired; the message names which."""
+class TokenError(StateError, ValueError):
+    """The token is malformed or forged; the message names which."""
+
+
+class AttributionError(TokenError):
+    """The attribution token is malformed, forged or expired; the message names which."""
+
+
+class CursorError(TokenError):
+    """The page cursor is malformed, forged, expired or of other pages; the message names which."""

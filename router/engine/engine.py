@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
+from pydantic import BaseModel
+
 from pipeline.metrics import StageMetrics
 from pipeline.plan import Pipeline
 from pipeline.scoring import WHOLE, Split
 from recall.build import RECALL_FOLDER, open_channels
 from recall.channel import Channel, Services
+from recall.context import NAME as CONTEXT
+from recall.context import ContextChannel
 from recall.query import Query
+from recall.search.context_index import ContextIndex
 from recall.settings import RecallSettings
 from recall.triggers import TriggerSettings
 from router.filters.excluded import ExcludedSettings
+from router.filters.must import MustSettings
 from router.page.arrangement import PageArrangement, build_arrangement
 from router.page.registry import PAGE_RERANKERS
 from router.ranking.model_scorer import ModelScorer
@@ -32,7 +38,8 @@ from router.tables.files import TABLES_FOLDER, open_tables
 from snapshot.catalogue import Catalogue
 from snapshot.store import Snapshot
 
-EXCLUDED = "excluded"
+PROMISED: Mapping[str, BaseModel] = {"excluded": ExcludedSettings(), "must": MustSettings()}
+"""Filters that the service's contract promises, so that no configuration drops them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,12 @@ class Engine:
     def snapshot_id(self) -> str:
         """Id of the snapshot, as answers name it."""
         return self.snapshot.manifest.id
+
+    @property
+    def context_index(self) -> ContextIndex | None:
+        """What a search query, category or brand is looked up in; None where its channel is switched off."""
+        channel = self.channels.get(CONTEXT)
+        return channel.index if isinstance(channel, ContextChannel) else None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -151,7 +164,7 @@ class EngineBuilder:
         def pipeline(name: str, scene: SceneSettings) -> Pipeline[Query]:
             return assemble(
                 name,
-                _never_showing_excluded(scene),
+                _with_promised_filters(scene),
                 channels,
                 catalogue,
                 self.scorers,
@@ -197,8 +210,6 @@ class _Assembled(TypedDict):
     page: PageArrangement
 
 
-def _never_showing_excluded(scene: SceneSettings) -> SceneSettings:
-    """The scene with the filter of excluded items: the contract promises it, so no configuration drops it."""
-    if EXCLUDED in scene.filters:
-        return scene
-    return scene.model_copy(update={"filters": {EXCLUDED: ExcludedSettings(), **scene.filters}})
+def _with_promised_filters(scene: SceneSettings) -> SceneSettings:
+    """The scene with the filters of `PROMISED` before its own, but for those that it has."""
+    return scene.model_copy(update={"filters": {**PROMISED, **scene.filters}})

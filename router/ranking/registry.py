@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from registration.registry import Registry
-from router.ranking import anchor, first_merge, log_odds_merge, triton_model, weighted_sum
+from router.ranking import anchor, context, first_merge, log_odds_merge, triton_model, weighted_sum
 from router.ranking.logistic import scorer as logistic
 from router.ranking.merge_kind import MergeKind
 from router.ranking.scorer_kind import ScorerKind
@@ -20,7 +20,12 @@ def _fault(name: str, kind: ScorerKind, kinds: Mapping[str, ScorerKind]) -> str 
 SCORERS: Registry[ScorerKind] = Registry(
     "scorer",
     "SCORERS",
-    {"triton": triton_model.SCORER, "anchor": anchor.SCORER, "logistic": logistic.SCORER},
+    {
+        "triton": triton_model.SCORER,
+        "anchor": anchor.SCORER,
+        "context": context.SCORER,
+        "logistic": logistic.SCORER,
+    },
     _fault,
     kind=ScorerKind,
 )

@@ -15,6 +15,7 @@ from pipeline.plan import Backfill, ChannelSlot, MergedRanking, Pipeline, Preran
 from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Channel, Fusion
 from recall.query import Query
+from recall.restricted import Restricted
 from router.filters.registry import FILTERS
 from router.fusion.kind import FusionParts
 from router.fusion.registry import FUSIONS
@@ -72,7 +73,8 @@ def assemble(
     return Pipeline(
         name=name,
         channels=tuple(
-            ChannelSlot(channels[channel], part.k, part.timeout_ms) for channel, part in live.items()
+            ChannelSlot(Restricted(channels[channel]), part.k, part.timeout_ms)
+            for channel, part in live.items()
         ),
         fusion=_fusion(scene, parts, tuple(live), shares),
         filters=tuple(

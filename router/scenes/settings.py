@@ -16,6 +16,7 @@ from features.shop_fit.auto import AUTO, ShareOrAuto
 from pipeline.candidates import MAX_CHANNELS
 from router.fusion.quota import QuotaSettings
 from router.page.settings import ExplorationSettings
+from state.page_cursor import MOST_SHOWN
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -153,6 +154,12 @@ class PageSettings(BaseModel):
         le=100,
         validate_default=True,
         description="Items at most; a larger wish is coerced.",
+    )
+    cursor_items: int = Field(
+        default=400,
+        ge=0,
+        le=MOST_SHOWN,
+        description="Items that pages which follow one another by cursor show in all; 0 = no cursors.",
     )
 
     @field_validator("max_size")

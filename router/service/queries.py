@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.context import encode_context
 from recall.query import Query
+from recall.search.wish import Wish
 from recall.triggers import select_triggers
 from router.engine.engine import Engine
 from router.service.anchor import Anchors
@@ -25,13 +27,16 @@ def build_query(
     anchors: Anchors,
     now: int,
     arms: Mapping[str, str],
+    wish: Wish,
+    shown: NDArray[np.int32],
 ) -> Query:
     """The query of one scene at unix second `now`, for a shopper in these `arms` (experiment → arm).
 
     With anchors, they alone cause recall and are never shown; the shopper's history still orders the items.
+    `wish`: what the shopper is looking for; `shown`: int32[s], what the pages before showed.
     """
     excluded = engine.catalogue.dense(asked.excluded_item_ids)
-    excluded = excluded[excluded > 0]
+    excluded = np.concatenate((excluded[excluded > 0], shown))
     triggers, weights = NO_TRIGGERS
     if anchors.items is None:
         triggers, weights = select_triggers(
@@ -59,5 +64,6 @@ def build_query(
         model_versions=engine.model_versions,
         arms=arms,
         features=shopper.features,
+        wish=wish,
     )
     return query if anchors.items is None else query.about(anchors.items, anchors.weights)

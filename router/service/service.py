@@ -16,6 +16,7 @@ from pipeline.side_effects import SideEffects
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2
 from recall.query import Query
+from recall.search.context_index import wish_of
 from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
@@ -30,6 +31,7 @@ from router.service.answer import add_trace, build_response
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
 from router.service.impressions import ShownPage
+from router.service.paging import next_cursor, read_cursors
 from router.service.quality import QualityFactors
 from router.service.queries import build_query
 from router.service.rollout_hooks import RolloutHooks
@@ -45,6 +47,7 @@ from router.service.validation import (
 from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
 from state.attribution_scope import item_filter, shopper_tag
+from state.page_cursor import PageCursor, PageCursorCodec
 from state.store import StateStore
 
 
@@ -80,6 +83,7 @@ class RecommendationService:
         self._live = live
         self._store = store
         self._attribution = attribution
+        self._cursors = PageCursorCodec(attribution.seal)
         self._admission = admission
         self._limiter = limiter
         self._side_effects = side_effects
@@ -97,6 +101,7 @@ class RecommendationService:
         engine = self._live.current
         asked = check_recommend(request, ShopperScenes(engine, request.user_id))
         if request.validate_only:
+            read_cursors(self._cursors, asked, int(self._wall_clock()))
             return recommend_pb2.RecommendResponse(
                 scene=request.scene, snapshot_id=engine.snapshot_id, request_id=call.request_id
             )
@@ -157,6 +162,7 @@ class RecommendationService:
         self, engine: Engine, asked: CheckedRequest, call: Call
     ) -> list[recommend_pb2.RecommendResponse]:
         now = int(self._wall_clock())
+        cursors = read_cursors(self._cursors, asked, now)
         variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
         budgets_s = [_budget_s(variant, asked) for variant in variants]
         deadline = call.deadline_within(self._admission.patience_s(asked.timeout_s, max(budgets_s)))
@@ -167,7 +173,7 @@ class RecommendationService:
             self._admission.require_own_time(deadline - begun)
             # A scene's own budget is for the work; what a call may wait for its slot depends on its caller.
             deadlines = [min(deadline, begun + budget_s) for budget_s in budgets_s]
-            return await self._answer_in_slot(engine, asked, call, now, variants, deadlines)
+            return await self._answer_in_slot(engine, asked, call, now, variants, deadlines, cursors)
         finally:
             slot.release()
 
@@ -179,6 +185,7 @@ class RecommendationService:
         now: int,
         variants: list[Variant],
         deadlines: list[float],
+        cursors: list[PageCursor],
     ) -> list[recommend_pb2.RecommendResponse]:
         reading = FeatureReading(
             _features(engine, variants),
@@ -193,11 +200,23 @@ class RecommendationService:
         anchors = [
             find_anchors(engine.catalogue, asked, shopper, variant.settings, now) for variant in variants
         ]
+        wish, unknown = wish_of(engine.context_index, asked.looking_for, engine.catalogue)
         queries = [
             self._rollouts.under_rollout(
-                build_query(engine, shopper, asked, scene.scene, about, now, variant.arms), engine
+                build_query(
+                    engine,
+                    shopper,
+                    asked,
+                    scene.scene,
+                    about,
+                    now,
+                    variant.arms,
+                    wish,
+                    cursor.items(engine.catalogue),
+                ),
+                engine,
             )
-            for scene, variant, about in zip(asked.scenes, variants, anchors, strict=True)
+            for scene, variant, about, cursor in zip(asked.scenes, variants, anchors, cursors, strict=True)
         ]
         try:
             scenes = await asyncio.gather(
@@ -224,9 +243,15 @@ class RecommendationService:
                 self._rollouts.failed(query, call.request_id, (self._clock() - call.arrival) * 1_000)
             raise
         responses = [
-            self._respond(engine, variant, query, each, (*shopper.degraded, *about.degraded), call, now)
+            self._respond(
+                engine, variant, query, each, (*shopper.degraded, *about.degraded, *unknown), call, now
+            )
             for variant, query, each, about in zip(variants, queries, drawn, anchors, strict=True)
         ]
+        for response, scene, variant, cursor in zip(responses, asked.scenes, variants, cursors, strict=True):
+            shown = item_keys([item.item_id for item in response.items])
+            most = variant.settings.page.cursor_items
+            response.next_page_cursor = next_cursor(self._cursors, cursor, scene, shown, most, now)
         total_ms = (self._clock() - call.arrival) * 1_000
         for query, response, scene in zip(queries, responses, asked.scenes, strict=True):
             self._rollouts.answered(
@@ -304,6 +329,8 @@ class RecommendationService:
             arms=query.arms,
             degraded=(*degraded, *self._rollouts.degraded(query)),
         )
+        if query.wish.eligible is not None:
+            response.matching_items = query.wish.matching
         shown_ids = [item.item_id for item in response.items]
         shown_keys = item_keys(shown_ids)
         token = self._token(engine, query, page, shown_keys, call, now)

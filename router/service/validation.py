@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from protos.shopfront.v1 import recommend_pb2
 from protos.shopfront.v1.recommend_pb2 import (
     Context,
     RecommendPageRequest,
@@ -16,8 +17,10 @@ from protos.shopfront.v1.recommend_pb2 import (
     SimilarItemsKind,
     SimilarItemsRequest,
 )
+from recall.search.asked import NOTHING_ASKED, Asked
 from router.errors import CallerError, FieldViolation
 from router.scenes.settings import PageSettings, SceneSettings
+from router.service.context import asked_of, context_faults
 from snapshot.id_limit import MAX_ID_BYTES
 
 MAX_SCENES = 10
@@ -44,6 +47,10 @@ class SceneRequest:
 
     scene: str
     page_size: int
+    page_cursor: str = ""
+    """As sent; empty = the first page."""
+    cursor_field: str = "page_cursor"
+    """Where the request has the cursor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ class CheckedRequest:
     """At most `MAX_CART_ITEMS`; an id may come twice."""
     cart_quantities: Sequence[int] = ()
     """Not negative, 0 = 1; as many as there are items in the cart, or none = 1 of each."""
+    looking_for: Asked = NOTHING_ASKED
 
 
 def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest:
@@ -72,7 +80,7 @@ def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest
     faults.scene("scene", request.scene, scenes)
     faults.page_size("page_size", request.page_size)
     faults.cart(request.cart_item_ids, request.cart_quantities)
-    return _checked(request, (_scene_request(request.scene, request.page_size, scenes),), faults)
+    return _checked(request, (_scene_request(request.scene, request, scenes),), faults)
 
 
 def check_page(request: RecommendPageRequest, scenes: Scenes) -> CheckedRequest:
@@ -90,7 +98,10 @@ def check_page(request: RecommendPageRequest, scenes: Scenes) -> CheckedRequest:
             faults.add(f"scenes[{index}].scene", "comes twice; name each scene once")
         seen.add(scene.scene)
     faults.cart(request.cart_item_ids, request.cart_quantities)
-    wanted = tuple(_scene_request(scene.scene, scene.page_size, scenes) for scene in request.scenes)
+    wanted = tuple(
+        _scene_request(scene.scene, scene, scenes, f"scenes[{index}].page_cursor")
+        for index, scene in enumerate(request.scenes)
+    )
     return _checked(request, wanted, faults)
 
 
@@ -112,7 +123,7 @@ def check_similar_items(request: SimilarItemsRequest, scenes: Scenes) -> Checked
     else:
         faults.scene("scene", scene, scenes)
     faults.page_size("page_size", request.page_size)
-    return _checked(request, (_scene_request(scene, request.page_size, scenes),), faults, request.item_id)
+    return _checked(request, (_scene_request(scene, request, scenes),), faults, request.item_id)
 
 
 def _checked(
@@ -140,14 +151,21 @@ def _checked(
         with_trace=request.with_trace,
         timeout_s=min(request.timeout_ms, MAX_TIMEOUT_MS) / 1_000 if request.timeout_ms else None,
         anchor_item_id=anchor_item_id,
+        looking_for=asked_of(request.context),
         cart_item_ids=() if isinstance(request, SimilarItemsRequest) else request.cart_item_ids,
         cart_quantities=() if isinstance(request, SimilarItemsRequest) else request.cart_quantities,
     )
 
 
-def _scene_request(name: str, page_size: int, scenes: Scenes) -> SceneRequest:
+def _scene_request(
+    name: str,
+    asked: RecommendRequest | recommend_pb2.SceneRequest | SimilarItemsRequest,
+    scenes: Scenes,
+    cursor_field: str = "page_cursor",
+) -> SceneRequest:
     page = scenes[name].page if name in scenes else PageSettings()
-    return SceneRequest(name, min(page_size or page.default_size, page.max_size))
+    size = min(asked.page_size or page.default_size, page.max_size)
+    return SceneRequest(name, size, asked.page_cursor, cursor_field)
 
 
 class _Faults:
@@ -197,6 +215,8 @@ class _Faults:
             self.add(
                 "context.city", f"must be at most {MAX_CITY_CHARACTERS} characters, is {len(context.city)}"
             )
+        for field, description in context_faults(context):
+            self.add(field, description)
 
     def raise_any(self) -> None:
         if self._violations:

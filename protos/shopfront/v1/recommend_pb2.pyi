@@ -7,25 +7,56 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ContextField(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CONTEXT_FIELD_UNSPECIFIED: _ClassVar[ContextField]
+    CONTEXT_FIELD_SEARCH_QUERY: _ClassVar[ContextField]
+    CONTEXT_FIELD_CATEGORY: _ClassVar[ContextField]
+    CONTEXT_FIELD_BRAND: _ClassVar[ContextField]
+    CONTEXT_FIELD_PRICE: _ClassVar[ContextField]
+
 class SimilarItemsKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SIMILAR_ITEMS_KIND_UNSPECIFIED: _ClassVar[SimilarItemsKind]
     SIMILAR_ITEMS_KIND_SIMILAR: _ClassVar[SimilarItemsKind]
     SIMILAR_ITEMS_KIND_COMPLEMENTARY: _ClassVar[SimilarItemsKind]
+CONTEXT_FIELD_UNSPECIFIED: ContextField
+CONTEXT_FIELD_SEARCH_QUERY: ContextField
+CONTEXT_FIELD_CATEGORY: ContextField
+CONTEXT_FIELD_BRAND: ContextField
+CONTEXT_FIELD_PRICE: ContextField
 SIMILAR_ITEMS_KIND_UNSPECIFIED: SimilarItemsKind
 SIMILAR_ITEMS_KIND_SIMILAR: SimilarItemsKind
 SIMILAR_ITEMS_KIND_COMPLEMENTARY: SimilarItemsKind
 
 class Context(_message.Message):
-    __slots__ = ("city", "device")
+    __slots__ = ("city", "device", "search_query", "category", "brand", "price", "must")
     CITY_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_QUERY_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    BRAND_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    MUST_FIELD_NUMBER: _ClassVar[int]
     city: str
     device: str
-    def __init__(self, city: _Optional[str] = ..., device: _Optional[str] = ...) -> None: ...
+    search_query: str
+    category: str
+    brand: str
+    price: PriceRange
+    must: _containers.RepeatedScalarFieldContainer[ContextField]
+    def __init__(self, city: _Optional[str] = ..., device: _Optional[str] = ..., search_query: _Optional[str] = ..., category: _Optional[str] = ..., brand: _Optional[str] = ..., price: _Optional[_Union[PriceRange, _Mapping]] = ..., must: _Optional[_Iterable[_Union[ContextField, str]]] = ...) -> None: ...
+
+class PriceRange(_message.Message):
+    __slots__ = ("minimum", "maximum")
+    MINIMUM_FIELD_NUMBER: _ClassVar[int]
+    MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    minimum: float
+    maximum: float
+    def __init__(self, minimum: _Optional[float] = ..., maximum: _Optional[float] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("scene", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "validate_only", "cart_item_ids", "cart_quantities")
+    __slots__ = ("scene", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "validate_only", "cart_item_ids", "cart_quantities", "page_cursor")
     SCENE_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +67,7 @@ class RecommendRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     CART_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     CART_QUANTITIES_FIELD_NUMBER: _ClassVar[int]
+    PAGE_CURSOR_FIELD_NUMBER: _ClassVar[int]
     scene: str
     user_id: str
     context: Context
@@ -46,7 +78,8 @@ class RecommendRequest(_message.Message):
     validate_only: bool
     cart_item_ids: _containers.RepeatedScalarFieldContainer[str]
     cart_quantities: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, scene: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., validate_only: _Optional[bool] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., cart_quantities: _Optional[_Iterable[int]] = ...) -> None: ...
+    page_cursor: str
+    def __init__(self, scene: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., validate_only: _Optional[bool] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., cart_quantities: _Optional[_Iterable[int]] = ..., page_cursor: _Optional[str] = ...) -> None: ...
 
 class RecommendPageRequest(_message.Message):
     __slots__ = ("scenes", "user_id", "context", "excluded_item_ids", "with_trace", "timeout_ms", "cart_item_ids", "cart_quantities")
@@ -69,12 +102,14 @@ class RecommendPageRequest(_message.Message):
     def __init__(self, scenes: _Optional[_Iterable[_Union[SceneRequest, _Mapping]]] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., cart_quantities: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SceneRequest(_message.Message):
-    __slots__ = ("scene", "page_size")
+    __slots__ = ("scene", "page_size", "page_cursor")
     SCENE_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_CURSOR_FIELD_NUMBER: _ClassVar[int]
     scene: str
     page_size: int
-    def __init__(self, scene: _Optional[str] = ..., page_size: _Optional[int] = ...) -> None: ...
+    page_cursor: str
+    def __init__(self, scene: _Optional[str] = ..., page_size: _Optional[int] = ..., page_cursor: _Optional[str] = ...) -> None: ...
 
 class RecommendPageResponse(_message.Message):
     __slots__ = ("scenes",)
@@ -83,7 +118,7 @@ class RecommendPageResponse(_message.Message):
     def __init__(self, scenes: _Optional[_Iterable[_Union[RecommendResponse, _Mapping]]] = ...) -> None: ...
 
 class SimilarItemsRequest(_message.Message):
-    __slots__ = ("item_id", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "scene", "kind")
+    __slots__ = ("item_id", "user_id", "context", "page_size", "excluded_item_ids", "with_trace", "timeout_ms", "scene", "kind", "page_cursor")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +128,7 @@ class SimilarItemsRequest(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SCENE_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    PAGE_CURSOR_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     user_id: str
     context: Context
@@ -102,10 +138,11 @@ class SimilarItemsRequest(_message.Message):
     timeout_ms: int
     scene: str
     kind: SimilarItemsKind
-    def __init__(self, item_id: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ..., kind: _Optional[_Union[SimilarItemsKind, str]] = ...) -> None: ...
+    page_cursor: str
+    def __init__(self, item_id: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ..., kind: _Optional[_Union[SimilarItemsKind, str]] = ..., page_cursor: _Optional[str] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("items", "attribution_token", "model_name", "model_version", "arms", "degraded", "trace", "scene", "snapshot_id", "request_id")
+    __slots__ = ("items", "attribution_token", "model_name", "model_version", "arms", "degraded", "trace", "scene", "snapshot_id", "request_id", "next_page_cursor", "matching_items")
     class ArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +160,8 @@ class RecommendResponse(_message.Message):
     SCENE_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_CURSOR_FIELD_NUMBER: _ClassVar[int]
+    MATCHING_ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[RecommendedItem]
     attribution_token: str
     model_name: str
@@ -133,7 +172,9 @@ class RecommendResponse(_message.Message):
     scene: str
     snapshot_id: str
     request_id: str
-    def __init__(self, items: _Optional[_Iterable[_Union[RecommendedItem, _Mapping]]] = ..., attribution_token: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., scene: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    next_page_cursor: str
+    matching_items: int
+    def __init__(self, items: _Optional[_Iterable[_Union[RecommendedItem, _Mapping]]] = ..., attribution_token: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., scene: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ..., next_page_cursor: _Optional[str] = ..., matching_items: _Optional[int] = ...) -> None: ...
 
 class RecommendedItem(_message.Message):
     __slots__ = ("item_id", "score", "reasons", "title", "category", "attributes")

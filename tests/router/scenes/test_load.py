@@ -13,7 +13,7 @@ from router.scenes.problems import SettingsError
 from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
 from router.service.validation import ITEM_SCENES
 
-CHANNELS = ("ranki2i", "bought_together", "mind", "hot", "category_hot", "again")
+CHANNELS = ("ranki2i", "bought_together", "mind", "hot", "category_hot", "again", "context")
 CONFIG = Path(__file__).parents[3] / "config" / "scenes.yaml"
 
 
