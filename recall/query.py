@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from features.context import CONTEXT_SIZES
 from features.profile import PROFILE_FIELDS
+from features.scene_rules import NO_SCENE_RULES, SceneRules
 from recall.rollout_ticket import RolloutTicket
 
 
@@ -73,6 +74,8 @@ class Query:
     """Experiment → arm."""
     features: Mapping[str, Any] = field(default_factory=_nothing)
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
+    rules: SceneRules = NO_SCENE_RULES
+    """What merchandisers block and pin in the scene."""
     rollout: RolloutTicket | None = None
     """The query's part in a rollout; None where it takes part in none."""
 

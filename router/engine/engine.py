@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
+from pydantic import BaseModel
+
 from pipeline.metrics import StageMetrics
 from pipeline.plan import Pipeline
 from pipeline.scoring import WHOLE, Split
@@ -14,6 +16,7 @@ from recall.channel import Channel, Services
 from recall.query import Query
 from recall.settings import RecallSettings
 from recall.triggers import TriggerSettings
+from router.filters.blocked import BlockedSettings
 from router.filters.excluded import ExcludedSettings
 from router.page.arrangement import PageArrangement, build_arrangement
 from router.page.registry import PAGE_RERANKERS
@@ -32,7 +35,8 @@ from router.tables.files import TABLES_FOLDER, open_tables
 from snapshot.catalogue import Catalogue
 from snapshot.store import Snapshot
 
-EXCLUDED = "excluded"
+FIXED_FILTERS: Mapping[str, BaseModel] = {"excluded": ExcludedSettings(), "blocked": BlockedSettings()}
+"""Filters that every scene has, first of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ class EngineBuilder:
         def pipeline(name: str, scene: SceneSettings) -> Pipeline[Query]:
             return assemble(
                 name,
-                _never_showing_excluded(scene),
+                _with_fixed_filters(scene),
                 channels,
                 catalogue,
                 self.scorers,
@@ -197,8 +201,10 @@ class _Assembled(TypedDict):
     page: PageArrangement
 
 
-def _never_showing_excluded(scene: SceneSettings) -> SceneSettings:
-    """The scene with the filter of excluded items: the contract promises it, so no configuration drops it."""
-    if EXCLUDED in scene.filters:
-        return scene
-    return scene.model_copy(update={"filters": {EXCLUDED: ExcludedSettings(), **scene.filters}})
+def _with_fixed_filters(scene: SceneSettings) -> SceneSettings:
+    """The scene with the filters of excluded and of blocked items, which no configuration drops.
+
+    The contract promises the first; operators who block an item rely on the second.
+    """
+    fixed = {name: settings for name, settings in FIXED_FILTERS.items() if name not in scene.filters}
+    return scene.model_copy(update={"filters": {**fixed, **scene.filters}}) if fixed else scene

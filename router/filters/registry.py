@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.filters import adult, already_bought, excluded, out_of_stock, purchase_cycle
+from router.filters import adult, already_bought, blocked, excluded, out_of_stock, purchase_cycle
 from router.filters.kind import FilterKind
 
 FILTERS: Registry[FilterKind] = Registry(
@@ -11,6 +11,7 @@ FILTERS: Registry[FilterKind] = Registry(
     "FILTERS",
     {
         "excluded": excluded.FILTER,
+        "blocked": blocked.FILTER,
         "out_of_stock": out_of_stock.FILTER,
         "adult": adult.FILTER,
         "already_bought": already_bought.FILTER,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from features.context import encode_context
+from features.scene_rules import NO_SCENE_RULES, SceneRules
 from recall.query import Query
 from recall.triggers import select_triggers
 from router.engine.engine import Engine
@@ -25,6 +26,7 @@ def build_query(
     anchors: Anchors,
     now: int,
     arms: Mapping[str, str],
+    rules: SceneRules = NO_SCENE_RULES,
 ) -> Query:
     """The query of one scene at unix second `now`, for a shopper in these `arms` (experiment → arm).
 
@@ -59,5 +61,6 @@ def build_query(
         model_versions=engine.model_versions,
         arms=arms,
         features=shopper.features,
+        rules=rules,
     )
     return query if anchors.items is None else query.about(anchors.items, anchors.weights)
