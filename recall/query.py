@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from features.context import CONTEXT_SIZES
 from features.profile import PROFILE_FIELDS
+from features.scene_rules import NO_SCENE_RULES, SceneRules
 from recall.rollout_ticket import RolloutTicket
 from recall.search.wish import NO_WISH, Wish
 
@@ -76,6 +77,8 @@ class Query:
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
     wish: Wish = NO_WISH
     """What the shopper is looking for; items that violate a must of it are never shown."""
+    rules: SceneRules = NO_SCENE_RULES
+    """What merchandisers block and pin in the scene."""
     rollout: RolloutTicket | None = None
     """The query's part in a rollout; None where it takes part in none."""
 

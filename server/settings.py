@@ -41,6 +41,11 @@ class RouterSettings(BaseModel):
         description="Experiments on scenes; edits apply without a restart. null, or a file that is not "
         "there: none are run.",
     )
+    business_rules: Path | None = Field(
+        None,
+        description="File of blocks and pins (`shopfront block`, `shopfront pin`); edits apply within "
+        "snapshots.poll_interval_s. null, or a file that is not there: none.",
+    )
     ingress: IngressSettings = Field(
         default_factory=IngressSettings, description="Where and how calls are received."
     )

@@ -56,6 +56,7 @@ from server.recording.request_recorder import RequestRecorder
 from server.settings import RouterSettings
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec
+from state.merchandising.live_rules import LiveRules
 from state.registry import open_state
 from state.store import StateStore
 
@@ -131,6 +132,13 @@ class RunningService:
             await asyncio.to_thread(self.tracing.close)
 
 
+async def _watch_rules(rules: LiveRules, live: LiveEngine, interval_s: float) -> None:
+    """Looks at the file of business rules every `interval_s` seconds until cancelled."""
+    while True:
+        await asyncio.sleep(interval_s)
+        await rules.look(live.current.catalogue)
+
+
 async def start_service(settings: RouterSettings) -> RunningService:
     """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
 
@@ -161,6 +169,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     verification = snapshot_verification(settings, snapshots, live, watch, readiness, metrics)
     quality = QualityFactors()
     side_effects = _side_effects(store, rollouts, feature_log, metrics, builder.metrics)
+    rules = LiveRules(settings.business_rules)
+    await rules.look(live.current.catalogue)
     service = RecommendationService(
         live,
         store,
@@ -172,6 +182,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         rollouts,
         quality,
         snapshot_damage=lambda: verification.damage,
+        rules=rules,
     )
     running = RunningService(
         service,
@@ -196,6 +207,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     set_queue_limits(settings, metrics)
     running.keep_running(watch.run())
     running.keep_running(verification.run())
+    running.keep_running(_watch_rules(rules, live, settings.snapshots.poll_interval_s))
     for edited in watches:
         running.keep_running(watch_scenes(edited, settings.snapshots.poll_interval_s))
     running.keep_running(report_state(store, side_effects, metrics))

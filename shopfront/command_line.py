@@ -23,6 +23,7 @@ from shopfront.command_end import (
     print_failure,
     remember_interrupts,
 )
+from shopfront.merchandising_commands import app as merchandising
 from shopfront.plugins import load_for_building
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router, takes_router
@@ -380,6 +381,7 @@ def experiment_report(
 
 
 app.add_typer(rollout, name="rollout")
+app.add_typer(merchandising)
 
 
 @rollout.command("candidate")

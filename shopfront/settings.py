@@ -82,6 +82,7 @@ def default_settings() -> Settings:
         router=router.model_copy(
             update={
                 "experiments": Path("config/experiments.yaml"),
+                "business_rules": Path(f"{WORKSPACE}/business_rules.json"),
                 "snapshots": router.snapshots.model_copy(update={"folder": Path(f"{WORKSPACE}/snapshots")}),
                 "state": router.state.model_copy(update={"url": f"lmdb://{WORKSPACE}/state"}),
                 "request_log": router.request_log.model_copy(update={"folder": Path(f"{WORKSPACE}/logs")}),

@@ -19,6 +19,7 @@ from recall.query import Query
 from recall.search.context_index import ContextIndex
 from recall.settings import RecallSettings
 from recall.triggers import TriggerSettings
+from router.filters.blocked import BlockedSettings
 from router.filters.excluded import ExcludedSettings
 from router.filters.must import MustSettings
 from router.page.arrangement import PageArrangement, build_arrangement
@@ -38,8 +39,12 @@ from router.tables.files import TABLES_FOLDER, open_tables
 from snapshot.catalogue import Catalogue
 from snapshot.store import Snapshot
 
-PROMISED: Mapping[str, BaseModel] = {"excluded": ExcludedSettings(), "must": MustSettings()}
-"""Filters that the service's contract promises, so that no configuration drops them."""
+FIXED_FILTERS: Mapping[str, BaseModel] = {
+    "excluded": ExcludedSettings(),
+    "must": MustSettings(),
+    "blocked": BlockedSettings(),
+}
+"""Filters that every scene has, first of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,7 @@ class EngineBuilder:
         def pipeline(name: str, scene: SceneSettings) -> Pipeline[Query]:
             return assemble(
                 name,
-                _with_promised_filters(scene),
+                _with_fixed_filters(scene),
                 channels,
                 catalogue,
                 self.scorers,
@@ -210,6 +215,9 @@ class _Assembled(TypedDict):
     page: PageArrangement
 
 
-def _with_promised_filters(scene: SceneSettings) -> SceneSettings:
-    """The scene with the filters of `PROMISED` before its own, but for those that it has."""
-    return scene.model_copy(update={"filters": {**PROMISED, **scene.filters}})
+def _with_fixed_filters(scene: SceneSettings) -> SceneSettings:
+    """The scene with the filters of `FIXED_FILTERS` before its own, but for those that it has.
+
+    The contract promises the first two; operators who block an item rely on the third.
+    """
+    return scene.model_copy(update={"filters": {**FIXED_FILTERS, **scene.filters}})

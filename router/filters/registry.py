@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.filters import adult, already_bought, excluded, must, out_of_stock, purchase_cycle
+from router.filters import (
+    adult,
+    already_bought,
+    blocked,
+    excluded,
+    must,
+    out_of_stock,
+    purchase_cycle,
+)
 from router.filters.kind import FilterKind
 
 FILTERS: Registry[FilterKind] = Registry(
@@ -12,6 +20,7 @@ FILTERS: Registry[FilterKind] = Registry(
     {
         "excluded": excluded.FILTER,
         "must": must.FILTER,
+        "blocked": blocked.FILTER,
         "out_of_stock": out_of_stock.FILTER,
         "adult": adult.FILTER,
         "already_bought": already_bought.FILTER,

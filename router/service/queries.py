@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.context import encode_context
+from features.scene_rules import NO_SCENE_RULES, SceneRules
 from recall.query import Query
 from recall.search.wish import Wish
 from recall.triggers import select_triggers
@@ -29,6 +30,7 @@ def build_query(
     arms: Mapping[str, str],
     wish: Wish,
     shown: NDArray[np.int32],
+    rules: SceneRules = NO_SCENE_RULES,
 ) -> Query:
     """The query of one scene at unix second `now`, for a shopper in these `arms` (experiment → arm).
 
@@ -65,5 +67,6 @@ def build_query(
         arms=arms,
         features=shopper.features,
         wish=wish,
+        rules=rules,
     )
     return query if anchors.items is None else query.about(anchors.items, anchors.weights)

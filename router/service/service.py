@@ -24,6 +24,7 @@ from router.events.event_metrics import EventMetrics
 from router.page.arrangement import ScenePage
 from router.page.drawn_slots import DrawnPage, draw_slots
 from router.page.exploration import draw_seed
+from router.page.pins import place_pins
 from router.query_features.read import FeatureReading
 from router.service.admission import Admission
 from router.service.anchor import find_anchors
@@ -47,6 +48,7 @@ from router.service.validation import (
 from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
 from state.attribution_scope import item_filter, shopper_tag
+from state.merchandising.live_rules import LiveRules
 from state.page_cursor import PageCursor, PageCursorCodec
 from state.store import StateStore
 
@@ -74,11 +76,13 @@ class RecommendationService:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         snapshot_damage: Callable[[], str] = lambda: "",
+        rules: LiveRules | None = None,
     ) -> None:
         """Opens nothing.
 
         `clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded;
-        `snapshot_damage`: what is wrong with the snapshot in service, "" where it is intact.
+        `snapshot_damage`: what is wrong with the snapshot in service, "" where it is intact; `rules`: of
+        merchandisers, None = there are none.
         """
         self._live = live
         self._store = store
@@ -93,6 +97,7 @@ class RecommendationService:
         self._clock = clock
         self._wall_clock = wall_clock
         self._snapshot_damage = snapshot_damage
+        self._rules = rules or LiveRules(None)
 
     async def recommend(
         self, request: recommend_pb2.RecommendRequest, call: Call
@@ -213,6 +218,7 @@ class RecommendationService:
                     variant.arms,
                     wish,
                     cursor.items(engine.catalogue),
+                    self._rules.of(engine.catalogue, scene.scene, now),
                 ),
                 engine,
             )
@@ -234,7 +240,8 @@ class RecommendationService:
             )
             pages = await engine.page.arrange(scenes)
             seeds = [draw_seed(call.request_id, scene.scene) for scene in asked.scenes]
-            drawn = draw_slots(scenes, pages, [variant.settings.exploration for variant in variants], seeds)
+            exploration = [variant.settings.exploration for variant in variants]
+            drawn = place_pins(scenes, draw_slots(scenes, pages, exploration, seeds))
         except DeadlineExceeded:
             # No model was called.
             raise

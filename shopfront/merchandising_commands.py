@@ -1,0 +1,205 @@
+"""`shopfront block`, `pin`, `unblock`, `unpin` and `blocks`: a merchandiser's rules, which routers follow."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shopfront.settings import DEFAULT_FILE, load_settings
+from shopfront.workspace import Workspace
+from snapshot.catalogue import Catalogue
+from snapshot.manifest import SnapshotError
+from snapshot.store import SnapshotStore
+from state.merchandising.resolve import unknown_rules
+from state.merchandising.rules import Action, BusinessRule, RulesError
+from state.merchandising.rules_file import BusinessRulesFile
+
+app = typer.Typer()
+console = Console(width=None if sys.stdout.isatty() else 120)
+
+_HOUR_S = 3_600
+What = Annotated[str, typer.Argument(help="item, brand, category or another item column of groups.")]
+Value = Annotated[str, typer.Argument(help="The shop's item id, or the group's name.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with the rule and in the audit log.")]
+Hours = Annotated[float | None, typer.Option(help="Hours until it expires; default: never.")]
+Data = Annotated[Path | None, typer.Option(help="Folder with the shop's files, as for serve.")]
+Folder = Annotated[Path | None, typer.Option("--workspace", help="The workspace that is served.")]
+Config = Annotated[Path, typer.Option(help="Configuration file.")]
+
+
+@app.command()
+def block(
+    what: What,
+    value: Value,
+    reason: Reason,
+    scene: Annotated[str, typer.Option(help="Scene; default: all.")] = "",
+    hours: Hours = None,
+    data: Data = None,
+    workspace: Folder = None,
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """Block an item, brand or category: running routers stop showing it within seconds."""
+    _add("block", what, value, reason, scene, None, hours, data, workspace, config)
+
+
+@app.command()
+def pin(
+    what: What,
+    value: Value,
+    scene: Annotated[str, typer.Option(help="Scene.")],
+    position: Annotated[int, typer.Option(help="Slot; the first is 1.")],
+    reason: Reason,
+    hours: Hours = None,
+    data: Data = None,
+    workspace: Folder = None,
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """Pin an item, or the best candidate of a brand or category, to a slot of a scene."""
+    _add("pin", what, value, reason, scene, position, hours, data, workspace, config)
+
+
+@app.command()
+def unblock(
+    what: What,
+    value: Value,
+    reason: Reason,
+    scene: Annotated[str | None, typer.Option(help="The block of this scene; default: every one.")] = None,
+    data: Data = None,
+    workspace: Folder = None,
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """End a block."""
+    _remove("block", what, value, reason, scene, data, workspace, config)
+
+
+@app.command()
+def unpin(
+    what: What,
+    value: Value,
+    reason: Reason,
+    scene: Annotated[str | None, typer.Option(help="The pin of this scene; default: every one.")] = None,
+    data: Data = None,
+    workspace: Folder = None,
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """End a pin."""
+    _remove("pin", what, value, reason, scene, data, workspace, config)
+
+
+@app.command()
+def blocks(
+    scene: Annotated[str, typer.Option(help="Rules of this scene and of all; default: every one.")] = "",
+    expired: Annotated[bool, typer.Option("--expired", help="Those too that no longer hold.")] = False,
+    data: Data = None,
+    workspace: Folder = None,
+    config: Config = DEFAULT_FILE,
+) -> None:
+    """List blocks and pins."""
+    file, catalogue = _opened(data, workspace, config)
+    try:
+        rules = file.list_rules(scene, expired=expired)
+    except RulesError as error:
+        raise typer.BadParameter(str(error)) from error
+    _print(rules, catalogue)
+    console.print(f"{file.path}, changes in {file.audit_path.name}", markup=False, highlight=False)
+
+
+def _add(
+    action: Action,
+    what: str,
+    value: str,
+    reason: str,
+    scene: str,
+    position: int | None,
+    hours: float | None,
+    data: Path | None,
+    workspace: Path | None,
+    config: Path,
+) -> None:
+    file, catalogue = _opened(data, workspace, config)
+    try:
+        rule = file.add(
+            action,
+            what,
+            value,
+            operator=getpass.getuser(),
+            reason=reason,
+            scene=scene,
+            position=position,
+            expires_at=None if hours is None else int(time.time() + hours * _HOUR_S),
+        )
+    except RulesError as error:
+        raise typer.BadParameter(str(error)) from error
+    _print([rule], catalogue)
+
+
+def _remove(
+    action: Action,
+    what: str,
+    value: str,
+    reason: str,
+    scene: str | None,
+    data: Path | None,
+    workspace: Path | None,
+    config: Path,
+) -> None:
+    file, catalogue = _opened(data, workspace, config)
+    removed = file.remove(action, what, value, operator=getpass.getuser(), reason=reason, scene=scene)
+    if not removed:
+        raise typer.BadParameter(f"there is no {action} of the {what} {value!r}")
+    console.print(f"ended {len(removed)}:", highlight=False)
+    _print(removed, catalogue)
+
+
+def _opened(
+    data: Path | None, folder: Path | None, config: Path
+) -> tuple[BusinessRulesFile, Catalogue | None]:
+    """The file that the workspace's routers follow, and the catalogue published, None before a build."""
+    place = Workspace(folder.absolute()) if folder is not None else Workspace.for_data(data)
+    path = load_settings(config, place).router.business_rules
+    if path is None:
+        raise typer.BadParameter("router.business_rules is null: name a file there, which routers follow")
+    try:
+        catalogue = SnapshotStore(place.snapshots).open_current(verify=False).catalogue
+    except SnapshotError:
+        catalogue = None
+    return BusinessRulesFile(path, time.time), catalogue
+
+
+def _print(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> None:
+    unknown = set() if catalogue is None else {rule.id for rule in unknown_rules(rules, catalogue)}
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for name in ("rule", "what", "scene", "slot", "until", "by", "reason"):
+        table.add_column(name, overflow="fold")
+    for rule in rules:
+        what = f"{rule.by} {rule.value}" + (" (unknown)" if rule.id in unknown else "")
+        until = "" if rule.expires_at is None else f"{datetime.fromtimestamp(rule.expires_at, UTC):%F %R} UTC"
+        slot = "" if rule.position is None else str(rule.position)
+        table.add_row(
+            rule.action,
+            Text(what),
+            rule.scene or "all",
+            slot,
+            until,
+            Text(rule.operator),
+            Text(rule.reason),
+        )
+    console.print(table)
+    if unknown:
+        console.print(
+            f"{len(unknown)} of them are about what the published snapshot does not have: accepted, and in "
+            "force once one has it",
+            style="yellow",
+            highlight=False,
+        )

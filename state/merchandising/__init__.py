@@ -1,0 +1,1 @@
+"""Rules that merchandisers edit while routers run: what is blocked, and what is pinned to a slot."""

@@ -1,0 +1,120 @@
+"""A merchandiser's rules, validated: blocks and pins of items, brands, categories, with reason and expiry."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from snapshot.item_columns import ITEM_COLUMNS
+
+MAX_RULES = 10_000
+MAX_FILE_BYTES = 8 << 20
+ITEM = "item"
+
+Action = Literal["block", "pin"]
+Text = Annotated[str, Field(max_length=300)]
+
+
+class RulesError(ValueError):
+    """Rules, or a change of them, that cannot be taken; the message names the rule and what is wrong."""
+
+
+def _what(by: str) -> str:
+    groups = [ITEM, *(name for name, column in ITEM_COLUMNS.items() if column.kind == "group")]
+    if by not in groups:
+        raise ValueError(f"must be one of {', '.join(groups)}; got {by!r}")
+    return by
+
+
+class BusinessRule(BaseModel):
+    """One rule. Times are unix seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    id: str = Field(min_length=1, max_length=64, description="Names the rule, in no two ways.")
+    action: Action
+    by: Annotated[str, AfterValidator(_what)] = Field(
+        description="item, or an item column of groups: brand, category, …"
+    )
+    value: str = Field(min_length=1, max_length=300, description="The shop's own item id, or a group's name.")
+    scene: Text = Field(default="", description="The scene it holds in; empty = in all.")
+    position: int | None = Field(
+        default=None, ge=1, le=100, description="Of a pin: the slot, the first is 1. A block has none."
+    )
+    reason: str = Field(min_length=1, max_length=300, description="Why, for who reads it later.")
+    operator: str = Field(min_length=1, max_length=300, description="Who made it.")
+    created_at: int = Field(ge=0)
+    expires_at: int | None = Field(default=None, ge=0, description="It holds before this; null = for ever.")
+
+    @model_validator(mode="after")
+    def _a_pin_has_a_position(self) -> BusinessRule:
+        if (self.position is not None) != (self.action == "pin"):
+            raise ValueError("a pin needs a position, and a block has none")
+        if self.action == "pin" and not self.scene:
+            raise ValueError("a pin needs a scene: a slot is one of a scene")
+        return self
+
+    def holds(self, now: int) -> bool:
+        """Whether it has not expired at unix second `now`."""
+        return self.expires_at is None or now < self.expires_at
+
+
+class BusinessRules(BaseModel):
+    """The content of the file of rules."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    version: Literal[1] = 1
+    rules: tuple[BusinessRule, ...] = Field(default=(), max_length=MAX_RULES)
+
+    @model_validator(mode="after")
+    def _no_id_twice(self) -> BusinessRules:
+        ids = [rule.id for rule in self.rules]
+        if len(set(ids)) < len(ids):
+            twice = next(name for name in ids if ids.count(name) > 1)
+            raise ValueError(f"two rules have the id {twice!r}")
+        return self
+
+    def encode(self) -> bytes:
+        """The file's bytes, one rule a line."""
+        lines = ",\n".join("  " + rule.model_dump_json() for rule in self.rules)
+        return f'{{"version": {self.version}, "rules": [\n{lines}\n]}}\n'.encode()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return hashlib.sha256(self.encode()).hexdigest()
+
+
+NO_RULES = BusinessRules()
+
+
+def decode_rules(content: bytes, source: str) -> BusinessRules:
+    """The rules of a file's bytes.
+
+    source: what to call the file in messages. Raises RulesError where the content is too large, no JSON or
+    has a wrong rule; the message names the rule's place.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise RulesError(f"{source} has {len(content):,} bytes, more than {MAX_FILE_BYTES:,}")
+    try:
+        raw: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RulesError(f"{source} is no JSON: {error}") from error
+    count = len(raw["rules"]) if isinstance(raw, dict) and isinstance(raw.get("rules"), list) else 0
+    if count > MAX_RULES:
+        raise RulesError(f"{source} has {count:,} rules, more than {MAX_RULES:,}")
+    try:
+        return BusinessRules.model_validate_json(content)
+    except ValidationError as error:
+        raise RulesError(f"{source}: {explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem in one line, by its place."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]

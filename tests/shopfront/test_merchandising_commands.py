@@ -1,0 +1,50 @@
+"""The commands that edit a workspace's blocks and pins."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from shopfront.merchandising_commands import app
+from shopfront.settings import DEFAULT_FILE
+
+
+@pytest.fixture
+def run(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def command(*arguments: str):  # type: ignore[no-untyped-def]
+        place = ["--workspace", str(tmp_path), "--config", str(DEFAULT_FILE)]
+        return CliRunner().invoke(app, [*arguments, *place], env={"COLUMNS": "200"})
+
+    return command
+
+
+def test_a_merchandiser_blocks_pins_lists_and_ends_rules(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert run("block", "brand", "ACME", "--reason", "recall").exit_code == 0
+    pinned = run(
+        "pin", "item", "42", "--scene", "home", "--position", "3", "--reason", "deal", "--hours", "2"
+    )
+    assert pinned.exit_code == 0
+    listed = " ".join(run("blocks").output.split())
+    assert f"block brand ACME all {getpass.getuser()} recall" in listed
+    assert "pin item 42 home 3" in listed
+    assert "pin" not in run("blocks", "--scene", "cart").output.split()
+    assert "ended 1" in run("unpin", "item", "42", "--reason", "over").output
+    assert "ended 1" in run("unblock", "brand", "ACME", "--reason", "mended").output
+    assert json.loads((tmp_path / "business_rules.json").read_text())["rules"] == []
+    audit = (tmp_path / "business_rules.json.audit.jsonl").read_text().splitlines()
+    assert [json.loads(line)["change"] for line in audit] == ["add", "add", "remove", "remove"]
+
+
+def test_what_is_wrong_is_said_in_a_line(run) -> None:  # type: ignore[no-untyped-def]
+    for arguments, problem in (
+        (("block", "colour", "red", "--reason", "r"), "must be one of item, category"),
+        (("pin", "item", "1", "--scene", "home", "--position", "0", "--reason", "r"), "position"),
+        (("unblock", "item", "1", "--reason", "r"), "there is no block of the item '1'"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert problem in " ".join(result.output.split())
