@@ -33,7 +33,7 @@ class ContextSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     search_query: float = Field(
-        default=12.0,
+        default=8.0,
         ge=0,
         description="To the best item of the search query; to others by their part of it.",
     )

@@ -208,8 +208,8 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert report.pages["home"]["overlap"] < 1
     assert report.pages["again"]["taken_before"] == 1
     # The scores of the cart are sums of associations.
-    assert report.notes[0] == "the scores of cart are no probabilities and have no reliability"
-    assert len(report.reliability) == 11
+    assert report.notes == ["the scores of cart are no probabilities and have no reliability"]
+    assert len(report.reliability) == 22
     assert all(0 <= row["observed"] <= 1 for row in report.reliability.values())
 
     report.write(tmp_path / "made" / "report.json")
