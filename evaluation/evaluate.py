@@ -24,6 +24,7 @@ from evaluation.ranking_table import ranking_table
 from evaluation.recall_table import recall_table
 from evaluation.report import EvaluationReport
 from evaluation.scene_fusion import SceneFusion
+from evaluation.search_table import search_table, simulated_searches
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from models.checkpoint import ModelRecord
@@ -31,6 +32,8 @@ from models.interaction_log import InteractionLog
 from recall.build import build_channels, open_channels
 from recall.build_events import build_events
 from recall.channel import BuildSource
+from recall.context import NAME as CONTEXT
+from recall.context import ContextChannel
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
 
@@ -43,6 +46,7 @@ STEPS = (
     "prerank table",
     "anchor tables",
     "cart table",
+    "search table",
     "served pages",
 )
 
@@ -87,7 +91,7 @@ def evaluate(
         prerank_model: narrows the candidates in the prerank table.
         anchored: the scenes of pages about one item; where there are none, their table is left out.
         scenes: those of pages for a shopper; where there are none, their table is left out. Those with a
-            setting `cart` are also measured with one.
+            setting `cart` are also measured with one, those that look at a context beside a search.
         fitted: learned table → folder of what was fitted for it on the validation range.
 
     Returns:
@@ -190,6 +194,20 @@ def evaluate(
             recall_settings.triggers,
         )
         progress(STEPS[8], 8, len(STEPS))
+        searched: dict[str, dict[str, float]] = {}
+        looking = [scene for scene in scenes if scene.settings.looks_at_context]
+        context = channels.get(CONTEXT)
+        if looking and isinstance(context, ContextChannel):
+            searching = np.random.default_rng(settings.seed)
+            searches = simulated_searches(
+                drawn(shoppers, settings.searches, searching), log, dataset.catalogue, searching
+            )
+            if searches:
+                opened = {scene.name: scene.open(source, learned, channels, models) for scene in looking}
+                others = [scene for scene in scenes if not scene.settings.looks_at_context][:1]
+                home = {scene.name: scene.open(source, learned, channels, models) for scene in others}
+                searched = search_table(searches, opened, home, context, settings.seed)
+        progress(STEPS[9], 9, len(STEPS))
         measured = ServedPages(source, log, channels, models, learned, item_cf).measure(
             scenes, drawn(shoppers, settings.page_shoppers, rng), settings
         )
@@ -206,6 +224,7 @@ def evaluate(
         prerank=narrowed,
         anchors=about_items,
         carts=completed,
+        searches=searched,
         pages=measured.pages,
         reliability=measured.reliability,
         notes=measured.notes,

@@ -19,7 +19,17 @@ from snapshot.durable_files import write_durably
 
 LESS_IS_BETTER = ("log_loss", "overlap")
 COUNTS = ("distinct", "candidates", "n")
-NEITHER_IS_BETTER = ("low", "high", "half_low", "half_high", "same_category", "taken_before", *COLUMNS)
+NEITHER_IS_BETTER = (
+    "low",
+    "high",
+    "half_low",
+    "half_high",
+    "same_category",
+    "in_category",
+    "all_words",
+    "taken_before",
+    *COLUMNS,
+)
 
 Rows = Mapping[str, Mapping[str, float]]
 
@@ -31,7 +41,8 @@ class EvaluationReport:
     dataset: id; source: the data set's source; ranking, recall: row → column → value; quotas: channel →
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
     prerank: like ranking, empty where no prerank model was given; anchors: of pages about one item, empty
-    where no scene shows them; carts: of pages with a cart, likewise; pages: of pages for a shopper, likewise;
+    where no scene shows them; carts: of pages with a cart, likewise; searches: of pages beside a
+    search, likewise; pages: of pages for a shopper, likewise;
     reliability: of the scores of their candidates; notes: what a reader must know.
     """
 
@@ -46,6 +57,7 @@ class EvaluationReport:
     prerank: Rows = field(default_factory=dict)
     anchors: Rows = field(default_factory=dict)
     carts: Rows = field(default_factory=dict)
+    searches: Rows = field(default_factory=dict)
     pages: Rows = field(default_factory=dict)
     reliability: Rows = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -60,6 +72,7 @@ class EvaluationReport:
             "prerank": _plain(self.prerank),
             "anchors": _plain(self.anchors),
             "carts": _plain(self.carts),
+            "searches": _plain(self.searches),
             "pages": _plain(self.pages),
             "reliability": _plain(self.reliability),
             "notes": list(self.notes),
@@ -84,6 +97,7 @@ class EvaluationReport:
             *self._prerank_table(),
             *self._anchor_table(),
             *self._cart_table(),
+            *self._search_table(),
             *self._page_tables(),
             *self._reliability_table(),
             *(Text(f"Note: {note}") for note in self.notes),
@@ -107,6 +121,12 @@ class EvaluationReport:
             return []
         title = "Pages with a cart: what of its basket is held out, one item or half of them"
         return [Text(title), _table(self.carts, list(next(iter(self.carts.values()))))]
+
+    def _search_table(self) -> list[RenderableType]:
+        if not self.searches:
+            return []
+        title = "Pages beside a search, simulated from the category or two title words of the item taken next"
+        return [Text(title), _table(self.searches, list(next(iter(self.searches.values()))))]
 
     def _page_tables(self) -> list[RenderableType]:
         """The columns in three blocks, which fit a terminal."""

@@ -87,6 +87,7 @@ class EvaluationSettings(BaseModel):
     anchors_among: int = Field(2000, ge=2, description="Best sold items from which these are drawn.")
     anchor_shoppers: int = Field(10, ge=1, description="Shoppers for each of whom these are compared.")
     carts: int = Field(1000, ge=1, description="Baskets in the table of pages with a cart.")
+    searches: int = Field(500, ge=1, description="Shoppers in the table of pages beside a search.")
     cart_basket_items: int = Field(4, ge=2, description="Fewest items of such a basket.")
     basket_knn: BasketKnnSettings = Field(default_factory=BasketKnnSettings)
     item_cf: ItemCfSettings = Field(default_factory=ItemCfSettings)

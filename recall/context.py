@@ -28,6 +28,8 @@ from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
 
 NAME = "context"
+MOST_FOUND = 5_000
+"""Items of a search query that are looked at, its best."""
 HEAT, CATEGORIES, BRANDS, HOTTEST = "heat", "categories", "brands", "hottest"
 
 
@@ -109,7 +111,8 @@ class ContextChannel:
             return np.flatnonzero(wish.eligible).astype(np.int32)
         parts = []
         if wish.text is not None:
-            parts.append(wish.text.items)
+            found = top_positions(wish.text.scores, wish.text.items, MOST_FOUND)
+            parts.append(wish.text.items[found])
         if wish.categories is not None:
             parts.append(self._lists[CATEGORIES].gather(np.flatnonzero(wish.categories))[0])
             if wish.standard_categories is not None and wish.standard_categories.any():
@@ -122,7 +125,7 @@ class ContextChannel:
             hottest = self._lists[HOTTEST].items
             fits = wish.matches(self.index.catalogue, hottest)[Facet.PRICE] > 0
             return np.asarray(hottest[fits])
-        return np.unique(np.concatenate(parts))
+        return np.unique(np.concatenate(parts)) if len(parts) > 1 else parts[0]
 
 
 def build(source: BuildSource, folder: Path, settings: ContextSettings) -> dict[str, int]:

@@ -57,7 +57,10 @@ class Hot:
         eligible = query.wish.eligible
         items, shares, level = self._lists.gather(rows, limit=k if eligible is None else None)
         if eligible is not None:
-            kept = eligible[items]
+            kept = np.flatnonzero(eligible[items])
+            of_level = level[kept]
+            # The first k of each list, as without a must.
+            kept = kept[np.arange(kept.size) - np.searchsorted(of_level, of_level) < k]
             items, shares, level = items[kept], shares[kept], level[kept]
         first = first_of_each(items, k)
         scores = (len(rows) - 1 - level[first]) + shares[first]

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
 from server.ingress.client_channel import RouterAddress, open_channel
+from shopfront.looked_for import NOTHING, LookedFor
 
 KINDS = {
     None: recommend_pb2.SIMILAR_ITEMS_KIND_UNSPECIFIED,
@@ -27,12 +28,20 @@ def ask(
     page_size: int,
     *,
     cart: Sequence[str] = (),
+    looked_for: LookedFor = NOTHING,
+    cursor: str = "",
     with_trace: bool = False,
     timeout_s: float = 10.0,
 ) -> recommend_pb2.RecommendResponse:
     """One `Recommend` call; raises grpc.RpcError where it fails, ChannelError where `router` is none."""
     request = recommend_pb2.RecommendRequest(
-        scene=scene, user_id=user_id, page_size=page_size, cart_item_ids=cart, with_trace=with_trace
+        scene=scene,
+        user_id=user_id,
+        page_size=page_size,
+        cart_item_ids=cart,
+        context=looked_for.message(),
+        page_cursor=cursor,
+        with_trace=with_trace,
     )
     with open_channel(router) as channel:
         return _answered(recommend_pb2_grpc.RecommendServiceStub(channel).Recommend, request, timeout_s)
@@ -46,6 +55,8 @@ def ask_about(
     scene: str,
     page_size: int,
     *,
+    looked_for: LookedFor = NOTHING,
+    cursor: str = "",
     with_trace: bool = False,
     timeout_s: float = 10.0,
 ) -> recommend_pb2.RecommendResponse:
@@ -59,6 +70,8 @@ def ask_about(
         kind=KINDS[kind],
         scene=scene,
         page_size=page_size,
+        context=looked_for.message(),
+        page_cursor=cursor,
         with_trace=with_trace,
     )
     with open_channel(router) as channel:
@@ -73,11 +86,17 @@ def _answered(
 
 
 def show(
-    console: Console, user_id: str, answer: recommend_pb2.RecommendResponse, titles: dict[str, str]
+    console: Console,
+    user_id: str,
+    answer: recommend_pb2.RecommendResponse,
+    titles: dict[str, str],
+    *,
+    with_cursor: bool = False,
 ) -> None:
     """Print the answer as a table, and its trace where it has one.
 
-    titles: item id → title, for triggers; an id without one is shown as it is.
+    titles: item id → title, for triggers; an id without one is shown as it is. with_cursor: print what asks
+    for the next page too.
     """
     model = f"{answer.model_name} {answer.model_version}" if answer.model_name else "none (recall order)"
     table = Table(
@@ -112,6 +131,11 @@ def show(
         console.print(f"in the arms {arms}", markup=False, highlight=False)
     if answer.degraded:
         console.print(f"[yellow]without[/]: {escape(', '.join(answer.degraded))}")
+    if answer.HasField("matching_items"):
+        console.print(f"{answer.matching_items:,} items in stock satisfy every must")
+    if with_cursor and answer.next_page_cursor:
+        # Unbroken, to be copied.
+        console.print(f"--cursor {answer.next_page_cursor}", markup=False, highlight=False, soft_wrap=True)
     if answer.HasField("trace"):
         _show_trace(console, answer.trace)
 

@@ -23,6 +23,7 @@ from shopfront.command_end import (
     print_failure,
     remember_interrupts,
 )
+from shopfront.looked_for import NOTHING, LookedFor, MustField
 from shopfront.merchandising_commands import app as merchandising
 from shopfront.plugins import load_for_building
 from shopfront.rollout_commands import app as rollout
@@ -221,6 +222,18 @@ def recommend(
         Literal["similar", "complementary"] | None,
         typer.Option(help="With --item: what may be taken instead of it, or with it; default: both."),
     ] = None,
+    query: Annotated[str, typer.Option(help="What the shopper searched for.")] = "",
+    category: Annotated[
+        str, typer.Option(help="Category the shopper is in, or the first parts of its path.")
+    ] = "",
+    brand: Annotated[str, typer.Option(help="Brand the shopper wants.")] = "",
+    price_from: Annotated[float | None, typer.Option(help="Lowest price the shopper wants.")] = None,
+    price_to: Annotated[float | None, typer.Option(help="Highest price the shopper wants.")] = None,
+    must: Annotated[
+        list[MustField] | None,
+        typer.Option(help="Which of these every item must satisfy; may be given several times."),
+    ] = None,
+    cursor: Annotated[str, typer.Option(help="The next page: what the page before printed.")] = "",
     trace: Annotated[bool, typer.Option(help="Show the trace of the stages.")] = False,
 ) -> None:
     """Ask a running router and print its answer."""
@@ -231,12 +244,32 @@ def recommend(
     if kind and not item:
         raise Refused("--kind says which items go with one: name it with --item")
     ids = [each.strip() for each in cart.split(",") if each.strip()]
+    looked_for = LookedFor(query, category, brand, price_from, price_to, must or ())
     try:
         if item:
-            answer = ask_about(router, item, user, kind, scene, page_size, with_trace=trace)
+            answer = ask_about(
+                router,
+                item,
+                user,
+                kind,
+                scene,
+                page_size,
+                looked_for=looked_for,
+                cursor=cursor,
+                with_trace=trace,
+            )
         else:
-            answer = ask(router, user, scene or "home", page_size, cart=ids, with_trace=trace)
-        show(console, user, answer, {})
+            answer = ask(
+                router,
+                user,
+                scene or ("home" if looked_for == NOTHING else "search_companion"),
+                page_size,
+                cart=ids,
+                looked_for=looked_for,
+                cursor=cursor,
+                with_trace=trace,
+            )
+        show(console, user, answer, {}, with_cursor=True)
     except grpc.RpcError as error:
         raise Refused(why_unanswered(router, error)) from error
 

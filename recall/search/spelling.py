@@ -14,7 +14,7 @@ SHORTEST_CORRECTED = 4
 SHORTEST_TWICE_WRONG = 8
 """Shorter words may differ by one edit, longer ones by two."""
 SHORTEST_PREFIX = 3
-MOST_COMPARED = 64
+MOST_COMPARED = 32
 """Words whose distance is computed, those with the most characters in common."""
 MOST_MEANT = 5
 """Words that one word may stand for, the most frequent."""
@@ -57,7 +57,7 @@ class Spelling:
         # An edit changes at most two characters of the set: one leaves, one comes.
         possible = np.flatnonzero((apart <= 2 * edits) & (np.abs(self._lengths - len(word)) <= edits))
         nearest = possible[np.lexsort((-self._counts[possible], apart[possible]))[:MOST_COMPARED]]
-        distances = [edit_distance(word, self._words[at]) for at in nearest.tolist()]
+        distances = [edit_distance(word, self._words[at], edits) for at in nearest.tolist()]
         least = min(distances, default=edits + 1)
         if least > edits:
             return ()
@@ -73,8 +73,10 @@ def signature(word: str) -> int:
     return bits
 
 
-def edit_distance(one: str, other: str) -> int:
+def edit_distance(one: str, other: str, most: int) -> int:
     """Optimal string alignment: insertions, deletions, substitutions, exchanges of neighbours.
+
+    Any number above `most` where the distance is above it.
 
     Damerau, "A technique for computer detection and correction of spelling errors", CACM 1964.
     """
@@ -87,4 +89,6 @@ def edit_distance(one: str, other: str) -> int:
             if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
                 cost = min(cost, last[j - 2] + 1)
             row.append(cost)
+        if min(row) > most and min(before) > most:
+            return most + 1
     return row[-1]

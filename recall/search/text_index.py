@@ -23,6 +23,8 @@ from snapshot.string_column import load_strings
 WORDS, LISTS = "words", "word_items"
 MOST_WORDS = 16
 """Words of a query that count."""
+MOST_GUESSED = 4
+"""Words of a query that are completed or corrected; further ones that the catalogue lacks find nothing."""
 GUESSED = 0.6
 """What a word counts that was completed or corrected, relative to one that is in the catalogue."""
 
@@ -75,7 +77,8 @@ class TextIndex:
         spelt nearly so; an item's best one counts.
         """
         asked = query_terms(query)[:MOST_WORDS]
-        found = [self._word(word) for word in asked]
+        strange = [word for word in asked if word not in self._row]
+        found = [self._word(word, word in strange[:MOST_GUESSED]) for word in asked]
         items = np.concatenate([each[0] for each in found]) if found else np.empty(0, np.int32)
         if not items.size:
             return TextMatch(items, np.empty(0, np.float32), np.empty(0, np.bool_))
@@ -86,13 +89,16 @@ class TextIndex:
         # A word that stands for nothing is one that no item has.
         return TextMatch(distinct, (total / total.max()).astype(np.float32), words == len(asked))
 
-    def _word(self, word: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Distinct items that have the word, int32[m], and what it adds to their scores, float32[m]."""
+    def _word(self, word: str, guessed: bool) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Distinct items that have the word, int32[m], and what it adds to their scores, float32[m].
+
+        guessed: whether it may stand for other words.
+        """
         row = self._row.get(word)
         if row is not None:
             items, scores, _ = self._lists.gather(np.array([row]))
             return items, scores
-        meant = np.array(self._spelling.meant(word), np.int64)
+        meant = np.array(self._spelling.meant(word) if guessed else (), np.int64)
         items, scores, _ = self._lists.gather(meant)
         order = np.lexsort((-scores, items))
         items, scores = items[order], scores[order]

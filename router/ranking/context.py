@@ -1,6 +1,8 @@
 """Lifts what fits the shopper's search query, category, brand and prices by an amount of log-odds.
 
-    log_lift(i) = Σ weight of each thing asked for · how well i fits it
+    log_lift(i) = lift(i) − max lift        lift(i) = Σ weight of each thing asked for · how well i fits it
+
+The best fitting candidate keeps its odds and the others lose: large odds would round to a probability of 1.
 
 Logs hold no queries to fit the weights by. One of 1 multiplies the odds that the shopper takes the item by
 2.7.
@@ -31,11 +33,13 @@ class ContextSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     search_query: float = Field(
-        default=4.0, ge=0, description="To the best item of the search query; to others by their part of it."
+        default=8.0,
+        ge=0,
+        description="To the best item of the search query; to others by their part of it.",
     )
-    category: float = Field(default=2.0, ge=0, description="To an item of the category.")
-    brand: float = Field(default=2.0, ge=0, description="To an item of the brand.")
-    price: float = Field(default=1.0, ge=0, description="To an item in the range of prices.")
+    category: float = Field(default=8.0, ge=0, description="To an item of the category.")
+    brand: float = Field(default=8.0, ge=0, description="To an item of the brand.")
+    price: float = Field(default=4.0, ge=0, description="To an item in the range of prices.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,11 @@ class ContextScorer:
     weights: Mapping[Facet, float]
 
     async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
-        """The column log_lift, float32[n]; 0 for all where the shopper looks for nothing."""
+        """The column log_lift, float32[n], at most 0; 0 for all where the shopper looks for nothing."""
         lift = np.zeros(len(candidates), np.float32)
         for facet, match in query.wish.matches(self.catalogue, candidates.items).items():
             lift += np.float32(self.weights[facet]) * match
-        return {LOG_LIFT: lift}
+        return {LOG_LIFT: lift - lift.max(initial=0)}
 
     def model(self, query: Query) -> Model:
         """No model of Triton."""

@@ -333,6 +333,11 @@ class SceneSettings(BaseModel):
         description="Narrows requests while answers are slow; null = they keep their width and lose stages.",
     )
 
+    @property
+    def looks_at_context(self) -> bool:
+        """Whether ranking lifts what fits the request's context."""
+        return any(scorer.scorer == "context" for scorer in self.ranking.scorers.values())
+
     def shares(self) -> dict[str, float]:
         """Share by channel, of the enabled ones; ValueError where one is still `auto`."""
         return {name: float(channel.share) for name, channel in self.channels.items() if channel.enabled}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import recommend_pb2
 from router.service.call import Call
-from router.service.context import MAX_MUSTS
 from router.service.validation import MAX_CART_ITEMS, MAX_EXCLUDED, MAX_SCENES
 from server.rpc.service import MethodOptions, Service
 
@@ -20,7 +19,6 @@ _REPEATED = {
     "excluded_item_ids": MAX_EXCLUDED,
     "cart_item_ids": MAX_CART_ITEMS,
     "cart_quantities": MAX_CART_ITEMS,
-    "context.must": MAX_MUSTS,
 }
 
 

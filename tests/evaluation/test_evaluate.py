@@ -56,6 +56,9 @@ scenes:
     cart: {from_state_hours: 24.0}
     channels: {bought_together: {}, ranki2i: {}, hot: {share: 0.1}}
     ranking: {scorers: {anchor: {}}}
+  search_companion:
+    channels: {context: {}, ranki2i: {}, hot: {share: 0.1}}
+    ranking: {scorers: {context: {}}}
   similar_items:
     channels: {bought_together: {share: 0.9}, hot: {share: 0.1}}
     ranking: {scorers: {anchor: {}}}
@@ -67,7 +70,7 @@ scenes:
     KnownNames(CHANNELS),
 )
 BY_QUOTA = SceneFusion("quota", QuotaSettings(), {})
-HOME, CART, *ABOUT_ITEMS = (
+HOME, CART, COMPANION, *ABOUT_ITEMS = (
     ServedScene(name, scene, tables_of([scene]), {ANCHOR_PAIRS.name: AnchorTableSettings()})
     for name, scene in SCENES.by_name.items()
 )
@@ -119,7 +122,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         SETTINGS,
         lambda *step: seen.append(step),
         anchored=ABOUT_ITEMS,
-        scenes=[HOME, CART],
+        scenes=[HOME, CART, COMPANION],
     )
     assert [step for step, _, _ in seen] == [*STEPS, ""]
     assert list(report.ranking) == ["popularity", "item_cf", "bst"]
@@ -165,11 +168,33 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     with_cart, without = report.carts["cart, anonymous"], report.carts["cart without its cart, anonymous"]
     assert with_cart["half_hr@10"] > without["half_hr@10"]
 
+    assert list(report.searches) == [
+        "home, no context",
+        "BM25 alone, words",
+        "channel context, category",
+        "channel context, words",
+        "search_companion, no context",
+        "search_companion, category",
+        "search_companion, category, anonymous",
+        "search_companion, category as a must",
+        "search_companion, words",
+        "search_companion, words, anonymous",
+        "search_companion, words as a must",
+    ]
+    for row in report.searches.values():
+        assert 0 <= row["low"] <= row["ndcg@10"] <= row["high"] <= 1
+    assert report.searches["search_companion, category as a must"]["in_category"] == 1
+    assert report.searches["search_companion, words as a must"]["all_words"] == 1
+    with_category = report.searches["search_companion, category"]
+    assert with_category["ndcg@10"] > report.searches["search_companion, no context"]["ndcg@10"]
+
     assert list(report.pages) == [
         "home",
         "home, recall order",
         "cart",
         "cart, recall order",
+        "search_companion",
+        "search_companion, recall order",
         *CHANNELS,
         *PEERS,
     ]
@@ -184,7 +209,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert report.pages["again"]["taken_before"] == 1
     # The scores of the cart are sums of associations.
     assert report.notes == ["the scores of cart are no probabilities and have no reliability"]
-    assert len(report.reliability) == 11
+    assert len(report.reliability) == 22
     assert all(0 <= row["observed"] <= 1 for row in report.reliability.values())
 
     report.write(tmp_path / "made" / "report.json")
@@ -192,7 +217,13 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert written["ranking"]["bst"]["gauc"] == report.ranking["bst"]["gauc"]
     assert written["quotas"] == QUOTAS
     again = evaluate(
-        *trained, RecallSettings(), BY_QUOTA, QUOTAS, SETTINGS, anchored=ABOUT_ITEMS, scenes=[HOME, CART]
+        *trained,
+        RecallSettings(),
+        BY_QUOTA,
+        QUOTAS,
+        SETTINGS,
+        anchored=ABOUT_ITEMS,
+        scenes=[HOME, CART, COMPANION],
     )
     assert again.as_json() == report.as_json()
 

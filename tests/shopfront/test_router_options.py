@@ -343,3 +343,33 @@ def test_a_cart_or_an_item_and_its_kind_are_asked_for(shopfront: Any) -> None:
         both = shopfront("recommend", *router, "--item", "i1", "--cart", "i2")
         assert "name one of them" in flat(both.err)
     assert len(calls.asked) == 4
+
+
+def test_what_the_shopper_looks_for_is_asked_for(shopfront: Any) -> None:
+    calls = Calls()
+    with served(calls=calls) as address:
+        words = [
+            "--query",
+            "dog food",
+            "--category",
+            "Pets",
+            "--brand",
+            "Rex",
+            "--price-from",
+            "2",
+            "--price-to",
+            "9",
+        ]
+        musts = ["--must", "category", "--must", "price", "--cursor", "abc"]
+        assert shopfront("recommend", "--address", address, *words, *musts).status == 0
+        assert shopfront("recommend", "--address", address, "--item", "i1", "--query", "food").status == 0
+        assert shopfront("recommend", "--address", address, "--must", "colour").status != 0
+    page, about = calls.asked
+    assert page.scene == "search_companion"
+    assert page.page_cursor == "abc"
+    context = page.context
+    assert (context.search_query, context.category, context.brand) == ("dog food", "Pets", "Rex")
+    assert (context.price.minimum, context.price.maximum) == (2, 9)
+    assert list(context.must) == [2, 4]
+    assert about.context.search_query == "food"
+    assert not about.context.HasField("price")

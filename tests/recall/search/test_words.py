@@ -47,8 +47,11 @@ def test_any_text_is_words(text: str) -> None:
 
 @given(st.text("abcd", max_size=8), st.text("abcd", max_size=8))
 def test_the_edit_distance_is_a_symmetric_one(one: str, other: str) -> None:
-    distance = edit_distance(one, other)
-    assert distance == edit_distance(other, one)
+    distance = edit_distance(one, other, 16)
+    assert distance == edit_distance(other, one, 16)
+    for most in range(4):
+        near = edit_distance(one, other, most)
+        assert near == distance or (near > most and distance > most)
     assert (distance == 0) == (one == other)
     assert abs(len(one) - len(other)) <= distance <= max(len(one), len(other))
 

@@ -30,7 +30,14 @@ def refused(text: str, models: Sequence[str] | None = None) -> str:
 
 def test_the_projects_own_scenes_are_good() -> None:
     scenes = load_scenes(CONFIG, KnownNames(CHANNELS, ("bst",)))
-    assert list(scenes) == ["home", "cart", "similar_items", "substitutes", "complements"]
+    assert list(scenes) == [
+        "home",
+        "cart",
+        "search_companion",
+        "similar_items",
+        "substitutes",
+        "complements",
+    ]
     assert set(ITEM_SCENES) < set(scenes)
     assert [name for name in scenes if scenes[name].cart is not None] == ["cart"]
     assert list(scenes["home"].filters) == ["excluded", "out_of_stock", "adult", "purchase_cycle"]

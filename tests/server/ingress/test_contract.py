@@ -14,6 +14,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from protos.shopfront.v1 import event_pb2, recommend_pb2
 from protos.shopfront.v1.recommend_pb2 import (
+    Context,
+    ContextField,
+    PriceRange,
     RecommendPageRequest,
     RecommendRequest,
     RecommendResponse,
@@ -225,6 +228,63 @@ def test_a_wrong_cart_is_named(ingress: Ingress, fields: dict[str, list[object]]
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     violations = rich_details(error, error_details_pb2.BadRequest).field_violations
     assert [violation.field for violation in violations] == [at_fault]
+
+
+def test_a_must_holds_and_a_must_of_nothing_is_an_empty_page_that_says_so(ingress: Ingress) -> None:
+    context = Context(category="Pens", search_query="pens", must=[ContextField.CONTEXT_FIELD_CATEGORY])
+    request = RecommendRequest(scene="home", user_id="u0001", context=context, page_size=50)
+    response = ingress.recommend.Recommend(request, timeout=10)
+    assert {item.category for item in response.items} == {"Pens"}
+    assert response.matching_items >= len(response.items)
+    request.context.category = "Nowhere"
+    response = ingress.recommend.Recommend(request, timeout=10)
+    assert not response.items
+    assert response.HasField("matching_items")
+    assert "category_unknown" in response.degraded
+
+
+def test_pages_by_cursor_repeat_nothing_until_there_are_no_more(ingress: Ingress) -> None:
+    seen: list[str] = []
+    request = RecommendRequest(scene="home", user_id="u0001", page_size=30)
+    for _ in range(10):
+        response = ingress.recommend.Recommend(request, timeout=10)
+        seen += ids(response)
+        request.page_cursor = response.next_page_cursor
+        if not request.page_cursor:
+            break
+    assert len(seen) > 90
+    assert len(set(seen)) == len(seen)
+    assert not request.page_cursor
+
+
+@pytest.mark.parametrize(
+    ("fields", "at_fault"),
+    [
+        ({"page_cursor": "not issued by a router"}, "page_cursor"),
+        ({"page_cursor": "A" * 100_000}, "page_cursor"),
+        ({"context": Context(search_query="x" * 1_000)}, "context.search_query"),
+        ({"context": Context(price=PriceRange(minimum=float("nan")))}, "context.price.minimum"),
+        ({"context": Context(price=PriceRange(minimum=2, maximum=1))}, "context.price"),
+        ({"context": Context(must=[ContextField.CONTEXT_FIELD_BRAND])}, "context.must"),
+        ({"context": Context(must=[ContextField.CONTEXT_FIELD_BRAND] * 100)}, "context.must"),
+    ],
+)
+def test_a_wrong_context_or_cursor_is_named(
+    ingress: Ingress, fields: dict[str, object], at_fault: str
+) -> None:
+    error = refused(ingress.recommend.Recommend, RecommendRequest(scene="home", **fields))  # type: ignore[arg-type]
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    violations = rich_details(error, error_details_pb2.BadRequest).field_violations
+    assert [violation.field for violation in violations] == [at_fault]
+
+
+def test_the_cursor_of_another_shopper_or_scene_is_refused(ingress: Ingress) -> None:
+    asked = RecommendRequest(scene="home", user_id="u0001", page_size=5)
+    cursor = ingress.recommend.Recommend(asked, timeout=10).next_page_cursor
+    for scene, user in (("home", "u0002"), ("cart", "u0001")):
+        request = RecommendRequest(scene=scene, user_id=user, page_cursor=cursor)
+        error = refused(ingress.recommend.Recommend, request)
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_a_kind_whose_scene_is_not_configured_is_refused(ingress: Ingress) -> None:
