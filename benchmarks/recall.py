@@ -31,10 +31,9 @@ from evaluation.queries import TestShopper, test_shoppers
 from evaluation.recall_table import measure
 from models.interaction_log import InteractionLog
 from recall import mind
-from recall.build import build_channels, open_channels
+from recall.build import build_channels, enabled_channels, open_channels
 from recall.channel import BuildSource, Channel, Recalled, Services
 from recall.query import Query
-from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.fusion.quota import fuse
 from snapshot.dataset import Dataset
@@ -204,8 +203,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks/recall.json"))
     options = parser.parse_args()
-    if set(PEERS) != set(CHANNELS):
-        raise AssertionError(f"a channel lacks a peer: {sorted(set(CHANNELS) ^ set(PEERS))}")
+    built = enabled_channels(RecallSettings())
+    if set(PEERS) != set(built):
+        raise AssertionError(f"a channel lacks a peer: {sorted(set(built) ^ set(PEERS))}")
     results: dict[str, Any] = {}
     workspace = options.json.parent / "recall"
     for name in options.data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -15,13 +16,16 @@ from evaluation.anchor_pairs import next_in_basket
 from evaluation.anchor_rows import measure_anchors
 from evaluation.baselines import ItemCf
 from evaluation.cart_rows import measure_carts
+from evaluation.channel_table import CUTS, channel_table
 from evaluation.held_out_carts import held_out_carts
 from evaluation.loaded_models import item_vectors, load_models, services
+from evaluation.page_metrics import PageFacts
 from evaluation.page_table import ServedPages
+from evaluation.peers.past_events import PastEvents
 from evaluation.prerank_table import prerank_table
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranking_table import ranking_table
-from evaluation.recall_table import recall_table
+from evaluation.recall_table import ask, recall_table
 from evaluation.report import EvaluationReport
 from evaluation.scene_fusion import SceneFusion
 from evaluation.search_table import search_table, simulated_searches
@@ -29,7 +33,7 @@ from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from models.checkpoint import ModelRecord
 from models.interaction_log import InteractionLog
-from recall.build import build_channels, open_channels
+from recall.build import build_channels, open_channels, switched_off
 from recall.build_events import build_events
 from recall.channel import BuildSource
 from recall.context import NAME as CONTEXT
@@ -43,6 +47,7 @@ STEPS = (
     "ranking table",
     "building channels",
     "recall table",
+    "channel table",
     "prerank table",
     "anchor tables",
     "cart table",
@@ -128,6 +133,8 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)
         channels = open_channels(Path(tables), dataset.catalogue, services(models), recall_settings)
+        off = switched_off(Path(tables), recall_settings)
+        quotas = {name: share for name, share in quotas.items() if name not in off}
         fusion_of = fusion.open(source, Path(tables) / "fusion")
         progress(STEPS[4], 4, len(STEPS))
         recall = recall_table(
@@ -142,6 +149,15 @@ def evaluate(
             rank_candidates=settings.rank_candidates,
         )
         progress(STEPS[5], 5, len(STEPS))
+        by_channel = channel_table(
+            shoppers,
+            asyncio.run(ask(shoppers, channels, CUTS[-1])),
+            quotas,
+            fusion_of,
+            PageFacts(PastEvents.before(log, cuts.test_from), np.asarray(dataset.catalogue.category)),
+            settings.seed,
+        )
+        progress(STEPS[6], 6, len(STEPS))
         narrowed: dict[str, dict[str, float]] = {}
         if prerank_model in models:
             narrowed = prerank_table(
@@ -155,7 +171,7 @@ def evaluate(
                 kept=settings.prerank_kept,
                 wanted=settings.prerank_top,
             )
-        progress(STEPS[6], 6, len(STEPS))
+        progress(STEPS[7], 7, len(STEPS))
         learned, whole = Path(tables) / "learned", replace(source, events=events)
         end = dataset.manifest.time_range[1] + 1
         about_items: dict[str, dict[str, float]] = {}
@@ -170,7 +186,7 @@ def evaluate(
                 settings,
                 recall_settings.triggers,
             )
-        progress(STEPS[7], 7, len(STEPS))
+        progress(STEPS[8], 8, len(STEPS))
         with_cart = {
             scene.name: scene.open(source, learned, channels, models)
             for scene in scenes
@@ -193,7 +209,7 @@ def evaluate(
             settings,
             recall_settings.triggers,
         )
-        progress(STEPS[8], 8, len(STEPS))
+        progress(STEPS[9], 9, len(STEPS))
         searched: dict[str, dict[str, float]] = {}
         looking = [scene for scene in scenes if scene.settings.looks_at_context]
         context = channels.get(CONTEXT)
@@ -207,7 +223,7 @@ def evaluate(
                 others = [scene for scene in scenes if not scene.settings.looks_at_context][:1]
                 home = {scene.name: scene.open(source, learned, channels, models) for scene in others}
                 searched = search_table(searches, opened, home, context, settings.seed)
-        progress(STEPS[9], 9, len(STEPS))
+        progress(STEPS[10], 10, len(STEPS))
         measured = ServedPages(source, log, channels, models, learned, item_cf).measure(
             scenes, drawn(shoppers, settings.page_shoppers, rng), settings
         )
@@ -217,6 +233,7 @@ def evaluate(
         source=dataset.manifest.source,
         ranking=ranking,
         recall=recall,
+        channels=by_channel,
         quotas=quotas,
         settings=settings.model_dump(mode="json"),
         models={name: _facts(loaded.record) for name, loaded in models.items()},
@@ -227,7 +244,7 @@ def evaluate(
         searches=searched,
         pages=measured.pages,
         reliability=measured.reliability,
-        notes=measured.notes,
+        notes=[*measured.notes, *(f"the channel {name} is switched off: {why}" for name, why in off.items())],
     )
 
 

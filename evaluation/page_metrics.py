@@ -78,7 +78,7 @@ def page_row(
         "f1@{k}": float(f1(precisions, recalls).mean()),
         "new_recall@{k}": _part_recall(pages, [shopper.new_targets for shopper in shoppers], k),
         **_next_visit(shoppers, pages, k),
-        **_looks(shoppers, pages, facts),
+        **page_looks(shoppers, pages, facts),
     }
     return {column.format(k=k): row[column] for column in (*WINDOW, *SETS, *LOOKS)}
 
@@ -121,9 +121,10 @@ def _next_visit(
     }
 
 
-def _looks(
+def page_looks(
     shoppers: Sequence[TestShopper], pages: Sequence[NDArray[np.int32]], facts: PageFacts
 ) -> dict[str, float]:
+    """The columns `LOOKS` of `page_row`, of one page for each shopper."""
     shown = np.concatenate(pages)
     taken = [
         np.isin(page, facts.past.items_of(shopper.user))

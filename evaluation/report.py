@@ -13,6 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from evaluation.channel_table import LOOKS as CHANNEL_LOOKS
+from evaluation.channel_table import LOSSES, QUALITY, TRIAL_SHARE
 from evaluation.page_metrics import SETS, WINDOW
 from evaluation.reliability import COLUMNS
 from snapshot.durable_files import write_durably
@@ -28,6 +30,7 @@ NEITHER_IS_BETTER = (
     "in_category",
     "all_words",
     "taken_before",
+    *LOSSES,
     *COLUMNS,
 )
 
@@ -40,10 +43,10 @@ class EvaluationReport:
 
     dataset: id; source: the data set's source; ranking, recall: row → column → value; quotas: channel →
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
-    prerank: like ranking, empty where no prerank model was given; anchors: of pages about one item, empty
-    where no scene shows them; carts: of pages with a cart, likewise; searches: of pages beside a
-    search, likewise; pages: of pages for a shopper, likewise;
-    reliability: of the scores of their candidates; notes: what a reader must know.
+    channels: of each channel and their fusion; prerank: like ranking, empty where no prerank model was given;
+    anchors: of pages about one item, empty where no scene shows them; carts: of pages with a cart, likewise;
+    searches: of pages beside a search, likewise; pages: of pages for a shopper, likewise; reliability: of the
+    scores of their candidates; notes: what a reader must know.
     """
 
     dataset: str
@@ -54,6 +57,7 @@ class EvaluationReport:
     settings: Mapping[str, Any]
     models: Mapping[str, Any]
     shoppers: int
+    channels: Rows = field(default_factory=dict)
     prerank: Rows = field(default_factory=dict)
     anchors: Rows = field(default_factory=dict)
     carts: Rows = field(default_factory=dict)
@@ -69,6 +73,7 @@ class EvaluationReport:
             "source": self.source,
             "ranking": _plain(self.ranking),
             "recall": _plain(self.recall),
+            "channels": _plain(self.channels),
             "prerank": _plain(self.prerank),
             "anchors": _plain(self.anchors),
             "carts": _plain(self.carts),
@@ -94,6 +99,7 @@ class EvaluationReport:
             _table(self.ranking, list(next(iter(self.ranking.values()), {}))),
             Text(f"Recall over the catalogue · {self.shoppers} shoppers"),
             _table(self.recall, _telling_columns(self.recall)),
+            *self._channel_tables(),
             *self._prerank_table(),
             *self._anchor_table(),
             *self._cart_table(),
@@ -102,6 +108,20 @@ class EvaluationReport:
             *self._reliability_table(),
             *(Text(f"Note: {note}") for note in self.notes),
         )
+
+    def _channel_tables(self) -> list[RenderableType]:
+        if not self.channels:
+            return []
+        lost = (
+            "Channels: what the fusion loses without each, with 95 % intervals; a channel without a share is "
+            f"given {TRIAL_SHARE:.0%} of the shares for it"
+        )
+        return [
+            Text("Channels alone and fused: what shoppers take in the test range, and how lists look"),
+            _table(self.channels, [*QUALITY, *CHANNEL_LOOKS]),
+            Text(lost),
+            _table(self.channels, list(LOSSES)),
+        ]
 
     def _prerank_table(self) -> list[RenderableType]:
         if not self.prerank:

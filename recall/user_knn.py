@@ -22,8 +22,9 @@ NAME = "user_knn"
 class UserKnnSettings(VisitNeighbourSettings):
     """Shoppers who share items with this one, and what else they took."""
 
+    neighbours: int = Field(default=100, ge=1, le=10_000, description="m: most similar shoppers that count.")
     items_per_user: int = Field(
-        default=200, ge=2, le=10_000, description="Latest distinct items of a shopper that are kept."
+        default=100, ge=2, le=10_000, description="Latest distinct items of a shopper that are kept."
     )
     users: int = Field(
         default=1_000_000,

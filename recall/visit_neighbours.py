@@ -30,6 +30,12 @@ from snapshot.catalogue import Catalogue
 class VisitNeighbourSettings(EvidenceSettings, OptionalChannelSettings):
     """How visits are found and compared, and how their items are scored."""
 
+    history_items: int = Field(
+        default=20,
+        ge=1,
+        le=200,
+        description="Latest distinct items of the shopper that count; the time of a request grows with it.",
+    )
     visits_per_item: int = Field(
         default=500,
         ge=1,
@@ -38,7 +44,7 @@ class VisitNeighbourSettings(EvidenceSettings, OptionalChannelSettings):
     )
     neighbours: int = Field(default=200, ge=1, le=10_000, description="m: most similar visits that count.")
     rarity_exponent: float = Field(
-        default=1.0, ge=0, le=4, description="ρ: how much more a rare shared item says of a visit."
+        default=4.0, ge=0, le=10, description="ρ: how much more a rare shared item says of a visit."
     )
     length_exponent: float = Field(
         default=0.25, ge=0, le=1, description="β: how much less a long visit resembles; 0.5 as in a cosine."
@@ -47,7 +53,7 @@ class VisitNeighbourSettings(EvidenceSettings, OptionalChannelSettings):
         default=90.0, gt=0, description="Age in days at which a visit counts half."
     )
     place_scale: float = Field(
-        default=5.0,
+        default=8.0,
         gt=0,
         description="λ: places between an item and the shared one, within a visit, after which it counts "
         "1/e.",

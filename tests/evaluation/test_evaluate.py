@@ -26,6 +26,7 @@ from models.mind_settings import MindNetworkSettings
 from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind
+from recall.build import enabled_channels
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.fusion.quota import QuotaSettings
@@ -75,7 +76,8 @@ HOME, CART, COMPANION, *ABOUT_ITEMS = (
     for name, scene in SCENES.by_name.items()
 )
 PEERS = ("popularity", "gp_topfreq", "decayed_frequency", "item_cf, all events", "tifu_knn", "v_sknn", "ease")
-QUOTAS = dict.fromkeys(CHANNELS, 1.0)
+BUILT = enabled_channels(RecallSettings())
+QUOTAS = dict.fromkeys(BUILT, 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +128,13 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     )
     assert [step for step, _, _ in seen] == [*STEPS, ""]
     assert list(report.ranking) == ["popularity", "item_cf", "bst"]
-    assert list(report.recall) == ["popularity", "item_cf", *CHANNELS, "fused", "fused_bst"]
+    assert list(report.recall) == ["popularity", "item_cf", *BUILT, "fused", "fused_bst"]
+    assert list(report.channels) == [*BUILT, "fused"]
+    assert all(0 <= row["recall@200"] <= 1 for row in report.channels.values())
+    for name in BUILT:
+        row = report.channels[name]
+        assert row["share"] == 1
+        assert row["low"] <= row["loss_ndcg@10"] <= row["high"]
     for rows in (report.ranking, report.recall):
         assert all(math.isfinite(value) for row in rows.values() for value in row.values())
     assert report.ranking["bst"]["gauc"] > report.ranking["popularity"]["gauc"]
@@ -195,7 +203,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         "cart, recall order",
         "search_companion",
         "search_companion, recall order",
-        *CHANNELS,
+        *BUILT,
         *PEERS,
     ]
     for row in report.pages.values():

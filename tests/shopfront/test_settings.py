@@ -32,7 +32,7 @@ def test_an_empty_file_means_the_defaults_below_the_workspace(tmp_path: Path) ->
         ("models: {bst: {network: {dimensions: 3}}}", "models.bst.network.dimensions"),
         (
             "router: {recall: {hto: {}}}",
-            "router.recall.hto: unknown key; expected one of again, .*triggers; did you mean hot",
+            "router.recall.hto: unknown key; expected one of again, .*triggers, .*; did you mean hot",
         ),
         (
             "router: {recall: {hot: {half_life_dys: 3}}}",
