@@ -53,7 +53,7 @@ class MmrSettings(DiversitySettings):
 
     summed: bool = Field(
         default=True,
-        description="true: likeness to all items placed before adds up, so that a third of a group costs more "
+        description="true: likeness to all items before adds up, so that a third of a group costs more "
         "than a second; false: the greatest counts.",
     )
 
