@@ -35,7 +35,12 @@ def relevance(score: Float32) -> Float64:
 
 
 def mmr(
-    wanted: Float64, groups: Sequence[Int32], weights: Sequence[float], page_size: int, tradeoff: float
+    wanted: Float64,
+    groups: Sequence[Int32],
+    weights: Sequence[float],
+    page_size: int,
+    tradeoff: float,
+    summed: bool = False,
 ) -> Positions:
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) over the first `page_size` slots.
 
@@ -48,6 +53,8 @@ def mmr(
         weights: of each dimension, at least 0, in all at most 1.
         page_size: slots.
         tradeoff: 0…1; 1 = by relevance alone.
+        summed: the sum of likeness to all placed before in place of the greatest, so that a third item of a
+            group costs more than a second (max-sum diversification, Gollapudi and Sharma, WWW 2009).
 
     Returns:
         intp[n], a permutation: the page, then the rest in the given order.
@@ -61,7 +68,8 @@ def mmr(
         best = int(np.where(open_slots, gain - (1 - tradeoff) * likeness, -np.inf).argmax())
         page.append(best)
         open_slots[best] = False
-        np.maximum(likeness, _like(groups, weights, best, count), out=likeness)
+        like = _like(groups, weights, best, count)
+        likeness = likeness + like if summed else np.maximum(likeness, like)
     return np.concatenate((np.array(page, np.intp), np.flatnonzero(open_slots)))
 
 

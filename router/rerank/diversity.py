@@ -48,7 +48,13 @@ class MmrSettings(DiversitySettings):
     """Maximal marginal relevance."""
 
     tradeoff: float = Field(
-        default=0.85, ge=0, le=1, description="Weight of relevance over that of likeness; 1 = by score alone."
+        default=0.93, ge=0, le=1, description="Weight of relevance over that of likeness; 1 = by score alone."
+    )
+
+    summed: bool = Field(
+        default=True,
+        description="true: likeness to all items before adds up, so that a third of a group costs more "
+        "than a second; false: the greatest counts.",
     )
 
 
@@ -74,7 +80,7 @@ class Diversity:
         (groups,) = self.groups([candidates])
         wanted = relevance(candidates.score)
         if isinstance(self.settings, MmrSettings):
-            return mmr(wanted, groups, self.weights, page_size, self.settings.tradeoff)
+            return mmr(wanted, groups, self.weights, page_size, self.settings.tradeoff, self.settings.summed)
         return dpp(wanted, groups, self.weights, page_size, self.settings.strength)
 
 

@@ -30,19 +30,19 @@ def likeness(groups: list[np.ndarray], count: int) -> np.ndarray:
     return np.asarray(matrix)
 
 
-@given(cases(), st.floats(0, 1))
-def test_mmr_takes_the_best_trade_off_at_every_slot(case: tuple, tradeoff: float) -> None:
+@given(cases(), st.floats(0, 1), st.booleans())
+def test_mmr_takes_the_best_trade_off_at_every_slot(case: tuple, tradeoff: float, summed: bool) -> None:
     wanted, groups, page_size = case
-    order = mmr(wanted, groups, WEIGHTS, page_size, tradeoff).tolist()
+    order = mmr(wanted, groups, WEIGHTS, page_size, tradeoff, summed).tolist()
     count = len(wanted)
     assert sorted(order) == list(range(count))
     like = likeness(groups, count)
     for slot in range(min(page_size, count)):
 
         def value(one: int, before: list[int] = order[:slot]) -> float:
-            return float(
-                tradeoff * wanted[one] - (1 - tradeoff) * max((like[one, b] for b in before), default=0)
-            )
+            before_it = [float(like[one, each]) for each in before]
+            cost = sum(before_it) if summed else max(before_it, default=0.0)
+            return float(tradeoff * wanted[one] - (1 - tradeoff) * cost)
 
         assert value(order[slot]) >= max(map(value, order[slot:])) - 1e-12
     assert order[page_size:] == sorted(order[page_size:])
