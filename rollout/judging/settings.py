@@ -83,6 +83,75 @@ class OverlapCheckSettings(CheckSettings):
     )
 
 
+class PageBounds(BaseModel):
+    """When one request counts as too different: what good retrainings stay within but in a few requests."""
+
+    model_config = FROZEN
+
+    min_overlap: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="Least share of the stable version's best items among the candidate's best, 0…1.",
+    )
+    min_order: float = Field(
+        0.5,
+        ge=-1,
+        le=1,
+        description="Least rank correlation of all candidates by the two versions' own scores, −1…1; for n "
+        "candidates 1/√(n − 1) less, by which chance moves it.",
+    )
+    max_shift: float = Field(
+        1.0, gt=0, le=50, description="Largest mean change of the scores' log-odds, up or down; no unit."
+    )
+    max_spread: float = Field(
+        2.0,
+        gt=1,
+        le=1_000,
+        description="Largest ratio of the standard deviations of the log-odds, either way; no unit.",
+    )
+    max_best: float = Field(
+        0.25,
+        gt=0,
+        le=1,
+        description="Largest share of the candidates that the stable version puts before the candidate's "
+        "first item, 0…1.",
+    )
+    min_candidates: int = Field(
+        20, ge=2, description="Candidates below which the best items are not compared, but all else is."
+    )
+
+
+class PageCheckSettings(CheckSettings):
+    """How many requests, and requests of one crowd, scene or number of candidates, may be too different."""
+
+    bounds: PageBounds = Field(PageBounds(), description="When one request counts as too different.")
+    share: float = Field(
+        0.02,
+        gt=0,
+        lt=1,
+        description="Largest share of all requests beyond the bounds that is tolerated, 0…1.",
+    )
+    group_share: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Largest share of the requests of one group (a crowd, a scene, a range of numbers of "
+        "candidates) beyond the bounds that is tolerated, 0…1. Above `share`: a group is less even than all.",
+    )
+    min_requests: int = Field(100, ge=1, description="Requests scored by both below which there is no pass.")
+    group_min_requests: int = Field(
+        20, ge=1, description="Requests of a group below which it is judged with the others only."
+    )
+    unsteady_share: float = Field(
+        0.02,
+        gt=0,
+        lt=1,
+        description="In preparation: largest share of requests that is tolerated whose scores, asked for "
+        "again, are beyond the bounds of the scores before, 0…1.",
+    )
+
+
 class FeedbackCheckSettings(CheckSettings):
     """What shoppers do with what they are shown must not fall."""
 
@@ -130,6 +199,11 @@ class JudgeSettings(BaseModel):
     drift: DriftCheckSettings = Field(DriftCheckSettings(), description="Distribution of the model's scores.")
     overlap: OverlapCheckSettings = Field(
         OverlapCheckSettings(), description="Best items in common; judged where a request was scored by both."
+    )
+    pages: PageCheckSettings = Field(
+        PageCheckSettings(),
+        description="Requests whose order, best items or scores are too different; judged in preparation, in "
+        "shadow and on a sample of the candidate's answers in every stage with traffic.",
     )
     ctr: FeedbackCheckSettings = Field(
         FeedbackCheckSettings(margin=0.1), description="Clicks of the impressions; needs reported events."
