@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rollout.judging.settings import PageBounds
 from rollout.overlap import top_k_overlap
+from rollout.page_bounds import PageBounds
 
 _SMALLEST = 1e-7
 _EVEN = 1e-6
 _PER_TOP = 4
+_STANDARD_ERRORS = 3.0
 
 BOUNDS = ("overlap", "order", "shift", "spread", "best")
 """The bounds of a request, in the order of `outside`."""
@@ -73,11 +74,12 @@ def page_difference(
 def outside(difference: PageDifference, bounds: PageBounds) -> tuple[bool, ...]:
     """Which of `BOUNDS` the request is beyond.
 
-    Few candidates agree less by chance: the order may fall short by the standard error of a rank correlation,
-    1 / √(n − 1) (Kendall and Gibbons 1990), and the best items are not looked at below `min_candidates`.
+    Few candidates agree less by chance: the order may fall short by three standard errors of a rank
+    correlation, 3 / √(n − 1) (Kendall and Gibbons 1990), so that up to five may come in any order, and the
+    best items are not looked at below `min_candidates`.
     """
     long_enough = difference.candidates >= bounds.min_candidates
-    slack = 1.0 / math.sqrt(difference.candidates - 1)
+    slack = _STANDARD_ERRORS / math.sqrt(difference.candidates - 1)
     return (
         long_enough and difference.overlap < bounds.min_overlap,
         difference.order < bounds.min_order - slack,
