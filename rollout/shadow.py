@@ -62,7 +62,7 @@ class ShadowScoring:
         ticket = query.rollout
         if ticket is None or ticket.arm == Arm.SHADOW:
             return ticket is not None
-        if ticket.arm != Arm.CANDIDATE or ticket.failure:
+        if ticket.arm != Arm.CANDIDATE or ticket.failure or not self._settings.judge.pages.enabled:
             return False
         rollout = self._replica.record.active
         if rollout is None or rollout.id != ticket.rollout_id or rollout.weight_bp <= 0:
