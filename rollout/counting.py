@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from rollout.arm_statistics import ArmStatistics, merged
 from rollout.arms import Arm
 from rollout.overlap import Overlap
+from rollout.page_counts import PageCounts
 from rollout.record import ArmStatisticsRow
 
 OVERLAP = "overlap"
+PAGES = "pages"
 _REMEMBERED_FEEDBACK = 100_000
 
 
@@ -28,6 +30,7 @@ class ArmCounts:
         self._replica = replica
         self._arms: dict[tuple[int, Arm], ArmStatistics] = {}
         self._overlaps: dict[int, Overlap] = {}
+        self._pages: dict[int, PageCounts] = {}
         self._changed: set[tuple[int, str]] = set()
         self._seen: OrderedDict[tuple[str, str, int], None] = OrderedDict()
 
@@ -43,6 +46,11 @@ class ArmCounts:
         """
         self._changed.add((stage, OVERLAP))
         self._overlaps.setdefault(stage, Overlap()).observe(user_id, overlap)
+
+    def pages(self, stage: int) -> PageCounts:
+        """The counts of requests scored by both versions, to be added to."""
+        self._changed.add((stage, PAGES))
+        return self._pages.setdefault(stage, PageCounts())
 
     def is_new_feedback(self, request_id: str, item_id: str, event: int) -> bool:
         """Whether this item of this answer is opened, or bought, for the first time here."""
@@ -69,6 +77,8 @@ class ArmCounts:
     def _encoded(self, stage: int, arm: str) -> bytes:
         if arm == OVERLAP:
             return self._overlaps[stage].encode()
+        if arm == PAGES:
+            return self._pages[stage].encode()
         return self._arms[stage, Arm(arm)].encode()
 
 
@@ -79,21 +89,24 @@ class StageCounts:
     candidate: ArmStatistics
     baseline: ArmStatistics
     overlap: Overlap
+    pages: PageCounts
 
 
 def sum_counts(rows: Iterable[ArmStatisticsRow], stages: Iterable[int]) -> StageCounts:
     """The counts of the given stages, over all replicas. Raises `StatisticsError` where one is unreadable."""
     wanted = set(stages)
     chosen = [row for row in rows if row.stage in wanted]
-    overlap = Overlap()
+    overlap, pages = Overlap(), PageCounts()
     for row in chosen:
         if row.arm == OVERLAP:
             overlap.add(Overlap.decode(row.payload))
+        elif row.arm == PAGES:
+            pages.add(PageCounts.decode(row.payload))
 
     def together(arm: Arm) -> ArmStatistics:
         return merged(ArmStatistics.decode(row.payload) for row in chosen if row.arm == arm)
 
-    return StageCounts(together(Arm.CANDIDATE), together(Arm.BASELINE), overlap)
+    return StageCounts(together(Arm.CANDIDATE), together(Arm.BASELINE), overlap, pages)
 
 
 def usable_latency_ms(elapsed_ms: float) -> float:

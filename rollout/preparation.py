@@ -16,6 +16,7 @@ from rollout.guarded_scorer import VersionedScorer
 from rollout.overlap import top_k_overlap
 from rollout.record import Rollout
 from rollout.recorded import Recorded
+from rollout.recorded_pages import RecordedPages
 from rollout.settings import RolloutSettings
 from triton_repo.control import TritonControl
 from triton_repo.errors import ModelLoadError, RepositoryError
@@ -152,26 +153,32 @@ class CandidateOnTriton:
         if not requests:
             raise PreparationDelayed("no request has been seen yet to compare the versions on")
         overlaps: list[float] = []
+        pages = RecordedPages(self._settings.judge)
         took: dict[int, list[float]] = {rollout.stable: [], rollout.candidate: []}
         spread = {rollout.stable: False, rollout.candidate: False}
         for recorded in requests:
-            scores: dict[int, NDArray[np.float32]] = {}
+            answers: dict[int, list[NDArray[np.float32]]] = {rollout.stable: [], rollout.candidate: []}
             for version in (rollout.stable, *([rollout.candidate] * self._settings.preparation.rounds)):
                 began = self._clock()
-                scores[version] = await self._scores(rollout, version, recorded)
+                scores = await self._scores(rollout, version, recorded)
+                answers[version].append(scores)
                 took[version].append((self._clock() - began) * 1000.0)
-                spread[version] |= bool(np.ptp(scores[version]) > 0)
-            k = self._settings.judge.overlap.k
-            overlaps.append(top_k_overlap(scores[rollout.stable], scores[rollout.candidate], k))
+                spread[version] |= bool(np.ptp(scores) > 0)
+            stable, rounds = answers[rollout.stable][0], answers[rollout.candidate]
+            overlaps.append(top_k_overlap(stable, rounds[-1], self._settings.judge.overlap.k))
+            if np.isfinite(stable).all():
+                pages.observe(recorded.query, stable, rounds)
         if spread[rollout.stable] and not spread[rollout.candidate]:
             raise CandidateUnfit(
                 f"version {rollout.candidate} gives all candidates of {len(requests)} requests the same score"
             )
+        if refusal := pages.refusal():
+            raise CandidateUnfit(f"version {rollout.candidate}: {refusal}")
         stable_ms, candidate_ms = (float(np.median(took[version])) for version in took)
         return (
             f"{len(requests)} recent requests scored by both: median {candidate_ms:.1f} ms against "
             f"{stable_ms:.1f} ms, {np.mean(overlaps):.0%} of the best {self._settings.judge.overlap.k} in "
-            "common"
+            f"common, {pages.found}"
         )
 
     async def _scores(self, rollout: Rollout, version: int, recorded: Recorded) -> NDArray[np.float32]:

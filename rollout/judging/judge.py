@@ -12,9 +12,11 @@ from collections.abc import Callable
 from rollout.arm_statistics import ArmStatistics
 from rollout.judging import check_distributions, check_rates
 from rollout.judging.check_context import CheckContext
+from rollout.judging.check_pages import pages as check_pages
 from rollout.judging.check_results import Check, CheckResults
 from rollout.judging.settings import CheckSettings, JudgeSettings
 from rollout.overlap import Overlap
+from rollout.page_counts import PageCounts
 
 
 def judge(
@@ -22,12 +24,13 @@ def judge(
     baseline: ArmStatistics,
     overlap: Overlap | None,
     settings: JudgeSettings,
+    pages: PageCounts | None = None,
 ) -> CheckResults:
     """Compares the candidate with the baseline in every enabled check.
 
-    In shadow shoppers see the stable version's pages, so only errors, latency, scores, their drift and the
-    overlap are checked; otherwise all but the overlap. One score of the candidate that is NaN or infinite
-    fails it at once.
+    In shadow shoppers see the stable version's pages, so only errors, latency, scores, their drift, the mean
+    overlap and single requests are checked; otherwise all but the mean overlap. One score of the candidate
+    that is NaN or infinite fails it at once.
 
     Args:
         candidate: counted since its group began.
@@ -35,6 +38,8 @@ def judge(
         overlap: in shadow, where every request is scored by both versions and answered by the stable one;
             None where shoppers see the candidate's answers.
         settings: thresholds.
+        pages: requests that both versions scored, one by one; None where none are, and then they are not
+            checked.
     """
     arms = (candidate, baseline)
     checks: dict[str, tuple[CheckSettings, Callable[[CheckContext], Check]]] = {
@@ -48,6 +53,8 @@ def judge(
         ),
         "drift": (settings.drift, lambda context: check_distributions.drift(*arms, settings.drift, context)),
     }
+    if pages is not None:
+        checks["pages"] = (settings.pages, lambda context: check_pages(pages, settings.pages, context))
     if overlap is not None:
         checks["overlap"] = (
             settings.overlap,

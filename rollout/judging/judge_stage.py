@@ -9,6 +9,7 @@ from rollout.counting import StageCounts, sum_counts
 from rollout.judging.check_results import CheckResults
 from rollout.judging.judge import judge
 from rollout.judging.settings import JudgeSettings
+from rollout.page_counts import PageCounts
 from rollout.record import SHADOW, WHOLE, ArmStatisticsRow, Rollout
 
 
@@ -33,7 +34,7 @@ def judge_stage(rollout: Rollout, rows: Sequence[ArmStatisticsRow], settings: Ju
     In shadow, the copies of this stage. In stages with a baseline, all such stages together: both groups
     grew in the same way. Where the candidate answers everybody there is no concurrent baseline left: its
     answers of this stage are compared with the baseline of the stages before, and only in what does not
-    depend on the hour of the day (errors, degraded, empty and short pages).
+    depend on the hour of the day (errors, degraded, empty and short pages, and requests scored by both).
 
     Args:
         rollout: its stage is judged.
@@ -46,13 +47,16 @@ def judge_stage(rollout: Rollout, rows: Sequence[ArmStatisticsRow], settings: Ju
     stage = sum_counts(rows, [rollout.counted_stage])
     weight = rollout.weight_bp
     if weight == SHADOW:
-        checks = judge(stage.candidate, stage.baseline, stage.overlap, settings)
+        checks = judge(stage.candidate, stage.baseline, stage.overlap, settings, stage.pages)
         return StageResults(checks, stage, stage.overlap.count)
     compared = sum_counts(rows, _stages_with_baseline(rollout))
     if weight < WHOLE:
-        checks = judge(compared.candidate, compared.baseline, None, settings)
+        checks = judge(compared.candidate, compared.baseline, None, settings, compared.pages)
     else:
-        checks = judge(stage.candidate, compared.baseline, None, _without_hour(settings))
+        scored_by_both = PageCounts()
+        for counts in (compared.pages, stage.pages):
+            scored_by_both.add(counts)
+        checks = judge(stage.candidate, compared.baseline, None, _without_hour(settings), scored_by_both)
     return StageResults(checks, stage, stage.candidate.requests)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rollout.page_bounds import PageBounds
+
 FROZEN = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -83,6 +85,36 @@ class OverlapCheckSettings(CheckSettings):
     )
 
 
+class PageCheckSettings(CheckSettings):
+    """How many requests, and requests of one crowd, scene or number of candidates, may be too different."""
+
+    bounds: PageBounds = Field(PageBounds(), description="When one request counts as too different.")
+    share: float = Field(
+        0.02,
+        gt=0,
+        lt=1,
+        description="Largest share of all requests beyond the bounds that is tolerated, 0…1.",
+    )
+    group_share: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="Largest share of the requests of one group (a crowd, a scene, a range of numbers of "
+        "candidates) beyond the bounds that is tolerated, 0…1. Above `share`: a group is less even than all.",
+    )
+    min_requests: int = Field(100, ge=1, description="Requests scored by both below which there is no pass.")
+    group_min_requests: int = Field(
+        20, ge=1, description="Requests of a group below which it is judged with the others only."
+    )
+    unsteady_share: float = Field(
+        0.02,
+        gt=0,
+        lt=1,
+        description="In preparation: largest share of requests that is tolerated whose scores, asked for "
+        "again, are beyond the bounds of the scores before, 0…1.",
+    )
+
+
 class FeedbackCheckSettings(CheckSettings):
     """What shoppers do with what they are shown must not fall."""
 
@@ -130,6 +162,11 @@ class JudgeSettings(BaseModel):
     drift: DriftCheckSettings = Field(DriftCheckSettings(), description="Distribution of the model's scores.")
     overlap: OverlapCheckSettings = Field(
         OverlapCheckSettings(), description="Best items in common; judged where a request was scored by both."
+    )
+    pages: PageCheckSettings = Field(
+        PageCheckSettings(),
+        description="Requests whose order, best items or scores are too different; judged in preparation, in "
+        "shadow and on a sample of the candidate's answers in every stage with traffic.",
     )
     ctr: FeedbackCheckSettings = Field(
         FeedbackCheckSettings(margin=0.1), description="Clicks of the impressions; needs reported events."
