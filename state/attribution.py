@@ -154,25 +154,26 @@ class AttributionCodec:
         if age > self._valid_s:
             raise AttributionError(
                 f"it was issued {age / 86_400:.1f} days ago; tokens are valid for "
-                f"{self._valid_s / 86_400:g} days"
+                f"{self._valid_s / 86_400:g} days",
+                "expired",
             )
         if age < -MAX_AHEAD_S:
-            raise AttributionError(f"it was issued {-age:.0f} s ahead of the server's clock")
+            raise AttributionError(f"it was issued {-age:.0f} s ahead of the server's clock", "ahead")
 
     def _checked_body(self, raw: bytes) -> bytes:
         kind = raw[:1]
         if self._secrets:
             if kind != _SIGNED:
-                raise AttributionError("it is not a signed token")
+                raise AttributionError("it is not a signed token", "forged")
             tag, body = raw[1 : 1 + _MAC_BYTES], raw[1 + _MAC_BYTES :]
             if not any(hmac.compare_digest(tag, _mac(secret, body)) for secret in self._secrets):
-                raise AttributionError("its signature does not match")
+                raise AttributionError("its signature does not match", "forged")
             return body
         if kind != _CHECKED:
             raise AttributionError("its format is not known here")
         tag, body = raw[1 : 1 + _CRC_BYTES], raw[1 + _CRC_BYTES :]
         if tag != zlib.crc32(body).to_bytes(_CRC_BYTES, "big"):
-            raise AttributionError("its checksum does not match")
+            raise AttributionError("its checksum does not match", "damaged")
         return body
 
 

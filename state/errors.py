@@ -58,4 +58,13 @@ class RecordError(StateError, ValueError):
 
 
 class AttributionError(StateError, ValueError):
-    """The token is malformed, forged or expired; the message names which."""
+    """The token cannot be used; the message gives the reason.
+
+    Attributes:
+        kind: "malformed", "damaged", "forged", "expired" or "ahead" (of the server's clock).
+    """
+
+    def __init__(self, reason: str, kind: str = "malformed") -> None:
+        """`reason`: the message; `kind` as in the class."""
+        self.kind = kind
+        super().__init__(reason)

@@ -1,7 +1,7 @@
 """Codes of what shoppers say, stored as events are: in the log, and in records of the shopper.
 
-They continue the codes of `EventType`, which end at 5. A code is written into logs and records: never give one a
-new meaning.
+They continue the codes of `EventType`, which end at 5. Codes are written into logs and records: never
+give one a new meaning.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FEEDBACK_ID_PREFIX = "feedback:"
 """What the `event_id` of feedback, and of no reported event, begins with."""
 
 SURVEY_ID = f"{FEEDBACK_ID_PREFIX}asked"
-"""The `event_id` of every question to a shopper: of two at the same moment only one is stored."""
+"""What the `event_id` of a question to a shopper begins with, and no feedback's."""
 
 _ITEM_CODES = np.array(ITEM_CODES, np.uint8)
 _SURVEY_CODES = np.array(SURVEY_CODES, np.uint8)

@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 
 from snapshot.event_codes import IMPRESSION, PURCHASE
-from state.feedback_codes import ITEM_CODES, SURVEY_CODES, is_item_feedback, is_survey
 from state.errors import RecordError, StateStoreError
+from state.feedback_codes import ITEM_CODES, SURVEY_CODES, is_item_feedback, is_survey
 from state.records import (
     behaviours_not_in,
     decode_behaviours,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.filters import adult, already_bought, excluded, out_of_stock
+from router.filters import adult, already_bought, excluded, not_interested, out_of_stock, seen_too_often
 from router.filters.kind import FilterKind
 
 FILTERS: Registry[FilterKind] = Registry(
@@ -14,6 +14,8 @@ FILTERS: Registry[FilterKind] = Registry(
         "out_of_stock": out_of_stock.FILTER,
         "adult": adult.FILTER,
         "already_bought": already_bought.FILTER,
+        "not_interested": not_interested.FILTER,
+        "seen_too_often": seen_too_often.FILTER,
     },
     kind=FilterKind,
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.filters.already_bought import AlreadyBoughtSettings
+from router.filters.registry import FILTERS
 from router.scenes.load import KnownNames, Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
 from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
@@ -33,7 +34,7 @@ def test_the_projects_own_scenes_are_good() -> None:
     assert list(scenes) == ["home", "cart", "similar_items", "substitutes", "complements"]
     assert set(ITEM_SCENES) < set(scenes)
     assert [name for name in scenes if scenes[name].cart is not None] == ["cart"]
-    assert list(scenes["home"].filters) == ["excluded", "out_of_stock", "adult", "already_bought"]
+    assert list(scenes["home"].filters) == list(FILTERS)
     for scene in scenes.by_name.values():
         assert scene.backfill is not None
         assert "hot" in scene.channels
