@@ -9,6 +9,7 @@ from foundation.telemetry.metrics.build_metrics import BuildMetrics
 from foundation.telemetry.metrics.pipeline_metrics import PipelineMetrics
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from foundation.telemetry.metrics.queue_metrics import QueueMetrics
+from learning.satisfaction.metrics import FeedbackMetrics
 from registration.registry import Registry
 from rollout.metrics import RolloutMetrics
 from router.engine.snapshot_metrics import SnapshotMetrics
@@ -41,6 +42,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "state": StateMetrics,
         "recording": RecordingMetrics,
         "events": EventMetrics,
+        "feedback": FeedbackMetrics,
         "feature_log": FeatureLogMetrics,
         "snapshots": SnapshotMetrics,
         "build": BuildMetrics,

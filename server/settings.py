@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from foundation.telemetry.metrics.settings import MetricsSettings
+from learning.satisfaction.settings import SatisfactionSettings
 from recall.settings import RecallSettings
 from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
@@ -78,6 +79,9 @@ class RouterSettings(BaseModel):
     )
     attribution: AttributionSettings = Field(
         default_factory=AttributionSettings, description="How attribution tokens are signed."
+    )
+    satisfaction: SatisfactionSettings = Field(
+        default_factory=SatisfactionSettings, description="Whom to ask how satisfied they are."
     )
     admission: AdmissionSettings = Field(
         default_factory=AdmissionSettings, description="How much work one replica accepts."

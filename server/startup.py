@@ -18,6 +18,7 @@ from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_me
 from foundation.telemetry.metrics.stage_metrics import PrometheusStageMetrics
 from foundation.telemetry.tracing.environment import tracing_from_environment
 from foundation.telemetry.tracing.traced_stages import TracedStages
+from learning.satisfaction.service import Feedback
 from pipeline.metrics import StageMetrics
 from pipeline.side_effects import SideEffects
 from recall.query import Query
@@ -92,6 +93,8 @@ class RunningService:
     """Keeps requests for replay; None where none are kept."""
     feature_log: FeatureLog
     """Keeps answers for learners."""
+    feedback: Feedback
+    """What shoppers say."""
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -171,10 +174,11 @@ async def start_service(settings: RouterSettings) -> RunningService:
     side_effects = _side_effects(store, rollouts, feature_log, metrics, builder.metrics)
     rules = LiveRules(settings.business_rules)
     await rules.look(live.current.catalogue)
+    attribution = AttributionCodec.from_settings(settings.attribution)
     service = RecommendationService(
         live,
         store,
-        AttributionCodec.from_settings(settings.attribution),
+        attribution,
         overload.admission,
         overload.limiter,
         side_effects,
@@ -195,6 +199,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         tracing,
         begin_recording(settings.recording, metrics),
         feature_log,
+        Feedback(settings.satisfaction, store, attribution, lambda: live.current.catalogue, metrics),
         store,
         ranking.triton,
         readiness,

@@ -274,6 +274,65 @@ def recommend(
         raise Refused(why_unanswered(router, error)) from error
 
 
+Items = Annotated[list[str] | None, typer.Option(help="Item; may be given several times.")]
+
+
+@app.command()
+@takes_router
+def feedback(
+    router: RouterAddress,
+    user: Annotated[str, typer.Option(help="Shopper who says it.")],
+    rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="DIMENSION=VALUE, repeated: relevance, variety, price, delivery or service, 1 to 5."
+        ),
+    ] = None,
+    reason: Annotated[list[str] | None, typer.Option(help="Why, such as too_expensive; repeated.")] = None,
+    comment: Annotated[str, typer.Option(help="Free text.")] = "",
+    item: Annotated[str, typer.Option(help="Item that ratings, reasons and comment are about.")] = "",
+    not_interested: Items = None,
+    with_brand: Annotated[bool, typer.Option("--with-brand", help="Nor in its brand.")] = False,
+    with_category: Annotated[bool, typer.Option("--with-category", help="Nor in its category.")] = False,
+    seen_too_often: Items = None,
+    own_it: Items = None,
+    undo: Items = None,
+    attribution_token: Annotated[str, typer.Option(help="Token of the answer it is about.")] = "",
+    feedback_id: Annotated[str, typer.Option(help="For sending again safely.")] = "",
+) -> None:
+    """Send what a shopper says to a running router: ratings, and what not to show."""
+    from protos.shopfront.v1.feedback_pb2 import SendFeedbackRequest
+    from shopfront.feedback_command import parse_rating, said_of_items, send_feedback
+
+    try:
+        ratings = [parse_rating(text) for text in rate or ()]
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    request = SendFeedbackRequest(
+        user_id=user,
+        ratings=ratings,
+        reasons=reason or (),
+        comment=comment,
+        item_id=item,
+        items=said_of_items(
+            not_interested=not_interested or (),
+            seen_too_often=seen_too_often or (),
+            own_it=own_it or (),
+            undo=undo or (),
+            with_brand=with_brand,
+            with_category=with_category,
+        ),
+        attribution_token=attribution_token,
+        feedback_id=feedback_id,
+    )
+    try:
+        answer = send_feedback(router, request)
+    except grpc.RpcError as error:
+        raise Refused(why_unanswered(router, error)) from error
+    stored = "stored before: nothing was added" if answer.already_stored else "stored"
+    console.print(f"{stored}{', credited to its answer' if answer.credited else ''}")
+
+
 @app.command()
 def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
     """Measure ranking, recall and served pages beside baselines and peers; writes the tables as JSON too."""

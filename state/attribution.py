@@ -117,7 +117,7 @@ class AttributionCodec:
         try:
             body = self.seal.open(token, MAX_TOKEN_BYTES)
         except TokenError as error:
-            raise AttributionError(str(error)) from None
+            raise AttributionError(str(error), error.kind) from None
         try:
             return self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -133,7 +133,8 @@ class AttributionCodec:
         if age > self._valid_s:
             raise AttributionError(
                 f"it was issued {age / 86_400:.1f} days ago; tokens are valid for "
-                f"{self._valid_s / 86_400:g} days"
+                f"{self._valid_s / 86_400:g} days",
+                "expired",
             )
         if age < -MAX_AHEAD_S:
-            raise AttributionError(f"it was issued {-age:.0f} s ahead of the server's clock")
+            raise AttributionError(f"it was issued {-age:.0f} s ahead of the server's clock", "ahead")

@@ -60,12 +60,21 @@ class RecordError(StateError, ValueError):
 
 
 class TokenError(StateError, ValueError):
-    """The token is malformed or forged; the message names which."""
+    """The token cannot be used; the message gives the reason.
+
+    Attributes:
+        kind: "malformed", "damaged", "forged", "expired" or "ahead" (of the server's clock).
+    """
+
+    def __init__(self, reason: str, kind: str = "malformed") -> None:
+        """`reason`: the message; `kind` as in the class."""
+        self.kind = kind
+        super().__init__(reason)
 
 
 class AttributionError(TokenError):
-    """The attribution token is malformed, forged or expired; the message names which."""
+    """The attribution token cannot be used."""
 
 
 class CursorError(TokenError):
-    """The page cursor is malformed, forged, expired or of other pages; the message names which."""
+    """The page cursor cannot be used, or is of other pages."""

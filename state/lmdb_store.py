@@ -1,8 +1,8 @@
 """User state and event log in one LMDB environment, open in several processes at a time.
 
-Databases: `behaviours`, `purchases`, `impressions`, `profiles` (user hash → record), `log` (sequence number
-→ event), `seen` (deduplication) and `meta` (format, next sequence number, markers). The user hash is the
-16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
+Databases: `behaviours`, `purchases`, `impressions`, `profiles`, `feedback`, `surveys` (user hash → record),
+`log` (sequence number → event), `seen` (deduplication) and `meta` (format, next sequence number, markers).
+The user hash is the 16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
 """
 
 import time

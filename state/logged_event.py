@@ -10,8 +10,19 @@ from __future__ import annotations
 import msgspec
 
 
+class LoggedRating(msgspec.Struct, frozen=True, array_like=True):
+    """What a shopper said beside an item: rating 1…5 by dimension, reasons, and a free text."""
+
+    ratings: dict[str, int]
+    reasons: list[str]
+    comment: str = ""
+
+
 class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
-    """One event as it was accepted; external ids, times in unix milliseconds, `event` an `EventType` code."""
+    """One event as it was accepted; external ids, times in unix milliseconds.
+
+    `event` is an `EventType` code or one of `state.feedback_codes`; `rating` belongs to the code RATED.
+    """
 
     user_id: str
     item_id: str
@@ -26,3 +37,4 @@ class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
     query: str = ""
     event_id: str = ""
     session_id: str = ""
+    rating: LoggedRating | None = None

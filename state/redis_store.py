@@ -17,7 +17,6 @@ from foundation.storage.redis_client import connect
 from foundation.storage.redis_failures import Availability, storage_errors
 from foundation.storage.redis_server import check_server
 from foundation.storage.redis_url import client_url, redacted
-from snapshot.event_codes import IMPRESSION, PURCHASE
 from state.arrivals import Arrivals, sort_arrivals, user_hash
 from state.event_batch import EventBatch
 from state.event_log import corrupt_entry, decode_entry, encode_entries
@@ -31,7 +30,7 @@ from state.served_items import ServedItems
 from state.settings import StateSettings
 from state.storage_names import STATE_NAMES
 from state.store import StoreStatus
-from state.user_records import BEHAVIOURS, IMPRESSIONS, PROFILES, PURCHASES, RECORDS, UserRecords
+from state.user_records import IMPRESSIONS, PROFILES, RECORDS, UserRecords, records_of
 from state.user_state import UserState
 
 log = logging.getLogger(__name__)
@@ -242,9 +241,7 @@ class RedisStateStore:
                 if key is None:
                     key = hashes[event.user_id] = user_hash(event.user_id)
                 names = needed.setdefault(key, set())
-                names.add(IMPRESSIONS if event.event == IMPRESSION else BEHAVIOURS)
-                if event.event == PURCHASE:
-                    names.add(PURCHASES)
+                names.update(records_of(event.event))
                 if event.event_id:
                     asked.setdefault(key, []).append(event.event_id)
         for note in served:

@@ -22,6 +22,15 @@ class StateSettings(BaseModel):
     )
     max_purchases: int = Field(default=2_000, ge=1, le=65_535, description="Purchases kept per user.")
     max_impressions: int = Field(default=500, ge=1, le=65_535, description="Impressions kept per user.")
+    max_feedback: int = Field(
+        default=1_000,
+        ge=1,
+        le=65_535,
+        description="Item feedback (not interested, seen too often, owned) kept per user.",
+    )
+    max_surveys: int = Field(
+        default=50, ge=10, le=65_535, description="Ratings and questions for them kept per user."
+    )
     deduplication_days: int = Field(
         default=3,
         ge=1,

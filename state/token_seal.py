@@ -58,16 +58,16 @@ class TokenSeal:
         kind = raw[:1]
         if self._secrets:
             if kind != _SIGNED:
-                raise TokenError("it is not a signed token")
+                raise TokenError("it is not a signed token", "forged")
             tag, body = raw[1 : 1 + _MAC_BYTES], raw[1 + _MAC_BYTES :]
             if not any(hmac.compare_digest(tag, self._mac(secret, body)) for secret in self._secrets):
-                raise TokenError("its signature does not match")
+                raise TokenError("its signature does not match", "forged")
             return body
         if kind != _CHECKED:
             raise TokenError("its format is not known here")
         tag, body = raw[1 : 1 + _CRC_BYTES], raw[1 + _CRC_BYTES :]
         if tag != self._crc(body):
-            raise TokenError("its checksum does not match")
+            raise TokenError("its checksum does not match", "damaged")
         return body
 
     def _crc(self, body: bytes) -> bytes:

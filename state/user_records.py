@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
 import msgspec
+import numpy as np
 
 from snapshot.event_codes import IMPRESSION, PURCHASE
 from state.errors import RecordError, StateStoreError
+from state.feedback_codes import ITEM_CODES, SURVEY_CODES, is_item_feedback, is_survey
 from state.records import (
     behaviours_not_in,
     decode_behaviours,
@@ -24,12 +26,25 @@ from state.user_state import NO_BEHAVIOURS, NO_ITEMS, NO_PROFILE, Behaviours, Ti
 
 Record = TypeVar("Record")
 
-RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES = (
+RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS = (
     b"behaviours",
     b"purchases",
     b"impressions",
     b"profiles",
+    b"feedback",
+    b"surveys",
 )
+
+
+def records_of(code: int) -> tuple[bytes, ...]:
+    """Names of the records that an event of this code changes."""
+    if code == IMPRESSION:
+        return (IMPRESSIONS,)
+    if code in ITEM_CODES:
+        return (FEEDBACK,)
+    if code in SURVEY_CODES:
+        return (SURVEYS,)
+    return (BEHAVIOURS, PURCHASES) if code == PURCHASE else (BEHAVIOURS,)
 
 
 class RecordReader(Protocol):
@@ -49,7 +64,7 @@ class RecordTransaction(RecordReader, Protocol):
 
 
 class UserRecords:
-    """Reads and writes the four records of a user, each under the user's hash.
+    """Reads and writes the records of a user, each under the user's hash.
 
     `place` names the store in errors. Every method raises StateStoreError where a record it needs is corrupt.
     """
@@ -67,6 +82,8 @@ class UserRecords:
             purchases=self._stored_purchases(transaction, key),
             impressions=self._stored_impressions(transaction, key),
             profile=NO_PROFILE if profile is None else profile[0],
+            feedback=self._stored_rows(transaction, FEEDBACK, key),
+            surveys=self._stored_rows(transaction, SURVEYS, key),
         )
 
     def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
@@ -77,7 +94,13 @@ class UserRecords:
             acted = ~shown
             if not acted.any():
                 return
-            rows = Behaviours(rows.items[acted], rows.events[acted], rows.ts[acted])
+            rows = _rows_at(rows, acted)
+        said = rows.events > PURCHASE
+        if said.any():
+            self._add_said(transaction, key, _rows_at(rows, said))
+            if said.all():
+                return
+            rows = _rows_at(rows, ~said)
         behaviours = merge_behaviours(
             self._stored_behaviours(transaction, key), rows, self._settings.max_behaviours
         )
@@ -90,6 +113,16 @@ class UserRecords:
                 self._settings.max_purchases,
             )
             transaction.put(PURCHASES, key, encode_items(key, purchases))
+
+    def _add_said(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
+        for name, of_record, limit in (
+            (FEEDBACK, is_item_feedback(rows.events), self._settings.max_feedback),
+            (SURVEYS, is_survey(rows.events), self._settings.max_surveys),
+        ):
+            if of_record.any():
+                stored = self._stored_rows(transaction, name, key)
+                merged = merge_behaviours(stored, _rows_at(rows, of_record), limit)
+                transaction.put(name, key, encode_behaviours(key, merged))
 
     def add_impressions(self, transaction: RecordTransaction, key: bytes, rows: TimedItems) -> None:
         """Adds items shown to a user, given in reverse order of arrival."""
@@ -128,12 +161,22 @@ class UserRecords:
                 items_not_in(past.impressions, impressions), impressions, limits.max_impressions
             )
             transaction.put(IMPRESSIONS, key, encode_items(key, kept))
+        for name, said, limit in (
+            (FEEDBACK, past.feedback, limits.max_feedback),
+            (SURVEYS, past.surveys, limits.max_surveys),
+        ):
+            if len(said.items):
+                rows = self._stored_rows(transaction, name, key)
+                added = behaviours_not_in(said, rows)
+                transaction.put(name, key, encode_behaviours(key, merge_behaviours(added, rows, limit)))
         if past.profile:
             self.put_profile(transaction, key, past.profile, profile_updated_at)
 
     def _stored_behaviours(self, transaction: RecordReader, key: bytes) -> Behaviours:
-        found = self._decode(transaction, BEHAVIOURS, key, decode_behaviours)
-        return found or NO_BEHAVIOURS
+        return self._stored_rows(transaction, BEHAVIOURS, key)
+
+    def _stored_rows(self, transaction: RecordReader, name: bytes, key: bytes) -> Behaviours:
+        return self._decode(transaction, name, key, decode_behaviours) or NO_BEHAVIOURS
 
     def _stored_purchases(self, transaction: RecordReader, key: bytes) -> TimedItems:
         return self._decode(transaction, PURCHASES, key, decode_items) or NO_ITEMS
@@ -158,3 +201,8 @@ class UserRecords:
                 f"the record of user {key.hex()} in database {name.decode()} of {self._place} is corrupt: "
                 f"{error}; remove it with StateStore.delete_user"
             ) from error
+
+
+def _rows_at(rows: Behaviours, chosen: np.ndarray) -> Behaviours:
+    """The rows where bool[n] `chosen` is true."""
+    return Behaviours(rows.items[chosen], rows.events[chosen], rows.ts[chosen])

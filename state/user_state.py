@@ -21,9 +21,10 @@ NO_PROFILE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Behaviours:
-    """Views, favourites, carts and purchases, newest first.
+    """Views, favourites, carts and purchases, or what a shopper said, newest first.
 
-    `items` uint64[n] item keys, `events` uint8[n] event codes 2…5, `ts` int64[n] unix seconds.
+    `items` uint64[n] item keys, `events` uint8[n] event codes 2…5 or those of `state.feedback_codes`, `ts`
+    int64[n] unix seconds.
     """
 
     items: np.ndarray
@@ -45,12 +46,18 @@ NO_ITEMS = TimedItems(NO_KEYS, NO_TIMES)
 
 @dataclass(frozen=True, slots=True)
 class UserState:
-    """All that is kept of one user; empty for a user never seen. The arrays are read-only."""
+    """All that is kept of one user; empty for a user never seen. The arrays are read-only.
+
+    `feedback` is what the user said of items, `surveys` when the user was asked or rated; the items of
+    `surveys` are meaningless where a rating was of no item.
+    """
 
     behaviours: Behaviours = NO_BEHAVIOURS
     purchases: TimedItems = NO_ITEMS
     impressions: TimedItems = NO_ITEMS
     profile: Mapping[str, str] = field(default_factory=lambda: NO_PROFILE)
+    feedback: Behaviours = NO_BEHAVIOURS
+    surveys: Behaviours = NO_BEHAVIOURS
 
 
 EMPTY_STATE = UserState()

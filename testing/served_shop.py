@@ -36,6 +36,8 @@ defaults:
     out_of_stock: {}
     adult: {}
     already_bought: {window_days: 1.0}
+    not_interested: {}
+    seen_too_often: {}
   backfill: {channel: hot, limit: 2000}
   ranking: {enabled: true, model: bst, timeout_ms: 2000.0}
   rerank:

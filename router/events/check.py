@@ -12,6 +12,7 @@ from state.attribution import Attribution, AttributionCodec
 from state.errors import AttributionError
 from state.event_batch import EventBatch
 from state.exposure_event import EXPOSURE_PREFIX
+from state.feedback_codes import FEEDBACK_ID_PREFIX
 from state.logged_event import LoggedEvent
 
 MAX_EVENTS = 1_000
@@ -158,8 +159,9 @@ def _fault(event: event_pb2.Event, now_ms: int, tokens: _RequestTokens) -> tuple
         return "query", _length_reason(event.query, MAX_QUERY_BYTES)
     if _too_long(event.event_id, MAX_SHORT_BYTES):
         return "event_id", _length_reason(event.event_id, MAX_SHORT_BYTES)
-    if event.event_id.startswith(EXPOSURE_PREFIX):
-        return "event_id", f"begins with {EXPOSURE_PREFIX!r}, which only Shopfront's own events do"
+    for reserved in (EXPOSURE_PREFIX, FEEDBACK_ID_PREFIX):
+        if event.event_id.startswith(reserved):
+            return "event_id", f"begins with {reserved!r}, which only Shopfront's own events do"
     if _too_long(event.session_id, MAX_SHORT_BYTES):
         return "session_id", _length_reason(event.session_id, MAX_SHORT_BYTES)
     return None

@@ -1,4 +1,4 @@
-"""Items the shopper has bought lately."""
+"""Items the shopper has bought lately, or says to have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from features.shop_fit.auto import DaysOrAuto
 from pipeline.candidates import Candidates
 from recall.query import Query
 from router.filters.kind import FilterKind
+from router.query_features.feedback import ItemFeedback
 from router.tables.component import Parts
+from state.feedback_codes import OWNED
 
 SECONDS_PER_DAY = 86_400
 
@@ -32,15 +34,17 @@ class AlreadyBoughtSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class AlreadyBought:
-    """Removes items bought within the last `window_seconds`."""
+    """Removes items bought, or said to be owned, within the last `window_seconds`."""
 
     window_seconds: float
     name: str = "already_bought"
 
     def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
-        """bool[n], False where the shopper bought the item within the window before `query.now`."""
-        lately = query.purchased_items[query.purchased_ts > query.now - self.window_seconds]
-        return np.isin(candidates.items, lately, invert=True)
+        """bool[n], False where the shopper bought the item, or said so, in the window before `query.now`."""
+        begin = query.now - self.window_seconds
+        said: ItemFeedback = query.features["feedback"]
+        bought = query.purchased_items[query.purchased_ts > begin]
+        return np.isin(candidates.items, np.concatenate((bought, said.since(OWNED, begin))), invert=True)
 
 
 def create(parts: Parts, settings: AlreadyBoughtSettings) -> AlreadyBought:
@@ -48,4 +52,4 @@ def create(parts: Parts, settings: AlreadyBoughtSettings) -> AlreadyBought:
     return AlreadyBought(float(settings.window_days) * SECONDS_PER_DAY)
 
 
-FILTER = FilterKind(settings=AlreadyBoughtSettings, create=create)
+FILTER = FilterKind(settings=AlreadyBoughtSettings, create=create, features=("feedback",))

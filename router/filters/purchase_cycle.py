@@ -15,10 +15,12 @@ from recall.purchase_cycles import PurchaseCycles
 from recall.query import Query
 from recall.standard_categories import LEVELS, StandardCategories
 from router.filters.kind import FilterKind
+from router.query_features.feedback import ItemFeedback
 from router.tables.component import Parts
 from router.tables.purchase_cycles import PURCHASE_CYCLES
 from router.tables.standard_categories import STANDARD_CATEGORIES
 from snapshot.event_codes import CART, FAVORITE, VIEW
+from state.feedback_codes import OWNED
 
 SECONDS_PER_DAY = 86_400
 _ACTIVE = (VIEW, FAVORITE, CART)
@@ -61,7 +63,10 @@ class PurchaseCycleSettings(BaseModel):
         description="Categories whose cycle is shorter are not blocked: people buy of them all the time.",
     )
     longest_days: float = Field(
-        default=365.0, gt=0, le=36_500, description="Days after which no category is blocked any more."
+        default=365.0,
+        gt=0,
+        le=36_500,
+        description="Days after which no category, and no item that the shopper says to own, is hidden.",
     )
     lifting_clicks: int = Field(
         default=3,
@@ -87,9 +92,12 @@ class PurchaseCycle:
 
     def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
         """bool[n], False where the item or one of its categories is blocked for this shopper now."""
+        said: ItemFeedback = query.features["feedback"]
+        owned = said.since(OWNED, query.now - self.settings.longest_days * SECONDS_PER_DAY)
         if not query.purchased_items.size:
-            return np.ones(len(candidates), np.bool_)
-        keep = np.isin(candidates.items, self.hidden_items(query), invert=True)
+            return np.isin(candidates.items, owned, invert=True)
+        hidden = np.concatenate((self.hidden_items(query), owned))
+        keep = np.isin(candidates.items, hidden, invert=True)
         for level in LEVELS:
             keep &= ~self.blocked(query, level)[self.categories.level(level)[candidates.items]]
         return keep
@@ -147,5 +155,8 @@ def create(parts: Parts, settings: PurchaseCycleSettings) -> PurchaseCycle:
 
 
 FILTER = FilterKind(
-    settings=PurchaseCycleSettings, create=create, tables=(STANDARD_CATEGORIES, PURCHASE_CYCLES)
+    settings=PurchaseCycleSettings,
+    create=create,
+    tables=(STANDARD_CATEGORIES, PURCHASE_CYCLES),
+    features=("feedback",),
 )

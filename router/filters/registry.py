@@ -9,8 +9,10 @@ from router.filters import (
     blocked,
     excluded,
     must,
+    not_interested,
     out_of_stock,
     purchase_cycle,
+    seen_too_often,
 )
 from router.filters.kind import FilterKind
 
@@ -25,6 +27,8 @@ FILTERS: Registry[FilterKind] = Registry(
         "adult": adult.FILTER,
         "already_bought": already_bought.FILTER,
         "purchase_cycle": purchase_cycle.FILTER,
+        "not_interested": not_interested.FILTER,
+        "seen_too_often": seen_too_often.FILTER,
     },
     kind=FilterKind,
 )

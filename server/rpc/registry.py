@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from server.rpc import events, recommend, rollout
+from server.rpc import events, feedback, recommend, rollout
 from server.rpc.service import Service
 
 SERVICES: Registry[Service] = Registry(
@@ -12,6 +12,7 @@ SERVICES: Registry[Service] = Registry(
     {
         "recommend": recommend.SERVICE,
         "events": events.SERVICE,
+        "feedback": feedback.SERVICE,
         "rollout": rollout.SERVICE,
     },
     kind=Service,

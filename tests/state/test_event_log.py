@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from foundation.storage.errors import StorageError
 from protos.shopfront.v1 import event_pb2
 from state.event_log import arrival_ms, decode_entry, encode_entries
-from state.logged_event import LoggedEvent
+from state.logged_event import LoggedEvent, LoggedRating
 
 NOW_MS = 1_700_000_000_000
 FULL = LoggedEvent(
@@ -22,13 +22,27 @@ STORED = {
     "0068e5cf8b01000029d42a379da2c3bca16202cf0000018bcfe56800cf0000018bcfe56800a000a001cb00000000000000"
     "00a0a0a0": LoggedEvent("ü", "b", 2, NOW_MS, NOW_MS),
 }
-"""Entries of an earlier program, as hexadecimal."""
+"""Entries of an earlier program, which knew no ratings, as hexadecimal."""
 
 
 @pytest.mark.parametrize(("stored", "event"), STORED.items())
-def test_entries_have_the_bytes_they_always_had(stored: str, event: LoggedEvent) -> None:
-    assert encode_entries([event]) == [bytes.fromhex(stored)]
+def test_entries_of_an_earlier_program_are_read(stored: str, event: LoggedEvent) -> None:
     assert decode_entry(1, bytes.fromhex(stored)) == event
+
+
+@pytest.mark.parametrize(("stored", "event"), STORED.items())
+def test_entries_have_the_earlier_bytes_and_the_new_field(stored: str, event: LoggedEvent) -> None:
+    earlier = bytes.fromhex(stored)
+    (entry,) = encode_entries([event])
+    # The time of arrival, then past the checksum an array of one field more, which is nil.
+    assert entry[:8] == earlier[:8]
+    assert entry[12:] == bytes([earlier[12] + 1]) + earlier[13:] + b"\xc0"
+
+
+def test_a_rating_is_read_as_it_was_logged() -> None:
+    rated = msgspec.structs.replace(FULL, rating=LoggedRating({"price": 2}, ["too_dear"], "näh"))
+    (entry,) = encode_entries([rated])
+    assert decode_entry(1, entry) == rated
 
 
 events = st.builds(
@@ -64,4 +78,4 @@ def test_a_changed_byte_is_found(event: LoggedEvent, data: st.DataObject) -> Non
 def test_every_field_of_the_contract_is_in_the_log() -> None:
     reported = {field.name for field in event_pb2.Event.DESCRIPTOR.fields}
     logged = {field.name for field in msgspec.structs.fields(LoggedEvent)}
-    assert reported - {"type"} | {"event", "arrived_ms"} == logged
+    assert reported - {"type"} | {"event", "arrived_ms"} == logged - {"rating"}

@@ -13,7 +13,15 @@ from pydantic import ValidationError
 from pipeline.candidates import Candidates, unscored
 from recall.query import Query
 from router.filters.registry import FILTERS
+from router.query_features.feedback import FEATURE, ItemFeedback
 from router.tables.component import Parts
+from state.feedback_codes import (
+    NOT_INTERESTED,
+    NOT_INTERESTED_IN_BRAND,
+    NOT_INTERESTED_IN_CATEGORY,
+    OWNED,
+    SEEN_TOO_OFTEN,
+)
 from tests.router.filters.cycle_tables import no_cycles
 
 DAY = 86_400
@@ -21,7 +29,11 @@ NOW = 1_700_000_000
 ITEMS = st.lists(st.integers(1, 30), unique=True, max_size=30)
 
 
-def shopper(excluded: list[int] | None = None, bought: list[tuple[int, int]] | None = None) -> Query:
+def shopper(
+    excluded: list[int] | None = None,
+    bought: list[tuple[int, int]] | None = None,
+    said: ItemFeedback = FEATURE.default,
+) -> Query:
     return Query(
         scene="home",
         user_id="u",
@@ -29,6 +41,7 @@ def shopper(excluded: list[int] | None = None, bought: list[tuple[int, int]] | N
         excluded=np.array(excluded or [], dtype=np.int32),
         purchased_items=np.array([item for item, _ in bought or []], dtype=np.int32),
         purchased_ts=np.array([ts for _, ts in bought or []], dtype=np.int64),
+        features={"feedback": said},
     )
 
 
@@ -84,7 +97,10 @@ def test_an_item_bought_just_at_the_edge_of_the_window_comes_back() -> None:
 
 @pytest.mark.parametrize("name", sorted(FILTERS))
 def test_a_filter_goes_by_its_registered_name(name: str) -> None:
-    catalogue = SimpleNamespace(in_stock=np.ones(1, np.bool_), adult=np.zeros(1, np.bool_))
+    group = np.zeros(1, np.int32)
+    catalogue = SimpleNamespace(
+        in_stock=np.ones(1, np.bool_), adult=np.zeros(1, np.bool_), brand=group, category=group
+    )
     kind = FILTERS[name]
     assert kind.create(Parts(catalogue, no_cycles(0)), kind.settings()).name == name
     with pytest.raises(ValidationError, match="extra_forbidden"):
@@ -95,3 +111,47 @@ def test_a_filter_goes_by_its_registered_name(name: str) -> None:
 def test_a_window_that_makes_no_sense_is_refused(days: float) -> None:
     with pytest.raises(ValidationError):
         FILTERS["already_bought"].settings(window_days=days)
+
+
+def said(*rows: tuple[int, int, int]) -> ItemFeedback:
+    """Feedback (item, code, age in seconds)."""
+    return ItemFeedback(
+        np.array([item for item, _, _ in rows], np.int32),
+        np.array([code for _, code, _ in rows], np.uint8),
+        np.array([NOW - age for _, _, age in rows], np.int64),
+    )
+
+
+SHOP = SimpleNamespace(
+    brand=np.array([0, 1, 1, 2, 0, 0], np.int32), category=np.array([0, 1, 2, 2, 3, 0], np.int32)
+)
+
+
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [
+        ([], [1, 2, 3, 4, 5]),
+        ([(2, NOT_INTERESTED, DAY)], [1, 3, 4, 5]),
+        ([(2, NOT_INTERESTED, 366 * DAY)], [1, 2, 3, 4, 5]),
+        ([(2, NOT_INTERESTED_IN_BRAND, DAY)], [3, 4, 5]),
+        ([(2, NOT_INTERESTED_IN_CATEGORY, DAY)], [1, 4, 5]),
+        ([(2, NOT_INTERESTED_IN_CATEGORY, 91 * DAY)], [1, 2, 3, 4, 5]),
+        # An unknown brand or category is none that items share.
+        ([(5, NOT_INTERESTED_IN_BRAND, 1), (5, NOT_INTERESTED_IN_CATEGORY, 1)], [1, 2, 3, 4, 5]),
+        ([(2, SEEN_TOO_OFTEN, 1), (3, OWNED, 1)], [1, 2, 3, 4, 5]),
+    ],
+)
+def test_not_interested_removes_items_brands_and_categories(
+    rows: list[tuple[int, int, int]], left: list[int]
+) -> None:
+    assert kept("not_interested", shopper(said=said(*rows)), [1, 2, 3, 4, 5], SHOP) == left
+
+
+def test_seen_too_often_rests_for_its_days() -> None:
+    rows = said((1, SEEN_TOO_OFTEN, 2 * DAY), (2, SEEN_TOO_OFTEN, 4 * DAY), (3, NOT_INTERESTED, 1))
+    assert kept("seen_too_often", shopper(said=rows), [1, 2, 3], days=3.0) == [2, 3]
+
+
+def test_what_is_owned_counts_as_bought() -> None:
+    rows = said((1, OWNED, DAY // 2), (2, OWNED, 2 * DAY))
+    assert kept("already_bought", shopper(bought=[(3, NOW)], said=rows), [1, 2, 3], window_days=1.0) == [2]

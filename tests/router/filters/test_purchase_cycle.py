@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from recall.query import Query
 from router.filters.purchase_cycle import PurchaseCycle, PurchaseCycleSettings, create
+from router.query_features.feedback import ItemFeedback
 from router.tables.component import Parts
 from snapshot.event_codes import CART, IMPRESSION, PURCHASE, VIEW
+from state.feedback_codes import OWNED
 from tests.router.filters.cycle_tables import cycle_tables
 from tests.router.filters.test_filters import DAY, NOW, candidates, shopper
 
@@ -66,6 +68,13 @@ def test_a_block_ends_with_the_cycle_and_with_the_longest_time() -> None:
     assert 12 in kept(query, longest_days=30.0)
     assert 12 in kept(query, returning_share=0.0)
     assert 12 in kept(query, minimum_cycle_days=400.0)
+
+
+def test_an_item_that_the_shopper_says_to_own_is_hidden_until_the_longest_time() -> None:
+    item, code, ts = np.array([GROCERIES], np.int32), np.array([OWNED], np.uint8), np.array([NOW - 40 * DAY])
+    query = shopper(said=ItemFeedback(item, code, ts))
+    assert kept(query) == set(ITEMS) - {GROCERIES}
+    assert kept(query, longest_days=30.0) == set(ITEMS)
 
 
 def test_an_item_bought_once_is_hidden_where_nobody_buys_it_again_and_a_habit_stays() -> None:

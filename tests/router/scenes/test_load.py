@@ -40,7 +40,14 @@ def test_the_projects_own_scenes_are_good() -> None:
     ]
     assert set(ITEM_SCENES) < set(scenes)
     assert [name for name in scenes if scenes[name].cart is not None] == ["cart"]
-    assert list(scenes["home"].filters) == ["excluded", "out_of_stock", "adult", "purchase_cycle"]
+    assert list(scenes["home"].filters) == [
+        "excluded",
+        "out_of_stock",
+        "adult",
+        "purchase_cycle",
+        "not_interested",
+        "seen_too_often",
+    ]
     for scene in scenes.by_name.values():
         assert scene.backfill is not None
         assert "hot" in scene.channels

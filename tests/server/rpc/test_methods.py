@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from protos.shopfront.v1 import event_pb2, recommend_pb2, rollout_pb2
+from protos.shopfront.v1 import event_pb2, feedback_pb2, recommend_pb2, rollout_pb2
 from registration.registry import RegistrationError, Registry
 from server.rpc.methods import bind_methods, largest_request, method_table, received_bytes, service_names
 from server.rpc.registry import SERVICES
@@ -40,7 +40,7 @@ def test_the_table_holds_every_method_of_the_contracts() -> None:
     table = method_table()
     contracts = [
         descriptor
-        for module in (recommend_pb2, event_pb2, rollout_pb2)
+        for module in (recommend_pb2, event_pb2, feedback_pb2, rollout_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
         for descriptor in service.methods
     ]
@@ -54,7 +54,7 @@ def test_the_table_holds_every_method_of_the_contracts() -> None:
 
 def test_costs_of_the_built_in_methods() -> None:
     costs = {name: method.options.cost for name, method in method_table().items()}
-    interactive = {"Recommend", "RecommendPage", "SimilarItems", "ReportEvents"}
+    interactive = {"Recommend", "RecommendPage", "SimilarItems", "ReportEvents", "SendFeedback", "ShouldAsk"}
     assert {name for name, cost in costs.items() if cost == "interactive"} == interactive
     assert {cost for name, cost in costs.items() if name not in interactive} == {"control"}
 
@@ -95,7 +95,7 @@ def test_a_handler_class_that_lacks_a_method_is_refused_before_anything_is_built
 
 
 def test_a_handler_that_a_function_builds_is_refused_when_it_is_built() -> None:
-    running: Any = SimpleNamespace(service=None, rollouts=SimpleNamespace(operations=None))
+    running: Any = SimpleNamespace(service=None, feedback=None, rollouts=SimpleNamespace(operations=None))
     registry = with_plugin(Service(GREETING, lambda running: Incomplete(running)))
     assert "Greet" in method_table(registry)
     with pytest.raises(RegistrationError, match=r"lacks methods of tests\.greeting\.GreetingService"):

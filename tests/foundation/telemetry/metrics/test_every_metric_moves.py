@@ -14,7 +14,7 @@ import pytest
 from foundation.telemetry.metrics import ProcessMetrics
 from pipeline.candidates import Candidates
 from pipeline.stages import Model
-from protos.shopfront.v1 import event_pb2
+from protos.shopfront.v1 import event_pb2, feedback_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from recall.query import Query
 from recall.rollout_ticket import RolloutTicket
@@ -118,6 +118,16 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
         ]
         for _ in range(2):
             await handle("ReportEvents", event_pb2.ReportEventsRequest(events=events), 10.0)
+        for said in (
+            feedback_pb2.SendFeedbackRequest(
+                user_id=USER,
+                ratings=[feedback_pb2.Rating(dimension="RATING_DIMENSION_PRICE", value=2)],
+                items=[feedback_pb2.ItemFeedback(item_id="i0003", type="ITEM_FEEDBACK_TYPE_OWN_IT")],
+            ),
+            feedback_pb2.SendFeedbackRequest(user_id=USER, comment="?", attribution_token="forged"),
+        ):
+            await handle("SendFeedback", said, 10.0)
+        await handle("ShouldAsk", feedback_pb2.ShouldAskRequest(), 10.0)
         shop.publish(models={}, seed=2)
         shop.scenes.write_text(logged.replace("default_size: 10", "default_size: 9"))
         # Utilisation is that of the last interval: there must be some.

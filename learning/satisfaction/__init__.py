@@ -1,0 +1,1 @@
+"""What shoppers say: received, asked for, and reported."""
