@@ -242,6 +242,8 @@ def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Confi
             report = evaluate_workspace(place, made, settings, step.counted)
     path = PROJECT / "build" / "evaluation" / f"{place.root.name}.json"
     report.write(path)
+    # One per data set, so that the console compares them.
+    report.write(place.evaluation / f"{report.dataset}.json")
     console.print(report.as_table())
     console.print(f"written to {path}", markup=False, highlight=False)
 

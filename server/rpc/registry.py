@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from server.rpc import events, recommend, rollout
+from server.rpc import admin, events, recommend, rollout
 from server.rpc.service import Service
 
 SERVICES: Registry[Service] = Registry(
@@ -13,6 +13,7 @@ SERVICES: Registry[Service] = Registry(
         "recommend": recommend.SERVICE,
         "events": events.SERVICE,
         "rollout": rollout.SERVICE,
+        "admin": admin.SERVICE,
     },
     kind=Service,
 )
