@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -84,6 +85,7 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
         # What keeps Triton from starting is better said before minutes of training than after.
         Installation.find()
     with place.held("serving"):
+        _end_abandoned()
         check_before_build(place, settings)
         # A process of its own, so that the memory of training is not kept while serving.
         build = [sys.executable, "-m", "shopfront", "build", "--config", str(config)]
@@ -144,6 +146,7 @@ def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config =
     """
     place, settings = _prepared(data, workspace, config)
     with place.held("serving"):
+        _end_abandoned()
         check_before_build(place, settings)
         _serve(place, settings, supervised=False)
 
@@ -152,7 +155,16 @@ def _say(line: str) -> None:
     errors.print(line, style="yellow", markup=False, highlight=False)
 
 
+def _end_abandoned() -> None:
+    """What a killed router left may hold the ports that this one needs."""
+    from server.ingress.session_folder import end_abandoned
+
+    for line in end_abandoned():
+        _say(line)
+
+
 def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
+    from shopfront.log_bounds import LogBounds
     from shopfront.serve import serving, stop_signals
 
     with stop_signals() as stop, console.status("starting Triton and the router") as status:
@@ -165,7 +177,9 @@ def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
                 console.print(f"Metrics on http://127.0.0.1:{served.metrics_port}/metrics", highlight=False)
             console.print(f"Logs in {place.logs}", markup=False, highlight=False)
             console.print("Ctrl-C stops everything.")
+            bounds = LogBounds(place.logs, settings.router.request_log, _say, time.monotonic)
             while not stop.wait(0.5):
+                bounds.look()
                 if served.watcher.given_up:
                     raise RouterLost(f"{served.watcher.given_up}; its log is {place.logs / 'router.log'}")
             console.print("stopping …")

@@ -82,3 +82,12 @@ class RequestLogSettings(BaseModel):
     log_answers: bool = Field(
         False, description="Log whole answers too, not only those degraded, refused or failed."
     )
+    max_file_mib: float = Field(
+        64.0,
+        ge=0,
+        le=65_536,
+        description="MiB at which a log file is renamed to `<name>.1` and begun anew; 0: never.",
+    )
+    kept_files: int = Field(
+        3, ge=1, le=100, description="Renamed files kept of each log; the oldest is removed."
+    )

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
 from server.ingress.ports import free_ports
 from server.ingress.process_status import ProcessStatus, StatusReader
 from server.ingress.router_process import LOST_RAY, StartRequest
+from server.ingress.session_folder import hold, make_session_folder
 from server.ingress.sessions import kill_all, program_of, session_processes
 from server.ingress.startup_probe import why_not_serving
 from server.ingress_settings import split_address
@@ -64,6 +64,7 @@ class RouterHandle:
         """Modules loaded in each of its processes."""
         self._process = process
         self._folder = folder
+        self._held = hold(folder)
         assert process.stdout is not None
         self.status_reader = StatusReader(process.stdout)
         self._loss: str | None = None
@@ -179,6 +180,9 @@ class RouterHandle:
         assert self._process.stdin is not None
         self._process.stdin.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
 
 
 def start_router(
@@ -227,8 +231,7 @@ def _start(
         _check_address(settings.ingress.address)
     log_path = settings.request_log.folder.absolute() / "router.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    # HAProxy's sockets lie two levels below and may have paths of at most 97 bytes.
-    folder = Path(tempfile.mkdtemp(prefix="shopfront-", dir="/tmp"))
+    folder = make_session_folder()
     deadline = time.monotonic() + settings.ingress.start_timeout_s
     with log_path.open("ab") as log:
         process = subprocess.Popen(

@@ -21,7 +21,16 @@ from server.ingress_settings import IngressSettings, RaySettings
 from server.plugins import VARIABLE
 from server.rpc.methods import received_bytes
 
+HAPROXY_CONFIGURATION = "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"
+"""Names the folder of its router to every process of it, whichever ingress it has."""
+
 _WITHOUT_RAY_S = 300
+_RAY_LOG_BYTES = 16 * 1024 * 1024
+
+
+def haproxy_configuration(folder: Path) -> Path:
+    """The file in a router's folder that HAProxy is configured by."""
+    return folder / "haproxy.cfg"
 
 
 def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) -> dict[str, str]:
@@ -80,6 +89,9 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         # One of its own for each node: Ray would make one and write it to the user's home.
         "RAY_AUTH_TOKEN": secrets.token_hex(32) if ray.auth_mode == "token" else "",
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Of each of Ray's own logs: by default 512 MiB and five older files.
+        "RAY_ROTATION_MAX_BYTES": str(_RAY_LOG_BYTES),
+        "RAY_ROTATION_BACKUP_COUNT": "1",
         "RAY_enable_metrics_collection": "0",
         # Replicas end so long after the GCS or the raylet: they answer while the router that replaces them
         # starts, which then ends them.
@@ -87,7 +99,7 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_raylet_death_check_interval_milliseconds": str(1_000 * _WITHOUT_RAY_S),
         "RAY_num_prestart_python_workers": "0",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_program(folder)),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        HAPROXY_CONFIGURATION: str(haproxy_configuration(folder)),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / ADMIN_SOCKET),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import secrets
-from logging.handlers import WatchedFileHandler
 
 from foundation.telemetry.logs.json_lines import JsonLines
+from foundation.telemetry.logs.rotation import RotatingFile
 from foundation.telemetry.logs.user_ids import UserIds
 from router.service.settings import RequestLogSettings
 
@@ -16,10 +16,11 @@ LOG_NAME = "replicas.log"
 def log_to_file(settings: RequestLogSettings) -> None:
     """Appends JSON lines of everything logged from `settings.level` up to `<folder>/replicas.log`.
 
-    A file that was renamed, as log rotation does, is opened anew.
+    A file of `max_file_mib` is renamed and begun anew by whichever replica finds it so; one that was renamed,
+    also by another program, is opened anew.
     """
     settings.folder.mkdir(parents=True, exist_ok=True)
-    handler = WatchedFileHandler(settings.folder / LOG_NAME)
+    handler = RotatingFile(settings.folder / LOG_NAME, settings.max_file_mib, settings.kept_files)
     handler.setFormatter(JsonLines(user_ids_of(settings)))
     root = logging.getLogger()
     root.addHandler(handler)

@@ -38,6 +38,7 @@ from server.ingress.haproxy_drain import refuse_new_calls
 from server.ingress.haproxy_watch import HaproxyWatch
 from server.ingress.process_status import ProcessStatus
 from server.ingress.ray_environment import local_environment, serve_environment
+from server.ingress.session_folder import hold
 from server.ingress.sessions import kill_all, program_of, session_processes
 from server.ingress.tls import server_credentials
 from server.ingress_settings import split_address
@@ -79,6 +80,7 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     folder = Path(request.folder)
+    hold(folder)
     settings: RouterSettings | None = None
     watch: RayWatch | None = None
     try:

@@ -1,0 +1,92 @@
+"""The folder of a router's sockets and Ray session, and how a killed router's is known from a live one's."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from server.ingress.ray_environment import HAPROXY_CONFIGURATION, haproxy_configuration
+from server.ingress.sessions import kill_all, session_processes
+
+# HAProxy's sockets lie two levels below and may have paths of at most 97 bytes.
+_PARENT = Path("/tmp")
+_PREFIX = "shopfront-"
+_LOCK = "in_use"
+_YOUNG_S = 10.0
+
+
+def make_session_folder(parent: Path = _PARENT) -> Path:
+    """A new folder with a short path, which its caller is to `hold` within 10 s."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    (folder / _LOCK).touch()
+    return folder
+
+
+def hold(folder: Path) -> int:
+    """Marks a session's folder as in use until this process ends, however it ends, or closes the descriptor.
+
+    Held by the router's process and by the program that started it: while either lives, it ends the rest.
+
+    Returns:
+        The descriptor.
+    """
+    descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def end_abandoned(parent: Path = _PARENT) -> list[str]:
+    """Ends what routers left that were killed together with the program that started them.
+
+    Their replicas would answer for minutes more, at an address that the next router needs, with nobody to
+    replace or stop them. Only folders and processes of this user are touched.
+
+    Returns:
+        One line for each such router.
+    """
+    ended = []
+    for folder in sorted(parent.glob(f"{_PREFIX}*")):
+        descriptor = _abandoned(folder)
+        if descriptor is None:
+            continue
+        try:
+            left = _processes_of(folder)
+            kill_all(left)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+        ended.append(f"ended what a killed router left behind: {len(left)} processes and {folder}")
+    return ended
+
+
+def _abandoned(folder: Path) -> int | None:
+    """A descriptor that keeps others away, where nobody holds the folder."""
+    try:
+        descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    except OSError:
+        # Another user's, one that is being removed, or not a router's.
+        return None
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # One that was made this moment is held by nobody yet.
+        if time.time() - os.fstat(descriptor).st_mtime > _YOUNG_S:
+            return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _processes_of(folder: Path) -> list[psutil.Process]:
+    """All of the sessions in which a process was given the folder: titles hide the environment of some."""
+    sessions = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if process.environ().get(HAPROXY_CONFIGURATION) == str(haproxy_configuration(folder)):
+                sessions.add(os.getsid(process.pid))
+    return [process for leader in sessions - {os.getsid(0)} for process in session_processes(leader)]

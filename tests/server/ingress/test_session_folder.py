@@ -1,0 +1,85 @@
+"""What a router that was killed with its starter leaves is ended by the next one, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from server.ingress.session_folder import end_abandoned, hold, make_session_folder
+from server.ingress.sessions import is_alive, session_processes
+from testing.served_shop import make_shop
+
+STARTER = """
+import json, sys, time
+from server.ingress.launcher import start_router
+from server.settings import RouterSettings
+handle = start_router(RouterSettings.model_validate(json.loads(sys.argv[1])))
+print(json.dumps([handle.address, handle.pids()]), flush=True)
+time.sleep(600)
+"""
+
+
+def _made_long_ago(parent: Path) -> Path:
+    folder = make_session_folder(parent)
+    os.utime(folder / "in_use", (1.0, 1.0))
+    return folder
+
+
+def test_a_folder_that_nobody_holds_is_removed(tmp_path: Path) -> None:
+    folder = _made_long_ago(tmp_path)
+    os.close(hold(folder))
+    assert end_abandoned(tmp_path) == [f"ended what a killed router left behind: 0 processes and {folder}"]
+    assert not folder.exists()
+
+
+def test_a_folder_in_use_stays_while_one_of_two_holds_it(tmp_path: Path) -> None:
+    folder = _made_long_ago(tmp_path)
+    first, second = hold(folder), hold(folder)
+    os.close(first)
+    assert end_abandoned(tmp_path) == []
+    os.close(second)
+    assert len(end_abandoned(tmp_path)) == 1
+
+
+def test_a_folder_just_made_and_folders_of_others_stay(tmp_path: Path) -> None:
+    young = make_session_folder(tmp_path)
+    (tmp_path / "shopfront-notes").mkdir()
+    (tmp_path / "shopfront-file").touch()
+    assert end_abandoned(tmp_path) == []
+    assert young.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["haproxy", "grpc"])
+def test_processes_of_a_router_killed_with_its_starter_are_ended(
+    kind: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    shop = make_shop(tmp_path_factory.mktemp("killed"))
+    settings = shop.settings("127.0.0.1:9", ingress={"kind": kind, "address": "127.0.0.1:0"})
+    command = [sys.executable, "-c", STARTER, json.dumps(settings.model_dump(mode="json"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        address, pids = json.loads(starter.stdout.readline())
+        (leader,) = {os.getsid(pid) for pid in pids}
+        for pid in (starter.pid, leader):
+            os.kill(pid, signal.SIGKILL)
+    left = [process for process in session_processes(leader) if process.pid != leader]
+    assert any(word.startswith("ray::ServeReplica") for process in left for word in process.cmdline()[:1])
+
+    messages = end_abandoned()
+
+    assert any(f"{count} processes" in line for line in messages for count in range(1, 40))
+    psutil.wait_procs(left, timeout=20)
+    assert not [process for process in left if is_alive(process)]
+    host, port = address.split(":")
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
