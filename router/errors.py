@@ -3,6 +3,7 @@
     RouterError
     ├── RequestError            a request is refused:     owner       status
     │   ├── CallerError                                   caller      INVALID_ARGUMENT
+    │   ├── ForbiddenError                                caller      PERMISSION_DENIED
     │   ├── OverloadError                                 overload    RESOURCE_EXHAUSTED
     │   ├── PreconditionError                             the moment  FAILED_PRECONDITION
     │   ├── RaceLostError                                 the moment  ABORTED
@@ -54,6 +55,10 @@ class CallerError(RequestError):
     def __reduce__(self) -> tuple[type["CallerError"], tuple[tuple[FieldViolation, ...]]]:
         """How pickle makes it again."""
         return CallerError, (self.violations,)
+
+
+class ForbiddenError(RequestError):
+    """This router answers the method to nobody; the message says what would change it."""
 
 
 class OverloadError(RequestError):

@@ -40,6 +40,15 @@ class TokenSettings(BaseModel):
     environment: str = Field(
         "", description="Environment variable with the accepted tokens, separated by commas; empty = none."
     )
+    operators_file: Path | None = Field(
+        None,
+        description="File of operators' tokens, like `file`; they may call everything, and only they may "
+        "call RolloutService and AdminService. null, and no operators_environment: every caller may.",
+    )
+    operators_environment: str = Field(
+        "",
+        description="Environment variable with operators' tokens, separated by commas; empty = none.",
+    )
     health_needs_one: bool = Field(
         False, description="Whether health checks need a token too; load balancers often cannot send one."
     )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from foundation.telemetry.metrics.settings import MetricsSettings
+from inspection.settings import InspectionSettings
 from learning.satisfaction.settings import SatisfactionSettings
 from recall.settings import RecallSettings
 from rollout.settings import RolloutSettings
@@ -95,6 +96,9 @@ class RouterSettings(BaseModel):
     feature_log: FeatureLogSettings = Field(
         default_factory=FeatureLogSettings,
         description="Where answers are kept for learners, of scenes with feature_log.enabled.",
+    )
+    inspection: InspectionSettings = Field(
+        default_factory=InspectionSettings, description="What operators may look at (AdminService)."
     )
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."

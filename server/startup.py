@@ -18,6 +18,8 @@ from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_me
 from foundation.telemetry.metrics.stage_metrics import PrometheusStageMetrics
 from foundation.telemetry.tracing.environment import tracing_from_environment
 from foundation.telemetry.tracing.traced_stages import TracedStages
+from inspection.inspection import Inspection
+from inspection.recent_pages import RecentPages
 from learning.satisfaction.service import Feedback
 from pipeline.metrics import StageMetrics
 from pipeline.side_effects import SideEffects
@@ -48,6 +50,7 @@ from server.composition.engine import (
     snapshot_watch,
 )
 from server.composition.gauges import SIDE_EFFECTS_OUTSTANDING, report_load, report_state, set_queue_limits
+from server.composition.inspection import open_inspection, why_inspection_refused
 from server.composition.overload_control import build_overload_control
 from server.composition.ranking import build_ranking, open_rollouts
 from server.composition.scenes import configuration_watches, scene_configuration
@@ -95,6 +98,10 @@ class RunningService:
     """Keeps answers for learners."""
     feedback: Feedback
     """What shoppers say."""
+    inspection: Inspection
+    """What operators look at."""
+    inspection_refused: str
+    """Why nobody may look; "" where operators may."""
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -171,7 +178,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     watch = snapshot_watch(settings, snapshots, live, readiness, metrics, watches)
     verification = snapshot_verification(settings, snapshots, live, watch, readiness, metrics)
     quality = QualityFactors()
-    side_effects = _side_effects(store, rollouts, feature_log, metrics, builder.metrics)
+    recent = RecentPages(settings.inspection.recent_pages)
+    side_effects = _side_effects(store, rollouts, feature_log, recent, metrics, builder.metrics)
     rules = LiveRules(settings.business_rules)
     await rules.look(live.current.catalogue)
     attribution = AttributionCodec.from_settings(settings.attribution)
@@ -200,6 +208,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
         begin_recording(settings.recording, metrics),
         feature_log,
         Feedback(settings.satisfaction, store, attribution, lambda: live.current.catalogue, metrics),
+        open_inspection(settings, live, store, rollouts, rules, recent),
+        why_inspection_refused(settings),
         store,
         ranking.triton,
         readiness,
@@ -239,6 +249,7 @@ def _side_effects(
     store: StateStore,
     rollouts: Rollouts,
     feature_log: FeatureLog,
+    recent: RecentPages,
     metrics: ProcessMetrics,
     stage_metrics: StageMetrics,
 ) -> SideEffects[Query, ShownPage]:
@@ -248,6 +259,7 @@ def _side_effects(
             ExposureLog(store, metrics.group(ExposureMetrics).observe),
             rollouts.shadow,
             feature_log,
+            recent,
         ],
         asyncio.get_running_loop().time,
         outstanding=SIDE_EFFECTS_OUTSTANDING,

@@ -333,6 +333,45 @@ def feedback(
     console.print(f"{stored}{', credited to its answer' if answer.credited else ''}")
 
 
+@app.command("console")
+@takes_router
+def console_command(
+    router: RouterAddress,
+    listen: Annotated[
+        str, typer.Option(help="host:port for browsers; beyond loopback --users is needed.")
+    ] = "127.0.0.1:9001",
+    users: Annotated[
+        Path | None, typer.Option(help="File of users, one a line: viewer or operator, a name, a token.")
+    ] = None,
+    host: Annotated[
+        list[str] | None, typer.Option(help="Further host name by which browsers call; may be repeated.")
+    ] = None,
+    audit: Annotated[Path, typer.Option(help="File to which every change is added.")] = Path(
+        "console_audit.jsonl"
+    ),
+) -> None:
+    """Show a running router in a browser, until Ctrl-C."""
+    from pydantic import ValidationError
+
+    from console.access import AccessError
+    from console.app import serve
+    from console.settings import ConsoleSettings
+    from server.ingress_settings import split_address
+    from shopfront.before_build import why_taken
+
+    try:
+        settings = ConsoleSettings(address=listen, tokens_file=users, hosts=tuple(host or ()), audit=audit)
+        taken = why_taken(*split_address(listen))
+        if taken:
+            raise Refused(f"{listen} cannot be taken ({taken}); stop what holds it, or give --listen")
+        console.print(f"Console on http://{listen}/ for the router at {router.address}", highlight=False)
+        serve(router, settings)
+    except ValidationError as error:
+        raise Refused("; ".join(each["msg"] for each in error.errors())) from error
+    except AccessError as error:
+        raise Refused(str(error)) from error
+
+
 @app.command()
 def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
     """Measure ranking, recall and served pages beside baselines and peers; writes the tables as JSON too."""
@@ -349,6 +388,8 @@ def evaluate(data: Data = None, workspace: WorkspaceFolder = None, config: Confi
             report = evaluate_workspace(place, made, settings, step.counted)
     path = PROJECT / "build" / "evaluation" / f"{place.root.name}.json"
     report.write(path)
+    # One per data set, so that the console compares them.
+    report.write(place.evaluation / f"{report.dataset}.json")
     console.print(report.as_table())
     console.print(f"written to {path}", markup=False, highlight=False)
 

@@ -96,6 +96,12 @@ def default_settings() -> Settings:
                 "feature_log": router.feature_log.model_copy(
                     update={"folder": Path(f"{WORKSPACE}/features")}
                 ),
+                "inspection": router.inspection.model_copy(
+                    update={
+                        "evaluation": Path(f"{WORKSPACE}/evaluation"),
+                        "experiments": Path(f"{WORKSPACE}/experiments"),
+                    }
+                ),
                 "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
             }
         )

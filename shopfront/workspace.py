@@ -70,6 +70,11 @@ class Workspace:
         return self.root / "metrics"
 
     @property
+    def evaluation(self) -> Path:
+        """Tables of `shopfront evaluate`, one JSON per data set."""
+        return self.root / "evaluation"
+
+    @property
     def build_record(self) -> Path:
         """What each build step made, and from which inputs."""
         return self.root / "build_record.json"
@@ -103,7 +108,13 @@ class Workspace:
     @property
     def _private(self) -> tuple[Path, ...]:
         shoppers_data = (self.datasets, self.snapshots, self.state, self.logs, self.metrics)
-        return (*shoppers_data, self.checkpoints, self.root / "rollouts", self.root / "experiments")
+        return (
+            *shoppers_data,
+            self.checkpoints,
+            self.root / "rollouts",
+            self.root / "experiments",
+            self.evaluation,
+        )
 
     @contextmanager
     def held(self, purpose: Literal["building", "serving"]) -> Iterator[None]:

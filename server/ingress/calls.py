@@ -15,7 +15,14 @@ from foundation.telemetry.tracing.request_trace import RequestTrace
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import recommend_pb2
 from rollout.errors import RolloutStoreError
-from router.errors import BugError, CallerError, OverloadError, PreconditionError, RaceLostError
+from router.errors import (
+    BugError,
+    CallerError,
+    ForbiddenError,
+    OverloadError,
+    PreconditionError,
+    RaceLostError,
+)
 from router.service.call import Call, new_call
 from router.service.request_log import RequestLog
 from router.service.serving_state import ServingState
@@ -156,7 +163,7 @@ class CallHandler:
                 # gRPC would fail to serialise it, and describe the failure to the caller.
                 raise TypeError(f"{bound.method.full_name} returned a {type(answer).__name__}")
             return answer
-        except (CallerError, OverloadError, PreconditionError, RaceLostError) as error:
+        except (CallerError, ForbiddenError, OverloadError, PreconditionError, RaceLostError) as error:
             return refusal_of(error)
         except DeadlineExceeded:
             return deadline_refusal("the deadline passed before the request was worked on")

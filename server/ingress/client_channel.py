@@ -45,8 +45,7 @@ def open_channel(router: RouterAddress) -> Iterator[grpc.Channel]:
 
     Raises `ChannelError` where a file or the token cannot be used.
     """
-    if router.token and not (router.token.isascii() and router.token.isprintable()):
-        raise ChannelError("the token holds what no header may hold; it must be printable ASCII")
+    _check_token(router.token)
     if router.tls:
         options = [("grpc.ssl_target_name_override", router.cname)] if router.cname else []
         opened = grpc.secure_channel(router.address, _credentials(router), options)
@@ -55,6 +54,22 @@ def open_channel(router: RouterAddress) -> Iterator[grpc.Channel]:
         opened = grpc.insecure_channel(router.address, options)
     with opened as channel:
         yield grpc.intercept_channel(channel, _Bearer(router.token)) if router.token else channel
+
+
+def open_async_channel(router: RouterAddress) -> grpc.aio.Channel:
+    """A channel to the router on the running event loop, which the caller closes.
+
+    The token is not added: send `authorization: Bearer <token>` with each call. Raises `ChannelError` where a
+    file or the token cannot be used.
+    """
+    _check_token(router.token)
+    # A router that is back is found within two seconds.
+    options: list[tuple[str, Any]] = [("grpc.max_reconnect_backoff_ms", 2_000)]
+    if router.tls:
+        options += [("grpc.ssl_target_name_override", router.cname)] if router.cname else []
+        return grpc.aio.secure_channel(router.address, _credentials(router), options)
+    options += [("grpc.default_authority", router.authority)] if router.authority else []
+    return grpc.aio.insecure_channel(router.address, options)
 
 
 def token_in(option: str, path: Path) -> str:
@@ -99,6 +114,11 @@ def _hint(router: RouterAddress, code: grpc.StatusCode, details: str) -> str:
     if router.cert is None:
         return "where it asks callers for a certificate, give --cert and --key"
     return "it may not accept certificates of the authority behind --cert"
+
+
+def _check_token(token: str) -> None:
+    if token and not (token.isascii() and token.isprintable()):
+        raise ChannelError("the token holds what no header may hold; it must be printable ASCII")
 
 
 def _credentials(router: RouterAddress) -> grpc.ChannelCredentials:

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
 from foundation.storage.private_files import keep_files_private
-from server.ingress.bearer_tokens import UNAUTHENTICATED_DETAILS, BearerTokens
+from server.ingress.bearer_tokens import OPERATORS_DETAILS, UNAUTHENTICATED_DETAILS, BearerTokens
 from server.ingress.calls import call_handler
 from server.ingress.compression import bound_unpacking_in_ray
 from server.ingress.crash_log import record_crashes
@@ -21,7 +21,7 @@ from server.ingress.health_service import HealthService
 from server.ingress.ray_drain import draining_of_this_replica
 from server.ingress.reflection import ReflectionStreams
 from server.ingress.replica_log import log_to_file
-from server.ingress.status import Refusal, unauthenticated_refusal, unavailable_refusal
+from server.ingress.status import Refusal, forbidden_refusal, unauthenticated_refusal, unavailable_refusal
 from server.plugins import load
 from server.rpc.methods import HEALTH_SERVICE, REFLECTION_SERVICE, Method, method_table
 from server.settings import RouterSettings
@@ -104,9 +104,14 @@ class HaproxyIngress:
             yield answer
 
     def _unauthenticated(self, path: str, grpc_context: Any) -> Refusal | None:
-        if not self._tokens.needed_for(path) or self._tokens.accepts(grpc_context.invocation_metadata()):
+        if not self._tokens.needed_for(path):
             return None
-        return unauthenticated_refusal(UNAUTHENTICATED_DETAILS)
+        metadata = grpc_context.invocation_metadata()
+        if not self._tokens.accepts(metadata):
+            return unauthenticated_refusal(UNAUTHENTICATED_DETAILS)
+        if self._tokens.forbids(path, metadata):
+            return forbidden_refusal(OPERATORS_DETAILS)
+        return None
 
     async def _answer(self, method: Method, request: Any, grpc_context: Any) -> Message:
         answer: Message | Refusal | None = self._unauthenticated(method.path, grpc_context)

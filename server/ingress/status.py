@@ -12,6 +12,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from router.errors import (
     BugError,
     CallerError,
+    ForbiddenError,
     OverloadError,
     PreconditionError,
     RaceLostError,
@@ -41,7 +42,7 @@ class Refusal:
 
 
 def refusal_of(
-    error: CallerError | OverloadError | PreconditionError | RaceLostError | BugError,
+    error: CallerError | ForbiddenError | OverloadError | PreconditionError | RaceLostError | BugError,
 ) -> Refusal:
     """The status a failure is answered with, `google.rpc.Status` in its trailers."""
     if isinstance(error, CallerError):
@@ -50,6 +51,8 @@ def refusal_of(
             str(error),
             error_details_pb2.BadRequest(field_violations=_shown(error)),
         )
+    if isinstance(error, ForbiddenError):
+        return forbidden_refusal(str(error))
     if isinstance(error, OverloadError):
         delay = Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
@@ -95,6 +98,11 @@ def deadline_refusal(details: str) -> Refusal:
 def unauthenticated_refusal(details: str) -> Refusal:
     """UNAUTHENTICATED: the call carries no accepted token."""
     return _refusal(grpc.StatusCode.UNAUTHENTICATED, details)
+
+
+def forbidden_refusal(details: str) -> Refusal:
+    """PERMISSION_DENIED: the caller is known and may not call this."""
+    return _refusal(grpc.StatusCode.PERMISSION_DENIED, details)
 
 
 def not_found_refusal(details: str) -> Refusal:

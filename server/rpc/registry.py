@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from server.rpc import events, feedback, recommend, rollout
+from server.rpc import admin, events, feedback, recommend, rollout
 from server.rpc.service import Service
 
 SERVICES: Registry[Service] = Registry(
@@ -14,6 +14,7 @@ SERVICES: Registry[Service] = Registry(
         "events": events.SERVICE,
         "feedback": feedback.SERVICE,
         "rollout": rollout.SERVICE,
+        "admin": admin.SERVICE,
     },
     kind=Service,
 )

@@ -68,5 +68,7 @@ class RolloutHandler:
 SERVICE = Service(
     rollout_pb2.DESCRIPTOR.services_by_name["RolloutService"],
     RolloutHandler,
-    MethodOptions(cost="control", request_bytes=_REQUEST_BYTES, repeated={"stages": MAX_STAGES}),
+    MethodOptions(
+        cost="control", request_bytes=_REQUEST_BYTES, repeated={"stages": MAX_STAGES}, operators=True
+    ),
 )

@@ -33,6 +33,8 @@ class MethodOptions:
     read."""
     concurrent: int = 4
     """Calls in progress at once per replica, for cost `bulk`; further ones are refused RESOURCE_EXHAUSTED."""
+    operators: bool = False
+    """Whether only operators may call it, where the router names operators' tokens."""
     sender_id: bool = False
     """Whether `Call.sent_as` is read from the call's metadata, for methods that must recognise a call that a
     proxy has sent again."""

@@ -15,9 +15,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from router.service.serving_state import ServingState
+from server.composition.inspection import why_inspection_refused
 from server.ingress.bearer_tokens import BearerTokens, TokenError
 from server.ingress.own_grpc import serve_in_process
 from server.ingress_settings import IngressSettings, TokenSettings
+from server.settings import RouterSettings
 
 OLD, NEW = "old-token-0123456789", "new-token-0123456789"
 
@@ -132,3 +134,65 @@ def test_tls_behind_haproxy_is_refused(tmp_path: Path) -> None:
         IngressSettings.model_validate(
             {"kind": "haproxy", "tls": {"certificate": str(tmp_path / "c"), "key": str(tmp_path / "k")}}
         )
+
+
+def test_only_operators_reach_the_methods_that_are_for_them(tmp_path: Path) -> None:
+    path = tmp_path / "operators"
+    path.write_text(NEW)
+    settings = TokenSettings(environment="CALLERS", operators_file=path)
+    tokens = BearerTokens(settings, {"CALLERS": OLD})
+    page, start = "/shopfront.v1.RecommendService/Recommend", "/shopfront.v1.RolloutService/StartRollout"
+    explain = "/shopfront.v1.AdminService/ExplainPage"
+    assert tokens.accepts(bearing(OLD))
+    assert tokens.accepts(bearing(NEW))
+    assert not tokens.forbids(page, bearing(OLD))
+    for method in (start, explain):
+        assert tokens.needed_for(method)
+        assert tokens.forbids(method, bearing(OLD))
+        assert tokens.forbids(method, ())
+        assert not tokens.forbids(method, bearing(NEW))
+
+
+def test_operators_tokens_alone_leave_the_other_methods_open(tmp_path: Path) -> None:
+    path = tmp_path / "operators"
+    path.write_text(NEW)
+    tokens = BearerTokens(TokenSettings(operators_file=path))
+    assert tokens.needed
+    assert not tokens.needed_for("/shopfront.v1.RecommendService/Recommend")
+    assert not tokens.needed_for("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+    assert tokens.needed_for("/shopfront.v1.AdminService/ExplainPage")
+    with pytest.raises(TokenError, match=r"operators_file .*missing cannot be read"):
+        BearerTokens(TokenSettings(operators_file=tmp_path / "missing"))
+
+
+async def test_a_caller_that_is_no_operator_is_denied(tmp_path: Path) -> None:
+    path = tmp_path / "operators"
+    path.write_text(NEW)
+    server = await serve_in_process(Echo(), tokens=TokenSettings(operators_file=path))  # type: ignore[arg-type]
+    try:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            look = channel.unary_unary(
+                "/shopfront.v1.AdminService/InspectVersions",
+                request_serializer=lambda message: message,
+                response_deserializer=lambda message: message,
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as unknown:
+                await look(b"", metadata=bearing(OLD))
+            assert unknown.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            answer = await RecommendServiceStub(channel).Recommend(RecommendRequest(scene="home"))
+            assert answer.scene == "home"
+    finally:
+        await server.stop(0)
+
+
+def test_nobody_looks_at_shoppers_at_an_open_address_without_operators_tokens(tmp_path: Path) -> None:
+    def refused(**ingress: Any) -> str:
+        settings = {"ingress": {"kind": "grpc", **ingress}, "inspection": {}}
+        return why_inspection_refused(RouterSettings.model_validate(settings))
+
+    assert refused() == ""
+    open_address = {"address": "0.0.0.0:9000", "exposed": True}
+    assert "operators' tokens" in refused(**open_address)
+    assert refused(**open_address, tokens={"operators_file": str(tmp_path / "tokens")}) == ""
+    off = RouterSettings.model_validate({"inspection": {"enabled": False}})
+    assert "inspection.enabled" in why_inspection_refused(off)

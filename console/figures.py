@@ -1,0 +1,146 @@
+"""From a router's counts to throughput, percentiles and shares over the last minutes, kept in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from console.router_client import RouterClient, RouterProblem
+from protos.shopfront.v1.admin_pb2 import MetricSample
+
+logger = logging.getLogger(__name__)
+
+PREFIXES = (
+    "shopfront_requests_total",
+    "shopfront_request_seconds_bucket",
+    "shopfront_stage_seconds_bucket",
+    "shopfront_degraded_answers_total",
+    "shopfront_admission_total",
+    "shopfront_stage_candidates_out_total",
+    "shopfront_model_answers_total",
+    "shopfront_events_total",
+    "shopfront_loop_utilisation",
+    "shopfront_queue_depth",
+    "shopfront_snapshot_info",
+    "shopfront_snapshot_damaged",
+    "shopfront_config_reloads_total",
+    "shopfront_connections_open",
+)
+KEPT = 150
+SHOPPERS_METHODS = ("Recommend", "RecommendPage", "SimilarItems")
+_WATCHED_S = 30.0
+
+Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The counts at one moment, unix seconds; values by name and sorted labels."""
+
+    at: float
+    values: Mapping[Key, float]
+
+    @classmethod
+    def of(cls, at: float, samples: Iterable[MetricSample]) -> Reading:
+        """From samples as a router sends them; what is no number is left out."""
+        return cls(
+            at,
+            {
+                (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+                for sample in samples
+                if math.isfinite(sample.value)
+            },
+        )
+
+    def total(self, name: str, by: str, **where: Iterable[str]) -> dict[str, float]:
+        """Sums of the series `name` by the value of one label; `where`: values that other labels may have."""
+        sums: dict[str, float] = {}
+        for (series, labels), value in self.values.items():
+            if series != name:
+                continue
+            known = dict(labels)
+            if all(known.get(label, "") in allowed for label, allowed in where.items()):
+                sums[known.get(by, "")] = sums.get(known.get(by, ""), 0.0) + value
+        return sums
+
+
+def increase(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """What was added since; of counters that began again, as after a restart, all that there is."""
+    return {
+        name: value - before.get(name, 0.0) if value >= before.get(name, 0.0) else value
+        for name, value in after.items()
+    }
+
+
+def percentile(buckets: Mapping[str, float], share: float) -> float:
+    """Seconds below which `share` of the observations lie, by cumulative counts per upper bound; else NaN.
+
+    Linear within a bucket, as Prometheus' histogram_quantile.
+    """
+    bounds = sorted((float(bound), count) for bound, count in buckets.items())
+    if not bounds or bounds[-1][1] <= 0:
+        return math.nan
+    wanted = share * bounds[-1][1]
+    below, low = 0.0, 0.0
+    for bound, count in bounds:
+        if count >= wanted:
+            if math.isinf(bound):
+                return low
+            return low + (bound - low) * ((wanted - below) / (count - below) if count > below else 1.0)
+        below, low = count, bound
+    return low
+
+
+@dataclass(slots=True)
+class Figures:
+    """Readings of the last minutes, taken only while somebody looks; belongs to one event loop."""
+
+    client: RouterClient
+    every_s: float
+    clock: Callable[[], float] = time.time
+    readings: deque[Reading] = field(default_factory=lambda: deque(maxlen=KEPT))
+    problem: str = ""
+    _wanted_at: float = 0.0
+
+    async def wanted(self) -> None:
+        """Somebody looks: takes a first reading where there is none that is new."""
+        self._wanted_at = self.clock()
+        if not self.readings or self.clock() - self.readings[-1].at > 2 * self.every_s:
+            await self._read()
+
+    async def run(self) -> None:
+        """Reads again and again while somebody looks; for ever."""
+        while True:
+            await asyncio.sleep(self.every_s)
+            if self.clock() - self._wanted_at < _WATCHED_S:
+                await self._read()
+
+    async def _read(self) -> None:
+        try:
+            answer = await self.client.metrics(PREFIXES)
+        except RouterProblem as error:
+            self.problem = str(error)
+            return
+        self.problem = ""
+        at = answer.at_ms / 1_000
+        if not self.readings or at > self.readings[-1].at:
+            self.readings.append(Reading.of(at, answer.samples))
+
+    def pairs(self) -> list[tuple[Reading, Reading]]:
+        """Neighbouring readings, oldest first."""
+        kept = list(self.readings)
+        return list(pairwise(kept))
+
+    def window(self, seconds: float) -> tuple[Reading, Reading] | None:
+        """The newest reading and the oldest at most `seconds` before it; None where there are not two."""
+        kept = list(self.readings)
+        if len(kept) < 2:
+            return None
+        first = next(reading for reading in kept if kept[-1].at - reading.at <= seconds)
+        return (first, kept[-1]) if first is not kept[-1] else (kept[-2], kept[-1])

@@ -1,0 +1,202 @@
+"""Storefront: the pages that a shopper sees, and the events that the shopper causes on them."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from console.router_client import RouterProblem
+from console.view import Console
+from protos.shopfront.v1 import admin_pb2, event_pb2, recommend_pb2
+
+ITEM_SCENES = {
+    "similar_items": recommend_pb2.SIMILAR_ITEMS_KIND_UNSPECIFIED,
+    "substitutes": recommend_pb2.SIMILAR_ITEMS_KIND_SIMILAR,
+    "complements": recommend_pb2.SIMILAR_ITEMS_KIND_COMPLEMENTARY,
+}
+"""Scenes about an item, by the kind that asks for each; others belong to a page without one."""
+ON_PRODUCT_PAGE = ("substitutes", "complements")
+PAGE_SIZE = 12
+MOST_SCENES = 10
+_HISTORY = 30
+_ACTIONS = (
+    ("EVENT_TYPE_CART", "cart", "Add to cart"),
+    ("EVENT_TYPE_PURCHASE", "buy", "Buy"),
+    ("EVENT_TYPE_FAVORITE", "like", "Like"),
+    ("EVENT_TYPE_NOT_INTERESTED", "hide", "Not interested"),
+)
+
+
+def actions() -> list[tuple[str, str, int]]:
+    """What a shopper can do with an item, as far as the contract has it: name, words, event type."""
+    types = event_pb2.EventType.DESCRIPTOR.values_by_name
+    return [(name, label, types[key].number) for key, name, label in _ACTIONS if key in types]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One item of a shelf. `causes`: channels that recalled it."""
+
+    item: admin_pb2.ItemSummary
+    score: float
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One scene as it was answered."""
+
+    scene: str
+    token: str
+    cards: list[Card]
+    degraded: tuple[str, ...]
+    arms: dict[str, str]
+    model: str
+
+
+async def show(request: Request, console: Console) -> Response:
+    """The shopper's page, or the product page of one item."""
+    user, item_id = request.query_params.get("user", ""), request.query_params.get("item", "")
+    values: dict[str, Any] = {
+        "user": user,
+        "item_id": item_id,
+        "shelves": [],
+        "shown": None,
+        "shopper": None,
+        "suggested": [],
+        "actions": actions(),
+        "said": request.query_params.get("said", ""),
+    }
+    problem = None
+    try:
+        names = [scene.name for scene in (await console.client.scenes()).scenes]
+    except RouterProblem as error:
+        problem, names = error, ["home"]
+    if problem is None or not problem.is_down:
+        try:
+            if item_id:
+                values["shown"] = (await _described(console, [item_id]))[item_id]
+                values["shelves"] = await _product_shelves(console, user, item_id, names)
+            else:
+                values["shelves"] = await _page_shelves(console, user, names)
+        except RouterProblem as error:
+            problem = error
+        await _beside(console, user, values)
+    return await console.render(request, "storefront.html", "Storefront", problem, **values)
+
+
+async def _beside(console: Console, user: str, values: dict[str, Any]) -> None:
+    """History and suggestions; a router that does not give them shows the page without."""
+    try:
+        if user:
+            values["shopper"] = await console.client.shopper(user, _HISTORY)
+        recent = await console.client.recent_pages(100)
+    except RouterProblem:
+        return
+    values["suggested"] = list(dict.fromkeys(page.user_id for page in recent if page.user_id))[:12]
+
+
+async def _page_shelves(console: Console, user: str, names: list[str]) -> list[Shelf]:
+    scenes = [name for name in names if name not in ITEM_SCENES][:MOST_SCENES]
+    answer = await console.client.page(
+        recommend_pb2.RecommendPageRequest(
+            user_id=user,
+            scenes=[recommend_pb2.SceneRequest(scene=name, page_size=PAGE_SIZE) for name in scenes],
+        )
+    )
+    return await _shelves(console, list(answer.scenes))
+
+
+async def _product_shelves(console: Console, user: str, item_id: str, names: list[str]) -> list[Shelf]:
+    wanted = [name for name in ON_PRODUCT_PAGE if name in names] or ["similar_items"]
+    answers = [
+        await console.client.similar(
+            recommend_pb2.SimilarItemsRequest(
+                item_id=item_id, user_id=user, page_size=PAGE_SIZE, kind=ITEM_SCENES[name]
+            )
+        )
+        for name in wanted
+    ]
+    return await _shelves(console, answers)
+
+
+async def _shelves(console: Console, answers: list[recommend_pb2.RecommendResponse]) -> list[Shelf]:
+    known = await _described(console, [item.item_id for answer in answers for item in answer.items])
+    return [
+        Shelf(
+            answer.scene,
+            answer.attribution_token,
+            [
+                Card(
+                    known.get(item.item_id)
+                    or admin_pb2.ItemSummary(item_id=item.item_id, title=item.title, category=item.category),
+                    item.score,
+                    tuple(reason.channel for reason in item.reasons),
+                )
+                for item in answer.items
+            ],
+            tuple(answer.degraded),
+            dict(answer.arms),
+            f"{answer.model_name} {answer.model_version}".strip(),
+        )
+        for answer in answers
+    ]
+
+
+async def _described(console: Console, item_ids: list[str]) -> dict[str, admin_pb2.ItemSummary]:
+    """Brand and price of items; empty where an older router does not tell them."""
+    wanted = list(dict.fromkeys(item_ids))[:200]
+    if not wanted:
+        return {}
+    try:
+        return {item.item_id: item for item in await console.client.describe(wanted)}
+    except RouterProblem as error:
+        if not error.is_older:
+            raise
+        return {item_id: admin_pb2.ItemSummary(item_id=item_id) for item_id in wanted}
+
+
+async def act(request: Request, console: Console) -> Response:
+    """Reports what the shopper did, as a shop would, and shows the page that follows."""
+    session, fields = await console.form(request)
+    user = fields.get("user", "")
+    name, _, rest = fields.get("act", "").partition("|")
+    position, _, item_id = rest.partition("|")
+    types = {"view": event_pb2.EVENT_TYPE_VIEW} | {each: kind for each, _, kind in actions()}
+    back: dict[str, str] = {"user": user} if user else {}
+    if name == "view" or fields.get("item"):
+        back["item"] = item_id if name == "view" else fields["item"]
+    if user and name in types and item_id:
+        event = event_pb2.Event(
+            user_id=user,
+            item_id=item_id,
+            type=types[name],  # type: ignore[arg-type]
+            scene=fields.get("scene", ""),
+            position=int(position) if position.isdecimal() and len(position) < 7 else 0,
+            attribution_token=fields.get("token", ""),
+            event_id=secrets.token_hex(8),
+        )
+        subject = {"user": user, "item": item_id, "event": name}
+        source = request.client.host if request.client else ""
+        try:
+            answer = await console.client.report(event)
+        except RouterProblem as error:
+            console.audit.note(session, source, "event", subject, f"failed: {error}")
+            back["said"] = f"Not reported: {error}"
+        else:
+            refused = "; ".join(f"{each.field}: {each.reason}" for each in answer.errors)
+            console.audit.note(
+                session, source, "event", subject, f"refused: {refused}" if refused else "stored"
+            )
+            back["said"] = f"Refused: {refused}" if refused else f"Reported: {name}"
+    return RedirectResponse(f"/?{urlencode(back)}", 303)
+
+
+async def newcomer(request: Request, console: Console) -> Response:
+    """The page of a shopper never seen."""
+    return RedirectResponse(f"/?{urlencode({'user': f'console-{secrets.token_hex(3)}'})}", 303)

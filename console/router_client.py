@@ -1,0 +1,174 @@
+"""The router as the console sees it: its gRPC contract, with failures put into words for people."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+
+from protos.shopfront.v1 import admin_pb2, event_pb2, recommend_pb2, rollout_pb2
+from protos.shopfront.v1.admin_pb2_grpc import AdminServiceStub
+from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
+from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
+from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
+from server.ingress.client_channel import RouterAddress, open_async_channel, why_unanswered
+
+T = TypeVar("T")
+_SCENES_FRESH_S = 5.0
+_VERSIONS_FRESH_S = 1.0
+
+
+class RouterProblem(Exception):
+    """A call came to nothing; the message is for a person.
+
+    is_down   the router does not answer, and may soon
+    is_older  the router does not know the method: it is of an older release
+    """
+
+    def __init__(self, message: str, code: grpc.StatusCode) -> None:
+        """`code` as the call ended."""
+        super().__init__(message)
+        self.code = code
+        self.is_down = code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.is_older = code is grpc.StatusCode.UNIMPLEMENTED
+
+
+class RouterClient:
+    """Calls of one router; belongs to one event loop."""
+
+    def __init__(
+        self, router: RouterAddress, timeout_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`timeout_s`: seconds a call may take; `clock`: monotonic seconds. Raises `ChannelError`."""
+        self.router = router
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._channel = open_async_channel(router)
+        self._metadata = (("authorization", f"Bearer {router.token}"),) if router.token else ()
+        self._admin = AdminServiceStub(self._channel)
+        self._recommend = RecommendServiceStub(self._channel)
+        self._events = EventServiceStub(self._channel)
+        self._rollouts = RolloutServiceStub(self._channel)
+        self._kept: dict[str, tuple[float, Any]] = {}
+        self._asking: dict[str, asyncio.Lock] = {}
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        await self._channel.close()
+
+    async def versions(self) -> admin_pb2.InspectVersionsResponse:
+        """What serves; at most a second old."""
+        request = admin_pb2.InspectVersionsRequest()
+        return await self._shared(
+            "versions", _VERSIONS_FRESH_S, lambda: self._call(self._admin.InspectVersions, request)
+        )
+
+    async def scenes(self) -> admin_pb2.InspectScenesResponse:
+        """The configuration in service; at most five seconds old."""
+        request = admin_pb2.InspectScenesRequest()
+        return await self._shared(
+            "scenes", _SCENES_FRESH_S, lambda: self._call(self._admin.InspectScenes, request)
+        )
+
+    async def metrics(self, prefixes: tuple[str, ...]) -> admin_pb2.ReadMetricsResponse:
+        """The router's counts."""
+        return await self._call(self._admin.ReadMetrics, admin_pb2.ReadMetricsRequest(prefixes=prefixes))
+
+    async def explain(self, request: admin_pb2.ExplainPageRequest) -> admin_pb2.ExplainPageResponse:
+        """A page explained."""
+        return await self._call(self._admin.ExplainPage, request)
+
+    async def search(self, query: str, limit: int) -> admin_pb2.SearchItemsResponse:
+        """Items by id or words."""
+        return await self._call(
+            self._admin.SearchItems, admin_pb2.SearchItemsRequest(query=query, limit=limit)
+        )
+
+    async def describe(self, item_ids: list[str]) -> list[admin_pb2.ItemSummary]:
+        """Items by their ids, in their order."""
+        request = admin_pb2.DescribeItemsRequest(item_ids=item_ids)
+        return list((await self._call(self._admin.DescribeItems, request)).items)
+
+    async def item(self, item_id: str, neighbours: int) -> admin_pb2.InspectItemResponse:
+        """Facts and neighbours of an item."""
+        request = admin_pb2.InspectItemRequest(item_id=item_id, neighbours=neighbours)
+        return await self._call(self._admin.InspectItem, request)
+
+    async def shopper(self, user_id: str, limit: int) -> admin_pb2.InspectShopperResponse:
+        """What is known of a shopper."""
+        request = admin_pb2.InspectShopperRequest(user_id=user_id, limit=limit)
+        return await self._call(self._admin.InspectShopper, request)
+
+    async def recent_pages(self, limit: int, user_id: str = "") -> list[admin_pb2.RecentPage]:
+        """Pages that were answered last."""
+        request = admin_pb2.ListRecentPagesRequest(limit=limit, user_id=user_id)
+        return list((await self._call(self._admin.ListRecentPages, request)).pages)
+
+    async def reports(self, kind: str) -> list[admin_pb2.Report]:
+        """Reports on the router's machine."""
+        return list(
+            (await self._call(self._admin.ReadReports, admin_pb2.ReadReportsRequest(kind=kind))).reports
+        )
+
+    async def page(self, request: recommend_pb2.RecommendPageRequest) -> recommend_pb2.RecommendPageResponse:
+        """A page of several scenes, as a shopper gets it."""
+        return await self._call(self._recommend.RecommendPage, request)
+
+    async def similar(self, request: recommend_pb2.SimilarItemsRequest) -> recommend_pb2.RecommendResponse:
+        """Items that go with one, as a shopper gets them."""
+        return await self._call(self._recommend.SimilarItems, request)
+
+    async def report(self, event: event_pb2.Event) -> event_pb2.ReportEventsResponse:
+        """Reports one event."""
+        return await self._call(self._events.ReportEvents, event_pb2.ReportEventsRequest(events=[event]))
+
+    async def rollout(self, model: str) -> rollout_pb2.RolloutStatus:
+        """The model's rollout."""
+        return await self._call(self._rollouts.GetRollout, rollout_pb2.GetRolloutRequest(model=model))
+
+    async def rollout_history(self, model: str, after: int, limit: int) -> list[rollout_pb2.RolloutEvent]:
+        """What happened to the model's rollouts, oldest first."""
+        request = rollout_pb2.GetRolloutHistoryRequest(model=model, after=after, limit=limit)
+        return list((await self._call(self._rollouts.GetRolloutHistory, request)).events)
+
+    async def start_rollout(self, request: rollout_pb2.StartRolloutRequest) -> rollout_pb2.RolloutStatus:
+        """Starts a rollout."""
+        return await self._call(self._rollouts.StartRollout, request)
+
+    async def change_rollout(
+        self, action: str, request: rollout_pb2.ChangeRolloutRequest
+    ) -> rollout_pb2.RolloutStatus:
+        """`action`: pause, resume, promote or abort."""
+        calls = {
+            "pause": self._rollouts.PauseRollout,
+            "resume": self._rollouts.ResumeRollout,
+            "promote": self._rollouts.PromoteRollout,
+            "abort": self._rollouts.AbortRollout,
+        }
+        return await self._call(calls[action], request)
+
+    async def _shared(self, name: str, fresh_s: float, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer that every open page shares, asked for once where it is older than `fresh_s`."""
+        async with self._asking.setdefault(name, asyncio.Lock()):
+            at, answer = self._kept.get(name, (-fresh_s, None))
+            if answer is None or self._clock() - at > fresh_s:
+                answer = await ask()
+                self._kept[name] = (self._clock(), answer)
+        return answer
+
+    async def _call(self, method: Any, request: Any) -> Any:
+        try:
+            return await method(request, timeout=self._timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise RouterProblem(self._words(error), error.code()) from error
+
+    def _words(self, error: grpc.aio.AioRpcError) -> str:
+        code = error.code()
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return f"the router at {self.router.address} is of an older release and does not know this"
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"the router at {self.router.address} did not answer within {self._timeout_s:g} s"
+        return why_unanswered(self.router, error)

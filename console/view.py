@@ -1,0 +1,151 @@
+"""From a page's values to HTML: the templates, what every page needs, and forms that came back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from console import charts, words
+from console.access import Access, Session
+from console.audit import AuditLog
+from console.figures import Figures
+from console.guard import session_of
+from console.router_client import RouterClient, RouterProblem
+
+HERE = Path(__file__).resolve().parent
+PAGES = (
+    ("/", "Storefront"),
+    ("/why", "Why"),
+    ("/trace", "Trace"),
+    ("/items", "Items"),
+    ("/scenes", "Scenes"),
+    ("/rollouts", "Rollouts"),
+    ("/experiments", "Experiments"),
+    ("/health", "Health"),
+    ("/evaluation", "Evaluation"),
+)
+MAX_FORM_BYTES = 64 * 1024
+_MAX_FIELDS = 200
+
+
+class FormRefused(Exception):
+    """A form that is too large, of another page or of somebody who may not; `status` is HTTP's."""
+
+    def __init__(self, message: str, status: int) -> None:
+        """`message` for a person."""
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What every page uses."""
+
+    client: RouterClient
+    access: Access
+    audit: AuditLog
+    figures: Figures
+    templates: Environment
+    now: Callable[[], float] = time.time
+
+    async def render(
+        self,
+        request: Request,
+        template: str,
+        title: str,
+        problem: RouterProblem | None = None,
+        status: int = 200,
+        **values: Any,
+    ) -> HTMLResponse:
+        """A page; `problem`: why it has less than it should."""
+        session = session_of(request.scope)
+        text = self.templates.get_template(template).render(
+            title=title,
+            path=request.url.path,
+            pages=PAGES,
+            session=session,
+            csrf=self.access.csrf(session) if session else "",
+            asks=self.access.asks,
+            router=self.client.router.address,
+            state=await self.state(),
+            problem=problem,
+            now=self.now(),
+            here=str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
+            **values,
+        )
+        return HTMLResponse(text, status)
+
+    async def state(self) -> dict[str, Any]:
+        """Whether the router answers, and what it serves."""
+        try:
+            versions = await self.client.versions()
+        except RouterProblem as error:
+            if error.is_older:
+                return {"kind": "older", "text": "older release", "detail": str(error)}
+            kind = "down" if error.is_down else "refused"
+            return {"kind": kind, "text": "no answer" if error.is_down else "refused", "detail": str(error)}
+        models = ", ".join(f"{name} {version}" for name, version in sorted(versions.models.items()))
+        return {
+            "kind": "up",
+            "text": "serving",
+            "detail": f"snapshot {versions.snapshot_id} · {models}",
+            "versions": versions,
+        }
+
+    async def form(self, request: Request) -> tuple[Session, dict[str, str]]:
+        """The fields of a form of an operator's own page. Raises `FormRefused`."""
+        session = session_of(request.scope)
+        fields = await form_fields(request)
+        if session is None or not self.access.is_own_form(session, fields.pop("csrf", "")):
+            raise FormRefused("This form is of another session; load the page again.", 403)
+        if not session.may_change:
+            raise FormRefused(f"{session.name} may look and not change anything.", 403)
+        return session, fields
+
+
+async def form_fields(request: Request) -> dict[str, str]:
+    """The fields of an urlencoded form. Raises `FormRefused` where it is too large."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM_BYTES:
+            raise FormRefused("The form is too large.", 413)
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError as error:
+        raise FormRefused("The form has too many fields.", 413) from error
+    return dict(pairs)
+
+
+def templates() -> Environment:
+    """The templates; everything they show is escaped, and a value that a page did not give is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "significant": words.significant,
+        "percent": words.percent,
+        "ms": words.milliseconds,
+        "clip": words.clipped,
+        "moment": words.moment,
+        "span": words.span,
+        "hue": words.hue,
+        "initials": words.initials,
+        "setting": words.setting,
+        "query": urlencode,
+    }
+    environment.globals |= {"title_of": words.title_of, "ago": words.ago, "charts": charts}
+    return environment

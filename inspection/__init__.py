@@ -1,0 +1,1 @@
+"""What operators look at in a running router: pages explained, items, shoppers, scenes, counts, reports."""

@@ -1,0 +1,188 @@
+"""A shopper's page made once more, with the way of each item through the stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from inspection.item_journeys import Journey, journey
+from inspection.item_summaries import summaries
+from inspection.observed_request import Observation, observe
+from protos.shopfront.v1 import admin_pb2, recommend_pb2
+from recall.search.context_index import wish_of
+from router.engine.engine import Engine
+from router.engine.live import LiveEngine
+from router.errors import CallerError
+from router.query_features.read import FeatureReading
+from router.service.anchor import find_anchors
+from router.service.answer import add_trace, build_response
+from router.service.call import Call
+from router.service.queries import build_query
+from router.service.rollout_hooks import RolloutHooks
+from router.service.shopper import read_shopper
+from router.service.shopper_scenes import ShopperScenes
+from router.service.validation import CheckedRequest, check_recommend, check_similar_items
+from snapshot.catalogue import Catalogue
+from snapshot.id_limit import MAX_ID_BYTES
+from state.merchandising.live_rules import LiveRules
+from state.store import StateStore
+
+MAX_ITEMS = 20
+
+
+class Explainer:
+    """Explains pages of the live engine. They are answered as a shopper's would be, and not recorded."""
+
+    def __init__(
+        self,
+        live: LiveEngine,
+        store: StateStore,
+        rollouts: RolloutHooks,
+        rules: LiveRules,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`rules`: what merchandisers block; `clock`: monotonic seconds, that of calls; `wall_clock`: unix seconds."""
+        self._live = live
+        self._store = store
+        self._rollouts = rollouts
+        self._rules = rules
+        self._clock = clock
+        self._wall_clock = wall_clock
+
+    async def explain(
+        self, request: admin_pb2.ExplainPageRequest, call: Call
+    ) -> admin_pb2.ExplainPageResponse:
+        """The page with the way of each of its items, and of those asked for.
+
+        Raises `CallerError` with every violation, and as the pipeline does.
+        """
+        engine = self._live.current
+        asked = _checked(request, engine)
+        now = int(self._wall_clock())
+        scene = asked.scenes[0]
+        variant = engine.variant(scene.scene, asked.user_id)
+        # What the scene has for its work; what came before the work is not a shopper's wait.
+        deadline = self._clock() + variant.settings.deadline.budget_ms / 1_000
+        reading = FeatureReading(
+            variant.features, now, deadline, self._clock, call.arrival, scene=scene.scene
+        )
+        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
+        about = find_anchors(engine.catalogue, asked, shopper, variant.settings, now)
+        wish, unknown_words = wish_of(engine.context_index, asked.looking_for, engine.catalogue)
+        rules = self._rules.of(engine.catalogue, scene.scene, now)
+        query = self._rollouts.under_rollout(
+            build_query(
+                engine,
+                shopper,
+                asked,
+                scene.scene,
+                about,
+                now,
+                variant.arms,
+                wish,
+                np.empty(0, np.int32),
+                rules,
+            ),
+            engine,
+        )
+        page, seen = await observe(
+            variant.pipeline, query, scene.page_size, deadline, self._clock, call.arrival
+        )
+        response = build_response(
+            page,
+            engine.catalogue,
+            variant.pipeline.channel_names,
+            scene=scene.scene,
+            snapshot_id=engine.snapshot_id,
+            request_id=call.request_id,
+            arms=query.arms,
+            degraded=(
+                *shopper.degraded,
+                *about.degraded,
+                *unknown_words,
+                *self._rollouts.degraded(query),
+            ),
+        )
+        add_trace(response, (*shopper.trace, *page.trace), (self._clock() - call.arrival) * 1_000)
+        names = [slot.channel.name for slot in variant.pipeline.channels]
+        on_page = page.items.items
+        others = engine.catalogue.dense(list(request.item_ids))
+        wanted = [*on_page.tolist(), *(item for item in others.tolist() if item not in on_page)]
+        unknown = [name for name, item in zip(request.item_ids, others.tolist(), strict=True) if not item]
+        journeys = [journey(item, seen, names, scene.page_size) for item in wanted if item]
+        answer = admin_pb2.ExplainPageResponse(page=response, stages=[step.stage for step in seen.steps])
+        answer.items.extend(_messages(journeys, engine.catalogue))
+        answer.items.extend(_unknown(name, seen) for name in unknown)
+        return answer
+
+
+def _checked(request: admin_pb2.ExplainPageRequest, engine: Engine) -> CheckedRequest:
+    if len(request.item_ids) > MAX_ITEMS:
+        raise CallerError.of(
+            "item_ids", f"must hold at most {MAX_ITEMS} items, holds {len(request.item_ids)}"
+        )
+    for index, item_id in enumerate(request.item_ids):
+        if not 1 <= len(item_id.encode()) <= MAX_ID_BYTES:
+            raise CallerError.of(f"item_ids[{index}]", f"must be 1 to {MAX_ID_BYTES} bytes of UTF-8")
+    scenes = ShopperScenes(engine, request.user_id)
+    if request.anchor_item_id:
+        if not request.scene:
+            raise CallerError.of("scene", "is required")
+        similar = recommend_pb2.SimilarItemsRequest(
+            item_id=request.anchor_item_id,
+            scene=request.scene,
+            user_id=request.user_id,
+            context=request.context,
+            page_size=request.page_size,
+        )
+        return check_similar_items(similar, scenes)
+    plain = recommend_pb2.RecommendRequest(
+        scene=request.scene,
+        user_id=request.user_id,
+        context=request.context,
+        page_size=request.page_size,
+        cart_item_ids=request.cart_item_ids,
+    )
+    return check_recommend(plain, scenes)
+
+
+def _messages(journeys: list[Journey], catalogue: Catalogue) -> list[admin_pb2.ItemExplanation]:
+    """Every item that is named is looked up once, together."""
+    named = {0}
+    for each in journeys:
+        named |= {each.item, each.loss.to if each.loss else 0, *(find.trigger for find in each.channels)}
+    ordered = sorted(named)
+    known = dict(zip(ordered, summaries(catalogue, np.array(ordered, np.int32)), strict=True))
+    return [
+        admin_pb2.ItemExplanation(
+            item=known[each.item],
+            position=each.position,
+            channels=[
+                admin_pb2.ChannelRank(
+                    channel=find.rank.stage,
+                    rank=find.rank.rank,
+                    of=find.rank.of,
+                    score=find.score,
+                    trigger=known[find.trigger],
+                )
+                for find in each.channels
+            ],
+            ranks=[admin_pb2.StageRank(stage=at.stage, rank=at.rank, of=at.of) for at in each.ranks],
+            scores=each.scores,
+            lost_at=each.loss.stage if each.loss else "",
+            lost_because=each.loss.because if each.loss else "",
+            lost_to=known[each.loss.to] if each.loss and each.loss.to else None,
+        )
+        for each in journeys
+    ]
+
+
+def _unknown(item_id: str, seen: Observation) -> admin_pb2.ItemExplanation:
+    loss = journey(0, seen, (), 0).loss
+    assert loss is not None
+    return admin_pb2.ItemExplanation(
+        item=admin_pb2.ItemSummary(item_id=item_id), lost_at=loss.stage, lost_because=loss.because
+    )

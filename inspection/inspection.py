@@ -1,0 +1,190 @@
+"""What AdminService answers, over one replica's engine and store."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection.catalogue_search import CatalogueSearch
+from inspection.explain import Explainer
+from inspection.item_facts import inspect_item
+from inspection.item_summaries import summaries
+from inspection.metric_samples import MetricSamples
+from inspection.recent_pages import RecentPages
+from inspection.report_files import read_reports
+from inspection.scene_details import inspect_scenes
+from inspection.settings import InspectionSettings
+from protos.shopfront.v1 import admin_pb2
+from router.engine.live import LiveEngine
+from router.errors import CallerError, PreconditionError
+from router.service.rollout_hooks import RolloutHooks
+from snapshot.catalogue import Catalogue
+from snapshot.event_codes import EVENT_CODES
+from snapshot.id_limit import MAX_ID_BYTES
+from state.merchandising.live_rules import LiveRules
+from state.store import StateStore
+
+CONTRACT = 1
+"""Rises with what is added to AdminService, so that a console knows what a router can show."""
+MAX_PREFIXES = 50
+MAX_DESCRIBED = 200
+_MAX_QUERY = 200
+_NAMES = {code: name for name, code in EVENT_CODES.items()}
+
+
+class Inspection:
+    """Answers of AdminService; belongs to one event loop."""
+
+    def __init__(
+        self,
+        live: LiveEngine,
+        store: StateStore,
+        rollouts: RolloutHooks,
+        rules: LiveRules,
+        recent: RecentPages,
+        settings: InspectionSettings,
+        metrics: Path | None,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`metrics`: folder in which the processes count, None where they do not.
+
+        `wall_clock`: unix seconds.
+        """
+        self.explainer = Explainer(live, store, rollouts, rules)
+        self.settings = settings
+        self._live = live
+        self._store = store
+        self._recent = recent
+        self._metrics = None if metrics is None else MetricSamples(metrics)
+        self._wall_clock = wall_clock
+        self._started_ms = int(wall_clock() * 1_000)
+        self._search: CatalogueSearch | None = None
+
+    async def search(self, request: admin_pb2.SearchItemsRequest) -> admin_pb2.SearchItemsResponse:
+        """Items by id or by words. Raises `CallerError`."""
+        if not 1 <= len(request.query.strip()) <= _MAX_QUERY:
+            raise CallerError.of("query", f"must be 1 to {_MAX_QUERY} characters")
+        limit = _limit("limit", request.limit, 20, 100)
+        catalogue = self._live.current.catalogue
+        found, searched = await asyncio.to_thread(self._find, catalogue, request.query, limit)
+        return admin_pb2.SearchItemsResponse(
+            items=summaries(catalogue, found),
+            searched=searched,
+            truncated=catalogue.size > self.settings.search_items,
+        )
+
+    def _find(self, catalogue: Catalogue, query: str, limit: int) -> tuple[NDArray[np.int32], int]:
+        search = self._search
+        if search is None or search.catalogue is not catalogue:
+            search = self._search = CatalogueSearch(catalogue, self.settings.search_items)
+        return search.find(query, limit)
+
+    def items(self, request: admin_pb2.DescribeItemsRequest) -> admin_pb2.DescribeItemsResponse:
+        """Items by their ids. Raises `CallerError`."""
+        if len(request.item_ids) > MAX_DESCRIBED:
+            raise CallerError.of(
+                "item_ids", f"must hold at most {MAX_DESCRIBED} items, holds {len(request.item_ids)}"
+            )
+        for index, item_id in enumerate(request.item_ids):
+            _require_id(f"item_ids[{index}]", item_id)
+        catalogue = self._live.current.catalogue
+        found = summaries(catalogue, catalogue.dense(list(request.item_ids)))
+        for item_id, each in zip(request.item_ids, found, strict=True):
+            each.item_id = item_id
+        return admin_pb2.DescribeItemsResponse(items=found)
+
+    async def item(self, request: admin_pb2.InspectItemRequest) -> admin_pb2.InspectItemResponse:
+        """Facts and neighbours of one item. Raises `CallerError`, also where the catalogue lacks it."""
+        limit = _limit("neighbours", request.neighbours, 10, 50)
+        _require_id("item_id", request.item_id)
+        engine = self._live.current
+        item = int(engine.catalogue.dense([request.item_id])[0])
+        if not item:
+            raise CallerError.of("item_id", "is not in the catalogue in service")
+        return await inspect_item(engine, item, limit, int(self._wall_clock()))
+
+    async def shopper(self, request: admin_pb2.InspectShopperRequest) -> admin_pb2.InspectShopperResponse:
+        """What is known of one shopper. Raises `CallerError`, and `StorageError` as the store does."""
+        limit = _limit("limit", request.limit, 50, 200)
+        _require_id("user_id", request.user_id)
+        state = await self._store.read(request.user_id)
+        catalogue = self._live.current.catalogue
+        newest = state.behaviours
+        items = summaries(catalogue, catalogue.dense_from_keys(newest.items[:limit]))
+        return admin_pb2.InspectShopperResponse(
+            events=[
+                admin_pb2.ShopperEvent(item=item, type=_NAMES.get(code, str(code)), at=at)
+                for item, code, at in zip(
+                    items, newest.events[:limit].tolist(), newest.ts[:limit].tolist(), strict=True
+                )
+            ],
+            profile=dict(state.profile),
+            known_events=len(newest.items),
+            known_purchases=len(state.purchases.items),
+        )
+
+    def recent(self, request: admin_pb2.ListRecentPagesRequest) -> admin_pb2.ListRecentPagesResponse:
+        """The last pages. Raises `CallerError`."""
+        limit = _limit("limit", request.limit, 50, 200)
+        return self._recent.listed(self._live.current.catalogue, limit, request.user_id)
+
+    def scenes(self) -> admin_pb2.InspectScenesResponse:
+        """The configuration in service."""
+        return inspect_scenes(self._live.current)
+
+    async def metrics(self, request: admin_pb2.ReadMetricsRequest) -> admin_pb2.ReadMetricsResponse:
+        """The counts. Raises `PreconditionError` where nothing is counted."""
+        if self._metrics is None:
+            raise PreconditionError(
+                "METRICS", "metrics.enabled", "this router keeps no counts: metrics are off"
+            )
+        return await self._metrics.read(request.prefixes)
+
+    def versions(self) -> admin_pb2.InspectVersionsResponse:
+        """What serves."""
+        engine = self._live.current
+        manifest = engine.snapshot.manifest
+        return admin_pb2.InspectVersionsResponse(
+            snapshot_id=engine.snapshot_id,
+            snapshot_created_ms=_milliseconds(manifest.created_at),
+            dataset=manifest.dataset,
+            source=manifest.source,
+            items=engine.catalogue.size,
+            models=engine.model_versions,
+            replica=f"{socket.gethostname()}-{os.getpid()}",
+            replica_started_ms=self._started_ms,
+            contract=CONTRACT,
+        )
+
+    async def reports(self, request: admin_pb2.ReadReportsRequest) -> admin_pb2.ReadReportsResponse:
+        """The reports of a kind. Raises `CallerError`."""
+        folders = {"evaluation": self.settings.evaluation, "experiments": self.settings.experiments}
+        if request.kind not in folders:
+            raise CallerError.of("kind", f"must be one of {', '.join(folders)}")
+        return await asyncio.to_thread(read_reports, folders[request.kind])
+
+
+def _limit(field: str, asked: int, default: int, most: int) -> int:
+    if not 0 <= asked <= most:
+        raise CallerError.of(field, f"must be 1 to {most}, or 0 for {default}")
+    return asked or default
+
+
+def _require_id(field: str, value: str) -> None:
+    if not 1 <= len(value.encode()) <= MAX_ID_BYTES:
+        raise CallerError.of(field, f"must be 1 to {MAX_ID_BYTES} bytes of UTF-8")
+
+
+def _milliseconds(created_at: str) -> int:
+    try:
+        return int(datetime.fromisoformat(created_at).timestamp() * 1_000)
+    except ValueError:
+        return 0

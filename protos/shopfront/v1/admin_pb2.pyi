@@ -1,0 +1,393 @@
+from protos.shopfront.v1 import recommend_pb2 as _recommend_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ItemSummary(_message.Message):
+    __slots__ = ("item_id", "title", "category", "brand", "price", "in_stock")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    BRAND_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    IN_STOCK_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    title: str
+    category: str
+    brand: str
+    price: float
+    in_stock: bool
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., brand: _Optional[str] = ..., price: _Optional[float] = ..., in_stock: _Optional[bool] = ...) -> None: ...
+
+class ExplainPageRequest(_message.Message):
+    __slots__ = ("scene", "user_id", "context", "page_size", "cart_item_ids", "anchor_item_id", "item_ids")
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    CART_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    ANCHOR_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    scene: str
+    user_id: str
+    context: _recommend_pb2.Context
+    page_size: int
+    cart_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    anchor_item_id: str
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, scene: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[_recommend_pb2.Context, _Mapping]] = ..., page_size: _Optional[int] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., anchor_item_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ExplainPageResponse(_message.Message):
+    __slots__ = ("page", "items", "stages")
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    page: _recommend_pb2.RecommendResponse
+    items: _containers.RepeatedCompositeFieldContainer[ItemExplanation]
+    stages: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, page: _Optional[_Union[_recommend_pb2.RecommendResponse, _Mapping]] = ..., items: _Optional[_Iterable[_Union[ItemExplanation, _Mapping]]] = ..., stages: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ItemExplanation(_message.Message):
+    __slots__ = ("item", "position", "channels", "ranks", "scores", "lost_at", "lost_because", "lost_to")
+    class ScoresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    RANKS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    LOST_AT_FIELD_NUMBER: _ClassVar[int]
+    LOST_BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    LOST_TO_FIELD_NUMBER: _ClassVar[int]
+    item: ItemSummary
+    position: int
+    channels: _containers.RepeatedCompositeFieldContainer[ChannelRank]
+    ranks: _containers.RepeatedCompositeFieldContainer[StageRank]
+    scores: _containers.ScalarMap[str, float]
+    lost_at: str
+    lost_because: str
+    lost_to: ItemSummary
+    def __init__(self, item: _Optional[_Union[ItemSummary, _Mapping]] = ..., position: _Optional[int] = ..., channels: _Optional[_Iterable[_Union[ChannelRank, _Mapping]]] = ..., ranks: _Optional[_Iterable[_Union[StageRank, _Mapping]]] = ..., scores: _Optional[_Mapping[str, float]] = ..., lost_at: _Optional[str] = ..., lost_because: _Optional[str] = ..., lost_to: _Optional[_Union[ItemSummary, _Mapping]] = ...) -> None: ...
+
+class ChannelRank(_message.Message):
+    __slots__ = ("channel", "rank", "of", "score", "trigger")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    rank: int
+    of: int
+    score: float
+    trigger: ItemSummary
+    def __init__(self, channel: _Optional[str] = ..., rank: _Optional[int] = ..., of: _Optional[int] = ..., score: _Optional[float] = ..., trigger: _Optional[_Union[ItemSummary, _Mapping]] = ...) -> None: ...
+
+class StageRank(_message.Message):
+    __slots__ = ("stage", "rank", "of")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    OF_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    rank: int
+    of: int
+    def __init__(self, stage: _Optional[str] = ..., rank: _Optional[int] = ..., of: _Optional[int] = ...) -> None: ...
+
+class SearchItemsRequest(_message.Message):
+    __slots__ = ("query", "limit")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    limit: int
+    def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class SearchItemsResponse(_message.Message):
+    __slots__ = ("items", "searched", "truncated")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SEARCHED_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[ItemSummary]
+    searched: int
+    truncated: bool
+    def __init__(self, items: _Optional[_Iterable[_Union[ItemSummary, _Mapping]]] = ..., searched: _Optional[int] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class DescribeItemsRequest(_message.Message):
+    __slots__ = ("item_ids",)
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class DescribeItemsResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[ItemSummary]
+    def __init__(self, items: _Optional[_Iterable[_Union[ItemSummary, _Mapping]]] = ...) -> None: ...
+
+class InspectItemRequest(_message.Message):
+    __slots__ = ("item_id", "neighbours")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOURS_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    neighbours: int
+    def __init__(self, item_id: _Optional[str] = ..., neighbours: _Optional[int] = ...) -> None: ...
+
+class InspectItemResponse(_message.Message):
+    __slots__ = ("item", "facts", "channels")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    item: ItemSummary
+    facts: _containers.RepeatedCompositeFieldContainer[ItemFact]
+    channels: _containers.RepeatedCompositeFieldContainer[ChannelNeighbours]
+    def __init__(self, item: _Optional[_Union[ItemSummary, _Mapping]] = ..., facts: _Optional[_Iterable[_Union[ItemFact, _Mapping]]] = ..., channels: _Optional[_Iterable[_Union[ChannelNeighbours, _Mapping]]] = ...) -> None: ...
+
+class ItemFact(_message.Message):
+    __slots__ = ("name", "value", "unit", "description")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    unit: str
+    description: str
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., unit: _Optional[str] = ..., description: _Optional[str] = ...) -> None: ...
+
+class ChannelNeighbours(_message.Message):
+    __slots__ = ("channel", "neighbours", "failure")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    NEIGHBOURS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    neighbours: _containers.RepeatedCompositeFieldContainer[Neighbour]
+    failure: str
+    def __init__(self, channel: _Optional[str] = ..., neighbours: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ..., failure: _Optional[str] = ...) -> None: ...
+
+class Neighbour(_message.Message):
+    __slots__ = ("item", "score")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    item: ItemSummary
+    score: float
+    def __init__(self, item: _Optional[_Union[ItemSummary, _Mapping]] = ..., score: _Optional[float] = ...) -> None: ...
+
+class InspectShopperRequest(_message.Message):
+    __slots__ = ("user_id", "limit")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    limit: int
+    def __init__(self, user_id: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class InspectShopperResponse(_message.Message):
+    __slots__ = ("events", "profile", "known_events", "known_purchases")
+    class ProfileEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_PURCHASES_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[ShopperEvent]
+    profile: _containers.ScalarMap[str, str]
+    known_events: int
+    known_purchases: int
+    def __init__(self, events: _Optional[_Iterable[_Union[ShopperEvent, _Mapping]]] = ..., profile: _Optional[_Mapping[str, str]] = ..., known_events: _Optional[int] = ..., known_purchases: _Optional[int] = ...) -> None: ...
+
+class ShopperEvent(_message.Message):
+    __slots__ = ("item", "type", "at")
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    item: ItemSummary
+    type: str
+    at: int
+    def __init__(self, item: _Optional[_Union[ItemSummary, _Mapping]] = ..., type: _Optional[str] = ..., at: _Optional[int] = ...) -> None: ...
+
+class ListRecentPagesRequest(_message.Message):
+    __slots__ = ("limit", "user_id")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    user_id: str
+    def __init__(self, limit: _Optional[int] = ..., user_id: _Optional[str] = ...) -> None: ...
+
+class ListRecentPagesResponse(_message.Message):
+    __slots__ = ("pages",)
+    PAGES_FIELD_NUMBER: _ClassVar[int]
+    pages: _containers.RepeatedCompositeFieldContainer[RecentPage]
+    def __init__(self, pages: _Optional[_Iterable[_Union[RecentPage, _Mapping]]] = ...) -> None: ...
+
+class RecentPage(_message.Message):
+    __slots__ = ("at", "scene", "user_id", "request_id", "items", "model_name", "model_version", "arms")
+    class ArmsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    AT_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    at: int
+    scene: str
+    user_id: str
+    request_id: str
+    items: _containers.RepeatedCompositeFieldContainer[ItemSummary]
+    model_name: str
+    model_version: str
+    arms: _containers.ScalarMap[str, str]
+    def __init__(self, at: _Optional[int] = ..., scene: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemSummary, _Mapping]]] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class InspectScenesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectScenesResponse(_message.Message):
+    __slots__ = ("scenes", "arms")
+    SCENES_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    scenes: _containers.RepeatedCompositeFieldContainer[SceneDetails]
+    arms: _containers.RepeatedCompositeFieldContainer[ExperimentArm]
+    def __init__(self, scenes: _Optional[_Iterable[_Union[SceneDetails, _Mapping]]] = ..., arms: _Optional[_Iterable[_Union[ExperimentArm, _Mapping]]] = ...) -> None: ...
+
+class SceneDetails(_message.Message):
+    __slots__ = ("name", "settings")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    settings: _containers.RepeatedCompositeFieldContainer[SettingRow]
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[SettingRow, _Mapping]]] = ...) -> None: ...
+
+class SettingRow(_message.Message):
+    __slots__ = ("key", "value", "default_value", "description", "bounds")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_VALUE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    value: str
+    default_value: str
+    description: str
+    bounds: str
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., description: _Optional[str] = ..., bounds: _Optional[str] = ...) -> None: ...
+
+class ExperimentArm(_message.Message):
+    __slots__ = ("experiment", "scene", "arm", "share", "patch")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    PATCH_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    scene: str
+    arm: str
+    share: float
+    patch: str
+    def __init__(self, experiment: _Optional[str] = ..., scene: _Optional[str] = ..., arm: _Optional[str] = ..., share: _Optional[float] = ..., patch: _Optional[str] = ...) -> None: ...
+
+class ReadMetricsRequest(_message.Message):
+    __slots__ = ("prefixes",)
+    PREFIXES_FIELD_NUMBER: _ClassVar[int]
+    prefixes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, prefixes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ReadMetricsResponse(_message.Message):
+    __slots__ = ("samples", "at_ms")
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    samples: _containers.RepeatedCompositeFieldContainer[MetricSample]
+    at_ms: int
+    def __init__(self, samples: _Optional[_Iterable[_Union[MetricSample, _Mapping]]] = ..., at_ms: _Optional[int] = ...) -> None: ...
+
+class MetricSample(_message.Message):
+    __slots__ = ("name", "labels", "value")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    labels: _containers.ScalarMap[str, str]
+    value: float
+    def __init__(self, name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., value: _Optional[float] = ...) -> None: ...
+
+class InspectVersionsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectVersionsResponse(_message.Message):
+    __slots__ = ("snapshot_id", "snapshot_created_ms", "dataset", "source", "items", "models", "replica", "replica_started_ms", "contract")
+    class ModelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_CREATED_MS_FIELD_NUMBER: _ClassVar[int]
+    DATASET_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_STARTED_MS_FIELD_NUMBER: _ClassVar[int]
+    CONTRACT_FIELD_NUMBER: _ClassVar[int]
+    snapshot_id: str
+    snapshot_created_ms: int
+    dataset: str
+    source: str
+    items: int
+    models: _containers.ScalarMap[str, str]
+    replica: str
+    replica_started_ms: int
+    contract: int
+    def __init__(self, snapshot_id: _Optional[str] = ..., snapshot_created_ms: _Optional[int] = ..., dataset: _Optional[str] = ..., source: _Optional[str] = ..., items: _Optional[int] = ..., models: _Optional[_Mapping[str, str]] = ..., replica: _Optional[str] = ..., replica_started_ms: _Optional[int] = ..., contract: _Optional[int] = ...) -> None: ...
+
+class ReadReportsRequest(_message.Message):
+    __slots__ = ("kind",)
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    def __init__(self, kind: _Optional[str] = ...) -> None: ...
+
+class ReadReportsResponse(_message.Message):
+    __slots__ = ("reports",)
+    REPORTS_FIELD_NUMBER: _ClassVar[int]
+    reports: _containers.RepeatedCompositeFieldContainer[Report]
+    def __init__(self, reports: _Optional[_Iterable[_Union[Report, _Mapping]]] = ...) -> None: ...
+
+class Report(_message.Message):
+    __slots__ = ("name", "at_ms", "json")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    at_ms: int
+    json: str
+    def __init__(self, name: _Optional[str] = ..., at_ms: _Optional[int] = ..., json: _Optional[str] = ...) -> None: ...

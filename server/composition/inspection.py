@@ -1,0 +1,45 @@
+"""What operators may look at, and whether they may at this address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from inspection.inspection import Inspection
+from inspection.recent_pages import RecentPages
+from router.engine.live import LiveEngine
+from router.service.rollout_hooks import RolloutHooks
+from server.ingress_settings import is_loopback, split_address
+from server.settings import RouterSettings
+from state.merchandising.live_rules import LiveRules
+from state.store import StateStore
+
+
+def open_inspection(
+    settings: RouterSettings,
+    live: LiveEngine,
+    store: StateStore,
+    rollouts: RolloutHooks,
+    rules: LiveRules,
+    recent: RecentPages,
+) -> Inspection:
+    """The inspection of one replica; on the event loop that it serves on."""
+    metrics = Path(settings.metrics.folder) if settings.metrics.enabled else None
+    return Inspection(live, store, rollouts, rules, recent, settings.inspection, metrics)
+
+
+def why_inspection_refused(settings: RouterSettings) -> str:
+    """Why AdminService answers nobody; "" where it does.
+
+    It reveals shoppers' histories, which no address shows to whoever can reach it.
+    """
+    if not settings.inspection.enabled:
+        return "this router shows nothing to operators: inspection.enabled is false"
+    tokens = settings.ingress.tokens
+    named = tokens.operators_file is not None or bool(tokens.operators_environment)
+    host, _ = split_address(settings.ingress.address)
+    if named or is_loopback(host):
+        return ""
+    return (
+        f"{settings.ingress.address} can be reached from other machines: AdminService answers there only "
+        "where ingress.tokens names operators' tokens"
+    )

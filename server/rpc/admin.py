@@ -1,0 +1,112 @@
+"""`shopfront.v1.AdminService`: what operators look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from inspection.explain import MAX_ITEMS
+from inspection.inspection import MAX_DESCRIBED, MAX_PREFIXES, Inspection
+from protos.shopfront.v1 import admin_pb2
+from router.errors import ForbiddenError
+from router.service.call import Call
+from router.service.validation import MAX_CART_ITEMS
+from server.rpc.service import MethodOptions, Service
+
+if TYPE_CHECKING:
+    from server.startup import RunningService
+
+_REQUEST_BYTES = 64 * 1024
+
+
+class AdminHandler:
+    """Answers through the inspection of this replica."""
+
+    def __init__(self, running: RunningService) -> None:
+        """`running`: the service of this replica."""
+        self._running = running
+
+    @property
+    def _inspection(self) -> Inspection:
+        """Raises `ForbiddenError` where this router shows nothing."""
+        if self._running.inspection_refused:
+            raise ForbiddenError(self._running.inspection_refused)
+        return self._running.inspection
+
+    async def ExplainPage(
+        self, request: admin_pb2.ExplainPageRequest, call: Call
+    ) -> admin_pb2.ExplainPageResponse:
+        """A page, with the way of its items."""
+        return await self._inspection.explainer.explain(request, call)
+
+    async def SearchItems(
+        self, request: admin_pb2.SearchItemsRequest, call: Call
+    ) -> admin_pb2.SearchItemsResponse:
+        """Items by id or by words."""
+        return await self._inspection.search(request)
+
+    async def DescribeItems(
+        self, request: admin_pb2.DescribeItemsRequest, call: Call
+    ) -> admin_pb2.DescribeItemsResponse:
+        """Items by their ids."""
+        return self._inspection.items(request)
+
+    async def InspectItem(
+        self, request: admin_pb2.InspectItemRequest, call: Call
+    ) -> admin_pb2.InspectItemResponse:
+        """Facts and neighbours of an item."""
+        return await self._inspection.item(request)
+
+    async def InspectShopper(
+        self, request: admin_pb2.InspectShopperRequest, call: Call
+    ) -> admin_pb2.InspectShopperResponse:
+        """What is known of a shopper."""
+        return await self._inspection.shopper(request)
+
+    async def ListRecentPages(
+        self, request: admin_pb2.ListRecentPagesRequest, call: Call
+    ) -> admin_pb2.ListRecentPagesResponse:
+        """The pages that this replica answered last."""
+        return self._inspection.recent(request)
+
+    async def InspectScenes(
+        self, request: admin_pb2.InspectScenesRequest, call: Call
+    ) -> admin_pb2.InspectScenesResponse:
+        """The configuration in service."""
+        return self._inspection.scenes()
+
+    async def ReadMetrics(
+        self, request: admin_pb2.ReadMetricsRequest, call: Call
+    ) -> admin_pb2.ReadMetricsResponse:
+        """The counts of every process."""
+        return await self._inspection.metrics(request)
+
+    async def InspectVersions(
+        self, request: admin_pb2.InspectVersionsRequest, call: Call
+    ) -> admin_pb2.InspectVersionsResponse:
+        """What serves."""
+        return self._inspection.versions()
+
+    async def ReadReports(
+        self, request: admin_pb2.ReadReportsRequest, call: Call
+    ) -> admin_pb2.ReadReportsResponse:
+        """Reports written on the router's machine."""
+        return await self._inspection.reports(request)
+
+
+SERVICE = Service(
+    admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
+    AdminHandler,
+    MethodOptions(
+        # Looking must never take the place of shoppers' calls.
+        cost="bulk",
+        concurrent=4,
+        request_bytes=_REQUEST_BYTES,
+        repeated={"item_ids": MAX_ITEMS, "cart_item_ids": MAX_CART_ITEMS, "prefixes": MAX_PREFIXES},
+        operators=True,
+    ),
+    methods={
+        "DescribeItems": MethodOptions(
+            cost="bulk", request_bytes=_REQUEST_BYTES, repeated={"item_ids": MAX_DESCRIBED}, operators=True
+        )
+    },
+)

@@ -1,0 +1,237 @@
+"""The console over its contract: hostile titles, a router that is away, and who may change what."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import uvicorn
+from pydantic import ValidationError
+
+from console.access import Access, AccessError
+from console.app import application
+from console.figures import increase, percentile
+from console.settings import ConsoleSettings
+from protos.shopfront.v1 import admin_pb2, event_pb2, recommend_pb2
+from protos.shopfront.v1.admin_pb2_grpc import AdminServiceServicer, add_AdminServiceServicer_to_server
+from protos.shopfront.v1.event_pb2_grpc import EventServiceServicer, add_EventServiceServicer_to_server
+from protos.shopfront.v1.recommend_pb2_grpc import (
+    RecommendServiceServicer,
+    add_RecommendServiceServicer_to_server,
+)
+from server.ingress.client_channel import RouterAddress
+from server.ingress.ports import free_ports
+
+HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>' + "y" * 10_000
+EVENTS: list[event_pb2.Event] = []
+
+
+class Admin(AdminServiceServicer):
+    """Knows one scene and one item; what else it has is UNIMPLEMENTED, as in an older release."""
+
+    def InspectScenes(self, request: Any, context: Any) -> Any:
+        return admin_pb2.InspectScenesResponse(scenes=[admin_pb2.SceneDetails(name="home")])
+
+    def InspectVersions(self, request: Any, context: Any) -> Any:
+        return admin_pb2.InspectVersionsResponse(snapshot_id="s1", models={"bst": "1"})
+
+    def DescribeItems(self, request: Any, context: Any) -> Any:
+        items = [admin_pb2.ItemSummary(item_id=each, title=HOSTILE) for each in request.item_ids]
+        return admin_pb2.DescribeItemsResponse(items=items)
+
+    def ExplainPage(self, request: Any, context: Any) -> Any:
+        item = admin_pb2.ItemSummary(item_id="i1", title=HOSTILE)
+        return admin_pb2.ExplainPageResponse(
+            page=recommend_pb2.RecommendResponse(
+                trace=recommend_pb2.Trace(
+                    stages=[recommend_pb2.StageTrace(stage=HOSTILE[:99], elapsed_ms=float("nan"))],
+                    total_ms=float("inf"),
+                )
+            ),
+            items=[admin_pb2.ItemExplanation(item=item, position=1, scores={"score": float("nan")})],
+        )
+
+
+class Recommend(RecommendServiceServicer):
+    """One item per scene."""
+
+    def RecommendPage(self, request: Any, context: Any) -> Any:
+        item = recommend_pb2.RecommendedItem(item_id="i1", score=float("nan"))
+        return recommend_pb2.RecommendPageResponse(
+            scenes=[
+                recommend_pb2.RecommendResponse(scene=each.scene, items=[item], attribution_token="t")
+                for each in request.scenes
+            ]
+        )
+
+
+class Events(EventServiceServicer):
+    """Keeps what is reported."""
+
+    def ReportEvents(self, request: Any, context: Any) -> Any:
+        EVENTS.extend(request.events)
+        return event_pb2.ReportEventsResponse(accepted=len(request.events))
+
+
+class Browser:
+    """Fetches pages with a cookie, as a browser does."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def fetch(self, path: str, form: dict[str, str] | None = None, **headers: str) -> tuple[int, str]:
+        data = None if form is None else urllib.parse.urlencode(form).encode()
+        request = urllib.request.Request(self.root + path, data, headers)
+        try:
+            with self.opener.open(request, timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+
+def router(port: int) -> grpc.Server:
+    """A server of the contract at a port, started."""
+    server = grpc.server(ThreadPoolExecutor(4))
+    add_AdminServiceServicer_to_server(Admin(), server)
+    add_RecommendServiceServicer_to_server(Recommend(), server)
+    add_EventServiceServicer_to_server(Events(), server)
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="module")
+def ports() -> list[int]:
+    return free_ports(2)
+
+
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("console") / "audit.jsonl"
+
+
+@pytest.fixture(scope="module")
+def browser(ports: list[int], audit: Path) -> Iterator[Browser]:
+    """A browser of a console whose router is up."""
+    app = application(RouterAddress(f"127.0.0.1:{ports[0]}"), ConsoleSettings(audit=audit, timeout_s=2.0))
+    server = uvicorn.Server(uvicorn.Config(app, port=ports[1], log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield Browser(f"http://127.0.0.1:{ports[1]}")
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def served(ports: list[int]) -> Iterator[None]:
+    """The router is up."""
+    server = router(ports[0])
+    yield
+    server.stop(None).wait()
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize("path", ["/?user=u1", "/?user=u1&item=i1", "/why", "/trace", "/scenes"])
+def test_titles_with_markup_and_numbers_that_are_none_are_shown_plainly(browser: Browser, path: str) -> None:
+    code, text = browser.fetch(path)
+    assert code == 200
+    assert "<script>alert" not in text
+    assert "<img" not in text
+    assert HOSTILE not in text
+    assert len(text) < 60_000
+
+
+@pytest.mark.usefixtures("served")
+def test_pages_of_an_older_router_say_so(browser: Browser) -> None:
+    for path in ("/items?q=x", "/health", "/evaluation", "/rollouts"):
+        code, text = browser.fetch(path)
+        assert code == 200
+        assert "older release" in text
+
+
+@pytest.mark.usefixtures("served")
+def test_an_event_is_reported_with_its_token_and_noted(browser: Browser, audit: Path) -> None:
+    _, page = browser.fetch("/?user=u1")
+    found = re.search(r'name="csrf" value="(\w+)"', page)
+    assert found is not None
+    form = {"user": "u1", "act": "cart|3|i1", "scene": "home", "token": "t"}
+    code, text = browser.fetch("/events", form)
+    assert (code, "another session" in text) == (403, True)
+    code, text = browser.fetch("/events", form | {"csrf": found[1]}, Origin="http://elsewhere.example")
+    assert code == 403
+    assert not EVENTS
+    code, text = browser.fetch("/events", form | {"csrf": found[1]})
+    assert (code, "Reported: cart" in text) == (200, True)
+    (event,) = EVENTS
+    assert (event.user_id, event.item_id, event.type) == ("u1", "i1", event_pb2.EVENT_TYPE_CART)
+    assert (event.position, event.attribution_token) == (3, "t")
+    line = json.loads(audit.read_text().splitlines()[-1])
+    assert (line["action"], line["outcome"]) == ("event", "stored")
+    assert line["subject"] == {"user": "u1", "item": "i1", "event": "cart"}
+
+
+def test_a_router_that_is_away_is_said_to_be_and_found_when_it_is_back(
+    browser: Browser, ports: list[int]
+) -> None:
+    time.sleep(1.1)
+    for path in ("/", "/why", "/health"):
+        code, text = browser.fetch(path)
+        assert code == 200
+        assert 'role="alert"' in text
+    assert json.loads(browser.fetch("/status")[1])["kind"] == "down"
+    server = router(ports[0])
+    try:
+        for _ in range(100):
+            if json.loads(browser.fetch("/status")[1])["kind"] == "up":
+                break
+            time.sleep(0.1)
+        assert json.loads(browser.fetch("/status")[1])["kind"] == "up"
+    finally:
+        server.stop(None).wait()
+
+
+def test_other_names_are_refused(browser: Browser) -> None:
+    assert browser.fetch("/status", Host="rebound.example")[0] == 421
+
+
+def test_beyond_loopback_there_are_tokens_and_roles(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="tokens_file"):
+        ConsoleSettings(address="0.0.0.0:9001")
+    path = tmp_path / "users"
+    path.write_text("# users\nviewer eve abcdefghijklmnop\noperator ann ponmlkjihgfedcba\n")
+    access = Access(path)
+    eve, ann = access.login("abcdefghijklmnop"), access.login("ponmlkjihgfedcba")
+    assert eve is not None
+    assert ann is not None
+    assert (eve.may_change, ann.may_change, ann.name) == (False, True, "ann")
+    cookie = access.cookie(ann)
+    assert access.session(cookie) == ann
+    assert access.session(cookie[:-1] + ("0" if cookie[-1] != "0" else "1")) is None
+    assert not access.is_own_form(eve, access.csrf(ann))
+    for _ in range(10):
+        assert access.login("wrong") is None
+    assert access.is_closed
+    path.write_text("admin eve abcdefghijklmnop\n")
+    with pytest.raises(AccessError, match="line 1"):
+        Access(path)
+
+
+def test_percentiles_and_increases_of_counts() -> None:
+    assert percentile({"0.1": 50, "0.2": 100, "inf": 100}, 0.75) == pytest.approx(0.15)
+    assert percentile({}, 0.5) != percentile({}, 0.5)
+    assert increase({"a": 5.0, "b": 9.0}, {"a": 7.0, "b": 2.0}) == {"a": 2.0, "b": 2.0}
