@@ -48,8 +48,8 @@ def test_an_engine_knows_the_features_of_each_scene(
 ) -> None:
     monkeypatch.setitem(FILTERS._members, "adult", replace(FILTERS["adult"], features=("impressions",)))
     built = watched.live.open(watched.shop.snapshots.open_current())
-    assert set(built.features.values()) == {frozenset({"impressions"})}
-    assert built.variant("home", "u").features == {"impressions"}
+    assert set(built.features.values()) == {frozenset({"impressions", "feedback"})}
+    assert built.variant("home", "u").features == {"impressions", "feedback"}
 
 
 def test_an_engine_whose_components_name_an_unknown_feature_is_not_built(

@@ -88,13 +88,12 @@ async def recommend(running: RunningService, **fields: Any) -> Any:
     return await running.service.recommend(request, new_call(time.monotonic()))
 
 
-async def test_without_a_component_that_names_one_no_feature_is_read(
-    running: RunningService, seen: Seen
-) -> None:
+async def test_only_features_that_a_component_names_are_read(running: RunningService, seen: Seen) -> None:
     response = await recommend(running, user_id="u0001", with_trace=True)
-    assert [dict(query.features) for query in seen.queries] == [{}]
+    assert [set(query.features) for query in seen.queries] == [{"feedback"}]
     assert list(response.degraded) == ["ranking"]
-    assert not [stage for stage in response.trace.stages if stage.stage.startswith("feature:")]
+    read = [stage.stage for stage in response.trace.stages if stage.stage.startswith("feature:")]
+    assert read == ["feature:feedback"]
 
 
 async def test_what_was_served_reaches_the_next_query(
@@ -152,7 +151,8 @@ async def test_features_of_page_rerankers_are_read_for_answers_of_several_scenes
         user_id="u0001", scenes=[SceneRequest(scene="home"), SceneRequest(scene="cart")]
     )
     await running.service.recommend_page(asked, new_call(time.monotonic()))
-    assert [set(query.features) for query in seen.queries] == [set(), {"impressions"}, {"impressions"}]
+    page_features = {"feedback", "impressions"}
+    assert [set(query.features) for query in seen.queries] == [{"feedback"}, page_features, page_features]
 
 
 async def test_a_late_or_failed_feature_has_its_default_and_is_named(
