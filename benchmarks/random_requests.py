@@ -52,7 +52,13 @@ def random_request(message: type[Message], chance: random.Random) -> bytes:
 
 
 def enormous_request(message: type[Message], chance: random.Random) -> bytes:
-    """One field of `message` repeated or long beyond reason, within the size a router takes by default."""
+    """One field of `message` repeated or long beyond reason, within the size a router takes by default.
+
+    Of a message without fields, unknown ones.
+    """
+    if not message.DESCRIPTOR.fields:
+        # Field 1, a varint of one byte.
+        return b"\x08\x01" * (_ENORMOUS_BYTES // 2)
     field: Any = chance.choice(message.DESCRIPTOR.fields)
     if field.message_type is not None:
         entries = random_entries(field, message, chance).SerializeToString() or bytes(

@@ -44,7 +44,7 @@ class Explainer:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`rules`: what merchandisers block; `clock`: monotonic seconds, that of calls; `wall_clock`: unix."""
+        """`rules`: what merchandisers block; `clock`: monotonic seconds; `wall_clock`: unix seconds."""
         self._live = live
         self._store = store
         self._rollouts = rollouts

@@ -228,7 +228,7 @@ def test_a_live_edit_is_refused_until_a_snapshot_has_its_table(
     assert watch.status.refused is not None
     assert "scenes.home.filters.rare: needs the table rare_items" in watch.status.refused
     assert caplog.text.count("needs the table") == 1
-    assert [stage.name for stage in live.current.pipelines["home"].filters] == ["excluded", "blocked"]
+    assert [stage.name for stage in live.current.pipelines["home"].filters] == ["excluded", "must", "blocked"]
 
     with_tables(shop)
     live.take_over(live.open(shop.snapshots.open_current()))
@@ -237,7 +237,12 @@ def test_a_live_edit_is_refused_until_a_snapshot_has_its_table(
     watch.retry()
     look(watch, 4)
     assert watch.status.refused is None
-    assert [stage.name for stage in live.current.pipelines["home"].filters] == ["excluded", "blocked", "rare"]
+    assert [stage.name for stage in live.current.pipelines["home"].filters] == [
+        "excluded",
+        "must",
+        "blocked",
+        "rare",
+    ]
     asyncio.run(warm_up(live.current))
 
     shop.publish(seed=3)

@@ -47,7 +47,7 @@ async def test_a_refused_edit_serves_once_a_snapshot_has_its_table(
         await wait_until(
             lambda: (
                 [stage.name for stage in running.live.current.pipelines["home"].filters]
-                == ["excluded", "blocked", "rare"]
+                == ["excluded", "must", "blocked", "rare"]
             )
         )
     finally:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from google.protobuf import struct_pb2
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -84,9 +85,13 @@ def test_a_request_at_its_limits_is_read(method: Method) -> None:
                 price=9.9,
             )
             entries.extend([full] * most)
-        else:
+        elif message.DESCRIPTOR.fields_by_name[field].message_type:
             for _ in range(most):
                 entries.add()
+        elif message.DESCRIPTOR.fields_by_name[field].cpp_type == FieldDescriptor.CPPTYPE_STRING:
+            entries.extend(["x" * 256] * most)
+        else:
+            entries.extend([1] * most)
     read = tolerant(method.request, method.options.request_bytes, method.options.repeated)
     assert read(message.SerializeToString()) == message
 
