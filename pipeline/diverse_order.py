@@ -22,15 +22,16 @@ _LEAST_VOLUME = 1e-9
 def relevance(score: Float32) -> Float64:
     """float64[n] in 0…1, falling along n candidates given best first.
 
-    By the scores between the lowest and the highest, made falling where rerankers before changed the order;
-    by rank where a score is missing or all are equal.
+    By the scores between the lowest and the highest, made falling where rerankers before changed the order.
+    Where a score is missing or all are equal, by rank as 1 / log2(1 + rank), what NDCG takes a slot to be
+    worth: a straight line would make neighbours at the head as good as equal, and likeness decide alone.
     """
     values = score.astype(np.float64)
     if not len(values):
         return values
     span = np.ptp(values) if np.isfinite(values).all() else 0.0
     if span <= 0:
-        return np.asarray(np.linspace(1.0, 0.0, len(values)), np.float64)
+        return np.asarray(1 / np.log2(np.arange(2, len(values) + 2)), np.float64)
     return np.asarray(np.minimum.accumulate((values - values.min()) / span), np.float64)
 
 

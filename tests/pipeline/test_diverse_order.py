@@ -78,6 +78,6 @@ def test_a_page_of_several_groups_comes_before_one_of_a_single_group() -> None:
 
 def test_relevance_follows_scores_and_falls_back_to_the_given_order() -> None:
     np.testing.assert_allclose(relevance(np.array([3, 2, 1], np.float32)), [1, 0.5, 0])
-    np.testing.assert_allclose(relevance(np.array([np.nan, 2, 1], np.float32)), [1, 0.5, 0])
+    np.testing.assert_allclose(relevance(np.array([np.nan, 2, 1], np.float32)), [1, 1 / np.log2(3), 0.5])
     np.testing.assert_allclose(relevance(np.array([2, 3, 1], np.float32)), [0.5, 0.5, 0])
     assert len(relevance(np.empty(0, np.float32))) == 0
