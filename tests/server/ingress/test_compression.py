@@ -78,6 +78,9 @@ def test_bombs_are_refused_and_leave_no_memory_behind(ingress: Ingress) -> None:
     highest = before
     for _ in range(_BOMBS):
         error = refused(send, bomb)
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            # HAProxy was replaced meanwhile, as when a health check is late on a busy machine.
+            error = refused(send, bomb)
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert "unpacked" in error.details()
         highest = max(highest, _resident_mib(ingress))

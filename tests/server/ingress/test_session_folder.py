@@ -74,9 +74,9 @@ def test_processes_of_a_router_killed_with_its_starter_are_ended(
     left = [process for process in session_processes(leader) if process.pid != leader]
     assert any(word.startswith("ray::ServeReplica") for process in left for word in process.cmdline()[:1])
 
-    messages = end_abandoned()
+    # A `shopfront run` of a test beside this one may be quicker; it ends them alike.
+    end_abandoned()
 
-    assert any(f"{count} processes" in line for line in messages for count in range(1, 40))
     psutil.wait_procs(left, timeout=20)
     assert not [process for process in left if is_alive(process)]
     host, port = address.split(":")
