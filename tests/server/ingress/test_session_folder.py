@@ -69,10 +69,11 @@ def test_processes_of_a_router_killed_with_its_starter_are_ended(
         assert starter.stdout is not None
         address, pids = json.loads(starter.stdout.readline())
         (leader,) = {os.getsid(pid) for pid in pids}
+        left = [process for process in session_processes(leader) if process.pid != leader]
+        titles = [word for process in left for word in process.cmdline()[:1]]
+        assert any(title.startswith("ray::ServeReplica") for title in titles)
         for pid in (starter.pid, leader):
             os.kill(pid, signal.SIGKILL)
-    left = [process for process in session_processes(leader) if process.pid != leader]
-    assert any(word.startswith("ray::ServeReplica") for process in left for word in process.cmdline()[:1])
 
     # A `shopfront run` of a test beside this one may be quicker; it ends them alike.
     end_abandoned()
