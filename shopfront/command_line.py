@@ -238,6 +238,7 @@ def recommend(
 ) -> None:
     """Ask a running router and print its answer."""
     from shopfront.answer_table import ask, ask_about, show
+    from shopfront.trigger_titles import titles_of_triggers
 
     if item and cart:
         raise Refused("--item asks for a page about one item, --cart for one about several: name one of them")
@@ -269,7 +270,7 @@ def recommend(
                 cursor=cursor,
                 with_trace=trace,
             )
-        show(console, user, answer, {}, with_cursor=True)
+        show(console, user, answer, titles_of_triggers(router, answer), with_cursor=True)
     except grpc.RpcError as error:
         raise Refused(why_unanswered(router, error)) from error
 

@@ -33,6 +33,8 @@ from protos.shopfront.v1.recommend_pb2_grpc import (
 from server.ingress.client_channel import RouterAddress
 from server.ingress.ports import free_ports
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>' + "y" * 10_000
 EVENTS: list[event_pb2.Event] = []
 

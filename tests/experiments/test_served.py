@@ -23,6 +23,8 @@ from state.exposure_event import EXPOSURE_PREFIX
 from state.registry import open_state
 from testing.served_shop import ServedShop, make_shop
 
+pytestmark = pytest.mark.slow
+
 NO_TRITON = "127.0.0.1:9"
 EXPERIMENTS = """
 layers:

@@ -13,6 +13,8 @@ from snapshot.dataset import DatasetStore
 from snapshot.manifest import Manifest
 from tests.ingest.small_shop import columns, csv_text, write
 
+pytestmark = pytest.mark.slow
+
 SHOP = {
     "events.csv": csv_text(columns(item_id=[f"{200 + row % 4} " for row in range(10)], price=["ask"] * 10)),
     "items.csv": "item_id,brand\nSKU-1,x\n",

@@ -23,6 +23,8 @@ from shopfront.progress import Progress
 from shopfront.settings import default_settings, load_settings
 from shopfront.workspace import PROJECT, Workspace
 
+pytestmark = pytest.mark.slow
+
 PARTS = """
 from ingest.cleaning.rule import CleaningRule, RuleSettings
 from ingest.importers.registry import Importer

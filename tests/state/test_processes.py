@@ -13,6 +13,8 @@ from foundation.storage.errors import StorageError
 from state import StateSettings, open_state
 from tests.state.batches import batch
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 WRITER = "tests.state.event_writer"
 

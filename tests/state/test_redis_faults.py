@@ -18,6 +18,8 @@ from state.store import StateStore
 from testing.redis_server import RedisServer, running_redis
 from tests.state.batches import batch
 
+pytestmark = pytest.mark.slow
+
 VIEW = 2
 
 

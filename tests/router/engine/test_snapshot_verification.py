@@ -20,6 +20,8 @@ from router.engine.warm_up import warm_up
 from tests.router.engine.conftest import Watched
 from tests.router.engine.test_snapshot_watch import damage
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Verified:

@@ -12,6 +12,8 @@ from recall.build import RECALL_FOLDER
 from router.scenes.problems import SettingsError
 from tests.router.engine.conftest import Watched, read
 
+pytestmark = pytest.mark.slow
+
 
 def damage(file: Path) -> None:
     """Flips one byte in the middle of a sealed file."""

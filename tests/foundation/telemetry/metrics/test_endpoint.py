@@ -9,6 +9,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from foundation.telemetry.metrics import MetricsServer, prepare_folder, serve_metrics
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 NOW = 1_700_000_000.0
 Counting = Callable[[int, int, float], subprocess.Popen[str]]

@@ -14,6 +14,8 @@ from foundation.telemetry.metrics import serve_metrics
 from foundation.telemetry.metrics.counts_file import CountsFile, is_whole
 from tests.foundation.telemetry.metrics.test_endpoint import scrape
 
+pytestmark = pytest.mark.slow
+
 COUNTING = """
 import sys
 from pathlib import Path
