@@ -37,8 +37,10 @@ def hold(folder: Path) -> int:
     Returns:
         The descriptor.
     """
-    descriptor = os.open(folder / _LOCK, os.O_RDWR)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_APPEND)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
+    # That it was held once: then nobody who is about to hold it is waited for.
+    os.write(descriptor, b"%d\n" % os.getpid())
     return descriptor
 
 
@@ -76,7 +78,8 @@ def _abandoned(folder: Path) -> int | None:
     with suppress(BlockingIOError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # One that was made this moment is held by nobody yet.
-        if time.time() - os.fstat(descriptor).st_mtime > _YOUNG_S:
+        status = os.fstat(descriptor)
+        if status.st_size or time.time() - status.st_mtime > _YOUNG_S:
             return descriptor
     os.close(descriptor)
     return None

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -72,8 +73,12 @@ def test_processes_of_a_router_killed_with_its_starter_are_ended(
         left = [process for process in session_processes(leader) if process.pid != leader]
         titles = [word for process in left for word in process.cmdline()[:1]]
         assert any(title.startswith("ray::ServeReplica") for title in titles)
+        killed = psutil.Process(leader)
         for pid in (starter.pid, leader):
             os.kill(pid, signal.SIGKILL)
+    # It holds its folder until the kernel has ended it.
+    while is_alive(killed):
+        time.sleep(0.05)
 
     # A `shopfront run` of a test beside this one may be quicker; it ends them alike.
     end_abandoned()
