@@ -21,16 +21,8 @@ from server.ingress_settings import IngressSettings, RaySettings
 from server.plugins import VARIABLE
 from server.rpc.methods import received_bytes
 
-HAPROXY_CONFIGURATION = "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC"
-"""Names the folder of its router to every process of it, whichever ingress it has."""
-
 _WITHOUT_RAY_S = 300
 _RAY_LOG_BYTES = 16 * 1024 * 1024
-
-
-def haproxy_configuration(folder: Path) -> Path:
-    """The file in a router's folder that HAProxy is configured by."""
-    return folder / "haproxy.cfg"
 
 
 def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) -> dict[str, str]:
@@ -99,7 +91,7 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_raylet_death_check_interval_milliseconds": str(1_000 * _WITHOUT_RAY_S),
         "RAY_num_prestart_python_workers": "0",
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_haproxy_program(folder)),
-        HAPROXY_CONFIGURATION: str(haproxy_configuration(folder)),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / ADMIN_SOCKET),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),

@@ -80,7 +80,7 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     folder = Path(request.folder)
-    hold(folder)
+    hold(folder, leads=True)
     settings: RouterSettings | None = None
     watch: RayWatch | None = None
     try:

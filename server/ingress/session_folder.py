@@ -12,8 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from server.ingress.ray_environment import HAPROXY_CONFIGURATION, haproxy_configuration
-from server.ingress.sessions import kill_all, session_processes
+from server.ingress.sessions import is_alive, kill_all, session_processes
 
 # HAProxy's sockets lie two levels below and may have paths of at most 97 bytes.
 _PARENT = Path("/tmp")
@@ -29,18 +28,19 @@ def make_session_folder(parent: Path = _PARENT) -> Path:
     return folder
 
 
-def hold(folder: Path) -> int:
+def hold(folder: Path, *, leads: bool = False) -> int:
     """Marks a session's folder as in use until this process ends, however it ends, or closes the descriptor.
 
-    Held by the router's process and by the program that started it: while either lives, it ends the rest.
+    Held by the router's process, which leads the session of all others (`leads`), and by the program that
+    started it: while either lives, it ends the rest.
 
     Returns:
         The descriptor.
     """
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_APPEND)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
-    # That it was held once: then nobody who is about to hold it is waited for.
-    os.write(descriptor, b"%d\n" % os.getpid())
+    # Something is in the file once it was held: then nobody who is about to hold it is waited for.
+    os.write(descriptor, b"session %d\n" % os.getpid() if leads else b"started\n")
     return descriptor
 
 
@@ -86,10 +86,18 @@ def _abandoned(folder: Path) -> int | None:
 
 
 def _processes_of(folder: Path) -> list[psutil.Process]:
-    """All of the sessions in which a process was given the folder: titles hide the environment of some."""
-    sessions = set()
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, ProcessLookupError):
-            if process.environ().get(HAPROXY_CONFIGURATION) == str(haproxy_configuration(folder)):
-                sessions.add(os.getsid(process.pid))
-    return [process for leader in sessions - {os.getsid(0)} for process in session_processes(leader)]
+    """What is left of the session that the folder names.
+
+    A session keeps the number of its dead leader from being another process's; where a living process has
+    it, the session has ended.
+    """
+    lines = (folder / _LOCK).read_text().splitlines()
+    leaders = [int(line.removeprefix("session ")) for line in lines if line.startswith("session ")]
+    return [process for leader in leaders if not _lives(leader) for process in session_processes(leader)]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return False

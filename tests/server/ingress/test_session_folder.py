@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from server.ingress.session_folder import end_abandoned, hold, make_session_folder
@@ -73,18 +72,16 @@ def test_processes_of_a_router_killed_with_its_starter_are_ended(
         left = [process for process in session_processes(leader) if process.pid != leader]
         titles = [word for process in left for word in process.cmdline()[:1]]
         assert any(title.startswith("ray::ServeReplica") for title in titles)
-        killed = psutil.Process(leader)
         for pid in (starter.pid, leader):
             os.kill(pid, signal.SIGKILL)
-    # It holds its folder until the kernel has ended it.
-    while is_alive(killed):
-        time.sleep(0.05)
 
-    # A `shopfront run` of a test beside this one may be quicker; it ends them alike.
-    end_abandoned()
-
-    psutil.wait_procs(left, timeout=20)
-    assert not [process for process in left if is_alive(process)]
+    # A killed process holds its files until its last thread has ended; and a `shopfront run` of a test beside
+    # this one may be quicker, and ends them alike.
+    deadline = time.monotonic() + 20
+    while any(is_alive(process) for process in left):
+        assert time.monotonic() < deadline, [process for process in left if is_alive(process)]
+        end_abandoned()
+        time.sleep(0.1)
     host, port = address.split(":")
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
