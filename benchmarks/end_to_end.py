@@ -31,8 +31,8 @@ from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
 from server.ingress_settings import IngressKind
 from shopfront.build_record import BuildRecord
 from shopfront.serve import Serving, serving
-from shopfront.settings import DEFAULT_FILE, Settings, load_settings
-from shopfront.workspace import PROJECT, Workspace
+from shopfront.settings import Settings, load_settings
+from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
 

@@ -28,8 +28,8 @@ from benchmarks.memory_growth import Course, held
 from benchmarks.random_requests import STREAMS, random_message, random_request, unary_methods
 from benchmarks.wire_garbage import faults, send_garbage
 from shopfront.serve import serving
-from shopfront.settings import DEFAULT_FILE, Settings, load_settings
-from shopfront.workspace import PROJECT, Workspace
+from shopfront.settings import Settings, load_settings
+from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
 from snapshot.durable_files import write_durably
 
 __all__ = ["BUGS", "apart", "exposed_methods", "held", "send_random"]

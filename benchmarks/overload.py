@@ -28,8 +28,8 @@ from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from server.ingress.launcher import RouterHandle
 from server.ingress.status import PUSHBACK_KEY
 from shopfront.serve import serving
-from shopfront.settings import DEFAULT_FILE, Settings, load_settings
-from shopfront.workspace import PROJECT, Workspace
+from shopfront.settings import Settings, load_settings
+from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
 

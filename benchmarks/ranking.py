@@ -37,9 +37,9 @@ from models.training_loop import silent
 from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient, infer_request
 from shopfront.build_record import BuildRecord
-from shopfront.settings import DEFAULT_FILE, Settings, load_settings
+from shopfront.settings import Settings, load_settings
 from shopfront.training import train_model
-from shopfront.workspace import PROJECT, Workspace
+from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
 from snapshot.dataset import Dataset, DatasetStore
 from snapshot.durable_files import write_durably
 

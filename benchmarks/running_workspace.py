@@ -17,8 +17,8 @@ from benchmarks.closed_loop import Plan, drive_in_process
 from benchmarks.steady_load import LoadPlan, SteadyLoad, steady_load
 from server.ingress_settings import IngressKind
 from shopfront.serve import Serving, seed_user_state, serving
-from shopfront.settings import DEFAULT_FILE, Settings, load_settings
-from shopfront.workspace import PROJECT, Workspace
+from shopfront.settings import Settings, load_settings
+from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
 from snapshot.dataset import DatasetStore
 from testing.redis_server import RedisServer, running_redis
 

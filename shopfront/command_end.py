@@ -6,9 +6,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from router.scenes.problems import SettingsError
 from server.ingress.client_channel import ChannelError
-from shopfront.before_build import CannotServe
 from shopfront.rollout_commands import RolloutCallFailed
 from shopfront.workspace import WorkspaceBusy
 
@@ -35,7 +33,9 @@ def known_errors() -> tuple[type[Exception], ...]:
     from recall.part_build import PartBuildError
     from registration.registry import RegistrationError
     from rollout.errors import RolloutStoreError
+    from router.scenes.problems import SettingsError
     from server.ingress.launcher import RouterStartError
+    from shopfront.before_build import CannotServe
     from snapshot.manifest import SnapshotError
     from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
 

@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import getpass
-import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shopfront.settings import DEFAULT_FILE, load_settings
-from shopfront.workspace import Workspace
-from snapshot.catalogue import Catalogue
-from snapshot.manifest import SnapshotError
-from snapshot.store import SnapshotStore
-from state.merchandising.resolve import unknown_rules
-from state.merchandising.rules import Action, BusinessRule, RulesError
-from state.merchandising.rules_file import BusinessRulesFile
+from shopfront.command_options import Config, Data, WorkspaceFolder, console, prepared
+from shopfront.workspace import DEFAULT_FILE
+
+if TYPE_CHECKING:
+    from snapshot.catalogue import Catalogue
+    from state.merchandising.rules import Action, BusinessRule
+    from state.merchandising.rules_file import BusinessRulesFile
 
 app = typer.Typer()
-console = Console(width=None if sys.stdout.isatty() else 120)
 
 _HOUR_S = 3_600
 What = Annotated[str, typer.Argument(help="item, brand, category or another item column of groups.")]
 Value = Annotated[str, typer.Argument(help="The shop's item id, or the group's name.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the rule and in the audit log.")]
 Hours = Annotated[float | None, typer.Option(help="Hours until it expires; default: never.")]
-Data = Annotated[Path | None, typer.Option(help="Folder with the shop's files, as for serve.")]
-Folder = Annotated[Path | None, typer.Option("--workspace", help="The workspace that is served.")]
-Config = Annotated[Path, typer.Option(help="Configuration file.")]
 
 
 @app.command()
@@ -46,7 +39,7 @@ def block(
     scene: Annotated[str, typer.Option(help="Scene; default: all.")] = "",
     hours: Hours = None,
     data: Data = None,
-    workspace: Folder = None,
+    workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
     """Block an item, brand or category: running routers stop showing it within seconds."""
@@ -62,7 +55,7 @@ def pin(
     reason: Reason,
     hours: Hours = None,
     data: Data = None,
-    workspace: Folder = None,
+    workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
     """Pin an item, or the best candidate of a brand or category, to a slot of a scene."""
@@ -76,7 +69,7 @@ def unblock(
     reason: Reason,
     scene: Annotated[str | None, typer.Option(help="The block of this scene; default: every one.")] = None,
     data: Data = None,
-    workspace: Folder = None,
+    workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
     """End a block."""
@@ -90,7 +83,7 @@ def unpin(
     reason: Reason,
     scene: Annotated[str | None, typer.Option(help="The pin of this scene; default: every one.")] = None,
     data: Data = None,
-    workspace: Folder = None,
+    workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
     """End a pin."""
@@ -102,10 +95,12 @@ def blocks(
     scene: Annotated[str, typer.Option(help="Rules of this scene and of all; default: every one.")] = "",
     expired: Annotated[bool, typer.Option("--expired", help="Those too that no longer hold.")] = False,
     data: Data = None,
-    workspace: Folder = None,
+    workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
     """List blocks and pins."""
+    from state.merchandising.rules import RulesError
+
     file, catalogue = _opened(data, workspace, config)
     try:
         rules = file.list_rules(scene, expired=expired)
@@ -127,6 +122,8 @@ def _add(
     workspace: Path | None,
     config: Path,
 ) -> None:
+    from state.merchandising.rules import RulesError
+
     file, catalogue = _opened(data, workspace, config)
     try:
         rule = file.add(
@@ -166,8 +163,12 @@ def _opened(
     data: Path | None, folder: Path | None, config: Path
 ) -> tuple[BusinessRulesFile, Catalogue | None]:
     """The file that the workspace's routers follow, and the catalogue published, None before a build."""
-    place = Workspace(folder.absolute()) if folder is not None else Workspace.for_data(data)
-    path = load_settings(config, place).router.business_rules
+    from snapshot.manifest import SnapshotError
+    from snapshot.store import SnapshotStore
+    from state.merchandising.rules_file import BusinessRulesFile
+
+    place, settings = prepared(data, folder, config)
+    path = settings.router.business_rules
     if path is None:
         raise typer.BadParameter("router.business_rules is null: name a file there, which routers follow")
     try:
@@ -178,6 +179,8 @@ def _opened(
 
 
 def _print(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> None:
+    from state.merchandising.resolve import unknown_rules
+
     unknown = set() if catalogue is None else {rule.id for rule in unknown_rules(rules, catalogue)}
     table = Table(box=box.SIMPLE, pad_edge=False)
     for name in ("rule", "what", "scene", "slot", "until", "by", "reason"):

@@ -14,8 +14,7 @@ from cryptography import x509
 
 from server.ingress.client_channel import ChannelError, RouterAddress, token_in
 from server.ingress_settings import IngressSettings, is_loopback, split_address
-from shopfront.settings import DEFAULT_FILE, load_settings
-from shopfront.workspace import Workspace
+from shopfront.workspace import DEFAULT_FILE, Workspace
 
 TOKEN_VARIABLE = "SHOPFRONT_TOKEN"
 ROUTER = "router"
@@ -147,6 +146,8 @@ def own_router(ingress: IngressSettings, address: str) -> RouterAddress | None:
 def _configured(config: Path | None) -> IngressSettings:
     if config is None and not DEFAULT_FILE.is_file():
         return IngressSettings()
+    from shopfront.settings import load_settings
+
     return load_settings(config or DEFAULT_FILE, Workspace.for_data(None)).router.ingress
 
 

@@ -21,10 +21,9 @@ from router.scenes.yaml_tree import YamlError, parse
 from router.tables.kind import TableKind
 from server.settings import RouterSettings, plugins_of
 from shopfront.plugins import load
-from shopfront.workspace import PROJECT, Workspace
+from shopfront.workspace import Workspace
 from triton_repo.settings import TritonSettings
 
-DEFAULT_FILE = PROJECT / "config" / "shopfront.yaml"
 WORKSPACE = "${workspace}"
 FROZEN = ConfigDict(extra="forbid", frozen=True)
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 PROJECT = Path(__file__).resolve().parent.parent
+DEFAULT_FILE = PROJECT / "config" / "shopfront.yaml"
+"""The configuration where none is named."""
 
 
 _PASSED_THROUGH, _OWNERS = 0o711, 0o700

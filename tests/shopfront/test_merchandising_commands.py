@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shopfront.merchandising_commands import app
-from shopfront.settings import DEFAULT_FILE
+from shopfront.workspace import DEFAULT_FILE
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 
 from router.scenes.problems import SettingsError
 from shopfront.commented_yaml import commented_yaml
-from shopfront.settings import DEFAULT_FILE, default_settings, load_settings
-from shopfront.workspace import Workspace
+from shopfront.settings import default_settings, load_settings
+from shopfront.workspace import DEFAULT_FILE, Workspace
 
 
 def test_the_committed_file_shows_every_key_with_its_default() -> None:
