@@ -54,7 +54,7 @@ MODELLED = tuple(name for name, kind in CHANNELS.items() if kind.models)
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a log to be told from the rest: what tables are built from, and who is asked for what."""
+    """One part of a log, predicted from the rest: what tables are built from, and who is asked for what."""
 
     source: BuildSource
     shoppers: Sequence[TestShopper]

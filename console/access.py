@@ -80,7 +80,7 @@ class Access:
         return len(self._failures) >= _FAILURES
 
     def begin(self) -> Session:
-        """A session of whoever reaches a loopback address that asks for no token."""
+        """A session for a loopback address that asks for no token."""
         return Session("operator", _own_name(), secrets.token_hex(16))
 
     def cookie(self, session: Session) -> str:

@@ -1,4 +1,4 @@
-"""What stands before every page: known hosts only, a session, and headers that keep other sites out."""
+"""What every request passes first: known hosts only, a session, and headers that keep other sites out."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class ConsoleSettings(BaseModel):
     tokens_file: Path | None = Field(
         None,
         description="File of those who may use it, one a line: role (viewer or operator), name, token; # for "
-        "comments. null: whoever reaches the loopback address is an operator.",
+        "comments. null: everybody who can reach the loopback address is an operator.",
     )
     hosts: tuple[str, ...] = Field(
         (),

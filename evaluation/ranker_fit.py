@@ -74,7 +74,7 @@ def fit_ranker(
     """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
 
     Channels and facts are built from events before `valid_from`; what shoppers take from then on within
-    `settings.window_days`, and before `test_from`, is to be told. Where nobody takes anything then, the
+    `settings.window_days`, and before `test_from`, is to be predicted. Where nobody takes anything then, the
     default weights are returned.
 
     Args:

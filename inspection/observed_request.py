@@ -1,4 +1,4 @@
-"""A request that keeps what every stage passed on, so that an item's way through it can be told.
+"""A request that keeps what every stage passed on, so that an item's way through it can be explained.
 
 It runs the same code as a shopper's request and adds nothing to counts, state or logs.
 """

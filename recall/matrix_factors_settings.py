@@ -10,7 +10,7 @@ from recall.vector_index import VectorIndexSettings
 
 
 class MatrixFactorsSettings(EvidenceSettings, OptionalChannelSettings, VectorIndexSettings):
-    """Factors of items and shoppers whose product tells what a shopper takes (implicit ALS)."""
+    """Factors of items and shoppers whose product predicts what a shopper takes (implicit ALS)."""
 
     step_scale: float = Field(
         default=20.0,

@@ -13,7 +13,7 @@ from rollout.errors import StatisticsError
 from rollout.page_difference import BOUNDS
 
 MAX_GROUPS = 96
-"""Groups that one replica tells apart; a request of a further one counts in its other groups and in all."""
+"""Groups that one replica distinguishes; a request of a further one counts in its other groups and in all."""
 _FORMAT = 1
 
 

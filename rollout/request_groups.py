@@ -22,7 +22,7 @@ def groups_of(query: Query, candidates: int) -> tuple[str, ...]:
     candidates  items scored
 
     Few by construction, since each of them is counted and tested: of a profile's field only the first 15
-    values of its vocabulary are told apart, and nothing that a caller writes names a group but the scene.
+    values of its vocabulary are distinguished, and nothing that a caller writes names a group but the scene.
     Shoppers whose value is not known are a group too: a model reads that as a value of its own.
     """
     crowds = [

@@ -2,7 +2,7 @@
 
 A version is a function of a request to scores. Retrainings differ from the stable version as those of BST on
 the sample shop do, which share some 85 % of their best 20 and whose orders correlate by 0.98; faults are laid
-over a retraining, so that nothing but the fault tells them apart.
+over a retraining, so that nothing but the fault distinguishes them.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _boosted(share: float) -> Fault:
 
 
 def _crowd(share: float) -> Callable[[TrialRequest], bool]:
-    """Known shoppers of a crowd of that share, which no field of a request tells."""
+    """Known shoppers of a crowd of that share, which no field of a request names."""
     return lambda request: (
         bool(request.query.user_id) and _number(request.query.user_id) % 1_000 < 1_000 * share
     )

@@ -73,7 +73,7 @@ class TextIndex:
     def match(self, query: str) -> TextMatch:
         """What the first `MOST_WORDS` words of the query find.
 
-        A word that the catalogue lacks stands for the words that it begins, or else for those that are
+        A word that the catalogue lacks counts as the words that it begins, or else for those that are
         spelt nearly so; an item's best one counts.
         """
         asked = query_terms(query)[:MOST_WORDS]
@@ -86,7 +86,7 @@ class TextIndex:
         distinct, row = np.unique(items, return_inverse=True)
         total = np.bincount(row, weights=scores)
         words = np.bincount(row)
-        # A word that stands for nothing is one that no item has.
+        # A word that counts as none is one that no item has.
         return TextMatch(distinct, (total / total.max()).astype(np.float32), words == len(asked))
 
     def _word(self, word: str, guessed: bool) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -18,7 +18,7 @@ _DEAREST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is None was not asked for, or cannot be told by this snapshot.
+    """What is None was not asked for, or this snapshot cannot say it.
 
     text        what the search query finds
     categories  bool[category codes + 1], those asked for; standard_categories likewise

@@ -30,7 +30,7 @@ def open_inspection(
 def why_inspection_refused(settings: RouterSettings) -> str:
     """Why AdminService answers nobody; "" where it does.
 
-    It reveals shoppers' histories, which no address shows to whoever can reach it.
+    It reveals shoppers' histories, which no address shows to everybody who can reach it.
     """
     if not settings.inspection.enabled:
         return "this router shows nothing to operators: inspection.enabled is false"

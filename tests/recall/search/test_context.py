@@ -1,4 +1,4 @@
-"""The channel `context` and the wish behind it, over a small catalogue whose answers can be told by eye."""
+"""The channel `context` and the wish behind it, over a small catalogue whose answers are checked by eye."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_one_level_stands_above_the_leaves_and_a_path_gives_its_upper_levels(tmp
 
 
 def test_flat_categories_are_put_together_by_who_takes_from_them(tmp_path: Path) -> None:
-    """Two crowds that take from six categories each; the log alone tells which belong together."""
+    """Two crowds that take from six categories each; the log alone shows which belong together."""
     random = np.random.default_rng(5)
     catalogue = catalogue_of(tmp_path, [f"c{i:02d}" for i in range(12)])
     events = [
