@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 # In two processes, since the smallest machine has two cores. Slow tests wait for servers most of the time; those
-# of one file share them.
+# that share them stay together (tests/scheduling.py).
 PYTEST_FAST = $(BIN)/python -m pytest -m "not slow and not faults" -n 2 --dist worksteal $(ARGS)
 PYTEST_SLOW = $(BIN)/python -m pytest -m "slow and not faults" -n 2 --dist loadfile $(ARGS)
 

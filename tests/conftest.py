@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,3 +33,13 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
 
     with tiny_triton(tmp_path_factory.mktemp("triton")) as server:
         yield server
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For `pytest -n 2 --dist loadfile`: tests of one ingress stay together too, and share its servers."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.scheduling import ServersTogether
+
+    return ServersTogether(config, log)
