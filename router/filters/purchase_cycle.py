@@ -23,7 +23,8 @@ from snapshot.event_codes import CART, FAVORITE, VIEW
 from state.feedback_codes import OWNED
 
 SECONDS_PER_DAY = 86_400
-_ACTIVE = (VIEW, FAVORITE, CART)
+_ACTIVE = np.zeros(256, np.bool_)
+_ACTIVE[[VIEW, FAVORITE, CART]] = True
 
 
 class PurchaseCycleSettings(BaseModel):
@@ -93,53 +94,62 @@ class PurchaseCycle:
     def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
         """bool[n], False where the item or one of its categories is blocked for this shopper now."""
         said: ItemFeedback = query.features["feedback"]
-        owned = said.since(OWNED, query.now - self.settings.longest_days * SECONDS_PER_DAY)
+        shown = np.ones(len(self.categories.fine), np.bool_)
+        shown[said.since(OWNED, query.now - self.settings.longest_days * SECONDS_PER_DAY)] = False
         if not query.purchased_items.size:
-            return np.isin(candidates.items, owned, invert=True)
-        hidden = np.concatenate((self.hidden_items(query), owned))
-        keep = np.isin(candidates.items, hidden, invert=True)
-        for level in LEVELS:
-            keep &= ~self.blocked(query, level)[self.categories.level(level)[candidates.items]]
-        return keep
+            return np.asarray(shown[candidates.items])
+        shown[self.hidden_items(query, candidates.items)] = False
+        keep = shown[candidates.items]
+        for level, seconds in self.cycle_seconds.items():
+            if seconds.any():
+                keep &= ~self.blocked(query, level)[self.categories.level(level)[candidates.items]]
+        return np.asarray(keep)
 
     def blocked(self, query: Query, level: str) -> npt.NDArray[np.bool_]:
         """bool[codes + 1], categories of a level that are blocked for the shopper at `query.now`."""
-        length = self.cycle_seconds[level]
-        last = np.full(len(length), np.iinfo(np.int64).min // 2)
         column = self.categories.level(level)
-        np.maximum.at(last, column[query.purchased_items], query.purchased_ts)
-        blocked = (query.now - last < length) & ~self._lifted(query, column, last)
+        last = self._last_bought(query, level)
+        blocked = (query.now - last < self.cycle_seconds[level]) & ~self._lifted(query, column, last)
         blocked[0] = False
         return blocked
 
-    def hidden_items(self, query: Query) -> npt.NDArray[np.int32]:
-        """int32[], the shopper's purchases that are not shown at `query.now` for themselves."""
+    def hidden_items(self, query: Query, among: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """int32[], those of `among` that the shopper bought and that are not shown for it at `query.now`."""
         settings = self.settings
+        asked = np.zeros(len(self.categories.fine), np.bool_)
+        asked[among] = True
+        chosen = asked[query.purchased_items]
+        bought, ts = query.purchased_items[chosen], query.purchased_ts[chosen]
         if not settings.learned:
             window = float(settings.window_days) * SECONDS_PER_DAY
-            return query.purchased_items[query.purchased_ts > query.now - window]
-        items, row = np.unique(query.purchased_items, return_inverse=True)
-        day = query.purchased_ts // SECONDS_PER_DAY
+            return bought[ts > query.now - window]
+        items, row = np.unique(bought, return_inverse=True)
         first, last = np.full(len(items), np.iinfo(np.int64).max), np.zeros(len(items), np.int64)
-        np.minimum.at(first, row, day)
-        np.maximum.at(last, row, query.purchased_ts)
+        np.minimum.at(first, row, ts // SECONDS_PER_DAY)
+        np.maximum.at(last, row, ts)
         once = first == last // SECONDS_PER_DAY
+        items, last = items[once], last[once]
         fine = self.categories.fine[items]
         age = np.maximum(query.now - last, 0) / SECONDS_PER_DAY
         rare = self.cycles.chance(items, fine, age, settings.horizon_days) < settings.minimum_chance
-        latest = np.full(len(self.cycle_seconds["fine"]), np.iinfo(np.int64).min // 2)
-        np.maximum.at(latest, fine, last)
-        lifted = self._lifted(query, self.categories.fine, latest)[fine]
-        hidden: npt.NDArray[np.int32] = items[once & rare & ~lifted]
+        lifted = self._lifted(query, self.categories.fine, self._last_bought(query, "fine"))[fine]
+        hidden: npt.NDArray[np.int32] = items[rare & ~lifted]
         return hidden
+
+    def _last_bought(self, query: Query, level: str) -> npt.NDArray[np.int64]:
+        """int64[codes + 1], unix second of the last purchase in each category; long ago without one."""
+        last = np.full(len(self.cycle_seconds[level]), np.iinfo(np.int64).min // 2)
+        np.maximum.at(last, self.categories.level(level)[query.purchased_items], query.purchased_ts)
+        return last
 
     def _lifted(
         self, query: Query, column: npt.NDArray[np.int32], since: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """bool[codes + 1], categories with enough active clicks after `since`, int64[codes + 1]."""
-        group = column[query.history_items]
-        counts = np.isin(query.history_events, _ACTIVE) & (query.history_ts > since[group]) & (group > 0)
-        return np.asarray(np.bincount(group[counts], minlength=len(since)) >= self.settings.lifting_clicks)
+        active = _ACTIVE[query.history_events]
+        group = column[query.history_items[active]]
+        later = (query.history_ts[active] > since[group]) & (group > 0)
+        return np.asarray(np.bincount(group[later], minlength=len(since)) >= self.settings.lifting_clicks)
 
 
 def create(parts: Parts, settings: PurchaseCycleSettings) -> PurchaseCycle:
