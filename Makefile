@@ -10,7 +10,7 @@ PYTEST_FAST = $(BIN)/python -m pytest -m "not slow and not faults" -n 2 --dist w
 PYTEST_SLOW = $(BIN)/python -m pytest -m "slow and not faults" -n 2 --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-faults lint format docs protos evaluate bench bench-ranking clean
+.PHONY: help run test test-fast test-faults browser lint format docs protos evaluate bench bench-ranking clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ test-fast: $(INSTALLED_DEV) ## Run the tests that start no service and train not
 
 test-faults: $(INSTALLED_DEV) ## Run the long series of faults and attacks, which make test samples
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+browser: ## Install Chromium for the tests of the console, where it is missing and apt-get may
+	@{ command -v chromium && command -v chromedriver; } >/dev/null || { \
+	  test "$$(id -u)" = 0 && export DEBIAN_FRONTEND=noninteractive && timeout 300 apt-get update -qq && \
+	  timeout 600 apt-get install -qq -y --no-install-recommends chromium chromium-driver >/dev/null; } || \
+	  echo "No Chromium: the tests of the console in a browser will be skipped." >&2
 
 lint: $(INSTALLED_DEV) ## Check style, formatting, types and imports
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from console.access import Access
 from console.audit import AuditLog
 from console.figures import Figures
 from console.guard import Guard, set_cookie
-from console.pages import evaluation, explained, health, items, rollouts, scenes, storefront
+from console.pages import evaluation, explained, health, items, rollouts, scenes, shopper_acts, storefront
 from console.router_client import RouterClient
 from console.settings import ConsoleSettings
 from console.view import HERE, Console, FormRefused, form_fields, templates
@@ -52,7 +52,8 @@ def application(router: RouterAddress, settings: ConsoleSettings) -> Guard:
     pages: list[tuple[str, Page, str]] = [
         ("/", storefront.show, "GET"),
         ("/new", storefront.newcomer, "GET"),
-        ("/events", storefront.act, "POST"),
+        ("/events", shopper_acts.act, "POST"),
+        ("/answered", storefront.answered, "GET"),
         ("/why", explained.why, "GET"),
         ("/trace", explained.trace, "GET"),
         ("/items", items.search, "GET"),

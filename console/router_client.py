@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import grpc
 
-from protos.shopfront.v1 import admin_pb2, event_pb2, recommend_pb2, rollout_pb2
+from protos.shopfront.v1 import admin_pb2, event_pb2, feedback_pb2, recommend_pb2, rollout_pb2
 from protos.shopfront.v1.admin_pb2_grpc import AdminServiceStub
 from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
+from protos.shopfront.v1.feedback_pb2_grpc import FeedbackServiceStub
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
 from server.ingress.client_channel import RouterAddress, open_async_channel, why_unanswered
@@ -51,6 +52,7 @@ class RouterClient:
         self._admin = AdminServiceStub(self._channel)
         self._recommend = RecommendServiceStub(self._channel)
         self._events = EventServiceStub(self._channel)
+        self._feedback = FeedbackServiceStub(self._channel)
         self._rollouts = RolloutServiceStub(self._channel)
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
@@ -124,6 +126,10 @@ class RouterClient:
     async def report(self, event: event_pb2.Event) -> event_pb2.ReportEventsResponse:
         """Reports one event."""
         return await self._call(self._events.ReportEvents, event_pb2.ReportEventsRequest(events=[event]))
+
+    async def say(self, request: feedback_pb2.SendFeedbackRequest) -> feedback_pb2.SendFeedbackResponse:
+        """Sends what a shopper says."""
+        return await self._call(self._feedback.SendFeedback, request)
 
     async def rollout(self, model: str) -> rollout_pb2.RolloutStatus:
         """The model's rollout."""

@@ -14,9 +14,11 @@ class ConsoleSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    enabled: bool = Field(True, description="Whether `shopfront run` starts the console beside the router.")
     address: str = Field(
         "127.0.0.1:9001",
-        description="host:port for browsers; beyond loopback tokens_file is needed.",
+        description="host:port for browsers; beyond loopback tokens_file is needed. Port 0: a free one. "
+        "Where the port is taken, `shopfront run` says so and serves without the console.",
     )
     tokens_file: Path | None = Field(
         None,

@@ -23,6 +23,7 @@ from console.router_client import RouterClient, RouterProblem
 HERE = Path(__file__).resolve().parent
 PAGES = (
     ("/", "Storefront"),
+    ("/answered", "Answered"),
     ("/why", "Why"),
     ("/trace", "Trace"),
     ("/items", "Items"),

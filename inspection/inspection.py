@@ -22,12 +22,12 @@ from inspection.recent_pages import RecentPages
 from inspection.report_files import read_reports
 from inspection.scene_details import inspect_scenes
 from inspection.settings import InspectionSettings
+from inspection.shopper_facts import inspect_shopper
 from protos.shopfront.v1 import admin_pb2
 from router.engine.live import LiveEngine
 from router.errors import CallerError, PreconditionError
 from router.service.rollout_hooks import RolloutHooks
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import EVENT_CODES
 from snapshot.id_limit import MAX_ID_BYTES
 from state.merchandising.live_rules import LiveRules
 from state.store import StateStore
@@ -37,7 +37,6 @@ CONTRACT = 1
 MAX_PREFIXES = 50
 MAX_DESCRIBED = 200
 _MAX_QUERY = 200
-_NAMES = {code: name for name, code in EVENT_CODES.items()}
 
 
 class Inspection:
@@ -116,20 +115,7 @@ class Inspection:
         limit = _limit("limit", request.limit, 50, 200)
         _require_id("user_id", request.user_id)
         state = await self._store.read(request.user_id)
-        catalogue = self._live.current.catalogue
-        newest = state.behaviours
-        items = summaries(catalogue, catalogue.dense_from_keys(newest.items[:limit]))
-        return admin_pb2.InspectShopperResponse(
-            events=[
-                admin_pb2.ShopperEvent(item=item, type=_NAMES.get(code, str(code)), at=at)
-                for item, code, at in zip(
-                    items, newest.events[:limit].tolist(), newest.ts[:limit].tolist(), strict=True
-                )
-            ],
-            profile=dict(state.profile),
-            known_events=len(newest.items),
-            known_purchases=len(state.purchases.items),
-        )
+        return inspect_shopper(state, self._live.current.catalogue, limit)
 
     def recent(self, request: admin_pb2.ListRecentPagesRequest) -> admin_pb2.ListRecentPagesResponse:
         """The last pages. Raises `CallerError`."""

@@ -24,6 +24,7 @@ class RouterLost(Exception):
 
 def known_errors() -> tuple[type[Exception], ...]:
     """What a person can mend, shown as one line; anything else is a bug and keeps its traceback."""
+    from console.access import AccessError
     from evaluation.errors import EvaluationError
     from exporters.errors import ExportRefused
     from foundation.storage.errors import StorageError
@@ -45,6 +46,7 @@ def known_errors() -> tuple[type[Exception], ...]:
         RouterLost,
         RolloutCallFailed,
         ChannelError,
+        AccessError,
         WorkspaceBusy,
         SettingsError,
         RegistrationError,

@@ -47,6 +47,7 @@ logging.getLogger("ingest").addHandler(logging.NullHandler())
 def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
     """Build what is missing, start Triton and the router, print an answer, stay up until Ctrl-C."""
     from shopfront.before_build import check_before_build
+    from shopfront.console_beside import look_for_console
     from triton_repo.bound_process import bound
     from triton_repo.installation import Installation
 
@@ -57,6 +58,7 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
     with place.held("serving"):
         _end_abandoned()
         check_before_build(place, settings)
+        look_for_console(settings.console, _say)
         # A process of its own, so that the memory of training is not kept while serving.
         build = [sys.executable, "-m", "shopfront", "build", "--config", str(config)]
         build += ["--workspace", str(place.root)] + (["--data", str(data)] if data is not None else [])
@@ -136,25 +138,32 @@ def _end_abandoned() -> None:
 
 
 def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
+    from shopfront.console_beside import console_of
     from shopfront.log_bounds import LogBounds
     from shopfront.serve import serving, stop_signals
 
     with stop_signals() as stop, console.status("starting Triton and the router") as status:
         with serving(place, settings, _say, restarts=supervised) as served:
             status.stop()
-            if supervised:
-                _show_sample(place, settings, served.address)
-            console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
-            if served.metrics_port is not None:
-                console.print(f"Metrics on http://127.0.0.1:{served.metrics_port}/metrics", highlight=False)
-            console.print(f"Logs in {place.logs}", markup=False, highlight=False)
-            console.print("Ctrl-C stops everything.")
-            bounds = LogBounds(place.logs, settings.router.request_log, _say, time.monotonic)
-            while not stop.wait(0.5):
-                bounds.look()
-                if served.watcher.given_up:
-                    raise RouterLost(f"{served.watcher.given_up}; its log is {place.logs / 'router.log'}")
-            console.print("stopping …")
+            router = own_router(settings.router.ingress, served.address)
+            with console_of(router, settings.console, place.logs, _say, wanted=supervised) as console_says:
+                if supervised:
+                    _show_sample(place, settings, served.address)
+                console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
+                if console_says:
+                    console.print(console_says, markup=False, highlight=False)
+                if served.metrics_port is not None:
+                    console.print(
+                        f"Metrics on http://127.0.0.1:{served.metrics_port}/metrics", highlight=False
+                    )
+                console.print(f"Logs in {place.logs}", markup=False, highlight=False)
+                console.print("Ctrl-C stops everything.")
+                bounds = LogBounds(place.logs, settings.router.request_log, _say, time.monotonic)
+                while not stop.wait(0.5):
+                    bounds.look()
+                    if served.watcher.given_up:
+                        raise RouterLost(f"{served.watcher.given_up}; its log is {place.logs / 'router.log'}")
+                console.print("stopping …")
         console.print("stopped")
 
 

@@ -12,7 +12,7 @@ _PAUSE_S = 60.0
 
 
 class LogBounds:
-    """Moves `router.log` and `triton.log` away once they are large; `replicas.log` is moved by its writers.
+    """Moves logs of other programs away once they are large; `replicas.log` is moved by its writers.
 
     A log that cannot be moved (no room on the disk for its copy) is reported, and tried again a minute later.
     """
@@ -24,15 +24,15 @@ class LogBounds:
         report: Callable[[str], None],
         clock: Callable[[], float],
     ) -> None:
-        """`folder`: that of `triton.log`; `clock`: seconds, which only grow."""
-        self._logs = (settings.folder / "router.log", folder / "triton.log")
+        """`folder`: that of `triton.log` and `console.log`; `clock`: seconds, which only grow."""
+        self._logs = (settings.folder / "router.log", folder / "triton.log", folder / "console.log")
         self._settings = settings
         self._report = report
         self._clock = clock
         self._due = clock()
 
     def look(self) -> None:
-        """Moves what is full now; costs two `stat` calls where nothing is."""
+        """Moves what is full now; costs three `stat` calls where nothing is."""
         if self._clock() < self._due:
             return
         for log in self._logs:

@@ -128,7 +128,8 @@ def reachable(address: str) -> str:
 def own_router(ingress: IngressSettings, address: str) -> RouterAddress | None:
     """How the process that has started a router at `address` calls it.
 
-    None where callers must show a certificate, since the process has none.
+    With an operator's token where the router names operators. None where callers must show a certificate,
+    since the process has none.
     """
     if ingress.tls is not None and ingress.tls.client_ca is not None:
         return None
@@ -139,7 +140,7 @@ def own_router(ingress: IngressSettings, address: str) -> RouterAddress | None:
         tls=certificate is not None,
         cacert=certificate,
         cname=_other_name(certificate, split_address(at)[0]) if certificate is not None else "",
-        token=_accepted_token(ingress, os.environ),
+        token=_operators_token(ingress, os.environ) or _accepted_token(ingress, os.environ),
     )
 
 
@@ -163,6 +164,12 @@ def _accepted_token(ingress: IngressSettings, environment: Mapping[str, str]) ->
     if ingress.tokens.file is not None:
         return token_in("ingress.tokens.file", ingress.tokens.file)
     return environment.get(ingress.tokens.environment, "").split(",")[0].strip()
+
+
+def _operators_token(ingress: IngressSettings, environment: Mapping[str, str]) -> str:
+    if ingress.tokens.operators_file is not None:
+        return token_in("ingress.tokens.operators_file", ingress.tokens.operators_file)
+    return environment.get(ingress.tokens.operators_environment, "").split(",")[0].strip()
 
 
 def _other_name(path: Path, host: str) -> str:

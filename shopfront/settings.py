@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from console.settings import ConsoleSettings
 from evaluation.settings import EvaluationSettings
 from experiments.configuration import SceneConfiguration
 from exporters.settings import ExportSettings
@@ -72,12 +73,16 @@ class Settings(BaseModel):
     evaluation: EvaluationSettings = EvaluationSettings()
     triton: TritonChoice = TritonChoice()
     router: RouterSettings = Field(default_factory=RouterSettings)
+    console: ConsoleSettings = Field(
+        default_factory=ConsoleSettings, description="The operators' pages in a browser, beside the router."
+    )
 
 
 def default_settings() -> Settings:
     """The settings of an empty file, their paths below `${workspace}`."""
     router = RouterSettings()
     return Settings(
+        console=ConsoleSettings(audit=Path(f"{WORKSPACE}/logs/console_audit.jsonl")),
         router=router.model_copy(
             update={
                 "experiments": Path("config/experiments.yaml"),
@@ -103,7 +108,7 @@ def default_settings() -> Settings:
                 ),
                 "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
             }
-        )
+        ),
     )
 
 

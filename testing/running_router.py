@@ -46,8 +46,8 @@ class Ingress:
 
 
 @contextmanager
-def in_process(settings: RouterSettings) -> Iterator[Ingress]:
-    """The router on an event loop in a thread of this process."""
+def in_process(settings: RouterSettings, port: int = 0) -> Iterator[Ingress]:
+    """The router on an event loop in a thread of this process; `port` 0: a free one."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -56,7 +56,7 @@ def in_process(settings: RouterSettings) -> Iterator[Ingress]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(60)
 
     running = run(start_service(settings))
-    server = run(serve_in_process(call_handler(running)))
+    server = run(serve_in_process(call_handler(running), port=port))
     try:
         with grpc.insecure_channel(server.address) as channel:
             yield Ingress("in_process", server.address, channel, running=running)

@@ -1,4 +1,4 @@
-"""Storefront: the pages that a shopper sees, and the events that the shopper causes on them."""
+"""Storefront: the pages that a shopper sees, with what the shopper did and said beside them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from console.pages.shopper_acts import buttons
 from console.router_client import RouterProblem
 from console.view import Console
-from protos.shopfront.v1 import admin_pb2, event_pb2, recommend_pb2
+from protos.shopfront.v1 import admin_pb2, recommend_pb2
 
 ITEM_SCENES = {
     "similar_items": recommend_pb2.SIMILAR_ITEMS_KIND_UNSPECIFIED,
@@ -24,18 +25,7 @@ ON_PRODUCT_PAGE = ("substitutes", "complements")
 PAGE_SIZE = 12
 MOST_SCENES = 10
 _HISTORY = 30
-_ACTIONS = (
-    ("EVENT_TYPE_CART", "cart", "Add to cart"),
-    ("EVENT_TYPE_PURCHASE", "buy", "Buy"),
-    ("EVENT_TYPE_FAVORITE", "like", "Like"),
-    ("EVENT_TYPE_NOT_INTERESTED", "hide", "Not interested"),
-)
-
-
-def actions() -> list[tuple[str, str, int]]:
-    """What a shopper can do with an item, as far as the contract has it: name, words, event type."""
-    types = event_pb2.EventType.DESCRIPTOR.values_by_name
-    return [(name, label, types[key].number) for key, name, label in _ACTIONS if key in types]
+_ANSWERED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +59,7 @@ async def show(request: Request, console: Console) -> Response:
         "shown": None,
         "shopper": None,
         "suggested": [],
-        "actions": actions(),
+        "buttons": buttons(),
         "said": request.query_params.get("said", ""),
     }
     problem = None
@@ -161,42 +151,18 @@ async def _described(console: Console, item_ids: list[str]) -> dict[str, admin_p
         return {item_id: admin_pb2.ItemSummary(item_id=item_id) for item_id in wanted}
 
 
-async def act(request: Request, console: Console) -> Response:
-    """Reports what the shopper did, as a shop would, and shows the page that follows."""
-    session, fields = await console.form(request)
-    user = fields.get("user", "")
-    name, _, rest = fields.get("act", "").partition("|")
-    position, _, item_id = rest.partition("|")
-    types = {"view": event_pb2.EVENT_TYPE_VIEW} | {each: kind for each, _, kind in actions()}
-    back: dict[str, str] = {"user": user} if user else {}
-    if name == "view" or fields.get("item"):
-        back["item"] = item_id if name == "view" else fields["item"]
-    if user and name in types and item_id:
-        event = event_pb2.Event(
-            user_id=user,
-            item_id=item_id,
-            type=types[name],  # type: ignore[arg-type]
-            scene=fields.get("scene", ""),
-            position=int(position) if position.isdecimal() and len(position) < 7 else 0,
-            attribution_token=fields.get("token", ""),
-            event_id=secrets.token_hex(8),
-        )
-        subject = {"user": user, "item": item_id, "event": name}
-        source = request.client.host if request.client else ""
-        try:
-            answer = await console.client.report(event)
-        except RouterProblem as error:
-            console.audit.note(session, source, "event", subject, f"failed: {error}")
-            back["said"] = f"Not reported: {error}"
-        else:
-            refused = "; ".join(f"{each.field}: {each.reason}" for each in answer.errors)
-            console.audit.note(
-                session, source, "event", subject, f"refused: {refused}" if refused else "stored"
-            )
-            back["said"] = f"Refused: {refused}" if refused else f"Reported: {name}"
-    return RedirectResponse(f"/?{urlencode(back)}", 303)
-
-
 async def newcomer(request: Request, console: Console) -> Response:
     """The page of a shopper never seen."""
     return RedirectResponse(f"/?{urlencode({'user': f'console-{secrets.token_hex(3)}'})}", 303)
+
+
+async def answered(request: Request, console: Console) -> Response:
+    """The pages that the router answered last, as they were answered."""
+    user = request.query_params.get("user", "").strip()
+    values: dict[str, Any] = {"user": user, "found": []}
+    problem = None
+    try:
+        values["found"] = await console.client.recent_pages(_ANSWERED, user)
+    except RouterProblem as error:
+        problem = error
+    return await console.render(request, "answered.html", "Answered", problem, **values)

@@ -1,14 +1,14 @@
 "use strict";
 // Every page works without this: it shows what is new on a page, and that a router went away or came back.
-const shown = "shopfront.shown";
 const items = [...document.querySelectorAll("[data-item]")].map((card) => card.dataset.item);
 if (items.length) {
+  // Of each shopper's page and product page by itself.
+  const asked = new URLSearchParams(location.search);
+  const shown = "shopfront.shown|" + asked.get("user") + "|" + (asked.get("item") || "");
   const before = JSON.parse(sessionStorage.getItem(shown) || "[]");
-  if (before.length && document.querySelector(".said")) {
-    document.querySelectorAll("[data-item]").forEach((card) => {
-      if (!before.includes(card.dataset.item)) card.classList.add("new");
-    });
-  }
+  document.querySelectorAll("[data-item]").forEach((card) => {
+    if (before.length && !before.includes(card.dataset.item)) card.classList.add("new");
+  });
   sessionStorage.setItem(shown, JSON.stringify(items));
 }
 async function look() {

@@ -178,7 +178,7 @@ def test_an_event_is_reported_with_its_token_and_noted(browser: Browser, audit: 
     assert code == 403
     assert not EVENTS
     code, text = browser.fetch("/events", form | {"csrf": found[1]})
-    assert (code, "Reported: cart" in text) == (200, True)
+    assert (code, "Reported: Add to cart i1" in text) == (200, True)
     (event,) = EVENTS
     assert (event.user_id, event.item_id, event.type) == ("u1", "i1", event_pb2.EVENT_TYPE_CART)
     assert (event.position, event.attribution_token) == (3, "t")

@@ -33,6 +33,7 @@ models:
   bst: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
   mind: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
 router: {ingress: {address: "127.0.0.1:0"}, metrics: {port: 0}}
+console: {address: "127.0.0.1:0"}
 """
 
 
@@ -104,6 +105,9 @@ def left_behind(workspace: Path) -> list[str]:
 def test_run_answers_learns_and_stops(shop: Shop) -> None:
     with running(shop) as (process, output, address):
         assert "Recommended to shopper" in output
+        console = re.search(r"Console on (http://127\.0\.0\.1:\d+/)", output)
+        assert console, output
+        assert "bst" in urllib.request.urlopen(console[1], timeout=20).read().decode()
         family = psutil.Process(process.pid).children(recursive=True)
         assert len(family) > 3
         with grpc.insecure_channel(address) as channel:

@@ -189,7 +189,7 @@ class InspectShopperRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class InspectShopperResponse(_message.Message):
-    __slots__ = ("events", "profile", "known_events", "known_purchases")
+    __slots__ = ("events", "profile", "known_events", "known_purchases", "said")
     class ProfileEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -201,11 +201,13 @@ class InspectShopperResponse(_message.Message):
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     KNOWN_EVENTS_FIELD_NUMBER: _ClassVar[int]
     KNOWN_PURCHASES_FIELD_NUMBER: _ClassVar[int]
+    SAID_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[ShopperEvent]
     profile: _containers.ScalarMap[str, str]
     known_events: int
     known_purchases: int
-    def __init__(self, events: _Optional[_Iterable[_Union[ShopperEvent, _Mapping]]] = ..., profile: _Optional[_Mapping[str, str]] = ..., known_events: _Optional[int] = ..., known_purchases: _Optional[int] = ...) -> None: ...
+    said: _containers.RepeatedCompositeFieldContainer[ShopperEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[ShopperEvent, _Mapping]]] = ..., profile: _Optional[_Mapping[str, str]] = ..., known_events: _Optional[int] = ..., known_purchases: _Optional[int] = ..., said: _Optional[_Iterable[_Union[ShopperEvent, _Mapping]]] = ...) -> None: ...
 
 class ShopperEvent(_message.Message):
     __slots__ = ("item", "type", "at")

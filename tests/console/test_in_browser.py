@@ -1,0 +1,90 @@
+"""The console as people use it: a real browser over a real router."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from testing.browser import Page, open_browser, why_no_browser
+from tests.console.conftest import Shown
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser())]
+
+
+@pytest.fixture(scope="module")
+def page(shown: Shown) -> Iterator[Page]:
+    """A browser at the console."""
+    with open_browser() as browser:
+        yield Page(browser, shown.url.rstrip("/"))
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_reported_by_the_browser(page: Page) -> Iterator[None]:
+    """No script fails, nothing breaks the content security policy, and no other host is asked."""
+    page.size(1440)
+    yield
+    wrong = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
+    assert wrong == []
+    asked = [json.loads(each["message"])["message"] for each in page.browser.get_log("performance")]
+    urls = [
+        each["params"]["request"]["url"] for each in asked if each["method"] == "Network.requestWillBeSent"
+    ]
+    assert urls
+    assert [url for url in urls if not url.startswith((page.root, "data:"))] == []
+
+
+def items(page: Page) -> list[str]:
+    """Ids of the items on the page, in order."""
+    return [str(card.get_attribute("data-item")) for card in page.all("[data-item]")]
+
+
+def test_a_click_on_an_item_is_an_event_that_changes_the_next_page(page: Page, shown: Shown) -> None:
+    page.show("/?user=clicker")
+    before = items(page)
+    assert "Nothing yet." in page.text()
+    title = page.one("[data-item] h3 button").text
+    page.follow(page.one("[data-item] h3 button"))
+    assert f"Reported: Open {before[0]}" in page.text()
+    assert page.one("h2").text == title
+    page.show("/?user=clicker")
+    assert f"view {title}" in page.one("aside").text
+    assert items(page) != before
+    assert page.all(".card.new")
+    page.follow(page.one("[data-item] .acts button"))
+    assert "Reported: Add to cart" in page.text()
+    page.follow(page.all("[data-item] .acts button")[1])
+    assert "Reported: Buy" in page.text()
+    assert {line.split()[0] for line in page.one("aside").text.splitlines()} >= {"view", "cart", "purchase"}
+    noted = [json.loads(line) for line in shown.audit.read_text().splitlines()]
+    assert [each["subject"]["event"] for each in noted] == ["view", "cart", "buy"]
+
+
+def test_what_a_shopper_says_takes_an_item_away_until_it_is_taken_back(page: Page) -> None:
+    page.show("/?user=sayer")
+    unwanted = items(page)[0]
+    page.one("[data-item] summary").click()
+    page.follow(page.one(f"[aria-label='Not interested {unwanted}']"))
+    assert unwanted not in items(page)
+    assert "not interested" in page.one("aside").text
+    page.follow(page.one("aside button"))
+    assert "not interested" not in page.one("aside").text
+    assert unwanted in items(page)
+
+
+def test_an_item_is_explained_on_the_page_and_off_it(page: Page) -> None:
+    page.show("/?user=u0003")
+    first = items(page)[0]
+    page.follow(page.one("[data-item] a[aria-label^='Why']"))
+    assert "Number 1 on the page." in page.text()
+    assert "Because of" in page.text()
+    field = page.one("input[name=item]")
+    field.clear()
+    absent = next(f"i{number:04}" for number in range(1, 120) if f"i{number:04}" not in (first, *items(page)))
+    field.send_keys(absent)
+    page.follow(page.one("main form button"))
+    text = page.text()
+    assert "on the page." in text or "Lost at" in text
+    page.show("/answered?user=u0003")
+    assert "home for u0003" in page.text()
