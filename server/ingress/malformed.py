@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 from router.errors import FieldViolation
 from server.ingress.compression import UnpackError, unpacked
 from server.ingress.request_size import RequestSize
+from server.ingress.spare_memory import give_back_after
 from server.ingress.wire_format import GROUPS, LENGTH_DELIMITED, MAX_DEPTH, fields_of
 
 _WHOLE_REQUEST = "request"
@@ -81,6 +82,7 @@ def tolerant(
 
     def deserialize(data: bytes) -> Message | MalformedRequest:
         if len(data) > request_bytes:
+            give_back_after(len(data))
             return _refused(f"has {len(data):,} bytes; at most {request_bytes:,} are allowed")
         try:
             data = unpacked(data, request_bytes)

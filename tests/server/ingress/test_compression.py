@@ -17,6 +17,8 @@ from tests.server.ingress.test_contract import ids, refused
 
 _BOMB_BYTES = 64 * 2**20
 _BOMBS = 20
+_LARGE_BYTES = 9 * 2**20
+_LARGE = 40
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"x" * 1_000])
@@ -46,7 +48,7 @@ def test_refuses_what_does_not(data: bytes, why: str) -> None:
 
 def _resident_mib(ingress: Ingress) -> float:
     pids = [psutil.Process().pid] if ingress.handle is None else ingress.handle.replica_pids()
-    return sum(psutil.Process(pid).memory_info().rss for pid in pids) / 2**20
+    return float(sum(psutil.Process(pid).memory_info().rss for pid in pids)) / 2**20
 
 
 def test_requests_in_gzip_are_answered(ingress: Ingress) -> None:
@@ -84,11 +86,25 @@ def test_bombs_are_refused_and_leave_no_memory_behind(ingress: Ingress) -> None:
         assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert "unpacked" in error.details()
         highest = max(highest, _resident_mib(ingress))
+    _assert_given_back(ingress, before)
+    if ingress.handle is not None:
+        assert highest < before + _BOMB_BYTES / 2**20
+
+
+def test_messages_over_the_limit_leave_no_memory_behind(ingress: Ingress) -> None:
+    call = ingress.channel.unary_unary(method_table()["Recommend"].path)
+    before = _resident_mib(ingress)
+    for _ in range(_LARGE):
+        assert refused(call, bytes(_LARGE_BYTES)).code() is grpc.StatusCode.INVALID_ARGUMENT
+    _assert_given_back(ingress, before)
+
+
+def _assert_given_back(ingress: Ingress, before_mib: float) -> None:
+    """Within a minute the replicas hold at most a tenth more; in this process the client holds its own."""
     if ingress.handle is None:
         return
     for _ in range(60):
-        if _resident_mib(ingress) <= 1.1 * before:
-            break
+        if _resident_mib(ingress) <= 1.1 * before_mib:
+            return
         time.sleep(1)
-    assert _resident_mib(ingress) <= 1.1 * before
-    assert highest < before + _BOMB_BYTES / 2**20
+    assert _resident_mib(ingress) <= 1.1 * before_mib
