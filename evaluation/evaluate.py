@@ -31,6 +31,7 @@ from evaluation.scene_fusion import SceneFusion
 from evaluation.search_table import search_table, simulated_searches
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
+from evaluation.visit_table import CHANGING, visit_table
 from models.checkpoint import ModelRecord
 from models.interaction_log import InteractionLog
 from recall.build import build_channels, open_channels, switched_off
@@ -53,6 +54,7 @@ STEPS = (
     "cart table",
     "search table",
     "served pages",
+    "visits",
 )
 
 StepProgress = Callable[[str, int, int], None]
@@ -227,6 +229,19 @@ def evaluate(
         measured = ServedPages(source, log, channels, models, learned, item_cf).measure(
             scenes, drawn(shoppers, settings.page_shoppers, rng), settings
         )
+        progress(STEPS[11], 11, len(STEPS))
+        changing = {
+            scene.name: scene.open(source, learned, channels, models)
+            for scene in scenes
+            if any(name in scene.settings.rerank for name in CHANGING)
+        }
+        visits = visit_table(
+            drawn(shoppers, settings.visit_shoppers, np.random.default_rng(settings.seed)),
+            changing,
+            recall_settings.triggers,
+            settings.visits,
+            settings.seed,
+        )
     progress("", len(STEPS), len(STEPS))
     return EvaluationReport(
         dataset=dataset.manifest.id,
@@ -243,6 +258,7 @@ def evaluate(
         carts=completed,
         searches=searched,
         pages=measured.pages,
+        visits=visits,
         reliability=measured.reliability,
         notes=[*measured.notes, *(f"the channel {name} is switched off: {why}" for name, why in off.items())],
     )

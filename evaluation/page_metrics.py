@@ -24,7 +24,10 @@ from foundation.statistics.ranking_metrics import (
 WINDOW = ("ndcg@{k}", "low", "high", "hr@{k}", "mrr", "map@{k}")
 SETS = ("precision@{k}", "recall@{k}", "f1@{k}", "new_recall@{k}", "next_ndcg@{k}", "next_hr@{k}")
 LOOKS = ("same_category", "distinct", "novelty", "overlap", "taken_before")
-"""The columns, in three blocks that each fit a terminal; {k} = slots of a page."""
+HEADS = ("most_shown", "head_most", "head_overlap")
+"""The columns, in four blocks that each fit a terminal; {k} = slots of a page."""
+HEAD = 4
+"""First slots of a page, which a shopper sees before scrolling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ def page_row(
         novelty: mean of −log2 of the share of all earlier events that an item has, in bits.
         overlap: part of a page that is also on the page of another shopper.
         taken_before: part of a page that its shopper took before.
+        most_shown: part of the pages that have the item which is on most of them.
+        head_most, head_overlap: most_shown and overlap of the first `HEAD` slots.
     Where there is nothing to measure the value is NaN.
     """
     hits = _hits(pages, [shopper.targets for shopper in shoppers], k)
@@ -80,7 +85,7 @@ def page_row(
         **_next_visit(shoppers, pages, k),
         **page_looks(shoppers, pages, facts),
     }
-    return {column.format(k=k): row[column] for column in (*WINDOW, *SETS, *LOOKS)}
+    return {column.format(k=k): row[column] for column in (*WINDOW, *SETS, *LOOKS, *HEADS)}
 
 
 def overlap_of(pages: Sequence[NDArray[np.int32]]) -> float:
@@ -88,6 +93,12 @@ def overlap_of(pages: Sequence[NDArray[np.int32]]) -> float:
     shown_on = np.unique(np.concatenate(pages), return_counts=True)[1]
     others = (len(pages) - 1) * sum(len(page) for page in pages)
     return float((shown_on * (shown_on - 1)).sum() / others) if others else float("nan")
+
+
+def most_shown(pages: Sequence[NDArray[np.int32]]) -> float:
+    """The part of the pages that have the item which is on most of them; NaN where all are empty."""
+    shown_on = np.unique(np.concatenate(pages), return_counts=True)[1]
+    return float(shown_on.max() / len(pages)) if shown_on.size else float("nan")
 
 
 def _hits(
@@ -124,8 +135,9 @@ def _next_visit(
 def page_looks(
     shoppers: Sequence[TestShopper], pages: Sequence[NDArray[np.int32]], facts: PageFacts
 ) -> dict[str, float]:
-    """The columns `LOOKS` of `page_row`, of one page for each shopper."""
+    """The columns `LOOKS` and `HEADS` of `page_row`, of one page for each shopper."""
     shown = np.concatenate(pages)
+    heads = [page[:HEAD] for page in pages]
     taken = [
         np.isin(page, facts.past.items_of(shopper.user))
         for shopper, page in zip(shoppers, pages, strict=True)
@@ -137,6 +149,9 @@ def page_looks(
         "novelty": float(facts.popularity_bits()[shown].mean()) if len(shown) else float("nan"),
         "overlap": overlap_of(pages),
         "taken_before": float(np.concatenate(taken).mean()) if len(shown) else float("nan"),
+        "most_shown": most_shown(pages),
+        "head_most": most_shown(heads),
+        "head_overlap": overlap_of(heads),
     }
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.loaded_models import LoadedModel, item_vectors, services
+from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
 from foundation.statistics.logistic import fit_logistic
@@ -24,12 +25,13 @@ from recall.build import build_channels, open_channels
 from recall.build_events import build_events
 from recall.channel import BuildSource
 from recall.item_facts import item_facts
+from recall.popularity import NO_PRICES, PopularityTableSettings, Prices
 from recall.query import Query
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
-from router.ranking.logistic.table import LogisticRankerSettings
+from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
 from router.ranking.logistic.weights import Weights, default_weights, scaled
 from snapshot.dataset import Dataset
 
@@ -42,6 +44,14 @@ StageProgress = Callable[[str, float], None]
 
 def no_progress(what: str, share: float) -> None:
     """A `StageProgress` that shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRanker:
+    """Weights of the scorer `logistic`, and prices of the reranker `head_cap`, empty where not asked for."""
+
+    weights: Weights
+    prices: Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +79,14 @@ def fit_ranker(
     *,
     model: str,
     seed: int,
+    prices: PopularityTableSettings | None = None,
     progress: StageProgress = no_progress,
-) -> Weights:
+) -> FittedRanker:
     """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
 
     Channels and facts are built from events before `valid_from`; what shoppers take from then on within
     `settings.window_days`, and before `test_from`, is to be predicted. Where nobody takes anything then, the
-    default weights are returned.
+    default weights are returned, and no prices. Prices are fitted on the pages that the weights make.
 
     Args:
         dataset: the log.
@@ -85,6 +96,7 @@ def fit_ranker(
         settings: of the fit.
         model: name of the model beside which the second regression is fitted.
         seed: of the draw of shoppers.
+        prices: how the prices of `recall.popularity` are fitted; None = they are not.
         progress: called before each stage.
     """
     cuts = dataset.manifest.cuts
@@ -109,7 +121,7 @@ def fit_ranker(
     )
     names = tuple(scene.settings.channels)
     if not shoppers or not source.events.height:
-        return default_weights(names, input_names(names))
+        return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)
     with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
         asked = only(recall_settings, (*names, *_backfill_of(scene)))
         build_channels(source, Path(folder), asked, lambda what, share: progress(what, share / 2))
@@ -128,10 +140,21 @@ def fit_ranker(
                 lambda s: progress("candidates", s),
             )
         )
-    progress("weights", 0.95)
-    return weights_of(sample, names, settings.prior_strength).model_copy(
-        update={"model": model, "window_days": window_days}
-    )
+        progress("weights", 0.9)
+        weights = weights_of(sample, names, settings.prior_strength).model_copy(
+            update={"model": model, "window_days": window_days}
+        )
+        if prices is None:
+            return FittedRanker(weights, NO_PRICES)
+        progress("prices", 0.92)
+        learned = Path(folder) / "learned"
+        weights.write(learned / LOGISTIC_RANKER.name)
+        ordered = scene.opened(learned, dataset.catalogue, channels, models)
+        few = shoppers
+        if len(shoppers) > prices.max_shoppers:
+            few = [shoppers[row] for row in rng.choice(len(shoppers), prices.max_shoppers, replace=False)]
+        pages = asyncio.run(simulated_pages(ordered, few, prices.head))
+        return FittedRanker(weights, fit_prices(pages, prices.head))
 
 
 def only(settings: RecallSettings, names: Collection[str]) -> RecallSettings:

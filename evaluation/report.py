@@ -9,17 +9,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from evaluation.channel_table import LOOKS as CHANNEL_LOOKS
 from evaluation.channel_table import LOSSES, QUALITY, TRIAL_SHARE
-from evaluation.page_metrics import SETS, WINDOW
+from evaluation.page_metrics import LOOKS, SETS, WINDOW
 from evaluation.reliability import COLUMNS
 from snapshot.durable_files import write_durably
 
-LESS_IS_BETTER = ("log_loss", "overlap")
+LESS_IS_BETTER = (
+    "log_loss",
+    "overlap",
+    "most_shown",
+    "head_most",
+    "head_overlap",
+    "seen_again",
+    "seen_in_vain",
+)
 COUNTS = ("distinct", "candidates", "n")
 NEITHER_IS_BETTER = (
     "low",
@@ -45,8 +54,9 @@ class EvaluationReport:
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
     channels: of each channel and their fusion; prerank: like ranking, empty where no prerank model was given;
     anchors: of pages about one item, empty where no scene shows them; carts: of pages with a cart, likewise;
-    searches: of pages beside a search, likewise; pages: of pages for a shopper, likewise; reliability: of the
-    scores of their candidates; notes: what a reader must know.
+    searches: of pages beside a search, likewise; pages: of pages for a shopper, likewise; visits: of
+    simulated visits, empty where no scene changes its page between them; reliability: of the scores of the
+    pages' candidates; notes: what a reader must know.
     """
 
     dataset: str
@@ -63,6 +73,7 @@ class EvaluationReport:
     carts: Rows = field(default_factory=dict)
     searches: Rows = field(default_factory=dict)
     pages: Rows = field(default_factory=dict)
+    visits: Rows = field(default_factory=dict)
     reliability: Rows = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -79,6 +90,7 @@ class EvaluationReport:
             "carts": _plain(self.carts),
             "searches": _plain(self.searches),
             "pages": _plain(self.pages),
+            "visits": _plain(self.visits),
             "reliability": _plain(self.reliability),
             "notes": list(self.notes),
             "quotas": dict(self.quotas),
@@ -105,6 +117,7 @@ class EvaluationReport:
             *self._cart_table(),
             *self._search_table(),
             *self._page_tables(),
+            *self._visit_table(),
             *self._reliability_table(),
             *(Text(f"Note: {note}") for note in self.notes),
         )
@@ -149,19 +162,27 @@ class EvaluationReport:
         return [Text(title), _table(self.searches, list(next(iter(self.searches.values()))))]
 
     def _page_tables(self) -> list[RenderableType]:
-        """The columns in three blocks, which fit a terminal."""
+        """The columns in four blocks, which fit a terminal."""
         if not self.pages:
             return []
         columns = list(next(iter(self.pages.values())))
-        first, second = len(WINDOW), len(WINDOW) + len(SETS)
+        first, second, third = np.cumsum([len(WINDOW), len(SETS), len(LOOKS)]).tolist()
         return [
             Text("Served pages: what shoppers take in the test range, with the 95 % interval of NDCG"),
             _table(self.pages, columns[:first]),
             Text("Served pages: parts of the page and of what is taken; next_: the first day's items alone"),
             _table(self.pages, columns[first:second]),
             Text("Served pages: how they look"),
-            _table(self.pages, columns[second:]),
+            _table(self.pages, columns[second:third]),
+            Text("Served pages: the item that most shoppers see, on the page and in its first slots"),
+            _table(self.pages, columns[third:]),
         ]
+
+    def _visit_table(self) -> list[RenderableType]:
+        if not self.visits:
+            return []
+        title = "Visits, simulated: parts of what is looked at, and what is found; none of them happened"
+        return [Text(title), _table(self.visits, list(next(iter(self.visits.values()))))]
 
     def _reliability_table(self) -> list[RenderableType]:
         if not self.reliability:

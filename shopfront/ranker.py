@@ -1,4 +1,4 @@
-"""The build step that fits the last layer of ranking, and where what it makes is kept."""
+"""The build step that fits the last layer of ranking and the prices of its pages' heads, and its folder."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from models.contracts import network_of
+from recall.popularity import NAME as POPULARITY
+from recall.popularity import PopularityTableSettings, Prices
 from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import NAME
 from router.ranking.logistic.weights import Weights
@@ -49,6 +51,7 @@ def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> 
         # Other inputs need other weights, also where nothing else changed.
         "inputs": list(input_names(tuple(scene.channels))),
         "settings": getattr(settings.router.tables, NAME).model_dump(mode="json"),
+        **_price_inputs(settings, scene),
         "model": settings.router.ranking.model,
         "seed": settings.seed,
     }
@@ -79,7 +82,7 @@ def fit(
     torch.set_num_threads(getattr(settings.models, model).training.threads)
     made = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{dataset[-8:]}"
     with progress.step("fit ranker") as step:
-        weights = fit_ranker(
+        made_of = fit_ranker(
             log,
             load_models(checkpoints, dataset),
             settings.router.recall,
@@ -87,20 +90,39 @@ def fit(
             getattr(settings.router.tables, NAME),
             model=model,
             seed=settings.seed,
+            prices=_price_settings(settings),
             progress=step.stage,
         )
         folder = workspace.rankers / made
         folder.mkdir(parents=True)
-        weights.write(folder)
+        made_of.weights.write(folder)
+        made_of.prices.write(folder)
         sync_folder(folder.parent)
     return made
 
 
+def _price_settings(settings: Settings) -> PopularityTableSettings | None:
+    """How the prices of `head_cap` are fitted; None where no scene, nor an arm of one, names it."""
+    if not any("head_cap" in scene.rerank for _, scene in configured_scenes(settings)):
+        return None
+    section: PopularityTableSettings = getattr(settings.router.tables, POPULARITY)
+    return section
+
+
+def _price_inputs(settings: Settings, scene: SceneSettings) -> dict[str, Any]:
+    """What the prices depend on besides: how the pages of the scene are ordered."""
+    section = _price_settings(settings)
+    if section is None:
+        return {}
+    return {"prices": section.model_dump(mode="json"), "ordered": [repr(scene.ranking), repr(scene.rerank)]}
+
+
 def verify(workspace: Workspace, made: str) -> None:
-    """Raises SnapshotError where the weights that `fit` made cannot be read."""
+    """Raises SnapshotError where what `fit` made cannot be read."""
     Weights.read(workspace.rankers / made)
+    Prices.read(workspace.rankers / made)
 
 
 def fitted(workspace: Workspace, made: str | None) -> dict[str, Path]:
     """Learned table → folder of what was fitted for it, as `BuildSource.fitted`; `made` by `fit`."""
-    return {} if made is None else {NAME: workspace.rankers / made}
+    return {} if made is None else dict.fromkeys((NAME, POPULARITY), workspace.rankers / made)

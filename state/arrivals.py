@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 
 from state.event_batch import EventBatch
-from state.user_state import Behaviours
+from state.user_state import Behaviours, SeenItems
 
 
 def user_hash(user_id: str) -> bytes:
@@ -25,11 +25,13 @@ class Arrivals:
     """What is new in a group of batches.
 
     `rows`: positions of each batch's new events, in order of arrival; `by_user`: user hash → the user's new
-    events in reverse order of arrival; `stored` new events and `repeated` ones.
+    events in reverse order of arrival; `seen`: those of them that say what was seen, of users with some;
+    `stored` new events and `repeated` ones.
     """
 
     rows: Sequence[Sequence[int]]
     by_user: dict[bytes, Behaviours]
+    seen: dict[bytes, SeenItems]
     stored: int
     repeated: int
 
@@ -58,12 +60,16 @@ def sort_arrivals(batches: Sequence[EventBatch], is_new: Callable[[bytes, str], 
         offset += len(batch)
     stored = sum(map(len, new_rows))
     if not stored:
-        return Arrivals(new_rows, {}, 0, offset)
+        return Arrivals(new_rows, {}, {}, 0, offset)
     items = np.concatenate([batch.item_keys for batch in batches])
     events = np.concatenate([batch.events for batch in batches])
     ts = np.concatenate([batch.timestamps_ms // 1000 for batch in batches])
-    by_user = {
-        key: Behaviours(items[newest_first], events[newest_first], ts[newest_first])
-        for key, newest_first in ((key, positions[::-1]) for key, positions in arrivals.items())
-    }
-    return Arrivals(new_rows, by_user, stored, offset - stored)
+    seen_in = np.concatenate([batch.seen_in for batch in batches])
+    by_user, seen = {}, {}
+    for key, positions in arrivals.items():
+        newest_first = np.array(positions[::-1], np.intp)
+        by_user[key] = Behaviours(items[newest_first], events[newest_first], ts[newest_first])
+        shown = newest_first[seen_in[newest_first] > 0]
+        if shown.size:
+            seen[key] = SeenItems(items[shown], seen_in[shown], ts[shown])
+    return Arrivals(new_rows, by_user, seen, stored, offset - stored)

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from snapshot.event_codes import IMPRESSION
 from snapshot.item_keys import item_keys
 from state.logged_event import LoggedEvent
+from state.user_state import scene_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +23,32 @@ class EventBatch:
         item_keys: uint64[n], keys of the rows' item ids.
         events: uint8[n], `EventType` codes 1…5.
         timestamps_ms: int64[n], unix milliseconds.
+        seen_in: uint32[n], `state.user_state.scene_tag` of the answer in which the item of an impression was
+            seen; 0 of other events, and where nothing says which answer it was.
     """
 
     rows: Sequence[LoggedEvent]
     item_keys: NDArray[np.uint64]
     events: NDArray[np.uint8]
     timestamps_ms: NDArray[np.int64]
+    seen_in: NDArray[np.uint32]
 
     @classmethod
-    def of(cls, rows: Sequence[LoggedEvent]) -> EventBatch:
-        """The batch of these events."""
+    def of(cls, rows: Sequence[LoggedEvent], scenes: Sequence[str] = ()) -> EventBatch:
+        """The batch of these events; `scenes`: of the answer that each is of, "" = unknown; () = all are."""
         n = len(rows)
         return cls(
             rows=rows,
             item_keys=item_keys([row.item_id for row in rows]),
             events=np.fromiter((row.event for row in rows), np.uint8, n),
             timestamps_ms=np.fromiter((row.timestamp_ms for row in rows), np.int64, n),
+            seen_in=np.array(
+                [
+                    scene_tag(scene) if scene and row.event == IMPRESSION else 0
+                    for row, scene in zip(rows, scenes or [""] * n, strict=True)
+                ],
+                np.uint32,
+            ),
         )
 
     def __len__(self) -> int:

@@ -1,7 +1,8 @@
 """User state and event log in one LMDB environment, open in several processes at a time.
 
-Databases: `behaviours`, `purchases`, `impressions`, `profiles`, `feedback`, `surveys` (user hash → record),
-`log` (sequence number → event), `seen` (deduplication) and `meta` (format, next sequence number, markers).
+Databases: `behaviours`, `purchases`, `impressions`, `profiles`, `feedback`, `surveys`, `seen_items`
+(user hash → record), `log` (sequence number → event), `seen` (deduplication) and `meta` (format, next
+sequence number, markers).
 The user hash is the 16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
 """
 
@@ -200,6 +201,8 @@ class LmdbStateStore:
         records = self._open(transaction)
         for key, events in arrivals.by_user.items():
             self._records.add_events(records, key, events)
+        for key, seen in arrivals.seen.items():
+            self._records.add_seen(records, key, seen)
         for note in served:
             self._records.add_impressions(records, user_hash(note.user_id), note.rows())
         self._trim(transaction, now, _TRIM_STEP + 2 * arrivals.stored)

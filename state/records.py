@@ -1,8 +1,9 @@
 """Binary form of a user's records and how events are merged into them.
 
 A record is a 16-byte header and its columns, newest first: keys uint64[n], ts int64[n] and, where it has
-events, events uint8[n]. All numbers are little-endian. The header is: magic `SR`, layout version uint8, flags
-uint8 (bit 0 = has events), n uint32, CRC-32 uint32 over the record's key and everything else, 4 zero bytes.
+them, events uint8[n] or scenes uint32[n]. All numbers are little-endian. The header is: magic `SR`, layout
+version uint8, flags uint8 (bit 0 = has events, bit 1 = has scenes), n uint32, CRC-32 uint32 over the record's
+key and everything else, 4 zero bytes.
 Columns start at multiples of 8, so they are read in place.
 """
 
@@ -14,12 +15,13 @@ import msgspec
 import numpy as np
 
 from state.errors import RecordError
-from state.user_state import Behaviours, TimedItems
+from state.user_state import Behaviours, SeenItems, TimedItems
 
 _HEADER = struct.Struct("<2sBBII4x")
 _MAGIC = b"SR"
 _LAYOUT = 1
 _HAS_EVENTS = 1
+_HAS_SCENES = 2
 _PROFILE_HEADER = struct.Struct("<2sBxIq")
 _PROFILE_MAGIC = b"SP"
 _profile_decoder = msgspec.msgpack.Decoder(dict[str, str])
@@ -93,6 +95,27 @@ def decode_items(key: bytes, record: bytes) -> TimedItems:
     )
 
 
+def encode_seen(key: bytes, rows: SeenItems) -> bytes:
+    """The record of seen items, stored under `key`."""
+    body = (
+        rows.items.astype("<u8", copy=False).tobytes()
+        + rows.ts.astype("<i8", copy=False).tobytes()
+        + rows.scenes.astype("<u4", copy=False).tobytes()
+    )
+    return _pack(key, _HAS_SCENES, len(rows.items), body)
+
+
+def decode_seen(key: bytes, record: bytes) -> SeenItems:
+    """The seen items of a record stored under `key`; views and errors as for behaviours."""
+    n = _unpack(key, record, _HAS_SCENES, 20)
+    ts_at = _HEADER.size + 8 * n
+    return SeenItems(
+        items=np.frombuffer(record, np.uint64, n, _HEADER.size),
+        scenes=np.frombuffer(record, np.uint32, n, ts_at + 8 * n),
+        ts=np.frombuffer(record, np.int64, n, ts_at),
+    )
+
+
 def encode_profile(key: bytes, profile: Mapping[str, str], updated_at: int) -> bytes:
     """The record of a profile known at unix second `updated_at`, stored under `key`."""
     body = msgspec.msgpack.encode(dict(profile))
@@ -144,6 +167,17 @@ def merge_items(stored: TimedItems, added: TimedItems, limit: int) -> TimedItems
     return TimedItems(items=np.concatenate((added.items, stored.items))[order], ts=ts[order])
 
 
+def merge_seen(stored: SeenItems, added: SeenItems, limit: int) -> SeenItems:
+    """The `limit` newest rows of both, newest first; of equal times the added rows come first."""
+    ts = np.concatenate((added.ts, stored.ts))
+    order = _newest_first(ts, limit)
+    return SeenItems(
+        items=np.concatenate((added.items, stored.items))[order],
+        scenes=np.concatenate((added.scenes, stored.scenes))[order],
+        ts=ts[order],
+    )
+
+
 def behaviours_not_in(rows: Behaviours, stored: Behaviours) -> Behaviours:
     """Those of `rows` that equal no stored row in item, event and second."""
     if not len(stored.items):
@@ -171,3 +205,19 @@ def items_not_in(rows: TimedItems, stored: TimedItems) -> TimedItems:
         count=len(rows.items),
     )
     return TimedItems(rows.items[fresh], rows.ts[fresh])
+
+
+def seen_not_in(rows: SeenItems, stored: SeenItems) -> SeenItems:
+    """Those of `rows` that equal no stored row in item, scene and second."""
+    if not len(stored.items):
+        return rows
+    known = set(zip(stored.items.tolist(), stored.scenes.tolist(), stored.ts.tolist(), strict=True))
+    fresh = np.fromiter(
+        (
+            row not in known
+            for row in zip(rows.items.tolist(), rows.scenes.tolist(), rows.ts.tolist(), strict=True)
+        ),
+        dtype=bool,
+        count=len(rows.items),
+    )
+    return SeenItems(rows.items[fresh], rows.scenes[fresh], rows.ts[fresh])

@@ -253,6 +253,8 @@ class RedisStateStore:
                 transaction.entries += encode_entries(batch.rows[row] for row in rows)
             for key, events in arrivals.by_user.items():
                 self._records.add_events(transaction, key, events)
+            for key, seen in arrivals.seen.items():
+                self._records.add_seen(transaction, key, seen)
             for note in served:
                 self._records.add_impressions(transaction, user_hash(note.user_id), note.rows())
             return arrivals

@@ -22,6 +22,12 @@ class StateSettings(BaseModel):
     )
     max_purchases: int = Field(default=2_000, ge=1, le=65_535, description="Purchases kept per user.")
     max_impressions: int = Field(default=500, ge=1, le=65_535, description="Impressions kept per user.")
+    max_seen: int = Field(
+        default=600,
+        ge=1,
+        le=65_535,
+        description="Items kept per user that the client reported as seen, with the scene and time.",
+    )
     max_feedback: int = Field(
         default=1_000,
         ge=1,

@@ -14,32 +14,46 @@ from state.records import (
     decode_behaviours,
     decode_items,
     decode_profile,
+    decode_seen,
     encode_behaviours,
     encode_items,
     encode_profile,
+    encode_seen,
     items_not_in,
     merge_behaviours,
     merge_items,
+    merge_seen,
+    seen_not_in,
 )
 from state.settings import StateSettings
-from state.user_state import NO_BEHAVIOURS, NO_ITEMS, NO_PROFILE, Behaviours, TimedItems, UserState
+from state.user_state import (
+    NO_BEHAVIOURS,
+    NO_ITEMS,
+    NO_PROFILE,
+    NO_SEEN,
+    Behaviours,
+    SeenItems,
+    TimedItems,
+    UserState,
+)
 
 Record = TypeVar("Record")
 
-RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS = (
+RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS, SEEN = (
     b"behaviours",
     b"purchases",
     b"impressions",
     b"profiles",
     b"feedback",
     b"surveys",
+    b"seen_items",
 )
 
 
 def records_of(code: int) -> tuple[bytes, ...]:
     """Names of the records that an event of this code changes."""
     if code == IMPRESSION:
-        return (IMPRESSIONS,)
+        return (IMPRESSIONS, SEEN)
     if code in ITEM_CODES:
         return (FEEDBACK,)
     if code in SURVEY_CODES:
@@ -84,6 +98,7 @@ class UserRecords:
             profile=NO_PROFILE if profile is None else profile[0],
             feedback=self._stored_rows(transaction, FEEDBACK, key),
             surveys=self._stored_rows(transaction, SURVEYS, key),
+            seen=self._stored_seen(transaction, key),
         )
 
     def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
@@ -131,6 +146,11 @@ class UserRecords:
         )
         transaction.put(IMPRESSIONS, key, encode_items(key, impressions))
 
+    def add_seen(self, transaction: RecordTransaction, key: bytes, rows: SeenItems) -> None:
+        """Adds items that a user saw, given in reverse order of arrival."""
+        seen = merge_seen(self._stored_seen(transaction, key), rows, self._settings.max_seen)
+        transaction.put(SEEN, key, encode_seen(key, seen))
+
     def put_profile(
         self, transaction: RecordTransaction, key: bytes, profile: Mapping[str, str], updated_at: int
     ) -> bool:
@@ -169,6 +189,10 @@ class UserRecords:
                 rows = self._stored_rows(transaction, name, key)
                 added = behaviours_not_in(said, rows)
                 transaction.put(name, key, encode_behaviours(key, merge_behaviours(added, rows, limit)))
+        if len(past.seen.items):
+            seen = self._stored_seen(transaction, key)
+            kept_seen = merge_seen(seen_not_in(past.seen, seen), seen, limits.max_seen)
+            transaction.put(SEEN, key, encode_seen(key, kept_seen))
         if past.profile:
             self.put_profile(transaction, key, past.profile, profile_updated_at)
 
@@ -183,6 +207,9 @@ class UserRecords:
 
     def _stored_impressions(self, transaction: RecordReader, key: bytes) -> TimedItems:
         return self._decode(transaction, IMPRESSIONS, key, decode_items) or NO_ITEMS
+
+    def _stored_seen(self, transaction: RecordReader, key: bytes) -> SeenItems:
+        return self._decode(transaction, SEEN, key, decode_seen) or NO_SEEN
 
     def _decode(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from types import MappingProxyType
 
 import numpy as np
@@ -40,8 +41,26 @@ class TimedItems:
     ts: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class SeenItems:
+    """What the shopper's client reported as seen, newest first.
+
+    `items` uint64[n] item keys, `scenes` uint32[n] of `scene_tag`, `ts` int64[n] unix seconds.
+    """
+
+    items: np.ndarray
+    scenes: np.ndarray
+    ts: np.ndarray
+
+
+def scene_tag(scene: str) -> int:
+    """Four bytes of the BLAKE2b of a scene's name, above 0: the scene of a seen item."""
+    return int.from_bytes(blake2b(scene.encode(), digest_size=4).digest(), "big") or 1
+
+
 NO_BEHAVIOURS = Behaviours(NO_KEYS, NO_EVENTS, NO_TIMES)
 NO_ITEMS = TimedItems(NO_KEYS, NO_TIMES)
+NO_SEEN = SeenItems(NO_KEYS, _empty(np.uint32), NO_TIMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +68,8 @@ class UserState:
     """All that is kept of one user; empty for a user never seen. The arrays are read-only.
 
     `feedback` is what the user said of items, `surveys` when the user was asked or rated; the items of
-    `surveys` are meaningless where a rating was of no item.
+    `surveys` are meaningless where a rating was of no item. `impressions` were served or reported, `seen`
+    were reported with the attribution token of the answer that showed them.
     """
 
     behaviours: Behaviours = NO_BEHAVIOURS
@@ -58,6 +78,7 @@ class UserState:
     profile: Mapping[str, str] = field(default_factory=lambda: NO_PROFILE)
     feedback: Behaviours = NO_BEHAVIOURS
     surveys: Behaviours = NO_BEHAVIOURS
+    seen: SeenItems = NO_SEEN
 
 
 EMPTY_STATE = UserState()

@@ -94,7 +94,8 @@ def check_events(
             attributions.append(token)
         else:
             faults.append(EventFault(index, *fault))
-    return CheckedEvents(EventBatch.of(good), attributions, faults, uncredited)
+    scenes = ["" if token is None else token.scene for token in attributions]
+    return CheckedEvents(EventBatch.of(good, scenes), attributions, faults, uncredited)
 
 
 class _RequestTokens:

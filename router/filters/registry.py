@@ -8,6 +8,7 @@ from router.filters import (
     already_bought,
     blocked,
     excluded,
+    exposed,
     must,
     not_interested,
     out_of_stock,
@@ -29,6 +30,7 @@ FILTERS: Registry[FilterKind] = Registry(
         "purchase_cycle": purchase_cycle.FILTER,
         "not_interested": not_interested.FILTER,
         "seen_too_often": seen_too_often.FILTER,
+        "exposed": exposed.FILTER,
     },
     kind=FilterKind,
 )

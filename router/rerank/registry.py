@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.rerank import dedup, discovery, diversity, scatter
+from router.rerank import dedup, discovery, diversity, popularity, scatter, templates
 from router.rerank.kind import RerankerKind
 
 RERANKERS: Registry[RerankerKind] = Registry(
@@ -15,6 +15,10 @@ RERANKERS: Registry[RerankerKind] = Registry(
         "mmr": diversity.MMR,
         "dpp": diversity.DPP,
         "discovery": discovery.RERANKER,
+        "novelty": popularity.NOVELTY,
+        "head_cap": popularity.HEAD_CAP,
+        "templates": templates.TEMPLATES,
+        "fatigue": templates.FATIGUE,
     },
     kind=RerankerKind,
 )

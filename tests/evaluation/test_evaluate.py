@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from evaluation.evaluate import STEPS, evaluate
-from evaluation.page_metrics import LOOKS, SETS, WINDOW
+from evaluation.page_metrics import HEADS, LOOKS, SETS, WINDOW
 from evaluation.reliability import COLUMNS
 from evaluation.report import EvaluationReport
 from evaluation.scene_fusion import SceneFusion
@@ -27,12 +27,14 @@ from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind
 from recall.build import enabled_channels
+from recall.popularity import PopularityTableSettings
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.fusion.quota import QuotaSettings
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTableSettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
+from router.tables.popularity import POPULARITY
 from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
 
@@ -42,6 +44,8 @@ SETTINGS = EvaluationSettings(
     ks=(5, 20),
     ranking_points=200,
     ranking_negatives=20,
+    visit_shoppers=10,
+    visits=3,
     max_users=40,
     fused_total=20,
     rank_candidates=40,
@@ -52,7 +56,7 @@ scenes:
   home:
     channels: {ranki2i: {}, mind: {}, again: {share: 0.5}, hot: {share: 0}}
     filters: {already_bought: {window_days: 1.0}}
-    rerank: {dedup: {}}
+    rerank: {dedup: {}, novelty: {}, fatigue: {}, templates: {}}
   cart:
     cart: {from_state_hours: 24.0}
     channels: {bought_together: {}, ranki2i: {}, hot: {share: 0.1}}
@@ -71,9 +75,9 @@ scenes:
     KnownNames(CHANNELS),
 )
 BY_QUOTA = SceneFusion("quota", QuotaSettings(), {})
+TABLES = {ANCHOR_PAIRS.name: AnchorTableSettings(), POPULARITY.name: PopularityTableSettings()}
 HOME, CART, COMPANION, *ABOUT_ITEMS = (
-    ServedScene(name, scene, tables_of([scene]), {ANCHOR_PAIRS.name: AnchorTableSettings()})
-    for name, scene in SCENES.by_name.items()
+    ServedScene(name, scene, tables_of([scene]), TABLES) for name, scene in SCENES.by_name.items()
 )
 PEERS = ("popularity", "gp_topfreq", "decayed_frequency", "item_cf, all events", "tifu_knn", "v_sknn", "ease")
 BUILT = enabled_channels(RecallSettings())
@@ -220,6 +224,10 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert len(report.reliability) == 22
     assert all(0 <= row["observed"] <= 1 for row in report.reliability.values())
 
+    assert list(report.visits) == ["home", "home, the same page"]
+    assert report.visits["home"]["seen_again"] < report.visits["home, the same page"]["seen_again"]
+    assert report.visits["home"]["different"] > report.visits["home, the same page"]["different"]
+
     report.write(tmp_path / "made" / "report.json")
     written = json.loads((tmp_path / "made" / "report.json").read_text())
     assert written["ranking"]["bst"]["gauc"] == report.ranking["bst"]["gauc"]
@@ -245,11 +253,14 @@ def test_a_checkpoint_of_another_data_set_is_refused(
         evaluate(other, *trained[1:], RecallSettings(), BY_QUOTA, QUOTAS, SETTINGS)
 
 
+PAGE_COLUMNS = [name.format(k=10) for name in (*WINDOW, *SETS, *LOOKS, *HEADS)]
+
+
 def test_the_table_is_readable_and_marks_the_best() -> None:
     report = EvaluationReport(
         "d", "the sample", {"a": {"auc": 0.5, "log_loss": 0.2}, "b": {"auc": 0.75, "log_loss": 0.3}},
         {"fused": {"recall@5": math.nan}}, {}, {}, {}, 12,
-        pages={"home": {name.format(k=10): 0.25 for name in (*WINDOW, *SETS, *LOOKS)} | {"distinct": 18.0}},
+        pages={"home": dict.fromkeys(PAGE_COLUMNS, 0.25) | {"distinct": 18.0}},
         reliability={"home, all": dict.fromkeys(COLUMNS, 0.25) | {"n": 7.0, "ece": math.nan}},
         notes=["ease scores [5] items"],
     )  # fmt: skip
@@ -265,6 +276,13 @@ def test_the_table_is_readable_and_marks_the_best() -> None:
     assert "\x1b[1m18\x1b" in text
     assert "18.0" not in text
     assert "home, all" in text
-    for column in ("Reliability", "predicted", "next_ndcg@10", "taken_before", "ease scores [5] items"):
+    for column in (
+        "Reliability",
+        "predicted",
+        "next_ndcg@10",
+        "taken_before",
+        "head_overlap",
+        "ease scores [5] items",
+    ):
         assert column in text
     assert report.as_json()["recall"]["fused"]["recall@5"] is None

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.page_metrics import LOOKS, SETS, WINDOW, PageFacts, overlap_of, page_row
+from evaluation.page_metrics import HEADS, LOOKS, SETS, WINDOW, PageFacts, overlap_of, page_row
 from evaluation.queries import TestShopper
 from tests.evaluation.peers.small_past import past_of
 from tests.recall.small_shop import make_query
@@ -32,7 +32,7 @@ def test_columns_by_hand() -> None:
     row = page_row(shoppers, pages, facts(), 4, seed=0)
     discount = 1 / np.log2(np.arange(2, 6))
     gain = (discount[1] + discount[2] + discount[3]) / discount[:3].sum()
-    assert list(row) == [column.format(k=4) for column in (*WINDOW, *SETS, *LOOKS)]
+    assert list(row) == [column.format(k=4) for column in (*WINDOW, *SETS, *LOOKS, *HEADS)]
     assert row["ndcg@4"] == pytest.approx(gain / 2)
     assert row["low"] == pytest.approx(0)
     assert row["high"] == pytest.approx(gain)
@@ -54,6 +54,8 @@ def test_columns_by_hand() -> None:
     # Items 1 and 2 are on both pages: 2 of 4 slots and 2 of 2.
     assert row["overlap"] == pytest.approx(4 / 6)
     assert row["taken_before"] == pytest.approx(2 / 6)
+    assert (row["most_shown"], row["head_most"]) == (1, 1)
+    assert row["head_overlap"] == pytest.approx(4 / 6)
 
 
 def test_empty_pages_have_hits_of_zero_and_no_looks() -> None:
@@ -70,3 +72,13 @@ def test_overlap_of_equal_and_of_different_pages() -> None:
     assert overlap_of([page, page, page]) == 1
     assert overlap_of([page, page + 10, page + 20]) == 0
     assert overlap_of([page, page, page + 10]) == pytest.approx(1 / 3)
+
+
+def test_heads_are_the_first_four_slots() -> None:
+    shoppers = [shopper(each, [1], [], []) for each in (1, 2, 3)]
+    rows = [[1, 2, 3, 4, 6], [1, 3, 2, 5, 6], [6, 5, 4, 3, 2]]
+    row = page_row(shoppers, [np.array(each, np.int32) for each in rows], facts(), 5, seed=0)
+    assert row["most_shown"] == 1
+    # Item 3 is in every head; 1, 2, 4 and 5 are in two of the three, 6 in one.
+    assert row["head_most"] == 1
+    assert row["head_overlap"] == pytest.approx((3 * 2 + 4 * 2 * 1) / (2 * 12))

@@ -65,7 +65,7 @@ def fit(dataset: Dataset, bst: LoadedModel, seed: int = 1) -> Weights:
         LogisticRankerSettings(max_shoppers=20),
         model="bst",
         seed=seed,
-    )
+    ).weights
 
 
 def test_it_learns_from_the_scenes_candidates_of_the_validation_range(

@@ -9,14 +9,16 @@ from state.records import (
     decode_behaviours,
     decode_items,
     decode_profile,
+    decode_seen,
     encode_behaviours,
     encode_items,
     encode_profile,
+    encode_seen,
     items_not_in,
     merge_behaviours,
     merge_items,
 )
-from state.user_state import NO_BEHAVIOURS, Behaviours, TimedItems
+from state.user_state import NO_BEHAVIOURS, Behaviours, SeenItems, TimedItems
 
 KEY = b"k" * 16
 
@@ -35,6 +37,26 @@ def behaviours(rows: list[tuple[int, int, int]]) -> Behaviours:
 
 def rows_in(columns: Behaviours) -> list[tuple[int, int, int]]:
     return list(zip(columns.items.tolist(), columns.events.tolist(), columns.ts.tolist(), strict=True))
+
+
+def seen(rows: list[tuple[int, int, int]]) -> SeenItems:
+    return SeenItems(
+        np.array([row[0] for row in rows], np.uint64),
+        np.array([row[1] for row in rows], np.uint32),
+        np.array([row[2] for row in rows], np.int64),
+    )
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**40)), max_size=9
+    )
+)
+def test_seen_items_come_back_as_they_were(rows: list[tuple[int, int, int]]) -> None:
+    decoded = decode_seen(KEY, encode_seen(KEY, seen(rows)))
+    columns = (decoded.items.tolist(), decoded.scenes.tolist(), decoded.ts.tolist())
+    assert list(zip(*columns, strict=True)) == rows
+    assert (decoded.items.dtype, decoded.scenes.dtype, decoded.ts.dtype) == (np.uint64, np.uint32, np.int64)
 
 
 @given(rows_of_behaviours)
@@ -64,6 +86,7 @@ def test_profile_comes_back_as_it_was(profile: dict[str, str], updated_at: int) 
     [
         (encode_behaviours(KEY, behaviours([(1, 2, 3), (4, 5, 6)])), decode_behaviours),
         (encode_items(KEY, TimedItems(np.arange(3, dtype=np.uint64), np.arange(3))), decode_items),
+        (encode_seen(KEY, seen([(1, 2, 3), (4, 5, 6)])), decode_seen),
         (encode_profile(KEY, {"city": "Lyon"}, 7), decode_profile),
     ],
 )

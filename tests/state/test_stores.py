@@ -8,6 +8,7 @@ from snapshot.item_keys import item_keys
 from state import EMPTY_STATE, EventBatch, StateSettings, UserState, open_state
 from state.arrivals import user_hash
 from state.store import StateStore
+from state.user_state import scene_tag
 from tests.state.batches import NOW_MS, batch
 from tests.state.damage import set_format, spoil_behaviours, spoil_log
 from tests.state.test_event_log import FULL
@@ -56,6 +57,28 @@ async def test_each_record_keeps_only_its_newest_rows(settings: StateSettings) -
     assert state.behaviours.ts.tolist() == [9, 8, 7]
     assert state.purchases.ts.tolist() == [9, 8]
     assert state.impressions.items.tolist() == keys("x")
+    store.close()
+
+
+async def test_what_was_seen_is_kept_with_its_scene_within_its_bound(settings: StateSettings) -> None:
+    store = open_state(settings.model_copy(update={"max_seen": 3}))
+    rows = batch(
+        ("u", "a", IMPRESSION, 3), ("u", "b", VIEW, 4), ("u", "c", IMPRESSION, 5), ("v", "a", IMPRESSION, 6)
+    )
+    await store.append(EventBatch.of(rows.rows, ["home", "home", "cart", ""]))
+    state = await store.read("u")
+    assert state.seen.items.tolist() == keys("c", "a")
+    assert state.seen.scenes.tolist() == [scene_tag("cart"), scene_tag("home")]
+    assert state.seen.ts.tolist() == [5, 3]
+    assert state.impressions.items.tolist() == keys("c", "a")
+    # Of the last, nothing says which answer showed it.
+    assert not (await store.read("v")).seen.items.size
+    later = batch(("u", "d", IMPRESSION, 4), ("u", "e", IMPRESSION, 5))
+    await store.append(EventBatch.of(later.rows, ["home"] * 2))
+    assert (await store.read("u")).seen.items.tolist() == keys("e", "c", "d")
+    store.merge([("u", await store.read("u")), ("w", await store.read("u"))], 0)
+    for user in "uw":
+        assert (await store.read(user)).seen.items.tolist() == keys("e", "c", "d")
     store.close()
 
 

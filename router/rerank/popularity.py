@@ -1,0 +1,115 @@
+"""Popularity across shoppers: a discount for what everybody takes, a cap on the pages that an item heads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.candidates import Candidates, Float32
+from pipeline.head_order import behind_head, priced_out
+from recall.popularity import NAME, REACH, Popularity
+from router.ranking.log_odds_merge import log_odds_of
+from router.ranking.logistic.table import LOGISTIC_RANKER
+from router.rerank.kind import RerankerKind
+from router.tables.component import Parts
+from router.tables.kind import TableKind
+from router.tables.popularity import POPULARITY
+
+
+class NoveltySettings(BaseModel):
+    """How much a popular item has to be better."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    strength: float = Field(
+        default=0.1,
+        ge=0,
+        le=5,
+        description="Log-odds of its score that an item loses for each e-fold of shoppers who take it above "
+        "`floor`; 0 = nothing.",
+    )
+    floor: float = Field(
+        default=0.05, gt=0, le=1, description="Part of the shoppers, 0 to 1, up to which nothing is lost."
+    )
+
+
+class HeadCapSettings(BaseModel):
+    """Whose page an item may head."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    most: float = Field(
+        default=0.15,
+        ge=0.03,
+        le=1,
+        description="Part of the shoppers, 0 to 1, in whose first slots (router.tables.popularity.head) one "
+        "item is at most, as measured when the prices were fitted; 1 = any.",
+    )
+
+    def needed_tables(self) -> tuple[TableKind, ...]:
+        """Prices are log-odds of scores, which the fit of `logistic` makes; they are fitted after it."""
+        return (POPULARITY, LOGISTIC_RANKER)
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """Moves each candidate by as many places as a discount for popularity moves it among all by score.
+
+    So what rerankers before did stays, as far as the discount says nothing else; a page without scores stays.
+
+    discount  float32[N + 1], log-odds
+    """
+
+    discount: npt.NDArray[np.float32]
+    name: str = "novelty"
+
+    def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+        """Positions int[n]; of candidates in the order of their scores, the order of those less discount."""
+        value = log_odds_of(candidates.score)
+        moved = _ranks(value - self.discount[candidates.items]) - _ranks(value)
+        return np.argsort(np.arange(len(candidates)) + moved, kind="stable")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadCap:
+    """Moves an item behind the page's head for shoppers to whom it is worth less than its price."""
+
+    table: Popularity
+    most: float
+    name: str = "head_cap"
+
+    def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+        """Positions int[n]: the head, then the others in their order; a page without scores stays."""
+        value = log_odds_of(candidates.score).astype(np.float64)
+        head = min(self.table.head, page_size)
+        if not np.isfinite(value).any():
+            return np.arange(len(candidates))
+        near = slice(REACH * head)
+        price = self.table.prices.of(candidates.items[near], self.most)
+        out = np.zeros(len(candidates), np.bool_)
+        out[near] = priced_out(value[near], price, head)
+        return behind_head(out, head)
+
+
+def _ranks(value: Float32) -> npt.NDArray[np.intp]:
+    """intp[n]: place of each of float32[n] when the largest comes first; NaN last, equal ones in order."""
+    ranks = np.empty(value.size, np.intp)
+    ranks[np.argsort(-value, kind="stable")] = np.arange(value.size)
+    return ranks
+
+
+def _novelty(parts: Parts, settings: NoveltySettings) -> Novelty:
+    share = parts.tables[NAME].share
+    return Novelty((settings.strength * np.log(np.maximum(share / settings.floor, 1))).astype(np.float32))
+
+
+def _head_cap(parts: Parts, settings: HeadCapSettings) -> HeadCap:
+    return HeadCap(parts.tables[NAME], settings.most)
+
+
+NOVELTY = RerankerKind(settings=NoveltySettings, create=_novelty, tables=(POPULARITY,))
+HEAD_CAP = RerankerKind(settings=HeadCapSettings, create=_head_cap, tables=(POPULARITY, LOGISTIC_RANKER))
