@@ -59,7 +59,8 @@ class HeadCapSettings(BaseModel):
 class Novelty:
     """Moves each candidate by as many places as a discount for popularity moves it among all by score.
 
-    So what rerankers before did stays, as far as the discount says nothing else; a page without scores stays.
+    So what rerankers before did stays, as far as the discount says nothing else; a page without scores, or
+    whose scores are all equal, stays.
 
     discount  float32[N + 1], log-odds
     """
@@ -70,6 +71,8 @@ class Novelty:
     def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]; of candidates in the order of their scores, the order of those less discount."""
         value = log_odds_of(candidates.score)
+        if not _tells(value):
+            return np.arange(len(candidates))
         moved = _ranks(value - self.discount[candidates.items]) - _ranks(value)
         return np.argsort(np.arange(len(candidates)) + moved, kind="stable")
 
@@ -83,16 +86,22 @@ class HeadCap:
     name: str = "head_cap"
 
     def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
-        """Positions int[n]: the head, then the others in their order; a page without scores stays."""
+        """Positions int[n]: the head, then the others; a page without scores, or of equal ones, stays."""
         value = log_odds_of(candidates.score).astype(np.float64)
         head = min(self.table.head, page_size)
-        if not np.isfinite(value).any():
+        if not _tells(value):
             return np.arange(len(candidates))
         near = slice(REACH * head)
         price = self.table.prices.of(candidates.items[near], self.most)
         out = np.zeros(len(candidates), np.bool_)
         out[near] = priced_out(value[near], price, head)
         return behind_head(out, head)
+
+
+def _tells(value: npt.NDArray[np.floating]) -> bool:
+    """Whether there are scores that order candidates: not all of float[n] are missing or equal."""
+    known = value[np.isfinite(value)]
+    return known.size > 0 and bool(known.min() < known.max())
 
 
 def _ranks(value: Float32) -> npt.NDArray[np.intp]:

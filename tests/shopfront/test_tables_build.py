@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from recall.popularity import Prices
 from router.ranking.logistic.weights import Weights
 from router.tables.files import TABLES_FOLDER
 from shopfront.build_steps import Build
@@ -101,13 +102,14 @@ scenes:
   home:
     channels: {ranki2i: {}, again: {}, hot: {share: HOT}}
     ranking: {scorers: {triton: {}, logistic: {}}, merge: {log_odds: {}}}
+    rerank: RERANK
   cart:
     channels: {hot: {k: CART}}
 """
 
 
-def ranked(hot: float = 0.1, cart: int = 50) -> str:
-    return RANKED.replace("HOT", str(hot)).replace("CART", str(cart))
+def ranked(hot: float = 0.1, cart: int = 50, rerank: str = "{}") -> str:
+    return RANKED.replace("HOT", str(hot)).replace("CART", str(cart)).replace("RERANK", rerank)
 
 
 def test_the_last_layer_is_fitted_for_the_scene_that_uses_it(shop: Path) -> None:
@@ -133,6 +135,18 @@ def test_the_last_layer_is_fitted_for_the_scene_that_uses_it(shop: Path) -> None
     assert "fit ranker" in printed
     assert other.manifest.id != served.manifest.id
 
+    # A cap on heads: prices are fitted with the weights, and travel in the snapshot.
+    capped, printed = build(shop, ranked(hot=0.5, rerank="{head_cap: {most: 0.05}}"))
+    assert "fit ranker" in printed
+    newest = max(workspace.rankers.iterdir())
+    fitted_prices, served_prices = (
+        Prices.read(folder) for folder in (newest, capped.path / TABLES_FOLDER / "popularity")
+    )
+    assert fitted_prices.items.size > 0
+    assert (served_prices.items == fitted_prices.items).all()
+    assert (served_prices.values == fitted_prices.values).all()
+
+    build(shop, ranked(hot=0.5))
     newest = max(workspace.rankers.iterdir())
     (newest / "weights.json").unlink()
     _, printed = build(shop, ranked(hot=0.5))

@@ -14,6 +14,8 @@ from pipeline.candidates import Candidates, unscored
 from recall.query import Query
 from router.filters.registry import FILTERS
 from router.query_features.feedback import FEATURE, ItemFeedback
+from router.query_features.read import default_features
+from router.query_features.registry import QUERY_FEATURES
 from router.tables.component import Parts
 from state.feedback_codes import (
     NOT_INTERESTED,
@@ -41,7 +43,7 @@ def shopper(
         excluded=np.array(excluded or [], dtype=np.int32),
         purchased_items=np.array([item for item, _ in bought or []], dtype=np.int32),
         purchased_ts=np.array([ts for _, ts in bought or []], dtype=np.int64),
-        features={"feedback": said},
+        features={**default_features(QUERY_FEATURES), "feedback": said},
     )
 
 

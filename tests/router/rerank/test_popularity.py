@@ -134,6 +134,12 @@ def test_the_cap_changes_no_page_without_scores_and_loses_no_item(items: list[in
     cap = HEAD_CAP.create(parts(prices=prices), HeadCapSettings(most=0.1))
     without = page(items, [float("nan")] * 12)
     assert cap.order(QUERY, without, size).tolist() == list(range(12))
+    equal = page(items, [0.4] * 12)
+    assert cap.order(QUERY, equal, size).tolist() == list(range(12))
+    share = [0.01 * item for item in range(SIZE + 1)]
+    novelty = NOVELTY.create(parts(share), NoveltySettings(strength=1.0))
+    for alike in (equal, without):
+        assert novelty.order(QUERY, alike, size).tolist() == list(range(12))
     scored = page(items, np.linspace(0.9, 0.1, 12).tolist())
     order = cap.order(QUERY, scored, size)
     assert sorted(order.tolist()) == list(range(12))

@@ -15,6 +15,7 @@ from pipeline import runner
 from pipeline.plan import channels_of
 from pipeline.scoring import Split
 from pipeline.stages import DependencyError
+from recall.popularity import NO_PRICES, Popularity
 from router.filters.excluded import ExcludedSettings
 from router.scenes.assemble import assemble
 from router.scenes.describe import describe
@@ -40,7 +41,8 @@ CATALOGUE = SimpleNamespace(
     column=lambda name: getattr(CATALOGUE, name),
 )
 
-TABLES = default_ranker(SIZE, CHANNELS) | no_cycles(SIZE)
+POPULAR = Popularity(np.zeros(SIZE + 1, np.float32), NO_PRICES, 4)
+TABLES = default_ranker(SIZE, CHANNELS) | no_cycles(SIZE) | {"popularity": POPULAR}
 
 
 def live(**items: Sequence[int]) -> dict[str, FixedChannel]:
@@ -156,7 +158,7 @@ def test_describe_lists_the_live_components_and_fits_json() -> None:
     assert filters["purchase_cycle"]["window_days"] == 1.0
     rerankers = {part["name"]: part for part in described["rerank"]}
     assert rerankers["mmr"]["tradeoff"] == 0.93
-    assert list(rerankers) == ["dedup", "mmr", "discovery"]
+    assert list(rerankers) == list(scene.rerank)
     assert described["ranking"]["model"] == "bst"
     assert described["backfill"]["channel"] == "hot"
 

@@ -51,7 +51,15 @@ def test_the_projects_own_scenes_are_good() -> None:
     for scene in scenes.by_name.values():
         assert scene.backfill is not None
         assert "hot" in scene.channels
-    assert list(scenes["home"].rerank) == ["dedup", "mmr", "discovery"]
+    assert list(scenes["home"].rerank) == [
+        "dedup",
+        "novelty",
+        "fatigue",
+        "templates",
+        "mmr",
+        "discovery",
+        "head_cap",
+    ]
     for name in ITEM_SCENES:
         assert not scenes[name].rerank
         assert list(scenes[name].ranking.scorers) == ["anchor"]
