@@ -11,6 +11,7 @@ import polars as pl
 from features.profile import PROFILE_FIELDS
 from ingest.catalogue_columns import catalogue_content
 from ingest.cleaning.rules import clean
+from ingest.deleted_shoppers import without_deleted
 from ingest.dense_ids import DenseIds, by_first_appearance, compact
 from ingest.minimum import alarm_on_little, refuse_too_little
 from ingest.profiles import profile_vocabulary, users_table
@@ -25,6 +26,7 @@ from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, Datas
 from snapshot.event_codes import EVENT_CODES
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.manifest import Manifest
+from snapshot.tombstones import NO_TOMBSTONES, Tombstones
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def write_dataset(
     seed: int,
     progress: Progress,
     created_at: datetime,
+    tombstones: Tombstones = NO_TOMBSTONES,
 ) -> Dataset:
     """Clean a shop's tables and seal them as the published data set of a workspace.
 
@@ -46,6 +49,7 @@ def write_dataset(
         seed: of cleaning rules that draw.
         progress: told stage and share done.
         created_at: date of the data set, with a time zone.
+        tombstones: shoppers that were deleted, whose rows are left out.
 
     Returns:
         The opened data set.
@@ -54,6 +58,7 @@ def write_dataset(
         IngestError: no event is left, or too few to learn from.
         ItemIdClash: two item ids share a key.
     """
+    tables = without_deleted(tables, tombstones)
     progress("numbering users and items", 0.3)
     events, user_ids = by_first_appearance(tables.events, "user_id", "user")
     events, item_ids = by_first_appearance(events, "item_id", "item")
@@ -116,6 +121,7 @@ def write_dataset(
             rows=_row_counts(tables, events, user_ids, item_ids),
             time_range=(int(events["ts"].min()), int(events["ts"].max())),  # type: ignore[arg-type]
             cuts=cuts,
+            tombstones=tombstones.revision,
             switched_off=_switched_off(tables, events),
             removed=removed,
             changed=tables.changed,

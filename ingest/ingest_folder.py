@@ -11,6 +11,7 @@ from ingest.importers.registry import IMPORTERS, detect_layout
 from ingest.settings import IngestSettings
 from ingest.shop_tables import Progress
 from snapshot.dataset import Dataset
+from snapshot.tombstones import NO_TOMBSTONES, Tombstones
 
 
 def _silent(stage: str, share: float) -> None:
@@ -24,6 +25,7 @@ def ingest_folder(
     seed: int,
     progress: Progress = _silent,
     created_at: datetime | None = None,
+    tombstones: Tombstones = NO_TOMBSTONES,
 ) -> Dataset:
     """Read a shop's folder, clean it, and seal and publish it as a data set of the workspace.
 
@@ -35,6 +37,7 @@ def ingest_folder(
         progress: told stage and share done.
         created_at: date of the data set, with a time zone; the present where None. Events more than a day
             later are impossible and removed.
+        tombstones: shoppers that were deleted, whose rows are left out.
 
     Raises:
         IngestError: the files fit no layout, cannot be read or hold nothing usable.
@@ -44,7 +47,7 @@ def ingest_folder(
     layout = detect_layout(folder)
     progress(f"reading {folder} ({layout})", 0.0)
     tables = IMPORTERS[layout].read(folder, now)
-    return write_dataset(tables, workspace, settings, seed, progress, now)
+    return write_dataset(tables, workspace, settings, seed, progress, now, tombstones)
 
 
 def ingest_sample(
@@ -53,9 +56,10 @@ def ingest_sample(
     seed: int,
     progress: Progress = _silent,
     created_at: datetime | None = None,
+    tombstones: Tombstones = NO_TOMBSTONES,
 ) -> Dataset:
     """Do with the sample data what `ingest_folder` does with a folder; same arguments and errors."""
     now = created_at or datetime.now(UTC)
     progress("reading the sample", 0.0)
     tables = sample.read(sample.sample_folder(), now)
-    return write_dataset(tables, workspace, settings, seed, progress, now)
+    return write_dataset(tables, workspace, settings, seed, progress, now, tombstones)

@@ -13,6 +13,7 @@ from protos.shopfront.v1.admin_pb2 import ListRecentPagesResponse, RecentPage
 from recall.query import Query
 from router.service.impressions import ShownPage
 from snapshot.catalogue import Catalogue
+from snapshot.tombstones import Tombstones
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ class RecentPages:
                 dict(query.arms),
             )
         )
+
+    def forget(self, tombstones: Tombstones) -> None:
+        """Forgets the pages of shoppers from before they were deleted."""
+        kept = [page for page in self._pages if page.ts * 1_000 > tombstones.of(page.user_id)]
+        if len(kept) < len(self._pages):
+            self._pages = deque(kept, self._pages.maxlen)
 
     def listed(self, catalogue: Catalogue, limit: int, user_id: str = "") -> ListRecentPagesResponse:
         """At most `limit` pages, newest first; those of one shopper where `user_id` is not empty."""

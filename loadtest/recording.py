@@ -3,7 +3,7 @@
 A recording is JSON lines, one request each: `{"offset_ms": 12.5, "call": "package.Service/Method", "data":
 {…}}` with the message as JSON, or `"binary": "<base64>"` with it serialised; `metadata` is optional. Offsets
 count from any moment that all files of a recording share; the router takes 1970, so that what its replicas
-write apart is put together by sorting.
+write apart is put together by sorting. Lines that begin with `#` were erased.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 from loadtest.errors import LoadTestError
 
 SUFFIX = ".jsonl"
+_ERASED = b"#"
 
 
 class RecordedRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -54,13 +55,42 @@ def read_recording(path: str) -> list[RecordedRequest]:
 
 def _read_lines(path: Path, lines: Iterable[bytes]) -> Iterator[RecordedRequest]:
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip() or line.startswith(_ERASED):
             continue
         try:
             yield _read(path, number, line)
         except LoadTestError:
             if line.endswith(b"\n"):
                 raise
+
+
+def erase_requests(path: Path, is_wanted: Callable[[bytes], bool]) -> int:
+    """Erases the lines of a recording that are wanted, and returns how many; on disk on return.
+
+    They are overwritten in place, so that the file may be read and appended to meanwhile. Killed half way, it
+    leaves each line whole or erased. A line that its writer has not ended yet is left. Raises OSError.
+    """
+    erased, changed, at = 0, False, 0
+    with path.open("r+b", buffering=0) as file:
+        with path.open("rb") as lines:
+            for line in lines:
+                end = len(line.rstrip(b"\r\n"))
+                if line.startswith(_ERASED):
+                    # Of one that was killed half way.
+                    left = bool(line[1:end].strip(b" "))
+                else:
+                    left = line.endswith(b"\n") and is_wanted(line)
+                    erased += left
+                if left:
+                    # The first byte alone says that a line is erased, and one byte is written whole or not
+                    # at all.
+                    os.pwrite(file.fileno(), _ERASED, at)
+                    os.pwrite(file.fileno(), b" " * (end - 1), at + 1)
+                    changed = True
+                at += len(line)
+        if changed:
+            os.fsync(file.fileno())
+    return erased
 
 
 def _read(path: Path, number: int, line: bytes) -> RecordedRequest:

@@ -43,7 +43,8 @@ class TokenSettings(BaseModel):
     operators_file: Path | None = Field(
         None,
         description="File of operators' tokens, like `file`; they may call everything, and only they may "
-        "call RolloutService and AdminService. null, and no operators_environment: every caller may.",
+        "call RolloutService, AdminService and PrivacyService. null, and no operators_environment: every "
+        "caller may.",
     )
     operators_environment: str = Field(
         "",

@@ -50,11 +50,13 @@ from server.composition.engine import (
     snapshot_watch,
 )
 from server.composition.gauges import SIDE_EFFECTS_OUTSTANDING, report_load, report_state, set_queue_limits
-from server.composition.inspection import open_inspection, why_inspection_refused
+from server.composition.inspection import open_inspection, why_inspection_refused, why_privacy_refused
 from server.composition.overload_control import build_overload_control
 from server.composition.ranking import build_ranking, open_rollouts
 from server.composition.scenes import configuration_watches, scene_configuration
 from server.metric_groups import open_groups
+from server.privacy.places import Places
+from server.privacy.process import PrivacyWorkers, follow_erasures
 from server.recording.begin import begin_recording
 from server.recording.request_recorder import RequestRecorder
 from server.settings import RouterSettings
@@ -102,6 +104,10 @@ class RunningService:
     """What operators look at."""
     inspection_refused: str
     """Why nobody may look; "" where operators may."""
+    privacy: PrivacyWorkers
+    """Hands out and deletes data of shoppers."""
+    privacy_refused: str
+    """Why nobody may do that; "" where operators may."""
     _store: StateStore
     _triton: TritonClient
     _readiness: InferenceServerClient
@@ -210,6 +216,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
         Feedback(settings.satisfaction, store, attribution, lambda: live.current.catalogue, metrics),
         open_inspection(settings, live, store, rollouts, rules, recent),
         why_inspection_refused(settings),
+        PrivacyWorkers(Places.of(settings)),
+        why_privacy_refused(settings),
         store,
         ranking.triton,
         readiness,
@@ -223,6 +231,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(watch.run())
     running.keep_running(verification.run())
     running.keep_running(_watch_rules(rules, live, settings.snapshots.poll_interval_s))
+    running.keep_running(follow_erasures(store, recent, running.privacy))
     for edited in watches:
         running.keep_running(watch_scenes(edited, settings.snapshots.poll_interval_s))
     running.keep_running(report_state(store, side_effects, metrics))

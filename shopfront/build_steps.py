@@ -21,6 +21,7 @@ from router.registrations import check_registrations
 from router.tables.kind import TableKind
 from shopfront import ranker
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
+from shopfront.deleted_shoppers import read_tombstones, remove_with_deleted
 from shopfront.needed_models import models_needed
 from shopfront.progress import Progress
 from shopfront.sample_shopper import choose_sample_shopper
@@ -31,6 +32,7 @@ from snapshot.dataset import DatasetStore
 from snapshot.manifest import Manifest, NewerFormatError, SnapshotError, read_manifest
 from snapshot.shop_facts import ShopFacts
 from snapshot.store import SnapshotStore
+from snapshot.tombstones import Tombstones
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
 from triton_repo.errors import RepositoryError
@@ -70,12 +72,13 @@ class Build:
         check_registrations()
         order = build_order(models_needed(self.settings), MODELS)
         self.workspace.make()
+        tombstones = read_tombstones(self.settings.router.state)
         record = BuildRecord(self.workspace.build_record)
         dataset = self._step(
             record,
             "dataset",
-            self._data_inputs(),
-            self._ingest,
+            self._data_inputs(tombstones),
+            partial(self._ingest, tombstones),
             DatasetStore(self.workspace.datasets).open,
         )
         versions: dict[str, int] = {}
@@ -147,7 +150,7 @@ class Build:
             SnapshotStore(self.workspace.snapshots).open,
         )
         self._publish(snapshot, versions, repository)
-        self._prune(repository)
+        self._prune(repository, tombstones)
         return Built(dataset, snapshot, versions)
 
     def candidate(self, model: str) -> int:
@@ -229,7 +232,7 @@ class Build:
         record.keep(name, key, made)
         return made
 
-    def _data_inputs(self) -> dict[str, Any]:
+    def _data_inputs(self, tombstones: Tombstones) -> dict[str, Any]:
         if self.data is None:
             from importlib.metadata import version
 
@@ -240,17 +243,20 @@ class Build:
             "source": source,
             "settings": self.settings.ingest.model_dump(mode="json"),
             "seed": self.settings.seed,
+            **({"deleted shoppers": tombstones.fingerprint()} if len(tombstones) else {}),
         }
 
-    def _ingest(self) -> str:
+    def _ingest(self, tombstones: Tombstones) -> str:
         from ingest.ingest_folder import ingest_folder, ingest_sample
 
         with self.progress.step("ingest") as step:
             workspace, settings, seed = self.workspace.root, self.settings.ingest, self.settings.seed
             if self.data is None:
-                dataset = ingest_sample(workspace, settings, seed, step.stage)
+                dataset = ingest_sample(workspace, settings, seed, step.stage, tombstones=tombstones)
             else:
-                dataset = ingest_folder(self.data, workspace, settings, seed, step.stage)
+                dataset = ingest_folder(
+                    self.data, workspace, settings, seed, step.stage, tombstones=tombstones
+                )
         choose_sample_shopper(self.workspace, dataset)
         self.progress.ingested(dataset.manifest)
         return dataset.manifest.id
@@ -324,10 +330,12 @@ class Build:
         if store.current_id() != snapshot:
             store.publish(snapshot)
 
-    def _prune(self, repository: ModelRepository) -> None:
+    def _prune(self, repository: ModelRepository, tombstones: Tombstones) -> None:
         """Removes old builds, damaged ones first; what cannot be removed is named and never ends the run."""
         try:
             self._remove_old_builds(repository)
+            for removed in remove_with_deleted(self.workspace, tombstones):
+                self.progress.removed(removed, "it contained shoppers who were deleted")
         except OSError as error:
             self.progress.not_removed(str(error))
 

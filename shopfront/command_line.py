@@ -28,6 +28,7 @@ from shopfront.measuring_commands import app as measuring
 from shopfront.merchandising_commands import app as merchandising
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router
+from shopfront.shopper_commands import app as shopper
 from shopfront.workspace import DEFAULT_FILE, Workspace
 
 if TYPE_CHECKING:
@@ -247,6 +248,7 @@ def experiment_report(
 
 
 app.add_typer(rollout, name="rollout")
+app.add_typer(shopper, name="shopper")
 app.add_typer(asking)
 app.add_typer(measuring)
 app.add_typer(merchandising)

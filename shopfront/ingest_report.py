@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from shopfront.deleted_shoppers import read_tombstones
 from shopfront.scene_patch import print_patch
 from shopfront.settings import Settings, scene_configuration
 from shopfront.shop_report import shop_tables
@@ -42,16 +43,18 @@ def ingest_into(workspace: Path | None, data: Path | None, settings: Settings, c
 
     Raises:
         IngestError: the files cannot be ingested.
+        StorageError: the state does not say which shoppers were deleted.
         SettingsError: the scene configuration, for which settings are proposed, cannot be read.
     """
     from ingest.ingest_folder import ingest_folder, ingest_sample
 
+    tombstones = read_tombstones(settings.router.state)
     with tempfile.TemporaryDirectory(prefix="shopfront-ingest-") as scratch:
         root = workspace or Path(scratch)
         if data is None:
-            dataset = ingest_sample(root, settings.ingest, settings.seed)
+            dataset = ingest_sample(root, settings.ingest, settings.seed, tombstones=tombstones)
         else:
-            dataset = ingest_folder(data, root, settings.ingest, settings.seed)
+            dataset = ingest_folder(data, root, settings.ingest, settings.seed, tombstones=tombstones)
         show_report(
             console, dataset.manifest, periods(dataset.events().select("ts").collect()["ts"].to_list())
         )

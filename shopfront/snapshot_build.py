@@ -83,6 +83,7 @@ def build_snapshot(
                 switched_off=[*dataset.manifest.switched_off, *(f"recall.{channel}" for channel in off)],
                 shop=facts_of(dataset),
                 dataset=dataset.manifest.id,
+                tombstones=dataset.manifest.tombstones,
                 models=versions,
             ),
         )

@@ -70,6 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         alarms: sentences a person must read before relying on the data.
         shop: what was measured on the log; None in a folder that an earlier version made.
         dataset: id of the data set a serving snapshot was made from; empty in a data set.
+        tombstones: number of the last deletion of a shopper that was left out; 0 where none had been deleted.
         models: Triton model versions that belong to a serving snapshot, by model name.
         files: size and checksum of every other file, by path relative to the folder; filled in by `seal`.
     """
@@ -89,6 +90,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     alarms: list[str] = []
     shop: ShopFacts | None = None
     dataset: str = ""
+    tombstones: int = 0
     models: dict[str, int] = {}
     files: dict[str, FileRecord] = {}
 

@@ -234,6 +234,17 @@ class SealedFolders(ABC, Generic[Opened]):
         self._discard_sealed(removed)
         return removed
 
+    def remove(self, ids: Iterable[str]) -> None:
+        """Remove these folders, none of them the published one, as `prune` does.
+
+        Raises:
+            ValueError: one of them is published.
+        """
+        removed = sorted(ids)
+        if self.current_id() in removed:
+            raise ValueError(f"{self.current_id()} is published; publish another one first")
+        self._discard_sealed(removed)
+
     def remove_damaged(self) -> dict[str, SnapshotError]:
         """Remove the folders that cannot be opened for their manifest or the sizes of their files.
 

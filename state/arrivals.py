@@ -6,13 +6,9 @@ from hashlib import blake2b
 
 import numpy as np
 
+from snapshot.tombstones import user_hash
 from state.event_batch import EventBatch
 from state.user_state import Behaviours, SeenItems
-
-
-def user_hash(user_id: str) -> bytes:
-    """16-byte BLAKE2b of a user id: the key of the user's records, named in errors as hexadecimal."""
-    return blake2b(user_id.encode(), digest_size=16).digest()
 
 
 def event_digest(event_id: str) -> bytes:
@@ -26,7 +22,7 @@ class Arrivals:
 
     `rows`: positions of each batch's new events, in order of arrival; `by_user`: user hash → the user's new
     events in reverse order of arrival; `seen`: those of them that say what was seen, of users with some;
-    `stored` new events and `repeated` ones.
+    `stored` new events and `repeated` ones, those of before a deletion among the latter.
     """
 
     rows: Sequence[Sequence[int]]
@@ -36,8 +32,15 @@ class Arrivals:
     repeated: int
 
 
-def sort_arrivals(batches: Sequence[EventBatch], is_new: Callable[[bytes, str], bool]) -> Arrivals:
+def sort_arrivals(
+    batches: Sequence[EventBatch],
+    is_new: Callable[[bytes, str], bool],
+    erased_ms: Callable[[bytes], int],
+) -> Arrivals:
     """The new events of batches that arrived in this order.
+
+    `erased_ms(user_hash)` is the unix millisecond up to which everything of the user was deleted, below 0
+    where nothing was: events of before are not new, whenever they arrive.
 
     `is_new(user_hash, event_id)` is called once for each event with an id, in order of arrival, and must
     return False when called again for an event that it returned True for.
@@ -52,6 +55,8 @@ def sort_arrivals(batches: Sequence[EventBatch], is_new: Callable[[bytes, str], 
             key = hashes.get(event.user_id)
             if key is None:
                 key = hashes[event.user_id] = user_hash(event.user_id)
+            if event.timestamp_ms <= erased_ms(key):
+                continue
             if event.event_id and not is_new(key, event.event_id):
                 continue
             rows.append(row)

@@ -44,6 +44,17 @@ class Attribution(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
         return "item" if self.items and not filter_has(self.items, item_id) else ""
 
 
+def logged_shopper(token: str) -> bytes:
+    """The `shopper` of a token this shop has logged, unchecked; b"" where it has none or cannot be read."""
+    try:
+        return _DECODER.decode(TokenSeal.unverified(token)).shopper
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return b""
+
+
+_DECODER = msgspec.msgpack.Decoder(Attribution)
+
+
 class AttributionSettings(BaseModel):
     """Section `attribution` of the router's configuration."""
 
@@ -78,7 +89,6 @@ class AttributionCodec:
         self.seal = TokenSeal(secrets)
         self._valid_s = valid_s
         self._encoder = msgspec.msgpack.Encoder()
-        self._decoder = msgspec.msgpack.Decoder(Attribution)
 
     @classmethod
     def from_settings(
@@ -119,7 +129,7 @@ class AttributionCodec:
         except TokenError as error:
             raise AttributionError(str(error), error.kind) from None
         try:
-            return self._decoder.decode(body)
+            return _DECODER.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise AttributionError("its fields are not those of a token") from None
 

@@ -50,6 +50,20 @@ def arrival_ms(entry: bytes | memoryview) -> int | None:
     return None if len(entry) < _PREFIX.size else int(_PREFIX.unpack_from(entry)[0])
 
 
+class EntriesOf:
+    """Recognises the entries of one user without decoding them: a user's id is the first field."""
+
+    def __init__(self, user_id: str) -> None:
+        """`user_id`: the user."""
+        self._encoded = _encoder.encode(user_id)
+
+    def __call__(self, entry: bytes) -> bool:
+        """Whether the entry is the user's; it may be damaged behind the id."""
+        at = _PREFIX.size
+        # An array of up to 15 fields begins with one byte, a longer one with three.
+        return entry.startswith(self._encoded, at + (3 if entry[at : at + 1] == b"\xdc" else 1))
+
+
 def corrupt_entry(seq: int, reason: str) -> StateStoreError:
     """The error that names a corrupt entry and how to read on."""
     return StateStoreError(

@@ -4,7 +4,8 @@ Keys are the sequence number, 8 bytes big-endian, so that LMDB's order is the or
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 
 import lmdb
 
@@ -17,18 +18,17 @@ _NEXT_SEQ = b"log_next_seq"
 
 
 class LmdbLog:
-    """The log inside a transaction: `entries` holds the events, `meta` the next sequence number."""
+    """The log inside a transaction: `log` holds the events, `meta` the next sequence number."""
 
-    def __init__(self, entries: Database, meta: Database, *, max_events: int, max_days: float) -> None:
-        """`max_events`, `max_days`: what `trim` keeps."""
-        self._entries = entries
-        self._meta = meta
+    def __init__(self, databases: Mapping[bytes, Database], *, max_events: int, max_days: float) -> None:
+        """`databases`: the environment's, whose handles may change; `max_…`: what `trim` keeps."""
+        self._databases = databases
         self._max_events = max_events
         self._max_ms = int(max_days * 86_400_000)
 
     def next_seq(self, transaction: lmdb.Transaction) -> int:
         """Sequence number that the next event gets; the first is 1."""
-        stored = get(transaction, _NEXT_SEQ, self._meta)
+        stored = get(transaction, _NEXT_SEQ, self._databases[b"meta"])
         return 1 if stored is None else int(_SEQ.unpack(stored)[0])
 
     def append(self, transaction: lmdb.Transaction, events: Sequence[LoggedEvent]) -> None:
@@ -37,9 +37,9 @@ class LmdbLog:
             return
         seq = self.next_seq(transaction)
         for entry in encode_entries(events):
-            transaction.put(_SEQ.pack(seq), entry, db=self._entries, append=True)
+            transaction.put(_SEQ.pack(seq), entry, db=self._databases[b"log"], append=True)
             seq += 1
-        transaction.put(_NEXT_SEQ, _SEQ.pack(seq), db=self._meta)
+        transaction.put(_NEXT_SEQ, _SEQ.pack(seq), db=self._databases[b"meta"])
 
     def read(
         self, transaction: lmdb.Transaction, after_seq: int, limit: int
@@ -50,7 +50,7 @@ class LmdbLog:
             StorageError: an entry is corrupt.
         """
         found: list[tuple[int, LoggedEvent]] = []
-        with transaction.cursor(db=self._entries) as cursor:
+        with transaction.cursor(db=self._databases[b"log"]) as cursor:
             if limit < 1 or not cursor.set_range(_SEQ.pack(after_seq + 1)):
                 return found
             for key, value in cursor.iternext():
@@ -60,11 +60,33 @@ class LmdbLog:
                     break
         return found
 
+    def find(
+        self, transaction: lmdb.Transaction, is_wanted: Callable[[bytes], bool], after_seq: int, limit: int
+    ) -> tuple[list[tuple[int, bytes]], int]:
+        """Wanted entries, with their sequence numbers, of the `limit` entries after a sequence number.
+
+        Returns them and the sequence number of the last entry looked at; 0 where there was none.
+        """
+        found: list[tuple[int, bytes]] = []
+        last = 0
+        with transaction.cursor(db=self._databases[b"log"]) as cursor:
+            if cursor.set_range(_SEQ.pack(after_seq + 1)):
+                for key, value in islice(cursor.iternext(), limit):
+                    last = _SEQ.unpack(key)[0]
+                    entry = bytes(value)
+                    if is_wanted(entry):
+                        found.append((last, entry))
+        return found, last
+
+    def remove(self, transaction: lmdb.Transaction, seqs: Iterable[int]) -> int:
+        """Removes entries by their sequence numbers, which no event gets again; how many there were."""
+        return sum(transaction.delete(_SEQ.pack(seq), db=self._databases[b"log"]) for seq in seqs)
+
     def trim(self, transaction: lmdb.Transaction, now_ms: int, limit: int) -> int:
         """Removes at most `limit` of the oldest events beyond the retention; returns how many."""
-        surplus = transaction.stat(self._entries)["entries"] - self._max_events
+        surplus = transaction.stat(self._databases[b"log"])["entries"] - self._max_events
         removed = 0
-        with transaction.cursor(db=self._entries) as cursor:
+        with transaction.cursor(db=self._databases[b"log"]) as cursor:
             cursor.first()
             while removed < limit and cursor.key():
                 arrived_ms = arrival_ms(cursor.value())

@@ -1,9 +1,9 @@
 """User state and event log in one LMDB environment, open in several processes at a time.
 
 Databases: `behaviours`, `purchases`, `impressions`, `profiles`, `feedback`, `surveys`, `seen_items`
-(user hash → record), `log` (sequence number → event), `seen` (deduplication) and `meta` (format, next
-sequence number, markers).
-The user hash is the 16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
+(user hash → record), `log` (sequence number → event), `seen` (deduplication), `erased` (deletions of
+shoppers) and `meta` (format, next sequence number, markers, deletions under way). The user hash is the
+16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
 """
 
 import time
@@ -16,10 +16,16 @@ import numpy as np
 
 from foundation.storage.errors import StorageError
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
-from state.arrivals import Arrivals, sort_arrivals, user_hash
+from foundation.storage.lmdb_pages import PageFormatError
+from foundation.storage.lmdb_scrub import scrub
+from snapshot.tombstones import Tombstones, user_hash
+from state.arrivals import Arrivals, sort_arrivals
 from state.deduplication import Deduplication
+from state.erasure import Compaction, ErasedState
 from state.errors import StateStoreError
 from state.event_batch import EventBatch
+from state.event_log import EntriesOf, decode_entry
+from state.lmdb_erasures import ERASED, RENEWAL, LmdbErasures
 from state.lmdb_log import LmdbLog
 from state.lmdb_records import LmdbRecords
 from state.logged_event import LoggedEvent
@@ -31,12 +37,14 @@ from state.store import StoreStatus
 from state.user_records import RECORDS, UserRecords
 from state.user_state import UserState
 
-_DATABASES = (*RECORDS, b"log", b"seen", b"meta")
+_DATABASES = (*RECORDS, b"log", b"seen", ERASED, b"meta")
 _FORMAT_KEY = b"format"
 _FORMAT = b"1"
 _LOG_CHUNK = 1_000
 _TRIM_STEP = 1_000
 _MERGE_STEP = 500
+_FIND_STEP = 20_000
+_ERASE_STEP = 1_000
 
 
 class LmdbStateStore:
@@ -58,17 +66,13 @@ class LmdbStateStore:
             map_max_bytes=settings.map_max_bytes,
             max_readers=settings.max_readers,
             sync=settings.sync,
+            renewed_by=(b"meta", RENEWAL),
         )
         databases = self._environment.databases
         self._records = UserRecords(settings, str(folder))
-        self._meta = databases[b"meta"]
-        self._log = LmdbLog(
-            databases[b"log"],
-            self._meta,
-            max_events=settings.log_max_events,
-            max_days=settings.log_max_days,
-        )
-        self._seen = Deduplication(databases[b"seen"], days=settings.deduplication_days)
+        self._log = LmdbLog(databases, max_events=settings.log_max_events, max_days=settings.log_max_days)
+        self._seen = Deduplication(databases, days=settings.deduplication_days)
+        self._erasures = LmdbErasures(databases)
         self._closed = False
         try:
             self._environment.write(self._check_format)
@@ -110,7 +114,9 @@ class LmdbStateStore:
     def marker(self, name: str) -> str | None:
         """See `StateStore.marker`."""
         key = b"marker:" + name.encode()
-        value = self._environment.read(lambda transaction: get(transaction, key, self._meta))
+        value = self._environment.read(
+            lambda transaction: get(transaction, key, self._environment.databases[b"meta"])
+        )
         return None if value is None else value.decode()
 
     def status(self) -> StoreStatus:
@@ -159,7 +165,9 @@ class LmdbStateStore:
     def set_marker(self, name: str, value: str) -> None:
         """See `StateStore.set_marker`."""
         key = b"marker:" + name.encode()
-        self._environment.write(lambda transaction: transaction.put(key, value.encode(), db=self._meta))
+        self._environment.write(
+            lambda transaction: transaction.put(key, value.encode(), db=self._environment.databases[b"meta"])
+        )
 
     def close(self) -> None:
         """See `StateStore.close`."""
@@ -169,15 +177,103 @@ class LmdbStateStore:
         self._writes.close()
         self._environment.close()
 
+    # Deletion of shoppers
+
+    def erase(self, user_id: str) -> ErasedState:
+        """See `StateStore.erase`."""
+        now_ms, hashed = int(self._clock() * 1_000), user_hash(user_id)
+
+        def begin(transaction: lmdb.Transaction) -> tuple[dict[str, int], int]:
+            self._erasures.begin(transaction, user_id, now_ms)
+            records = self._open(transaction)
+            rows = self._records.rows(records, hashed)
+            records.delete(hashed)
+            return rows, self._seen.forget(transaction, hashed)
+
+        rows, event_ids = self._environment.write(begin)
+        removed = 0
+        for found in self._logged(user_id):
+            for start in range(0, len(found), _ERASE_STEP):
+                step = [seq for seq, _ in found[start : start + _ERASE_STEP]]
+                removed += self._environment.write(partial(self._log.remove, seqs=step))
+        return ErasedState(rows, removed, event_ids)
+
+    def end_erasure(self, user_id: str) -> None:
+        """See `StateStore.end_erasure`."""
+        self._environment.write(partial(self._erasures.end, user_id=user_id))
+
+    def unfinished_erasures(self) -> list[str]:
+        """See `StateStore.unfinished_erasures`."""
+        return self._environment.read(self._erasures.under_way)
+
+    def tombstones(self) -> Tombstones:
+        """See `StateStore.tombstones`."""
+        return self._environment.read(self._erasures.tombstones)
+
+    def erasures_revision(self) -> int:
+        """See `StateStore.erasures_revision`."""
+        return self._environment.read(self._erasures.revision)
+
+    def compaction_due(self) -> bool:
+        """See `StateStore.compaction_due`."""
+        return self._environment.read(self._erasures.compaction_due)
+
+    def compact(self) -> Compaction:
+        """See `StateStore.compact`."""
+        # The first write opens the environment anew, so that this process has no copies of freed pages.
+        ended = self._environment.write(self._erasures.ended)
+        try:
+            scrubbed = self._environment.maintain(scrub)
+        except (PageFormatError, OSError) as error:
+            return Compaction(
+                pending=(
+                    f"{self._environment.folder}: freed bytes cannot be overwritten ({error}); stop every "
+                    "router, copy it with `mdb_copy -c` into a new folder and put that in its place",
+                )
+            )
+        if scrubbed.pinned:
+            return Compaction(
+                pending=(
+                    f"{self._environment.folder}: {scrubbed.pinned} freed pages are in use by a process "
+                    "that does not end its read; it is stopped or hangs: end it, then call again",
+                )
+            )
+        self._environment.write(partial(self._erasures.compacted, ended=ended))
+        return Compaction(
+            (
+                f"{self._environment.folder}: {scrubbed.freed} freed pages and {scrubbed.gaps} gaps of "
+                f"{scrubbed.pages} pages were overwritten",
+            )
+        )
+
+    def logged(self, user_id: str) -> Iterator[tuple[int, LoggedEvent]]:
+        """See `StateStore.logged`."""
+        for found in self._logged(user_id):
+            for seq, entry in found:
+                yield seq, decode_entry(seq, entry)
+
+    def _logged(self, user_id: str) -> Iterator[list[tuple[int, bytes]]]:
+        """A user's entries of the log, a part of the log at a time."""
+        is_wanted, last = EntriesOf(user_id), 0
+        while True:
+            found, reached = self._environment.read(
+                partial(self._log.find, is_wanted=is_wanted, after_seq=last, limit=_FIND_STEP)
+            )
+            if found:
+                yield found
+            if not reached:
+                return
+            last = reached
+
     # Inside a transaction
 
     def _open(self, transaction: lmdb.Transaction) -> LmdbRecords:
         return LmdbRecords(transaction, self._environment.databases)
 
     def _check_format(self, transaction: lmdb.Transaction) -> None:
-        found = get(transaction, _FORMAT_KEY, self._meta)
+        found = get(transaction, _FORMAT_KEY, self._environment.databases[b"meta"])
         if found is None:
-            transaction.put(_FORMAT_KEY, _FORMAT, db=self._meta)
+            transaction.put(_FORMAT_KEY, _FORMAT, db=self._environment.databases[b"meta"])
         elif found != _FORMAT:
             raise StateStoreError(
                 f"user state in {self._environment.folder} has format {found!r}, this program reads "
@@ -193,8 +289,9 @@ class LmdbStateStore:
         """Stores events, then served items."""
         now = self._clock()
         now_s = int(now)
+        erased_ms = self._erasures.erased_ms(transaction)
         arrivals = sort_arrivals(
-            batches, lambda key, event_id: self._seen.is_new(transaction, key, event_id, now_s)
+            batches, lambda key, event_id: self._seen.is_new(transaction, key, event_id, now_s), erased_ms
         )
         for batch, rows in zip(batches, arrivals.rows, strict=True):
             self._log.append(transaction, [batch.rows[row] for row in rows])
@@ -204,7 +301,9 @@ class LmdbStateStore:
         for key, seen in arrivals.seen.items():
             self._records.add_seen(records, key, seen)
         for note in served:
-            self._records.add_impressions(records, user_hash(note.user_id), note.rows())
+            hashed = user_hash(note.user_id)
+            if note.ts * 1_000 > erased_ms(hashed):
+                self._records.add_impressions(records, hashed, note.rows())
         self._trim(transaction, now, _TRIM_STEP + 2 * arrivals.stored)
         return arrivals
 

@@ -55,6 +55,14 @@ def _unpack(key: bytes, record: bytes, flags: int, row_bytes: int) -> int:
     return int(count)
 
 
+def rows_of(record: bytes) -> int:
+    """Rows that a record of any kind states, unchecked; 1 for a profile and for a record that is damaged."""
+    if len(record) < _HEADER.size or record[:2] != _MAGIC:
+        return 1
+    count = int(_HEADER.unpack_from(record)[3])
+    return count if count <= len(record) else 1
+
+
 def encode_behaviours(key: bytes, rows: Behaviours) -> bytes:
     """The record of behaviours, stored under `key`."""
     body = (

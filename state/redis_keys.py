@@ -1,14 +1,17 @@
 """Names of the keys in Redis. One hash tag holds them together, so that one script may touch all of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
 class RedisKeys:
     """The keys of one shop's state, all beginning with `{prefix}:`.
 
-    `log`: stream of events; `commits`: number of the last change; `format`: layout of all this;
-    `markers`: hash of texts.
+    `log`: stream of events; `commits`: number of the last change; `format`: layout of all this; `markers`:
+    hash of texts; `erasures`: number of the last deletion of a user; `erased`: hash of deletions by
+    tombstone, and their `salt`; `erasing`: hash of user ids whose deletion is under way; `compaction`:
+    numbers of deletions that have ended, and of those of which no bytes are left; `rewriting`: who rewrites
+    the log; `rewritten`: the stream that will replace it.
     """
 
     prefix: str
@@ -16,11 +19,18 @@ class RedisKeys:
     commits: str = field(init=False)
     format: str = field(init=False)
     markers: str = field(init=False)
+    erasures: str = field(init=False)
+    erased: str = field(init=False)
+    erasing: str = field(init=False)
+    compaction: str = field(init=False)
+    rewriting: str = field(init=False)
+    rewritten: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Computes the keys from the prefix."""
-        for name in ("log", "commits", "format", "markers"):
-            object.__setattr__(self, name, f"{{{self.prefix}}}:{name}")
+        for part in fields(self):
+            if not part.init:
+                object.__setattr__(self, part.name, f"{{{self.prefix}}}:{part.name}")
 
     def user(self, user_hash: bytes) -> str:
         """Hash of a user's records by name, and `version`: the number of the change that wrote them last."""

@@ -28,15 +28,15 @@ local function trim(log, max_events, oldest_ms, limit)
 end
 """
 
-# KEYS: log, commits, writer, then `user` and `seen` of each user.
-# ARGV: group number, deadline (server's unix ms), users, log entries, most events of the log, oldest arrival
-# kept (unix ms), most events to trim, day of arrival, first day of the window, seconds an id is kept; the
-# version each user was read at; then of each user the number of records, their names and bytes, the number of
-# digests and the digests; then the log entries.
+# KEYS: log, commits, writer, erasures, then `user` and `seen` of each user. ARGV: group number, deadline
+# (server's unix ms), users, log entries, most events of the log, oldest arrival kept (unix ms), most events
+# to trim, day of arrival, first day of the window, seconds an id is kept, number of the last deletion that
+# was read; the version each user was read at; then of each user the number of records, their names and
+# bytes, the number of digests and the digests; then the log entries.
 COMMIT = (
     _TRIM
     + """
-local log, commits, writer = KEYS[1], KEYS[2], KEYS[3]
+local log, commits, writer, erasures = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, deadline = tonumber(ARGV[1]), tonumber(ARGV[2])
 local users, entries = tonumber(ARGV[3]), tonumber(ARGV[4])
 local today, first_day, kept_s = ARGV[8], ARGV[9], ARGV[10]
@@ -50,9 +50,10 @@ end
 local time = redis.call('TIME')
 if last > group or time[1] * 1000 + math.floor(time[2] / 1000) > deadline then return 'late' end
 
+if (redis.call('GET', erasures) or '') ~= ARGV[11] then return 'conflict' end
 for user = 1, users do
-  if (redis.call('HGET', KEYS[2 + 2 * user], 'version') or '') ~= ARGV[10 + user] then return 'conflict' end
-  redis.call('ZCARD', KEYS[3 + 2 * user])
+  if (redis.call('HGET', KEYS[3 + 2 * user], 'version') or '') ~= ARGV[11 + user] then return 'conflict' end
+  redis.call('ZCARD', KEYS[4 + 2 * user])
 end
 local seq = 0
 if redis.call('XLEN', log) > 0 or redis.call('EXISTS', log) == 1 then
@@ -63,9 +64,9 @@ if redis.call('XLEN', log) > 0 or redis.call('EXISTS', log) == 1 then
 end
 
 local version = redis.call('INCR', commits)
-local at = 11 + users
+local at = 12 + users
 for user = 1, users do
-  local key, seen = KEYS[2 + 2 * user], KEYS[3 + 2 * user]
+  local key, seen = KEYS[3 + 2 * user], KEYS[4 + 2 * user]
   local records = tonumber(ARGV[at])
   at = at + 1
   for _ = 1, records do

@@ -17,13 +17,18 @@ from foundation.storage.redis_client import connect
 from foundation.storage.redis_failures import Availability, storage_errors
 from foundation.storage.redis_server import check_server
 from foundation.storage.redis_url import client_url, redacted
-from state.arrivals import Arrivals, sort_arrivals, user_hash
+from snapshot.tombstones import Tombstones, user_hash
+from state.arrivals import Arrivals, sort_arrivals
+from state.erasure import Compaction, ErasedState
 from state.event_batch import EventBatch
 from state.event_log import corrupt_entry, decode_entry, encode_entries
 from state.logged_event import LoggedEvent
 from state.queued_writes import QueuedWrites
+from state.records import rows_of
+from state.redis_erasures import RedisErasures
 from state.redis_keys import RedisKeys
 from state.redis_reads import RedisReads, Stored
+from state.redis_rewrite import RedisRewrite
 from state.redis_scripts import TRIM
 from state.redis_transaction import RedisTransaction, RedisTransactions
 from state.served_items import ServedItems
@@ -87,6 +92,8 @@ class RedisStateStore:
         self._transactions = RedisTransactions(
             connect(url, settings.redis, STATE_NAMES), self._place, self._keys, settings, _TRIM_STEP
         )
+        self._erasures = RedisErasures(self._client, self._keys, rows_of)
+        self._rewrite = RedisRewrite(self._client, self._place, self._keys, settings.redis.rewrite_wait_s)
         self._trim_script = self._client.register_script(TRIM)
         self._closed = False
         try:
@@ -212,6 +219,57 @@ class RedisStateStore:
         self._client.close()
         self._client.connection_pool.disconnect()
 
+    # Deletion of shoppers
+
+    def erase(self, user_id: str) -> ErasedState:
+        """See `StateStore.erase`."""
+        self._check()
+        with storage_errors(self._place, STATE_NAMES):
+            return self._erasures.erase(user_id, int(self._clock() * 1_000))
+
+    def end_erasure(self, user_id: str) -> None:
+        """See `StateStore.end_erasure`."""
+        with storage_errors(self._place, STATE_NAMES):
+            self._erasures.end(user_id)
+
+    def unfinished_erasures(self) -> list[str]:
+        """See `StateStore.unfinished_erasures`."""
+        with storage_errors(self._place, STATE_NAMES):
+            return self._erasures.under_way()
+
+    def tombstones(self) -> Tombstones:
+        """See `StateStore.tombstones`."""
+        with storage_errors(self._place, STATE_NAMES):
+            return self._erasures.tombstones()
+
+    def erasures_revision(self) -> int:
+        """See `StateStore.erasures_revision`."""
+        with storage_errors(self._place, STATE_NAMES):
+            return self._erasures.revision()
+
+    def compaction_due(self) -> bool:
+        """See `StateStore.compaction_due`."""
+        with storage_errors(self._place, STATE_NAMES):
+            return self._erasures.compaction_due()
+
+    def compact(self) -> Compaction:
+        """See `StateStore.compact`; other processes' writes wait only while the new log takes its place."""
+        self._check()
+        with storage_errors(self._place, STATE_NAMES):
+            ended = self._erasures.ended()
+            compaction = self._rewrite.run()
+            if not compaction.pending:
+                self._erasures.compacted(ended)
+        return compaction
+
+    def logged(self, user_id: str) -> Iterator[tuple[int, LoggedEvent]]:
+        """See `StateStore.logged`."""
+        with storage_errors(self._place, STATE_NAMES):
+            for entries in self._erasures.logged(user_id):
+                for id, entry in entries:
+                    seq = int(id.partition("-")[0])
+                    yield seq, decode_entry(seq, entry)
+
     # In the writer's thread
 
     def _check(self) -> None:
@@ -248,7 +306,7 @@ class RedisStateStore:
             needed.setdefault(user_hash(note.user_id), set()).add(IMPRESSIONS)
 
         def work(transaction: RedisTransaction) -> Arrivals:
-            arrivals = sort_arrivals(batches, transaction.is_new)
+            arrivals = sort_arrivals(batches, transaction.is_new, transaction.erased_ms)
             for batch, rows in zip(batches, arrivals.rows, strict=True):
                 transaction.entries += encode_entries(batch.rows[row] for row in rows)
             for key, events in arrivals.by_user.items():
@@ -256,7 +314,9 @@ class RedisStateStore:
             for key, seen in arrivals.seen.items():
                 self._records.add_seen(transaction, key, seen)
             for note in served:
-                self._records.add_impressions(transaction, user_hash(note.user_id), note.rows())
+                hashed = user_hash(note.user_id)
+                if note.ts * 1_000 > transaction.erased_ms(hashed):
+                    self._records.add_impressions(transaction, hashed, note.rows())
             return arrivals
 
         return self._transactions.run(needed, asked, self._clock(), work)

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import redis
@@ -17,7 +17,9 @@ import redis
 from foundation.storage.errors import StorageUnavailable
 from foundation.storage.redis_client import LONGEST_PAUSE_S
 from foundation.storage.redis_failures import storage_errors
+from snapshot.tombstones import NEVER, tombstone
 from state.arrivals import event_digest
+from state.redis_erasures import SALT, erased_ms_of
 from state.redis_keys import RedisKeys
 from state.redis_scripts import COMMIT
 from state.settings import StateSettings
@@ -34,12 +36,16 @@ class RedisTransaction:
     """What was read of some users, and what is to be written; a `RecordTransaction`.
 
     `versions`: user hash → change that wrote the user last, b"" where there is none; `records`: the records
-    asked for, by name and user hash; `seen`: digests of event ids known in the window.
+    asked for, by name and user hash; `seen`: digests of event ids known in the window; `erasures`: number of
+    the last deletion, b"" where there is none; `erased`: unix milliseconds by user hash, of users that were
+    deleted.
     """
 
     versions: dict[bytes, bytes]
     records: dict[tuple[bytes, bytes], bytes | None]
     seen: dict[bytes, set[bytes]]
+    erasures: bytes = b""
+    erased: dict[bytes, int] = field(default_factory=dict)
     changed: dict[bytes, dict[bytes, bytes]] = field(default_factory=dict)
     noted: dict[bytes, list[bytes]] = field(default_factory=dict)
     entries: list[bytes] = field(default_factory=list)
@@ -52,6 +58,10 @@ class RedisTransaction:
         """See `RecordTransaction.put`."""
         self.records[name, key] = record
         self.changed.setdefault(key, {})[name] = record
+
+    def erased_ms(self, key: bytes) -> int:
+        """Unix millisecond up to which everything of a user was deleted, or `NEVER`."""
+        return self.erased.get(key, NEVER)
 
     def is_new(self, key: bytes, event_id: str) -> bool:
         """Whether a user's event was not seen in the window; notes it where it was not."""
@@ -79,6 +89,7 @@ class RedisTransactions:
         self._writer = keys.writer(uuid4().hex)
         self._group = 0
         self._lock = threading.Lock()
+        self._salt: bytes | None = None
         self._commit_script = client.register_script(COMMIT)
         redis_settings = settings.redis
         # After it no caller waits for the answer any more, so the server must not act on a late request.
@@ -135,13 +146,16 @@ class RedisTransactions:
         digests = {key: [event_digest(event_id) for event_id in ids] for key, ids in asked.items()}
         pipeline = self._client.pipeline(transaction=False)
         pipeline.time()
+        pipeline.get(self._keys.erasures)
         for key, of_user in names.items():
             pipeline.hmget(self._keys.user(key), [b"version", *of_user])
         for key, of_user in digests.items():
             pipeline.execute_command("ZMSCORE", self._keys.seen(key), *of_user)
-        (seconds, microseconds), *answers = pipeline.execute()
+        (seconds, microseconds), erasures, *answers = pipeline.execute()
         first_day = now_s // _DAY_S - self._settings.deduplication_days
-        transaction = RedisTransaction({}, {}, {key: set() for key in needed})
+        transaction = RedisTransaction({}, {}, {key: set() for key in needed}, erasures or b"")
+        if erasures:
+            transaction.erased = self._erased(list(needed))
         for (key, of_user), (version, *values) in zip(names.items(), answers[: len(names)], strict=True):
             transaction.versions[key] = version or b""
             for name, value in zip(of_user, values, strict=True):
@@ -154,12 +168,23 @@ class RedisTransactions:
             }
         return transaction, 1_000 * seconds + microseconds // 1_000
 
+    def _erased(self, users: Sequence[bytes]) -> dict[bytes, int]:
+        """Unix milliseconds of the last deletion of those of the users that were deleted."""
+        if self._salt is None:
+            self._salt = cast("bytes | None", self._client.hget(self._keys.erased, SALT)) or b""
+        stones = self._client.hmget(self._keys.erased, [tombstone(self._salt, user) for user in users])
+        return {
+            user: erased_ms_of(stone)
+            for user, stone in zip(users, cast("list[bytes | None]", stones), strict=True)
+            if stone is not None
+        }
+
     def _write(self, transaction: RedisTransaction, now: float, deadline_ms: int) -> bytes:
         settings = self._settings
         today = int(now) // _DAY_S
         self._group += 1
         users = list(transaction.changed)
-        keys = [self._keys.log, self._keys.commits, self._writer]
+        keys = [self._keys.log, self._keys.commits, self._writer, self._keys.erasures]
         arguments: list[Any] = [
             self._group,
             deadline_ms,
@@ -171,6 +196,7 @@ class RedisTransactions:
             today,
             max(today - settings.deduplication_days, 0),
             (settings.deduplication_days + 1) * _DAY_S,
+            transaction.erasures,
             *(transaction.versions[user] for user in users),
         ]
         for user in users:

@@ -7,6 +7,7 @@ import numpy as np
 
 from snapshot.dataset import Dataset
 from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.tombstones import NEVER
 from state.settings import StateSettings
 from state.store import StateStore
 from state.user_state import Behaviours, TimedItems, UserState
@@ -28,7 +29,8 @@ def seed_state(
 
     Events and profiles the store already has stay: an equal event is not added twice and a profile that was
     stored after the data set's last event is kept, so an interrupted run is simply repeated. The event log
-    is not touched. `progress(done, total)` counts users.
+    is not touched. Of shoppers that were deleted only what came later is merged, and no profile.
+    `progress(done, total)` counts users.
 
     Raises:
         StorageError: a stored record is corrupt, or the environment cannot take more.
@@ -41,13 +43,31 @@ def seed_state(
     profiles = _profiles(users)
     history = _Histories(dataset, settings)
     total = len(user_ids)
+    deleted = store.tombstones()
     for start in range(0, total, _USERS_PER_STEP):
         stop = min(start + _USERS_PER_STEP, total)
-        states = [(user_ids[row], history.state(row + 1, profiles[row])) for row in range(start, stop)]
+        states = [
+            (user_ids[row], without_deleted(history.state(row + 1, profiles[row]), deleted.of(user_ids[row])))
+            for row in range(start, stop)
+        ]
         store.merge(states, profiles_updated_at=dataset.manifest.time_range[1])
         progress(stop, total)
     store.set_marker(marker, str(total))
     return True
+
+
+def without_deleted(state: UserState, erased_ms: int) -> UserState:
+    """What came later than a deletion at a unix millisecond, or everything where there was none (`NEVER`)."""
+    if erased_ms == NEVER:
+        return state
+    acted, bought, shown = (
+        rows.ts * 1_000 > erased_ms for rows in (state.behaviours, state.purchases, state.impressions)
+    )
+    return UserState(
+        Behaviours(state.behaviours.items[acted], state.behaviours.events[acted], state.behaviours.ts[acted]),
+        TimedItems(state.purchases.items[bought], state.purchases.ts[bought]),
+        TimedItems(state.impressions.items[shown], state.impressions.ts[shown]),
+    )
 
 
 def _profiles(users: "pl.DataFrame") -> list[dict[str, str]]:

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from snapshot.tombstones import Tombstones
+from state.erasure import Compaction, ErasedState
 from state.event_batch import EventBatch
 from state.logged_event import LoggedEvent
 from state.user_state import UserState
@@ -97,8 +99,50 @@ class StateStore(Protocol):
     def delete_user(self, user_id: str) -> bool:
         """Removes the records of one user, corrupt ones included; durable on return.
 
-        The log keeps the user's events. Returns whether there was any record.
+        The log keeps the user's events: for a shopper's right to be forgotten there is `erase`. Returns
+        whether there was any record.
         """
+        ...
+
+    def erase(self, user_id: str) -> ErasedState:
+        """Deletes everything of one user: records, events in the log, ids of events; durable on return.
+
+        Before anything goes, the deletion is noted, durably: events of the user with a time up to now and
+        items served up to now are taken for repeats from then on, whenever they arrive, and `tombstones` has
+        the user. Killed half way, the deletion is in `unfinished_erasures` until it is called again and
+        `end_erasure` is. Repeatable; a user of whom nothing is known is deleted like any other.
+        """
+        ...
+
+    def end_erasure(self, user_id: str) -> None:
+        """Forgets the id of a user whose deletion was under way; what was deleted is due for `compact`."""
+        ...
+
+    def unfinished_erasures(self) -> list[str]:
+        """Ids of the users whose deletion has begun and not ended."""
+        ...
+
+    def tombstones(self) -> Tombstones:
+        """Who was deleted."""
+        ...
+
+    def erasures_revision(self) -> int:
+        """Number of the last deletion, 0 where there is none: cheap, to see whether `tombstones` changed."""
+        ...
+
+    def compact(self) -> Compaction:
+        """Takes the bytes of deleted entries out of the store's files, while other processes go on.
+
+        This process reads and writes nothing meanwhile, so call it in one that does not serve.
+        """
+        ...
+
+    def compaction_due(self) -> bool:
+        """Whether the files may contain bytes of deleted users."""
+        ...
+
+    def logged(self, user_id: str) -> Iterator[tuple[int, LoggedEvent]]:
+        """One user's events in the log with their sequence numbers, oldest first; reads through the log."""
         ...
 
     def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:

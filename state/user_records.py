@@ -23,6 +23,7 @@ from state.records import (
     merge_behaviours,
     merge_items,
     merge_seen,
+    rows_of,
     seen_not_in,
 )
 from state.settings import StateSettings
@@ -100,6 +101,15 @@ class UserRecords:
             surveys=self._stored_rows(transaction, SURVEYS, key),
             seen=self._stored_seen(transaction, key),
         )
+
+    def rows(self, transaction: RecordReader, key: bytes) -> dict[str, int]:
+        """Rows of each of a user's records that is there, by its name; 1 where a record is corrupt."""
+        found = {}
+        for name in RECORDS:
+            record = transaction.get(name, key)
+            if record is not None:
+                found[name.decode()] = rows_of(record)
+        return found
 
     def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
         """Adds a user's events of any type, impressions among them, given in reverse order of arrival."""

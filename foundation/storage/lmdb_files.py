@@ -15,7 +15,7 @@ from foundation.storage.names import StorageNames
 
 logger = logging.getLogger(__name__)
 
-_DATA, _LOCK = "data.mdb", "lock.mdb"
+DATA_FILE, _LOCK = "data.mdb", "lock.mdb"
 _PAGE = 4096
 _READER_BYTES = 64
 
@@ -29,7 +29,7 @@ class LmdbFiles:
     def __init__(self, folder: Path, names: StorageNames) -> None:
         """The files of an environment that has just been opened; OSError where they are gone already."""
         self._names = names
-        found = {folder / name: os.stat(folder / name) for name in (_DATA, _LOCK)}
+        found = {folder / name: os.stat(folder / name) for name in (DATA_FILE, _LOCK)}
         self._inodes = {str(path): status.st_ino for path, status in found.items()}
         self._bytes = {str(path): status.st_size for path, status in found.items()}
         self._lock = str(folder / _LOCK)

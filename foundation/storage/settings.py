@@ -47,3 +47,9 @@ class RedisSettings(BaseModel):
         ge=1,
         description="Events written by one script; the server does nothing else meanwhile.",
     )
+    rewrite_wait_s: float = Field(
+        default=120.0,
+        gt=0,
+        description="Seconds in which the server must have rewritten its append-only file, and its dump, "
+        "after shoppers were deleted; else the answer says that this is pending.",
+    )

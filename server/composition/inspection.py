@@ -1,4 +1,4 @@
-"""What operators may look at, and whether they may at this address."""
+"""What operators may look at, and what they may do at this address."""
 
 from __future__ import annotations
 
@@ -34,12 +34,24 @@ def why_inspection_refused(settings: RouterSettings) -> str:
     """
     if not settings.inspection.enabled:
         return "this router shows nothing to operators: inspection.enabled is false"
+    return _why_strangers_may_not("AdminService", settings)
+
+
+def why_privacy_refused(settings: RouterSettings) -> str:
+    """Why PrivacyService answers nobody; "" where it does.
+
+    It hands out and deletes all that is held of shoppers.
+    """
+    return _why_strangers_may_not("PrivacyService", settings)
+
+
+def _why_strangers_may_not(service: str, settings: RouterSettings) -> str:
     tokens = settings.ingress.tokens
     named = tokens.operators_file is not None or bool(tokens.operators_environment)
     host, _ = split_address(settings.ingress.address)
     if named or is_loopback(host):
         return ""
     return (
-        f"{settings.ingress.address} can be reached from other machines: AdminService answers there only "
+        f"{settings.ingress.address} can be reached from other machines: {service} answers there only "
         "where ingress.tokens names operators' tokens"
     )

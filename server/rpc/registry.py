@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from server.rpc import admin, events, feedback, recommend, rollout
+from server.rpc import admin, events, feedback, privacy, recommend, rollout
 from server.rpc.service import Service
 
 SERVICES: Registry[Service] = Registry(
@@ -15,6 +15,7 @@ SERVICES: Registry[Service] = Registry(
         "feedback": feedback.SERVICE,
         "rollout": rollout.SERVICE,
         "admin": admin.SERVICE,
+        "privacy": privacy.SERVICE,
     },
     kind=Service,
 )

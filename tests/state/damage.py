@@ -6,8 +6,8 @@ from pathlib import Path
 import lmdb
 import redis
 
+from snapshot.tombstones import user_hash
 from state import StateSettings
-from state.arrivals import user_hash
 from state.redis_keys import RedisKeys
 
 

@@ -10,8 +10,8 @@ from foundation.storage.errors import StorageError, StorageUnavailable
 from foundation.storage.redis_server import durability_warnings
 from foundation.storage.redis_url import PASSWORD_VARIABLE, client_url, redacted
 from snapshot.item_keys import item_keys
+from snapshot.tombstones import user_hash
 from state import EMPTY_STATE, RedisSettings, StateOverloaded, StateSettings, open_state
-from state.arrivals import user_hash
 from state.redis_keys import RedisKeys
 from state.storage_names import STATE_NAMES
 from state.store import StateStore

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapshot.item_keys import item_keys
+from snapshot.tombstones import user_hash
 from state import Behaviours, RedisSettings, StateSettings, TimedItems, UserState, open_state
-from state.arrivals import user_hash
 from state.redis_keys import RedisKeys
 from state.store import StateStore
 from state.user_records import RECORDS

@@ -5,8 +5,8 @@ import pytest
 
 from foundation.storage.errors import StorageError
 from snapshot.item_keys import item_keys
+from snapshot.tombstones import user_hash
 from state import EMPTY_STATE, EventBatch, StateSettings, UserState, open_state
-from state.arrivals import user_hash
 from state.store import StateStore
 from state.user_state import scene_tag
 from tests.state.batches import NOW_MS, batch

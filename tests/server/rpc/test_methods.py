@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from protos.shopfront.v1 import admin_pb2, event_pb2, feedback_pb2, recommend_pb2, rollout_pb2
+from protos.shopfront.v1 import (
+    admin_pb2,
+    event_pb2,
+    feedback_pb2,
+    privacy_pb2,
+    recommend_pb2,
+    rollout_pb2,
+)
 from registration.registry import RegistrationError, Registry
 from server.rpc.methods import bind_methods, largest_request, method_table, received_bytes, service_names
 from server.rpc.registry import SERVICES
@@ -40,7 +47,7 @@ def test_the_table_holds_every_method_of_the_contracts() -> None:
     table = method_table()
     contracts = [
         descriptor
-        for module in (recommend_pb2, event_pb2, feedback_pb2, rollout_pb2, admin_pb2)
+        for module in (recommend_pb2, event_pb2, feedback_pb2, rollout_pb2, admin_pb2, privacy_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
         for descriptor in service.methods
     ]
@@ -57,8 +64,9 @@ def test_costs_of_the_built_in_methods() -> None:
     interactive = {"Recommend", "RecommendPage", "SimilarItems", "ReportEvents", "SendFeedback", "ShouldAsk"}
     assert {name for name, cost in costs.items() if cost == "interactive"} == interactive
     looking = {method.name for method in admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods}
-    assert {name for name, cost in costs.items() if cost == "bulk"} == looking
-    assert {cost for name, cost in costs.items() if name not in interactive | looking} == {"control"}
+    bulk = looking | {"ExportShopper", "DeleteShopper"}
+    assert {name for name, cost in costs.items() if cost == "bulk"} == bulk
+    assert {cost for name, cost in costs.items() if name not in interactive | bulk} == {"control"}
 
 
 @pytest.mark.parametrize(
