@@ -88,7 +88,10 @@ def main() -> None:
 
 
 def patient_settings(settings: Settings, scratch: Path, ingress: IngressKind) -> Settings:
-    """The settings with every deadline lifted, so that both sides give whole answers or none."""
+    """The settings with every deadline lifted, so that both sides give whole answers or none.
+
+    Nothing is kept from one request of a shopper to the next: the same shoppers are asked again and again.
+    """
     scenes = yaml.safe_load(settings.router.scenes.read_text())
     scene = scenes["scenes"][SCENE]
     for channel in scene["channels"].values():
@@ -106,7 +109,12 @@ def patient_settings(settings: Settings, scratch: Path, ingress: IngressKind) ->
                     "ingress": router.ingress.model_copy(update={"address": "127.0.0.1:0", "kind": ingress}),
                     "metrics": router.metrics.model_copy(update={"port": 0}),
                     "ranking": router.ranking.model_copy(
-                        update={"score_timeout_ms": PATIENCE_MS, "interests_timeout_ms": PATIENCE_MS}
+                        update={
+                            "score_timeout_ms": PATIENCE_MS,
+                            "interests_timeout_ms": PATIENCE_MS,
+                            # Every request is the first since the shopper's last event.
+                            "answers_kept": 0,
+                        }
                     ),
                 }
             )

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pipeline.current_stage import STAGE
 from pipeline.stages import DeadlineExceeded
 from pipeline.trace import Clock
 
@@ -77,19 +78,34 @@ class Division:
 
 
 async def run_until(
-    work: Sequence[Coroutine[Any, Any, T]], until: Sequence[float], clock: Clock
-) -> list[asyncio.Task[T] | None]:
+    work: Sequence[Coroutine[Any, Any, T]],
+    until: Sequence[float],
+    clock: Clock,
+    waits: Sequence[bool] | None = None,
+) -> list[asyncio.Future[T] | None]:
     """Runs coroutines concurrently, `work[i]` until the point in time `until[i]` (seconds on `clock`).
 
-    Returns for each its finished task, or None where its time ran out: it is cancelled and left behind, so
+    Returns for each its finished future, or None where its time ran out: it is cancelled and left behind, so
     one that is slow to take the hint delays nobody. Every coroutine gets at least its first step, whatever
     the time. The first exception stops the rest and is raised; so does a cancellation from outside.
+
+    `waits[i]`: False where `work[i]` never waits; it runs in the calling task once the others have begun to
+    wait, and is never late. Default: all may wait.
     """
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
-    limits = dict(zip(tasks, until, strict=True))
-    pending = set(tasks)
+    tasks = [
+        asyncio.ensure_future(coroutine) if waits is None or waits[number] else None
+        for number, coroutine in enumerate(work)
+    ]
+    limits = {task: limit for task, limit in zip(tasks, until, strict=True) if task is not None}
+    pending = set(limits)
     late: set[asyncio.Task[T]] = set()
+    ended: list[asyncio.Future[T] | None] = [*tasks]
     try:
+        if len(limits) < len(tasks):
+            if pending:
+                # The calls of those that wait are under way before the others take the processor.
+                await asyncio.sleep(0)
+            await _run_at_once(work, ended)
         while pending:
             next_limit = min(limits[task] for task in pending)
             done, pending = await asyncio.wait(
@@ -106,7 +122,23 @@ async def run_until(
     finally:
         for task in pending | late:
             abandon(task)
-    return [None if task in late else task for task in tasks]
+    return [None if future in late else future for future in ended]
+
+
+async def _run_at_once(work: Sequence[Coroutine[Any, Any, T]], ended: list[asyncio.Future[T] | None]) -> None:
+    """Runs the coroutines that have no future in `ended`, in turn, and puts their finished ones there."""
+    stage = STAGE.get()
+    at_once = [number for number, future in enumerate(ended) if future is None]
+    try:
+        for number in at_once:
+            future = asyncio.get_running_loop().create_future()
+            future.set_result(await work[number])
+            ended[number] = future
+    finally:
+        STAGE.set(stage)
+        for number in at_once:
+            # After a failure some have not begun.
+            work[number].close()
 
 
 def abandon(task: asyncio.Task[Any]) -> None:

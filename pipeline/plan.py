@@ -24,11 +24,13 @@ class ChannelSlot(Generic[Q]):
 
     k           most items to request
     timeout_ms  milliseconds after which it is not waited for, within what the request has left
+    waits       whether it may wait for another process; else it has no timeout and no task
     """
 
     channel: Channel[Q]
     k: int
     timeout_ms: float
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,12 @@ class Backfill(Generic[Q]):
     """The channel that is called for more where the filters leave less than a page.
 
     limit  most items ever requested from it
+    waits  as of a `ChannelSlot`
     """
 
     channel: Channel[Q]
     limit: int = 2000
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Ranking(Generic[Q]):
     timeout_ms  milliseconds it may take, within what the request has left
     split       into how many calls its candidates are split
     columns     names of the columns that it must give, in their order; empty: any
+    waits       whether it may wait for another process; else it has no timeout and no task
     """
 
     scorer: Scorer[Q] | LiveScorer[Q]
@@ -58,6 +63,7 @@ class Ranking(Generic[Q]):
     split: Split = WHOLE
     live: bool = False
     columns: tuple[str, ...] = ()
+    waits: bool = True
 
 
 @dataclass(frozen=True, slots=True)

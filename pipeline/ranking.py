@@ -124,17 +124,26 @@ class RankingStage(Generic[Q]):
         self, ranking: MergedRanking[Q], candidates: Candidates, began: float
     ) -> dict[str, Scored[Q]]:
         """What each scorer gave, without those that gave nothing; the first bug stops the others."""
+        rankings = ranking.rankings
+        answers: dict[str, Scored[Q] | None] = dict.fromkeys(rankings)
         tasks = {
             name: asyncio.ensure_future(self._recorded_scores(ranking.stage(name), each, candidates, began))
-            for name, each in ranking.rankings.items()
+            for name, each in rankings.items()
+            if each.waits
         }
         try:
+            if tasks and len(tasks) < len(rankings):
+                # The calls of those that wait are under way before the others take the processor.
+                await asyncio.sleep(0)
+            for name, each in rankings.items():
+                if not each.waits:
+                    answers[name] = await self._recorded_scores(ranking.stage(name), each, candidates, began)
             await asyncio.gather(*tasks.values())
         finally:
             for task in tasks.values():
                 if not task.done():
                     abandon(task)
-        answers = {name: task.result() for name, task in tasks.items()}
+        answers |= {name: task.result() for name, task in tasks.items()}
         return {name: scored for name, scored in answers.items() if scored is not None}
 
     async def _recorded_scores(
@@ -158,7 +167,15 @@ class RankingStage(Generic[Q]):
         if scorer is None:
             return None
         scores = await score_in_parts(
-            stage, scorer, ranking.split, self.query, candidates, until, self.clock, ranking.columns
+            stage,
+            scorer,
+            ranking.split,
+            self.query,
+            candidates,
+            until,
+            self.clock,
+            ranking.columns,
+            ranking.waits,
         )
         if scores.lost:
             record_outage(self.trace, stage, began, count, Outage(scores.outcome, scores.detail))

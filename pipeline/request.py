@@ -90,7 +90,10 @@ class Request(Generic[Q]):
         began = self.clock()
         until = [min(began + slot.timeout_ms / 1000.0, self.cutoffs.recall) for slot in slots]
         tasks = await run_until(
-            [self._recall_from(slot.channel, self._narrowed(slot.k)) for slot in slots], until, self.clock
+            [self._recall_from(slot.channel, self._narrowed(slot.k)) for slot in slots],
+            until,
+            self.clock,
+            [slot.waits for slot in slots],
         )
         answers: list[RecalledColumns] = []
         for slot, task in zip(slots, tasks, strict=True):
@@ -168,7 +171,9 @@ class Request(Generic[Q]):
         while len(kept) < self.page_size and k < backfill.limit:
             k = min(max(k * BACKFILL_GROWTH, seen.size + self.page_size), backfill.limit)
             began = self.clock()
-            (task,) = await run_until([self._backfill(channel, k)], [self.cutoffs.ranking], self.clock)
+            (task,) = await run_until(
+                [self._backfill(channel, k)], [self.cutoffs.ranking], self.clock, [backfill.waits]
+            )
             if task is None:
                 record_outage(self.trace, f"backfill:{channel.name}", began, k, LATE)
                 break

@@ -116,10 +116,12 @@ async def score_in_parts(
     until: float,
     clock: Clock,
     names: tuple[str, ...] = (),
+    waits: bool = True,
 ) -> Scores:
     """Scores of n candidates (n above 0) by the point in time `until` (seconds on `clock`).
 
-    names: of the columns that the scorer must give, in their order; empty: any.
+    names: of the columns that the scorer must give, in their order; empty: any. waits: whether the scorer may
+    wait; one that never does is never late.
 
     Candidates are dealt to the parts in turn, so that a part that fails or is late is lost alone and leaves
     gaps at every depth. Raises `StageBug` of `stage` where one part ends in a bug; the others are cancelled.
@@ -128,7 +130,7 @@ async def score_in_parts(
     parts = split.parts(count)
     dealt = [candidates] if parts == 1 else [candidates.take(slice(i, None, parts)) for i in range(parts)]
     calls = [attempt(stage, partial(_score, scorer, query, part, names)) for part in dealt]
-    tasks = await run_until(calls, [until] * parts, clock)
+    tasks = await run_until(calls, [until] * parts, clock, [waits] * parts)
     answers = [LATE if task is None else task.result() for task in tasks]
     outages = {part: answer for part, answer in enumerate(answers) if isinstance(answer, Outage)}
     if parts == 1 and not isinstance(answers[0], Outage):

@@ -98,4 +98,4 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
     return Again(rates, catalogue, settings)
 
 
-CHANNEL = ChannelKind(settings=AgainSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=AgainSettings, build=build, open=open_channel, waits=False)

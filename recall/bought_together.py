@@ -41,4 +41,4 @@ def open_channel(
     return BoughtTogether(CompletedNeighbours.open(folder, catalogue, settings.complete_below))
 
 
-CHANNEL = ChannelKind(settings=BoughtTogetherSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=BoughtTogetherSettings, build=build, open=open_channel, waits=False)

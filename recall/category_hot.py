@@ -94,4 +94,4 @@ def open_channel(
     return CategoryHot(ItemLists.open(folder, LISTS, catalogue.category_count + 1), catalogue, settings)
 
 
-CHANNEL = ChannelKind(settings=CategoryHotSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=CategoryHotSettings, build=build, open=open_channel, waits=False)

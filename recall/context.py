@@ -176,4 +176,4 @@ def open_channel(
     return ContextChannel(index, heat, lists, settings)
 
 
-CHANNEL = ChannelKind(settings=ContextSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=ContextSettings, build=build, open=open_channel, waits=False)

@@ -58,4 +58,4 @@ def open_channel(
     return Ease(ItemLists.open(folder, WEIGHTS, catalogue.size + 1), settings)
 
 
-CHANNEL = ChannelKind(settings=EaseChannelSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=EaseChannelSettings, build=build, open=open_channel, waits=False)

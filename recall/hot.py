@@ -97,4 +97,4 @@ def open_channel(folder: Path, catalogue: Catalogue, services: Services, setting
     return Hot(lists, crowds)
 
 
-CHANNEL = ChannelKind(settings=HotSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=HotSettings, build=build, open=open_channel, waits=False)

@@ -67,4 +67,4 @@ def open_channel(
     return ItemKnn(ItemLists.open(folder, NEIGHBOURS, catalogue.size + 1), settings)
 
 
-CHANNEL = ChannelKind(settings=ItemKnnSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=ItemKnnSettings, build=build, open=open_channel, waits=False)

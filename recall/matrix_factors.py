@@ -123,4 +123,4 @@ def open_channel(
     return MatrixFactors(index, indexed, vectors, gram.reshape(dimensions, dimensions), settings)
 
 
-CHANNEL = ChannelKind(settings=MatrixFactorsSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=MatrixFactorsSettings, build=build, open=open_channel, waits=False)

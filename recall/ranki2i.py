@@ -42,4 +42,4 @@ def open_channel(
     return Ranki2i(CompletedNeighbours.open(folder, catalogue, settings.complete_below), settings)
 
 
-CHANNEL = ChannelKind(settings=Ranki2iSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=Ranki2iSettings, build=build, open=open_channel, waits=False)

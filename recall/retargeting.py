@@ -101,4 +101,4 @@ def open_channel(
     return Retargeting(load_column(folder, SHOWABLE, np.dtype(np.bool_), catalogue.size + 1), settings)
 
 
-CHANNEL = ChannelKind(settings=RetargetingSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=RetargetingSettings, build=build, open=open_channel, waits=False)

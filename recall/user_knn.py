@@ -71,4 +71,4 @@ def open_channel(
     return UserKnn(VisitNeighbours.open(folder, catalogue, settings))
 
 
-CHANNEL = ChannelKind(settings=UserKnnSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=UserKnnSettings, build=build, open=open_channel, waits=False)

@@ -76,4 +76,4 @@ def open_channel(
     return VisitKnn(VisitNeighbours.open(folder, catalogue, settings))
 
 
-CHANNEL = ChannelKind(settings=VisitKnnSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=VisitKnnSettings, build=build, open=open_channel, waits=False)

@@ -193,6 +193,11 @@ class RaySettings(BaseModel):
     object_store_bytes: int = Field(
         100 * 2**20, ge=76 * 2**20, description="Bytes of Ray's object store, which the router barely uses."
     )
+    side_processes: bool = Field(
+        False,
+        description="Whether a local node has Ray's processes for its dashboard, logs and autoscaler: 400 "
+        "MiB that the router does not use.",
+    )
     cpus_per_replica: float = Field(
         0.1, gt=0, description="CPUs Ray reserves per replica; bookkeeping only, it caps nothing."
     )

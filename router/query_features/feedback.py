@@ -60,6 +60,7 @@ async def hydrate(request: FeatureRequest) -> ItemFeedback:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=_none(),
+    waits=False,
     description="What the shopper said of items, newest first: items int32[m], codes uint8[m] of "
     "state.feedback_codes, ts int64[m] unix seconds.",
 )

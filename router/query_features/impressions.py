@@ -37,5 +37,6 @@ async def hydrate(request: FeatureRequest) -> Impressions:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=_none(),
+    waits=False,
     description="Items served to the shopper, newest first: items int32[m], ts int64[m] unix seconds.",
 )

@@ -44,6 +44,8 @@ class QueryFeatureKind(Generic[V]):
         default: the value where it is late or its dependency failed. Shared by all queries: immutable.
         description: what the value is, with shapes, dtypes and units.
         timeout_ms: milliseconds after which the default is used.
+        waits: whether `hydrate` may wait, for another process or a thread; one that never does is read
+            without a task of its own, and its timeout does not hold.
         enabled: whether it is read for a request although none of the scenes' components names it; None
             where it never is.
     """
@@ -52,4 +54,5 @@ class QueryFeatureKind(Generic[V]):
     default: V
     description: str
     timeout_ms: float = 20.0
+    waits: bool = True
     enabled: Callable[[FeatureRequest], bool] | None = None

@@ -84,6 +84,7 @@ async def read_features(request: FeatureRequest, reading: FeatureReading) -> Fea
             [_read(name, kind, request, trace) for name, kind in kinds.items()],
             [min(began + kind.timeout_ms / 1_000, latest) for kind in kinds.values()],
             reading.clock,
+            [kind.waits for kind in kinds.values()],
         )
         values = {}
         for (name, kind), task in zip(kinds.items(), tasks, strict=True):

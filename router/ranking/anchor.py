@@ -188,4 +188,6 @@ def open_scorer(context: ScorerContext, settings: AnchorSettings) -> AnchorScore
     return AnchorScorer(context.tables[ANCHOR_PAIRS.name], catalogue.category, catalogue.brand, settings)
 
 
-SCORER = ScorerKind(AnchorSettings, open_scorer, columns=(SCORE, LOG_SCORE), tables=(ANCHOR_PAIRS,))
+SCORER = ScorerKind(
+    AnchorSettings, open_scorer, columns=(SCORE, LOG_SCORE), tables=(ANCHOR_PAIRS,), waits=False
+)

@@ -66,4 +66,4 @@ def open_scorer(context: ScorerContext, settings: ContextSettings) -> ContextSco
     return ContextScorer(context.catalogue, {facet: getattr(settings, facet.value) for facet in Facet})
 
 
-SCORER = ScorerKind(ContextSettings, open_scorer, columns=(LOG_LIFT,))
+SCORER = ScorerKind(ContextSettings, open_scorer, columns=(LOG_LIFT,), waits=False)

@@ -9,6 +9,7 @@ from models.registry import MODELS
 from pipeline.stages import DependencyError
 from recall.channel import ModelCall
 from recall.query import Query
+from router.ranking.kept_answers import KeptAnswers
 from router.ranking.settings import TritonClientSettings
 from router.ranking.shopper import model_version
 from router.ranking.triton_client import TritonClient
@@ -21,12 +22,14 @@ class TritonModelCalls:
         """Creates no connection."""
         self._client = client
         self._timeout_s = settings.interests_timeout_ms / 1000
+        self._kept = KeptAnswers(settings.answers_kept, client.released_while)
 
     def model(self, name: str) -> ModelCall:
         """The call of a registered model, in the version that belongs to the query's snapshot.
 
         The call raises DependencyError where the snapshot names no version of the model, or Triton is down,
-        too slow, or refuses. Raises KeyError where no model has that name.
+        too slow, or refuses. Raises KeyError where no model has that name. Its arrays are read-only: an
+        answer is kept, and given again where the same is asked.
         """
         outputs = [tensor.name for tensor in MODELS[name].tensors.outputs]
 
@@ -34,6 +37,11 @@ class TritonModelCalls:
             version = model_version(query, name)
             if not version:
                 raise DependencyError(f"the snapshot names no version of {name}; train and publish one")
-            return await self._client.infer(name, version, inputs, outputs, self._timeout_s)
+            return await self._kept.of(
+                name,
+                version,
+                inputs,
+                lambda: self._client.infer(name, version, inputs, outputs, self._timeout_s),
+            )
 
         return call

@@ -47,6 +47,8 @@ class ScorerKind:
     features        names of the query features that it needs
     splits          whether its candidates may be split into several calls, as `ranking.part_size` sets
     channel_ranks   whether its candidates have the columns of `pipeline.channel_ranks`
+    waits           whether `score` may wait for another process; one that never does scores while the others
+                    wait, without a task of its own, and its timeout does not hold
     """
 
     settings: type[BaseModel]
@@ -57,3 +59,4 @@ class ScorerKind:
     features: tuple[str, ...] = ()
     splits: bool = False
     channel_ranks: bool = False
+    waits: bool = True

@@ -56,6 +56,13 @@ class TritonClientSettings(BaseModel):
         description="Longest wait for a model that a recall channel calls, such as MIND's for a shopper's "
         "interests, milliseconds.",
     )
+    answers_kept: int = Field(
+        default=2_000,
+        ge=0,
+        le=1_000_000,
+        description="Answers of such a model kept by each replica and given again where the same is asked, "
+        "such as a shopper's interests until the next event: about 2 kB each for MIND; 0: none.",
+    )
     reconnect_ms: int = Field(
         default=200,
         ge=10,

@@ -62,7 +62,7 @@ class TritonClient:
         }
         self.url = settings.url
         self._breaker = breaker or CircuitBreaker(settings.breaker)
-        self._released_while = released_while
+        self.released_while = released_while
         self._reconnect_ms = settings.reconnect_ms
         self._channel: aio.Channel | None = None
         self._stub: service_pb2_grpc.GRPCInferenceServiceStub | None = None
@@ -95,7 +95,7 @@ class TritonClient:
             TypeError: an input is not declared, or of another type than declared: a bug of the caller.
         """
         request = infer_request(model, version, inputs, outputs, self._inputs.get(model))
-        with self._breaker.call(model, version), self._released_while():
+        with self._breaker.call(model, version), self.released_while():
             try:
                 call = CURRENT_CALL.get()
                 # Triton takes no notice of the flag that says a trace is not sampled, so it is not sent one.

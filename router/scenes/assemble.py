@@ -15,6 +15,7 @@ from pipeline.plan import Backfill, ChannelSlot, MergedRanking, Pipeline, Preran
 from pipeline.scoring import WHOLE, Split
 from pipeline.stages import Channel, Fusion
 from recall.query import Query
+from recall.registry import CHANNELS
 from recall.restricted import Restricted
 from router.filters.registry import FILTERS
 from router.fusion.kind import FusionParts
@@ -73,7 +74,7 @@ def assemble(
     return Pipeline(
         name=name,
         channels=tuple(
-            ChannelSlot(Restricted(channels[channel]), part.k, part.timeout_ms)
+            ChannelSlot(Restricted(channels[channel]), part.k, part.timeout_ms, _waits(channel))
             for channel, part in live.items()
         ),
         fusion=_fusion(scene, parts, tuple(live), shares),
@@ -158,6 +159,7 @@ def _opened(
         split if kind.splits else WHOLE,
         live=kind.version_source == "live",
         columns=kind.columns,
+        waits=kind.waits,
     )
 
 
@@ -190,7 +192,12 @@ def _backfill(
         raise _refused(
             f"scenes.{name}.backfill.channel", f"the channel {scene.backfill.channel} is not", channels
         )
-    return Backfill(channel, scene.backfill.limit)
+    return Backfill(channel, scene.backfill.limit, _waits(scene.backfill.channel))
+
+
+def _waits(channel: str) -> bool:
+    """Whether the channel of this name may wait for another process."""
+    return channel not in CHANNELS or CHANNELS[channel].waits
 
 
 def _refused(key: str, what: str, live: Mapping[str, object]) -> SettingsError:

@@ -225,19 +225,19 @@ class RecommendationService:
             for scene, variant, about, cursor in zip(asked.scenes, variants, anchors, cursors, strict=True)
         ]
         try:
-            scenes = await asyncio.gather(
-                *(
-                    self._rank_scene(engine, variant, query, scene.page_size, slots, deadline, call)
-                    for variant, query, scene, slots, deadline in zip(
-                        variants,
-                        queries,
-                        asked.scenes,
-                        engine.page.slots([scene.page_size for scene in asked.scenes]),
-                        deadlines,
-                        strict=True,
-                    )
+            ranking = [
+                self._rank_scene(engine, variant, query, scene.page_size, slots, deadline, call)
+                for variant, query, scene, slots, deadline in zip(
+                    variants,
+                    queries,
+                    asked.scenes,
+                    engine.page.slots([scene.page_size for scene in asked.scenes]),
+                    deadlines,
+                    strict=True,
                 )
-            )
+            ]
+            # One scene needs no task of its own.
+            scenes = await asyncio.gather(*ranking) if len(ranking) > 1 else [await ranking[0]]
             pages = await engine.page.arrange(scenes)
             seeds = [draw_seed(call.request_id, scene.scene) for scene in asked.scenes]
             exploration = [variant.settings.exploration for variant in variants]

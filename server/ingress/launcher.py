@@ -24,6 +24,7 @@ from server.ingress.awake_clock import AwakeClock
 from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
 from server.ingress.ports import free_ports
 from server.ingress.process_status import ProcessStatus, StatusReader
+from server.ingress.ray_site import FOLDER
 from server.ingress.router_process import LOST_RAY, StartRequest
 from server.ingress.session_folder import hold, make_session_folder
 from server.ingress.sessions import kill_all, program_of, session_processes
@@ -307,7 +308,8 @@ def _environment(plugins: Sequence[str]) -> dict[str, str]:
         if not name.startswith("RAY_SERVE_")
         and name not in (VARIABLE, REQUEST_BYTES_VARIABLE, CONNECTIONS_VARIABLE)
     }
-    return kept | plugins_environment(plugins)
+    path = os.pathsep.join(filter(None, (str(FOLDER), os.environ.get("PYTHONPATH"))))
+    return kept | {"PYTHONPATH": path} | plugins_environment(plugins)
 
 
 def _send(process: subprocess.Popen[bytes], request: StartRequest) -> None:

@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -38,6 +38,7 @@ from server.ingress.haproxy_drain import refuse_new_calls
 from server.ingress.haproxy_watch import HaproxyWatch
 from server.ingress.process_status import ProcessStatus
 from server.ingress.ray_environment import local_environment, serve_environment
+from server.ingress.ray_side_processes import without_side_processes
 from server.ingress.session_folder import hold
 from server.ingress.sessions import kill_all, program_of, session_processes
 from server.ingress.tls import server_credentials
@@ -195,15 +196,16 @@ def _start(settings: RouterSettings, plugins: Sequence[str], folder: Path) -> Ra
     if settings.ray.address:
         ray.init(address=settings.ray.address, log_to_driver=False)
     else:
-        ray.init(
-            address="local",
-            num_cpus=max(2, os.cpu_count() or 2),
-            include_dashboard=False,
-            object_store_memory=settings.ray.object_store_bytes,
-            log_to_driver=False,
-            _temp_dir=str(folder / "ray"),
-            _node_ip_address="127.0.0.1",
-        )
+        with nullcontext() if settings.ray.side_processes else without_side_processes(folder):
+            ray.init(
+                address="local",
+                num_cpus=max(2, os.cpu_count() or 2),
+                include_dashboard=False,
+                object_store_memory=settings.ray.object_store_bytes,
+                log_to_driver=False,
+                _temp_dir=str(folder / "ray"),
+                _node_ip_address="127.0.0.1",
+            )
     logger.info("Ray is up after %.1f s", time.monotonic() - began)
     _start_serve(settings)
     try:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.current_stage import STAGE
 from pipeline.deadlines import Division, run_until
 from pipeline.stages import DeadlineExceeded
 
@@ -107,3 +108,58 @@ async def test_an_exception_of_work_left_behind_is_logged(caplog: pytest.LogCapt
 
 async def test_nothing_to_run_is_nothing() -> None:
     assert await run_until([], [], time.monotonic) == []
+
+
+async def test_what_never_waits_runs_while_the_others_wait_and_leaves_no_trace_in_the_context() -> None:
+    order: list[str] = []
+
+    async def waiting() -> str:
+        order.append("called")
+        await asyncio.sleep(0.001)
+        order.append("answered")
+        return "far"
+
+    async def at_once() -> str:
+        assert asyncio.current_task() is caller
+        STAGE.set("channel:near")
+        order.append("computed")
+        return "near"
+
+    caller = asyncio.current_task()
+    STAGE.set("recall")
+    soon = time.monotonic() + 60
+    work = [at_once(), waiting(), at_once()]
+    futures = await run_until(work, [soon] * 3, time.monotonic, [False, True, False])
+    assert [future.result() for future in futures if future] == ["near", "far", "near"]
+    assert order == ["called", "computed", "computed", "answered"]
+    assert STAGE.get() == "recall"
+
+
+async def test_a_bug_of_what_never_waits_stops_all_others() -> None:
+    ended = []
+
+    async def waiting() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("waiting")
+
+    async def bug() -> None:
+        raise ZeroDivisionError
+
+    async def never_begun() -> None:
+        ended.append("never")
+
+    soon = time.monotonic() + 60
+    with pytest.raises(ZeroDivisionError):
+        await run_until([bug(), waiting(), never_begun()], [soon] * 3, time.monotonic, [False, True, False])
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert ended == ["waiting"]
+
+
+async def test_what_never_waits_is_never_late() -> None:
+    past = time.monotonic() - 1.0
+    (future,) = await run_until([value(1)], [past], time.monotonic, [False])
+    assert future is not None
+    assert future.result() == 1

@@ -75,4 +75,5 @@ SCORER = ScorerKind(
     columns=(SCORE, WITH_MODEL, MODEL_WEIGHT),
     tables=(LOGISTIC_RANKER,),
     channel_ranks=True,
+    waits=False,
 )

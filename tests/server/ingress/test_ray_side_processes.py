@@ -1,0 +1,99 @@
+"""A local node without the processes of Ray's dashboard, and Ray Serve without pandas."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from server.ingress.launcher import start_router
+from server.ingress.ray_side_processes import with_agent, without_side_processes
+from server.ingress.ray_site import FOLDER
+from server.ingress.sessions import program_of
+from testing.served_shop import make_shop
+
+
+def test_only_the_command_of_the_dashboard_agent_is_replaced() -> None:
+    command = ["raylet", "--node_id=1", "--dashboard_agent_command=/bin/python agent.py --node-id=1"]
+    assert with_agent(command, Path("/tmp/a b/agent")) == [
+        "raylet",
+        "--node_id=1",
+        "--dashboard_agent_command='/tmp/a b/agent' /bin/python agent.py --node-id=1",
+    ]
+    assert with_agent(command[:2], Path("/tmp/agent")) == command[:2]
+
+
+def test_the_program_in_the_agents_place_says_that_nothing_is_served_and_ends_with_its_parent(
+    tmp_path: Path,
+) -> None:
+    with without_side_processes(tmp_path):
+        pass
+    session = tmp_path / "the session"
+    session.mkdir()
+    agent = tmp_path / "dashboard-agent"
+    words = [str(agent), "python", "agent.py", "--node-id=x", f"--session-dir={session}", "--minimal"]
+    # Its parent is a program that ends once it is told to.
+    parent = subprocess.Popen(
+        [sys.executable, "-c", "import subprocess, sys; subprocess.Popen(sys.argv[1:]); input()", *words],
+        env=os.environ | {"RAY_NODE_ID": "ab12"},
+        stdin=subprocess.PIPE,
+    )
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
+    files = [session / f"{name}_ab12" for name in names]
+    while not all(file.exists() for file in files):
+        time.sleep(0.01)
+    assert [file.read_text() for file in files] == ["-1"] * 3
+    (stand_in,) = psutil.Process(parent.pid).children()
+    assert stand_in.memory_info().rss < 16 * 2**20
+    parent.communicate(b"\n")
+    stand_in.wait(30)
+
+
+def test_ray_is_as_before_outside(tmp_path: Path) -> None:
+    from ray._private import services
+    from ray._private.node import Node
+
+    before = (services.start_ray_process, Node.start_monitor, Node.start_log_monitor, Node.start_api_server)
+    with without_side_processes(tmp_path):
+        assert services.start_ray_process is not before[0]
+        assert Node.start_monitor is not before[1]
+    after = (services.start_ray_process, Node.start_monitor, Node.start_log_monitor, Node.start_api_server)
+    assert after == before
+
+
+@pytest.mark.slow
+def test_ray_serve_goes_without_pandas_and_others_have_it(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['THE_SYSTEMS_OWN'] = 'ran'\n")
+    program = (
+        "import os, sys; import ray.serve; without = 'pandas' not in sys.modules;"
+        "import pandas; print(without, pandas.DataFrame({'a': [1]}).shape, os.environ['THE_SYSTEMS_OWN'])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": f"{FOLDER}{os.pathsep}{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "True (1, 1) ran"
+
+
+@pytest.mark.slow
+def test_a_router_runs_none_of_the_side_processes(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    settings = shop.settings("127.0.0.1:9", ingress={"kind": "grpc", "address": "127.0.0.1:0"})
+    router = start_router(settings)
+    try:
+        programs = [" ".join(process.cmdline()) for process in router.processes()]
+        assert sum(program.startswith("ray::ServeReplica") for program in programs) == 2
+        for side in ("dashboard.py", "monitor.py", "ray::DashboardAgent"):
+            assert not [program for program in programs if side in program]
+        assert any(program_of(process) == "tail" for process in router.processes())
+    finally:
+        router.stop()
+    assert not router.processes()
