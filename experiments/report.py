@@ -49,6 +49,7 @@ class Report(msgspec.Struct, frozen=True):
     arms           the control first
     mismatch_p     p-value of the shoppers being divided as configured; None where that is not known
     warnings       what a reader must know before believing the figures
+    refused        arm → why it must not be taken, whatever it gains
     first_ms, last_ms  times of the first and the last answer, unix milliseconds
     """
 
@@ -59,6 +60,7 @@ class Report(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...]
     first_ms: int
     last_ms: int
+    refused: dict[str, str] = {}
 
 
 def build_report(name: str, outcomes: ExperimentOutcomes, settings: ExperimentSettings | None) -> Report:

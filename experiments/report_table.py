@@ -28,6 +28,8 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     )
     for warning in report.warnings:
         yield Text(f"! {warning}", style="yellow")
+    for refused, why in report.refused.items():
+        yield Text(f"REFUSED {refused}: {why}", style="bold red")
     arms = Table("arm", box=None, pad_edge=False)
     for column in ("users", "answers", "impressions", "clicks", "purchases", *METRICS.values()):
         arms.add_column(column, justify="right")

@@ -247,6 +247,40 @@ def experiment_report(
         write_report(report, output or place.root / "experiments", f".{picture}", console)
 
 
+@app.command()
+def satisfaction(
+    alert: Annotated[
+        bool, typer.Option("--alert", help="End with status 1 where satisfaction has dropped.")
+    ] = False,
+    dimension: Annotated[
+        str, typer.Option(help="What the tables of groups show: overall, relevance, variety, price, …")
+    ] = "overall",
+    data: Data = None,
+    workspace: WorkspaceFolder = None,
+    config: Config = DEFAULT_FILE,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for JSON and picture; default <workspace>/satisfaction.")
+    ] = None,
+    picture: Annotated[str, typer.Option(help="Format of the picture: png, svg or pdf.")] = "png",
+) -> None:
+    """Report what shoppers said by item, shop, brand, category, scene, arm, segment, week; alert on drops."""
+    from learning.satisfaction.dimensions import DIMENSIONS
+    from learning.satisfaction.report.ratings import OVERALL
+    from shopfront.satisfaction_report import make_report, write_report
+
+    if picture not in ("png", "svg", "pdf"):
+        raise Refused(f"--picture must be png, svg or pdf, got {picture}")
+    if dimension not in (OVERALL, *DIMENSIONS.values()):
+        raise Refused(f"--dimension must be {OVERALL} or one of {', '.join(DIMENSIONS.values())}")
+    place, settings = prepared(data, workspace, config)
+    report = make_report(settings.router, int(time.time() * 1_000), settings.seed)
+    if not report.said:
+        raise Refused("the event log holds no rating yet: SendFeedback brings them")
+    write_report(report, output or place.root / "satisfaction", f".{picture}", dimension, console)
+    if alert and report.look.alerts:
+        raise typer.Exit(1)
+
+
 app.add_typer(rollout, name="rollout")
 app.add_typer(shopper, name="shopper")
 app.add_typer(asking)

@@ -1,5 +1,6 @@
 """Reports of experiments from a workspace's event log: a table, JSON and a picture."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,9 @@ from experiments.report import Report, build_report
 from experiments.report_plot import plot_report
 from experiments.report_table import report_table
 from experiments.settings import ExperimentsFile
+from learning.satisfaction.report.guard import GuardedArm, arm_line, guard_arms
+from learning.satisfaction.report.ratings import read_ratings
+from learning.satisfaction.settings import GuardSettings
 from server.settings import RouterSettings
 from state.attribution import AttributionCodec
 from state.registry import open_state
@@ -33,20 +37,39 @@ def make_reports(settings: RouterSettings, name: str | None, after_seq: int = 0)
     configured = read_experiments(experiments_content(path), str(path))
     store = open_state(settings.state)
     try:
-        outcomes = read_outcomes(
-            store.read_log(after_seq), AttributionCodec.from_settings(settings.attribution)
-        )
+        attribution = AttributionCodec.from_settings(settings.attribution)
+        outcomes = read_outcomes(store.read_log(after_seq), attribution)
+        ratings = read_ratings(lambda: store.read_log(after_seq), attribution)
     finally:
         store.close()
     names = sorted(outcomes.experiments) if name is None else [name]
     if name is not None and name not in outcomes.experiments:
         raise UnknownExperiment(_unknown(name, outcomes, configured))
     warnings = _of_the_log(outcomes)
-    return [
-        msgspec.structs.replace(report, warnings=(*report.warnings, *warnings))
-        for report in (
-            build_report(each, outcomes.experiments[each], configured.experiment(each)) for each in names
+    reports = []
+    for each in names:
+        report = build_report(each, outcomes.experiments[each], configured.experiment(each))
+        guarded = guard_arms(ratings.rated, each, report.control, settings.satisfaction.guard)
+        reports.append(
+            msgspec.structs.replace(
+                report,
+                warnings=(*report.warnings, *warnings, *_unclear(guarded, settings.satisfaction.guard)),
+                refused={
+                    arm.arm: arm_line(arm, settings.satisfaction.guard)
+                    for arm in guarded
+                    if arm.verdict == "refused"
+                },
+            )
         )
+    return reports
+
+
+def _unclear(guarded: Sequence[GuardedArm], settings: GuardSettings) -> list[str]:
+    """Arms that may cost more satisfaction than they may."""
+    return [
+        f"whether {arm.arm} keeps its shoppers satisfied is not clear: {arm_line(arm, settings)}"
+        for arm in guarded
+        if arm.verdict == "unclear"
     ]
 
 

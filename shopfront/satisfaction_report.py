@@ -1,0 +1,79 @@
+"""A workspace's report of satisfaction: read from its store, printed, written as JSON and picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from features.profile import PROFILE_FIELDS
+from learning.satisfaction.report.groups import item_groups
+from learning.satisfaction.report.plot import plot_satisfaction
+from learning.satisfaction.report.ratings import read_ratings
+from learning.satisfaction.report.report import SatisfactionReport, build_report
+from learning.satisfaction.report.table import satisfaction_table
+from server.settings import RouterSettings
+from snapshot.catalogue import Catalogue
+from snapshot.manifest import SnapshotError
+from snapshot.store import SnapshotStore
+from state.attribution import AttributionCodec
+from state.registry import open_state
+from state.store import StateStore
+
+_STEP = 500
+
+
+def make_report(settings: RouterSettings, now_ms: int, seed: int) -> SatisfactionReport:
+    """The report of the event log's ratings. Raises StorageError where the store cannot be read.
+
+    Args:
+        settings: of the router.
+        now_ms: unix milliseconds at which the last days end.
+        seed: of the bootstrap.
+    """
+    store = open_state(settings.state)
+    try:
+        ratings = read_ratings(store.read_log, AttributionCodec.from_settings(settings.attribution))
+        shoppers = sorted({rated.user_id for rated in ratings.rated})
+        segments = asyncio.run(_segments(store, shoppers))
+    finally:
+        store.close()
+    items = item_groups(_catalogue(settings.snapshots.folder))
+    return build_report(ratings, items, segments, now_ms, settings.satisfaction.alerts, seed)
+
+
+def write_report(
+    report: SatisfactionReport, folder: Path, suffix: str, dimension: str, console: Console
+) -> None:
+    """Prints the tables, and writes `satisfaction.json` and a picture with `suffix` into the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = folder / "satisfaction.json"
+    unfinished = data.with_suffix(".json.part")
+    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    unfinished.replace(data)
+    picture = folder / f"satisfaction{suffix}"
+    plot_satisfaction(report, picture)
+    console.print(satisfaction_table(report, dimension))
+    console.print(f"\nwritten to {data} and {picture}", markup=False, highlight=False)
+
+
+async def _segments(store: StateStore, shoppers: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """Shopper → field of the profile → value, of the fields that the features know."""
+    found: dict[str, Mapping[str, str]] = {}
+    for start in range(0, len(shoppers), _STEP):
+        step = shoppers[start : start + _STEP]
+        for shopper, state in zip(step, await store.read_many(step), strict=True):
+            found[shopper] = {
+                field: state.profile[field] for field in PROFILE_FIELDS if state.profile.get(field)
+            }
+    return found
+
+
+def _catalogue(folder: Path) -> Catalogue | None:
+    try:
+        return SnapshotStore(folder).open_current(verify=False).catalogue
+    except SnapshotError:
+        return None
