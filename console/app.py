@@ -18,7 +18,17 @@ from console.access import Access
 from console.audit import AuditLog
 from console.figures import Figures
 from console.guard import Guard, set_cookie
-from console.pages import evaluation, explained, health, items, rollouts, scenes, shopper_acts, storefront
+from console.pages import (
+    evaluation,
+    explained,
+    health,
+    items,
+    rollouts,
+    rules,
+    scenes,
+    shopper_acts,
+    storefront,
+)
 from console.router_client import RouterClient
 from console.settings import ConsoleSettings
 from console.view import HERE, Console, FormRefused, form_fields, templates
@@ -58,6 +68,8 @@ def application(router: RouterAddress, settings: ConsoleSettings) -> Guard:
         ("/trace", explained.trace, "GET"),
         ("/items", items.search, "GET"),
         ("/item", items.one, "GET"),
+        ("/rules", rules.show, "GET"),
+        ("/rules", rules.act, "POST"),
         ("/scenes", scenes.show, "GET"),
         ("/experiments", scenes.experiments, "GET"),
         ("/rollouts", rollouts.show, "GET"),

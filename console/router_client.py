@@ -115,6 +115,20 @@ class RouterClient:
             (await self._call(self._admin.ReadReports, admin_pb2.ReadReportsRequest(kind=kind))).reports
         )
 
+    async def rules(self, item_id: str = "", *, expired: bool = False) -> admin_pb2.ListRulesResponse:
+        """What is blocked and pinned; what an item falls under where `item_id` is not empty."""
+        request = admin_pb2.ListRulesRequest(item_id=item_id, expired=expired)
+        return await self._call(self._admin.ListRules, request)
+
+    async def add_rule(self, request: admin_pb2.AddRuleRequest) -> admin_pb2.Rule:
+        """Blocks or pins."""
+        return await self._call(self._admin.AddRule, request)
+
+    async def remove_rule(self, rule_id: str, operator: str, reason: str) -> admin_pb2.Rule:
+        """Ends a rule."""
+        request = admin_pb2.RemoveRuleRequest(id=rule_id, operator=operator, reason=reason)
+        return await self._call(self._admin.RemoveRule, request)
+
     async def page(self, request: recommend_pb2.RecommendPageRequest) -> recommend_pb2.RecommendPageResponse:
         """A page of several scenes, as a shopper gets it."""
         return await self._call(self._recommend.RecommendPage, request)

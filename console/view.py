@@ -27,6 +27,7 @@ PAGES = (
     ("/why", "Why"),
     ("/trace", "Trace"),
     ("/items", "Items"),
+    ("/rules", "Rules"),
     ("/scenes", "Scenes"),
     ("/rollouts", "Rollouts"),
     ("/experiments", "Experiments"),

@@ -17,6 +17,7 @@ from inspection.catalogue_search import CatalogueSearch
 from inspection.explain import Explainer
 from inspection.item_facts import inspect_item
 from inspection.item_summaries import summaries
+from inspection.merchandising import Merchandising
 from inspection.metric_samples import MetricSamples
 from inspection.recent_pages import RecentPages
 from inspection.report_files import read_reports
@@ -32,7 +33,7 @@ from snapshot.id_limit import MAX_ID_BYTES
 from state.merchandising.live_rules import LiveRules
 from state.store import StateStore
 
-CONTRACT = 1
+CONTRACT = 2
 """Rises with what is added to AdminService, so that a console knows what a router can show."""
 MAX_PREFIXES = 50
 MAX_DESCRIBED = 200
@@ -51,12 +52,14 @@ class Inspection:
         recent: RecentPages,
         settings: InspectionSettings,
         metrics: Path | None,
+        merchandising: Merchandising,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`metrics`: folder in which the processes count, None where they do not.
 
-        `wall_clock`: unix seconds.
+        `merchandising`: answers what is about business rules; `wall_clock`: unix seconds.
         """
+        self.merchandising = merchandising
         self.explainer = Explainer(live, store, rollouts, rules)
         self.settings = settings
         self._live = live

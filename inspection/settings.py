@@ -15,6 +15,10 @@ class InspectionSettings(BaseModel):
     enabled: bool = Field(
         True, description="Answer AdminService at all; false: every call of it is PERMISSION_DENIED."
     )
+    changes: bool = Field(
+        True,
+        description="Whether operators may change business rules through AdminService; false: it only shows.",
+    )
     recent_pages: int = Field(
         200, ge=0, le=10_000, description="Answered pages that each replica keeps in memory to be looked at."
     )

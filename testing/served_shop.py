@@ -136,6 +136,7 @@ class ServedShop:
         """Settings to serve this shop with the models at `triton` (host:port)."""
         plain: dict[str, Any] = {
             "scenes": str(self.scenes),
+            "business_rules": str(self.folder / "business_rules.json"),
             "snapshots": {"folder": str(self.folder / "snapshots"), "poll_interval_s": 0.1},
             "state": {"url": f"lmdb://{self.folder / 'state'}"},
             "rollout": {

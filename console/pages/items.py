@@ -28,12 +28,20 @@ async def search(request: Request, console: Console) -> Response:
 
 
 async def one(request: Request, console: Console) -> Response:
-    """Facts and neighbours of one item."""
+    """Facts and neighbours of one item, and the rules that it falls under."""
     item_id = request.query_params.get("id", "")
-    values: dict[str, Any] = {"item_id": item_id, "found": None}
+    values: dict[str, Any] = {
+        "about": item_id,
+        "item": None,
+        "found": None,
+        "names": [],
+        "said": request.query_params.get("said", ""),
+    }
     problem = None
     try:
-        values["found"] = await console.client.item(item_id, _NEIGHBOURS)
+        values["item"] = await console.client.item(item_id, _NEIGHBOURS)
+        values["names"] = [scene.name for scene in (await console.client.scenes()).scenes]
+        values["found"] = await console.client.rules(item_id)
     except RouterProblem as error:
         problem = error
     return await console.render(request, "item.html", "Item", problem, **values)

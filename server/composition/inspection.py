@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from inspection.inspection import Inspection
+from inspection.merchandising import Merchandising
 from inspection.recent_pages import RecentPages
 from router.engine.live import LiveEngine
 from router.service.rollout_hooks import RolloutHooks
@@ -24,7 +25,8 @@ def open_inspection(
 ) -> Inspection:
     """The inspection of one replica; on the event loop that it serves on."""
     metrics = Path(settings.metrics.folder) if settings.metrics.enabled else None
-    return Inspection(live, store, rollouts, rules, recent, settings.inspection, metrics)
+    merchandising = Merchandising(live, rules, settings.business_rules, settings.inspection.changes)
+    return Inspection(live, store, rollouts, rules, recent, settings.inspection, metrics, merchandising)
 
 
 def why_inspection_refused(settings: RouterSettings) -> str:

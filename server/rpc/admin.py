@@ -1,4 +1,4 @@
-"""`shopfront.v1.AdminService`: what operators look at."""
+"""`shopfront.v1.AdminService`: what operators look at, and what merchandisers change."""
 
 from __future__ import annotations
 
@@ -91,6 +91,18 @@ class AdminHandler:
     ) -> admin_pb2.ReadReportsResponse:
         """Reports written on the router's machine."""
         return await self._inspection.reports(request)
+
+    async def ListRules(self, request: admin_pb2.ListRulesRequest, call: Call) -> admin_pb2.ListRulesResponse:
+        """What is blocked and pinned."""
+        return await self._inspection.merchandising.listed(request)
+
+    async def AddRule(self, request: admin_pb2.AddRuleRequest, call: Call) -> admin_pb2.Rule:
+        """Blocks or pins."""
+        return await self._inspection.merchandising.add(request)
+
+    async def RemoveRule(self, request: admin_pb2.RemoveRuleRequest, call: Call) -> admin_pb2.Rule:
+        """Ends a rule."""
+        return await self._inspection.merchandising.remove(request)
 
 
 SERVICE = Service(

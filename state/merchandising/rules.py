@@ -22,8 +22,13 @@ class RulesError(ValueError):
     """Rules, or a change of them, that cannot be taken; the message names the rule and what is wrong."""
 
 
+def groups_of_rules() -> list[str]:
+    """What a rule may be about: an item, or an item column of groups that is registered now."""
+    return [ITEM, *(name for name, column in ITEM_COLUMNS.items() if column.kind == "group")]
+
+
 def _what(by: str) -> str:
-    groups = [ITEM, *(name for name, column in ITEM_COLUMNS.items() if column.kind == "group")]
+    groups = groups_of_rules()
     if by not in groups:
         raise ValueError(f"must be one of {', '.join(groups)}; got {by!r}")
     return by

@@ -88,3 +88,39 @@ def test_an_item_is_explained_on_the_page_and_off_it(page: Page) -> None:
     assert "on the page." in text or "Lost at" in text
     page.show("/answered?user=u0003")
     assert "home for u0003" in page.text()
+
+
+def test_an_item_is_blocked_and_pinned_with_a_reason_until_that_ends(page: Page, shown: Shown) -> None:
+    page.show("/")
+    unwanted, wanted = items(page)[0], items(page)[5]
+    page.show(f"/items?q={unwanted}")
+    page.follow(page.one("tbody a"))
+    page.one("input[name=hours]").send_keys("2")
+    page.one("input[name=reason]").send_keys("recalled by its <b>maker</b>")
+    page.follow(page.one("button[value=block]"))
+    assert f"Done: block of item {unwanted}." in page.text()
+    assert "recalled by its <b>maker</b>" in page.text()
+    page.show(f"/item?id={wanted}")
+    page.one("select[name=scene]").send_keys("home")
+    page.one("input[name=position]").send_keys("2")
+    page.one("input[name=reason]").send_keys("season")
+    page.follow(page.one("button[value=pin]"))
+    page.show("/")
+    home = [str(card.get_attribute("data-item")) for card in page.all("section:first-of-type [data-item]")]
+    assert home[1] == wanted
+    assert unwanted not in items(page)
+    page.show(f"/why?item={unwanted}")
+    assert "Lost at filter:blocked" in page.text()
+    page.show("/rules")
+    for _ in range(2):
+        page.one("td input[name=reason]").send_keys("over")
+        page.follow(page.one("button[value=end]"))
+    assert "None." in page.text()
+    page.show("/")
+    assert unwanted in items(page)
+    noted = [json.loads(line) for line in shown.audit.read_text().splitlines()]
+    rules = [each for each in noted if each["action"].startswith("rule ")]
+    assert [each["action"] for each in rules] == ["rule block", "rule pin", "rule end", "rule end"]
+    assert rules[0]["subject"]["reason"] == "recalled by its <b>maker</b>"
+    on_file = (shown.shop.folder / "business_rules.json.audit.jsonl").read_text().splitlines()
+    assert [json.loads(line)["change"] for line in on_file] == ["add", "add", "remove", "remove"]

@@ -393,3 +393,85 @@ class Report(_message.Message):
     at_ms: int
     json: str
     def __init__(self, name: _Optional[str] = ..., at_ms: _Optional[int] = ..., json: _Optional[str] = ...) -> None: ...
+
+class Rule(_message.Message):
+    __slots__ = ("id", "action", "by", "value", "scene", "position", "reason", "operator", "created_at", "expires_at", "known", "item")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    action: str
+    by: str
+    value: str
+    scene: str
+    position: int
+    reason: str
+    operator: str
+    created_at: int
+    expires_at: int
+    known: bool
+    item: ItemSummary
+    def __init__(self, id: _Optional[str] = ..., action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., created_at: _Optional[int] = ..., expires_at: _Optional[int] = ..., known: _Optional[bool] = ..., item: _Optional[_Union[ItemSummary, _Mapping]] = ...) -> None: ...
+
+class ListRulesRequest(_message.Message):
+    __slots__ = ("scene", "item_id", "expired", "limit")
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    scene: str
+    item_id: str
+    expired: bool
+    limit: int
+    def __init__(self, scene: _Optional[str] = ..., item_id: _Optional[str] = ..., expired: _Optional[bool] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListRulesResponse(_message.Message):
+    __slots__ = ("rules", "total", "refused", "groups")
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[Rule]
+    total: int
+    refused: str
+    groups: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., total: _Optional[int] = ..., refused: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AddRuleRequest(_message.Message):
+    __slots__ = ("action", "by", "value", "scene", "position", "reason", "operator", "expires_at")
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    action: str
+    by: str
+    value: str
+    scene: str
+    position: int
+    reason: str
+    operator: str
+    expires_at: int
+    def __init__(self, action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., expires_at: _Optional[int] = ...) -> None: ...
+
+class RemoveRuleRequest(_message.Message):
+    __slots__ = ("id", "reason", "operator")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    reason: str
+    operator: str
+    def __init__(self, id: _Optional[str] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ...) -> None: ...

@@ -27,14 +27,16 @@ if _version_not_supported:
 
 class AdminServiceStub:
     """Shows operators what a router does: why an item is on a page or is not, the catalogue, the configuration in
-    service, counts and reports. Nothing here changes anything, and nothing is recorded of it as of a shopper's request.
+    service, counts and reports; and takes their changes of business rules. Nothing is recorded of it as of a shopper's
+    request.
 
     It reveals shoppers' histories: where the router names operators' tokens, only they are answered, others get
     PERMISSION_DENIED; an address that other machines can reach is refused without such tokens.
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, reports);
+    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
+    or takes no changes here (inspection.changes);
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -94,18 +96,35 @@ class AdminServiceStub:
                 request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadReportsRequest.SerializeToString,
                 response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadReportsResponse.FromString,
                 _registered_method=True)
+        self.ListRules = channel.unary_unary(
+                '/shopfront.v1.AdminService/ListRules',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListRulesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListRulesResponse.FromString,
+                _registered_method=True)
+        self.AddRule = channel.unary_unary(
+                '/shopfront.v1.AdminService/AddRule',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.AddRuleRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.FromString,
+                _registered_method=True)
+        self.RemoveRule = channel.unary_unary(
+                '/shopfront.v1.AdminService/RemoveRule',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.RemoveRuleRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
     """Shows operators what a router does: why an item is on a page or is not, the catalogue, the configuration in
-    service, counts and reports. Nothing here changes anything, and nothing is recorded of it as of a shopper's request.
+    service, counts and reports; and takes their changes of business rules. Nothing is recorded of it as of a shopper's
+    request.
 
     It reveals shoppers' histories: where the router names operators' tokens, only they are answered, others get
     PERMISSION_DENIED; an address that other machines can reach is refused without such tokens.
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, reports);
+    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
+    or takes no changes here (inspection.changes);
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -179,6 +198,29 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListRules(self, request, context):
+        """What merchandisers block and pin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddRule(self, request, context):
+        """Blocks an item or a group of items, or pins it to a slot. In the file of rules and its audit log when the call
+        returns; every replica follows within seconds. It replaces a rule of the same action, by, value and scene, and a
+        pin to the same slot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveRule(self, request, context):
+        """Ends a rule, and returns it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -232,6 +274,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadReportsRequest.FromString,
                     response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadReportsResponse.SerializeToString,
             ),
+            'ListRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRules,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListRulesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListRulesResponse.SerializeToString,
+            ),
+            'AddRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddRule,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.AddRuleRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.SerializeToString,
+            ),
+            'RemoveRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveRule,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.RemoveRuleRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'shopfront.v1.AdminService', rpc_method_handlers)
@@ -242,14 +299,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
     """Shows operators what a router does: why an item is on a page or is not, the catalogue, the configuration in
-    service, counts and reports. Nothing here changes anything, and nothing is recorded of it as of a shopper's request.
+    service, counts and reports; and takes their changes of business rules. Nothing is recorded of it as of a shopper's
+    request.
 
     It reveals shoppers' histories: where the router names operators' tokens, only they are answered, others get
     PERMISSION_DENIED; an address that other machines can reach is refused without such tokens.
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, reports);
+    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
+    or takes no changes here (inspection.changes);
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -513,6 +572,87 @@ class AdminService:
             '/shopfront.v1.AdminService/ReadReports',
             protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadReportsRequest.SerializeToString,
             protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ListRules',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ListRulesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ListRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/AddRule',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.AddRuleRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/RemoveRule',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.RemoveRuleRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.FromString,
             options,
             channel_credentials,
             insecure,
