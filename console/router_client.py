@@ -129,6 +129,24 @@ class RouterClient:
         request = admin_pb2.RemoveRuleRequest(id=rule_id, operator=operator, reason=reason)
         return await self._call(self._admin.RemoveRule, request)
 
+    async def scene_file(self, change_id: str = "") -> admin_pb2.ReadSceneFileResponse:
+        """The file of scenes; `change_id`: a change whose earlier content is wanted too."""
+        return await self._call(
+            self._admin.ReadSceneFile, admin_pb2.ReadSceneFileRequest(change_id=change_id)
+        )
+
+    async def preview_scenes(
+        self, request: admin_pb2.PreviewScenesRequest
+    ) -> admin_pb2.PreviewScenesResponse:
+        """What edits would make of it."""
+        return await self._call(self._admin.PreviewScenes, request)
+
+    async def apply_scenes(self, request: admin_pb2.ApplyScenesRequest) -> admin_pb2.ApplyScenesResponse:
+        """Writes it; the next page shows what serves then."""
+        answer = await self._call(self._admin.ApplyScenes, request)
+        self._kept.pop("scenes", None)
+        return answer
+
     async def page(self, request: recommend_pb2.RecommendPageRequest) -> recommend_pb2.RecommendPageResponse:
         """A page of several scenes, as a shopper gets it."""
         return await self._call(self._recommend.RecommendPage, request)

@@ -35,7 +35,7 @@ PAGES = (
     ("/evaluation", "Evaluation"),
 )
 MAX_FORM_BYTES = 64 * 1024
-_MAX_FIELDS = 200
+MAX_FIELDS = 200
 
 
 class FormRefused(Exception):
@@ -102,10 +102,12 @@ class Console:
             "versions": versions,
         }
 
-    async def form(self, request: Request) -> tuple[Session, dict[str, str]]:
+    async def form(
+        self, request: Request, most_bytes: int = MAX_FORM_BYTES, most_fields: int = MAX_FIELDS
+    ) -> tuple[Session, dict[str, str]]:
         """The fields of a form of an operator's own page. Raises `FormRefused`."""
         session = session_of(request.scope)
-        fields = await form_fields(request)
+        fields = await form_fields(request, most_bytes, most_fields)
         if session is None or not self.access.is_own_form(session, fields.pop("csrf", "")):
             raise FormRefused("This form is of another session; load the page again.", 403)
         if not session.may_change:
@@ -113,15 +115,17 @@ class Console:
         return session, fields
 
 
-async def form_fields(request: Request) -> dict[str, str]:
+async def form_fields(
+    request: Request, most_bytes: int = MAX_FORM_BYTES, most_fields: int = MAX_FIELDS
+) -> dict[str, str]:
     """The fields of an urlencoded form. Raises `FormRefused` where it is too large."""
-    body = b""
+    body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_FORM_BYTES:
+        if len(body) > most_bytes:
             raise FormRefused("The form is too large.", 413)
     try:
-        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=most_fields)
     except ValueError as error:
         raise FormRefused("The form has too many fields.", 413) from error
     return dict(pairs)
@@ -147,6 +151,9 @@ def templates() -> Environment:
         "hue": words.hue,
         "initials": words.initials,
         "setting": words.setting,
+        "coded": words.coded,
+        "clip_line": words.clipped_line,
+        "clip_lines": words.clipped_lines,
         "query": urlencode,
     }
     environment.globals |= {"title_of": words.title_of, "ago": words.ago, "charts": charts}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 DASH = "–"
@@ -99,3 +100,20 @@ def setting(text: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return text if isinstance(value, (dict, list)) else str(value)
+
+
+def clipped_line(text: str, longest: int = 300) -> str:
+    """`text` as it is, its end left out where it is longer."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def clipped_lines(text: str, most: int = 40) -> str:
+    """The first lines of a text, each clipped."""
+    lines = text.splitlines()
+    shown = [clipped_line(line) for line in lines[:most]]
+    return "\n".join([*shown, f"… and {len(lines) - most} more lines"] if len(lines) > most else shown)
+
+
+def coded(path: Sequence[str]) -> str:
+    """Names on the way to a key as one text, whatever is in them."""
+    return json.dumps(list(path), ensure_ascii=False)

@@ -43,6 +43,10 @@ class SceneConfiguration:
         """Edited scenes under the present experiments. Raises `SettingsError`, of either file."""
         return self._together(self._read(content), self._experiments)
 
+    def draft(self, content: bytes) -> Scenes:
+        """As `with_scenes`, of scenes that nobody has written yet: nothing is kept. Runs on any thread."""
+        return with_experiments(self._read(content), self._experiments, str(self._path), self._known)
+
     def with_experiments(self, content: bytes) -> Scenes:
         """The present scenes under edited experiments. Raises `SettingsError`."""
         if self._scenes is None:

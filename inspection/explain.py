@@ -53,13 +53,14 @@ class Explainer:
         self._wall_clock = wall_clock
 
     async def explain(
-        self, request: admin_pb2.ExplainPageRequest, call: Call
+        self, request: admin_pb2.ExplainPageRequest, call: Call, under: Engine | None = None
     ) -> admin_pb2.ExplainPageResponse:
         """The page with the way of each of its items, and of those asked for.
 
-        Raises `CallerError` with every violation, and as the pipeline does.
+        `under`: an engine that is not in service; None = the one that is. Raises `CallerError` with every
+        violation, and as the pipeline does.
         """
-        engine = self._live.current
+        engine = under or self._live.current
         asked = _checked(request, engine)
         now = int(self._wall_clock())
         scene = asked.scenes[0]

@@ -22,6 +22,8 @@ from inspection.metric_samples import MetricSamples
 from inspection.recent_pages import RecentPages
 from inspection.report_files import read_reports
 from inspection.scene_details import inspect_scenes
+from inspection.scene_edits.scene_edits import SceneEdits
+from inspection.scene_edits.scene_file import SceneFile
 from inspection.settings import InspectionSettings
 from inspection.shopper_facts import inspect_shopper
 from protos.shopfront.v1 import admin_pb2
@@ -53,14 +55,17 @@ class Inspection:
         settings: InspectionSettings,
         metrics: Path | None,
         merchandising: Merchandising,
+        scene_file: SceneFile,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`metrics`: folder in which the processes count, None where they do not.
 
-        `merchandising`: answers what is about business rules; `wall_clock`: unix seconds.
+        `merchandising`: answers what is about business rules; `scene_file`: what scenes are read from;
+        `wall_clock`: unix seconds.
         """
         self.merchandising = merchandising
         self.explainer = Explainer(live, store, rollouts, rules)
+        self.scene_edits = SceneEdits(live, scene_file, self.explainer)
         self.settings = settings
         self._live = live
         self._store = store

@@ -7,19 +7,31 @@ from collections.abc import Iterator
 
 from foundation.statistics.assignment import BUCKETS
 from inspection.setting_rows import setting_rows
-from protos.shopfront.v1.admin_pb2 import ExperimentArm, InspectScenesResponse, SceneDetails
+from protos.shopfront.v1.admin_pb2 import ExperimentArm, InspectScenesResponse, SceneDetails, SettingRow
 from router.engine.engine import Engine
+from router.scenes.settings import SceneSettings
 
 
 def inspect_scenes(engine: Engine) -> InspectScenesResponse:
-    """Every scene key by key, with what suits the shop in place of every `auto`; and every arm."""
+    """Every scene key by key, as the file means it and as it serves; and every arm."""
     return InspectScenesResponse(
         scenes=[
-            SceneDetails(name=name, settings=list(setting_rows(settings)))
-            for name, settings in engine.scenes.items()
+            SceneDetails(name=name, settings=list(_rows(settings, engine.scenes[name])))
+            for name, settings in engine.configured.by_name.items()
         ],
         arms=list(_arms(engine)),
     )
+
+
+def _rows(configured: SceneSettings, fitted: SceneSettings) -> Iterator[SettingRow]:
+    """The keys that the file gives the scene; what suits the shop may leave out some of them."""
+    serving = {row.key: row for row in setting_rows(fitted)}
+    for row in setting_rows(configured):
+        found = serving.get(row.key)
+        if found is not None and found.value != row.value:
+            row.configured_value = row.value
+            row.value = found.value
+        yield row
 
 
 def _arms(engine: Engine) -> Iterator[ExperimentArm]:

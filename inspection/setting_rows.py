@@ -21,24 +21,30 @@ _BOUNDS = (
 )
 
 
-def setting_rows(settings: BaseModel, path: str = "") -> Iterator[SettingRow]:
-    """One row for each key below `settings`, named by its dotted path after `path`, in their order."""
+def setting_rows(settings: BaseModel, path: tuple[str, ...] = ()) -> Iterator[SettingRow]:
+    """One row for each key below `settings`, by the names on the way to it after `path`, in their order."""
     dumped = settings.model_dump(mode="json")
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        key = f"{path}{name}"
+        way = (*path, name)
         if isinstance(value, BaseModel):
-            yield from setting_rows(value, f"{key}.")
+            yield from setting_rows(value, way)
         elif isinstance(value, Mapping) and any(isinstance(each, BaseModel) for each in value.values()):
             for member, section in value.items():
-                rows = list(setting_rows(section, f"{key}.{member}."))
+                rows = list(setting_rows(section, (*way, member)))
                 # A member without settings of its own is there all the same.
                 yield from rows or [
-                    SettingRow(key=f"{key}.{member}", value="{}", description=_about(section))
+                    SettingRow(
+                        key=".".join((*way, member)),
+                        value="{}",
+                        description=_about(section),
+                        path=(*way, member),
+                    )
                 ]
         else:
             yield SettingRow(
-                key=key,
+                key=".".join(way),
+                path=way,
                 value=_json(dumped.get(name)),
                 default_value=_default(field),
                 description=" ".join((field.description or "").split()),

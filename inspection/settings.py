@@ -17,10 +17,16 @@ class InspectionSettings(BaseModel):
     )
     changes: bool = Field(
         True,
-        description="Whether operators may change business rules through AdminService; false: it only shows.",
+        description="Whether operators may change business rules and scenes through AdminService; false: it "
+        "only shows.",
     )
     recent_pages: int = Field(
         200, ge=0, le=10_000, description="Answered pages that each replica keeps in memory to be looked at."
+    )
+    scene_history: Path = Field(
+        Path("build/sample/scene_history"),
+        description="Folder of what operators changed of the scene file, the newest 200 changes with both "
+        "contents.",
     )
     search_items: int = Field(
         500_000,

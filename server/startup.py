@@ -214,7 +214,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         begin_recording(settings.recording, metrics),
         feature_log,
         Feedback(settings.satisfaction, store, attribution, lambda: live.current.catalogue, metrics),
-        open_inspection(settings, live, store, rollouts, rules, recent),
+        open_inspection(settings, live, store, rollouts, rules, recent, configuration.draft, watches[0]),
         why_inspection_refused(settings),
         PrivacyWorkers(Places.of(settings)),
         why_privacy_refused(settings),

@@ -102,6 +102,7 @@ def default_settings() -> Settings:
                 ),
                 "inspection": router.inspection.model_copy(
                     update={
+                        "scene_history": Path(f"{WORKSPACE}/scene_history"),
                         "evaluation": Path(f"{WORKSPACE}/evaluation"),
                         "experiments": Path(f"{WORKSPACE}/experiments"),
                     }

@@ -145,6 +145,7 @@ class ServedShop:
             },
             # Long enough for a machine that is busy with other tests.
             "ranking": {"url": triton, "score_timeout_ms": 5_000.0, "interests_timeout_ms": 5_000.0},
+            "inspection": {"scene_history": str(self.folder / "scene_history")},
             "feature_log": {"folder": str(self.folder / "features")},
             "request_log": {"folder": str(self.folder / "logs")},
             "metrics": {"enabled": False, "folder": str(self.folder / "metrics")},

@@ -1,4 +1,4 @@
-"""Scenes: the configuration in service, each key with its meaning first; and the experiments on it."""
+"""Scenes: the configuration in service, each key with its meaning first, to be edited; and experiments."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ async def show(request: Request, console: Console) -> Response:
     """One scene, key by key, grouped by the part that a key belongs to."""
     wanted = request.query_params.get("scene", "")
     only_changed = request.query_params.get("changed", "") == "1"
-    values: dict[str, Any] = {"names": [], "scene": wanted, "groups": [], "only_changed": only_changed}
+    values: dict[str, Any] = {
+        "names": [],
+        "scene": wanted,
+        "groups": [],
+        "only_changed": only_changed,
+        "file": None,
+        "said": request.query_params.get("said", ""),
+        "as_text": request.query_params.get("text", "") == "1",
+    }
     problem = None
     try:
         scenes = {scene.name: scene for scene in (await console.client.scenes()).scenes}
@@ -27,6 +35,7 @@ async def show(request: Request, console: Console) -> Response:
         if chosen is not None:
             values["scene"] = chosen.name
             values["groups"] = _groups(chosen, only_changed)
+        values["file"] = await console.client.scene_file()
     except RouterProblem as error:
         problem = error
     return await console.render(request, "scenes.html", "Scenes", problem, **values)

@@ -33,6 +33,10 @@ class LiveEngine:
             return engine
         return self._builder.with_scenes(engine, self._scenes)
 
+    def draft(self, scenes: Scenes) -> Engine:
+        """The engine of edited scenes, not in service; runs on any thread. Raises `SettingsError`."""
+        return self._builder.with_scenes(self.current, scenes)
+
     def take_over(self, engine: Engine) -> None:
         """Puts `engine` into service."""
         self.current = engine

@@ -65,6 +65,10 @@ class SceneWatch:
         """Looks at the file once; takes it up or refuses it where it has changed and settled."""
         self.consider(self.content())
 
+    def has_decided(self, content: bytes) -> bool:
+        """Whether this content is what was taken up or refused last."""
+        return content == self._settled
+
     def retry(self) -> None:
         """Lets content that was refused be considered again, since what it needs may be there now."""
         if self.status.refused is not None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from inspection.inspection import Inspection
 from inspection.merchandising import Merchandising
 from inspection.recent_pages import RecentPages
+from inspection.scene_edits.history import SceneHistory
+from inspection.scene_edits.scene_file import SceneFile
 from router.engine.live import LiveEngine
+from router.scenes.load import Scenes
+from router.scenes.watch import SceneWatch
 from router.service.rollout_hooks import RolloutHooks
 from server.ingress_settings import is_loopback, split_address
 from server.settings import RouterSettings
@@ -22,11 +28,26 @@ def open_inspection(
     rollouts: RolloutHooks,
     rules: LiveRules,
     recent: RecentPages,
+    draft: Callable[[bytes], Scenes],
+    watch: SceneWatch,
 ) -> Inspection:
-    """The inspection of one replica; on the event loop that it serves on."""
+    """The inspection of one replica; on the event loop that it serves on.
+
+    `draft`: checks a content of the scene file; `watch`: takes up its edits.
+    """
     metrics = Path(settings.metrics.folder) if settings.metrics.enabled else None
     merchandising = Merchandising(live, rules, settings.business_rules, settings.inspection.changes)
-    return Inspection(live, store, rollouts, rules, recent, settings.inspection, metrics, merchandising)
+    scene_file = SceneFile(
+        settings.scenes,
+        draft,
+        watch,
+        SceneHistory(settings.inspection.scene_history),
+        settings.inspection.changes,
+        time.time,
+    )
+    return Inspection(
+        live, store, rollouts, rules, recent, settings.inspection, metrics, merchandising, scene_file
+    )
 
 
 def why_inspection_refused(settings: RouterSettings) -> str:

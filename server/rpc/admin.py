@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from inspection.explain import MAX_ITEMS
 from inspection.inspection import MAX_DESCRIBED, MAX_PREFIXES, Inspection
+from inspection.scene_edits.scene_edits import MAX_EDITS, MAX_SHOPPERS
+from inspection.scene_edits.scene_file import MAX_BYTES
 from protos.shopfront.v1 import admin_pb2
 from router.errors import ForbiddenError
 from router.service.call import Call
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from server.startup import RunningService
 
 _REQUEST_BYTES = 64 * 1024
+_SCENE_BYTES = MAX_BYTES + _REQUEST_BYTES
 
 
 class AdminHandler:
@@ -104,6 +107,24 @@ class AdminHandler:
         """Ends a rule."""
         return await self._inspection.merchandising.remove(request)
 
+    async def ReadSceneFile(
+        self, request: admin_pb2.ReadSceneFileRequest, call: Call
+    ) -> admin_pb2.ReadSceneFileResponse:
+        """The file of scenes."""
+        return await self._inspection.scene_edits.read(request)
+
+    async def PreviewScenes(
+        self, request: admin_pb2.PreviewScenesRequest, call: Call
+    ) -> admin_pb2.PreviewScenesResponse:
+        """What edits would make of it."""
+        return await self._inspection.scene_edits.preview(request, call)
+
+    async def ApplyScenes(
+        self, request: admin_pb2.ApplyScenesRequest, call: Call
+    ) -> admin_pb2.ApplyScenesResponse:
+        """Writes it."""
+        return await self._inspection.scene_edits.apply(request)
+
 
 SERVICE = Service(
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
@@ -119,6 +140,13 @@ SERVICE = Service(
     methods={
         "DescribeItems": MethodOptions(
             cost="bulk", request_bytes=_REQUEST_BYTES, repeated={"item_ids": MAX_DESCRIBED}, operators=True
-        )
+        ),
+        "PreviewScenes": MethodOptions(
+            cost="bulk",
+            request_bytes=_SCENE_BYTES,
+            repeated={"edits": MAX_EDITS, "user_ids": MAX_SHOPPERS},
+            operators=True,
+        ),
+        "ApplyScenes": MethodOptions(cost="bulk", request_bytes=_SCENE_BYTES, operators=True),
     },
 )

@@ -124,3 +124,48 @@ def test_an_item_is_blocked_and_pinned_with_a_reason_until_that_ends(page: Page,
     assert rules[0]["subject"]["reason"] == "recalled by its <b>maker</b>"
     on_file = (shown.shop.folder / "business_rules.json.audit.jsonl").read_text().splitlines()
     assert [json.loads(line)["change"] for line in on_file] == ["add", "add", "remove", "remove"]
+
+
+def test_a_scene_is_edited_after_a_look_at_its_page_and_put_back(page: Page, shown: Shown) -> None:
+    before = shown.shop.scenes.read_text()
+    page.show("/?user=u0003")
+    old_page = items(page)
+    page.show("/scenes?scene=home")
+    size = page.one("input[aria-label='page.default_size']")
+    share = page.one("input[aria-label='channels.hot.share']")
+    assert (size.get_attribute("value"), share.get_attribute("value")) == ("20", "0.3")
+    share.clear()
+    share.send_keys("nine")
+    page.follow(page.one("button[value=preview]"))
+    assert "This would be refused" in page.text()
+    assert "scenes.home.channels.hot.share" in page.text()
+    assert not page.all("main button")
+    assert shown.shop.scenes.read_text() == before
+
+    page.show("/scenes?scene=home")
+    ranked = page.one("input[aria-label='ranking.enabled']")
+    ranked.clear()
+    ranked.send_keys("false")
+    page.one("input[name=users]").send_keys("u0003 u0004")
+    page.follow(page.one("button[value=preview]"))
+    assert len(page.all(".halves")) == 2
+    assert page.all(".come")
+    assert "+    ranking: {enabled: false}" in page.one(".diff").text
+    page.one("input[name=reason]").send_keys("try <i>recall order</i>")
+    page.follow(page.one("form[action='/scenes/apply'] button"))
+    assert "Applied: 1 lines in, 0 out." in page.text()
+    assert "serves as it is" in page.text()
+    assert page.one("input[aria-label='ranking.enabled']").get_attribute("value") == "false"
+    after = shown.shop.scenes.read_text()
+    assert after.replace("    ranking: {enabled: false}\n", "") == before
+    page.show("/?user=u0003")
+    assert items(page) != old_page
+
+    page.show("/scenes?scene=home")
+    assert "try <i>recall order</i>" in page.text()
+    page.follow(page.one("button[name=undo]"))
+    assert "-    ranking: {enabled: false}" in page.one(".diff").text
+    page.follow(page.one("form[action='/scenes/apply'] button"))
+    assert shown.shop.scenes.read_text() == before
+    page.show("/?user=u0003")
+    assert items(page) == old_page

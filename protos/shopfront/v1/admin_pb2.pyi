@@ -281,18 +281,22 @@ class SceneDetails(_message.Message):
     def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[SettingRow, _Mapping]]] = ...) -> None: ...
 
 class SettingRow(_message.Message):
-    __slots__ = ("key", "value", "default_value", "description", "bounds")
+    __slots__ = ("key", "value", "default_value", "description", "bounds", "path", "configured_value")
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     DEFAULT_VALUE_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     BOUNDS_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURED_VALUE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     default_value: str
     description: str
     bounds: str
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., description: _Optional[str] = ..., bounds: _Optional[str] = ...) -> None: ...
+    path: _containers.RepeatedScalarFieldContainer[str]
+    configured_value: str
+    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ..., default_value: _Optional[str] = ..., description: _Optional[str] = ..., bounds: _Optional[str] = ..., path: _Optional[_Iterable[str]] = ..., configured_value: _Optional[str] = ...) -> None: ...
 
 class ExperimentArm(_message.Message):
     __slots__ = ("experiment", "scene", "arm", "share", "patch")
@@ -475,3 +479,115 @@ class RemoveRuleRequest(_message.Message):
     reason: str
     operator: str
     def __init__(self, id: _Optional[str] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ...) -> None: ...
+
+class ReadSceneFileRequest(_message.Message):
+    __slots__ = ("change_id",)
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    change_id: str
+    def __init__(self, change_id: _Optional[str] = ...) -> None: ...
+
+class ReadSceneFileResponse(_message.Message):
+    __slots__ = ("path", "content", "digest", "pending", "refused", "fixed", "changes", "earlier_content")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    FIXED_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_CONTENT_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    content: str
+    digest: str
+    pending: bool
+    refused: str
+    fixed: str
+    changes: _containers.RepeatedCompositeFieldContainer[SceneChange]
+    earlier_content: str
+    def __init__(self, path: _Optional[str] = ..., content: _Optional[str] = ..., digest: _Optional[str] = ..., pending: _Optional[bool] = ..., refused: _Optional[str] = ..., fixed: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[SceneChange, _Mapping]]] = ..., earlier_content: _Optional[str] = ...) -> None: ...
+
+class SceneChange(_message.Message):
+    __slots__ = ("id", "at_ms", "operator", "reason", "lines_removed", "lines_added")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    LINES_REMOVED_FIELD_NUMBER: _ClassVar[int]
+    LINES_ADDED_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    at_ms: int
+    operator: str
+    reason: str
+    lines_removed: int
+    lines_added: int
+    def __init__(self, id: _Optional[str] = ..., at_ms: _Optional[int] = ..., operator: _Optional[str] = ..., reason: _Optional[str] = ..., lines_removed: _Optional[int] = ..., lines_added: _Optional[int] = ...) -> None: ...
+
+class SceneEdit(_message.Message):
+    __slots__ = ("path", "value")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    path: _containers.RepeatedScalarFieldContainer[str]
+    value: str
+    def __init__(self, path: _Optional[_Iterable[str]] = ..., value: _Optional[str] = ...) -> None: ...
+
+class PreviewScenesRequest(_message.Message):
+    __slots__ = ("content", "scene", "edits", "user_ids", "page_size", "anchor_item_id")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    EDITS_FIELD_NUMBER: _ClassVar[int]
+    USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    ANCHOR_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    content: str
+    scene: str
+    edits: _containers.RepeatedCompositeFieldContainer[SceneEdit]
+    user_ids: _containers.RepeatedScalarFieldContainer[str]
+    page_size: int
+    anchor_item_id: str
+    def __init__(self, content: _Optional[str] = ..., scene: _Optional[str] = ..., edits: _Optional[_Iterable[_Union[SceneEdit, _Mapping]]] = ..., user_ids: _Optional[_Iterable[str]] = ..., page_size: _Optional[int] = ..., anchor_item_id: _Optional[str] = ...) -> None: ...
+
+class PreviewScenesResponse(_message.Message):
+    __slots__ = ("content_before", "base_digest", "content", "problems", "pages")
+    CONTENT_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    BASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    PAGES_FIELD_NUMBER: _ClassVar[int]
+    content_before: str
+    base_digest: str
+    content: str
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    pages: _containers.RepeatedCompositeFieldContainer[PagePreview]
+    def __init__(self, content_before: _Optional[str] = ..., base_digest: _Optional[str] = ..., content: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., pages: _Optional[_Iterable[_Union[PagePreview, _Mapping]]] = ...) -> None: ...
+
+class PagePreview(_message.Message):
+    __slots__ = ("user_id", "before", "after", "failure")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    before: _containers.RepeatedCompositeFieldContainer[ItemSummary]
+    after: _containers.RepeatedCompositeFieldContainer[ItemSummary]
+    failure: str
+    def __init__(self, user_id: _Optional[str] = ..., before: _Optional[_Iterable[_Union[ItemSummary, _Mapping]]] = ..., after: _Optional[_Iterable[_Union[ItemSummary, _Mapping]]] = ..., failure: _Optional[str] = ...) -> None: ...
+
+class ApplyScenesRequest(_message.Message):
+    __slots__ = ("content", "base_digest", "reason", "operator")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    BASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    content: str
+    base_digest: str
+    reason: str
+    operator: str
+    def __init__(self, content: _Optional[str] = ..., base_digest: _Optional[str] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ...) -> None: ...
+
+class ApplyScenesResponse(_message.Message):
+    __slots__ = ("change", "refused")
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    change: SceneChange
+    refused: str
+    def __init__(self, change: _Optional[_Union[SceneChange, _Mapping]] = ..., refused: _Optional[str] = ...) -> None: ...

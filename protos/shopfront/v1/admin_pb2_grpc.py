@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class AdminServiceStub:
     """Shows operators what a router does: why an item is on a page or is not, the catalogue, the configuration in
-    service, counts and reports; and takes their changes of business rules. Nothing is recorded of it as of a shopper's
-    request.
+    service, counts and reports; and takes their changes of business rules and scenes. Nothing is recorded of it as of a
+    shopper's request.
 
     It reveals shoppers' histories: where the router names operators' tokens, only they are answered, others get
     PERMISSION_DENIED; an address that other machines can reach is refused without such tokens.
@@ -36,7 +36,7 @@ class AdminServiceStub:
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
     the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
-    or takes no changes here (inspection.changes);
+    or takes no changes here (inspection.changes); ABORTED where another edit came first;
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -111,12 +111,27 @@ class AdminServiceStub:
                 request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.RemoveRuleRequest.SerializeToString,
                 response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.FromString,
                 _registered_method=True)
+        self.ReadSceneFile = channel.unary_unary(
+                '/shopfront.v1.AdminService/ReadSceneFile',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadSceneFileRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadSceneFileResponse.FromString,
+                _registered_method=True)
+        self.PreviewScenes = channel.unary_unary(
+                '/shopfront.v1.AdminService/PreviewScenes',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.PreviewScenesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.PreviewScenesResponse.FromString,
+                _registered_method=True)
+        self.ApplyScenes = channel.unary_unary(
+                '/shopfront.v1.AdminService/ApplyScenes',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
     """Shows operators what a router does: why an item is on a page or is not, the catalogue, the configuration in
-    service, counts and reports; and takes their changes of business rules. Nothing is recorded of it as of a shopper's
-    request.
+    service, counts and reports; and takes their changes of business rules and scenes. Nothing is recorded of it as of a
+    shopper's request.
 
     It reveals shoppers' histories: where the router names operators' tokens, only they are answered, others get
     PERMISSION_DENIED; an address that other machines can reach is refused without such tokens.
@@ -124,7 +139,7 @@ class AdminServiceServicer:
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
     the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
-    or takes no changes here (inspection.changes);
+    or takes no changes here (inspection.changes); ABORTED where another edit came first;
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -221,6 +236,29 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadSceneFile(self, request, context):
+        """The file of scenes, whether it serves, and what was changed of it by ApplyScenes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewScenes(self, request, context):
+        """What edits would make of the file of scenes: its text, what is wrong with it, and pages before and after.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyScenes(self, request, context):
+        """Writes the file of scenes, where an edit by hand of this content would be taken up; what is wrong is refused
+        INVALID_ARGUMENT, key by key. The replica that answers takes it up at once, others within
+        snapshots.poll_interval_s.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -289,6 +327,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.RemoveRuleRequest.FromString,
                     response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.SerializeToString,
             ),
+            'ReadSceneFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadSceneFile,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadSceneFileRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadSceneFileResponse.SerializeToString,
+            ),
+            'PreviewScenes': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewScenes,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.PreviewScenesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.PreviewScenesResponse.SerializeToString,
+            ),
+            'ApplyScenes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyScenes,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'shopfront.v1.AdminService', rpc_method_handlers)
@@ -299,8 +352,8 @@ def add_AdminServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
     """Shows operators what a router does: why an item is on a page or is not, the catalogue, the configuration in
-    service, counts and reports; and takes their changes of business rules. Nothing is recorded of it as of a shopper's
-    request.
+    service, counts and reports; and takes their changes of business rules and scenes. Nothing is recorded of it as of a
+    shopper's request.
 
     It reveals shoppers' histories: where the router names operators' tokens, only they are answered, others get
     PERMISSION_DENIED; an address that other machines can reach is refused without such tokens.
@@ -308,7 +361,7 @@ class AdminService:
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
     the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
-    or takes no changes here (inspection.changes);
+    or takes no changes here (inspection.changes); ABORTED where another edit came first;
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -653,6 +706,87 @@ class AdminService:
             '/shopfront.v1.AdminService/RemoveRule',
             protos_dot_shopfront_dot_v1_dot_admin__pb2.RemoveRuleRequest.SerializeToString,
             protos_dot_shopfront_dot_v1_dot_admin__pb2.Rule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadSceneFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ReadSceneFile',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadSceneFileRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadSceneFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewScenes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/PreviewScenes',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.PreviewScenesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.PreviewScenesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyScenes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ApplyScenes',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesResponse.FromString,
             options,
             channel_credentials,
             insecure,
