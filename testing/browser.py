@@ -12,6 +12,7 @@ from typing import Any
 from axe_core_python.selenium import Axe
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -97,6 +98,14 @@ class Page:
         element.click()
         self.until(lambda: self.run("return !window.leaving && document.readyState === 'complete'"))
 
+    def press(self, key: str) -> None:
+        """Presses a key, wherever the focus is."""
+        ActionChains(self.browser).send_keys(key).perform()
+
+    def focused(self) -> WebElement:
+        """The element that has the focus."""
+        return self.browser.switch_to.active_element
+
     def text(self) -> str:
         """What the page says."""
         return str(self.one("main").text)
@@ -108,7 +117,7 @@ class Page:
     def barriers(self) -> list[str]:
         """What axe-core finds that is serious or critical: rule and element."""
         # By the driver's protocol, to which the site's content security policy does not apply.
-        found = Axe().run(self.browser)["violations"]
+        found = Axe().run(self.browser, options={"resultTypes": ["violations"]})["violations"]
         return [
             f"{each['id']}: {node['html'][:120]}"
             for each in found

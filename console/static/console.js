@@ -28,4 +28,4 @@ async function look() {
     status.textContent = "the console does not answer";
   }
 }
-if (document.querySelector("nav")) setInterval(look, 3000);
+if (document.querySelector("nav")) setInterval(look, 2000);

@@ -4,86 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-import uvicorn
 from pydantic import ValidationError
 
 from console.access import Access, AccessError
-from console.app import application
 from console.figures import increase, percentile
 from console.settings import ConsoleSettings
-from protos.shopfront.v1 import admin_pb2, event_pb2, recommend_pb2
-from protos.shopfront.v1.admin_pb2_grpc import AdminServiceServicer, add_AdminServiceServicer_to_server
-from protos.shopfront.v1.event_pb2_grpc import EventServiceServicer, add_EventServiceServicer_to_server
-from protos.shopfront.v1.recommend_pb2_grpc import (
-    RecommendServiceServicer,
-    add_RecommendServiceServicer_to_server,
-)
+from protos.shopfront.v1 import event_pb2
 from server.ingress.client_channel import RouterAddress
 from server.ingress.ports import free_ports
+from testing.console_in_thread import console_in_thread
+from tests.console.stub_router import EVENTS, HOSTILE, router
 
 pytestmark = pytest.mark.slow
-
-HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>' + "y" * 10_000
-EVENTS: list[event_pb2.Event] = []
-
-
-class Admin(AdminServiceServicer):
-    """Knows one scene and one item; what else it has is UNIMPLEMENTED, as in an older release."""
-
-    def InspectScenes(self, request: Any, context: Any) -> Any:
-        return admin_pb2.InspectScenesResponse(scenes=[admin_pb2.SceneDetails(name="home")])
-
-    def InspectVersions(self, request: Any, context: Any) -> Any:
-        return admin_pb2.InspectVersionsResponse(snapshot_id="s1", models={"bst": "1"})
-
-    def DescribeItems(self, request: Any, context: Any) -> Any:
-        items = [admin_pb2.ItemSummary(item_id=each, title=HOSTILE) for each in request.item_ids]
-        return admin_pb2.DescribeItemsResponse(items=items)
-
-    def ExplainPage(self, request: Any, context: Any) -> Any:
-        item = admin_pb2.ItemSummary(item_id="i1", title=HOSTILE)
-        return admin_pb2.ExplainPageResponse(
-            page=recommend_pb2.RecommendResponse(
-                trace=recommend_pb2.Trace(
-                    stages=[recommend_pb2.StageTrace(stage=HOSTILE[:99], elapsed_ms=float("nan"))],
-                    total_ms=float("inf"),
-                )
-            ),
-            items=[admin_pb2.ItemExplanation(item=item, position=1, scores={"score": float("nan")})],
-        )
-
-
-class Recommend(RecommendServiceServicer):
-    """One item per scene."""
-
-    def RecommendPage(self, request: Any, context: Any) -> Any:
-        item = recommend_pb2.RecommendedItem(item_id="i1", score=float("nan"))
-        return recommend_pb2.RecommendPageResponse(
-            scenes=[
-                recommend_pb2.RecommendResponse(scene=each.scene, items=[item], attribution_token="t")
-                for each in request.scenes
-            ]
-        )
-
-
-class Events(EventServiceServicer):
-    """Keeps what is reported."""
-
-    def ReportEvents(self, request: Any, context: Any) -> Any:
-        EVENTS.extend(request.events)
-        return event_pb2.ReportEventsResponse(accepted=len(request.events))
 
 
 class Browser:
@@ -104,17 +44,6 @@ class Browser:
                 return error.code, error.read().decode()
 
 
-def router(port: int) -> grpc.Server:
-    """A server of the contract at a port, started."""
-    server = grpc.server(ThreadPoolExecutor(4))
-    add_AdminServiceServicer_to_server(Admin(), server)
-    add_RecommendServiceServicer_to_server(Recommend(), server)
-    add_EventServiceServicer_to_server(Events(), server)
-    server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
-    return server
-
-
 @pytest.fixture(scope="module")
 def ports() -> list[int]:
     return free_ports(2)
@@ -128,15 +57,9 @@ def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser(ports: list[int], audit: Path) -> Iterator[Browser]:
     """A browser of a console whose router is up."""
-    app = application(RouterAddress(f"127.0.0.1:{ports[0]}"), ConsoleSettings(audit=audit, timeout_s=2.0))
-    server = uvicorn.Server(uvicorn.Config(app, port=ports[1], log_level="error", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield Browser(f"http://127.0.0.1:{ports[1]}")
-    server.should_exit = True
-    thread.join(10)
+    settings = ConsoleSettings(address=f"127.0.0.1:{ports[1]}", audit=audit, timeout_s=2.0)
+    with console_in_thread(RouterAddress(f"127.0.0.1:{ports[0]}"), settings) as url:
+        yield Browser(url)
 
 
 @pytest.fixture

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
+from console.settings import ConsoleSettings
+from server.ingress.client_channel import RouterAddress
+from server.ingress.ports import free_ports
 from testing.browser import Page, open_browser, why_no_browser
+from testing.console_in_thread import console_in_thread
 from tests.console.conftest import Shown
+from tests.console.stub_router import router
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser())]
 
@@ -17,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_browser()), reaso
 def page(shown: Shown) -> Iterator[Page]:
     """A browser at the console."""
     with open_browser() as browser:
-        yield Page(browser, shown.url.rstrip("/"))
+        yield Page(browser, shown.url)
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +34,13 @@ def nothing_is_reported_by_the_browser(page: Page) -> Iterator[None]:
     yield
     wrong = [each["message"] for each in page.browser.get_log("browser") if each["level"] == "SEVERE"]
     assert wrong == []
+    hosts = ("http://127.0.0.1:", "data:")
     asked = [json.loads(each["message"])["message"] for each in page.browser.get_log("performance")]
     urls = [
         each["params"]["request"]["url"] for each in asked if each["method"] == "Network.requestWillBeSent"
     ]
     assert urls
-    assert [url for url in urls if not url.startswith((page.root, "data:"))] == []
+    assert [url for url in urls if not url.startswith(hosts)] == []
 
 
 def items(page: Page) -> list[str]:
@@ -169,3 +177,91 @@ def test_a_scene_is_edited_after_a_look_at_its_page_and_put_back(page: Page, sho
     assert shown.shop.scenes.read_text() == before
     page.show("/?user=u0003")
     assert items(page) == old_page
+
+
+def test_a_bad_model_is_rolled_back_by_typing_what_it_is(page: Page) -> None:
+    page.show("/rollouts")
+    assert "bst 1 serves" in page.text()
+    page.one("input[name=version]").send_keys("2")
+    page.one("input[name=typed]").send_keys("bst 3")
+    page.follow(page.one("button[value=start]"))
+    assert "Nothing was done: type “bst 2” to confirm." in page.text()
+    page.one("input[name=version]").send_keys("2")
+    page.one("input[name=typed]").send_keys("bst 2")
+    page.follow(page.one("button[value=start]"))
+    assert "Done: start bst 2" in page.text()
+    page.follow(page.one("button[value=pause]"))
+    assert "paused" in page.text()
+    page.one("input[name=typed]").send_keys("bst")
+    page.follow(page.one("button[value=promote]"))
+    assert "Nothing was done" in page.text()
+    page.one("input[name=typed]").send_keys("bst 2")
+    page.one("input[name=reason]").send_keys("orders <b>badly</b>")
+    page.follow(page.one("button[value=abort]"))
+    assert "Done: abort bst 2" in page.text()
+    page.until(lambda: page.show("/rollouts") or "aborted" in page.text())
+    assert "bst 1 serves" in page.text()
+    assert "orders <b>badly</b>" in page.text()
+
+
+PAGES = (
+    *("/?user=u0003", "/?user=u0003&item=i0010", "/answered", "/why?user=u0003", "/trace", "/items?q=lamp"),
+    *("/item?id=i0010", "/rules", "/scenes?changed=1", "/rollouts", "/experiments", "/health", "/evaluation"),
+)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_has_a_serious_barrier_narrow_or_wide_light_or_dark(page: Page, path: str) -> None:
+    page.show(path)
+    # What depends on the width does not depend on the colours.
+    for width, colours in ((390, "light"), (1440, "dark")):
+        page.size(width, colours)
+        assert page.barriers() == []
+        assert page.run("return document.documentElement.scrollWidth") <= width
+
+
+def test_everything_is_reached_and_done_with_the_keyboard(page: Page) -> None:
+    page.show("/?user=typist")
+    first = items(page)[0]
+    page.press(Keys.TAB)
+    assert page.focused().text == "Skip to content"
+    page.press(Keys.ENTER)
+    for _ in range(12):
+        page.press(Keys.TAB)
+        if page.focused().get_attribute("class") == "link":
+            break
+    page.run("window.leaving = true")
+    page.press(Keys.ENTER)
+    page.until(lambda: not page.run("return window.leaving"))
+    assert f"Reported: Open {first}" in page.text()
+
+
+def test_titles_with_markup_or_of_10_kb_are_shown_plainly(page: Page, tmp_path: Path) -> None:
+    port, own = free_ports(2)
+    settings = ConsoleSettings(address=f"127.0.0.1:{own}", audit=tmp_path / "audit.jsonl")
+    served = router(port)
+    try:
+        with console_in_thread(RouterAddress(f"127.0.0.1:{port}"), settings) as url:
+            for path in ("/?user=u1", "/?user=u1&item=i1", "/why"):
+                for width in (390, 1440):
+                    page.size(width)
+                    page.browser.get(url + path)
+                    assert '<script>alert("x")</script><img src=x' in page.text()
+                    assert page.all("main img, main script") == []
+                    assert page.run("return document.documentElement.scrollWidth") <= width
+    finally:
+        served.stop(None).wait()
+        page.show("/")
+
+
+def test_a_router_that_is_started_anew_is_said_to_be_away_and_found_again(page: Page, shown: Shown) -> None:
+    page.show("/?user=u0003")
+    before = items(page)
+    assert "serving" in page.one("#status").text
+    shown.stop_router()
+    page.until(lambda: "no answer" in page.one("#status").text)
+    assert items(page) == before
+    page.show("/?user=u0003")
+    assert "Connection refused" in page.one("[role=alert]").text
+    shown.start_router()
+    page.until(lambda: "serving" in page.one("#status").text and page.all("[data-item]"))
