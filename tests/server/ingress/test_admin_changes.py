@@ -8,11 +8,11 @@ import time
 import grpc
 import pytest
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.rpc import error_details_pb2, status_pb2
 
 from protos.shopfront.v1 import admin_pb2
 from protos.shopfront.v1.admin_pb2_grpc import AdminServiceStub
+from server.ingress.status import DETAILS_KEY
 from testing.running_router import Ingress
 from testing.served_shop import ServedShop
 
@@ -30,8 +30,8 @@ def refused(call: object, request: Message) -> tuple[grpc.StatusCode, list[str]]
     with pytest.raises(grpc.RpcError) as error:
         call(request, timeout=_S)  # type: ignore[operator]
     details = error_details_pb2.BadRequest()
-    status = rpc_status.from_call(error.value)
-    for each in status.details if status else ():
+    trailers = dict(error.value.trailing_metadata())
+    for each in status_pb2.Status.FromString(trailers.get(DETAILS_KEY, b"")).details:
         each.Unpack(details)
     return error.value.code(), [each.field for each in details.field_violations]
 
