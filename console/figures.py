@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,34 +40,39 @@ _WATCHED_S = 30.0
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
+class SeriesIndex:
+    """Which series readings have; readings one after another share it, since they hardly ever differ."""
+
+    def __init__(self, keys: tuple[Key, ...]) -> None:
+        """`keys`: name and sorted labels of each series."""
+        self.keys = keys
+        self.by_name: dict[str, list[tuple[int, dict[str, str]]]] = {}
+        for position, (name, labels) in enumerate(keys):
+            self.by_name.setdefault(name, []).append((position, dict(labels)))
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The counts at one moment, unix seconds; values by name and sorted labels."""
+    """The counts at one moment, unix seconds: float64[n], in the order of the index."""
 
     at: float
-    values: Mapping[Key, float]
+    index: SeriesIndex
+    counts: array[float]
 
     @classmethod
-    def of(cls, at: float, samples: Iterable[MetricSample]) -> Reading:
-        """From samples as a router sends them; what is no number is left out."""
-        return cls(
-            at,
-            {
-                (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-                for sample in samples
-                if math.isfinite(sample.value)
-            },
-        )
+    def of(cls, at: float, samples: Iterable[MetricSample], before: Reading | None = None) -> Reading:
+        """From samples as a router sends them; what is no number is left out. `before`: the one before it."""
+        finite = [sample for sample in samples if math.isfinite(sample.value)]
+        keys = tuple((sample.name, tuple(sorted(sample.labels.items()))) for sample in finite)
+        index = before.index if before is not None and before.index.keys == keys else SeriesIndex(keys)
+        return cls(at, index, array("d", [sample.value for sample in finite]))
 
     def total(self, name: str, by: str, **where: Iterable[str]) -> dict[str, float]:
         """Sums of the series `name` by the value of one label; `where`: values that other labels may have."""
         sums: dict[str, float] = {}
-        for (series, labels), value in self.values.items():
-            if series != name:
-                continue
-            known = dict(labels)
+        for position, known in self.index.by_name.get(name, ()):
             if all(known.get(label, "") in allowed for label, allowed in where.items()):
-                sums[known.get(by, "")] = sums.get(known.get(by, ""), 0.0) + value
+                sums[known.get(by, "")] = sums.get(known.get(by, ""), 0.0) + self.counts[position]
         return sums
 
 
@@ -130,7 +136,8 @@ class Figures:
         self.problem = ""
         at = answer.at_ms / 1_000
         if not self.readings or at > self.readings[-1].at:
-            self.readings.append(Reading.of(at, answer.samples))
+            before = self.readings[-1] if self.readings else None
+            self.readings.append(Reading.of(at, answer.samples, before))
 
     def pairs(self) -> list[tuple[Reading, Reading]]:
         """Neighbouring readings, oldest first."""

@@ -15,9 +15,9 @@ import pytest
 from pydantic import ValidationError
 
 from console.access import Access, AccessError
-from console.figures import increase, percentile
+from console.figures import Reading, increase, percentile
 from console.settings import ConsoleSettings
-from protos.shopfront.v1 import event_pb2
+from protos.shopfront.v1 import admin_pb2, event_pb2
 from server.ingress.client_channel import RouterAddress
 from server.ingress.ports import free_ports
 from testing.console_in_thread import console_in_thread
@@ -160,3 +160,18 @@ def test_percentiles_and_increases_of_counts() -> None:
     assert percentile({"0.1": 50, "0.2": 100, "inf": 100}, 0.75) == pytest.approx(0.15)
     assert percentile({}, 0.5) != percentile({}, 0.5)
     assert increase({"a": 5.0, "b": 9.0}, {"a": 7.0, "b": 2.0}) == {"a": 2.0, "b": 2.0}
+
+
+def test_readings_sum_their_series_and_share_what_does_not_change() -> None:
+    def sample(value: float, **labels: str) -> admin_pb2.MetricSample:
+        return admin_pb2.MetricSample(name="n", labels=labels, value=value)
+
+    first = Reading.of(1.0, [sample(1, a="x", b="y"), sample(2, a="x", b="z"), sample(float("nan"), a="w")])
+    second = Reading.of(2.0, [sample(3, a="x", b="y"), sample(4, a="x", b="z")], first)
+    third = Reading.of(3.0, [sample(5, a="x", b="z")], second)
+    assert first.total("n", "a") == {"x": 3.0}
+    assert second.total("n", "b", a=["x"]) == {"y": 3.0, "z": 4.0}
+    assert third.total("n", "b", a=["w"]) == {}
+    assert third.total("n", "b") == {"z": 5.0}
+    assert second.index is first.index
+    assert third.index is not second.index
