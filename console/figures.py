@@ -10,7 +10,6 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from console.router_client import RouterClient, RouterProblem
 from protos.shopfront.v1.admin_pb2 import MetricSample
@@ -26,6 +25,9 @@ PREFIXES = (
     "shopfront_stage_candidates_out_total",
     "shopfront_model_answers_total",
     "shopfront_events_total",
+    "shopfront_feedback_ratings_total",
+    "shopfront_feedback_items_total",
+    "shopfront_feedback_asked_total",
     "shopfront_loop_utilisation",
     "shopfront_queue_depth",
     "shopfront_snapshot_info",
@@ -69,10 +71,23 @@ class Reading:
 
     def total(self, name: str, by: str, **where: Iterable[str]) -> dict[str, float]:
         """Sums of the series `name` by the value of one label; `where`: values that other labels may have."""
-        sums: dict[str, float] = {}
+        return {values[0]: each for values, each in self._sums(name, (by,), where).items()}
+
+    def totals(self, name: str, by: str, then: str, **where: Iterable[str]) -> dict[str, dict[str, float]]:
+        """As `total`, by the value of one label, and below each by that of another."""
+        found: dict[str, dict[str, float]] = {}
+        for (first, second), each in self._sums(name, (by, then), where).items():
+            found.setdefault(first, {})[second] = each
+        return found
+
+    def _sums(
+        self, name: str, by: tuple[str, ...], where: Mapping[str, Iterable[str]]
+    ) -> dict[tuple[str, ...], float]:
+        sums: dict[tuple[str, ...], float] = {}
         for position, known in self.index.by_name.get(name, ()):
             if all(known.get(label, "") in allowed for label, allowed in where.items()):
-                sums[known.get(by, "")] = sums.get(known.get(by, ""), 0.0) + self.counts[position]
+                key = tuple(known.get(label, "") for label in by)
+                sums[key] = sums.get(key, 0.0) + self.counts[position]
         return sums
 
 
@@ -138,11 +153,6 @@ class Figures:
         if not self.readings or at > self.readings[-1].at:
             before = self.readings[-1] if self.readings else None
             self.readings.append(Reading.of(at, answer.samples, before))
-
-    def pairs(self) -> list[tuple[Reading, Reading]]:
-        """Neighbouring readings, oldest first."""
-        kept = list(self.readings)
-        return list(pairwise(kept))
 
     def window(self, seconds: float) -> tuple[Reading, Reading] | None:
         """The newest reading and the oldest at most `seconds` before it; None where there are not two."""

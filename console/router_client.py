@@ -20,6 +20,8 @@ from server.ingress.client_channel import RouterAddress, open_async_channel, why
 T = TypeVar("T")
 _SCENES_FRESH_S = 5.0
 _VERSIONS_FRESH_S = 1.0
+_RECENT_FRESH_S = 10.0
+_RECENT = 20
 
 
 class RouterProblem(Exception):
@@ -108,6 +110,11 @@ class RouterClient:
         """Pages that were answered last."""
         request = admin_pb2.ListRecentPagesRequest(limit=limit, user_id=user_id)
         return list((await self._call(self._admin.ListRecentPages, request)).pages)
+
+    async def recent_shoppers(self) -> list[str]:
+        """Shoppers of the pages that were answered last, each once; at most ten seconds old."""
+        pages = await self._shared("recent", _RECENT_FRESH_S, lambda: self.recent_pages(_RECENT))
+        return list(dict.fromkeys(page.user_id for page in pages if page.user_id))
 
     async def reports(self, kind: str) -> list[admin_pb2.Report]:
         """Reports on the router's machine."""

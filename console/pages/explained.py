@@ -78,10 +78,10 @@ def _stage_times(console: Console, scene: str) -> tuple[list[dict[str, Any]], fl
     else:
         first, last = pair
     rows: list[dict[str, Any]] = []
-    for stage in last.total("shopfront_stage_seconds_bucket", "stage", scene=[scene]):
-        where = {"scene": [scene], "stage": [stage]}
-        after = last.total("shopfront_stage_seconds_bucket", "le", **where)
-        before = first.total("shopfront_stage_seconds_bucket", "le", **where) if first else {}
+    name = "shopfront_stage_seconds_bucket"
+    earlier = first.totals(name, "stage", "le", scene=[scene]) if first else {}
+    for stage, after in last.totals(name, "stage", "le", scene=[scene]).items():
+        before = earlier.get(stage, {})
         added = increase(before, after)
         count = max(added.values(), default=0.0)
         if count:

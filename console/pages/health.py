@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 from starlette.requests import Request
@@ -80,15 +81,17 @@ def _tiles(figures: Figures) -> list[tuple[str, float, str, str]]:
 
 
 def _charts(figures: Figures) -> list[tuple[str, Any]]:
-    pairs = figures.pairs()
-    last = figures.readings[-1].at
+    readings = [
+        (reading.at, sum(_requests(reading).values()), _buckets(reading)) for reading in figures.readings
+    ]
+    last = readings[-1][0]
     rate: list[tuple[float, float]] = []
     quantiles: dict[int, list[tuple[float, float]]] = {share: [] for share in _QUANTILES}
-    for before, after in pairs:
-        seconds = max(after.at - before.at, 0.001)
-        at = after.at - last
-        rate.append((at, sum(increase(_requests(before), _requests(after)).values()) / seconds))
-        times = increase(_buckets(before), _buckets(after))
+    for (began, requests_before, before), (ended, requests, after) in pairwise(readings):
+        at, added = ended - last, requests - requests_before
+        # Fewer than before: the replicas were started anew.
+        rate.append((at, (added if added >= 0 else requests) / max(ended - began, 0.001)))
+        times = increase(before, after)
         for share in _QUANTILES:
             quantiles[share].append((at, percentile(times, share / 100) * 1_000))
     return [
@@ -115,6 +118,9 @@ def _tables(figures: Figures) -> list[tuple[str, list[tuple[str, float]]]]:
         ("Items recalled by channel and stage", "shopfront_stage_candidates_out_total", "stage"),
         ("Answers by model version", "shopfront_model_answers_total", "model_version"),
         ("Events", "shopfront_events_total", "outcome"),
+        ("Ratings, 1 to 5", "shopfront_feedback_ratings_total", "value"),
+        ("Said of items", "shopfront_feedback_items_total", "said"),
+        ("Asked for a rating", "shopfront_feedback_asked_total", "reason"),
         ("Queues now", "shopfront_queue_depth", "queue"),
         ("Snapshots in service", "shopfront_snapshot_info", "snapshot_id"),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,8 @@ async def show(request: Request, console: Console) -> Response:
     except RouterProblem as error:
         problem, names = error, ["home"]
     if problem is None or not problem.is_down:
+        # Two calls of the router, one beside the other.
+        beside = asyncio.create_task(_beside(console, user, values))
         try:
             if item_id:
                 values["shown"] = (await _described(console, [item_id]))[item_id]
@@ -76,7 +79,8 @@ async def show(request: Request, console: Console) -> Response:
                 values["shelves"] = await _page_shelves(console, user, names)
         except RouterProblem as error:
             problem = error
-        await _beside(console, user, values)
+        finally:
+            await beside
     return await console.render(request, "storefront.html", "Storefront", problem, **values)
 
 
@@ -85,10 +89,9 @@ async def _beside(console: Console, user: str, values: dict[str, Any]) -> None:
     try:
         if user:
             values["shopper"] = await console.client.shopper(user, _HISTORY)
-        recent = await console.client.recent_pages(100)
+        values["suggested"] = await console.client.recent_shoppers()
     except RouterProblem:
         return
-    values["suggested"] = list(dict.fromkeys(page.user_id for page in recent if page.user_id))[:12]
 
 
 async def _page_shelves(console: Console, user: str, names: list[str]) -> list[Shelf]:

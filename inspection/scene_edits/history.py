@@ -40,11 +40,12 @@ class Change:
 
 
 class SceneHistory:
-    """A file for each change in one folder, the newest `KEPT` of them. Blocks on the disk."""
+    """A file for each change in one folder, the newest of them. Blocks on the disk."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder`: made by the first lock."""
+    def __init__(self, folder: Path, kept: int = KEPT) -> None:
+        """`folder`: made by the first lock; `kept`: changes."""
         self._folder = folder
+        self._kept = kept
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -60,7 +61,7 @@ class SceneHistory:
     def add(self, change: Change) -> None:
         """Keeps a change, on disk when this returns; while `locked`. Raises OSError."""
         write_durably(self._path(change.id), json.dumps(asdict(change), ensure_ascii=False).encode())
-        for old in self._ids()[KEPT:]:
+        for old in self._ids()[self._kept :]:
             self._path(old).unlink(missing_ok=True)
 
     def remove(self, change: Change) -> None:

@@ -172,6 +172,7 @@ def test_readings_sum_their_series_and_share_what_does_not_change() -> None:
     assert first.total("n", "a") == {"x": 3.0}
     assert second.total("n", "b", a=["x"]) == {"y": 3.0, "z": 4.0}
     assert third.total("n", "b", a=["w"]) == {}
+    assert second.totals("n", "a", "b") == {"x": {"y": 3.0, "z": 4.0}}
     assert third.total("n", "b") == {"z": 5.0}
     assert second.index is first.index
     assert third.index is not second.index

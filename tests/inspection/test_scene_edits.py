@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection.scene_edits.edit_text import Edit, EditError, edited
-from inspection.scene_edits.history import KEPT, Change, SceneHistory
+from inspection.scene_edits.history import Change, SceneHistory
 from inspection.scene_edits.scene_file import SceneFile, digest_of
 from recall.registry import CHANNELS
 from router.errors import CallerError, PreconditionError, RaceLostError
@@ -172,12 +172,12 @@ def test_contents_that_cannot_be_read_are_refused_at_once(tmp_path: Path, conten
 
 
 def test_the_history_keeps_the_newest_and_ignores_what_is_none(tmp_path: Path) -> None:
-    history = SceneHistory(tmp_path / "history")
+    history = SceneHistory(tmp_path / "history", kept=3)
     assert history.newest(5) == []
     with history.locked():
-        for number in range(KEPT + 3):
+        for number in range(5):
             history.add(Change(number, "ann", "why", "a", f"b{number}"))
-    assert len(list((tmp_path / "history").glob("*.json"))) == KEPT
+    assert len(list((tmp_path / "history").glob("*.json"))) == 3
     (tmp_path / "history" / f"{10**12:013d}-{'0' * 12}.json").write_text("[]")
-    assert [change.at_ms for change in history.newest(3)] == [KEPT + 2, KEPT + 1]
+    assert [change.at_ms for change in history.newest(3)] == [4, 3]
     assert history.find("../../etc/passwd") is None
