@@ -11,6 +11,7 @@ from typing import Any
 
 from axe_core_python.selenium import Axe
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -89,8 +90,9 @@ class Page:
         )
 
     def until(self, condition: Any) -> None:
-        """Waits until `condition()` is true."""
-        WebDriverWait(self.browser, _PATIENCE_S).until(lambda browser: condition())
+        """Waits until `condition()` is true; while a page is replaced, it cannot be asked."""
+        wait = WebDriverWait(self.browser, _PATIENCE_S, ignored_exceptions=[WebDriverException])
+        wait.until(lambda browser: condition())
 
     def follow(self, element: WebElement) -> None:
         """Clicks an element that leads to another page, and waits until that is there."""
