@@ -44,6 +44,8 @@ def catalogue_content(
     names: dict[str, list[str]] = {}
     exact: dict[str, NDArray[Any]] = {}
     for name, column in ITEM_COLUMNS.items():
+        if column.later:
+            continue
         if column.kind == "group":
             columns[name], names[name] = _coded(table, name)
         elif column.kind == "text":

@@ -22,7 +22,15 @@ from ingest.time_cuts import time_cuts
 from ingest.unknown_stock import unknown_out_of_stock
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
 from snapshot.catalogue_writer import write_catalogue
-from snapshot.dataset import EVENTS_NAME, ITEMS_NAME, USERS_NAME, Dataset, DatasetStore
+from snapshot.dataset import (
+    EVENTS_NAME,
+    IMAGE_COLUMN,
+    ITEMS_NAME,
+    ITEMS_WITH_PICTURES,
+    USERS_NAME,
+    Dataset,
+    DatasetStore,
+)
 from snapshot.event_codes import EVENT_CODES
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.manifest import Manifest
@@ -161,6 +169,9 @@ def _row_counts(
         "items_with_events": events["item"].n_unique(),
         "items_without_attributes": len(item_ids) - int(described),
     }
+    if _has_values(tables.items, IMAGE_COLUMN):
+        pictured = tables.items.filter(pl.col(IMAGE_COLUMN).is_not_null())["item_id"]  # type: ignore[union-attr]
+        counts[ITEMS_WITH_PICTURES] = int(item_ids.ids.is_in(pictured.implode()).sum())
     if tables.rows_read:
         counts = {"events_read": tables.rows_read} | counts
     by_code = dict(events["event"].value_counts().iter_rows())

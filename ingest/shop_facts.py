@@ -66,7 +66,7 @@ def measure_shop(events: pl.DataFrame, catalogue: Catalogue, test_from: int) -> 
         groups={
             name: float((catalogue.column(name)[1:] > 0).mean()) if catalogue.size else 0.0
             for name, column in ITEM_COLUMNS.items()
-            if column.kind == "group"
+            if column.kind == "group" and not column.later
         },
     )
 

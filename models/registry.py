@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from models import bst, mind, prerank
+from models import bst, mind, picture_encoder, prerank
 from models.kind import ModelKind
 from registration.registry import Registry
 from triton_repo.engine_names import ENGINE_SUFFIX
@@ -19,7 +19,12 @@ def _fault(name: str, kind: ModelKind, kinds: Mapping[str, ModelKind]) -> str | 
 MODELS: Registry[ModelKind] = Registry(
     "model",
     "MODELS",
-    {"bst": bst.MODEL, "mind": mind.MODEL, "prerank": prerank.MODEL},
+    {
+        "bst": bst.MODEL,
+        "mind": mind.MODEL,
+        "prerank": prerank.MODEL,
+        picture_encoder.NAME: picture_encoder.MODEL,
+    },
     _fault,
     kind=ModelKind,
 )

@@ -18,6 +18,7 @@ from recall.query import Query
 if TYPE_CHECKING:
     import polars as pl
 
+    from recall.item_pictures import ItemPictures
     from snapshot.catalogue import Catalogue
 
 
@@ -63,6 +64,11 @@ class BuildSource:
 
     tables: Mapping[str, Path] = field(default_factory=dict)
     """Learned table → its built folder, of the tables that the one being built uses."""
+
+    pictures: ItemPictures | None = None
+    """The items' pictures; None where the shop has none."""
+    no_pictures: str = "the items have no pictures"
+    """Why `pictures` is None, for people."""
 
     def item_vectors(self, model: str, used_by: str) -> NDArray[np.float32]:
         """The item vectors of one model.

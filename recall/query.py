@@ -75,6 +75,8 @@ class Query:
     """Experiment → arm."""
     features: Mapping[str, Any] = field(default_factory=_nothing)
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
+    look: NDArray[np.float32] | None = None
+    """float32[F], features of a picture that the items are to look like; None where there is none."""
     wish: Wish = NO_WISH
     """What the shopper is looking for; items that violate a must of it are never shown."""
     rules: SceneRules = NO_SCENE_RULES

@@ -14,6 +14,7 @@ from recall import (
     mind,
     ranki2i,
     retargeting,
+    similar_look,
     user_knn,
     visit_knn,
 )
@@ -35,6 +36,7 @@ CHANNELS: Registry[ChannelKind] = Registry(
         category_hot.NAME: category_hot.CHANNEL,
         again.NAME: again.CHANNEL,
         retargeting.NAME: retargeting.CHANNEL,
+        similar_look.NAME: similar_look.CHANNEL,
         context.NAME: context.CHANNEL,
         hot.NAME: hot.CHANNEL,
     },

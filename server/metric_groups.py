@@ -22,6 +22,7 @@ from server.connection_metrics import ConnectionMetrics
 from server.recording.recording_metrics import RecordingMetrics
 from server.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
+from vision.metrics import PhotoSearchMetrics
 
 
 def _fault(name: str, group: object, groups: Mapping[str, object]) -> str | None:
@@ -43,6 +44,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "recording": RecordingMetrics,
         "events": EventMetrics,
         "feedback": FeedbackMetrics,
+        "photo_search": PhotoSearchMetrics,
         "feature_log": FeatureLogMetrics,
         "snapshots": SnapshotMetrics,
         "build": BuildMetrics,

@@ -28,6 +28,7 @@ from server.recording.settings import RecordingSettings
 from state.attribution import AttributionSettings
 from state.feature_log.settings import FeatureLogSettings
 from state.settings import StateSettings
+from vision.settings import PhotoSearchSettings
 
 
 class RouterSettings(BaseModel):
@@ -99,6 +100,10 @@ class RouterSettings(BaseModel):
     )
     inspection: InspectionSettings = Field(
         default_factory=InspectionSettings, description="What operators may look at (AdminService)."
+    )
+    photo_search: PhotoSearchSettings = Field(
+        default_factory=PhotoSearchSettings,
+        description="What photos may be, in shops whose items have pictures.",
     )
     metrics: MetricsSettings = Field(
         default_factory=MetricsSettings, description="What is counted and where it is served."

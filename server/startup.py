@@ -65,6 +65,7 @@ from state.attribution import AttributionCodec
 from state.merchandising.live_rules import LiveRules
 from state.registry import open_state
 from state.store import StateStore
+from vision.photo_search import PhotoSearch
 
 if TYPE_CHECKING:
     from foundation.telemetry.tracing.open_tracing import Tracing
@@ -100,6 +101,8 @@ class RunningService:
     """Keeps answers for learners."""
     feedback: Feedback
     """What shoppers say."""
+    photo_search: PhotoSearch
+    """Answers photos."""
     inspection: Inspection
     """What operators look at."""
     inspection_refused: str
@@ -214,6 +217,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         begin_recording(settings.recording, metrics),
         feature_log,
         Feedback(settings.satisfaction, store, attribution, lambda: live.current.catalogue, metrics),
+        PhotoSearch(settings.photo_search, ranking.triton, live, service, metrics),
         open_inspection(settings, live, store, rollouts, rules, recent, configuration.draft, watches[0]),
         why_inspection_refused(settings),
         PrivacyWorkers(Places.of(settings)),

@@ -90,6 +90,54 @@ def recommend(
         raise Refused(why_unanswered(router, error)) from error
 
 
+@app.command("search-image")
+@takes_router
+def search_image_command(
+    router: RouterAddress,
+    picture: Annotated[Path | None, typer.Argument(help="JPEG, PNG, WebP, GIF, BMP or TIFF file.")] = None,
+    item: Annotated[str, typer.Option(help="In place of a file: an item, by its first picture.")] = "",
+    box: Annotated[
+        str, typer.Option(help="Part of the picture that counts: left,top,right,bottom, each 0 to 1.")
+    ] = "",
+    user: Annotated[str, typer.Option(help="Shopper whose blocks hold.")] = "",
+    page_size: Annotated[int, typer.Option(help="Items wanted.")] = 10,
+    category: Annotated[
+        str, typer.Option(help="Only items of this category, or of the first parts of its path.")
+    ] = "",
+    price_from: Annotated[float | None, typer.Option(help="Lowest price.")] = None,
+    price_to: Annotated[float | None, typer.Option(help="Highest price.")] = None,
+    cursor: Annotated[str, typer.Option(help="The next page: what the page before printed.")] = "",
+    trace: Annotated[bool, typer.Option(help="Show the trace of the stages.")] = False,
+) -> None:
+    """Ask a running router for items that look like a picture."""
+    from shopfront.answer_table import show
+    from shopfront.picture_command import box_of, read_picture, search_image
+    from shopfront.trigger_titles import titles_of_triggers
+
+    if (picture is None) == (not item):
+        raise Refused("name a picture or --item, one of them")
+    priced = price_from is not None or price_to is not None
+    must = [MustField.CATEGORY] * bool(category) + [MustField.PRICE] * priced
+    looked_for = LookedFor("", category, "", price_from, price_to, must)
+    try:
+        answer = search_image(
+            router,
+            b"" if picture is None else read_picture(picture),
+            item,
+            box=box_of(box),
+            user_id=user,
+            page_size=page_size,
+            looked_for=looked_for,
+            cursor=cursor,
+            with_trace=trace,
+        )
+        show(console, user, answer, titles_of_triggers(router, answer), with_cursor=True)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    except grpc.RpcError as error:
+        raise Refused(why_unanswered(router, error)) from error
+
+
 Items = Annotated[list[str] | None, typer.Option(help="Item; may be given several times.")]
 
 

@@ -14,12 +14,13 @@ from pydantic import BaseModel
 from models.build_order import build_order, check_needs
 from models.checkpoint_files import CheckpointDamaged, verify_checkpoint
 from models.contracts import contracts
+from models.picture_encoder import NAME as ENCODER
 from models.registry import MODELS
 from recall.build import enabled_channels
 from recall.registry import CHANNELS
 from router.registrations import check_registrations
 from router.tables.kind import TableKind
-from shopfront import ranker
+from shopfront import picture_step, ranker
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
 from shopfront.deleted_shoppers import read_tombstones, remove_with_deleted
 from shopfront.needed_models import models_needed
@@ -28,7 +29,7 @@ from shopfront.sample_shopper import choose_sample_shopper
 from shopfront.settings import Settings, configured_tables
 from shopfront.snapshot_build import build_snapshot
 from shopfront.workspace import Workspace
-from snapshot.dataset import DatasetStore
+from snapshot.dataset import ITEMS_WITH_PICTURES, DatasetStore
 from snapshot.manifest import Manifest, NewerFormatError, SnapshotError, read_manifest
 from snapshot.shop_facts import ShopFacts
 from snapshot.store import SnapshotStore
@@ -70,7 +71,9 @@ class Build:
         RegistrationError, before anything is built, where registrations contradict each other.
         """
         check_registrations()
-        order = build_order(models_needed(self.settings), MODELS)
+        needs = models_needed(self.settings)
+        # What is wrong with them is said before anything is built.
+        build_order(needs, MODELS)
         self.workspace.make()
         tombstones = read_tombstones(self.settings.router.state)
         record = BuildRecord(self.workspace.build_record)
@@ -81,6 +84,10 @@ class Build:
             partial(self._ingest, tombstones),
             DatasetStore(self.workspace.datasets).open,
         )
+        no_pictures = self._why_no_pictures(dataset)
+        if not no_pictures:
+            needs[picture_step.NEEDED_BY] = (ENCODER,)
+        order = build_order(needs, MODELS)
         versions: dict[str, int] = {}
         checkpoints: dict[str, str] = {}
         repository = self._repository()
@@ -117,6 +124,7 @@ class Build:
                     ),
                     partial(repository.verify, engine),
                 )
+        pictures = "" if no_pictures else self._pictures(record, dataset, checkpoints, versions, repository)
         tables = configured_tables(self.settings)
         fitted = self._ranker(record, dataset, checkpoints)
         vectors = self._vector_checkpoints(checkpoints, tables)
@@ -133,6 +141,7 @@ class Build:
                     for name in tables
                 },
                 **({} if fitted is None else {"ranker": fitted}),
+                **({"pictures": pictures} if pictures else {}),
                 # A snapshot without these measures cannot tell what a scene's `auto` becomes.
                 "shop": list(ShopFacts.__struct_fields__),
                 "seed": self.settings.seed,
@@ -146,6 +155,8 @@ class Build:
                 tables,
                 ranker.fitted(self.workspace, fitted),
                 self.progress,
+                picture_step.opened(self.workspace, pictures),
+                no_pictures or picture_step.NONE_USABLE,
             ),
             SnapshotStore(self.workspace.snapshots).open,
         )
@@ -188,6 +199,38 @@ class Build:
                 self.progress,
             ),
             partial(ranker.verify, self.workspace),
+        )
+        return made
+
+    def _why_no_pictures(self, dataset: str) -> str:
+        manifest = read_manifest(self.workspace.datasets / dataset)
+        reason = picture_step.why_none(self.settings, manifest)
+        if reason and manifest.rows.get(ITEMS_WITH_PICTURES):
+            self.progress.pictures_unused(reason)
+        return reason
+
+    def _pictures(
+        self,
+        record: BuildRecord,
+        dataset: str,
+        checkpoints: Mapping[str, str],
+        versions: Mapping[str, int],
+        repository: ModelRepository,
+    ) -> str:
+        """The folder of the items' vectors, "" where no picture can be used."""
+        made: str = self._step(
+            record,
+            picture_step.STEP,
+            picture_step.inputs(self.settings, dataset, checkpoints[ENCODER]),
+            lambda: picture_step.make(
+                self.workspace,
+                self.settings,
+                dataset,
+                self.data,
+                repository.version_folder(ENCODER, versions[ENCODER]),
+                self.progress,
+            ),
+            partial(picture_step.opened, self.workspace),
         )
         return made
 
@@ -349,6 +392,7 @@ class Build:
         kept = list(_readable_manifests(snapshots))
         for old in sorted(self.workspace.rankers.glob("*"))[:-keep]:
             shutil.rmtree(old)
+        picture_step.remove_old(self.workspace, keep)
         for model in contracts():
             needed = (manifest.models.get(model) for manifest in kept)
             repository.prune(model, keep, frozenset(version for version in needed if version is not None))

@@ -66,7 +66,7 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
         finished = subprocess.run(bound(build), check=False)
         if finished.returncode:
             raise typer.Exit(finished.returncode)
-        _serve(place, settings, supervised=True)
+        _serve(place, settings, data, supervised=True)
 
 
 @app.command()
@@ -123,7 +123,7 @@ def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config =
     with place.held("serving"):
         _end_abandoned()
         check_before_build(place, settings)
-        _serve(place, settings, supervised=False)
+        _serve(place, settings, data, supervised=False)
 
 
 def _say(line: str) -> None:
@@ -138,9 +138,10 @@ def _end_abandoned() -> None:
         _say(line)
 
 
-def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
+def _serve(place: Workspace, settings: Settings, data: Path | None, *, supervised: bool) -> None:
     from shopfront.console_beside import console_of
     from shopfront.log_bounds import LogBounds
+    from shopfront.picture_command import show_photo_search
     from shopfront.serve import serving, stop_signals
 
     with stop_signals() as stop, console.status("starting Triton and the router") as status:
@@ -150,6 +151,7 @@ def _serve(place: Workspace, settings: Settings, *, supervised: bool) -> None:
             with console_of(router, settings.console, place.logs, _say, wanted=supervised) as console_says:
                 if supervised:
                     _show_sample(place, settings, served.address)
+                    show_photo_search(place, router, data, console, _say)
                 console.print(f"\nServing gRPC on [bold]{served.address}[/]", highlight=False)
                 if console_says:
                     console.print(console_says, markup=False, highlight=False)

@@ -61,12 +61,15 @@ def ranker_of(workspace: Workspace, settings: Settings) -> str | None:
 def served_scenes(settings: Settings, facts: ShopFacts | None) -> dict[str, ServedScene]:
     """Every configured scene by name, fitted to the shop, with the tables that it needs.
 
+    Scenes that are left out without some channel are not measured: tables are built from a log alone.
+
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """
     tables = settings.router.tables.sections()
     return {
         name: ServedScene(name, fit_scene(name, scene, facts), tables_of([scene]), tables)
         for name, scene in scene_configuration(settings).by_name.items()
+        if not scene.needs
     }
 
 

@@ -1,6 +1,6 @@
 """What a person sees while something is built: one line per finished step, a bar for the running one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -85,6 +85,30 @@ class Progress:
         self.console.print(
             f"  [yellow]the recall channel {channel} is switched off: {escape(reason)}[/]", highlight=False
         )
+
+    def pictures_unused(self, reason: str) -> None:
+        """The items have pictures that are not used."""
+        self.console.print(f"  [yellow]pictures are not used: {escape(reason)}[/]", highlight=False)
+
+    def pictures(self, used: int, items: int, encoded: int, groups: int, grouped: int) -> None:
+        """Pictures that have vectors, and the groups of nearly identical ones."""
+        self.console.print(
+            f"  [dim]{used:,} pictures of {items:,} items, {encoded:,} encoded now; {grouped:,} items in "
+            f"{groups:,} groups of nearly identical pictures[/]"
+        )
+
+    def photos(self, held_out: int, plain: float, trained: float) -> None:
+        """How many held-out photos find their item first, in either space."""
+        used = "trained" if trained > plain else "principal components"
+        self.console.print(
+            f"  [dim]of {held_out:,} photos held out, {trained:.0%} find their item first after training by "
+            f"the others, {plain:.0%} without; used: {used}[/]"
+        )
+
+    def refused_pictures(self, reasons: Mapping[str, int]) -> None:
+        """Pictures that cannot be used, by reason."""
+        for reason, count in reasons.items():
+            self.console.print(f"  [yellow]{count:,} × {escape(reason)}[/]", highlight=False)
 
     def ingested(self, manifest: Manifest) -> None:
         """Alarms, what came in, what was left out and why, and what the data switches off."""

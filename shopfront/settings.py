@@ -24,6 +24,7 @@ from server.settings import RouterSettings, plugins_of
 from shopfront.plugins import load
 from shopfront.workspace import Workspace
 from triton_repo.settings import TritonSettings
+from vision.settings import PictureSettings
 
 WORKSPACE = "${workspace}"
 FROZEN = ConfigDict(extra="forbid", frozen=True)
@@ -68,6 +69,7 @@ class Settings(BaseModel):
         3, ge=1, description="Data sets, checkpoints and snapshots kept on disk, newest first; no unit."
     )
     ingest: IngestSettings = Field(default_factory=IngestSettings)
+    pictures: PictureSettings = PictureSettings()
     models: ModelsSettings = Field(default_factory=ModelsSettings)
     export: ExportSettings = ExportSettings()
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.registry import MODELS
+from recall.item_pictures import ItemPictures
 from router.tables.kind import TableKind
 from shopfront.progress import Progress
 from shopfront.settings import Settings
@@ -25,6 +26,8 @@ def build_snapshot(
     kinds: dict[str, TableKind],
     fitted: Mapping[str, Path],
     progress: Progress,
+    pictures: ItemPictures | None = None,
+    no_pictures: str = "",
 ) -> str:
     """Builds and seals a snapshot, without publishing it; returns its id.
 
@@ -37,6 +40,8 @@ def build_snapshot(
         kinds: learned tables to build, by name.
         fitted: learned table → folder of what was fitted for it before.
         progress: shows the two steps.
+        pictures: of the items; None where they have none.
+        no_pictures: why not, for people.
 
     Raises:
         PartBuildError: a channel or table cannot be built; nothing is kept.
@@ -46,7 +51,7 @@ def build_snapshot(
     from recall.build_events import build_events
     from recall.channel import BuildSource
     from router.tables.files import TABLES_FOLDER, build_tables
-    from snapshot.catalogue_writer import link_catalogue
+    from snapshot.catalogue_writer import add_column, link_catalogue
 
     store = SnapshotStore(workspace.snapshots)
     staged = store.stage()
@@ -61,7 +66,14 @@ def build_snapshot(
                 vectors=_item_vectors(vectors),
                 seed=settings.seed,
                 fitted=fitted,
+                pictures=pictures,
+                no_pictures=no_pictures,
             )
+            if pictures is not None:
+                groups = pictures.groups
+                add_column(
+                    staged, "picture_group", groups, [str(code + 1) for code in range(int(groups.max()))]
+                )
             rows = build_channels(source, staged / RECALL_FOLDER, settings.router.recall, step.stage)
         off = switched_off(staged / RECALL_FOLDER, settings.router.recall)
         for channel, reason in off.items():

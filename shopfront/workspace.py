@@ -52,6 +52,11 @@ class Workspace:
         return self.root / "triton"
 
     @property
+    def pictures(self) -> Path:
+        """Vectors of the items' pictures: `<id>/`, and `features/`, which spares encoding a picture again."""
+        return self.root / "pictures"
+
+    @property
     def snapshots(self) -> Path:
         """Sealed serving snapshots."""
         return self.root / "snapshots"
@@ -113,6 +118,7 @@ class Workspace:
         return (
             *shoppers_data,
             self.checkpoints,
+            self.pictures,
             self.root / "rollouts",
             self.root / "experiments",
             self.evaluation,

@@ -83,7 +83,7 @@ class Catalogue:
             _item_ids=_strings(folder, "item_id", rows),
             _registered=registered,
             _columns={
-                name: load_column(folder, name, column.dtype, rows)
+                name: _values(folder, name, column, rows)
                 for name, column in registered.items()
                 if column.kind != "text"
             },
@@ -93,7 +93,7 @@ class Catalogue:
                 if column.kind == "text"
             },
             _names={
-                name: load_strings(folder, f"{name}_name")
+                name: NO_NAMES if _is_absent(folder, name, column) else load_strings(folder, f"{name}_name")
                 for name, column in registered.items()
                 if column.kind == "group"
             },
@@ -153,6 +153,11 @@ class Catalogue:
     def brand(self) -> NDArray[np.int32]:
         """int32[N+1], codes of brands, 0 = unknown."""
         return self._columns["brand"]
+
+    @property
+    def picture_group(self) -> NDArray[np.int32]:
+        """int32[N+1], groups of items whose first pictures are nearly identical, 0 = in none."""
+        return self._columns["picture_group"]
 
     @property
     def shop(self) -> NDArray[np.int32]:
@@ -226,6 +231,22 @@ class Catalogue:
     def item_keys(self, items: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
         """Item keys of dense indices (integer[n], each 1…N) as uint64[n]; IndexError outside 0…N."""
         return item_keys(self._item_ids.take(items))
+
+
+NO_NAMES = StringColumn(np.zeros(2, np.int64), np.empty(0, np.uint8))
+"""The names of a group column that is absent: that of the code 0 alone."""
+
+
+def _is_absent(folder: Path, name: str, column: ItemColumn) -> bool:
+    return column.later and not (folder / f"{name}.npy").exists()
+
+
+def _values(folder: Path, name: str, column: ItemColumn, rows: int) -> NDArray[Any]:
+    if not _is_absent(folder, name, column):
+        return load_column(folder, name, column.dtype, rows)
+    values = np.full(rows, column.default, column.dtype)
+    values.flags.writeable = False
+    return values
 
 
 def _require(folder: Path, name: str) -> None:

@@ -57,7 +57,8 @@ def write_catalogue(
             f"item ids {first!r} and {second!r} share the key {sorted_keys[clashes[0]]:#018x}; "
             "rename one of them in the shop's data"
         )
-    for name, column in ITEM_COLUMNS.items():
+    written = {name: column for name, column in ITEM_COLUMNS.items() if name in columns or not column.later}
+    for name, column in written.items():
         if name not in columns:
             raise ValueError(f"the item column {name!r} is missing")
         _check(name, column, columns[name], size + 1, len(names.get(name, ())))
@@ -65,17 +66,45 @@ def write_catalogue(
     save_column(folder, "keys", sorted_keys)
     save_column(folder, "key_items", (order + 1).astype(np.int32))
     save_strings(folder, "item_id", ["", *item_ids])
-    for name, column in ITEM_COLUMNS.items():
-        if column.kind == "text":
-            save_strings(folder, name, cast("Sequence[str]", columns[name]))
-        else:
-            save_column(folder, name, np.asarray(columns[name]))
-        if column.kind == "group":
-            save_strings(folder, f"{name}_name", ["", *names.get(name, ())])
+    for name, column in written.items():
+        _save(folder, name, column, columns[name], names.get(name, ()))
     summary = CatalogueSummary(
         size=size, profile_vocab={field: list(values) for field, values in profile_vocab.items()}
     )
     write_durably(folder / SUMMARY_NAME, msgspec.json.encode(summary))
+
+
+def _save(
+    folder: Path,
+    name: str,
+    column: ItemColumn,
+    values: NDArray[Any] | Sequence[str],
+    names: Sequence[str],
+) -> None:
+    if column.kind == "text":
+        save_strings(folder, name, cast("Sequence[str]", values))
+    else:
+        save_column(folder, name, np.asarray(values))
+    if column.kind == "group":
+        save_strings(folder, f"{name}_name", ["", *names])
+
+
+def add_column(staged: Path, name: str, values: NDArray[Any], names: Sequence[str] = ()) -> None:
+    """Gives the catalogue of a staged folder a column that is known only after ingest.
+
+    Args:
+        staged: a folder with a catalogue that lacks the column.
+        name: a registered column with `later`.
+        values: of length N + 1, of the column's dtype.
+        names: for a group the names of the codes 1…count.
+
+    Raises:
+        ValueError: the column is of another dtype or length, or contains a code without a name.
+    """
+    folder, column = staged / CATALOGUE_FOLDER, ITEM_COLUMNS[name]
+    summary = msgspec.json.decode((folder / SUMMARY_NAME).read_bytes(), type=CatalogueSummary)
+    _check(name, column, values, summary.size + 1, len(names))
+    _save(folder, name, column, values, names)
 
 
 def _check(

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 EVENTS_NAME = "events.parquet"
 USERS_NAME = "users.parquet"
 ITEMS_NAME = "items.parquet"
+IMAGE_COLUMN = "image"
+"""Column of the items that names or holds their pictures."""
+ITEMS_WITH_PICTURES = "items_with_pictures"
+"""Count in a data set's manifest: items that name a picture, usable or not."""
 
 
 @dataclass(frozen=True, slots=True)

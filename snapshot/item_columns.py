@@ -43,6 +43,7 @@ class ItemColumn:
         shown: whether answers contain it among an item's `attributes`.
         from_items: whether ingest reads it from the items file; otherwise it is computed.
         bands_of: the column that a band divides.
+        later: whether a build may add it after ingest; in a catalogue without it every item has the default.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class ItemColumn:
     shown: bool = False
     from_items: bool = True
     bands_of: str = ""
+    later: bool = False
 
     @property
     def is_grouping(self) -> bool:
@@ -171,6 +173,9 @@ ITEM_COLUMNS: Registry[ItemColumn] = Registry(
             from_items=False,
         ),
         "popularity_band": ItemColumn.band("popularity", "Band of the popularity."),
+        "picture_group": replace(
+            ItemColumn.group("Items whose first pictures are nearly identical."), from_items=False, later=True
+        ),
     },
     _fault,
     kind=ItemColumn,

@@ -13,6 +13,7 @@ import numpy as np
 
 from recall.build import RECALL_FOLDER, build_channels
 from recall.channel import BuildSource
+from recall.item_pictures import ItemPictures
 from recall.settings import RecallSettings
 from router.scenes.table_settings import TablesSettings
 from router.tables.files import TABLES_FOLDER, build_tables
@@ -20,6 +21,7 @@ from router.tables.kind import TableKind
 from server.settings import RouterSettings
 from snapshot import Dataset
 from snapshot.catalogue import CATALOGUE_FOLDER
+from snapshot.catalogue_writer import add_column
 from snapshot.manifest import Manifest
 from snapshot.store import SnapshotStore
 from testing.synthetic_shop import DAYS, START, synthetic_dataset
@@ -92,10 +94,12 @@ class ServedShop:
         seed: int = 1,
         publish: bool = True,
         tables: Mapping[str, TableKind] | None = None,
+        pictures: ItemPictures | None = None,
     ) -> str:
         """Builds a snapshot of the data set and publishes it.
 
-        `models`: versions it belongs to; `tables`: learned tables it has, by name.
+        `models`: versions it belongs to; `tables`: learned tables it has, by name;
+        `pictures`: of its items.
         """
         store = self.snapshots
         staged = store.stage()
@@ -111,7 +115,11 @@ class ServedShop:
             now=NOW,
             vectors={"mind": vectors},
             seed=seed,
+            pictures=pictures,
         )
+        if pictures is not None:
+            codes = range(int(pictures.groups.max()))
+            add_column(staged, "picture_group", pictures.groups, [str(code + 1) for code in codes])
         build_channels(source, staged / RECALL_FOLDER, RecallSettings())
         build_tables(tables or {}, source, staged / TABLES_FOLDER, TablesSettings().sections())
         manifest = Manifest(

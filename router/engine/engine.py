@@ -144,7 +144,6 @@ class EngineBuilder:
             configured=scenes,
             model_versions={name: str(version) for name, version in snapshot.manifest.models.items()},
             triggers=self.recall.triggers,
-            plans=scenes.plans,
             **self._assembled(scenes, channels, snapshot, tables),
         )
 
@@ -153,7 +152,6 @@ class EngineBuilder:
         return replace(
             engine,
             configured=scenes,
-            plans=scenes.plans,
             **self._assembled(scenes, engine.channels, engine.snapshot, engine.tables),
         )
 
@@ -187,14 +185,19 @@ class EngineBuilder:
             settings = fit_scene(name, choice.settings, facts)
             return Variant(settings, pipeline(name, settings), choice.arms, features)
 
-        fitted = {name: fit_scene(name, scene, facts) for name, scene in scenes.by_name.items()}
+        served = {
+            name for name, scene in scenes.by_name.items() if all(map(channels.__contains__, scene.needs))
+        }
+        fitted = {name: fit_scene(name, scenes[name], facts) for name in scenes.by_name if name in served}
         pipelines = {name: pipeline(name, scene) for name, scene in fitted.items()}
         variants = {
             name: {arms: variant(name, choice) for arms, choice in plan.choices.items()}
             for name, plan in scenes.plans.items()
+            if name in served
         }
         return {
             "scenes": fitted,
+            "plans": {name: plan for name, plan in scenes.plans.items() if name in served},
             "pipelines": pipelines,
             "variants": variants,
             "features": {name: scene_features([scene]) for name, scene in fitted.items()},
@@ -209,6 +212,7 @@ class EngineBuilder:
 
 class _Assembled(TypedDict):
     scenes: dict[str, SceneSettings]
+    plans: dict[str, ScenePlan]
     pipelines: dict[str, Pipeline[Query]]
     variants: dict[str, dict[Arms, Variant]]
     features: dict[str, frozenset[str]]

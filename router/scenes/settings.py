@@ -288,6 +288,11 @@ class SceneSettings(BaseModel):
         description=f"Recall channels by name, at most {MAX_CHANNELS - 1}, the most informative first: an "
         "item recalled by several has the first one's score and trigger.",
     )
+    needs: list[str] = Field(
+        default=[],
+        description="Channels without which the whole scene is left out, where the shop's data has nothing "
+        "for them; it goes without any other.",
+    )
     candidates: int = Field(default=300, ge=1, le=5000, description="Most candidates ranked.")
     oversample: float = Field(
         default=1.5,
@@ -359,6 +364,13 @@ class SceneSettings(BaseModel):
                 "deadline.recall_share, prerank_share and rerank_share must sum to at most 1 where there is a"
                 f" prerank, got {time.recall_share} + {time.prerank_share} + {time.rerank_share}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _needs_its_own_channels(self) -> SceneSettings:
+        others = [name for name in self.needs if name not in self.channels]
+        if others:
+            raise ValueError(f"needs must name channels of the scene; {', '.join(others)} is none")
         return self
 
     @field_validator("fusion")

@@ -34,13 +34,14 @@ def build_query(
 ) -> Query:
     """The query of one scene at unix second `now`, for a shopper in these `arms` (experiment → arm).
 
-    With anchors, they alone cause recall and are never shown; the shopper's history still orders the items.
+    With anchors, or a look, these alone cause recall, and anchors are never shown; the shopper's history
+    still orders the items.
     `wish`: what the shopper is looking for; `shown`: int32[s], what the pages before showed.
     """
     excluded = engine.catalogue.dense(asked.excluded_item_ids)
     excluded = np.concatenate((excluded[excluded > 0], shown))
     triggers, weights = NO_TRIGGERS
-    if anchors.items is None:
+    if anchors.items is None and asked.look is None:
         triggers, weights = select_triggers(
             shopper.history_items,
             shopper.history_events,
@@ -66,6 +67,7 @@ def build_query(
         model_versions=engine.model_versions,
         arms=arms,
         features=shopper.features,
+        look=asked.look,
         wish=wish,
         rules=rules,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,11 +101,14 @@ class RecommendationService:
         self._rules = rules or LiveRules(None)
 
     async def recommend(
-        self, request: recommend_pb2.RecommendRequest, call: Call
+        self,
+        request: recommend_pb2.RecommendRequest,
+        call: Call,
+        look: NDArray[np.float32] | None = None,
     ) -> recommend_pb2.RecommendResponse:
-        """Items for one scene."""
+        """Items for one scene; `look`: features of a picture that they are to look like, as `Query.look`."""
         engine = self._live.current
-        asked = check_recommend(request, ShopperScenes(engine, request.user_id))
+        asked = replace(check_recommend(request, ShopperScenes(engine, request.user_id)), look=look)
         if request.validate_only:
             read_cursors(self._cursors, asked, int(self._wall_clock()))
             return recommend_pb2.RecommendResponse(

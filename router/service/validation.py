@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from protos.shopfront.v1 import recommend_pb2
 from protos.shopfront.v1.recommend_pb2 import (
     Context,
@@ -72,6 +75,8 @@ class CheckedRequest:
     cart_quantities: Sequence[int] = ()
     """Not negative, 0 = 1; as many as there are items in the cart, or none = 1 of each."""
     looking_for: Asked = NOTHING_ASKED
+    look: NDArray[np.float32] | None = None
+    """Features of a picture that the items are to look like, as `Query.look`."""
 
 
 def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest:

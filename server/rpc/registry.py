@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from server.rpc import admin, events, feedback, privacy, recommend, rollout
+from server.rpc import admin, events, feedback, privacy, recommend, rollout, visual
 from server.rpc.service import Service
 
 SERVICES: Registry[Service] = Registry(
@@ -13,6 +13,7 @@ SERVICES: Registry[Service] = Registry(
         "recommend": recommend.SERVICE,
         "events": events.SERVICE,
         "feedback": feedback.SERVICE,
+        "visual": visual.SERVICE,
         "rollout": rollout.SERVICE,
         "admin": admin.SERVICE,
         "privacy": privacy.SERVICE,

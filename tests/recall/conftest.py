@@ -10,6 +10,8 @@ import pytest
 
 from recall.build import build_channels
 from recall.channel import BuildSource
+from recall.item_pictures import ItemPictures
+from recall.picture_space import PictureSpace
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from snapshot import Dataset
@@ -43,7 +45,17 @@ def source_of(dataset: Dataset, now: int) -> BuildSource:
         now,
         dict.fromkeys(models, vectors),
         seed=0,
+        pictures=pictures_of(dataset.catalogue.size),
     )
+
+
+def pictures_of(size: int) -> ItemPictures:
+    """Random vectors of one to three pictures of every second item."""
+    random = np.random.default_rng(3)
+    items = np.repeat(np.arange(1, size + 1, 2), random.integers(1, 4, (size + 1) // 2)).astype(np.int32)
+    space = PictureSpace(np.zeros(12, np.float32), np.eye(12, DIMENSIONS, dtype=np.float32))
+    vectors = space.project(random.standard_normal((len(items), 12)).astype(np.float32))
+    return ItemPictures(items, vectors, space, np.zeros(size + 1, np.int32))
 
 
 def every_channel() -> RecallSettings:

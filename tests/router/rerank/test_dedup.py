@@ -14,10 +14,21 @@ from router.tables.component import Parts
 
 TITLES = ["", "Red shoe", "red  SHOE ", "Blue shoe", "Hat", "Red shoe"]
 BRANDS = np.array([0, 1, 1, 1, 1, 2], np.int32)
-CATALOGUE = SimpleNamespace(titles=lambda items: [TITLES[item] for item in items.tolist()], brand=BRANDS)
+LOOKS = np.array([0, 0, 0, 7, 7, 0], np.int32)
 
 
-def order(items: list[int], page_size: int = 3) -> list[int]:
+def catalogue(looks: np.ndarray = np.zeros_like(LOOKS)) -> SimpleNamespace:
+    return SimpleNamespace(
+        titles=lambda items: [TITLES[item] for item in items.tolist()], brand=BRANDS, picture_group=looks
+    )
+
+
+def order(
+    items: list[int],
+    page_size: int = 3,
+    looks: np.ndarray = np.zeros_like(LOOKS),
+    settings: DedupSettings = DedupSettings(),
+) -> list[int]:
     count = len(items)
     found = unscored(
         np.array(items, np.int32),
@@ -25,13 +36,19 @@ def order(items: list[int], page_size: int = 3) -> list[int]:
         np.ones(count, np.float32),
         np.zeros(count, np.int32),
     )
-    positions = create(Parts(CATALOGUE, {}), DedupSettings()).order(None, found, page_size)
+    positions = create(Parts(catalogue(looks), {}), settings).order(None, found, page_size)
     return [items[position] for position in positions.tolist()]
 
 
 def test_a_repeated_title_goes_behind_all_others() -> None:
     assert order([1, 2, 3, 4]) == [1, 3, 4, 2]
     assert order([2, 3, 1]) == [2, 3, 1]
+
+
+def test_a_repeated_picture_goes_behind_all_others() -> None:
+    assert order([3, 1, 4, 5], looks=LOOKS) == [3, 1, 5, 4]
+    assert order([4, 3, 1, 2], looks=LOOKS) == [4, 1, 3, 2]
+    assert order([3, 1, 4, 5], looks=LOOKS, settings=DedupSettings(pictures=False)) == [3, 1, 4, 5]
 
 
 def test_the_same_title_of_another_brand_is_another_product() -> None:
@@ -49,7 +66,8 @@ def test_no_candidate_is_lost(items: list[int]) -> None:
 
 
 def test_items_without_a_title_are_like_no_other() -> None:
-    catalogue = SimpleNamespace(titles=lambda items: [""] * len(items), brand=np.ones(4, np.int32))
+    blank = catalogue()
+    blank.titles = lambda items: [""] * len(items)
     items = np.array([3, 1, 2], np.int32)
     found = unscored(items, np.ones(3, np.uint32), np.ones(3, np.float32), np.zeros(3, np.int32))
-    assert create(Parts(catalogue, {}), DedupSettings()).order(None, found, 3).tolist() == [0, 1, 2]
+    assert create(Parts(blank, {}), DedupSettings()).order(None, found, 3).tolist() == [0, 1, 2]

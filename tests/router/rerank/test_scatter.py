@@ -123,12 +123,16 @@ def test_as_a_stage_it_reads_the_columns_of_the_catalogue() -> None:
 
 
 def test_any_registered_group_or_band_can_be_scattered_by_and_no_other_column() -> None:
-    with pytest.raises(ValidationError, match=r"category, .*popularity_band, .*product; got 'material'"):
+    with pytest.raises(
+        ValidationError, match=r"category, .*popularity_band, picture_group, .*product; got 'material'"
+    ):
         ScatterRule(by="material")
     with registered(material=ItemColumn.group("What it is made of."), weight=ItemColumn.value("Weight.")):
         assert ScatterRule(by="material").by == "material"
         for other in ("weight", "title", "in_stock", "price"):
-            with pytest.raises(ValidationError, match=r"popularity_band, material, .*product; got"):
+            with pytest.raises(
+                ValidationError, match=r"popularity_band, picture_group, material, .*product; got"
+            ):
                 ScatterRule(by=other)
 
 

@@ -37,6 +37,7 @@ CATALOGUE = SimpleNamespace(
     adult=np.arange(SIZE + 1) == 13,
     category=(np.arange(SIZE + 1) % 7).astype(np.int32),
     brand=(np.arange(SIZE + 1) % 11).astype(np.int32),
+    picture_group=np.zeros(SIZE + 1, np.int32),
     titles=lambda items: [f"item {item}" for item in items.tolist()],
     column=lambda name: getattr(CATALOGUE, name),
 )

@@ -13,7 +13,7 @@ from router.scenes.problems import SettingsError
 from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
 from router.service.validation import ITEM_SCENES
 
-CHANNELS = ("ranki2i", "bought_together", "mind", "hot", "category_hot", "again", "context")
+CHANNELS = ("ranki2i", "bought_together", "mind", "hot", "category_hot", "again", "context", "similar_look")
 CONFIG = Path(__file__).parents[3] / "config" / "scenes.yaml"
 
 
@@ -34,6 +34,7 @@ def test_the_projects_own_scenes_are_good() -> None:
         "home",
         "cart",
         "search_companion",
+        "photo_search",
         "similar_items",
         "substitutes",
         "complements",
@@ -48,7 +49,9 @@ def test_the_projects_own_scenes_are_good() -> None:
         "not_interested",
         "seen_too_often",
     ]
-    for scene in scenes.by_name.values():
+    assert scenes["photo_search"].needs == list(scenes["photo_search"].channels) == ["similar_look"]
+    for name in set(scenes) - {"photo_search"}:
+        scene = scenes[name]
         assert scene.backfill is not None
         assert "hot" in scene.channels
     assert list(scenes["home"].rerank) == [

@@ -14,6 +14,7 @@ from protos.shopfront.v1 import (
     privacy_pb2,
     recommend_pb2,
     rollout_pb2,
+    visual_pb2,
 )
 from registration.registry import RegistrationError, Registry
 from server.rpc.methods import bind_methods, largest_request, method_table, received_bytes, service_names
@@ -47,7 +48,7 @@ def test_the_table_holds_every_method_of_the_contracts() -> None:
     table = method_table()
     contracts = [
         descriptor
-        for module in (recommend_pb2, event_pb2, feedback_pb2, rollout_pb2, admin_pb2, privacy_pb2)
+        for module in (recommend_pb2, event_pb2, feedback_pb2, rollout_pb2, admin_pb2, privacy_pb2, visual_pb2)
         for service in module.DESCRIPTOR.services_by_name.values()
         for descriptor in service.methods
     ]
@@ -64,6 +65,7 @@ def test_costs_of_the_built_in_methods() -> None:
     interactive = {"Recommend", "RecommendPage", "SimilarItems", "ReportEvents", "SendFeedback", "ShouldAsk"}
     assert {name for name, cost in costs.items() if cost == "interactive"} == interactive
     looking = {method.name for method in admin_pb2.DESCRIPTOR.services_by_name["AdminService"].methods}
+    looking |= {method.name for method in visual_pb2.DESCRIPTOR.services_by_name["VisualService"].methods}
     bulk = looking | {"ExportShopper", "DeleteShopper"}
     assert {name for name, cost in costs.items() if cost == "bulk"} == bulk
     assert {cost for name, cost in costs.items() if name not in interactive | bulk} == {"control"}
@@ -105,7 +107,9 @@ def test_a_handler_class_that_lacks_a_method_is_refused_before_anything_is_built
 
 
 def test_a_handler_that_a_function_builds_is_refused_when_it_is_built() -> None:
-    running: Any = SimpleNamespace(service=None, feedback=None, rollouts=SimpleNamespace(operations=None))
+    running: Any = SimpleNamespace(
+        service=None, feedback=None, photo_search=None, rollouts=SimpleNamespace(operations=None)
+    )
     registry = with_plugin(Service(GREETING, lambda running: Incomplete(running)))
     assert "Greet" in method_table(registry)
     with pytest.raises(RegistrationError, match=r"lacks methods of tests\.greeting\.GreetingService"):

@@ -14,7 +14,7 @@ import pytest
 from foundation.telemetry.metrics import ProcessMetrics
 from pipeline.candidates import Candidates
 from pipeline.stages import Model
-from protos.shopfront.v1 import event_pb2, feedback_pb2
+from protos.shopfront.v1 import event_pb2, feedback_pb2, visual_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from recall.query import Query
 from recall.rollout_ticket import RolloutTicket
@@ -128,6 +128,7 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
         ):
             await handle("SendFeedback", said, 10.0)
         await handle("ShouldAsk", feedback_pb2.ShouldAskRequest(), 10.0)
+        await handle("SearchByImage", visual_pb2.SearchByImageRequest(image=b"?"), 10.0)
         shop.publish(models={}, seed=2)
         shop.scenes.write_text(logged.replace("default_size: 10", "default_size: 9"))
         # Utilisation is that of the last interval: there must be some.

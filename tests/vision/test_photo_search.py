@@ -1,0 +1,281 @@
+"""Photo search as callers have it: over gRPC, with the real encoder on a real Triton."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Iterator
+
+import grpc
+import numpy as np
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from PIL import Image
+from rich.console import Console
+
+from protos.shopfront.v1 import visual_pb2, visual_pb2_grpc
+from protos.shopfront.v1.recommend_pb2 import CONTEXT_FIELD_CATEGORY, Context
+from server.ingress.client_channel import RouterAddress
+from server.ingress.status import DETAILS_KEY
+from shopfront.picture_command import sample_picture, search_image
+from testing.picture_shop import draw, jpeg
+from testing.running_router import Ingress, in_process
+from testing.served_shop import SCENES, ServedShop
+from testing.synthetic_shop import CATEGORIES
+from testing.triton_server import BOTH
+from tests.vision.conftest import PICTURED, PictureShop
+from tests.vision.pictures import BAD, GOOD
+from triton_repo.server import TritonServer
+from triton_repo.settings import ModelSettings, TritonSettings
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+PHOTO_SEARCH = """
+  photo_search:
+    needs: [similar_look]
+    channels:
+      similar_look: {share: 1.0, timeout_ms: 2000.0}
+    backfill: null
+    ranking: {enabled: false}
+    rerank: {scatter: null}
+"""
+VERSIONS = {"bst": 1, "mind": 1, "picture_encoder": 1}
+
+
+class Photos:
+    """A router over the pictured shop, its Triton, and a client."""
+
+    def __init__(self, shop: PictureShop, served: ServedShop, ingress: Ingress, triton: TritonServer) -> None:
+        self.shop, self.served, self.ingress, self.triton = shop, served, ingress, triton
+        self.stub = visual_pb2_grpc.VisualServiceStub(ingress.channel)
+
+    def search(self, **fields: object) -> visual_pb2.SearchByImageResponse:
+        request = visual_pb2.SearchByImageRequest(**fields)  # type: ignore[arg-type]
+        answer: visual_pb2.SearchByImageResponse = self.stub.SearchByImage(request, timeout=20)
+        return answer
+
+    def refusal(self, **fields: object) -> tuple[grpc.StatusCode, dict[str, str]]:
+        """Status, and description by field."""
+        with pytest.raises(grpc.RpcError) as error:
+            self.search(**fields)
+        return refused(error.value)
+
+    def picture(self, row: int) -> bytes:
+        return (self.shop.data / "images" / f"{row}.jpg").read_bytes()
+
+
+def refused(error: grpc.RpcError) -> tuple[grpc.StatusCode, dict[str, str]]:
+    trailers = dict(error.trailing_metadata())
+    status = status_pb2.Status.FromString(trailers[DETAILS_KEY])
+    details: Message = error_details_pb2.BadRequest()
+    if not status.details[0].Unpack(details):
+        return error.code(), {}
+    return error.code(), {each.field: each.description for each in details.field_violations}  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def photos(picture_shop: PictureShop) -> Iterator[Photos]:
+    served = ServedShop(picture_shop.workspace.root, picture_shop.dataset)
+    served.scenes.write_text(SCENES + PHOTO_SEARCH)
+    served.publish(models=VERSIONS, pictures=picture_shop.pictures)
+    triton = TritonServer(
+        picture_shop.repository,
+        served.folder / "triton.log",
+        TritonSettings(models={**BOTH, "picture_encoder": ModelSettings()}),
+    )
+    triton.start()
+    try:
+        settings = served.settings(triton.grpc_url, photo_search={"encode_timeout_ms": 10_000.0})
+        with in_process(settings) as ingress:
+            yield Photos(picture_shop, served, ingress, triton)
+    finally:
+        triton.kill()
+        triton.stop()
+
+
+def in_stock(photos: Photos, ids: list[str]) -> list[str]:
+    catalogue = photos.shop.dataset.catalogue
+    return [
+        id
+        for id in ids
+        if catalogue.in_stock[catalogue.dense([id])[0]] and not catalogue.adult[catalogue.dense([id])[0]]
+    ]
+
+
+def test_a_photo_finds_its_item_and_the_twin(photos: Photos) -> None:
+    for row in (0, 4, 8):
+        page = photos.search(image=photos.picture(row), page_size=6).page
+        expected = in_stock(photos, [f"i{row:04d}", f"i{row + 1:04d}"])
+        assert [item.item_id for item in page.items[: len(expected)]] == expected
+        scores = [item.score for item in page.items]
+        assert scores == sorted(scores, reverse=True)
+        if expected[:1] == [f"i{row:04d}"]:
+            assert scores[0] > 0.99
+        assert all(item.reasons[0].channel == "similar_look" for item in page.items)
+        assert page.scene == "photo_search"
+        assert page.attribution_token
+        assert not page.degraded
+
+
+def test_a_part_of_a_photo_is_searched_for_by_a_box(photos: Photos) -> None:
+    wanted = next(row for row in (12, 14, 16, 18, 20, 22) if in_stock(photos, [f"i{row:04d}"]))
+    item = Image.open(io.BytesIO(photos.picture(wanted)))
+    street = Image.new("RGB", (400, 300), (90, 120, 90))
+    street.paste(draw(1, 999).resize((200, 200)), (0, 0))
+    street.paste(item, (250, 150))
+    box = visual_pb2.Box(left=250 / 400, top=150 / 300, right=346 / 400, bottom=246 / 300)
+    page = photos.search(image=jpeg(street, 95), box=box, page_size=4).page
+    assert page.items[0].item_id in {f"i{wanted:04d}", f"i{wanted + 1:04d}"}
+    assert page.items[0].score > 0.8
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_usable_picture_gets_an_answer(photos: Photos, name: str) -> None:
+    assert not photos.search(image=GOOD[name]).page.degraded
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_every_unusable_picture_is_refused_with_its_reason(photos: Photos, name: str) -> None:
+    reason, content = BAD[name]
+    code, violations = photos.refusal(image=content)
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert violations["image"].startswith(f"{reason}: ")
+
+
+def test_what_is_wrong_besides_the_picture_is_said(photos: Photos) -> None:
+    good = GOOD["jpeg"]
+    assert photos.refusal()[1] == {"image": "is required, or item_id"}
+    assert "page_size" in photos.refusal(image=good, page_size=-1)[1]
+    assert "scene" in photos.refusal(image=b"not even looked at", scene="nowhere")[1]
+    for edges in (
+        (0.5, 0, 0.5, 1),
+        (0, 0, 1.2, 1),
+        (float("nan"), 0, 1, 1),
+        (0.9, 0, 0.1, 1),
+        (0, 0, 0.001, 1),
+    ):
+        box = visual_pb2.Box(**dict(zip(("left", "top", "right", "bottom"), edges, strict=True)))
+        assert "box" in photos.refusal(image=good, box=box)[1]
+    assert "box" in photos.refusal(item_id="i0000", box=visual_pb2.Box(right=1, bottom=1))[1]
+    code, _ = photos.refusal(image=bytes(3 * 2**20))
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_an_item_is_searched_for_by_its_picture(photos: Photos) -> None:
+    page = photos.search(item_id="i0004", page_size=5).page
+    assert "i0004" not in [item.item_id for item in page.items]
+    expected = in_stock(photos, ["i0005"])
+    categories = {item.category for item in page.items}
+    catalogue = photos.shop.dataset.catalogue
+    own = catalogue.category[catalogue.dense(["i0004", "i0005"])]
+    if expected and own[0] == own[1]:
+        assert page.items[0].item_id == "i0005"
+    assert len(categories) <= 1
+    for unknown in ("no such item", f"i{PICTURED + 5:04d}"):
+        page = photos.search(item_id=unknown).page
+        assert list(page.items) == []
+        assert list(page.degraded) == ["anchor_unknown"]
+
+
+def test_a_must_is_searched_in_and_pages_follow(photos: Photos) -> None:
+    category = CATEGORIES[2]
+    context = Context(category=category, must=[CONTEXT_FIELD_CATEGORY])
+    first = photos.search(image=photos.picture(0), context=context, page_size=2).page
+    assert {item.category for item in first.items} == {category}
+    second = photos.search(
+        image=photos.picture(0), context=context, page_size=2, page_cursor=first.next_page_cursor
+    ).page
+    assert not {item.item_id for item in first.items} & {item.item_id for item in second.items}
+    excluded = photos.search(image=photos.picture(0), excluded_item_ids=[first.items[0].item_id]).page
+    assert first.items[0].item_id not in [item.item_id for item in excluded.items]
+
+
+def test_a_trace_names_the_encoding(photos: Photos) -> None:
+    page = photos.search(image=GOOD["png"], with_trace=True).page
+    stages = [stage.stage for stage in page.trace.stages]
+    assert stages[0] == "encode"
+    assert "channel:similar_look" in stages
+    assert page.trace.stages[0].elapsed_ms > 0
+
+
+def test_the_category_of_a_photo_is_predicted(photos: Photos) -> None:
+    catalogue = photos.shop.dataset.catalogue
+    rows = [row for row in range(20, PICTURED - 5) if in_stock(photos, [f"i{row:04d}"])][:8]
+    right = 0
+    for row in rows:
+        answer = photos.stub.PredictCategory(
+            visual_pb2.PredictCategoryRequest(image=photos.picture(row), limit=3), timeout=20
+        )
+        shares = [each.share for each in answer.categories]
+        assert shares == sorted(shares, reverse=True)
+        assert len(shares) <= 3
+        assert sum(shares) <= 1.0001
+        assert answer.likeness > 0.99
+        (code,) = catalogue.category[catalogue.dense([f"i{row:04d}"])]
+        right += answer.categories[0].category == catalogue.category_names(np.array([code]))[0]
+    assert right >= len(rows) // 2
+    with pytest.raises(grpc.RpcError) as error:
+        photos.stub.PredictCategory(visual_pb2.PredictCategoryRequest(), timeout=20)
+    assert refused(error.value)[1]["image"].startswith("empty: ")
+
+
+def test_many_photos_at_once_are_all_answered_or_told_to_wait(photos: Photos) -> None:
+    calls = [
+        photos.stub.SearchByImage.future(
+            visual_pb2.SearchByImageRequest(image=photos.picture(row)), timeout=60
+        )
+        for row in range(16)
+    ]
+    codes = [call.code() for call in calls]
+    assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert codes.count(grpc.StatusCode.OK) >= 4
+
+
+def test_the_command_asks_by_file_and_the_sample_is_a_real_picture(photos: Photos) -> None:
+    sample = sample_picture(photos.shop.workspace, photos.shop.data)
+    assert sample is not None
+    title, content = sample
+    router = RouterAddress(photos.ingress.address)
+    page = search_image(router, content, "", page_size=3)
+    assert page.items
+    assert (
+        title in [item.title for item in page.items] or not in_stock(photos, [page.items[0].item_id]) or title
+    )
+    Console(file=io.StringIO()).print(title)
+
+
+def test_without_triton_the_answer_is_degraded_and_with_it_whole_again(photos: Photos) -> None:
+    photos.triton.kill()
+    photos.triton.stop()
+    try:
+        answer = photos.search(image=GOOD["jpeg"])
+        assert list(answer.page.degraded) == ["picture_encoder"]
+        assert list(answer.page.items) == []
+        predicted = photos.stub.PredictCategory(
+            visual_pb2.PredictCategoryRequest(image=GOOD["jpeg"]), timeout=20
+        )
+        assert list(predicted.degraded) == ["picture_encoder"]
+        assert photos.search(item_id="i0004").page.items
+    finally:
+        photos.triton.start()
+    for _ in range(100):
+        answer = photos.search(image=GOOD["jpeg"])
+        if not answer.page.degraded:
+            break
+        asyncio.run(asyncio.sleep(0.1))
+    assert answer.page.items
+
+
+def test_a_shop_without_pictures_says_so(photos: Photos, tmp_path_factory: pytest.TempPathFactory) -> None:
+    served = ServedShop(tmp_path_factory.mktemp("bare"), photos.shop.dataset)
+    served.scenes.write_text(SCENES + PHOTO_SEARCH)
+    served.publish()
+    with in_process(served.settings(photos.triton.grpc_url)) as ingress:
+        stub = visual_pb2_grpc.VisualServiceStub(ingress.channel)
+        with pytest.raises(grpc.RpcError) as error:
+            stub.SearchByImage(visual_pb2.SearchByImageRequest(image=GOOD["jpeg"]), timeout=20)
+        assert error.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert "no pictures" in error.value.details()
+        assert ingress.running is not None
+        assert "photo_search" not in ingress.running.service.scenes

@@ -1,0 +1,152 @@
+"""From the column `image` of a shop's items to vectors and groups of nearly identical pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.picture_encoder import FEATURES
+from recall.item_pictures import ItemPictures
+from vision.encode_pictures import EncodedPictures, encode_pictures
+from vision.encoder import Encoder
+from vision.feature_cache import FeatureCache
+from vision.fingerprint import fingerprints, groups_of
+from vision.fit_by_photos import Labelled, PhotoFit, fit_by_photos
+from vision.fit_space import fit_space
+from vision.item_files import count_pictures, item_pictures
+from vision.settings import PictureSettings
+
+_LEAST_ITEMS = 2
+_PREPARATION = "stretched-2"
+"""Changes with the way from bytes to squares, so that older features are not taken for these."""
+
+Progress = Callable[[str, int, int], None]
+"""(what is under way, parts done, parts)."""
+
+
+@dataclass(frozen=True)
+class PictureReport:
+    """What became of a shop's pictures.
+
+    Attributes:
+        used: pictures with a vector.
+        items: items with one.
+        encoded: contents encoded now, the others were kept from earlier builds.
+        groups: groups of nearly identical pictures; grouped: items in them.
+        refused: reason → pictures and photos that cannot be used.
+        photos: how photos chose the space; None where there are too few.
+    """
+
+    used: int
+    items: int
+    encoded: int
+    groups: int
+    grouped: int
+    refused: dict[str, int]
+    photos: PhotoFit | None = None
+
+
+def build_pictures(
+    items: pl.DataFrame,
+    size: int,
+    data: Path | None,
+    cache_folder: Path,
+    folder: Path,
+    encoder: Encoder,
+    settings: PictureSettings,
+    seed: int,
+    progress: Progress,
+    photos: pl.DataFrame | None = None,
+) -> PictureReport:
+    """Writes the items' pictures (`recall.item_pictures`) into `folder`, which exists.
+
+    Args:
+        items: item int32 (1…N), `image`.
+        size: N.
+        data: the folder that paths in `image` start at; None where there is none.
+        cache_folder: features by content, kept between builds.
+        folder: where to write.
+        encoder: makes features of pictures.
+        settings: which pictures, and how they are compared.
+        seed: of what is drawn.
+        progress: told how far it is.
+        photos: photos of items, as `items`; None where there are none.
+
+    Returns:
+        What became of the pictures. Nothing is written where none can be used.
+
+    Raises:
+        ValueError: the column is of a type that holds neither paths nor bytes.
+        StorageError: the cache cannot be opened or written.
+    """
+    sent = items.clear() if photos is None else photos
+    total = count_pictures(items, settings.per_item) + count_pictures(sent, settings.per_item)
+    cache = FeatureCache(cache_folder, f"{encoder.name} {encoder.side} {_PREPARATION}", FEATURES)
+    try:
+        encoded, taken = (
+            encode_pictures(
+                item_pictures(table, data, settings.per_item, settings.limits),
+                encoder,
+                cache,
+                settings.limits,
+                settings.batch,
+                lambda done, before=before: progress("encoding", before + done, total),  # type: ignore[misc]
+            )
+            for table, before in ((items, 0), (sent, total - count_pictures(sent, settings.per_item)))
+        )
+    finally:
+        cache.close()
+    refused = dict((encoded.refused + taken.refused).most_common())
+    if not len(encoded.items):
+        return PictureReport(0, 0, encoded.encoded, 0, 0, refused)
+    progress("comparing", total, total)
+    fitted = _fitted(encoded, taken, settings, seed)
+    space = fit_space(encoded.features, settings.dimensions, seed) if fitted is None else fitted.space
+    vectors = space.project(encoded.features)
+    groups = near_identical(encoded, size, settings.identical_bits, settings.structure_bits)
+    ItemPictures(encoded.items, vectors, space, groups).save(folder)
+    return PictureReport(
+        len(encoded.items),
+        len(np.unique(encoded.items)),
+        encoded.encoded,
+        int(groups.max(initial=0)),
+        int(np.count_nonzero(groups)),
+        refused,
+        fitted,
+    )
+
+
+def _fitted(
+    encoded: EncodedPictures, photos: EncodedPictures, settings: PictureSettings, seed: int
+) -> PhotoFit | None:
+    """The space by photos of items that have a usable picture; None where there are too few."""
+    known = np.isin(photos.items, encoded.items)
+    if known.sum() < settings.least_photos or len(np.unique(encoded.items)) < _LEAST_ITEMS:
+        return None
+    return fit_by_photos(
+        Labelled(encoded.items, encoded.features),
+        Labelled(photos.items[known], photos.features[known]),
+        settings.dimensions,
+        seed,
+    )
+
+
+def near_identical(encoded: EncodedPictures, size: int, bits: int, structure_bits: int) -> NDArray[np.int32]:
+    """Groups of items whose first pictures are nearly identical, int32[N + 1]; 0 = alone or without picture.
+
+    Args:
+        encoded: in the order of the items.
+        size: N.
+        bits: in which fingerprints of the features differ at most, or
+        structure_bits: in which structures do.
+    """
+    shown, first = np.unique(encoded.items, return_index=True)
+    groups = np.zeros(size + 1, np.int32)
+    forms = ((fingerprints(encoded.features[first]), bits), (encoded.structures[first], structure_bits))
+    groups[shown] = groups_of(forms)
+    return groups

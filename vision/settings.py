@@ -1,0 +1,78 @@
+"""Settings of pictures: which may be used, and how they are encoded and compared."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PictureLimits(BaseModel):
+    """What a picture may be. Everything is checked before pixels are decoded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bytes: int = Field(default=10 * 2**20, ge=1024, le=2**30, description="Largest file, bytes.")
+    pixels: int = Field(
+        default=32_000_000,
+        ge=4096,
+        le=80_000_000,
+        description="Largest width × height, pixels; decoding one takes up to 8 bytes a pixel.",
+    )
+    side: int = Field(default=16, ge=2, le=512, description="Shortest side of a usable picture, pixels.")
+
+
+class PhotoSearchSettings(BaseModel):
+    """Photos that callers send."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limits: PictureLimits = Field(
+        default=PictureLimits(bytes=3 * 2**19),
+        description="What a photo may be; a request has 2 MiB at most, whatever this says of bytes.",
+    )
+    encode_timeout_ms: float = Field(
+        default=1000.0, gt=0, description="Longest wait for a photo's features from Triton, milliseconds."
+    )
+    neighbours: int = Field(
+        default=50, ge=1, le=1000, description="Most alike items by which a photo's category is predicted."
+    )
+    temperature: float = Field(
+        default=0.05, gt=0, description="Difference of cosines by which a neighbour counts e times less."
+    )
+
+
+class PictureSettings(BaseModel):
+    """Pictures of items, offline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = Field(
+        default=True,
+        description="Whether items' pictures are used. Without the column `image` in the items file, or the "
+        "extra `vision`, they are not, whatever this says, and the build says why.",
+    )
+    limits: PictureLimits = Field(default=PictureLimits(), description="What an item's picture may be.")
+    per_item: int = Field(default=5, ge=1, le=100, description="First pictures of an item that are used.")
+    batch: int = Field(default=32, ge=1, le=512, description="Pictures encoded, and made durable, at a time.")
+    threads: int = Field(default=1, ge=1, description="Threads that encode.")
+    dimensions: int = Field(
+        default=256, ge=8, le=1280, description="Longest vector; a shop with fewer pictures has shorter ones."
+    )
+    least_photos: int = Field(
+        default=50,
+        ge=10,
+        description="Photos of items (photos.csv in the data folder) from which on they train the space in "
+        "which pictures are compared.",
+    )
+    identical_bits: int = Field(
+        default=25,
+        ge=0,
+        le=255,
+        description="Pictures are nearly identical where their fingerprints differ in at most so many of 256 "
+        "bits, or their structures in at most `structure_bits`.",
+    )
+    structure_bits: int = Field(
+        default=25,
+        ge=0,
+        le=255,
+        description="Bits of 256 in which their structures (a perceptual hash) differ at most.",
+    )
