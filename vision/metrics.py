@@ -12,7 +12,7 @@ class PhotoSearchMetrics:
         """Declares the metrics."""
         self.photos = metrics.counts(
             "photos",
-            "Photos of callers: encoded, not_encoded (Triton did not answer), no_pictures (nothing to search),"
-            " or why they were refused.",
+            "Photos of callers: encoded, not_encoded (Triton did not answer), no_pictures (nothing to "
+            "search), or why they were refused.",
             "outcome",
         )

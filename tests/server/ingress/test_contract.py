@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from protos.shopfront.v1 import event_pb2, recommend_pb2
+from protos.shopfront.v1 import event_pb2, recommend_pb2, visual_pb2, visual_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import (
     Context,
     ContextField,
@@ -372,3 +372,10 @@ def test_same_answer_through_the_message_or_raw_bytes(ingress: Ingress) -> None:
 def test_what_else_runs_on_the_node_is_told_nobody(ingress: Ingress) -> None:
     error = refused(ingress.channel.unary_unary("/ray.serve.RayServeAPIService/ListApplications"), b"")
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_photo_is_refused_where_there_are_no_pictures(ingress: Ingress) -> None:
+    stub = visual_pb2_grpc.VisualServiceStub(ingress.channel)
+    error = refused(stub.SearchByImage, visual_pb2.SearchByImageRequest(image=bytes(1_000_000)))
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert "no pictures" in error.details()

@@ -48,7 +48,15 @@ def test_the_table_holds_every_method_of_the_contracts() -> None:
     table = method_table()
     contracts = [
         descriptor
-        for module in (recommend_pb2, event_pb2, feedback_pb2, rollout_pb2, admin_pb2, privacy_pb2, visual_pb2)
+        for module in (
+            recommend_pb2,
+            event_pb2,
+            feedback_pb2,
+            rollout_pb2,
+            admin_pb2,
+            privacy_pb2,
+            visual_pb2,
+        )
         for service in module.DESCRIPTOR.services_by_name.values()
         for descriptor in service.methods
     ]
