@@ -51,6 +51,11 @@ class Deduplication:
                     here = cursor.set_range(_DAY.pack(_DAY.unpack(day)[0] + 1))
         return removed
 
+    def prefixes(self, user_hash: bytes, now_s: int) -> list[bytes]:
+        """What the keys of a user begin with, on each day from which any may be left."""
+        today = now_s // _DAY_S
+        return [_DAY.pack(day) + user_hash for day in range(max(today - self._days - 2, 0), today + 2)]
+
     def trim(self, transaction: lmdb.Transaction, now_s: int, limit: int) -> int:
         """Removes at most `limit` expired entries; returns how many."""
         oldest = _DAY.pack(max(now_s // _DAY_S - self._days, 0))

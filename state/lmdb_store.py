@@ -18,6 +18,7 @@ from foundation.storage.errors import StorageError
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
 from foundation.storage.lmdb_pages import PageFormatError
 from foundation.storage.lmdb_scrub import scrub
+from foundation.storage.lmdb_separators import forget_separators
 from snapshot.tombstones import Tombstones, user_hash
 from state.arrivals import Arrivals, sort_arrivals
 from state.deduplication import Deduplication
@@ -196,6 +197,8 @@ class LmdbStateStore:
             for start in range(0, len(found), _ERASE_STEP):
                 step = [seq for seq, _ in found[start : start + _ERASE_STEP]]
                 removed += self._environment.write(partial(self._log.remove, seqs=step))
+        prefixes = dict.fromkeys(RECORDS, (hashed,)) | {b"seen": self._seen.prefixes(hashed, now_ms // 1_000)}
+        self._environment.maintain(partial(forget_separators, prefixes=prefixes))
         return ErasedState(rows, removed, event_ids)
 
     def end_erasure(self, user_id: str) -> None:

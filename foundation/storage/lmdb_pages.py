@@ -30,6 +30,7 @@ _MAGIC, _VERSION = 0xBEEFC0DE, 1
 # transaction.
 _META = struct.Struct("<IIQQ" + "IHHQQQQQ" * 2 + "QQ")
 _NODE = struct.Struct("<HHHH")
+_DATABASE = struct.Struct("<IHHQQQQQ")
 _BIG_DATA = 0x01
 _NO_ROOT = 0xFFFF_FFFF_FFFF_FFFF
 _READ_BYTES = 1 << 20
@@ -46,7 +47,17 @@ class Meta:
     transaction: int
     page_bytes: int
     free_root: int
+    main_root: int
     last_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class TreeNode:
+    """A node of a page: its key, where in the file that is, and the page below it; None in a leaf."""
+
+    key: bytes
+    key_at: int
+    child: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,7 @@ def read_meta(file: int, transaction: int) -> Meta:
             raise PageFormatError("the file's format is not that of LMDB 0.9")
         page_bytes = page_bytes or fields[4]
         if fields[-1] == transaction:
-            return Meta(transaction, page_bytes, fields[11], fields[-2])
+            return Meta(transaction, page_bytes, fields[11], fields[19], fields[-2])
     raise PageFormatError(f"no meta page of transaction {transaction} is in the file")
 
 
@@ -106,6 +117,43 @@ def free_pages(file: int, meta: Meta) -> Iterator[tuple[int, NDArray[np.uint64]]
                 data = page[data_at : data_at + data_bytes]
             (count,) = struct.unpack_from("<Q", data)
             yield transaction, np.frombuffer(data, "<u8", count, 8)
+
+
+def nodes_of(file: int, number: int, page_bytes: int) -> list[TreeNode]:
+    """The nodes of a branch or leaf page in the order of their keys. Raises PageFormatError for others."""
+    page = _page(file, number, page_bytes)
+    kind = _kind(page, number)
+    if kind == _OVERFLOW:
+        raise PageFormatError(f"page {number} is none of a tree")
+    found = []
+    for at in _node_offsets(page).tolist():
+        low, high, flags, key_bytes = _NODE.unpack_from(page, at)
+        key_at = at + _NODE.size
+        child = low | high << 16 | flags << 32 if kind == _BRANCH else None
+        found.append(TreeNode(page[key_at : key_at + key_bytes], number * page_bytes + key_at, child))
+    return found
+
+
+def roots(file: int, meta: Meta) -> dict[bytes, int | None]:
+    """Root page of each named database of a commit, None of an empty one.
+
+    Raises:
+        PageFormatError: a database does not order its keys by their bytes, or holds several values of one.
+    """
+    found: dict[bytes, int | None] = {}
+    pending = [] if meta.main_root == _NO_ROOT else [meta.main_root]
+    while pending:
+        number = pending.pop()
+        for node in nodes_of(file, number, meta.page_bytes):
+            if node.child is not None:
+                pending.append(node.child)
+                continue
+            content = os.pread(file, _DATABASE.size, node.key_at + len(node.key))
+            _, flags, *_, root = _DATABASE.unpack(content)
+            if flags:
+                raise PageFormatError(f"database {node.key!r} orders its keys in another way ({flags:#x})")
+            found[node.key] = None if root == _NO_ROOT else root
+    return found
 
 
 def gaps_of_live_pages(file: int, meta: Meta, is_free: NDArray[np.bool_]) -> Iterator[PageGap]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.deleted_shoppers import without_deleted
@@ -40,6 +40,7 @@ def tables(rows: list[tuple[str, int]]) -> ShopTables:
     )
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(st.sampled_from(USERS), st.integers(1, 9)), max_size=30),
     erased_ms=st.dictionaries(st.sampled_from(USERS), st.integers(0, 9)),

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import redis
 
 from snapshot.item_keys import item_keys
 from snapshot.tombstones import NEVER, user_hash
-from state import RedisSettings, StateSettings, open_state
+from state import RedisSettings, StateSettings, TimedItems, UserState, open_state
 from state.store import StateStore
 from testing.redis_server import RedisServer, running_redis
 from tests.state.batches import batch
@@ -139,6 +140,33 @@ def test_nothing_of_a_deleted_shopper_is_left_in_answers_and_files(kept: tuple[S
             report(store, [(user, f"later-{turn}", 2, NOW_S + turn) for user in OTHERS])
         found = bytes_in(folder)
         assert [mark for mark in marks() if mark in found] == []
+    finally:
+        store.close()
+
+
+def test_no_trace_is_left_of_any_of_many_shoppers(lmdb_settings: StateSettings) -> None:
+    shoppers = [f"shopper-{n:03}" for n in range(900)]
+    folder = Path(lmdb_settings.url.removeprefix("lmdb://"))
+    store = open_state(lmdb_settings.model_copy(update={"sync": False}), Clock())
+    try:
+        shown = TimedItems(item_keys([f"i{n}" for n in range(30)]), np.arange(30, 0, -1, dtype=np.int64))
+        store.merge([(user, UserState(impressions=shown, profile={"n": user})) for user in shoppers], NOW_S)
+        report(
+            store, [(user, "x", 2, NOW_S) for user in shoppers], event_ids=[f"e-{user}" for user in shoppers]
+        )
+        # Keys of some of them are in inner pages of the trees, too.
+        for user in shoppers[::12]:
+            store.erase(user)
+            store.end_erasure(user)
+        assert store.compact().pending == ()
+        found = (folder / "data.mdb").read_bytes()
+        assert [
+            user for user in shoppers[::12] if user_hash(user) in found or f"-{user}".encode() in found
+        ] == []
+        kept = [user for user in shoppers if user not in shoppers[::12]]
+        states = asyncio.run(store.read_many(kept))
+        assert all(len(state.impressions.items) == 30 and state.profile for state in states)
+        assert [event.user_id for _, event in store.read_log()] == kept
     finally:
         store.close()
 

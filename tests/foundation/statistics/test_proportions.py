@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -13,6 +13,7 @@ from foundation.statistics.proportions import difference_interval, drop_p, wilso
 counts = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
+@settings(deadline=None)
 @given(counts)
 def test_wilsons_interval_is_that_of_the_score_test(sample: tuple[int, int]) -> None:
     successes, trials = sample
@@ -47,6 +48,7 @@ def test_the_interval_of_a_difference_covers_it() -> None:
     assert 0.92 <= covered / 500 <= 0.985
 
 
+@settings(deadline=None)
 @given(counts, counts)
 def test_the_test_of_a_drop_is_fishers(sample: tuple[int, int], base: tuple[int, int]) -> None:
     table = [[sample[0], sample[1] - sample[0]], [base[0], base[1] - base[0]]]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from foundation.storage.lmdb_environment import LmdbEnvironment
 from foundation.storage.lmdb_pages import PageFormatError
 from foundation.storage.lmdb_scrub import Scrubbed, scrub
+from foundation.storage.lmdb_separators import forget_separators
 from foundation.storage.names import StorageNames
 
 NAMES = StorageNames("things", "things.url", "things.prefix", "make room", "make room")
@@ -114,6 +115,47 @@ def test_any_history_of_writes_can_be_forgotten(
         assert contents(environment) == kept
         scrubbed(environment)
         assert contents(environment) == kept
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 10_000), value_bytes=st.sampled_from([20, 200, 900]), shared=st.integers(0, 10))
+def test_deleted_keys_are_gone_from_inner_pages_too(seed: int, value_bytes: int, shared: int) -> None:
+    draw = random.Random(seed)
+    keys = [bytes(shared) + draw.randbytes(16 - shared) for _ in range(500)]
+    with TemporaryDirectory() as folder, opened(Path(folder)) as environment:
+        for start in range(0, len(keys), 50):
+            put(environment, [(b"a", key, b"kept " + bytes(value_bytes)) for key in keys[start : start + 50]])
+        kept = contents(environment)
+        draw.shuffle(keys)
+        separators = 0
+        for turn, key in enumerate(keys[:200]):
+            environment.write(
+                lambda transaction, key=key: transaction.delete(key, db=environment.databases[b"a"])
+            )
+            del kept[b"a", key]
+            # What is still there stays, also where it separates.
+            for other in (key, keys[-1 - turn]):
+                separators += environment.maintain(
+                    lambda opened, file, key=other: forget_separators(
+                        opened, file, {b"a": (key,), b"none": (key,)}
+                    )
+                )
+            if turn % 60 == 0:
+                assert all(
+                    environment.read(lambda opened, k=k: opened.get(k, db=environment.databases[b"a"]))
+                    for _, k in kept
+                )
+        assert contents(environment) == kept
+        assert separators > 0 or value_bytes < 200, "no inner page had any"
+        put(environment, [(b"meta", b"renewal", b"now")])
+        scrubbed(environment)
+        found = (Path(folder) / "data.mdb").read_bytes()
+        assert [key for key in keys[:200] if key in found] == []
+        assert all(key in found for key in keys[200:])
+        # The tree goes on to take keys in their places.
+        put(environment, [(b"a", key, b"again") for key in keys[:200]])
+        again = contents(environment)
+        assert again == kept | {(b"a", key): b"again" for key in keys[:200]}
 
 
 def _write_until_told(folder: Path, stop: object, seed: int) -> None:

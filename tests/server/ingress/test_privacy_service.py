@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -105,6 +107,36 @@ def test_a_shopper_sees_all_that_is_held_and_has_it_deleted(
     assert not again.found
     assert not again.removed
     assert again.deleted_until_ms > deleted.deleted_until_ms
+
+
+def test_no_call_of_others_fails_meanwhile(ingress: Ingress, privacy: PrivacyServiceStub) -> None:
+    stop = threading.Event()
+    answered: list[str] = []
+
+    def shop(user: str) -> None:
+        while not stop.is_set():
+            answer = ingress.recommend.Recommend(
+                RecommendRequest(scene="home", user_id=user, page_size=5), timeout=10
+            )
+            assert "state" not in answer.degraded
+            event = Event(user_id=user, item_id=answer.items[0].item_id, type=EventType.EVENT_TYPE_VIEW)
+            ingress.events.ReportEvents(ReportEventsRequest(events=[event]), timeout=10)
+            answered.append(user)
+
+    others = [f"other-{uuid.uuid4().hex}" for _ in range(3)]
+    with ThreadPoolExecutor(len(others)) as shoppers:
+        running = [shoppers.submit(shop, user) for user in others]
+        try:
+            for user in others[:2]:
+                before = len(answered)
+                privacy.DeleteShopper(DeleteShopperRequest(user_id=user), timeout=60)
+                assert len(answered) > before
+        finally:
+            stop.set()
+    for shopper in running:
+        shopper.result()
+    # What they did after they were deleted is stored as ever.
+    assert exported(privacy, others[0])
 
 
 def test_what_a_caller_gets_wrong_is_named(privacy: PrivacyServiceStub) -> None:
