@@ -22,6 +22,8 @@ _SCENES_FRESH_S = 5.0
 _VERSIONS_FRESH_S = 1.0
 _RECENT_FRESH_S = 10.0
 _RECENT = 20
+_PATIENT = 4.0
+"""Edits of scenes build pipelines, and several pages."""
 
 
 class RouterProblem(Exception):
@@ -106,9 +108,11 @@ class RouterClient:
         request = admin_pb2.InspectShopperRequest(user_id=user_id, limit=limit)
         return await self._call(self._admin.InspectShopper, request)
 
-    async def recent_pages(self, limit: int, user_id: str = "") -> list[admin_pb2.RecentPage]:
-        """Pages that were answered last."""
-        request = admin_pb2.ListRecentPagesRequest(limit=limit, user_id=user_id)
+    async def recent_pages(
+        self, limit: int, user_id: str = "", *, slowest_first: bool = False
+    ) -> list[admin_pb2.RecentPage]:
+        """Pages that were answered last, the newest or the slowest first."""
+        request = admin_pb2.ListRecentPagesRequest(limit=limit, user_id=user_id, slowest_first=slowest_first)
         return list((await self._call(self._admin.ListRecentPages, request)).pages)
 
     async def recent_shoppers(self) -> list[str]:
@@ -146,11 +150,11 @@ class RouterClient:
         self, request: admin_pb2.PreviewScenesRequest
     ) -> admin_pb2.PreviewScenesResponse:
         """What edits would make of it."""
-        return await self._call(self._admin.PreviewScenes, request)
+        return await self._call(self._admin.PreviewScenes, request, _PATIENT)
 
     async def apply_scenes(self, request: admin_pb2.ApplyScenesRequest) -> admin_pb2.ApplyScenesResponse:
         """Writes it; the next page shows what serves then."""
-        answer = await self._call(self._admin.ApplyScenes, request)
+        answer = await self._call(self._admin.ApplyScenes, request, _PATIENT)
         self._kept.pop("scenes", None)
         return answer
 
@@ -204,16 +208,18 @@ class RouterClient:
                 self._kept[name] = (self._clock(), answer)
         return answer
 
-    async def _call(self, method: Any, request: Any) -> Any:
+    async def _call(self, method: Any, request: Any, patience: float = 1.0) -> Any:
+        """`patience`: times as long as other calls that it may take."""
+        timeout_s = self._timeout_s * patience
         try:
-            return await method(request, timeout=self._timeout_s, metadata=self._metadata)
+            return await method(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
-            raise RouterProblem(self._words(error), error.code()) from error
+            raise RouterProblem(self._words(error, timeout_s), error.code()) from error
 
-    def _words(self, error: grpc.aio.AioRpcError) -> str:
+    def _words(self, error: grpc.aio.AioRpcError, timeout_s: float) -> str:
         code = error.code()
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return f"the router at {self.router.address} is of an older release and does not know this"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"the router at {self.router.address} did not answer within {self._timeout_s:g} s"
+            return f"the router at {self.router.address} did not answer within {timeout_s:g} s"
         return why_unanswered(self.router, error)

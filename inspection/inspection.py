@@ -128,7 +128,8 @@ class Inspection:
     def recent(self, request: admin_pb2.ListRecentPagesRequest) -> admin_pb2.ListRecentPagesResponse:
         """The last pages. Raises `CallerError`."""
         limit = _limit("limit", request.limit, 50, 200)
-        return self._recent.listed(self._live.current.catalogue, limit, request.user_id)
+        catalogue = self._live.current.catalogue
+        return self._recent.listed(catalogue, limit, request.user_id, slowest_first=request.slowest_first)
 
     def scenes(self) -> admin_pb2.InspectScenesResponse:
         """The configuration in service."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,8 @@ class KeptPage:
     item_keys: NDArray[np.uint64]
     model: tuple[str, str]
     arms: dict[str, str]
+    took_ms: float
+    degraded: Sequence[str]
 
 
 class RecentPages:
@@ -53,6 +56,8 @@ class RecentPages:
                 response.item_keys,
                 (response.model.name, response.model.version),
                 dict(query.arms),
+                response.took_ms,
+                response.degraded,
             )
         )
 
@@ -62,9 +67,14 @@ class RecentPages:
         if len(kept) < len(self._pages):
             self._pages = deque(kept, self._pages.maxlen)
 
-    def listed(self, catalogue: Catalogue, limit: int, user_id: str = "") -> ListRecentPagesResponse:
-        """At most `limit` pages, newest first; those of one shopper where `user_id` is not empty."""
-        chosen = [page for page in self._pages if not user_id or page.user_id == user_id][:limit]
+    def listed(
+        self, catalogue: Catalogue, limit: int, user_id: str = "", *, slowest_first: bool = False
+    ) -> ListRecentPagesResponse:
+        """At most `limit` pages, newest first or slowest; of one shopper where `user_id` is not empty."""
+        chosen = [page for page in self._pages if not user_id or page.user_id == user_id]
+        if slowest_first:
+            chosen.sort(key=lambda page: -page.took_ms)
+        chosen = chosen[:limit]
         return ListRecentPagesResponse(
             pages=[
                 RecentPage(
@@ -76,6 +86,8 @@ class RecentPages:
                     model_name=page.model[0],
                     model_version=page.model[1],
                     arms=page.arms,
+                    took_ms=page.took_ms,
+                    degraded=page.degraded,
                 )
                 for page in chosen
             ]

@@ -15,6 +15,7 @@ from protos.shopfront.v1 import admin_pb2
 
 _PAGE_SIZE = 20
 _WINDOW_S = 300.0
+_SLOWEST = 10
 
 
 async def why(request: Request, console: Console) -> Response:
@@ -48,6 +49,7 @@ async def trace(request: Request, console: Console) -> Response:
     asked = _asked(request)
     values: dict[str, Any] = {
         **asked, "explained": None, "chart": None, "names": [], "stages": [], "window": None,
+        "slowest": [],
     }  # fmt: skip
     problem = None
     try:
@@ -60,6 +62,7 @@ async def trace(request: Request, console: Console) -> Response:
             [Span(each.stage, each.start_ms, each.elapsed_ms, each.outcome) for each in found.stages],
             found.total_ms,
         )
+        values["slowest"] = await console.client.recent_pages(_SLOWEST, slowest_first=True)
         await console.figures.wanted()
         values["stages"], values["window"] = _stage_times(console, asked["scene"])
     except RouterProblem as error:

@@ -27,6 +27,8 @@ class ShownPage:
     snapshot_id    of the snapshot that answered
     propensities   float64[n], as `router.page.exploration` draws them; None where no slot can be drawn
     log_features   whether the scene's answers belong into the feature log
+    took_ms        milliseconds from the call's arrival until the answer was made
+    degraded       what did not take part, as the answer names it
     """
 
     scene: str
@@ -42,6 +44,8 @@ class ShownPage:
     snapshot_id: str = ""
     propensities: NDArray[np.float64] | None = None
     log_features: bool = False
+    took_ms: float = 0.0
+    degraded: Sequence[str] = ()
 
 
 class ServedImpressions:

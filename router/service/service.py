@@ -360,6 +360,8 @@ class RecommendationService:
             snapshot_id=engine.snapshot_id,
             propensities=drawn.propensities,
             log_features=variant.settings.feature_log.enabled,
+            took_ms=(self._clock() - call.arrival) * 1_000,
+            degraded=tuple(response.degraded),
         )
         self._side_effects.schedule(query.scene, query, shown)
         return response

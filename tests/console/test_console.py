@@ -176,3 +176,26 @@ def test_readings_sum_their_series_and_share_what_does_not_change() -> None:
     assert third.total("n", "b") == {"z": 5.0}
     assert second.index is first.index
     assert third.index is not second.index
+
+
+@pytest.mark.usefixtures("served")
+def test_a_viewer_looks_and_changes_nothing(ports: list[int], tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text("viewer eve abcdefghijklmnop\n")
+    own = free_ports(1)[0]
+    audit = tmp_path / "audit.jsonl"
+    settings = ConsoleSettings(address=f"127.0.0.1:{own}", audit=audit, tokens_file=users)
+    with console_in_thread(RouterAddress(f"127.0.0.1:{ports[0]}"), settings) as url:
+        browser = Browser(url)
+        assert "Token" in browser.fetch("/?user=u1")[1]
+        assert browser.fetch("/login", {"token": "wrong"})[0] == 403
+        code, page = browser.fetch("/login", {"token": "abcdefghijklmnop"})
+        assert (code, "Storefront" in page) == (200, True)
+        _, page = browser.fetch("/?user=u1")
+        assert "Add to cart" not in page
+        csrf = re.search(r'name="csrf" value="(\w+)"', page)
+        assert csrf is not None
+        for path in ("/events", "/rules", "/scenes/preview", "/scenes/apply", "/rollouts"):
+            code, text = browser.fetch(path, {"csrf": csrf[1], "user": "u1", "act": "cart|1|i1"})
+            assert (code, "may look" in text) == (403, True)
+    assert audit.read_text() == ""

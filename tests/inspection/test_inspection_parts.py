@@ -96,7 +96,14 @@ def test_the_last_pages_are_kept_and_no_more(catalogue: Catalogue) -> None:
     kept = RecentPages(3)
     for number in range(5):
         page = ShownPage(
-            "home", ["i1"], item_keys(["i1", "gone"]), number, str(number), model=Model("bst", "1")
+            "home",
+            ["i1"],
+            item_keys(["i1", "gone"]),
+            number,
+            str(number),
+            model=Model("bst", "1"),
+            took_ms=float(number % 4),
+            degraded=("ranking",),
         )
         query = Query(scene="home", now=number, user_id=f"u{number % 2}")
         assert kept.applies_to(query, page)
@@ -104,6 +111,11 @@ def test_the_last_pages_are_kept_and_no_more(catalogue: Catalogue) -> None:
     assert [page.request_id for page in kept.listed(catalogue, 10).pages] == ["4", "3", "2"]
     assert [page.request_id for page in kept.listed(catalogue, 10, "u0").pages] == ["4", "2"]
     assert len(kept.listed(catalogue, 1).pages) == 1
+    slowest = kept.listed(catalogue, 2, slowest_first=True).pages
+    assert [(page.request_id, page.took_ms, list(page.degraded)) for page in slowest] == [
+        ("3", 3.0, ["ranking"]),
+        ("2", 2.0, ["ranking"]),
+    ]
     newest = kept.listed(catalogue, 1).pages[0]
     assert [item.item_id for item in newest.items] == ["i1", ""]
     assert newest.items[0].title == TITLES[1]

@@ -267,6 +267,18 @@ def test_a_router_whose_callers_show_certificates_is_not_asked_by_its_starter(ro
     assert own_router(ingress, router.address) is None
 
 
+def test_the_starter_calls_as_an_operator_where_there_are_some(tmp_path: Path) -> None:
+    for name in ("callers", "operators"):
+        (tmp_path / name).write_text(f"# {name}\ntoken-of-{name}-000\n")
+    tokens = {"file": tmp_path / "callers"}
+    address = "127.0.0.1:9000"
+    for more, expected in (({}, "callers"), ({"operators_file": tmp_path / "operators"}, "operators")):
+        ingress = IngressSettings.model_validate({"address": address, "tokens": tokens | more})
+        own = own_router(ingress, address)
+        assert own is not None
+        assert own.token == f"token-of-{expected}-000"
+
+
 def test_a_plain_router_needs_nothing(shopfront: Any) -> None:
     with served() as address:
         assert shopfront("recommend", "--address", address).status == 0

@@ -220,12 +220,14 @@ class ShopperEvent(_message.Message):
     def __init__(self, item: _Optional[_Union[ItemSummary, _Mapping]] = ..., type: _Optional[str] = ..., at: _Optional[int] = ...) -> None: ...
 
 class ListRecentPagesRequest(_message.Message):
-    __slots__ = ("limit", "user_id")
+    __slots__ = ("limit", "user_id", "slowest_first")
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    SLOWEST_FIRST_FIELD_NUMBER: _ClassVar[int]
     limit: int
     user_id: str
-    def __init__(self, limit: _Optional[int] = ..., user_id: _Optional[str] = ...) -> None: ...
+    slowest_first: bool
+    def __init__(self, limit: _Optional[int] = ..., user_id: _Optional[str] = ..., slowest_first: _Optional[bool] = ...) -> None: ...
 
 class ListRecentPagesResponse(_message.Message):
     __slots__ = ("pages",)
@@ -234,7 +236,7 @@ class ListRecentPagesResponse(_message.Message):
     def __init__(self, pages: _Optional[_Iterable[_Union[RecentPage, _Mapping]]] = ...) -> None: ...
 
 class RecentPage(_message.Message):
-    __slots__ = ("at", "scene", "user_id", "request_id", "items", "model_name", "model_version", "arms")
+    __slots__ = ("at", "scene", "user_id", "request_id", "items", "model_name", "model_version", "arms", "took_ms", "degraded")
     class ArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -250,6 +252,8 @@ class RecentPage(_message.Message):
     MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
     ARMS_FIELD_NUMBER: _ClassVar[int]
+    TOOK_MS_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
     at: int
     scene: str
     user_id: str
@@ -258,7 +262,9 @@ class RecentPage(_message.Message):
     model_name: str
     model_version: str
     arms: _containers.ScalarMap[str, str]
-    def __init__(self, at: _Optional[int] = ..., scene: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemSummary, _Mapping]]] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    took_ms: float
+    degraded: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, at: _Optional[int] = ..., scene: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemSummary, _Mapping]]] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., took_ms: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class InspectScenesRequest(_message.Message):
     __slots__ = ()

@@ -179,7 +179,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRecentPages(self, request, context):
-        """The pages that this replica answered last, newest first.
+        """The pages that this replica answered last, newest or slowest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

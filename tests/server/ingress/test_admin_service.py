@@ -138,6 +138,7 @@ def test_pages_that_were_answered_are_listed_by_the_replica_that_answered(ingres
     assert pages
     assert {page.user_id for page in pages} == {"listed"}
     assert all(len(page.items) == 3 and page.items[0].title for page in pages)
+    assert all(0 < page.took_ms < 60_000 for page in pages)
 
 
 def test_scenes_and_versions_are_those_in_service(ingress: Ingress) -> None:
