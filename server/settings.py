@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from foundation.telemetry.metrics.settings import MetricsSettings
 from inspection.settings import InspectionSettings
 from learning.satisfaction.settings import SatisfactionSettings
+from learning.settings import LearningSettings
 from recall.settings import RecallSettings
 from rollout.settings import RolloutSettings
 from router.engine.settings import SnapshotWatchSettings
@@ -84,6 +85,9 @@ class RouterSettings(BaseModel):
     )
     satisfaction: SatisfactionSettings = Field(
         default_factory=SatisfactionSettings, description="Whom to ask how satisfied they are."
+    )
+    learning: LearningSettings = Field(
+        default_factory=LearningSettings, description="What is learned while the shop runs."
     )
     admission: AdmissionSettings = Field(
         default_factory=AdmissionSettings, description="How much work one replica accepts."

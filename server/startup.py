@@ -63,6 +63,7 @@ from server.settings import RouterSettings
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec
 from state.merchandising.live_rules import LiveRules
+from state.published import LiveFolder
 from state.registry import open_state
 from state.store import StateStore
 from vision.photo_search import PhotoSearch
@@ -158,6 +159,13 @@ async def _watch_rules(rules: LiveRules, live: LiveEngine, interval_s: float) ->
         await rules.look(live.current.catalogue)
 
 
+async def _follow_learner(published: LiveFolder, interval_s: float) -> None:
+    """Takes up what a learner publishes, every `interval_s` seconds until cancelled."""
+    while True:
+        await asyncio.sleep(interval_s)
+        await asyncio.to_thread(published.look)
+
+
 async def start_service(settings: RouterSettings) -> RunningService:
     """Opens snapshot, scenes, state and Triton's channel, and starts watching for new snapshots and scenes.
 
@@ -191,6 +199,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     side_effects = _side_effects(store, rollouts, feature_log, recent, metrics, builder.metrics)
     rules = LiveRules(settings.business_rules)
     await rules.look(live.current.catalogue)
+    published = LiveFolder(settings.learning.folder)
+    await asyncio.to_thread(published.look)
     attribution = AttributionCodec.from_settings(settings.attribution)
     service = RecommendationService(
         live,
@@ -204,6 +214,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         quality,
         snapshot_damage=lambda: verification.damage,
         rules=rules,
+        published=lambda: published.current,
     )
     running = RunningService(
         service,
@@ -236,6 +247,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(verification.run())
     running.keep_running(_watch_rules(rules, live, settings.snapshots.poll_interval_s))
     running.keep_running(follow_erasures(store, recent, running.privacy))
+    running.keep_running(_follow_learner(published, settings.learning.follow_s))
     for edited in watches:
         running.keep_running(watch_scenes(edited, settings.snapshots.poll_interval_s))
     running.keep_running(report_state(store, side_effects, metrics))

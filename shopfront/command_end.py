@@ -29,6 +29,7 @@ def known_errors() -> tuple[type[Exception], ...]:
     from exporters.errors import ExportRefused
     from foundation.storage.errors import StorageError
     from ingest.shop_tables import IngestError
+    from learning.learner import LearnerBusy
     from models.checkpoint import CheckpointError
     from models.training_loop import TrainingError
     from recall.part_build import PartBuildError
@@ -48,6 +49,7 @@ def known_errors() -> tuple[type[Exception], ...]:
         ChannelError,
         AccessError,
         WorkspaceBusy,
+        LearnerBusy,
         SettingsError,
         RegistrationError,
         IngestError,

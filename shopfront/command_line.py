@@ -24,6 +24,7 @@ from shopfront.command_end import (
     remember_interrupts,
 )
 from shopfront.command_options import Config, Data, WorkspaceFolder, console, errors, prepared
+from shopfront.learning_command import app as learning
 from shopfront.measuring_commands import app as measuring
 from shopfront.merchandising_commands import app as merchandising
 from shopfront.rollout_commands import app as rollout
@@ -61,12 +62,11 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
         check_before_build(place, settings)
         look_for_console(settings.console, _say)
         # A process of its own, so that the memory of training is not kept while serving.
-        build = [sys.executable, "-m", "shopfront", "build", "--config", str(config)]
-        build += ["--workspace", str(place.root)] + (["--data", str(data)] if data is not None else [])
+        build = [sys.executable, "-m", "shopfront", "build", *_options(place, config, data)]
         finished = subprocess.run(bound(build), check=False)
         if finished.returncode:
             raise typer.Exit(finished.returncode)
-        _serve(place, settings, data, supervised=True)
+        _serve(place, settings, config, data, supervised=True)
 
 
 @app.command()
@@ -123,7 +123,13 @@ def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config =
     with place.held("serving"):
         _end_abandoned()
         check_before_build(place, settings)
-        _serve(place, settings, data, supervised=False)
+        _serve(place, settings, config, data, supervised=False)
+
+
+def _options(place: Workspace, config: Path, data: Path | None) -> list[str]:
+    """Those with which another command of the same workspace is started."""
+    named = ["--data", str(data)] if data is not None else []
+    return ["--config", str(config), "--workspace", str(place.root), *named]
 
 
 def _say(line: str) -> None:
@@ -138,8 +144,11 @@ def _end_abandoned() -> None:
         _say(line)
 
 
-def _serve(place: Workspace, settings: Settings, data: Path | None, *, supervised: bool) -> None:
+def _serve(
+    place: Workspace, settings: Settings, config: Path, data: Path | None, *, supervised: bool
+) -> None:
     from shopfront.console_beside import console_of
+    from shopfront.learner import watched_learner
     from shopfront.log_bounds import LogBounds
     from shopfront.picture_command import show_photo_search
     from shopfront.serve import serving, stop_signals
@@ -148,7 +157,11 @@ def _serve(place: Workspace, settings: Settings, data: Path | None, *, supervise
         with serving(place, settings, _say, restarts=supervised) as served:
             status.stop()
             router = own_router(settings.router.ingress, served.address)
-            with console_of(router, settings.console, place.logs, _say, wanted=supervised) as console_says:
+            learns = settings.router.learning.enabled
+            with (
+                console_of(router, settings.console, place.logs, _say, wanted=supervised) as console_says,
+                watched_learner(_options(place, config, data), place.logs, _say, wanted=learns),
+            ):
                 if supervised:
                     _show_sample(place, settings, served.address)
                     show_photo_search(place, router, data, console, _say)
@@ -287,6 +300,7 @@ app.add_typer(rollout, name="rollout")
 app.add_typer(shopper, name="shopper")
 app.add_typer(asking)
 app.add_typer(measuring)
+app.add_typer(learning)
 app.add_typer(merchandising)
 
 

@@ -24,15 +24,16 @@ class LogBounds:
         report: Callable[[str], None],
         clock: Callable[[], float],
     ) -> None:
-        """`folder`: that of `triton.log` and `console.log`; `clock`: seconds, which only grow."""
-        self._logs = (settings.folder / "router.log", folder / "triton.log", folder / "console.log")
+        """`folder`: that of all but `router.log`; `clock`: seconds, which only grow."""
+        others = ("triton.log", "console.log", "learner.log")
+        self._logs = (settings.folder / "router.log", *(folder / name for name in others))
         self._settings = settings
         self._report = report
         self._clock = clock
         self._due = clock()
 
     def look(self) -> None:
-        """Moves what is full now; costs three `stat` calls where nothing is."""
+        """Moves what is full now; costs a `stat` call each where nothing is."""
         if self._clock() < self._due:
             return
         for log in self._logs:

@@ -121,6 +121,7 @@ class Workspace:
             self.pictures,
             self.root / "rollouts",
             self.root / "experiments",
+            self.root / "learning",
             self.evaluation,
         )
 

@@ -2,7 +2,8 @@
 
     StateError
     ├── StateStoreError (also a StorageError)   a record or an entry is corrupt or of another format, or a URL
-    │                                           names no store
+    │   │                                       names no store
+    │   └── CorruptEntry                        an entry of the event log is
     ├── StateOverloaded                         the queue of writes is full
     ├── QueueFull                               the same, of one process's queue of any kind
     ├── RecordError (also a ValueError)         bytes are not a whole, unchanged record
@@ -25,6 +26,17 @@ class StateError(Exception):
 
 class StateStoreError(StateError, StorageError):
     """The store cannot answer: a corrupt record, another format, a URL that names no store."""
+
+
+class CorruptEntry(StateStoreError):
+    """An entry of the event log cannot be read; `seq` is its sequence number."""
+
+    def __init__(self, seq: int, reason: str) -> None:
+        """`reason`: what is wrong with it."""
+        self.seq = seq
+        super().__init__(
+            f"entry {seq} of the event log is corrupt: {reason}; read on behind it with after_seq={seq}"
+        )
 
 
 class StateOverloaded(StateError):

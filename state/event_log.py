@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from state.errors import StateStoreError
+from state.errors import CorruptEntry
 from state.logged_event import LoggedEvent
 
 _PREFIX = struct.Struct("<qI")
@@ -33,16 +33,16 @@ def decode_entry(seq: int, entry: bytes) -> LoggedEvent:
     """The event of an entry, which has sequence number `seq`.
 
     Raises:
-        StateStoreError: the entry is corrupt.
+        CorruptEntry: the entry is corrupt.
     """
     try:
         _, checksum = _PREFIX.unpack_from(entry)
         body = entry[_PREFIX.size :]
         if zlib.crc32(body) != checksum:
-            raise corrupt_entry(seq, "its checksum does not match")
+            raise CorruptEntry(seq, "its checksum does not match")
         return _decoder.decode(body)
     except (struct.error, msgspec.MsgspecError) as error:
-        raise corrupt_entry(seq, str(error)) from error
+        raise CorruptEntry(seq, str(error)) from error
 
 
 def arrival_ms(entry: bytes | memoryview) -> int | None:
@@ -62,10 +62,3 @@ class EntriesOf:
         at = _PREFIX.size
         # An array of up to 15 fields begins with one byte, a longer one with three.
         return entry.startswith(self._encoded, at + (3 if entry[at : at + 1] == b"\xdc" else 1))
-
-
-def corrupt_entry(seq: int, reason: str) -> StateStoreError:
-    """The error that names a corrupt entry and how to read on."""
-    return StateStoreError(
-        f"entry {seq} of the event log is corrupt: {reason}; read on behind it with after_seq={seq}"
-    )

@@ -20,8 +20,9 @@ from foundation.storage.redis_url import client_url, redacted
 from snapshot.tombstones import Tombstones, user_hash
 from state.arrivals import Arrivals, sort_arrivals
 from state.erasure import Compaction, ErasedState
+from state.errors import CorruptEntry
 from state.event_batch import EventBatch
-from state.event_log import corrupt_entry, decode_entry, encode_entries
+from state.event_log import decode_entry, encode_entries
 from state.logged_event import LoggedEvent
 from state.queued_writes import QueuedWrites
 from state.records import rows_of
@@ -138,7 +139,7 @@ class RedisStateStore:
                 seq = int(stream_id.partition(b"-")[0])
                 entry = fields.get(b"event")
                 if entry is None:
-                    raise corrupt_entry(seq, "it has no field `event`")
+                    raise CorruptEntry(seq, "it has no field `event`")
                 yield seq, decode_entry(seq, entry)
                 after_seq = seq
             if len(found) < size:

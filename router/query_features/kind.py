@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from snapshot.catalogue import Catalogue
+from state.published import NOTHING, Published
 from state.store import StateStore
 from state.user_state import UserState
 
@@ -24,6 +25,7 @@ class FeatureRequest:
         profile: field → value, with what the request says of the shopper.
         catalogue: that of the snapshot that answers, for dense item indices and item columns.
         store: user state and event log. `read_log` may block, so read it on another thread.
+        live: what the learner has published.
     """
 
     user_id: str
@@ -32,6 +34,7 @@ class FeatureRequest:
     profile: Mapping[str, str]
     catalogue: Catalogue
     store: StateStore
+    live: Published = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pipeline.stages import DependencyError, StageBug
 from pipeline.trace import Clock, StageRecord, Trace
 from router.query_features.kind import FeatureRequest, QueryFeatureKind
 from router.query_features.registry import QUERY_FEATURES
+from state.published import NOTHING, Published
 
 TIME_SHARE = 0.25
 """Part of a request's remaining time that query features may take at most."""
@@ -34,6 +35,7 @@ class FeatureReading:
         arrived: when the request arrived, in seconds on `clock`.
         scene: the scene under which they are counted.
         metrics: counts each feature's seconds and outcome.
+        live: what the learner has published.
     """
 
     names: Collection[str]
@@ -43,6 +45,7 @@ class FeatureReading:
     arrived: float
     scene: str = ""
     metrics: StageMetrics = field(default_factory=NoMetrics)
+    live: Published = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from registration.registry import Registry
-from router.query_features import feedback, impressions, seen
+from router.query_features import feedback, impressions, live_counters, online_model, seen
 from router.query_features.kind import QueryFeatureKind
 
 
@@ -31,7 +31,13 @@ def _fault(name: str, kind: QueryFeatureKind[Any], kinds: Mapping[str, QueryFeat
 QUERY_FEATURES: Registry[QueryFeatureKind[Any]] = Registry(
     "query feature",
     "QUERY_FEATURES",
-    {"impressions": impressions.FEATURE, "feedback": feedback.FEATURE, "seen": seen.FEATURE},
+    {
+        "impressions": impressions.FEATURE,
+        "feedback": feedback.FEATURE,
+        "live_counters": live_counters.FEATURE,
+        "online_model": online_model.FEATURE,
+        "seen": seen.FEATURE,
+    },
     _fault,
     kind=QueryFeatureKind,
 )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from registration.registry import Registry
-from router.ranking import anchor, context, first_merge, log_odds_merge, triton_model, weighted_sum
+from router.ranking import (
+    anchor,
+    context,
+    first_merge,
+    live,
+    log_odds_merge,
+    online,
+    triton_model,
+    weighted_sum,
+)
 from router.ranking.logistic import scorer as logistic
 from router.ranking.merge_kind import MergeKind
 from router.ranking.scorer_kind import ScorerKind
@@ -25,6 +34,8 @@ SCORERS: Registry[ScorerKind] = Registry(
         "anchor": anchor.SCORER,
         "context": context.SCORER,
         "logistic": logistic.SCORER,
+        "live": live.SCORER,
+        "online": online.SCORER,
     },
     _fault,
     kind=ScorerKind,

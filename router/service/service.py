@@ -51,6 +51,7 @@ from state.attribution import Attribution, AttributionCodec
 from state.attribution_scope import item_filter, shopper_tag
 from state.merchandising.live_rules import LiveRules
 from state.page_cursor import PageCursor, PageCursorCodec
+from state.published import NOTHING, Published
 from state.store import StateStore
 
 
@@ -78,12 +79,14 @@ class RecommendationService:
         wall_clock: Callable[[], float] = time.time,
         snapshot_damage: Callable[[], str] = lambda: "",
         rules: LiveRules | None = None,
+        published: Callable[[], Published] = lambda: NOTHING,
     ) -> None:
         """Opens nothing.
 
         `clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded;
         `snapshot_damage`: what is wrong with the snapshot in service, "" where it is intact; `rules`: of
-        merchandisers, None = there are none.
+        merchandisers, None = there are none; `published`: returns what the learner
+        has published.
         """
         self._live = live
         self._store = store
@@ -99,6 +102,7 @@ class RecommendationService:
         self._wall_clock = wall_clock
         self._snapshot_damage = snapshot_damage
         self._rules = rules or LiveRules(None)
+        self._published = published
 
     async def recommend(
         self,
@@ -204,6 +208,7 @@ class RecommendationService:
             call.arrival,
             asked.scenes[0].scene,
             variants[0].pipeline.metrics,
+            self._published(),
         )
         shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
         anchors = [

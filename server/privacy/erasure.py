@@ -22,6 +22,8 @@ from state.erasure import Compaction, ErasedState
 from state.feature_log.log_file import FeatureLogError, erase_entries
 from state.feature_log.log_folder import files_of
 from state.feature_log.logged_page import EntryError
+from state.live_counters.counter_file import CounterFileError
+from state.published import read_manifest
 from state.store import StateStore
 
 _WRITTEN_WITHIN_S = 3.0
@@ -69,6 +71,7 @@ class Erasure:
             pending=[
                 *pending,
                 *(Pending(self._state, "bytes of what was deleted", fault) for fault in compaction.pending),
+                *self._pending_learning(tombstones.revision),
                 *self._pending_snapshots(tombstones.revision),
             ],
             remaining=list(self._remaining()),
@@ -131,6 +134,22 @@ class Erasure:
         if not wanted:
             return Compaction(pending=(_COMPACTION_DUE,))
         return self._store.compact()
+
+    def _pending_learning(self, revision: int) -> Iterator[Pending]:
+        folder = self._places.learning
+        what = "counts and weights under hashes of the shopper's id"
+        try:
+            published = read_manifest(folder)
+        except (CounterFileError, OSError) as error:
+            yield Pending(str(folder), what, f"it could not be read ({error}); remove the folder")
+            return
+        if published is not None and published.erasures < revision:
+            yield Pending(
+                str(folder),
+                what,
+                "the learner reads the log anew without the shopper (router.learning.erase_every_s); where none "
+                "runs, remove the folder",
+            )
 
     def _pending_snapshots(self, revision: int) -> Iterator[Pending]:
         snapshots = SnapshotStore(self._places.snapshots)

@@ -26,6 +26,7 @@ class Places(BaseModel):
     recording: RecordingSettings
     request_log: RequestLogSettings
     snapshots: Path = Field(description="Folder of the serving snapshots.")
+    learning: Path = Field(description="Folder in which a learner publishes.")
 
     @classmethod
     def of(cls, settings: RouterSettings) -> Places:
@@ -36,4 +37,5 @@ class Places(BaseModel):
             recording=settings.recording,
             request_log=settings.request_log,
             snapshots=settings.snapshots.folder,
+            learning=settings.learning.folder,
         )

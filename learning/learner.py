@@ -1,0 +1,340 @@
+"""The learner: reads the event log, keeps its state, publishes it, and writes checkpoints."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from foundation.storage.errors import StorageError
+from learning.metrics import LearnerMetrics
+from learning.ranker.ranker import OnlineRanker
+from learning.settings import LearningSettings
+from learning.stream.checkpoint import FILE, DamagedCheckpoint, digest, read_checkpoint, write_checkpoint
+from learning.stream.shop_facts import ShopFacts
+from learning.stream.stream import StreamState, below
+from state.attribution import AttributionCodec
+from state.errors import CorruptEntry
+from state.live_counters.counter_file import SUFFIX as COUNTERS
+from state.live_counters.counter_file import CounterFileError
+from state.live_model.weights import SUFFIX as WEIGHTS
+from state.live_model.weights import WeightsError, read_weights, write_weights
+from state.logged_event import LoggedEvent
+from state.published import LiveManifest, read_manifest, write_manifest
+from state.store import StateStore
+
+logger = logging.getLogger(__name__)
+
+_LOCK = ".learner.lock"
+_PUBLISH_S = 1.0
+_FAILURE_PAUSE_S = 1.0
+_FORMAT = 1
+
+
+class LearnerBusy(Exception):
+    """Another learner publishes in the folder."""
+
+
+class Learner:
+    """One learner per folder. Every machine may have its own: from the same log they make the same."""
+
+    def __init__(
+        self,
+        settings: LearningSettings,
+        store: StateStore,
+        log_name: str,
+        codec: AttributionCodec,
+        facts: ShopFacts,
+        metrics: LearnerMetrics,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Takes the folder, and the state of its checkpoint where there is one that can be used.
+
+        Args:
+            settings: the folder, windows, bounds, and the ranker.
+            store: whose event log is read.
+            log_name: tells this log from others: a checkpoint of another one is not used.
+            codec: decodes attribution tokens.
+            facts: catalogue and scenes.
+            metrics: what is counted.
+            clock: monotonic seconds.
+            wall_clock: unix seconds, for the lag alone.
+
+        Raises:
+            LearnerBusy: another learner has the folder.
+            StorageError: the store cannot be read.
+            OSError: the folder cannot be written.
+        """
+        self._settings = settings
+        self._store = store
+        self._codec = codec
+        self._facts = facts
+        self._metrics = metrics
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._folder = settings.folder
+        ranker = settings.ranker.model_dump_json(exclude={"publish_s", "guard"})
+        self._made_by = f"{_FORMAT} {log_name} {settings.stream.model_dump_json()} {ranker}"
+        self._held = ""
+        # Where a deletion is under way, its shopper's events may still be read.
+        self._erasures = store.erasures_revision() - bool(store.unfinished_erasures())
+        self._erased_at: float | None = None
+        self._lock = _taken(self._folder)
+        try:
+            for left in self._folder.glob(f".{FILE}.*"):
+                left.unlink()
+            self.ranker = OnlineRanker(settings.ranker)
+            self.state = self._opened()
+            self._model = self._last_model()
+            self._metrics.begin(self.state.drops)
+            self._checkpointed = self.state.seq
+            self.publish()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def step(self) -> int:
+        """Reads the next entries of the log and publishes what they change; returns how many there were.
+
+        Raises:
+            StorageError: the log cannot be read now; nothing has changed.
+        """
+        entries, corrupt = self._entries()
+        files = self.state.files
+        samples = self.state.read(entries, self._facts.scenes)
+        if corrupt is not None:
+            logger.error("%s", corrupt)
+            self.state.skip(corrupt.seq, "corrupt")
+        if self.state.files != files:
+            self.publish()
+        if self._settings.ranker.enabled:
+            self.ranker.learn(samples)
+        self._observe(len(entries), len(samples))
+        return len(entries) + (corrupt is not None)
+
+    def run(self, stop: threading.Event) -> None:
+        """Reads until `stop` is set, then writes a checkpoint. Raises what `checkpoint` does."""
+        followed = published = ranked = checkpointed = self._clock()
+        failing = False
+        while not stop.is_set():
+            try:
+                count = self.step()
+                failing = False
+            except StorageError as error:
+                if not failing:
+                    logger.warning("the event log cannot be read, which is tried again: %s", error)
+                failing = True
+                stop.wait(_FAILURE_PAUSE_S)
+                continue
+            now = self._clock()
+            if now - published >= _PUBLISH_S:
+                published = now
+                self.publish()
+            if now - ranked >= self._settings.ranker.publish_s:
+                ranked = now
+                self.publish_model()
+            if now - followed >= self._settings.follow_s:
+                followed = now
+                self._forget_erased()
+                if self._facts.look():
+                    self.state.use(self._facts.catalogue)
+            if now - checkpointed >= self._settings.stream.checkpoint_s:
+                checkpointed = now
+                self._try_checkpoint()
+            if count < self._settings.stream.batch_events:
+                stop.wait(self._settings.stream.poll_s)
+        self.checkpoint()
+
+    def publish(self) -> None:
+        """Names the present files to the replicas, and removes older ones. Raises OSError."""
+        files = self.state.files
+        write_manifest(self._folder, LiveManifest(files, self.state.seq, self.state.log_s, self._erasures, self._model))
+        named = {*files.values(), self._model}
+        for path in (*self._folder.glob(f"*{COUNTERS}"), *self._folder.glob(f"*{WEIGHTS}")):
+            if path.name not in named:
+                # Replicas that still map it keep it until they look.
+                path.unlink(missing_ok=True)
+
+    def publish_model(self) -> bool:
+        """Publishes what the ranker has learned, unless a guard holds it; whether it did. Raises OSError."""
+        version, held = self.ranker.next_version()
+        self._metrics.observe_ranker(self.ranker)
+        if held:
+            self._metrics.held[held,].inc()
+            if held != self._held:
+                logger.warning(
+                    "the ranker's version of %d samples is held (%s); that of %d samples stays",
+                    self.ranker.samples,
+                    held,
+                    self.ranker.published.samples,
+                )
+        self._held = held
+        if version is None:
+            return False
+        self._model = f"model-{version.samples}{WEIGHTS}"
+        write_weights(self._folder / self._model, version)
+        self.publish()
+        return True
+
+    def digest(self) -> str:
+        """A hash of all that was learned: two learners are the same to the bit where theirs is."""
+        return digest(*self._exported())
+
+    def checkpoint(self) -> None:
+        """Writes the state and its place in the log; nothing where no event was read. Raises OSError."""
+        if self.state.seq == self._checkpointed:
+            return
+        numbers, arrays = self._exported()
+        numbers["erasures"] = self._erasures
+        write_checkpoint(self._folder, self._made_by, numbers, arrays)
+        self._checkpointed = self.state.seq
+        self._metrics.checkpoints["written",].inc()
+
+    def close(self) -> None:
+        """Gives the folder up."""
+        os.close(self._lock)
+
+    def _begin_anew(self) -> None:
+        """Forgets everything, in files too; the log is read from its beginning."""
+        self.state = self._new_state()
+        self.ranker = OnlineRanker(self._settings.ranker)
+        self._model = ""
+        self._checkpointed = 0
+        self._metrics.begin(self.state.drops)
+        (self._folder / FILE).unlink(missing_ok=True)
+        self.publish()
+
+    def _forget_erased(self) -> None:
+        """Begins anew where shoppers were deleted, whose events the log has no more."""
+        now = self._clock()
+        if self._erased_at is not None and now - self._erased_at < self._settings.erase_every_s:
+            return
+        try:
+            revision = self._store.erasures_revision()
+            if revision == self._erasures or self._store.unfinished_erasures():
+                return
+        except StorageError as error:
+            logger.warning("whether shoppers were deleted is not known, which is tried again: %s", error)
+            return
+        logger.info("shoppers were deleted: the log is read anew, without them")
+        self._erased_at, self._erasures = now, revision
+        self._begin_anew()
+
+    def _try_checkpoint(self) -> None:
+        try:
+            if self._log_began_anew():
+                logger.warning("the event log began anew: so does the learner")
+                self._begin_anew()
+            self.checkpoint()
+        except (OSError, StorageError) as error:
+            self._metrics.checkpoints["failed",].inc()
+            logger.error("no checkpoint could be written: %s", error)
+
+    def _log_began_anew(self) -> bool:
+        """Whether the log has entries before the last one read, but not that one."""
+        if not self.state.seq:
+            return False
+        oldest = self._next_seq(0)
+        if oldest is None or oldest >= self.state.seq:
+            return False
+        return self._next_seq(self.state.seq - 1) != self.state.seq
+
+    def _next_seq(self, after: int) -> int | None:
+        """Sequence number of the next entry of the log, readable or not; None where there is none."""
+        try:
+            found: Any = next(iter(self._store.read_log(after, 1)), None)
+        except CorruptEntry as corrupt:
+            return corrupt.seq
+        return None if found is None else int(found[0])
+
+    def _entries(self) -> tuple[list[tuple[int, LoggedEvent]], CorruptEntry | None]:
+        """The next entries, and the corrupt one behind them."""
+        after = self.state.seq
+        try:
+            return list(self._store.read_log(after, self._settings.stream.batch_events)), None
+        except CorruptEntry:
+            pass
+        # One by one, up to it.
+        entries: list[tuple[int, LoggedEvent]] = []
+        while True:
+            try:
+                found = list(self._store.read_log(entries[-1][0] if entries else after, 1))
+            except CorruptEntry as corrupt:
+                return entries, corrupt
+            if not found:
+                return entries, None
+            entries += found
+
+    def _observe(self, events: int, samples: int) -> None:
+        self._metrics.observe(events, samples, self.state.drops, self.state.rows)
+        behind = events >= self._settings.stream.batch_events
+        self._metrics.lag.set(max(0.0, self._wall_clock() - self.state.log_s) if behind else 0.0)
+        self._metrics.watermark.set(self.state.log_s)
+        self._metrics.seq.set(self.state.seq)
+
+    def _opened(self) -> StreamState:
+        state = self._new_state()
+        try:
+            found = read_checkpoint(self._folder, self._made_by)
+            if found is not None:
+                numbers, arrays = found
+                if numbers["erasures"] != self._erasures:
+                    logger.info("shoppers were deleted: the log is read anew, without them")
+                    return state
+                state.load(numbers, arrays)
+                self.ranker.load(numbers["ranker"], below("ranker", arrays))
+                logger.info("the learner goes on after event %d of the log", state.seq)
+                return state
+            if (self._folder / FILE).exists():
+                logger.warning("the checkpoint is of another log or other settings: the log is read anew")
+        except (DamagedCheckpoint, KeyError) as error:
+            # Nothing is lost: it all follows from the log.
+            logger.error("%s; the log is read anew", error)
+            self.ranker.forget()
+        return self._new_state()
+
+    def _exported(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        numbers, arrays = self.state.exported()
+        of_ranker, sums = self.ranker.exported()
+        return {**numbers, "ranker": of_ranker}, {
+            **arrays,
+            **{f"ranker.{name}": array for name, array in sums.items()},
+        }
+
+    def _last_model(self) -> str:
+        """The file of the version that was published last, which stays until there is a better one."""
+        try:
+            manifest = read_manifest(self._folder)
+            if manifest is None or not manifest.model or manifest.erasures != self._erasures:
+                return ""
+            model = read_weights(self._folder / Path(manifest.model).name)
+        except (CounterFileError, WeightsError, OSError) as error:
+            logger.warning("the version that was published last cannot be used: %s", error)
+            return ""
+        if model.bits != self._settings.ranker.bits:
+            return ""
+        self.ranker.published = model
+        return Path(manifest.model).name
+
+    def _new_state(self) -> StreamState:
+        return StreamState(self._settings.stream, self._codec, self._facts.catalogue, self._folder)
+
+
+def _taken(folder: Path) -> int:
+    """A descriptor that holds the folder's lock until it is closed or its process ends."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise LearnerBusy(f"another learner has {folder}; stop it, or set router.learning.folder") from None
+    return descriptor

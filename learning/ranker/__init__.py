@@ -1,0 +1,1 @@
+"""The ranker that learns from labelled samples while the shop runs."""

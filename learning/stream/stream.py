@@ -1,0 +1,186 @@
+"""The state of the learner: what it makes of the event log, a function of the log alone.
+
+However the log is cut into batches, and wherever reading begins anew from a checkpoint, the state is the
+same to the bit, as long as the snapshot, the scenes and the settings are the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.stream.checkpoint import digest
+from learning.stream.counter_table import CounterTable
+from learning.stream.event_columns import EventColumns, EventReader
+from learning.stream.join import Join
+from learning.stream.samples import Samples
+from learning.stream.settings import StreamSettings
+from learning.stream.shopper_caps import ShopperCaps
+from snapshot.catalogue import Catalogue
+from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
+from state.attribution import AttributionCodec
+from state.live_counters.decay import SIGNALS, TICK_S
+from state.live_counters.kinds import LIVE_KINDS, Subjects
+from state.logged_event import LoggedEvent
+
+Arrays = dict[str, NDArray[Any]]
+
+_HOUR = 3_600 // TICK_S
+_SIGNAL_OF = {
+    IMPRESSION: SIGNALS.index("impressions"),
+    VIEW: SIGNALS.index("views"),
+    PURCHASE: SIGNALS.index("purchases"),
+}
+_CLICKS = SIGNALS.index("clicks")
+_UNCOUNTED = 255
+
+
+class StreamState:
+    """Counters, open pairs and what was counted by reason, after the event `seq` of the log."""
+
+    def __init__(
+        self, settings: StreamSettings, codec: AttributionCodec, catalogue: Catalogue, folder: Path
+    ) -> None:
+        """Nothing was read yet.
+
+        Args:
+            settings: windows and bounds.
+            codec: decodes attribution tokens.
+            catalogue: items and their categories.
+            folder: where files of counters are made. Raises OSError where they cannot be.
+        """
+        self._reader = EventReader(settings, codec)
+        self._reader.use(catalogue)
+        self._window = settings.window_s // TICK_S
+        self._join = Join(settings)
+        self._caps = ShopperCaps(settings)
+        self._tables = {name: CounterTable(folder, name, kind.most_rows) for name, kind in LIVE_KINDS.items()}
+        self._tick = 0
+        self.seq = 0
+        """Sequence number of the last event that was read."""
+        self.log_s = 0
+        """Unix second of the latest arrival."""
+        self.drops: Counter[str] = Counter()
+        """What does not count, or not as it might, by reason."""
+        self.events = 0
+        """Events that were read."""
+        self.learned = 0
+        """Samples that were made."""
+
+    def use(self, catalogue: Catalogue) -> None:
+        """Items and categories are those of this catalogue from now on."""
+        self._reader.use(catalogue)
+
+    def read(self, entries: Sequence[tuple[int, LoggedEvent]], scenes: Collection[str]) -> Samples:
+        """Takes up the next entries of the log, in their order; returns the samples that are now known.
+
+        `scenes`: names of the scenes that there are. Entries up to `seq` are left out, so that none counts
+        twice.
+        """
+        entries = [entry for entry in entries if entry[0] > self.seq]
+        made: list[Samples] = []
+        if entries:
+            events, log_s = self._reader.read([each for _, each in entries], self.log_s, scenes, self.drops)
+            for tick in np.unique(log_s // TICK_S).tolist():
+                # What is due is due before windows begin: no event of this minute comes in time for it.
+                made.append(self._join.samples(tick * TICK_S))
+                self._advance(tick)
+                self._count(events.take(events.log_s // TICK_S == tick))
+                made.append(self._join.samples(int(log_s[log_s // TICK_S == tick][-1])))
+            self.seq, self.log_s = entries[-1][0], int(log_s[-1])
+            self.events += len(entries)
+        made.append(self._join.samples(self.log_s))
+        samples = Samples.joined(made)
+        self.learned += len(samples)
+        return samples
+
+    def skip(self, seq: int, reason: str) -> None:
+        """Goes on behind an entry that cannot be read."""
+        self.drops[reason] += 1
+        self.seq = seq
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Kind → name of its file of counters."""
+        return {name: table.file for name, table in self._tables.items()}
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """What is kept in memory, by kind: rows of counters, pairs, and impressions without a label yet."""
+        kept = {name: len(table) for name, table in self._tables.items()}
+        return {**kept, "pairs": self._join.pairs, "waiting": self._join.waiting}
+
+    def exported(self) -> tuple[dict[str, Any], Arrays]:
+        """Everything: numbers and counts, and arrays by name."""
+        numbers = {
+            "seq": self.seq,
+            "log_s": self.log_s,
+            "tick": self._tick,
+            "events": self.events,
+            "learned": self.learned,
+            "drops": {reason: count for reason, count in sorted(self.drops.items()) if count},
+        }
+        arrays: Arrays = {f"join.{name}": array for name, array in self._join.exported().items()}
+        arrays |= {f"caps.{name}": array for name, array in self._caps.exported().items()}
+        for kind, table in self._tables.items():
+            arrays |= {f"{kind}.{name}": array for name, array in table.exported().items()}
+        return numbers, arrays
+
+    def load(self, numbers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Replaces everything by what `exported` gave; KeyError where something is missing."""
+        self.seq, self.log_s, self._tick = numbers["seq"], numbers["log_s"], numbers["tick"]
+        self.events, self.learned = numbers["events"], numbers["learned"]
+        self.drops = Counter(numbers["drops"])
+        self._join.load(below("join", arrays))
+        self._caps.load(below("caps", arrays))
+        for kind, table in self._tables.items():
+            table.load(below(kind, arrays))
+
+    def digest(self) -> str:
+        """A hash of everything: two states are the same to the bit where theirs is."""
+        return digest(*self.exported())
+
+    def _advance(self, tick: int) -> None:
+        """Goes on to a minute of the log, which is where windows begin and what is too much is dropped."""
+        before, self._tick = self._tick, max(tick, self._tick)
+        if self._tick == before:
+            return
+        for _ in range(min(2, self._tick // self._window - before // self._window)):
+            self._join.rotate(self.drops)
+        if self._tick // _HOUR != before // _HOUR:
+            self._caps.begin_hour()
+        for kind, table in self._tables.items():
+            self.drops[f"evicted_{kind}"] += table.evict(self._tick)
+
+    def _count(self, events: EventColumns) -> None:
+        """Counts events of one minute."""
+        within = self._caps.within(events)
+        self.drops["shopper_cap"] += int(np.count_nonzero(~within))
+        events = events.take(within)
+        counts, completes = self._join.add(events, self.drops)
+        signals = np.full(len(events), _UNCOUNTED, np.uint8)
+        for code, signal in _SIGNAL_OF.items():
+            signals[events.codes == code] = signal
+        chosen = np.concatenate((np.flatnonzero(counts & (signals != _UNCOUNTED)), np.flatnonzero(completes)))
+        signals = np.concatenate(
+            (
+                signals[counts & (signals != _UNCOUNTED)],
+                np.full(np.count_nonzero(completes), _CLICKS, np.uint8),
+            )
+        )
+        subjects = Subjects(
+            events.items[chosen], events.categories[chosen], events.scenes[chosen], events.shoppers[chosen]
+        )
+        for name, table in self._tables.items():
+            table.add(LIVE_KINDS[name].key(subjects), signals, self._tick)
+
+
+def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    """The arrays whose name begins with the prefix and a dot, by the rest of it."""
+    head = f"{prefix}."
+    return {name.removeprefix(head): array for name, array in arrays.items() if name.startswith(head)}

@@ -1,0 +1,55 @@
+"""A tiny shop for made-up event logs, and states that have read nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from learning.stream.settings import StreamSettings
+from learning.stream.shop_facts import ShopFacts
+from learning.stream.stream import StreamState
+from server.settings import RouterSettings
+from snapshot.catalogue import Catalogue
+from state.event_batch import EventBatch
+from state.logged_event import LoggedEvent
+from state.store import StateStore
+from testing.browsing_log import CODEC
+from tests.recall.small_shop import make_catalogue
+
+SCENES = frozenset({"home", "cart"})
+ITEMS = ("i1", "i2", "i3", "i4")
+SETTINGS = StreamSettings(window_s=120, label_wait_s=20, most_behind_s=900)
+"""Short windows, so that short logs leave them."""
+
+
+def numbered(events: Sequence[LoggedEvent], after: int = 0) -> list[tuple[int, LoggedEvent]]:
+    """The events as entries of a log."""
+    return list(enumerate(events, start=after + 1))
+
+
+def small_catalogue(folder: Path) -> Catalogue:
+    """Four items of two categories."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return make_catalogue(folder, [1, 1, 2, 2])
+
+
+def new_state(catalogue: Catalogue, folder: Path, settings: StreamSettings = SETTINGS) -> StreamState:
+    """A state that has read nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return StreamState(settings, CODEC, catalogue, folder)
+
+
+def facts_of(settings: RouterSettings) -> ShopFacts:
+    """The catalogue and the scenes that the settings name."""
+    return ShopFacts(settings.snapshots.folder, settings.scenes)
+
+
+def append(store: StateStore, events: Sequence[LoggedEvent]) -> None:
+    """Puts events into a store's log."""
+
+    async def work() -> None:
+        for at in range(0, len(events), 1_000):
+            await store.append(EventBatch.of(events[at : at + 1_000]))
+
+    asyncio.run(work())

@@ -1,0 +1,155 @@
+"""The scorer `live`: rates as published, smoothed, and the change of log-odds."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learning.stream.counter_table import CounterTable
+from pipeline.candidates import Candidates, unscored
+from recall.query import Query
+from router.query_features.live_counters import FEATURE
+from router.ranking.live import COLUMNS, LIFT, LiveSettings, open_scorer
+from router.ranking.scorer_kind import ScorerContext
+from snapshot.catalogue import Catalogue
+from state.live_counters.counter_file import open_counters
+from state.live_counters.decay import HALF_LIVES_S, SIGNALS
+from state.live_counters.keys import CatalogueKeys, text_key
+from state.live_counters.kinds import LIVE_KINDS, Subjects
+from state.live_counters.live_counters import LiveCounters
+from tests.recall.small_shop import make_catalogue, make_query
+
+NOW_TICK = 30_000_000
+NOW = NOW_TICK * 60
+PRIOR = 50.0
+
+
+def candidates(*items: int) -> Candidates:
+    count = len(items)
+    return unscored(
+        np.array(items, np.int32),
+        np.ones(count, np.uint32),
+        np.zeros(count, np.float32),
+        np.zeros(count, np.int32),
+    )
+
+
+def published(folder: Path, catalogue: Catalogue, *rows: tuple[int, str, int, int, str, str]) -> LiveCounters:
+    """Counters of (item, signal, count, minutes ago, scene, shopper), oldest first."""
+    keys = CatalogueKeys.of(catalogue)
+    tables = {name: CounterTable(folder, name, kind.most_rows) for name, kind in LIVE_KINDS.items()}
+    for item, signal, count, ago, scene, shopper in rows:
+        subjects = Subjects(
+            np.repeat(keys.items[item], count),
+            np.repeat(keys.categories[item], count),
+            np.full(count, text_key(scene), np.uint64),
+            np.full(count, text_key(shopper), np.uint64),
+        )
+        for name, table in tables.items():
+            table.add(
+                LIVE_KINDS[name].key(subjects),
+                np.full(count, SIGNALS.index(signal), np.uint8),
+                NOW_TICK - ago,
+            )
+    return LiveCounters({name: open_counters(folder / table.file) for name, table in tables.items()})
+
+
+def scored(
+    catalogue: Catalogue, live: LiveCounters, query: Query, found: Candidates, **settings: float
+) -> dict[str, np.ndarray]:
+    scorer = open_scorer(ScorerContext(catalogue, {}), LiveSettings(prior=PRIOR, **settings))
+    query = replace(query, features={"live_counters": live}, now=NOW, scene="home", user_id="u1")
+    return dict(asyncio.run(scorer.score(query, found)))
+
+
+def test_without_a_learner_nothing_is_moved(tmp_path: Path) -> None:
+    catalogue = make_catalogue(tmp_path, [1, 1, 2])
+    columns = scored(catalogue, FEATURE.default, make_query(), candidates(3, 1))
+    assert tuple(columns) == COLUMNS
+    assert all(column.dtype == np.float32 and column.shape == (2,) for column in columns.values())
+    assert not any(column.any() for column in columns.values())
+    assert all(
+        column.size == 0 for column in scored(catalogue, FEATURE.default, make_query(), candidates()).values()
+    )
+
+
+def test_rates_are_smoothed_by_the_category_and_the_shop(tmp_path: Path) -> None:
+    catalogue = make_catalogue(tmp_path, [1, 1, 2])
+    live = published(
+        tmp_path,
+        catalogue,
+        (1, "impressions", 100, 60, "home", "u1"),
+        (1, "clicks", 20, 60, "home", "u1"),
+        (2, "impressions", 300, 0, "cart", "u2"),
+        (1, "views", 40, 0, "", "u2"),
+        (1, "purchases", 10, 0, "", "u2"),
+    )
+    columns = scored(catalogue, live, make_query(), candidates(1, 2, 3))
+    # A half-life ago.
+    shop = 10 / (50 + 300 + 20)
+    category = (10 + PRIOR * shop) / (350 + PRIOR)
+    item = (10 + PRIOR * category) / (50 + PRIOR)
+    untouched = PRIOR * shop / PRIOR
+    assert columns["category_ctr_1h"].tolist() == pytest.approx([category, category, untouched], rel=1e-5)
+    assert columns["item_ctr_1h"].tolist() == pytest.approx(
+        [item, PRIOR * category / (300 + PRIOR), untouched], rel=1e-5
+    )
+    assert columns["item_scene_ctr_1h"][0] == pytest.approx((10 + PRIOR * item) / (50 + PRIOR), rel=1e-5)
+    assert columns["item_scene_ctr_1h"][1] == pytest.approx(columns["item_ctr_1h"][1], rel=1e-5)
+    own = (10 + PRIOR * category) / (50 + PRIOR)
+    assert columns["shopper_category_ctr_1h"][:2].tolist() == pytest.approx([own, own], rel=1e-5)
+    cvr_of_shop = 10 / 60
+    cvr = (10 + PRIOR * (10 + PRIOR * cvr_of_shop) / (40 + PRIOR)) / (40 + PRIOR)
+    assert columns["item_cvr_7d"][0] == pytest.approx(cvr, rel=1e-5)
+    assert columns["item_popularity_1d"].tolist() == pytest.approx([math.log1p(40 + 5 * 10), 0, 0], rel=1e-5)
+    day = 2 ** (-1 / 24)
+    shop_day = 20 * day / (100 * day + 300 + 20)
+    category_day = (20 * day + PRIOR * shop_day) / (100 * day + 300 + PRIOR)
+    assert columns["item_ctr_1d"][0] == pytest.approx(
+        (20 * day + PRIOR * category_day) / (100 * day + PRIOR), rel=1e-4
+    )
+
+
+def test_an_item_that_is_clicked_more_than_in_the_week_is_lifted_within_bounds(tmp_path: Path) -> None:
+    catalogue = make_catalogue(tmp_path, [1, 1, 1])
+    week = [(item, "impressions", 5_000, 3_000, "home", "u2") for item in (1, 2, 3)]
+    clicks = [(item, "clicks", 500, 3_000, "home", "u2") for item in (1, 2, 3)]
+    hour = [(item, "impressions", 500, 0, "home", "u2") for item in (1, 2, 3)]
+    now = [(1, "clicks", 250, 0, "home", "u2"), (2, "clicks", 50, 0, "home", "u2")]
+    live = published(tmp_path, catalogue, *week, *clicks, *hour, *now)
+    lift = scored(catalogue, live, make_query(), candidates(3, 2, 1), interest=0.0, most=5.0)[LIFT]
+    assert lift[0] < lift[1] < 0.2 < lift[2] < 3
+    cut = scored(catalogue, live, make_query(), candidates(3, 2, 1), interest=0.0, most=0.5)[LIFT]
+    assert cut[0] == -0.5
+    assert cut[2] == 0.5
+
+
+def test_a_shopper_is_lifted_towards_the_categories_that_this_shopper_clicks(tmp_path: Path) -> None:
+    catalogue = make_catalogue(tmp_path, [1, 2])
+    rows = [
+        (item, signal, count, 0, "home", "u2")
+        for item in (1, 2)
+        for signal, count in (("impressions", 900), ("clicks", 90))
+    ]
+    own = [
+        (1, "impressions", 40, 0, "home", "u1"),
+        (2, "impressions", 40, 0, "home", "u1"),
+        (2, "clicks", 30, 0, "home", "u1"),
+    ]
+    lift = scored(catalogue, published(tmp_path, catalogue, *rows, *own), make_query(), candidates(1, 2))[
+        LIFT
+    ]
+    assert lift[0] < -0.2
+    assert lift[1] > 0.5
+
+
+def test_columns_are_of_the_half_lives() -> None:
+    assert [name for name in COLUMNS if name.startswith("item_ctr_")] == [
+        f"item_ctr_{life}" for life in HALF_LIVES_S
+    ]
+    assert len(set(COLUMNS)) == len(COLUMNS) == 28
