@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
@@ -14,32 +13,27 @@ from typing import Any
 from numpy.typing import NDArray
 
 from foundation.storage.errors import StorageError
+from learning.folder_lock import lock_folder
 from learning.metrics import LearnerMetrics
 from learning.ranker.ranker import OnlineRanker
 from learning.settings import LearningSettings
 from learning.stream.checkpoint import FILE, DamagedCheckpoint, digest, read_checkpoint, write_checkpoint
+from learning.stream.log_reader import LogReader
 from learning.stream.shop_facts import ShopFacts
 from learning.stream.stream import StreamState, below
 from state.attribution import AttributionCodec
-from state.errors import CorruptEntry
 from state.live_counters.counter_file import SUFFIX as COUNTERS
 from state.live_counters.counter_file import CounterFileError
 from state.live_model.weights import SUFFIX as WEIGHTS
 from state.live_model.weights import WeightsError, read_weights, write_weights
-from state.logged_event import LoggedEvent
-from state.published import LiveManifest, read_manifest, write_manifest
+from state.published import LiveManifest, read_live_manifest, write_manifest
 from state.store import StateStore
 
 logger = logging.getLogger(__name__)
 
-_LOCK = ".learner.lock"
 _PUBLISH_S = 1.0
 _FAILURE_PAUSE_S = 1.0
 _FORMAT = 1
-
-
-class LearnerBusy(Exception):
-    """Another learner publishes in the folder."""
 
 
 class Learner:
@@ -75,6 +69,7 @@ class Learner:
         """
         self._settings = settings
         self._store = store
+        self._log = LogReader(store, settings.stream.batch_events)
         self._codec = codec
         self._facts = facts
         self._metrics = metrics
@@ -87,7 +82,7 @@ class Learner:
         # Where a deletion is under way, its shopper's events may still be read.
         self._erasures = store.erasures_revision() - bool(store.unfinished_erasures())
         self._erased_at: float | None = None
-        self._lock = _taken(self._folder)
+        self._lock = lock_folder(self._folder)
         try:
             for left in self._folder.glob(f".{FILE}.*"):
                 left.unlink()
@@ -107,7 +102,7 @@ class Learner:
         Raises:
             StorageError: the log cannot be read now; nothing has changed.
         """
-        entries, corrupt = self._entries()
+        entries, corrupt = self._log.entries(self.state.seq)
         files = self.state.files
         samples = self.state.read(entries, self._facts.scenes)
         if corrupt is not None:
@@ -156,7 +151,9 @@ class Learner:
     def publish(self) -> None:
         """Names the present files to the replicas, and removes older ones. Raises OSError."""
         files = self.state.files
-        write_manifest(self._folder, LiveManifest(files, self.state.seq, self.state.log_s, self._erasures, self._model))
+        write_manifest(
+            self._folder, LiveManifest(files, self.state.seq, self.state.log_s, self._erasures, self._model)
+        )
         named = {*files.values(), self._model}
         for path in (*self._folder.glob(f"*{COUNTERS}"), *self._folder.glob(f"*{WEIGHTS}")):
             if path.name not in named:
@@ -230,48 +227,13 @@ class Learner:
 
     def _try_checkpoint(self) -> None:
         try:
-            if self._log_began_anew():
+            if self._log.began_anew(self.state.seq):
                 logger.warning("the event log began anew: so does the learner")
                 self._begin_anew()
             self.checkpoint()
         except (OSError, StorageError) as error:
             self._metrics.checkpoints["failed",].inc()
             logger.error("no checkpoint could be written: %s", error)
-
-    def _log_began_anew(self) -> bool:
-        """Whether the log has entries before the last one read, but not that one."""
-        if not self.state.seq:
-            return False
-        oldest = self._next_seq(0)
-        if oldest is None or oldest >= self.state.seq:
-            return False
-        return self._next_seq(self.state.seq - 1) != self.state.seq
-
-    def _next_seq(self, after: int) -> int | None:
-        """Sequence number of the next entry of the log, readable or not; None where there is none."""
-        try:
-            found: Any = next(iter(self._store.read_log(after, 1)), None)
-        except CorruptEntry as corrupt:
-            return corrupt.seq
-        return None if found is None else int(found[0])
-
-    def _entries(self) -> tuple[list[tuple[int, LoggedEvent]], CorruptEntry | None]:
-        """The next entries, and the corrupt one behind them."""
-        after = self.state.seq
-        try:
-            return list(self._store.read_log(after, self._settings.stream.batch_events)), None
-        except CorruptEntry:
-            pass
-        # One by one, up to it.
-        entries: list[tuple[int, LoggedEvent]] = []
-        while True:
-            try:
-                found = list(self._store.read_log(entries[-1][0] if entries else after, 1))
-            except CorruptEntry as corrupt:
-                return entries, corrupt
-            if not found:
-                return entries, None
-            entries += found
 
     def _observe(self, events: int, samples: int) -> None:
         self._metrics.observe(events, samples, self.state.drops, self.state.rows)
@@ -312,7 +274,7 @@ class Learner:
     def _last_model(self) -> str:
         """The file of the version that was published last, which stays until there is a better one."""
         try:
-            manifest = read_manifest(self._folder)
+            manifest = read_live_manifest(self._folder)
             if manifest is None or not manifest.model or manifest.erasures != self._erasures:
                 return ""
             model = read_weights(self._folder / Path(manifest.model).name)
@@ -326,15 +288,3 @@ class Learner:
 
     def _new_state(self) -> StreamState:
         return StreamState(self._settings.stream, self._codec, self._facts.catalogue, self._folder)
-
-
-def _taken(folder: Path) -> int:
-    """A descriptor that holds the folder's lock until it is closed or its process ends."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise LearnerBusy(f"another learner has {folder}; stop it, or set router.learning.folder") from None
-    return descriptor

@@ -26,13 +26,16 @@ class LearningSettings(BaseModel):
         "of the same machine follow it.",
     )
     follow_s: float = Field(
-        default=0.5, gt=0, le=60, description="Seconds between two looks of replicas at what is published, and of the learner at the "
-        "snapshot, the scenes and deletions of shoppers."
+        default=0.5,
+        gt=0,
+        le=60,
+        description="Seconds between two looks of replicas at what is published, and of the learner at the "
+        "snapshot, the scenes and deletions of shoppers.",
     )
     erase_every_s: float = Field(
         default=3_600.0,
         ge=0,
-        description="Seconds that lie at least between two times at which the learner reads the log anew, without "
+        description="Least seconds between two times at which the learner reads the log anew, without "
         "shoppers that were deleted.",
     )
     stream: StreamSettings = Field(

@@ -29,7 +29,7 @@ def known_errors() -> tuple[type[Exception], ...]:
     from exporters.errors import ExportRefused
     from foundation.storage.errors import StorageError
     from ingest.shop_tables import IngestError
-    from learning.learner import LearnerBusy
+    from learning.folder_lock import LearnerBusy
     from models.checkpoint import CheckpointError
     from models.training_loop import TrainingError
     from recall.part_build import PartBuildError

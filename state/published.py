@@ -58,7 +58,7 @@ NOTHING = Published()
 """Of a shop without a learner."""
 
 
-def read_manifest(folder: Path) -> LiveManifest | None:
+def read_live_manifest(folder: Path) -> LiveManifest | None:
     """What is published in a folder; None where nothing is.
 
     Raises:
@@ -103,7 +103,7 @@ class LiveFolder:
         if seen == self._seen:
             return False
         try:
-            manifest = read_manifest(self.folder)
+            manifest = read_live_manifest(self.folder)
             if manifest is None:
                 return False
             files = {

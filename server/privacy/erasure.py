@@ -23,7 +23,7 @@ from state.feature_log.log_file import FeatureLogError, erase_entries
 from state.feature_log.log_folder import files_of
 from state.feature_log.logged_page import EntryError
 from state.live_counters.counter_file import CounterFileError
-from state.published import read_manifest
+from state.published import read_live_manifest
 from state.store import StateStore
 
 _WRITTEN_WITHIN_S = 3.0
@@ -139,7 +139,7 @@ class Erasure:
         folder = self._places.learning
         what = "counts and weights under hashes of the shopper's id"
         try:
-            published = read_manifest(folder)
+            published = read_live_manifest(folder)
         except (CounterFileError, OSError) as error:
             yield Pending(str(folder), what, f"it could not be read ({error}); remove the folder")
             return
@@ -147,8 +147,8 @@ class Erasure:
             yield Pending(
                 str(folder),
                 what,
-                "the learner reads the log anew without the shopper (router.learning.erase_every_s); where none "
-                "runs, remove the folder",
+                "the learner reads the log anew without the shopper (router.learning.erase_every_s); where "
+                "none runs, remove the folder",
             )
 
     def _pending_snapshots(self, revision: int) -> Iterator[Pending]:

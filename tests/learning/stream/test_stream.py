@@ -92,7 +92,7 @@ def log_of(drawn: Sequence[tuple[int, int, int | None, int]]) -> list[LoggedEven
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(drawn=steps, cuts=st.lists(st.integers(0, 60), max_size=5), reload=st.booleans())
 def test_the_state_is_the_same_to_the_bit_however_the_log_is_cut(
     catalogue: Catalogue,
@@ -122,7 +122,7 @@ def test_the_state_is_the_same_to_the_bit_however_the_log_is_cut(
         assert joined.tolist() == getattr(samples, name).tolist()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(drawn=steps)
 def test_counts_and_samples_are_those_of_one_event_after_the_other(
     catalogue: Catalogue, folders: Iterator[Path], drawn: list[tuple[int, int, int | None, int]]

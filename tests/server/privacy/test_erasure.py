@@ -29,6 +29,7 @@ from state.feature_log.log_folder import FeatureLogFolder
 from state.feature_log.logged_page import LoggedPage, encode
 from state.feature_log.read_log import read_feature_log
 from state.feature_log.settings import FeatureLogSettings
+from state.published import LiveManifest, write_manifest
 from state.store import StateStore
 from tests.state.batches import batch
 
@@ -96,6 +97,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         recording=RecordingSettings(folder=tmp_path / "recordings", salt="of recordings"),
         request_log=RequestLogSettings(folder=tmp_path / "logs", salt="of logs"),
         snapshots=tmp_path / "snapshots",
+        learning=tmp_path / "learning",
     )
     store = open_state(places.state, lambda: float(NOW_S + 1))
     features = FeatureLogFolder(places.feature_log)
@@ -213,6 +215,19 @@ def test_deletions_that_were_killed_are_resumed_with_the_next(shop: Shop, tmp_pa
     assert shop.store.unfinished_erasures() == []
     assert b"only-hers" not in bytes_in(tmp_path)
     assert HER.encode() not in bytes_in(tmp_path)
+
+
+def test_what_a_learner_counted_is_pending_until_it_has_read_the_log_anew(shop: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "learning"
+    folder.mkdir()
+    write_manifest(folder, LiveManifest({}, erasures=0))
+    (pending,) = shop.erasure().delete(HER).pending
+    assert pending.place == str(folder)
+    write_manifest(folder, LiveManifest({}, erasures=shop.store.erasures_revision() + 1))
+    assert shop.erasure().delete(HER).pending == []
+    (folder / "live.json").write_text("{")
+    (pending,) = shop.erasure().delete(HER).pending
+    assert "remove the folder" in pending.until
 
 
 def test_deferred_compaction_is_pending_until_it_is_finished(shop: Shop, tmp_path: Path) -> None:
