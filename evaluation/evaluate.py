@@ -31,6 +31,7 @@ from evaluation.scene_fusion import SceneFusion
 from evaluation.search_table import search_table, simulated_searches
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
+from evaluation.venue_table import shows_venues, venue_table
 from evaluation.visit_table import CHANGING, visit_table
 from models.checkpoint import ModelRecord
 from models.interaction_log import InteractionLog
@@ -55,6 +56,7 @@ STEPS = (
     "search table",
     "served pages",
     "visits",
+    "venues",
 )
 
 StepProgress = Callable[[str, int, int], None]
@@ -226,8 +228,11 @@ def evaluate(
                 home = {scene.name: scene.open(source, learned, channels, models) for scene in others}
                 searched = search_table(searches, opened, home, context, settings.seed)
         progress(STEPS[10], 10, len(STEPS))
+        halls = [scene for scene in scenes if shows_venues(scene)]
         measured = ServedPages(source, log, channels, models, learned, item_cf).measure(
-            scenes, drawn(shoppers, settings.page_shoppers, rng), settings
+            [scene for scene in scenes if scene not in halls],
+            drawn(shoppers, settings.page_shoppers, rng),
+            settings,
         )
         progress(STEPS[11], 11, len(STEPS))
         changing = {
@@ -241,6 +246,12 @@ def evaluate(
             recall_settings.triggers,
             settings.visits,
             settings.seed,
+        )
+        progress(STEPS[12], 12, len(STEPS))
+        venues = venue_table(
+            drawn(shoppers, settings.venue_shoppers, np.random.default_rng(settings.seed)),
+            {scene.name: scene.open(source, learned, channels, models) for scene in halls},
+            source,
         )
     progress("", len(STEPS), len(STEPS))
     return EvaluationReport(
@@ -259,6 +270,7 @@ def evaluate(
         searches=searched,
         pages=measured.pages,
         visits=visits,
+        venues=venues,
         reliability=measured.reliability,
         notes=[*measured.notes, *(f"the channel {name} is switched off: {why}" for name, why in off.items())],
     )

@@ -55,7 +55,8 @@ class EvaluationReport:
     channels: of each channel and their fusion; prerank: like ranking, empty where no prerank model was given;
     anchors: of pages about one item, empty where no scene shows them; carts: of pages with a cart, likewise;
     searches: of pages beside a search, likewise; pages: of pages for a shopper, likewise; visits: of
-    simulated visits, empty where no scene changes its page between them; reliability: of the scores of the
+    simulated visits, empty where no scene changes its page between them; venues: of
+    pages of venues, empty where no scene shows any; reliability: of the scores of the
     pages' candidates; notes: what a reader must know.
     """
 
@@ -74,6 +75,7 @@ class EvaluationReport:
     searches: Rows = field(default_factory=dict)
     pages: Rows = field(default_factory=dict)
     visits: Rows = field(default_factory=dict)
+    venues: Rows = field(default_factory=dict)
     reliability: Rows = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -91,6 +93,7 @@ class EvaluationReport:
             "searches": _plain(self.searches),
             "pages": _plain(self.pages),
             "visits": _plain(self.visits),
+            "venues": _plain(self.venues),
             "reliability": _plain(self.reliability),
             "notes": list(self.notes),
             "quotas": dict(self.quotas),
@@ -118,6 +121,7 @@ class EvaluationReport:
             *self._search_table(),
             *self._page_tables(),
             *self._visit_table(),
+            *self._venue_table(),
             *self._reliability_table(),
             *(Text(f"Note: {note}") for note in self.notes),
         )
@@ -183,6 +187,12 @@ class EvaluationReport:
             return []
         title = "Visits, simulated: parts of what is looked at, and what is found; none of them happened"
         return [Text(title), _table(self.visits, list(next(iter(self.visits.values()))))]
+
+    def _venue_table(self) -> list[RenderableType]:
+        if not self.venues:
+            return []
+        title = "Pages of venues: those that shoppers take from on their first day in the test range"
+        return [Text(title), _table(self.venues, list(next(iter(self.venues.values()))))]
 
     def _reliability_table(self) -> list[RenderableType]:
         if not self.reliability:

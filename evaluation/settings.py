@@ -88,6 +88,7 @@ class EvaluationSettings(BaseModel):
     anchor_shoppers: int = Field(10, ge=1, description="Shoppers for each of whom these are compared.")
     carts: int = Field(1000, ge=1, description="Baskets in the table of pages with a cart.")
     searches: int = Field(500, ge=1, description="Shoppers in the table of pages beside a search.")
+    venue_shoppers: int = Field(1000, ge=1, description="Shoppers in the table of pages of venues.")
     visit_shoppers: int = Field(100, ge=1, description="Shoppers whose visits are simulated.")
     visits: int = Field(6, ge=2, le=100, description="Simulated visits of each, a day apart.")
     cart_basket_items: int = Field(4, ge=2, description="Fewest items of such a basket.")

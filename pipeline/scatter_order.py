@@ -40,57 +40,81 @@ def scatter_scenes(
     Returns:
         intp[m] per scene, distinct: what its slots show, then the candidates that no slot shows, best first.
     """
-    starts = np.cumsum([0, *map(len, items)])
-    rules = len(limits)
-    joined = [
-        np.concatenate([scene[rule] for scene in groups]) if groups else np.zeros(0, np.int32)
-        for rule in range(rules)
-    ]
-    # cost[i] has bit (rules - 1 - r) set where placing candidate i now would break rule r, so the smallest
-    # cost, and of these the first, is the candidate wanted; argmin finds just that.
-    cost = np.zeros(int(starts[-1]), dtype=np.int32)
-    members = [_members(column) for column in joined]
-    labels = [column.tolist() for column in joined]
-    # An item that is shown is shown in none of the scenes that have it too.
-    copies = _members(np.concatenate(items)) if len(items) > 1 else None
-    of_item = np.concatenate(items).tolist() if copies is not None else []
-    seen: list[dict[int, int]] = [{} for _ in range(rules)]
-    page: list[int] = []
-    shown: list[list[int]] = [[] for _ in items]
-    for scene, page_size in enumerate(page_sizes):
-        first, last = int(starts[scene]), int(starts[scene + 1])
-        open_cost = cost[first:last]
-        left = int(np.count_nonzero(open_cost < PLACED // 2))
+    rules = range(len(limits))
+    # The group that each slot shows, by rule, and how often each group is in the window of the next slot.
+    slots: list[list[int]] = [[] for _ in rules]
+    seen: list[dict[int, int]] = [{} for _ in rules]
+    identities = [column.tolist() for column in items]
+    taken: set[int] = set()
+    shown = []
+    for here, columns, page_size in zip(identities, groups, page_sizes, strict=True):
+        scene = _Scene(len(here), columns, limits)
+        if taken:
+            # An item that is shown is shown in none of the scenes that have it too.
+            scene.cost[[row for row, item in enumerate(here) if item in taken]] = PLACED
+        for rule in rules:
+            most = limits[rule][1]
+            scene.close(rule, [group for group, count in seen[rule].items() if count >= most])
+        left = int(np.count_nonzero(scene.cost < PLACED // 2))
+        page: list[int] = []
         for _ in range(min(page_size, left)):
-            slot = len(page)
-            for r in range(rules):
-                window, most = limits[r]
-                if slot >= window:
-                    group = labels[r][page[slot - window]]
-                    if group:
-                        seen[r][group] -= 1
-                        if seen[r][group] == most - 1:
-                            cost[members[r][group]] -= 1 << (rules - 1 - r)
-            best = first + int(open_cost.argmin())
+            for rule in rules:
+                window, most = limits[rule]
+                past = slots[rule]
+                if len(past) >= window and past[-window]:
+                    group = past[-window]
+                    seen[rule][group] -= 1
+                    if seen[rule][group] == most - 1:
+                        scene.change(rule, group, -1)
+            best = int(scene.cost.argmin())
             page.append(best)
-            shown[scene].append(best - first)
-            if copies is None:
-                cost[best] = PLACED
-            else:
-                cost[copies[of_item[best]]] = PLACED
-            for r in range(rules):
-                group = labels[r][best]
+            scene.cost[best] = PLACED
+            for rule in rules:
+                group = scene.labels[rule][best]
+                slots[rule].append(group)
                 if group:
-                    seen[r][group] = seen[r].get(group, 0) + 1
-                    if seen[r][group] == limits[r][1]:
-                        cost[members[r][group]] += 1 << (rules - 1 - r)
-    not_shown = cost < PLACED // 2
+                    count = seen[rule][group] = seen[rule].get(group, 0) + 1
+                    if count == limits[rule][1]:
+                        scene.change(rule, group, 1)
+        taken.update(here[row] for row in page)
+        shown.append(page)
     return [
-        np.concatenate(
-            (np.array(chosen, np.intp), np.flatnonzero(not_shown[starts[scene] : starts[scene + 1]]))
-        )
-        for scene, chosen in enumerate(shown)
+        np.array([*page, *(row for row, item in enumerate(here) if item not in taken)], np.intp)
+        for here, page in zip(identities, shown, strict=True)
     ]
+
+
+class _Scene:
+    """The candidates of the scene whose slots are filled, and what each would break.
+
+    cost    int64[n], with bit (rules - 1 - r) set where placing the candidate now would break rule r, so that the
+            smallest, and of these the first, is the candidate wanted; argmin finds just that
+    labels  of each rule, the group of each candidate
+    """
+
+    def __init__(
+        self, count: int, columns: Sequence[Int32], limits: Sequence[tuple[int, int]]
+    ) -> None:
+        self.cost = np.zeros(count, np.int64)
+        self.labels = [column.tolist() for column in columns]
+        self._columns = columns
+        self._bits = [1 << (len(limits) - 1 - rule) for rule in range(len(limits))]
+        self._members: list[dict[int, Positions]] = [{} for _ in limits]
+
+    def close(self, rule: int, groups: list[int]) -> None:
+        """Nothing of these groups can be placed without breaking the rule."""
+        if groups:
+            # Sets are faster than sorting where columns are as short as a scene's.
+            closed = set(groups)
+            rows = [row for row, group in enumerate(self.labels[rule]) if group in closed]
+            self.cost[rows] += self._bits[rule]
+
+    def change(self, rule: int, group: int, by: int) -> None:
+        """Placing a candidate of the group breaks the rule from now on (by 1), or no longer (by -1)."""
+        members = self._members[rule].get(group)
+        if members is None:
+            members = self._members[rule][group] = np.flatnonzero(self._columns[rule] == group)
+        self.cost[members] += by * self._bits[rule]
 
 
 def scatter(
@@ -101,10 +125,3 @@ def scatter(
     groups: int32[count] per rule; limits and page_size: as there. min(page_size, count) slots are filled.
     """
     return scatter_scenes([np.arange(count, dtype=np.int32)], [groups], limits, [page_size])[0]
-
-
-def _members(column: Int32) -> dict[int, Positions]:
-    """Positions of each group, by group."""
-    order = np.argsort(column, kind="stable")
-    labels, starts = np.unique(column[order], return_index=True)
-    return dict(zip(labels.tolist(), np.split(order, starts[1:]), strict=True)) if column.size else {}

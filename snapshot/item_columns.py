@@ -158,6 +158,7 @@ ITEM_COLUMNS: Registry[ItemColumn] = Registry(
         "standard_category": ItemColumn.group("Coarse category, the same in all of the shop."),
         "brand": ItemColumn.group("Brand."),
         "shop": ItemColumn.group("Seller, where several sell in one place."),
+        "venue": ItemColumn.group("Hall, channel, live room or other group that shows the item."),
         "price": ItemColumn.value(
             "Price of one piece; where missing, that at which the events say it was sold.",
             unit="the shop's currency",
@@ -167,6 +168,8 @@ ITEM_COLUMNS: Registry[ItemColumn] = Registry(
         "in_stock": ItemColumn.flag("Whether it can be sold now.", default=True),
         "adult": ItemColumn.flag("Whether it is for adults only.", default=False),
         "created_at": ItemColumn.time("When the shop began to offer it."),
+        "starts_at": ItemColumn.time("From when on it can be had (auction, flash sale)."),
+        "expires_at": ItemColumn.time("When it ends."),
         "price_band": ItemColumn.band("price", "Band of the price."),
         "popularity": replace(
             ItemColumn.value("log(1 + users who took it before the validation period).", default=0),

@@ -22,6 +22,7 @@ from ingest.importers.generic_events import (
     usable_ids_and_quantities,
     within_period,
 )
+from ingest.importers.generic_venues import with_venues
 from ingest.mapping import MAPPING_NAME, AttributesMapping, EventsMapping, Mapping, find_mapping, load_mapping
 from ingest.shop_ids import without_fraction, written_as_floats
 from ingest.shop_tables import IngestError, ShopTables
@@ -45,8 +46,8 @@ def read(folder: Path, now: datetime) -> ShopTables:
     """Read a shop's files.
 
     Args:
-        folder: holds events.csv or events.parquet, and optionally items.*, users.* and categories.*, or
-            whatever files `mapping.yaml` names.
+        folder: holds events.csv or events.parquet, and optionally items.*, users.*, categories.* and
+            venues.*, or whatever files `mapping.yaml` names.
         now: events later than a day after this are impossible.
 
     Raises:
@@ -78,6 +79,9 @@ def read(folder: Path, now: datetime) -> ShopTables:
     categories = _find(folder, "categories")
     if categories is not None and items is not None:
         items = with_standard_categories(items, read_table(categories), categories, findings)
+    venues = _find(folder, "venues")
+    if venues is not None and items is not None:
+        items = with_venues(items, read_table(venues), venues, findings)
     has_stock = items is not None and "in_stock" in items.columns and items["in_stock"].is_not_null().any()
     return ShopTables(
         source=mapping.source or str(path),

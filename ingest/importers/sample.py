@@ -75,6 +75,7 @@ def _products(folder: Path) -> pl.DataFrame:
         pl.col("product_id").alias("item_id"),
         pl.col("product_category").alias("category"),
         pl.col("department").alias("standard_category"),
+        pl.col("department").alias("venue"),
         pl.concat_str(pl.col("brand"), pl.lit(" "), pl.col("manufacturer_id")).alias("brand"),
         pl.concat_str(
             readable,

@@ -11,6 +11,7 @@ from router.filters import (
     exposed,
     must,
     not_interested,
+    on_offer,
     out_of_stock,
     purchase_cycle,
     seen_too_often,
@@ -31,6 +32,7 @@ FILTERS: Registry[FilterKind] = Registry(
         "not_interested": not_interested.FILTER,
         "seen_too_often": seen_too_often.FILTER,
         "exposed": exposed.FILTER,
+        "on_offer": on_offer.FILTER,
     },
     kind=FilterKind,
 )

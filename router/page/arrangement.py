@@ -14,11 +14,12 @@ from pipeline.deadlines import run_until
 from pipeline.guard import LATE, Outage, attempt, bugs_of, record_outage
 from pipeline.plan import Page, Ranked
 from pipeline.runner import complete
-from pipeline.stages import StageBug
+from pipeline.stages import Reranker, StageBug
 from recall.query import Query
 from router.page.contract import PageReranker, RankedScene, check_arranged
 from router.page.no_repeats import NoRepeats
 from router.page.registry import PAGE_RERANKERS
+from router.rerank.venues import Venues
 from router.tables.component import Parts
 
 
@@ -66,7 +67,15 @@ class PageArrangement:
         if len(scenes) == 1:
             return [scene.page for scene in scenes]
         reported = [len(scene.ranked.trace.records) for scene in scenes]
-        arranged = [RankedScene(each.ranked.query, each.page_size, each.page.items) for each in scenes]
+        arranged = [
+            RankedScene(
+                each.ranked.query,
+                each.page_size,
+                each.page.items,
+                structure_of(each.ranked.pipeline.rerankers),
+            )
+            for each in scenes
+        ]
         try:
             for reranker in self.rerankers:
                 arranged = await _arranged(reranker, arranged, [scene.ranked for scene in scenes])
@@ -87,6 +96,11 @@ class PageArrangement:
             )
             for scene, each in zip(scenes, arranged, strict=True)
         ]
+
+
+def structure_of(rerankers: Sequence[Reranker[Query]]) -> Venues | None:
+    """The reranker that gives a scene's page its structure, None where any order is a page of it."""
+    return next((stage for stage in rerankers if isinstance(stage, Venues)), None)
 
 
 async def _arranged(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.candidates import Candidates
 from pipeline.contracts import check_positions
-from pipeline.stages import ContractError
+from pipeline.stages import ContractError, Reranker
 from recall.query import Query
 
 
@@ -23,11 +23,14 @@ class RankedScene:
     page_size   slots that the page shows of it
     candidates  in the order of the scene's own rerankers: the first `page_size` are what it would show alone,
                 the others are spares. As many as the page rerankers' `slots` wanted, where it has so many
+    structure   arranges what is left of the candidates as the scene demands it, a page of venues for example;
+                None = any order is a page of the scene
     """
 
     query: Query
     page_size: int
     candidates: Candidates
+    structure: Reranker[Query] | None = None
 
 
 class PageReranker(Protocol):

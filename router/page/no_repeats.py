@@ -32,12 +32,15 @@ class NoRepeats:
         return list(accumulate(page_sizes))
 
     async def arrange(self, scenes: Sequence[RankedScene]) -> list[NDArray[np.intp]]:
-        """Each scene in its own order, without the items that a scene before it shows."""
+        """Each scene without the items that a scene before it shows, in its order or by its structure."""
         taken: NDArray[np.int32] = np.empty(0, np.int32)
         positions = []
         for scene in scenes:
             items = scene.candidates.items
             left = np.flatnonzero(np.isin(items, taken, invert=True)) if taken.size else np.arange(items.size)
+            if scene.structure is not None:
+                rest = scene.candidates.take(left)
+                left = left[scene.structure.order(scene.query, rest, scene.page_size)]
             positions.append(left)
             taken = np.concatenate((taken, items[left[: scene.page_size]]))
         return positions

@@ -54,27 +54,28 @@ class GroupsOf:
             for name in dimensions
             if name not in (TRIGGER, PRODUCT)
         }
+        self._products_known: dict[tuple[str, int], int] = {}
+        self._product_of = np.full(
+            parts.catalogue.brand.size if PRODUCT in dimensions else 0, -1, np.int32
+        )
 
     def __call__(self, scenes: Sequence[Candidates]) -> list[list[Int32]]:
         """Per scene, int32[n] per dimension, 0 = in no group; a group has one code in all scenes."""
-        products: dict[tuple[str, int], int] = {}
-        return [
-            [self._groups(name, candidates, products) for name in self._dimensions] for candidates in scenes
-        ]
+        return [[self._groups(name, candidates) for name in self._dimensions] for candidates in scenes]
 
-    def _groups(self, name: str, candidates: Candidates, products: dict[tuple[str, int], int]) -> Int32:
+    def _groups(self, name: str, candidates: Candidates) -> Int32:
         if name == TRIGGER:
             return candidates.trigger
         if name == PRODUCT:
-            return self._products(candidates, products)
+            return self._products(candidates.items)
         return self._columns[name][candidates.items]
 
-    def _products(self, candidates: Candidates, products: dict[tuple[str, int], int]) -> Int32:
-        titles = self._catalogue.titles(candidates.items)
-        brands = self._catalogue.brand[candidates.items].tolist()
-        codes = np.zeros(len(candidates), np.int32)
-        for row, title in enumerate(titles):
+    def _products(self, items: Int32) -> Int32:
+        """The products of items, whose titles are read once; at most as many are kept as there are items."""
+        unread = items[self._product_of[items] < 0]
+        titles, brands = self._catalogue.titles(unread), self._catalogue.brand[unread].tolist()
+        for item, title, brand in zip(unread.tolist(), titles, brands, strict=True):
             words = " ".join(title.casefold().split())
-            if words:
-                codes[row] = products.setdefault((words, brands[row]), len(products) + 1)
-        return codes
+            known = self._products_known
+            self._product_of[item] = known.setdefault((words, brand), len(known) + 1) if words else 0
+        return self._product_of[items]

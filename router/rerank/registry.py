@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.rerank import dedup, discovery, diversity, popularity, scatter, templates
+from router.rerank import dedup, discovery, diversity, popularity, scatter, templates, venues
 from router.rerank.kind import RerankerKind
 
 RERANKERS: Registry[RerankerKind] = Registry(
@@ -19,6 +19,7 @@ RERANKERS: Registry[RerankerKind] = Registry(
         "head_cap": popularity.HEAD_CAP,
         "templates": templates.TEMPLATES,
         "fatigue": templates.FATIGUE,
+        "venues": venues.RERANKER,
     },
     kind=RerankerKind,
 )

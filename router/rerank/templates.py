@@ -39,6 +39,12 @@ class TemplatesSettings(BaseModel):
     idle_minutes: float = Field(
         default=30.0, gt=0, le=10_000, description="Minutes without any sign of the shopper that end a visit."
     )
+    fixed: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="First slots that are the same in every template; the others turn.",
+    )
 
 
 class FatigueSettings(BaseModel):
@@ -79,7 +85,9 @@ class Templates:
         since = int(query.history_ts[0]) if query.history_ts.size else 0
         start = visit_start(signs, query.now, idle_s)
         before = shown_before(here.items, here.ts, start, since, idle_s, self.settings.count)
-        return np.argsort(np.isin(candidates.items, before), kind="stable")
+        behind = np.isin(candidates.items, before)
+        behind[: self.settings.fixed] = False
+        return np.argsort(behind, kind="stable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
 from router.events.event_metrics import EventMetrics
-from router.page.arrangement import ScenePage
+from router.page.arrangement import ScenePage, structure_of
 from router.page.drawn_slots import DrawnPage, draw_slots
 from router.page.exploration import draw_seed
 from router.page.pins import place_pins
@@ -46,6 +46,7 @@ from router.service.validation import (
     check_recommend,
     check_similar_items,
 )
+from router.service.venues import venues_of
 from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
 from state.attribution_scope import item_filter, shopper_tag
@@ -297,6 +298,9 @@ class RecommendationService:
         ranked = await rank(
             variant.pipeline, query, slots, deadline, self._clock, arrived=call.arrival, width=factor.width
         )
+        if slots > page_size and structure_of(variant.pipeline.rerankers) is not None:
+            # What other scenes take away is made good from the same groups, so all candidates are needed.
+            slots = max(slots, len(ranked.candidates))
         page = arrange(ranked, slots)
         factor.observe((self._clock() - call.arrival) * 1_000)
         return ScenePage(ranked, page, page_size)
@@ -347,6 +351,9 @@ class RecommendationService:
         )
         if query.wish.eligible is not None:
             response.matching_items = query.wish.matching
+        structure = structure_of(variant.pipeline.rerankers)
+        if structure is not None:
+            response.venues.extend(venues_of(structure, page, engine.catalogue))
         shown_ids = [item.item_id for item in response.items]
         shown_keys = item_keys(shown_ids)
         token = self._token(engine, query, page, shown_keys, call, now)

@@ -64,6 +64,9 @@ scenes:
   search_companion:
     channels: {context: {}, ranki2i: {}, hot: {share: 0.1}}
     ranking: {scorers: {context: {}}}
+  halls:
+    channels: {again: {}, hot: {share: 0.1}}
+    rerank: {venues: {by: category, items: 2}}
   similar_items:
     channels: {bought_together: {share: 0.9}, hot: {share: 0.1}}
     ranking: {scorers: {anchor: {}}}
@@ -76,7 +79,7 @@ scenes:
 )
 BY_QUOTA = SceneFusion("quota", QuotaSettings(), {})
 TABLES = {ANCHOR_PAIRS.name: AnchorTableSettings(), POPULARITY.name: PopularityTableSettings()}
-HOME, CART, COMPANION, *ABOUT_ITEMS = (
+HOME, CART, COMPANION, HALLS, *ABOUT_ITEMS = (
     ServedScene(name, scene, tables_of([scene]), TABLES) for name, scene in SCENES.by_name.items()
 )
 PEERS = ("popularity", "gp_topfreq", "decayed_frequency", "item_cf, all events", "tifu_knn", "v_sknn", "ease")
@@ -128,7 +131,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         SETTINGS,
         lambda *step: seen.append(step),
         anchored=ABOUT_ITEMS,
-        scenes=[HOME, CART, COMPANION],
+        scenes=[HOME, CART, COMPANION, HALLS],
     )
     assert [step for step, _, _ in seen] == [*STEPS, ""]
     assert list(report.ranking) == ["popularity", "item_cf", "bst"]
@@ -224,6 +227,11 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert len(report.reliability) == 22
     assert all(0 <= row["observed"] <= 1 for row in report.reliability.values())
 
+    assert list(report.venues) == ["halls", "halls: popularity", "halls: most taken by the shopper"]
+    for row in report.venues.values():
+        assert 0 <= row["low"] <= row["recall@4"] <= row["high"] <= 1
+        assert row["recall@4"] <= row["hr@4"] <= 1
+
     assert list(report.visits) == ["home", "home, the same page"]
     assert report.visits["home"]["seen_again"] < report.visits["home, the same page"]["seen_again"]
     assert report.visits["home"]["different"] > report.visits["home, the same page"]["different"]
@@ -239,7 +247,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         QUOTAS,
         SETTINGS,
         anchored=ABOUT_ITEMS,
-        scenes=[HOME, CART, COMPANION],
+        scenes=[HOME, CART, COMPANION, HALLS],
     )
     assert again.as_json() == report.as_json()
 

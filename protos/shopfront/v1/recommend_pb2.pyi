@@ -142,7 +142,7 @@ class SimilarItemsRequest(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ..., kind: _Optional[_Union[SimilarItemsKind, str]] = ..., page_cursor: _Optional[str] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("items", "attribution_token", "model_name", "model_version", "arms", "degraded", "trace", "scene", "snapshot_id", "request_id", "next_page_cursor", "matching_items")
+    __slots__ = ("items", "attribution_token", "model_name", "model_version", "arms", "degraded", "trace", "scene", "snapshot_id", "request_id", "next_page_cursor", "matching_items", "venues")
     class ArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -162,6 +162,7 @@ class RecommendResponse(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_CURSOR_FIELD_NUMBER: _ClassVar[int]
     MATCHING_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    VENUES_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[RecommendedItem]
     attribution_token: str
     model_name: str
@@ -174,7 +175,18 @@ class RecommendResponse(_message.Message):
     request_id: str
     next_page_cursor: str
     matching_items: int
-    def __init__(self, items: _Optional[_Iterable[_Union[RecommendedItem, _Mapping]]] = ..., attribution_token: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., scene: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ..., next_page_cursor: _Optional[str] = ..., matching_items: _Optional[int] = ...) -> None: ...
+    venues: _containers.RepeatedCompositeFieldContainer[Venue]
+    def __init__(self, items: _Optional[_Iterable[_Union[RecommendedItem, _Mapping]]] = ..., attribution_token: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., scene: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ..., next_page_cursor: _Optional[str] = ..., matching_items: _Optional[int] = ..., venues: _Optional[_Iterable[_Union[Venue, _Mapping]]] = ...) -> None: ...
+
+class Venue(_message.Message):
+    __slots__ = ("name", "score", "item_ids")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    score: float
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., score: _Optional[float] = ..., item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RecommendedItem(_message.Message):
     __slots__ = ("item_id", "score", "reasons", "title", "category", "attributes")

@@ -88,6 +88,17 @@ def test_new_behaviour_starts_the_templates_afresh() -> None:
     assert page(query(after + seen, acts=[(40, HOUR)])) == [4, 5, 6]
 
 
+def test_some_of_the_slots_turn() -> None:
+    seen = sights([1, 2, 3, 4], HOUR)
+    assert page(query(seen), size=4, fixed=2) == [1, 2, 5, 6]
+    assert page(query(sights([1, 2, 5, 6], HOUR) + sights([1, 2, 3, 4], 2 * HOUR)), size=4, fixed=2) == [
+        1,
+        2,
+        7,
+        8,
+    ]
+
+
 def test_no_candidate_is_lost_where_all_were_seen() -> None:
     assert page(query(sights(range(1, 13), HOUR)), size=12) == list(range(1, 13))
     assert page(query(sights([1, 2], HOUR)), count=1) == [1, 2, 3]

@@ -1,0 +1,55 @@
+"""Items are shown only between their start and their end: auctions, flash sales, campaigns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.candidates import Candidates
+from recall.query import Query
+from router.filters.kind import FilterKind
+from router.tables.component import Parts
+
+
+class OnOfferSettings(BaseModel):
+    """How long before its end an item is still worth showing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    margin_s: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds before its end from which an item is not shown any more, so that a shopper can "
+        "still reach it.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OnOffer:
+    """Removes items that have not begun or have ended.
+
+    starts_at, expires_at  int64[N + 1], unix seconds, 0 = at no time
+    """
+
+    starts_at: npt.NDArray[np.int64]
+    expires_at: npt.NDArray[np.int64]
+    margin_s: float
+    name: str = "on_offer"
+
+    def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
+        """bool[n], whether the item has begun and has not ended."""
+        ends = self.expires_at[candidates.items]
+        ended = (ends > 0) & (query.now >= ends - self.margin_s)
+        return np.asarray((self.starts_at[candidates.items] <= query.now) & ~ended)
+
+
+def create(parts: Parts, settings: OnOfferSettings) -> OnOffer:
+    """The filter over the catalogue's columns `starts_at` and `expires_at`."""
+    catalogue = parts.catalogue
+    return OnOffer(catalogue.column("starts_at"), catalogue.column("expires_at"), settings.margin_s)
+
+
+FILTER = FilterKind(settings=OnOfferSettings, create=create)

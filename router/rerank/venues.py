@@ -1,0 +1,71 @@
+"""Venues: the page shows groups of items (halls, shops, live rooms) one after another, likeliest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from pipeline.candidates import Candidates
+from pipeline.venue_order import venue_order, worth
+from router.rerank.kind import RerankerKind
+from router.tables.component import Parts
+from snapshot.item_columns import ITEM_COLUMNS
+
+
+def _has_names(by: str) -> str:
+    named = [name for name, column in ITEM_COLUMNS.items() if column.kind == "group"]
+    if by not in named:
+        raise ValueError(f"must be an item column of names: {', '.join(named)}; got {by!r}")
+    return by
+
+
+class VenuesSettings(BaseModel):
+    """What the venues are, and how much of each is shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    by: Annotated[str, AfterValidator(_has_names)] = Field(
+        default="venue", description="Item column of names that form the venues."
+    )
+    items: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Items of one venue; a page of 12 shows 4 venues of 3.",
+    )
+    counted: int | None = Field(
+        default=None,
+        ge=1,
+        description="Best candidates of a venue whose scores add up to what is expected to be taken of it, "
+        "by which venues are ordered; null = all.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Venues:
+    """Groups a scene's page by venue.
+
+    column  int32[N + 1], venue of each item, 0 = none
+    """
+
+    column: npt.NDArray[np.int32]
+    settings: VenuesSettings
+    name: str = "venues"
+
+    def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+        """Positions int[n]: the page, venue by venue, then the candidates left over in their order."""
+        groups = self.column[candidates.items]
+        settings = self.settings
+        return venue_order(worth(candidates.score), groups, page_size, settings.items, settings.counted)
+
+
+def create(parts: Parts, settings: VenuesSettings) -> Venues:
+    """The reranker over the settings' column."""
+    return Venues(parts.catalogue.column(settings.by), settings)
+
+
+RERANKER = RerankerKind(settings=VenuesSettings, create=create)
