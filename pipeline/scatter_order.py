@@ -87,14 +87,12 @@ def scatter_scenes(
 class _Scene:
     """The candidates of the scene whose slots are filled, and what each would break.
 
-    cost    int64[n], with bit (rules - 1 - r) set where placing the candidate now would break rule r, so that the
-            smallest, and of these the first, is the candidate wanted; argmin finds just that
+    cost    int64[n], with bit (rules - 1 - r) set where placing the candidate now would break rule r, so that
+            the smallest, and of these the first, is the candidate wanted; argmin finds just that
     labels  of each rule, the group of each candidate
     """
 
-    def __init__(
-        self, count: int, columns: Sequence[Int32], limits: Sequence[tuple[int, int]]
-    ) -> None:
+    def __init__(self, count: int, columns: Sequence[Int32], limits: Sequence[tuple[int, int]]) -> None:
         self.cost = np.zeros(count, np.int64)
         self.labels = [column.tolist() for column in columns]
         self._columns = columns

@@ -46,9 +46,7 @@ def expected_by_group(value: Float64, groups: Int32, counted: int | None) -> tup
     return found.astype(np.int32), expected.astype(np.float64)
 
 
-def venue_order(
-    value: Float64, groups: Int32, slots: int, per_group: int, counted: int | None = None
-) -> Positions:
+def venue_order(groups: Int32, found: Int32, expected: Float64, slots: int, per_group: int) -> Positions:
     """An order whose first `slots` show `per_group` candidates of one group after another.
 
     The groups come by what is expected of them; those of too few candidates for
@@ -57,17 +55,16 @@ def venue_order(
     next to its group, so that no slot stays empty.
 
     Args:
-        value: float64[n], as of `worth`, of candidates given best first.
-        groups: int32[n], 0 = in none.
+        groups: int32[n], of candidates given best first, 0 = in none.
+        found: int32[g], the groups of the candidates, ascending.
+        expected: float64[g], what is expected to be taken of each.
         slots: of the page.
         per_group: slots of one group.
-        counted: as of `expected_by_group`.
 
     Returns:
         intp[n], a permutation: the page, then the candidates left over in their order.
     """
     count = groups.size
-    found, expected = expected_by_group(value, groups, counted)
     if not found.size or not slots:
         return np.arange(count)
     at = np.searchsorted(found, groups)

@@ -165,6 +165,11 @@ class Catalogue:
         return self._columns["shop"]
 
     @property
+    def venue(self) -> NDArray[np.int32]:
+        """int32[N+1], codes of venues (halls, channels, live rooms), 0 = none."""
+        return self._columns["venue"]
+
+    @property
     def price(self) -> NDArray[np.float32]:
         """float32[N+1] in the shop's currency, NaN = unknown."""
         return self._columns["price"]
@@ -198,6 +203,16 @@ class Catalogue:
     def created_at(self) -> NDArray[np.int64]:
         """int64[N+1], unix seconds, 0 = unknown."""
         return self._columns["created_at"]
+
+    @property
+    def starts_at(self) -> NDArray[np.int64]:
+        """int64[N+1], unix seconds from which the item can be had, 0 = always."""
+        return self._columns["starts_at"]
+
+    @property
+    def expires_at(self) -> NDArray[np.int64]:
+        """int64[N+1], unix seconds at which the item ends, 0 = never."""
+        return self._columns["expires_at"]
 
     @property
     def category_count(self) -> int:

@@ -48,8 +48,7 @@ class OnOffer:
 
 def create(parts: Parts, settings: OnOfferSettings) -> OnOffer:
     """The filter over the catalogue's columns `starts_at` and `expires_at`."""
-    catalogue = parts.catalogue
-    return OnOffer(catalogue.column("starts_at"), catalogue.column("expires_at"), settings.margin_s)
+    return OnOffer(parts.catalogue.starts_at, parts.catalogue.expires_at, settings.margin_s)
 
 
 FILTER = FilterKind(settings=OnOfferSettings, create=create)

@@ -55,9 +55,7 @@ class GroupsOf:
             if name not in (TRIGGER, PRODUCT)
         }
         self._products_known: dict[tuple[str, int], int] = {}
-        self._product_of = np.full(
-            parts.catalogue.brand.size if PRODUCT in dimensions else 0, -1, np.int32
-        )
+        self._product_of = np.full(parts.catalogue.brand.size if PRODUCT in dimensions else 0, -1, np.int32)
 
     def __call__(self, scenes: Sequence[Candidates]) -> list[list[Int32]]:
         """Per scene, int32[n] per dimension, 0 = in no group; a group has one code in all scenes."""

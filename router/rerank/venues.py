@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Candidates
-from pipeline.venue_order import venue_order, worth
+from pipeline.venue_order import expected_by_group, venue_order, worth
+from recall.query import Query
 from router.rerank.kind import RerankerKind
 from router.tables.component import Parts
 from snapshot.item_columns import ITEM_COLUMNS
@@ -26,7 +27,7 @@ def _has_names(by: str) -> str:
 class VenuesSettings(BaseModel):
     """What the venues are, and how much of each is shown."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     by: Annotated[str, AfterValidator(_has_names)] = Field(
         default="venue", description="Item column of names that form the venues."
@@ -43,6 +44,12 @@ class VenuesSettings(BaseModel):
         description="Best candidates of a venue whose scores add up to what is expected to be taken of it, "
         "by which venues are ordered; null = all.",
     )
+    habit: float = Field(
+        default=1.0,
+        ge=0,
+        le=100,
+        description="Weight, beside that, of the part of the shopper's history that is of it; 0 = none.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +63,16 @@ class Venues:
     settings: VenuesSettings
     name: str = "venues"
 
-    def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+    def order(self, query: Query, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]: the page, venue by venue, then the candidates left over in their order."""
         groups = self.column[candidates.items]
         settings = self.settings
-        return venue_order(worth(candidates.score), groups, page_size, settings.items, settings.counted)
+        found, expected = expected_by_group(worth(candidates.score), groups, settings.counted)
+        if settings.habit and expected.size:
+            own = self.column[query.history_items]
+            taken = np.bincount(own[own > 0], minlength=int(found[-1]) + 1)
+            expected = expected + settings.habit * expected.sum() * taken[found] / max(taken.sum(), 1)
+        return venue_order(groups, found, expected, page_size, settings.items)
 
 
 def create(parts: Parts, settings: VenuesSettings) -> Venues:

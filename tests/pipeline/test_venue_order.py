@@ -16,23 +16,29 @@ CASES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5)), max_size=40).map
 )
 
 
+def order_of(
+    value: np.ndarray, groups: np.ndarray, slots: int, per_group: int, counted: int | None = None
+) -> np.ndarray:
+    return venue_order(groups, *expected_by_group(value, groups, counted), slots, per_group)
+
+
 def test_the_group_that_is_expected_to_be_taken_from_most_comes_first() -> None:
     value = np.array([0.9, 0.5, 0.5, 0.4, 0.3, 0.2])
     groups = np.array([1, 2, 2, 1, 3, 0], np.int32)
     # Of group 1 .9 + .4 is expected, of group 2 1.0, of group 3 .3: it has too few for two slots.
-    assert venue_order(value, groups, 4, 2).tolist() == [0, 3, 1, 2, 4, 5]
-    assert venue_order(value, groups, 2, 1).tolist() == [0, 1, 2, 3, 4, 5]
+    assert order_of(value, groups, 4, 2).tolist() == [0, 3, 1, 2, 4, 5]
+    assert order_of(value, groups, 2, 1).tolist() == [0, 1, 2, 3, 4, 5]
     # By its best alone group 2 is worth .5.
-    assert venue_order(value, groups, 3, 1, counted=1).tolist()[:3] == [0, 1, 4]
-    assert venue_order(value, groups, 3, 1)[:3].tolist() == [0, 1, 4]
+    assert order_of(value, groups, 3, 1, counted=1).tolist()[:3] == [0, 1, 4]
+    assert order_of(value, groups, 3, 1)[:3].tolist() == [0, 1, 4]
 
 
 def test_what_the_groups_leave_is_filled_next_to_its_group() -> None:
     value = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     groups = np.array([1, 0, 1, 2, 1], np.int32)
     # Two slots a group: 1 fills two, 2 one; then the third of 1 comes, beside its own.
-    assert venue_order(value, groups, 4, 2).tolist() == [0, 2, 4, 3, 1]
-    assert venue_order(value, groups, 5, 2).tolist() == [0, 2, 4, 3, 1]
+    assert order_of(value, groups, 4, 2).tolist() == [0, 2, 4, 3, 1]
+    assert order_of(value, groups, 5, 2).tolist() == [0, 2, 4, 3, 1]
 
 
 @given(CASES, st.integers(0, 12), st.integers(1, 4), st.sampled_from([None, 1, 3]))
@@ -40,7 +46,7 @@ def test_against_a_plain_loop(
     case: tuple[np.ndarray, np.ndarray], slots: int, per_group: int, counted: int | None
 ) -> None:
     value, groups = case
-    order = venue_order(value, groups, slots, per_group, counted)
+    order = order_of(value, groups, slots, per_group, counted)
     assert sorted(order.tolist()) == list(range(groups.size))
     members: dict[int, list[int]] = {}
     for place, group in enumerate(groups.tolist()):

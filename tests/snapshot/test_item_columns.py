@@ -169,5 +169,5 @@ def test_a_column_that_is_registered_later_is_written_into_the_manual() -> None:
     with registered(material=MATERIAL):
         written = with_item_columns(text)
     assert "| `material` | group | int32 | – | 0 | What the item is made of. |\n" in written
-    assert "`created_at`, `material` |\n" in written
+    assert "`expires_at`, `material` |\n" in written
     assert with_item_columns(written) == text

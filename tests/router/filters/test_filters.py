@@ -101,7 +101,12 @@ def test_an_item_bought_just_at_the_edge_of_the_window_comes_back() -> None:
 def test_a_filter_goes_by_its_registered_name(name: str) -> None:
     group = np.zeros(1, np.int32)
     catalogue = SimpleNamespace(
-        in_stock=np.ones(1, np.bool_), adult=np.zeros(1, np.bool_), brand=group, category=group
+        in_stock=np.ones(1, np.bool_),
+        adult=np.zeros(1, np.bool_),
+        brand=group,
+        category=group,
+        starts_at=group,
+        expires_at=group,
     )
     kind = FILTERS[name]
     assert kind.create(Parts(catalogue, no_cycles(0)), kind.settings()).name == name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from tests.router.ranking.queries import query
 
 # Items 1 to 60 are of venues 1 to 5, every sixth of none.
 COLUMN = np.array([0, *(item % 6 for item in range(1, 61))], np.int32)
-HALLS = Venues(COLUMN, VenuesSettings(items=3))
+HALLS = Venues(COLUMN, VenuesSettings(items=3, habit=0.0))
 
 
 def scene(items: Sequence[int], page_size: int, structure: Venues | None = None) -> RankedScene:
@@ -70,3 +71,12 @@ def test_each_venue_is_in_one_run_and_no_slot_is_lost(
         assert all(left.index(one) < left.index(other) for one, other in pairwise(of_venue))
     everything = [item for each in pages for item in each]
     assert len(everything) == len(set(everything))
+
+
+def test_the_venue_that_the_shopper_comes_for_rises() -> None:
+    found = scene([*range(1, 31)], 3).candidates
+    history = np.array([4, 10, 16, 60, 3], np.int32)
+    asked = replace(query(), history_items=history)
+    for habit, first in ((0.0, 1), (1.0, 4)):
+        stage = Venues(COLUMN, VenuesSettings(items=3, habit=habit))
+        assert set(COLUMN[found.items[stage.order(asked, found, 3)][:3]].tolist()) == {first}

@@ -35,6 +35,8 @@ CATALOGUE = SimpleNamespace(
     in_stock=np.arange(SIZE + 1) % 10 != 0,
     size=SIZE,
     adult=np.arange(SIZE + 1) == 13,
+    starts_at=np.zeros(SIZE + 1, np.int64),
+    expires_at=np.zeros(SIZE + 1, np.int64),
     category=(np.arange(SIZE + 1) % 7).astype(np.int32),
     brand=(np.arange(SIZE + 1) % 11).astype(np.int32),
     picture_group=np.zeros(SIZE + 1, np.int32),

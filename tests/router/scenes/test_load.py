@@ -32,6 +32,7 @@ def test_the_projects_own_scenes_are_good() -> None:
     scenes = load_scenes(CONFIG, KnownNames(CHANNELS, ("bst",)))
     assert list(scenes) == [
         "home",
+        "halls",
         "cart",
         "search_companion",
         "photo_search",
@@ -44,6 +45,7 @@ def test_the_projects_own_scenes_are_good() -> None:
     assert list(scenes["home"].filters) == [
         "excluded",
         "out_of_stock",
+        "on_offer",
         "adult",
         "purchase_cycle",
         "not_interested",
