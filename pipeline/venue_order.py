@@ -46,6 +46,22 @@ def expected_by_group(value: Float64, groups: Int32, counted: int | None) -> tup
     return found.astype(np.int32), expected.astype(np.float64)
 
 
+def take_turns(*columns: Int32) -> Positions:
+    """intp[n]: first the first candidate of every combination of the columns, then the second, each in order.
+
+    columns: int32[n] each, of candidates given best first; 0 = in no group, which never comes again.
+    """
+    nth = np.zeros(columns[0].size, np.intp)
+    keys = np.stack(columns)
+    order = np.lexsort(keys)
+    same = np.concatenate(([False], (np.diff(keys[:, order], axis=1) == 0).all(axis=0)))[: order.size]
+    starts = np.flatnonzero(~same)
+    within = np.arange(order.size) - np.repeat(starts, np.diff(np.concatenate((starts, [order.size]))))
+    nth[order] = within
+    nth[(keys == 0).any(axis=0)] = 0
+    return np.argsort(nth, kind="stable")
+
+
 def venue_order(groups: Int32, found: Int32, expected: Float64, slots: int, per_group: int) -> Positions:
     """An order whose first `slots` show `per_group` candidates of one group after another.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.candidates import Candidates, Float32
 from pipeline.head_order import behind_head, priced_out
 from recall.popularity import NAME, REACH, Popularity
+from recall.query import Query
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.table import LOGISTIC_RANKER
 from router.rerank.kind import RerankerKind
@@ -60,7 +60,7 @@ class Novelty:
     """Moves each candidate by as many places as a discount for popularity moves it among all by score.
 
     So what rerankers before did stays, as far as the discount says nothing else; a page without scores, or
-    whose scores are all equal, stays.
+    whose scores are all equal, stays, and so does that of a shopper of whom nothing is known.
 
     discount  float32[N + 1], log-odds
     """
@@ -68,10 +68,10 @@ class Novelty:
     discount: npt.NDArray[np.float32]
     name: str = "novelty"
 
-    def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+    def order(self, query: Query, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]; of candidates in the order of their scores, the order of those less discount."""
         value = log_odds_of(candidates.score)
-        if not _tells(value):
+        if not query.history_items.size or not _tells(value):
             return np.arange(len(candidates))
         moved = _ranks(value - self.discount[candidates.items]) - _ranks(value)
         return np.argsort(np.arange(len(candidates)) + moved, kind="stable")
@@ -85,11 +85,11 @@ class HeadCap:
     most: float
     name: str = "head_cap"
 
-    def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
+    def order(self, query: Query, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]: the head, then the others; a page without scores, or of equal ones, stays."""
         value = log_odds_of(candidates.score).astype(np.float64)
         head = min(self.table.head, page_size)
-        if not _tells(value):
+        if not query.history_items.size or not _tells(value):
             return np.arange(len(candidates))
         near = slice(REACH * head)
         price = self.table.prices.of(candidates.items[near], self.most)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Candidates
-from pipeline.venue_order import expected_by_group, venue_order, worth
+from pipeline.venue_order import expected_by_group, take_turns, venue_order, worth
 from recall.query import Query
 from router.rerank.kind import RerankerKind
 from router.tables.component import Parts
@@ -38,6 +38,11 @@ class VenuesSettings(BaseModel):
         le=100,
         description="Items of one venue; a page of 12 shows 4 venues of 3.",
     )
+    apart: Annotated[str, AfterValidator(_has_names)] | None = Field(
+        default="category",
+        description="Item column of names that take turns within a venue, so that it does not show the same "
+        "kind of thing three times; null = the best items, whatever they are.",
+    )
     counted: int | None = Field(
         default=None,
         ge=1,
@@ -57,9 +62,11 @@ class Venues:
     """Groups a scene's page by venue.
 
     column  int32[N + 1], venue of each item, 0 = none
+    apart   int32[N + 1], what takes turns within a venue; None = nothing does
     """
 
     column: npt.NDArray[np.int32]
+    apart: npt.NDArray[np.int32] | None
     settings: VenuesSettings
     name: str = "venues"
 
@@ -72,12 +79,16 @@ class Venues:
             own = self.column[query.history_items]
             taken = np.bincount(own[own > 0], minlength=int(found[-1]) + 1)
             expected = expected + settings.habit * expected.sum() * taken[found] / max(taken.sum(), 1)
-        return venue_order(groups, found, expected, page_size, settings.items)
+        turns = np.arange(len(candidates))
+        if self.apart is not None:
+            turns = take_turns(self.apart[candidates.items], groups)
+        return turns[venue_order(groups[turns], found, expected, page_size, settings.items)]
 
 
 def create(parts: Parts, settings: VenuesSettings) -> Venues:
     """The reranker over the settings' column."""
-    return Venues(parts.catalogue.column(settings.by), settings)
+    column = parts.catalogue.column
+    return Venues(column(settings.by), None if settings.apart is None else column(settings.apart), settings)
 
 
 RERANKER = RerankerKind(settings=VenuesSettings, create=create)

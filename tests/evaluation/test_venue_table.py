@@ -28,7 +28,7 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     catalogue = make_catalogue(tmp_path, [1] * 12)
     # Venue 5 has two shoppers, venue 4 one; what is older does not count.
     log = [(1, 9, VIEW, NOW - 5), (2, 10, VIEW, NOW - 5), (2, 7, VIEW, NOW - 6), (1, 1, VIEW, NOW - 90 * DAY)]
-    stage = Venues(COLUMN, VenuesSettings(items=1, habit=0.0))
+    stage = Venues(COLUMN, None, VenuesSettings(items=1, habit=0.0))
     tested = pipeline(FixedChannel("a", [3, 1, 5, 9, 7]), rerankers=(stage,))
     shoppers = [shopper([4, 8, 12], [5, 6, 1]), shopper([2, 9]), shopper([11])]
     rows = venue_table(

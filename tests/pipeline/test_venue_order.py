@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.venue_order import expected_by_group, venue_order, worth
+from pipeline.venue_order import expected_by_group, take_turns, venue_order, worth
 
 CASES = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5)), max_size=40).map(
     lambda rows: (np.array([value for value, _ in rows]), np.array([group for _, group in rows], np.int32))
@@ -74,6 +74,18 @@ def test_against_a_plain_loop(
     full_groups = sum(len(places) >= per_group for places in members.values())
     if slots <= per_group * full_groups:
         assert all(shown.count(group) == per_group for group in runs[: slots // per_group])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30))
+def test_turns_against_a_plain_loop(rows: list[tuple[int, int]]) -> None:
+    columns = np.array(rows, np.int32).reshape(-1, 2).T
+    times: dict[tuple[int, int], int] = {}
+    nth = []
+    for row in rows:
+        nth.append(times.get(row, 0) if all(row) else 0)
+        times[row] = times.get(row, 0) + 1
+    expected = sorted(range(len(rows)), key=lambda place: nth[place])
+    assert take_turns(columns[0], columns[1]).tolist() == expected
 
 
 def test_worth_without_probabilities_falls_by_rank() -> None:

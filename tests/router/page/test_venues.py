@@ -19,7 +19,7 @@ from tests.router.ranking.queries import query
 
 # Items 1 to 60 are of venues 1 to 5, every sixth of none.
 COLUMN = np.array([0, *(item % 6 for item in range(1, 61))], np.int32)
-HALLS = Venues(COLUMN, VenuesSettings(items=3, habit=0.0))
+HALLS = Venues(COLUMN, None, VenuesSettings(items=3, habit=0.0))
 
 
 def scene(items: Sequence[int], page_size: int, structure: Venues | None = None) -> RankedScene:
@@ -78,5 +78,15 @@ def test_the_venue_that_the_shopper_comes_for_rises() -> None:
     history = np.array([4, 10, 16, 60, 3], np.int32)
     asked = replace(query(), history_items=history)
     for habit, first in ((0.0, 1), (1.0, 4)):
-        stage = Venues(COLUMN, VenuesSettings(items=3, habit=habit))
+        stage = Venues(COLUMN, None, VenuesSettings(items=3, habit=habit))
         assert set(COLUMN[found.items[stage.order(asked, found, 3)][:3]].tolist()) == {first}
+
+
+def test_categories_take_turns_within_a_venue() -> None:
+    found = scene([1, 7, 13, 19, 2, 8, 14, 6], 6).candidates
+    category = np.zeros(61, np.int32)
+    category[[1, 7, 13, 2, 8]] = 5
+    category[19] = 6
+    stage = Venues(COLUMN, category, VenuesSettings(items=3, habit=0.0))
+    # Of venue 1, item 19 is the only one of its category; item 14 of venue 2 has none.
+    assert found.items[stage.order(query(), found, 6)][:6].tolist() == [1, 19, 7, 2, 14, 8]

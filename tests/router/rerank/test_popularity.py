@@ -21,7 +21,7 @@ from router.tables.popularity import POPULARITY
 from snapshot.manifest import SnapshotError
 from tests.recall.small_shop import DAY, NOW, make_catalogue, make_query, make_source
 
-QUERY = make_query()
+QUERY = make_query([(1, 2, NOW)])
 SIZE = 30
 
 
@@ -140,6 +140,9 @@ def test_the_cap_changes_no_page_without_scores_and_loses_no_item(items: list[in
     novelty = NOVELTY.create(parts(share), NoveltySettings(strength=1.0))
     for alike in (equal, without):
         assert novelty.order(QUERY, alike, size).tolist() == list(range(12))
+    for stage in (cap, novelty):
+        popular_first = page(items, np.linspace(0.9, 0.1, 12).tolist())
+        assert stage.order(make_query(), popular_first, size).tolist() == list(range(12))
     scored = page(items, np.linspace(0.9, 0.1, 12).tolist())
     order = cap.order(QUERY, scored, size)
     assert sorted(order.tolist()) == list(range(12))
