@@ -99,7 +99,7 @@ def literal(rows: list[tuple[int, int, int, int]]) -> ShopFacts:
         items=7,
         titled=5,
         shared_titles=sum(products.count(product) > 1 for product in products),
-        groups={"category": 5 / 7, "standard_category": 0.0, "brand": 4 / 7, "shop": 0.0},
+        groups={"category": 5 / 7, "standard_category": 0.0, "brand": 4 / 7, "shop": 0.0, "venue": 0.0},
     )
 
 
