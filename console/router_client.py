@@ -9,12 +9,20 @@ from typing import Any, TypeVar
 
 import grpc
 
-from protos.shopfront.v1 import admin_pb2, event_pb2, feedback_pb2, recommend_pb2, rollout_pb2
+from protos.shopfront.v1 import (
+    admin_pb2,
+    event_pb2,
+    feedback_pb2,
+    recommend_pb2,
+    rollout_pb2,
+    visual_pb2,
+)
 from protos.shopfront.v1.admin_pb2_grpc import AdminServiceStub
 from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
 from protos.shopfront.v1.feedback_pb2_grpc import FeedbackServiceStub
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
+from protos.shopfront.v1.visual_pb2_grpc import VisualServiceStub
 from server.ingress.client_channel import RouterAddress, open_async_channel, why_unanswered
 
 T = TypeVar("T")
@@ -58,6 +66,7 @@ class RouterClient:
         self._events = EventServiceStub(self._channel)
         self._feedback = FeedbackServiceStub(self._channel)
         self._rollouts = RolloutServiceStub(self._channel)
+        self._visual = VisualServiceStub(self._channel)
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
 
@@ -165,6 +174,12 @@ class RouterClient:
     async def similar(self, request: recommend_pb2.SimilarItemsRequest) -> recommend_pb2.RecommendResponse:
         """Items that go with one, as a shopper gets them."""
         return await self._call(self._recommend.SimilarItems, request)
+
+    async def search_by_image(
+        self, request: visual_pb2.SearchByImageRequest
+    ) -> visual_pb2.SearchByImageResponse:
+        """Items that look like a photo."""
+        return await self._call(self._visual.SearchByImage, request)
 
     async def report(self, event: event_pb2.Event) -> event_pb2.ReportEventsResponse:
         """Reports one event."""

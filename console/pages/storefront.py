@@ -22,6 +22,8 @@ ITEM_SCENES = {
     "complements": recommend_pb2.SIMILAR_ITEMS_KIND_COMPLEMENTARY,
 }
 """Scenes about an item, by the kind that asks for each; others belong to a page without one."""
+OF_A_PHOTO = "photo_search"
+"""The scene that answers a photo, which no page of the shop has."""
 ON_PRODUCT_PAGE = ("substitutes", "complements")
 PAGE_SIZE = 12
 MOST_SCENES = 10
@@ -95,7 +97,7 @@ async def _beside(console: Console, user: str, values: dict[str, Any]) -> None:
 
 
 async def _page_shelves(console: Console, user: str, names: list[str]) -> list[Shelf]:
-    scenes = [name for name in names if name not in ITEM_SCENES][:MOST_SCENES]
+    scenes = [name for name in names if name not in (*ITEM_SCENES, OF_A_PHOTO)][:MOST_SCENES]
     answer = await console.client.page(
         recommend_pb2.RecommendPageRequest(
             user_id=user,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -14,11 +15,15 @@ from google.rpc import error_details_pb2, status_pb2
 from PIL import Image
 from rich.console import Console
 
+from console.settings import ConsoleSettings
 from protos.shopfront.v1 import visual_pb2, visual_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import CONTEXT_FIELD_CATEGORY, Context
 from server.ingress.client_channel import RouterAddress
+from server.ingress.ports import free_ports
 from server.ingress.status import DETAILS_KEY
 from shopfront.picture_command import sample_picture, search_image
+from testing.browser import Page, open_browser, why_no_browser
+from testing.console_in_thread import console_in_thread
 from testing.picture_shop import draw, jpeg
 from testing.running_router import Ingress, in_process
 from testing.served_shop import SCENES, ServedShop
@@ -279,3 +284,23 @@ def test_a_shop_without_pictures_says_so(photos: Photos, tmp_path_factory: pytes
         assert "no pictures" in error.value.details()
         assert ingress.running is not None
         assert "photo_search" not in ingress.running.service.scenes
+
+
+@pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser())
+def test_a_photo_is_uploaded_to_the_console(photos: Photos, tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    settings = ConsoleSettings(address=f"127.0.0.1:{port}", audit=tmp_path / "audit.jsonl")
+    (wrong := tmp_path / "photo.jpg").write_text("no picture")
+    row = next(row for row in (0, 4, 8, 12) if in_stock(photos, [f"i{row:04d}"]))
+    with console_in_thread(RouterAddress(photos.ingress.address), settings) as url, open_browser() as browser:
+        page = Page(browser, url)
+        page.show("/items")
+        page.follow(page.one("a[href='/photo']"))
+        page.one("input[type=file]").send_keys(str(photos.shop.data / "images" / f"{row}.jpg"))
+        page.follow(page.one("main button"))
+        found = page.one("tbody a")
+        assert str(found.get_attribute("href")).endswith(f"/item?id=i{row:04d}")
+        assert page.barriers() == []
+        page.one("input[type=file]").send_keys(str(wrong))
+        page.follow(page.one("main button"))
+        assert "unknown_format" in page.one("[role=alert]").text
