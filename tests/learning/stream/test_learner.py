@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import lmdb
+import numpy as np
 import pytest
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
@@ -32,10 +33,11 @@ from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendRespons
 from server.settings import RouterSettings
 from snapshot.catalogue import Catalogue
 from snapshot.event_codes import VIEW
-from state import StateSettings, open_state
+from state import RedisSettings, StateSettings, open_state
 from state.published import MANIFEST, LiveFolder, read_live_manifest
 from state.store import StateStore
 from testing.browsing_log import CODEC, SECRET, START_S, browsing_log, event
+from testing.redis_server import RedisServer
 from testing.running_router import in_process
 from testing.served_shop import ServedShop, make_shop
 from tests.learning.stream.logs import append, facts_of
@@ -277,6 +279,35 @@ def test_metrics_say_what_was_read_and_what_was_not_learned_from(
     again.close()
 
 
+def test_a_version_that_is_nonsense_is_held_and_the_last_good_one_stays(
+    learned: tuple[RouterSettings, str], one_store: StateStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, _ = learned
+    metrics = ProcessMetrics()
+    learner = learner_of(settings, one_store, metrics)
+    read_all(learner)
+    assert learner.publish_model()
+    replica = LiveFolder(settings.learning.folder)
+    assert replica.look()
+    good = replica.current.model
+    assert good.samples == learner.state.learned
+    learner.ranker._ftrl.z[5] = np.nan
+    learner.ranker.samples += 1
+    assert not learner.publish_model()
+    assert "is held (not_finite)" in caplog.text
+    held = metrics.registry.get_sample_value(
+        "shopfront_learner_versions_held_total", {"reason": "not_finite"}
+    )
+    assert held == 1
+    replica.look()
+    assert replica.current.model is good
+    learner.close()
+    # The next learner has the version that was published.
+    again = learner_of(settings, one_store)
+    assert again.ranker.published.samples == good.samples
+    again.close()
+
+
 @contextmanager
 def started(settings: RouterSettings, secret: bytes = b"") -> Iterator[subprocess.Popen[str]]:
     """A process that learns from tokens signed with `secret`; it is waited for."""
@@ -325,6 +356,49 @@ def test_a_learner_killed_at_any_moment_makes_what_an_undisturbed_one_makes(
     assert output.split() == [str(undisturbed.state.seq), digest]
     undisturbed.close()
     store.close()
+
+
+@pytest.mark.slow
+def test_two_learners_of_one_redis_make_the_same_although_it_freezes_and_one_dies(
+    shop: ServedShop, item_ids: list[str], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    events = browsing_log(item_ids, 1_500, seed=4)
+    state = StateSettings(
+        url=redis_server.url, redis=RedisSettings(read_timeout_s=0.5, write_timeout_s=0.5, write_tries=1)
+    )
+    writer = open_state(state)
+    append(writer, events[:500])
+    learners, threads, stores = [], [], []
+    stops = [threading.Event(), threading.Event()]
+    for number, stop in enumerate(stops):
+        stores.append(open_state(state))
+        learners.append(learner_of(settings_of(shop, tmp_path / f"learner-{number}"), stores[-1]))
+        threads.append(threading.Thread(target=learners[-1].run, args=(stop,)))
+        threads[-1].start()
+
+    def caught_up(learner: Learner, count: int) -> bool:
+        until = time.monotonic() + 30
+        while learner.state.events != count and time.monotonic() < until:
+            time.sleep(0.01)
+        return learner.state.events == count
+
+    assert caught_up(learners[0], 500)
+    assert caught_up(learners[1], 500)
+    redis_server.freeze()
+    time.sleep(2)
+    redis_server.thaw()
+    append(writer, events[500:1_000])
+    assert caught_up(learners[0], 1_000)
+    stops[0].set()
+    threads[0].join()
+    append(writer, events[1_000:])
+    assert caught_up(learners[1], len(events))
+    stops[1].set()
+    threads[1].join()
+    # The one that was away reads what it has missed.
+    assert read_all(learners[0]) == learners[1].digest()
+    for opened in (*learners, *stores, writer):
+        opened.close()
 
 
 LIVE_SCENES = """
