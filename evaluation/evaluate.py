@@ -40,6 +40,7 @@ from recall.build_events import build_events
 from recall.channel import BuildSource
 from recall.context import NAME as CONTEXT
 from recall.context import ContextChannel
+from recall.item_pictures import ItemPictures
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
 
@@ -80,6 +81,7 @@ def evaluate(
     anchored: Sequence[ServedScene] = (),
     scenes: Sequence[ServedScene] = (),
     fitted: Mapping[str, Path] = MappingProxyType({}),
+    pictures: ItemPictures | None = None,
 ) -> EvaluationReport:
     """Measures ranking, recall, served pages and, where its checkpoint is given, prerank.
 
@@ -102,6 +104,7 @@ def evaluate(
         scenes: those of pages for a shopper; where there are none, their table is left out. Those with a
             setting `cart` are also measured with one, those that look at a context beside a search.
         fitted: learned table → folder of what was fitted for it on the validation range.
+        pictures: of the items; None where they have none.
 
     Returns:
         The report.
@@ -133,6 +136,7 @@ def evaluate(
         vectors=item_vectors(models),
         seed=settings.seed,
         fitted=fitted,
+        pictures=pictures,
     )
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)

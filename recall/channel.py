@@ -139,6 +139,8 @@ class ChannelKind:
     """Names of the models that it is built from or calls."""
     features: tuple[str, ...] = ()
     """Names of the query features that it reads, as `query.features[name]`."""
+    optional: bool = False
+    """Whether most shops have nothing for it, so that a scene without it is no cause for a warning."""
     waits: bool = True
     """Whether `recall` may wait for another process. One that never does, by False, is asked while the others
     wait, without a task of its own; its timeout does not hold."""

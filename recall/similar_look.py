@@ -216,4 +216,4 @@ def open_channel(
     return SimilarLook(index, items, vectors, space, catalogue, settings)
 
 
-CHANNEL = ChannelKind(settings=SimilarLookSettings, build=build, open=open_channel)
+CHANNEL = ChannelKind(settings=SimilarLookSettings, build=build, open=open_channel, optional=True)

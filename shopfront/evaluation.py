@@ -13,11 +13,13 @@ from evaluation.share_search import ChosenShares
 from evaluation.shares import choose_shares
 from ingest.shop_facts import facts_of
 from models.contracts import network_of
+from models.picture_encoder import NAME as ENCODER
 from models.registry import MODELS
+from recall.item_pictures import ItemPictures
 from router.scenes.components import tables_of
 from router.scenes.fit_shop import fit_scene
 from router.service.validation import ITEM_SCENES
-from shopfront import ranker
+from shopfront import picture_step, ranker
 from shopfront.build_record import BuildRecord
 from shopfront.build_steps import Built
 from shopfront.settings import Settings, main_scene, scene_configuration
@@ -50,7 +52,15 @@ def evaluate_workspace(
         about_items,
         list(scenes.values()),
         ranker.fitted(workspace, ranker_of(workspace, settings)),
+        pictures_of(workspace, built),
     )
+
+
+def pictures_of(workspace: Workspace, built: Built) -> ItemPictures | None:
+    """The pictures of the last build; None where the snapshot has none."""
+    if ENCODER not in built.versions:
+        return None
+    return picture_step.opened(workspace, BuildRecord(workspace.build_record).latest(picture_step.STEP))
 
 
 def ranker_of(workspace: Workspace, settings: Settings) -> str | None:
@@ -61,7 +71,7 @@ def ranker_of(workspace: Workspace, settings: Settings) -> str | None:
 def served_scenes(settings: Settings, facts: ShopFacts | None) -> dict[str, ServedScene]:
     """Every configured scene by name, fitted to the shop, with the tables that it needs.
 
-    Scenes that are left out without some channel are not measured: tables are built from a log alone.
+    Scenes that answer no shopper but a photo, such as photo_search, are not measured.
 
     Raises SettingsError or OSError where the scene configuration cannot be read.
     """

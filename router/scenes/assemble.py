@@ -52,7 +52,7 @@ def assemble(
     """The pipeline of the scene `name`.
 
     channels  live channels by name; one that the scene names and the snapshot lacks is left out, with a
-              warning, and its share goes to the others
+              warning unless most shops lack it, and its share goes to the others
     scorers   scorers of the models on Triton, by model name
     split     how the ranked candidates are dealt to several calls
     tables    the snapshot's open learned tables by name
@@ -66,7 +66,13 @@ def assemble(
     live = {channel: scene.channels[channel] for channel in weights if channel in channels}
     for channel in weights:
         if channel not in live:
-            log.warning("scene %s goes without channel %s: the snapshot does not have it", name, channel)
+            optional = channel in CHANNELS and CHANNELS[channel].optional
+            log.log(
+                logging.DEBUG if optional else logging.WARNING,
+                "scene %s goes without channel %s: the snapshot does not have it",
+                name,
+                channel,
+            )
     shares = np.array([weights[channel] for channel in live], dtype=np.float64)
     if shares.sum() <= 0:
         raise _refused(f"scenes.{name}.channels", "no channel with a share", channels)

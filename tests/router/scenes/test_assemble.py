@@ -100,6 +100,16 @@ def test_a_channel_the_snapshot_lacks_is_left_out_and_said_so(caplog: pytest.Log
     assert describe(home(), pipeline)["switched_off"] == ["mind", "again", "category_hot"]
 
 
+def test_a_channel_that_most_shops_lack_is_left_out_without_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = home("scenes: {home: {channels: {similar_look: {}, hot: {}}, ranking: {enabled: false}}}")
+    with caplog.at_level(logging.INFO):
+        pipeline = assemble("home", scene, live(hot=[1]), CATALOGUE, {}, tables=TABLES)
+    assert pipeline.channel_names == ("hot",)
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(
     ("scene", "key"),
     [
