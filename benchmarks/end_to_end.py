@@ -1,6 +1,8 @@
 """The whole service against a plain peer, in one run: `make bench`.
 
-Both answer the same shoppers from the same snapshot and user state, with 300 candidates scored, in turns:
+Beside it a second peer that shows the limit: the same path in one process (`benchmarks.one_process_peer`).
+
+All answer the same shoppers from the same snapshot and user state, with 300 candidates scored, in turns:
 a round of one, a round of the other. What counts is the ratio. Also reported: each stage's share of the time,
 and the resident memory of every process. The tables are written as JSON to build/benchmarks/end_to_end.json.
 """
@@ -12,8 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -26,10 +27,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.closed_loop import Outcome, Plan, drive_in_process
-from benchmarks.plain_peer import PeerPlan
+from benchmarks.contestants import Contestant, one_process_peer, plain_peer, processes_of, service
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
 from server.ingress_settings import IngressKind
-from shopfront.build_record import BuildRecord
 from shopfront.serve import Serving, serving
 from shopfront.settings import Settings, load_settings
 from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
@@ -38,15 +38,8 @@ from snapshot.durable_files import write_durably
 
 SCENE = "home"
 PATIENCE_MS = 10_000.0
+_MEMORY = ("resident", "proportional", "unshared")
 RESULT = PROJECT / "build" / "benchmarks" / "end_to_end.json"
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """Who is measured, and where it listens."""
-
-    name: str
-    address: str
 
 
 def main() -> None:
@@ -62,13 +55,14 @@ def main() -> None:
         with (
             serving(workspace, settings, console.print) as served,
             plain_peer(workspace, settings, Path(scratch)) as peer,
+            one_process_peer(workspace, settings, Path(scratch)) as limit,
         ):
-            ours = Contestant(f"shopfront ({arguments.ingress})", served.address)
+            ours = service(served, arguments.ingress)
             users = _users(workspace)
-            rounds = _rounds(ours, peer, users, arguments, Path(scratch))
+            rounds = _rounds((ours, peer, limit), users, arguments, Path(scratch))
             stages = stage_shares(ours.address, users[: arguments.traced])
             memory = resident_memory(served)
-    rows = summarise(rounds, ours.name, peer.name)
+    rows = summarise(rounds, ours.name, peer.name, limit.name)
     _show(console, rows, stages, memory)
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     report = {
@@ -77,7 +71,9 @@ def main() -> None:
         "cores": os.cpu_count(),
         "latency": rows,
         "rounds": [
-            {"contestant": name, **asdict(outcome)} for name, all in rounds.items() for outcome in all
+            {"contestant": name, **asdict(one.outcome), "cpu_ms": one.cpu_ms}
+            for name, all in rounds.items()
+            for one in all
         ],
         "stage_share": stages,
         "resident_mib": memory,
@@ -122,71 +118,53 @@ def patient_settings(settings: Settings, scratch: Path, ingress: IngressKind) ->
     )
 
 
-@contextmanager
-def plain_peer(workspace: Workspace, settings: Settings, scratch: Path) -> Iterator[Contestant]:
-    """The plain peer over the same workspace, in a process of its own, while the body runs."""
-    record = BuildRecord(workspace.build_record)
-    plan = PeerPlan(
-        snapshots=str(workspace.snapshots),
-        state_url=settings.router.state.url,
-        scenes=str(settings.router.scenes),
-        bst_checkpoint=str(workspace.checkpoints / "bst" / record.latest("checkpoint bst")),
-        mind_checkpoint=str(workspace.checkpoints / "mind" / record.latest("checkpoint mind")),
-    )
-    path = scratch / "peer.json"
-    path.write_text(json.dumps(asdict(plan)))
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.plain_peer", str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            address = process.stdout.readline().strip()
-            if not address:
-                raise RuntimeError(f"the peer ended with status {process.wait()} before it served")
-            yield Contestant("plain peer", address)
-        finally:
-            process.stdin.close()
-            process.wait(30)
+@dataclass(frozen=True)
+class Round:
+    """One round of one contestant; `cpu_ms`: its processes' processor time by request, milliseconds."""
+
+    outcome: Outcome
+    cpu_ms: float
 
 
 def _rounds(
-    ours: Contestant, peer: Contestant, users: list[str], arguments: argparse.Namespace, scratch: Path
-) -> dict[str, list[Outcome]]:
-    rounds: dict[str, list[Outcome]] = defaultdict(list)
+    contestants: Sequence[Contestant], users: list[str], arguments: argparse.Namespace, scratch: Path
+) -> dict[str, list[Round]]:
+    rounds: dict[str, list[Round]] = defaultdict(list)
     for concurrency in arguments.concurrency:
         plan = Plan("", SCENE, users, concurrency, arguments.requests)
-        for contestant in (ours, peer):
+        for contestant in contestants:
             drive_in_process(replace(plan, address=contestant.address, requests=concurrency * 8), scratch)
         for _ in range(arguments.rounds):
-            for contestant in (ours, peer):
+            for contestant in contestants:
+                before_s = contestant.cpu_s()
                 outcome = drive_in_process(replace(plan, address=contestant.address), scratch)
+                spent_ms = 1e3 * (contestant.cpu_s() - before_s)
                 if outcome.errors:
                     raise RuntimeError(f"{contestant.name} failed requests: {outcome.errors}")
-                rounds[contestant.name].append(outcome)
+                rounds[contestant.name].append(Round(outcome, spent_ms / outcome.requests))
     return rounds
 
 
-def summarise(rounds: dict[str, list[Outcome]], ours: str, peer: str) -> list[dict[str, Any]]:
+def summarise(rounds: dict[str, list[Round]], ours: str, peer: str, limit: str) -> list[dict[str, Any]]:
     """One row per concurrency: medians over the rounds, and the median of each round's ratio."""
     rows = []
-    for concurrency in sorted({outcome.concurrency for outcome in rounds[ours]}):
-        mine, theirs = (
-            [outcome for outcome in rounds[name] if outcome.concurrency == concurrency]
-            for name in (ours, peer)
+    for concurrency in sorted({one.outcome.concurrency for one in rounds[ours]}):
+        mine, theirs, bare = (
+            [one for one in rounds[name] if one.outcome.concurrency == concurrency]
+            for name in (ours, peer, limit)
         )
-        pairs = list(zip(mine, theirs, strict=True))
+        pairs = [(a.outcome, b.outcome) for a, b in zip(mine, theirs, strict=True)]
         row: dict[str, Any] = {"concurrency": concurrency}
-        for figure in ("p50_ms", "p99_ms", "per_second"):
-            row[f"ours_{figure}"] = median(getattr(outcome, figure) for outcome in mine)
-            row[f"peer_{figure}"] = median(getattr(outcome, figure) for outcome in theirs)
+        for who, all in (("ours", mine), ("peer", theirs), ("limit", bare)):
+            for figure in ("p50_ms", "p99_ms", "per_second"):
+                row[f"{who}_{figure}"] = median(getattr(one.outcome, figure) for one in all)
+            row[f"{who}_cpu_ms"] = median(one.cpu_ms for one in all)
         row["throughput_ratio"] = median(a.per_second / b.per_second for a, b in pairs)
         row["p50_ratio"] = median(b.p50_ms / a.p50_ms for a, b in pairs)
         row["p99_ratio"] = median(b.p99_ms / a.p99_ms for a, b in pairs)
-        row["degraded"] = sum(sum(outcome.degraded.values()) for outcome in mine)
+        # Requests per second of a core: how many a second of processor time answers.
+        row["per_core_of_limit"] = median(b.cpu_ms / a.cpu_ms for a, b in zip(mine, bare, strict=True))
+        row["degraded"] = sum(sum(one.outcome.degraded.values()) for one in (*mine, *bare))
         rows.append(row)
     return rows
 
@@ -223,19 +201,16 @@ def stage_shares(address: str, users: list[str]) -> list[dict[str, Any]]:
 
 
 def resident_memory(served: Serving) -> list[dict[str, Any]]:
-    """Resident and unshared MiB of every process that serves."""
+    """Resident, proportional and unshared MiB of every process that serves."""
     rows = []
-    processes = {process.pid: process for process in served.router.processes()}
-    if served.triton is not None and served.triton.pid is not None:
-        triton = psutil.Process(served.triton.pid)
-        processes |= {process.pid: process for process in (triton, *triton.children(recursive=True))}
-    for process in processes.values():
+    for process in processes_of(served):
         memory = process.memory_full_info()
         rows.append(
             {
                 "process": _title(process),
                 "pid": process.pid,
                 "resident_mib": memory.rss / 2**20,
+                "proportional_mib": memory.pss / 2**20,
                 "unshared_mib": memory.uss / 2**20,
             }
         )
@@ -278,14 +253,35 @@ def _show(
     for row in stages:
         shares.add_row(row["stage"], f"{row['mean_ms']:.2f}", f"{row['share']:.1%}")
     resident = Table(title="Memory")
-    for name in ("process", "resident MiB", "unshared MiB"):
+    for name in ("process", "resident MiB", "proportional MiB", "unshared MiB"):
         resident.add_column(name, justify="left" if name == "process" else "right")
     for row in memory:
-        resident.add_row(row["process"], f"{row['resident_mib']:.0f}", f"{row['unshared_mib']:.0f}")
-    total = sum(row["unshared_mib"] for row in memory)
-    resident.add_row("all", f"{sum(row['resident_mib'] for row in memory):.0f}", f"{total:.0f}")
-    for table in (latency, shares, resident):
+        resident.add_row(row["process"], *(f"{row[f'{kind}_mib']:.0f}" for kind in _MEMORY))
+    resident.add_row("all", *(f"{sum(row[f'{kind}_mib'] for row in memory):.0f}" for kind in _MEMORY))
+    for table in (latency, _limit(rows), shares, resident):
         console.print(table)
+
+
+def _limit(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Processor time; the limit: the same path and graphs in one process")
+    for name in (
+        "callers",
+        "CPU ms",
+        "peer's",
+        "limit's",
+        "req/s",
+        "limit's ",
+        "req/s of a core, of the limit's",
+    ):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["concurrency"]),
+            *(f"{row[f'{who}_cpu_ms']:.1f}" for who in ("ours", "peer", "limit")),
+            *(f"{row[f'{who}_per_second']:.1f}" for who in ("ours", "limit")),
+            f"{row['per_core_of_limit']:.2f}",
+        )
+    return table
 
 
 def _arguments() -> argparse.Namespace:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.candidates import Candidates, Float32
+from pipeline.candidates import Candidates
 from pipeline.stages import RecalledColumns
 
 PREFIX = "rank."
@@ -22,14 +22,15 @@ def with_channel_ranks(
 
     recalled  the channels' answers, each best first; names  of the channels, in the same order
     """
-    order = np.argsort(candidates.items)
-    ascending = candidates.items[order]
-    columns: dict[str, Float32] = {}
-    for name, answer in zip(names, recalled, strict=True):
-        column = np.full(len(candidates), np.nan, np.float32)
-        if order.size:
-            at = np.minimum(np.searchsorted(ascending, answer.items), order.size - 1)
-            (places,) = np.nonzero(ascending[at] == answer.items)
-            column[order[at[places]]] = places + 1
-        columns[PREFIX + name] = column
-    return candidates.with_columns(columns)
+    ranks = np.full((len(names), len(candidates)), np.nan, np.float32)
+    asked = np.concatenate([answer.items for answer in recalled]) if recalled else np.empty(0, np.int32)
+    if len(candidates) and asked.size:
+        order = np.argsort(candidates.items)
+        ascending = candidates.items[order]
+        at = np.minimum(np.searchsorted(ascending, asked), order.size - 1)
+        (found,) = np.nonzero(ascending[at] == asked)
+        ends = np.cumsum([answer.items.size for answer in recalled])
+        channel = np.searchsorted(ends, found, side="right")
+        begin = np.concatenate(([0], ends[:-1]))[channel]
+        ranks[channel, order[at[found]]] = found - begin + 1
+    return candidates.with_columns({PREFIX + name: ranks[row] for row, name in enumerate(names)})

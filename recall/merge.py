@@ -35,22 +35,34 @@ def merge_by_item(
     Inputs are of equal length; an item may occur many times, entries of item 0 are dropped. The reported
     trigger is the source of the item's largest single entry (of equal ones, the earliest).
     """
-    known = np.flatnonzero(items > 0)
-    if len(known) == 0 or k <= 0:
+    if len(items) == 0 or k <= 0:
         return EMPTY_RECALL
     # Item and position in one integer: a plain sort of int64 is several times faster than a stable argsort.
-    keys = np.sort((items[known].astype(np.int64) << 32) | known)
-    grouped, at = (keys >> 32).astype(np.int32), keys & 0xFFFFFFFF
-    ends = np.append(np.flatnonzero(grouped[1:] != grouped[:-1]) + 1, len(grouped))
-    starts = np.concatenate(([0], ends[:-1]))
-    merged_items, contribution = grouped[starts], scores[at]
-    largest = np.maximum.reduceat(contribution, starts)
-    total = np.add.reduceat(contribution, starts) if how == "sum" else largest
+    keys = items.astype(np.int64) << 32
+    keys |= np.arange(len(items))
+    if items.min() <= 0:
+        keys = keys[items > 0]
+        if not keys.size:
+            return EMPTY_RECALL
+    keys.sort()
+    grouped, at = keys >> 32, keys & 0xFFFFFFFF
+    bounds = np.concatenate(([0], np.flatnonzero(grouped[1:] != grouped[:-1]) + 1, [len(grouped)]))
+    starts = bounds[:-1]
+    merged_items, contribution = grouped.take(starts).astype(np.int32), scores.take(at)
+    total = (np.add if how == "sum" else np.maximum).reduceat(contribution, starts)
 
     best = top_positions(total, merged_items, k)
-    is_largest = np.flatnonzero(contribution == np.repeat(largest, ends - starts))
-    first_largest = is_largest[np.searchsorted(is_largest, starts[best])]
-    return Recalled(merged_items[best], total[best], sources[at[first_largest]])
+    # Triggers of what is given only: of many entries, most are of items that are not.
+    begin = starts.take(best)
+    lengths = bounds.take(best + 1) - begin
+    ends = np.cumsum(lengths)
+    firsts = ends - lengths
+    entry = np.arange(ends[-1]) + np.repeat(begin - firsts, lengths)
+    given = contribution.take(entry)
+    largest = np.maximum.reduceat(given, firsts)
+    is_largest = np.flatnonzero(given == np.repeat(largest, lengths))
+    first_largest = entry.take(is_largest.take(np.searchsorted(is_largest, firsts)))
+    return Recalled(merged_items.take(best), total.take(best), sources.take(at.take(first_largest)))
 
 
 def first_of_each(items: NDArray[np.int32], limit: int) -> NDArray[np.int64]:

@@ -83,11 +83,11 @@ class Discovery:
 
     def _discoveries(self, taken: Int32, items: Int32) -> Mask:
         """bool[n]: what counts towards the share."""
-        never_taken = np.isin(items, taken, invert=True)
+        never_taken = ~_among(items, taken)
         if self.settings.categories == "any":
             return never_taken
         category = self.category[items]
-        known = np.isin(category, self.category[taken])
+        known = _among(category, self.category[taken])
         wanted = known if self.settings.categories == "known" else ~known
         # An item without a category is of neither kind.
         return never_taken & wanted & (category > 0)
@@ -100,6 +100,13 @@ class Discovery:
         # Compared with NaN everything is False.
         best = np.fmax.reduce(candidates.score)
         return np.asarray(candidates.score >= least * best)
+
+
+def _among(codes: Int32, others: Int32) -> Mask:
+    """bool[n]: which codes int32[n] are among the others, at least one; `np.isin` takes thrice as long."""
+    ascending = np.sort(others)
+    at = np.minimum(np.searchsorted(ascending, codes), ascending.size - 1)
+    return np.asarray(ascending[at] == codes)
 
 
 def create(parts: Parts, settings: DiscoverySettings) -> Discovery:
