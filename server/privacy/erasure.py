@@ -12,6 +12,7 @@ from pathlib import Path
 
 from foundation.storage.redis_url import redacted
 from loadtest.recording import SUFFIX, erase_requests
+from server.privacy.log_lines import erase_lines, log_files
 from server.privacy.logged_pages import entry_of
 from server.privacy.places import Places
 from server.privacy.recorded_requests import request_of
@@ -98,13 +99,16 @@ class Erasure:
         return erased, _added_up(removed), list(dict.fromkeys(pending))
 
     def _files(self, since: float) -> Iterator[tuple[str, Path]]:
-        """("feature log" or "recording", path) of each file written to at unix second `since` or later."""
+        """(kind, path) of each file of the feature log, recording or log written to since a unix second."""
         for written, _, path in files_of(self._places.feature_log.folder):
             if written >= since:
                 yield "feature log", path
-        for path in sorted(self._places.recording.folder.glob(f"*{SUFFIX}")):
+        recordings = sorted(self._places.recording.folder.glob(f"*{SUFFIX}"))
+        others = [("recording", path) for path in recordings]
+        others += [("log", path) for path in log_files(self._places.request_log)]
+        for kind, path in others:
             if path.stat().st_mtime >= since:
-                yield "recording", path
+                yield kind, path
 
     def _erase_files(
         self, user_id: str, files: Iterable[tuple[str, Path]]
@@ -116,8 +120,11 @@ class Erasure:
             try:
                 if kind == "feature log":
                     count, what = erase_entries(path, is_entry), "logged answers"
-                else:
+                elif kind == "recording":
                     count, what = erase_requests(path, is_request), "recorded requests"
+                else:
+                    count = erase_lines(path, user_id, self._places.request_log)
+                    what = "lines of logs"
             except FileNotFoundError:
                 # Rotated away meanwhile.
                 continue
@@ -166,11 +173,11 @@ class Erasure:
         log, recording = self._places.request_log, self._places.recording
         kept = f"the newest {log.kept_files + 1} files of {log.max_file_mib:g} MiB of each are kept"
         what = {
-            "hashed": "pseudonyms, which nobody can trace without request_log.salt"
+            "hashed": "lines with pseudonyms of another salt than request_log.salt"
             if log.salt
             else "pseudonyms of a salt that was never written",
             "omitted": "no ids of shoppers",
-            "clear": "ids of shoppers as they are, since request_log.user_ids is clear",
+            "clear": "ids of shoppers in messages of errors, since request_log.user_ids is clear",
         }[log.user_ids]
         yield Remaining(f"{log.folder}/router.log*, replicas.log*", what, kept)
         files = sum(1 for _ in recording.folder.glob(f"*{SUFFIX}"))

@@ -26,7 +26,7 @@ _RESUMED_WITHIN_S = 20.0
 
 
 class WorkerDied(Exception):
-    """The worker ended without an answer: a bug, or it was killed. What it has begun is resumed."""
+    """The worker ended by itself without an answer, a bug. What it has begun is resumed."""
 
 
 class PrivacyWorkers:
@@ -54,8 +54,10 @@ class PrivacyWorkers:
 
     async def _run(self, order: Order) -> bytes:
         # The process must be started by a thread that lives as long as it does.
-        said = await asyncio.to_thread(_said_to, msgspec.json.encode(order))
-        last = said.rstrip(b"\n").rpartition(b"\n")[2]
+        finished = await asyncio.to_thread(_said_to, msgspec.json.encode(order))
+        if finished.returncode < 0:
+            raise StorageUnavailable("the worker for shoppers' data was killed; call again, it is resumed")
+        last = finished.stdout.rstrip(b"\n").rpartition(b"\n")[2]
         if last.startswith(FAILED.encode()):
             raise StorageUnavailable(last.decode().removeprefix(FAILED))
         if not last.startswith(OK.encode()):
@@ -63,9 +65,9 @@ class PrivacyWorkers:
         return last[len(OK) :]
 
 
-def _said_to(order: bytes) -> bytes:
+def _said_to(order: bytes) -> subprocess.CompletedProcess[bytes]:
     command = bound([sys.executable, "-m", "server.privacy.worker"])
-    return subprocess.run(command, input=order, stdout=subprocess.PIPE, check=False).stdout
+    return subprocess.run(command, input=order, stdout=subprocess.PIPE, check=False)
 
 
 async def follow_erasures(

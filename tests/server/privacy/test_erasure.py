@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from foundation.telemetry.logs.user_ids import UserIds
+from foundation.telemetry.logs.user_ids import UserIdMode, UserIds
 from loadtest.recording import erase_requests, read_recording
 from router.service.settings import RequestLogSettings
 from server.privacy.erasure import Erasure
@@ -197,6 +197,33 @@ def test_recordings_under_another_salt_are_named(shop: Shop, tmp_path: Path) -> 
     assert left.what.startswith("of 1 recordings, those with pseudonyms of another salt")
     assert "set recording.salt" in left.fate
     assert "recorded requests" not in [each.what for each in report.removed]
+
+
+@pytest.mark.parametrize(("mode", "lines_left"), [("clear", 1), ("hashed", 1), ("omitted", 3)])
+def test_lines_of_logs_are_erased_where_they_can_be_found(
+    shop: Shop, tmp_path: Path, mode: UserIdMode, lines_left: int
+) -> None:
+    written_as = UserIds("of logs", mode)
+    lines = [
+        msgspec.json.encode({"message": "answered", "user": written_as(user)}) + b"\n"
+        for user in (HER, OTHER, HER)
+    ]
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for name in ("router.log", "replicas.log.2", "replicas.log.lock"):
+        (logs / name).write_bytes(b"".join(lines))
+    request_log = RequestLogSettings(folder=logs, salt="of logs", user_ids=mode)
+    places = shop.places.model_copy(update={"request_log": request_log})
+    report = Erasure(shop.store, places, pause=lambda _: None).delete(HER)
+    removed = {each.what: each.count for each in report.removed}
+    assert removed.get("lines of logs", 0) == 2 * (3 - lines_left)
+    for name in ("router.log", "replicas.log.2"):
+        content = (logs / name).read_bytes()
+        assert [line + b"\n" for line in content.splitlines() if line.strip()][-1] == lines[
+            1 if lines_left == 1 else 2
+        ]
+        assert len(content) == sum(map(len, lines))
+        assert sum(bool(line.strip()) for line in content.splitlines()) == lines_left
 
 
 def test_a_file_that_cannot_be_read_is_pending_and_others_are_searched(shop: Shop, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from foundation.storage.errors import StorageUnavailable
 from inspection.recent_pages import KeptPage, RecentPages
 from router.service.settings import RequestLogSettings
 from server.privacy.places import Places
-from server.privacy.process import PrivacyWorkers, WorkerDied, follow_erasures
+from server.privacy.process import PrivacyWorkers, follow_erasures
 from server.recording.settings import RecordingSettings
 from snapshot.tombstones import Tombstones, tombstone, user_hash
 from state import StateSettings, open_state
@@ -36,13 +36,14 @@ def places(tmp_path: Path) -> Places:
         recording=RecordingSettings(folder=tmp_path / "recordings"),
         request_log=RequestLogSettings(folder=tmp_path / "logs"),
         snapshots=tmp_path / "snapshots",
+        learning=tmp_path / "learning",
     )
 
 
 def kept_pages(*pages: tuple[str, int]) -> RecentPages:
     recent = RecentPages(10)
     for user, at in pages:
-        recent._pages.append(KeptPage(user, "home", at, "r", np.array([1], np.uint64), ("", ""), {}))
+        recent._pages.append(KeptPage(user, "home", at, "r", np.array([1], np.uint64), ("", ""), {}, 1.0, ()))
     return recent
 
 
@@ -106,7 +107,7 @@ async def test_a_worker_that_dies_and_a_store_that_does_not_answer_are_told(
     (tmp_path / "state").unlink()
     calling = asyncio.create_task(workers.delete("u", compact=True))
     await asyncio.to_thread(kill_the_worker, calling.done)
-    with pytest.raises(WorkerDied):
+    with pytest.raises(StorageUnavailable, match="killed"):
         await calling
     report = await workers.delete("u", compact=True)
     assert not report.found
