@@ -26,7 +26,7 @@ from state.live_counters.counter_file import SUFFIX as COUNTERS
 from state.live_counters.counter_file import CounterFileError
 from state.live_model.weights import SUFFIX as WEIGHTS
 from state.live_model.weights import WeightsError, read_weights, write_weights
-from state.published import LiveManifest, read_live_manifest, write_manifest
+from state.published import MANIFEST, LiveManifest, read_live_manifest, write_manifest
 from state.store import StateStore
 
 logger = logging.getLogger(__name__)
@@ -84,8 +84,9 @@ class Learner:
         self._erased_at: float | None = None
         self._lock = lock_folder(self._folder)
         try:
-            for left in self._folder.glob(f".{FILE}.*"):
-                left.unlink()
+            for name in (FILE, MANIFEST, f"*{WEIGHTS}"):
+                for left in self._folder.glob(f".{name}.*"):
+                    left.unlink()
             self.ranker = OnlineRanker(settings.ranker)
             self.state = self._opened()
             self._model = self._last_model()

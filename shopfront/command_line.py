@@ -157,10 +157,10 @@ def _serve(
         with serving(place, settings, _say, restarts=supervised) as served:
             status.stop()
             router = own_router(settings.router.ingress, served.address)
-            learns = settings.router.learning.enabled
+            learns, logs = settings.router.learning.enabled, settings.router.request_log.folder
             with (
                 console_of(router, settings.console, place.logs, _say, wanted=supervised) as console_says,
-                watched_learner(_options(place, config, data), place.logs, _say, wanted=learns),
+                watched_learner(_options(place, config, data), logs, _say, wanted=learns),
             ):
                 if supervised:
                     _show_sample(place, settings, served.address)

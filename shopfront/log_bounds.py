@@ -24,9 +24,9 @@ class LogBounds:
         report: Callable[[str], None],
         clock: Callable[[], float],
     ) -> None:
-        """`folder`: that of all but `router.log`; `clock`: seconds, which only grow."""
-        others = ("triton.log", "console.log", "learner.log")
-        self._logs = (settings.folder / "router.log", *(folder / name for name in others))
+        """`folder`: that of `triton.log` and `console.log`; `clock`: seconds, which only grow."""
+        own = (settings.folder / name for name in ("router.log", "learner.log"))
+        self._logs = (*own, folder / "triton.log", folder / "console.log")
         self._settings = settings
         self._report = report
         self._clock = clock

@@ -123,9 +123,17 @@ def test_a_learner_goes_on_where_its_checkpoint_is(
     first.checkpoint()
     first.step()
     first.close()
+    # As a kill leaves them.
+    torn = [
+        settings.learning.folder / name
+        for name in (".checkpoint.npz.7", ".live.json.7", ".model-9.weights.7")
+    ]
+    for path in torn:
+        path.write_bytes(b"torn")
     # What was read since is read again.
     second = learner_of(small, store)
     assert second.state.seq == 300
+    assert not any(path.exists() for path in torn)
     assert read_all(second) == digest
     replica = LiveFolder(settings.learning.folder)
     assert replica.look()
