@@ -83,6 +83,8 @@ def fruitless(
         known = acted[at] == items
         last[known] = acted_ts[newest][at[known]]
     since = ts > last
-    pairs = np.unique(np.stack((items[since].astype(np.int64), visit_numbers(ts, idle_s)[since])), axis=1)
-    found, counts = np.unique(pairs[0], return_counts=True)
+    visits = visit_numbers(ts, idle_s)[since]
+    span = int(visits.max(initial=0)) + 1
+    pairs = np.unique(items[since].astype(np.int64) * span + visits)
+    found, counts = np.unique(pairs // span, return_counts=True)
     return found.astype(np.int32), counts.astype(np.int64)
