@@ -122,6 +122,10 @@ async def run_until(
     finally:
         for task in pending | late:
             abandon(task)
+        for coroutine, task in zip(work, tasks, strict=True):
+            if task is None:
+                # After a failure or a cancellation some have not begun.
+                coroutine.close()
     return [None if future in late else future for future in ended]
 
 
@@ -136,9 +140,6 @@ async def _run_at_once(work: Sequence[Coroutine[Any, Any, T]], ended: list[async
             ended[number] = future
     finally:
         STAGE.set(stage)
-        for number in at_once:
-            # After a failure some have not begun.
-            work[number].close()
 
 
 def abandon(task: asyncio.Task[Any]) -> None:

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from triton_repo.server import TritonServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# By default an example of more than 200 ms fails, which on a busy machine says nothing of the code.
+settings.register_profile("shopfront", deadline=None)
+settings.load_profile("shopfront")
 
 
 @pytest.fixture

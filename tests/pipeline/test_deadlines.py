@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import time
 
@@ -163,3 +164,14 @@ async def test_what_never_waits_is_never_late() -> None:
     (future,) = await run_until([value(1)], [past], time.monotonic, [False])
     assert future is not None
     assert future.result() == 1
+
+
+async def test_a_cancelled_caller_leaves_nothing_that_has_not_begun() -> None:
+    work = [asyncio.sleep(3600), value(1)]
+    soon = time.monotonic() + 60
+    caller = asyncio.ensure_future(run_until(work, [soon] * 2, time.monotonic, [True, False]))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert inspect.getcoroutinestate(work[1]) == inspect.CORO_CLOSED
