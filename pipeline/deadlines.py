@@ -122,8 +122,8 @@ async def run_until(
     finally:
         for task in pending | late:
             abandon(task)
-        for coroutine, task in zip(work, tasks, strict=True):
-            if task is None:
+        for coroutine, begun in zip(work, tasks, strict=True):
+            if begun is None:
                 # After a failure or a cancellation some have not begun.
                 coroutine.close()
     return [None if future in late else future for future in ended]
