@@ -28,6 +28,8 @@ from snapshot.store import SnapshotStore
 from state.registry import open_state
 from testing.synthetic_shop import write_synthetic_shop
 
+pytestmark = pytest.mark.slow
+
 HER = "u0007"
 
 

@@ -23,6 +23,8 @@ from state.store import StateStore
 from testing.redis_server import RedisServer, running_redis
 from tests.state.batches import batch
 
+pytestmark = pytest.mark.slow
+
 HER = "anna@shop.example"
 HER_ITEMS = [f"only-hers-{n}" for n in range(40)]
 OTHERS = [f"other-{n:03}" for n in range(60)]
@@ -283,7 +285,6 @@ def _delete_until_killed(settings: StateSettings, steps: int) -> None:
     store.compact()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 8])
 def test_a_deletion_that_is_killed_anywhere_is_resumed(
     kept: tuple[StateSettings, Path], steps: int, monkeypatch: pytest.MonkeyPatch

@@ -42,6 +42,8 @@ from testing.running_router import in_process
 from testing.served_shop import ServedShop, make_shop
 from tests.learning.stream.logs import append, facts_of
 
+pytestmark = pytest.mark.slow
+
 NO_TRITON = "127.0.0.1:1"
 
 
@@ -333,9 +335,7 @@ def started(settings: RouterSettings, secret: bytes = b"") -> Iterator[subproces
             process.kill()
 
 
-@pytest.mark.parametrize(
-    "kills", [pytest.param(2, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.faults)]
-)
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.faults)])
 def test_a_learner_killed_at_any_moment_makes_what_an_undisturbed_one_makes(
     shop: ServedShop, item_ids: list[str], tmp_path: Path, kills: int
 ) -> None:
@@ -366,7 +366,6 @@ def test_a_learner_killed_at_any_moment_makes_what_an_undisturbed_one_makes(
     store.close()
 
 
-@pytest.mark.slow
 def test_two_learners_of_one_redis_make_the_same_although_it_freezes_and_one_dies(
     shop: ServedShop, item_ids: list[str], redis_server: RedisServer, tmp_path: Path
 ) -> None:
@@ -419,7 +418,6 @@ scenes:
 """
 
 
-@pytest.mark.slow
 def test_reported_clicks_move_the_page_of_a_running_router(tmp_path: Path) -> None:
     shop = make_shop(tmp_path)
     shop.scenes.write_text(LIVE_SCENES)

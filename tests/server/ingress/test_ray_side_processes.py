@@ -28,6 +28,7 @@ def test_only_the_command_of_the_dashboard_agent_is_replaced() -> None:
     assert with_agent(command[:2], Path("/tmp/agent")) == command[:2]
 
 
+@pytest.mark.slow
 def test_the_program_in_the_agents_place_says_that_nothing_is_served_and_ends_with_its_parent(
     tmp_path: Path,
 ) -> None:

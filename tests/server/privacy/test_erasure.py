@@ -33,6 +33,8 @@ from state.published import LiveManifest, write_manifest
 from state.store import StateStore
 from tests.state.batches import batch
 
+pytestmark = pytest.mark.slow
+
 HER, OTHER = "anna@shop.example", "bert"
 NOW_S = 1_700_000_000
 CALL = "shopfront.v1.RecommendService/Recommend"
