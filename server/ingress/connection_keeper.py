@@ -20,6 +20,7 @@ from server.ingress.open_connections import (
     end_connections,
     open_files,
 )
+from server.ingress.spare_memory import give_back_soon
 from server.ingress_settings import LimitSettings
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ _INTERVAL_S = 0.25
 _SHOWN_INTERVAL_S = 5.0
 # What a replica opens besides: files, mapped indexes, Ray's, Triton's and Redis's connections.
 _OTHER_FILES = 256
+# gRPC takes some 25 kB for each.
+_MANY_GONE = 1_000
 
 
 def raise_file_limit() -> int:
@@ -80,6 +83,7 @@ class ConnectionKeeper:
         self._most = most
         self._limits = limits
         self._metrics = metrics
+        self._were_open = 0
 
     async def run(self) -> None:
         """Looks several times a second, for ever."""
@@ -113,3 +117,8 @@ class ConnectionKeeper:
             )
             self._metrics.evicted(ended)
         self._metrics.open(len(found) - ended)
+        # Of those ended now the memory is free by the next look.
+        if self._were_open - len(found) >= _MANY_GONE:
+            give_back_soon()
+            self._were_open = len(found)
+        self._were_open = max(self._were_open, len(found))

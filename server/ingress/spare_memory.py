@@ -1,4 +1,4 @@
-"""Memory of large messages is given back to the system, which glibc's allocator would keep."""
+"""Memory of large messages and of many connections is given back to the system; glibc would keep it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ _pending = False
 
 
 def give_back_after(message_bytes: int) -> None:
-    """After a large message: returns free memory a second later, when the message is gone, in a thread.
+    """After a large message: returns free memory a second later, when the message is gone.
+
+    As `give_back_soon`.
+    """
+    if message_bytes >= LARGE_BYTES:
+        give_back_soon()
+
+
+def give_back_soon() -> None:
+    """Returns free memory a second later, in a thread.
 
     At most once a second, since the allocator waits meanwhile: mostly 1 ms for a replica of 250 MiB, at
-    times 50.
-    Does nothing where the C library has no `malloc_trim` (malloc_trim(3)).
+    times 50. Does nothing where the C library has no `malloc_trim` (malloc_trim(3)).
     """
     global _pending
-    if message_bytes < LARGE_BYTES or _trim is None:
+    if _trim is None:
         return
     with _lock:
         if _pending:
