@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +14,10 @@ from learning.learner import Learner
 from learning.metrics import LearnerMetrics
 from learning.stream.shop_facts import ShopFacts
 from server.settings import RouterSettings
+from shopfront.watched_process import ProcessStartError, WatchedProcess
 from state.attribution import AttributionCodec
 from state.registry import open_state
-from triton_repo.bound_process import start_bound, stop_session
 
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
-_STEADY_S = 60.0
 _STOPS_WITHIN_S = 20.0
 
 
@@ -67,57 +63,21 @@ def watched_learner(
     if not wanted:
         yield
         return
-    watch = _Watch([sys.executable, "-m", "shopfront", "learn", *arguments], logs / "learner.log", report)
-    watch.start()
+    watch = WatchedProcess(
+        "learner",
+        [sys.executable, "-m", "shopfront", "learn", *arguments],
+        os.environ,
+        logs / "learner.log",
+        report,
+        stops_within_s=_STOPS_WITHIN_S,
+    )
+    try:
+        watch.start()
+    except ProcessStartError as error:
+        report(f"Nothing is learned: {error}")
+        yield
+        return
     try:
         yield
     finally:
         watch.stop()
-
-
-class _Watch:
-    """A thread that keeps a process running; pauses between starts double up to a limit."""
-
-    def __init__(self, command: Sequence[str], log_file: Path, report: Callable[[str], None]) -> None:
-        self._command = command
-        self._log_file = log_file
-        self._report = report
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="learner-watcher", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        pause_s = _FIRST_PAUSE_S
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            status = self._run()
-            if self._stopping.is_set():
-                return
-            pause_s = (
-                _FIRST_PAUSE_S if time.monotonic() - began > _STEADY_S else min(2 * pause_s, _LONGEST_PAUSE_S)
-            )
-            self._report(
-                f"the learner has ended ({status}) and is started anew in {pause_s:g} s; its log is "
-                f"{self._log_file}"
-            )
-            self._stopping.wait(pause_s)
-
-    def _run(self) -> str:
-        """Why the process ended."""
-        try:
-            process = start_bound(
-                self._command, environment=os.environ, folder=Path.cwd(), log_file=self._log_file
-            )
-        except OSError as error:
-            return str(error)
-        while process.poll() is None and not self._stopping.wait(0.2):
-            pass
-        stop_session(process, _STOPS_WITHIN_S)
-        code = process.returncode
-        return f"signal {-code}" if code < 0 else f"status {code}"
