@@ -113,5 +113,6 @@ def _end(node: yaml.Node) -> int:
 
 
 def _flow(value: Any) -> str:
-    dumped = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
-    return dumped.removesuffix("\n...\n").strip()
+    # As an entry of a flow sequence: some texts, such as "-[", need quotes only there.
+    entry = yaml.safe_dump([value], default_flow_style=True, width=10**6, allow_unicode=True, sort_keys=False)
+    return entry.strip()[1:-1]
