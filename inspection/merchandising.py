@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
 import numpy as np
+from pydantic import ValidationError
 
+from features.exposure_pace import due_exposures
+from foundation.storage.errors import StorageError
 from inspection.item_summaries import summaries
 from protos.shopfront.v1.admin_pb2 import (
     AddRuleRequest,
+    ExposurePlan,
+    ExposureProgress,
     ListRulesRequest,
     ListRulesResponse,
     RemoveRuleRequest,
@@ -22,9 +27,12 @@ from router.engine.live import LiveEngine
 from router.errors import CallerError, PreconditionError
 from snapshot.catalogue import Catalogue
 from state.merchandising.live_rules import LiveRules
+from state.merchandising.plan_terms import PlanTerms
 from state.merchandising.resolve import codes_of
-from state.merchandising.rules import ITEM, Action, BusinessRule, RulesError, groups_of_rules
+from state.merchandising.rules import ITEM, Action, BusinessRule, RulesError, explain, groups_of_rules
 from state.merchandising.rules_file import BusinessRulesFile
+from state.plan_counts.plan_count import PlanCount
+from state.store import StateStore
 
 MAX_LISTED = 1_000
 _LISTED = 200
@@ -40,13 +48,20 @@ class Merchandising:
         rules: LiveRules,
         path: Path | None,
         changes: bool,
+        store: StateStore,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """`path`: the file of rules, None = none; `changes`: whether they may be changed here."""
+        """Opens nothing.
+
+        `path`: the file of rules, None = none; `changes`: whether they may be changed here; `store`: where
+        exposures under plans are counted.
+        """
         self._live = live
         self._rules = rules
         self._file = None if path is None else BusinessRulesFile(path, wall_clock)
         self._changes = changes
+        self._store = store
+        self._wall_clock = wall_clock
 
     async def listed(self, request: ListRulesRequest) -> ListRulesResponse:
         """Rules, newest first. Raises `CallerError`, and `PreconditionError` where there is no file."""
@@ -63,7 +78,7 @@ class Merchandising:
             found = tuple(_about(found, catalogue, request.item_id))
         newest = list(found[::-1][: request.limit or _LISTED])
         return ListRulesResponse(
-            rules=_messages(newest, catalogue),
+            rules=await self._messages(newest, catalogue),
             total=len(found),
             refused=self._rules.refused or "",
             groups=groups_of_rules(),
@@ -73,8 +88,11 @@ class Merchandising:
         """Adds a rule; this replica follows it at once. Raises `CallerError`, `PreconditionError`."""
         file = self._changed()
         _require(request, "action", "value", "reason", "operator")
-        if request.action not in ("block", "pin"):
-            raise CallerError.of("action", "must be block or pin")
+        if request.action not in ("block", "pin", "plan"):
+            raise CallerError.of("action", "must be block, pin or plan")
+        if request.HasField("plan") != (request.action == "plan"):
+            raise CallerError.of("plan", "is required for a plan, and for nothing else")
+        terms = _terms(request.plan) if request.HasField("plan") else None
         if request.scene and request.scene not in self._live.current.scenes:
             raise CallerError.of(
                 "scene", f"must be one of {', '.join(self._live.current.scenes)}, or empty for every one"
@@ -90,6 +108,8 @@ class Merchandising:
                 scene=request.scene,
                 position=request.position or None,
                 expires_at=request.expires_at or None,
+                plan=terms,
+                catalogue=self._live.current.catalogue,
             )
         except RulesError as error:
             raise CallerError.of("rule", str(error)) from error
@@ -123,7 +143,24 @@ class Merchandising:
     async def _followed(self, rule: BusinessRule) -> Rule:
         catalogue = self._live.current.catalogue
         await self._rules.look(catalogue)
-        return _messages([rule], catalogue)[0]
+        (message,) = await self._messages([rule], catalogue)
+        return message
+
+    async def _messages(self, rules: list[BusinessRule], catalogue: Catalogue) -> list[Rule]:
+        messages = _messages(rules, catalogue)
+        plans = {rule.id: rule.expires_at for rule in rules if rule.plan and rule.expires_at is not None}
+        if not plans:
+            return messages
+        try:
+            counts = await asyncio.to_thread(self._store.exchange_plan_counts, "", {}, plans)
+        except StorageError:
+            # The plans are shown without their progress, as the contract says.
+            return messages
+        now = int(self._wall_clock())
+        for rule, message in zip(rules, messages, strict=True):
+            if rule.id in counts:
+                message.progress.CopyFrom(_progress(rule, counts, now))
+        return messages
 
     def _opened(self) -> BusinessRulesFile:
         if self._file is None:
@@ -183,6 +220,42 @@ def _messages(rules: list[BusinessRule], catalogue: Catalogue) -> list[Rule]:
             expires_at=rule.expires_at or 0,
             known=bool(code),
             item=item if rule.by == ITEM and code else None,
+            plan=_plan_message(rule.plan),
         )
         for rule, code, item in zip(rules, codes, summaries(catalogue, items), strict=True)
     ]
+
+
+def _terms(plan: ExposurePlan) -> PlanTerms:
+    """The terms of a request. Raises `CallerError` naming the field."""
+    try:
+        return PlanTerms(
+            starts_at=plan.starts_at,
+            guarantee=plan.guarantee,
+            cap=plan.cap or None,
+            slack=plan.slack or None,
+            even=not plan.at_once,
+        )
+    except ValidationError as error:
+        raise CallerError.of("plan", explain(error)) from error
+
+
+def _plan_message(terms: PlanTerms | None) -> ExposurePlan | None:
+    if terms is None:
+        return None
+    return ExposurePlan(
+        starts_at=terms.starts_at,
+        guarantee=terms.guarantee,
+        cap=terms.cap or 0,
+        slack=terms.slack_exposures,
+        at_once=not terms.even,
+    )
+
+
+def _progress(rule: BusinessRule, counts: Mapping[str, PlanCount], now: int) -> ExposureProgress:
+    count = counts[rule.id]
+    terms = rule.plan
+    due = 0
+    if terms is not None and rule.expires_at is not None:
+        due = due_exposures(terms.guarantee, terms.starts_at, rule.expires_at, terms.even, now)
+    return ExposureProgress(shown=count.shown, lifted=count.lifted, lost=count.lost, due=due)

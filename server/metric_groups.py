@@ -15,6 +15,7 @@ from rollout.metrics import RolloutMetrics
 from router.engine.snapshot_metrics import SnapshotMetrics
 from router.events.event_metrics import EventMetrics
 from router.feature_log.metrics import FeatureLogMetrics
+from router.page.exposure_plan_metrics import ExposurePlanMetrics
 from router.ranking.circuit_metrics import CircuitMetrics
 from router.service.admission_metrics import AdmissionMetrics
 from router.service.exposure_metrics import ExposureMetrics
@@ -39,6 +40,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "pipelines": PipelineMetrics,
         "admission": AdmissionMetrics,
         "exposures": ExposureMetrics,
+        "exposure_plans": ExposurePlanMetrics,
         "circuits": CircuitMetrics,
         "state": StateMetrics,
         "recording": RecordingMetrics,

@@ -47,8 +47,15 @@ class RouterSettings(BaseModel):
     )
     business_rules: Path | None = Field(
         None,
-        description="File of blocks and pins (`shopfront block`, `shopfront pin`); edits apply within "
-        "snapshots.poll_interval_s. null, or a file that is not there: none.",
+        description="File of blocks, pins and exposure plans (`shopfront block`, `pin`, `plan`); edits apply "
+        "within snapshots.poll_interval_s. null, or a file that is not there: none.",
+    )
+    exposure_exchange_s: float = Field(
+        0.5,
+        gt=0,
+        le=60,
+        description="Seconds after which replicas tell each other what they have shown under exposure plans; "
+        "sooner where half of a plan's slack is used.",
     )
     ingress: IngressSettings = Field(
         default_factory=IngressSettings, description="Where and how calls are received."

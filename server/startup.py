@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from router.engine.snapshot_verification import SnapshotVerification
 from router.engine.warm_up import warm_up
 from router.feature_log.feature_log import FeatureLog
 from router.feature_log.open_log import open_feature_log
+from router.page.exposure_plans import ExposurePlans
 from router.ranking.triton_client import TritonClient
 from router.registrations import check_registrations
 from router.scenes.watch import watch_scenes
@@ -63,6 +65,7 @@ from server.settings import RouterSettings
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec
 from state.merchandising.live_rules import LiveRules
+from state.plan_counts.plan_ledger import PlanLedger
 from state.published import LiveFolder
 from state.registry import open_state
 from state.store import StateStore
@@ -113,6 +116,7 @@ class RunningService:
     privacy_refused: str
     """Why nobody may do that; "" where operators may."""
     _store: StateStore
+    _ledger: PlanLedger
     _triton: TritonClient
     _readiness: InferenceServerClient
     _background: list[asyncio.Task[None]] = field(default_factory=list)
@@ -141,6 +145,7 @@ class RunningService:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await self.service.drain(_SIDE_EFFECTS_DRAIN_MS)
+        await self._ledger.close()
         await self.rollouts.close()
         await self._triton.close()
         await self._readiness.close()
@@ -199,6 +204,9 @@ async def start_service(settings: RouterSettings) -> RunningService:
     side_effects = _side_effects(store, rollouts, feature_log, recent, metrics, builder.metrics)
     rules = LiveRules(settings.business_rules)
     await rules.look(live.current.catalogue)
+    ledger = PlanLedger(
+        store.exchange_plan_counts, lambda: rules.plans(int(time.time())), secrets.token_hex(8)
+    )
     published = LiveFolder(settings.learning.folder)
     await asyncio.to_thread(published.look)
     attribution = AttributionCodec.from_settings(settings.attribution)
@@ -212,6 +220,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         metrics,
         rollouts,
         quality,
+        ExposurePlans(ledger, metrics),
         snapshot_damage=lambda: verification.damage,
         rules=rules,
         published=lambda: published.current,
@@ -234,6 +243,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         PrivacyWorkers(Places.of(settings)),
         why_privacy_refused(settings),
         store,
+        ledger,
         ranking.triton,
         readiness,
     )
@@ -246,6 +256,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(watch.run())
     running.keep_running(verification.run())
     running.keep_running(_watch_rules(rules, live, settings.snapshots.poll_interval_s))
+    running.keep_running(ledger.run(settings.exposure_exchange_s))
     running.keep_running(follow_erasures(store, recent, running.privacy))
     running.keep_running(_follow_learner(published, settings.learning.follow_s))
     for edited in watches:

@@ -27,6 +27,7 @@ from shopfront.command_options import Config, Data, WorkspaceFolder, console, er
 from shopfront.learning_command import app as learning
 from shopfront.measuring_commands import app as measuring
 from shopfront.merchandising_commands import app as merchandising
+from shopfront.plan_commands import app as planning
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router
 from shopfront.shopper_commands import app as shopper
@@ -302,6 +303,7 @@ app.add_typer(asking)
 app.add_typer(measuring)
 app.add_typer(learning)
 app.add_typer(merchandising)
+app.add_typer(planning)
 
 
 @rollout.command("candidate")

@@ -73,7 +73,7 @@ def unblock(
     config: Config = DEFAULT_FILE,
 ) -> None:
     """End a block."""
-    _remove("block", what, value, reason, scene, data, workspace, config)
+    remove_rules("block", what, value, reason, scene, data, workspace, config)
 
 
 @app.command()
@@ -87,7 +87,7 @@ def unpin(
     config: Config = DEFAULT_FILE,
 ) -> None:
     """End a pin."""
-    _remove("pin", what, value, reason, scene, data, workspace, config)
+    remove_rules("pin", what, value, reason, scene, data, workspace, config)
 
 
 @app.command()
@@ -98,15 +98,15 @@ def blocks(
     workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
-    """List blocks and pins."""
+    """List blocks, pins and exposure plans."""
     from state.merchandising.rules import RulesError
 
-    file, catalogue = _opened(data, workspace, config)
+    file, catalogue = opened_rules(data, workspace, config)
     try:
         rules = file.list_rules(scene, expired=expired)
     except RulesError as error:
         raise typer.BadParameter(str(error)) from error
-    _print(rules, catalogue)
+    print_rules(rules, catalogue)
     console.print(f"{file.path}, changes in {file.audit_path.name}", markup=False, highlight=False)
 
 
@@ -124,7 +124,7 @@ def _add(
 ) -> None:
     from state.merchandising.rules import RulesError
 
-    file, catalogue = _opened(data, workspace, config)
+    file, catalogue = opened_rules(data, workspace, config)
     try:
         rule = file.add(
             action,
@@ -138,10 +138,10 @@ def _add(
         )
     except RulesError as error:
         raise typer.BadParameter(str(error)) from error
-    _print([rule], catalogue)
+    print_rules([rule], catalogue)
 
 
-def _remove(
+def remove_rules(
     action: Action,
     what: str,
     value: str,
@@ -151,15 +151,16 @@ def _remove(
     workspace: Path | None,
     config: Path,
 ) -> None:
-    file, catalogue = _opened(data, workspace, config)
+    """Ends the rules of an action about something, and prints them. Raises typer.BadParameter."""
+    file, catalogue = opened_rules(data, workspace, config)
     removed = file.remove(action, what, value, operator=getpass.getuser(), reason=reason, scene=scene)
     if not removed:
         raise typer.BadParameter(f"there is no {action} of the {what} {value!r}")
     console.print(f"ended {len(removed)}:", highlight=False)
-    _print(removed, catalogue)
+    print_rules(removed, catalogue)
 
 
-def _opened(
+def opened_rules(
     data: Path | None, folder: Path | None, config: Path
 ) -> tuple[BusinessRulesFile, Catalogue | None]:
     """The file that the workspace's routers follow, and the catalogue published, None before a build."""
@@ -178,7 +179,8 @@ def _opened(
     return BusinessRulesFile(path, time.time), catalogue
 
 
-def _print(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> None:
+def print_rules(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> None:
+    """Prints rules as a table, and how many of them wait for a snapshot that has what they are about."""
     from state.merchandising.resolve import unknown_rules
 
     unknown = set() if catalogue is None else {rule.id for rule in unknown_rules(rules, catalogue)}

@@ -2,8 +2,9 @@
 
 Databases: `behaviours`, `purchases`, `impressions`, `profiles`, `feedback`, `surveys`, `seen_items`
 (user hash → record), `log` (sequence number → event), `seen` (deduplication), `erased` (deletions of
-shoppers) and `meta` (format, next sequence number, markers, deletions under way). The user hash is the
-16-byte BLAKE2b of the user id. Whatever one group of events changes is one transaction.
+shoppers), `plan_counts` (exposures under plans) and `meta` (format, next sequence number, markers, deletions
+under way). The user hash is the 16-byte BLAKE2b of the user id. Whatever one group of events changes is one
+transaction.
 """
 
 import time
@@ -30,6 +31,8 @@ from state.lmdb_erasures import ERASED, RENEWAL, LmdbErasures
 from state.lmdb_log import LmdbLog
 from state.lmdb_records import LmdbRecords
 from state.logged_event import LoggedEvent
+from state.plan_counts.lmdb_plan_counts import PLAN_COUNTS, LmdbPlanCounts
+from state.plan_counts.plan_count import PlanCount
 from state.queued_writes import QueuedWrites
 from state.served_items import ServedItems
 from state.settings import StateSettings
@@ -38,7 +41,7 @@ from state.store import StoreStatus
 from state.user_records import RECORDS, UserRecords
 from state.user_state import UserState
 
-_DATABASES = (*RECORDS, b"log", b"seen", ERASED, b"meta")
+_DATABASES = (*RECORDS, b"log", b"seen", ERASED, PLAN_COUNTS, b"meta")
 _FORMAT_KEY = b"format"
 _FORMAT = b"1"
 _LOG_CHUNK = 1_000
@@ -74,6 +77,7 @@ class LmdbStateStore:
         self._log = LmdbLog(databases, max_events=settings.log_max_events, max_days=settings.log_max_days)
         self._seen = Deduplication(databases, days=settings.deduplication_days)
         self._erasures = LmdbErasures(databases)
+        self._plan_counts = LmdbPlanCounts(databases)
         self._closed = False
         try:
             self._environment.write(self._check_format)
@@ -111,6 +115,19 @@ class LmdbStateStore:
             after_seq = found[-1][0]
             if left is not None:
                 left -= size
+
+    def exchange_plan_counts(
+        self, replica: str, own: Mapping[str, PlanCount], plans: Mapping[str, int]
+    ) -> dict[str, PlanCount]:
+        """See `StateStore.exchange_plan_counts`; it writes nothing where nothing was counted."""
+        now = int(self._clock())
+
+        def work(transaction: lmdb.Transaction) -> dict[str, PlanCount]:
+            if own:
+                self._plan_counts.put(transaction, replica, own, plans, now)
+            return self._plan_counts.totals(transaction, plans)
+
+        return self._environment.write(work) if own else self._environment.read(work)
 
     def marker(self, name: str) -> str | None:
         """See `StateStore.marker`."""

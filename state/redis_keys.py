@@ -43,3 +43,7 @@ class RedisKeys:
     def writer(self, writer: str) -> str:
         """Number of the last group that a writer committed."""
         return f"{{{self.prefix}}}:writer:{writer}"
+
+    def plan(self, plan_key: bytes) -> str:
+        """Hash of the exposures under a plan by replica."""
+        return f"{{{self.prefix}}}:plan:{plan_key.hex()}"

@@ -24,6 +24,8 @@ from state.errors import CorruptEntry
 from state.event_batch import EventBatch
 from state.event_log import decode_entry, encode_entries
 from state.logged_event import LoggedEvent
+from state.plan_counts import redis_plan_counts
+from state.plan_counts.plan_count import PlanCount
 from state.queued_writes import QueuedWrites
 from state.records import rows_of
 from state.redis_erasures import RedisErasures
@@ -146,6 +148,16 @@ class RedisStateStore:
                 return
             if left is not None:
                 left -= size
+
+    def exchange_plan_counts(
+        self, replica: str, own: Mapping[str, PlanCount], plans: Mapping[str, int]
+    ) -> dict[str, PlanCount]:
+        """See `StateStore.exchange_plan_counts`."""
+        self._check()
+        with storage_errors(self._place, STATE_NAMES):
+            return redis_plan_counts.exchange(
+                self._client, self._keys, replica, own, plans, int(self._clock())
+            )
 
     def marker(self, name: str) -> str | None:
         """See `StateStore.marker`."""

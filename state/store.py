@@ -10,6 +10,7 @@ from snapshot.tombstones import Tombstones
 from state.erasure import Compaction, ErasedState
 from state.event_batch import EventBatch
 from state.logged_event import LoggedEvent
+from state.plan_counts.plan_count import PlanCount
 from state.user_state import UserState
 
 
@@ -153,6 +154,16 @@ class StateStore(Protocol):
 
         Raises:
             StorageError: an entry is corrupt.
+        """
+        ...
+
+    def exchange_plan_counts(
+        self, replica: str, own: Mapping[str, PlanCount], plans: Mapping[str, int]
+    ) -> dict[str, PlanCount]:
+        """Replaces what `replica` has counted of exposure plans, and returns the sums over all replicas.
+
+        own: id → its count from its start on, each a key of `plans`; durable on return. plans: id → unix
+        second of the plan's end, whose sums are wanted. One transaction; repeating it changes nothing.
         """
         ...
 

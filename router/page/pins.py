@@ -39,7 +39,7 @@ def _with_pins(
     page = drawn.page.items
     ranked = scene.ranked.candidates
     pool = page.followed_by(ranked.take(np.isin(ranked.items, page.items, invert=True)))
-    pool = pool.followed_by(_not_recalled(scene, pins, pool.items))
+    pool = pool.followed_by(passed_filters(scene, [pin.item for pin in pins if pin.item], pool.items))
     free = np.isin(pool.items, elsewhere, invert=True)
     free[: len(page)] = True
     slots = max(min(scene.page_size, int(np.count_nonzero(free))), len(page))
@@ -69,11 +69,10 @@ def _with_pins(
     return DrawnPage(replace(drawn.page, items=pool.take(np.array(order, np.intp))), propensities)
 
 
-def _not_recalled(scene: ScenePage, pins: Sequence[Pin], known: NDArray[np.int32]) -> Candidates:
-    """Pinned items that are no candidates, as far as the scene's filters let them pass."""
-    wanted = np.unique(np.array([pin.item for pin in pins if pin.item], np.int32))
-    items = wanted[np.isin(wanted, known, invert=True)]
-    found = _candidates(items)
+def passed_filters(scene: ScenePage, wanted: Sequence[int], known: NDArray[np.int32]) -> Candidates:
+    """Those of the dense items `wanted` that are not `known`, as far as the scene's filters let them pass."""
+    distinct = np.unique(np.array(wanted, np.int32))
+    found = _candidates(distinct[np.isin(distinct, known, invert=True)])
     query: Query = scene.ranked.query
     for stage in scene.ranked.pipeline.filters:
         found = found.take(stage.keep(query, found))

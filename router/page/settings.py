@@ -32,3 +32,17 @@ class ExplorationSettings(BaseModel):
         gt=0,
         description="In units of the score: an item whose score is lower by this much is drawn 1/e as often.",
     )
+
+
+class ExposurePlansSettings(BaseModel):
+    """What operators' exposure plans may cost a scene's page."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    max_loss: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Part of a page's summed score, 0 to 1, that pace and guarantees may cost it; 0 = only "
+        "what costs nothing. A cap that is used up takes its items off whatever they are worth.",
+    )

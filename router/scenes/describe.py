@@ -35,6 +35,7 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
         "page": scene.page.model_dump(mode="json"),
         "cart": scene.cart.model_dump(mode="json") if scene.cart else None,
         "exploration": scene.exploration.model_dump(mode="json") if scene.exploration else None,
+        "exposure_plans": scene.exposure_plans.model_dump(mode="json"),
         "feature_log": scene.feature_log.model_dump(mode="json"),
         "deadline": scene.deadline.model_dump(mode="json"),
         "quality": scene.quality.model_dump(mode="json") if scene.quality else None,

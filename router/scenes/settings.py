@@ -15,7 +15,7 @@ from pydantic import (
 from features.shop_fit.auto import AUTO, ShareOrAuto
 from pipeline.candidates import MAX_CHANNELS
 from router.fusion.quota import QuotaSettings
-from router.page.settings import ExplorationSettings
+from router.page.settings import ExplorationSettings, ExposurePlansSettings
 from state.page_cursor import MOST_SHOWN
 
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -328,6 +328,9 @@ class SceneSettings(BaseModel):
     exploration: ExplorationSettings | None = Field(
         default=None,
         description="Slots drawn at random in proportion to exp(score / temperature); null = none are.",
+    )
+    exposure_plans: ExposurePlansSettings = Field(
+        default=ExposurePlansSettings(), description="What operators' exposure plans may cost a page."
     )
     feature_log: FeatureLogSwitch = Field(
         default=FeatureLogSwitch(), description="Whether answers are kept for learners."

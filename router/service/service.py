@@ -25,6 +25,7 @@ from router.events.event_metrics import EventMetrics
 from router.page.arrangement import ScenePage, structure_of
 from router.page.drawn_slots import DrawnPage, draw_slots
 from router.page.exploration import draw_seed
+from router.page.exposure_plans import ExposurePlans
 from router.page.pins import place_pins
 from router.query_features.read import FeatureReading
 from router.service.admission import Admission
@@ -76,6 +77,7 @@ class RecommendationService:
         metrics: ProcessMetrics,
         rollouts: RolloutHooks,
         quality: QualityFactors,
+        exposure_plans: ExposurePlans,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         snapshot_damage: Callable[[], str] = lambda: "",
@@ -99,6 +101,7 @@ class RecommendationService:
         self._event_metrics = metrics.group(EventMetrics)
         self._rollouts = rollouts
         self._quality = quality
+        self._exposure_plans = exposure_plans
         self._clock = clock
         self._wall_clock = wall_clock
         self._snapshot_damage = snapshot_damage
@@ -251,7 +254,11 @@ class RecommendationService:
             pages = await engine.page.arrange(scenes)
             seeds = [draw_seed(call.request_id, scene.scene) for scene in asked.scenes]
             exploration = [variant.settings.exploration for variant in variants]
-            drawn = place_pins(scenes, draw_slots(scenes, pages, exploration, seeds))
+            drawn = self._exposure_plans.keep(
+                scenes,
+                place_pins(scenes, draw_slots(scenes, pages, exploration, seeds)),
+                [variant.settings.exposure_plans for variant in variants],
+            )
         except DeadlineExceeded:
             # No model was called.
             raise

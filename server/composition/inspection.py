@@ -36,7 +36,7 @@ def open_inspection(
     `draft`: checks a content of the scene file; `watch`: takes up its edits.
     """
     metrics = Path(settings.metrics.folder) if settings.metrics.enabled else None
-    merchandising = Merchandising(live, rules, settings.business_rules, settings.inspection.changes)
+    merchandising = Merchandising(live, rules, settings.business_rules, settings.inspection.changes, store)
     scene_file = SceneFile(
         settings.scenes,
         draft,

@@ -11,6 +11,7 @@ from features.scene_rules import NO_SCENE_RULES, SceneRules
 from snapshot.catalogue import Catalogue
 from state.merchandising.resolve import resolve, unknown_rules
 from state.merchandising.rules import MAX_FILE_BYTES, NO_RULES, BusinessRules, RulesError, decode_rules
+from state.plan_counts.plan_count import PlanWindow
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +47,23 @@ class LiveRules:
             and (known[2] is None or now < known[2])
         ):
             return known[3]
-        holding = [rule for rule in self.rules.rules if rule.holds(now)]
-        until = min((rule.expires_at for rule in holding if rule.expires_at is not None), default=None)
+        holding = [rule for rule in self.rules.rules if rule.holds(now) and rule.started(now)]
+        ends = [rule.expires_at for rule in holding if rule.expires_at is not None]
+        starts = [rule.plan.starts_at for rule in self.rules.rules if rule.plan and not rule.started(now)]
+        until = min((*ends, *starts), default=None)
         resolved = resolve(holding, catalogue, scene)
         self._resolved[scene] = (catalogue, self.rules, until, resolved)
         if len(self._resolved) > _MOST_RESOLVED:
             self._resolved.popitem(last=False)
         return resolved
+
+    def plans(self, now: int) -> dict[str, PlanWindow]:
+        """The exposure plans that have not ended at unix second `now`, by id; later ones among them."""
+        return {
+            rule.id: PlanWindow(rule.expires_at, rule.plan.slack_exposures)
+            for rule in self.rules.rules
+            if rule.plan is not None and rule.expires_at is not None and rule.holds(now)
+        }
 
     def content(self) -> bytes | str:
         """The file's bytes, those of no rules where it is absent; a text with the reason where unreadable."""

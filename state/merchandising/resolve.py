@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from features.scene_rules import NO_SCENE_RULES, Pin, SceneRules
+from features.scene_rules import NO_SCENE_RULES, ExposurePlan, Pin, SceneRules
 from snapshot.catalogue import Catalogue
+from state.merchandising.plan_terms import PlanTerms
 from state.merchandising.rules import ITEM, BusinessRule
 
 
@@ -20,11 +21,14 @@ def resolve(rules: Iterable[BusinessRule], catalogue: Catalogue, scene: str) -> 
     codes = codes_of(mine, catalogue)
     blocked = np.zeros(catalogue.size + 1, np.bool_)
     pins: dict[int, Pin] = {}
+    plans: list[ExposurePlan] = []
     by_column: dict[str, list[int]] = {}
     for rule, code in zip(mine, codes, strict=True):
         if not code:
             continue
-        if rule.position is not None:
+        if rule.plan is not None:
+            plans.append(_plan(rule, rule.plan, code, catalogue))
+        elif rule.position is not None:
             column = None if rule.by == ITEM else catalogue.column(rule.by)
             pins[rule.position - 1] = Pin(rule.position - 1, code if column is None else 0, column, code)
         elif rule.by == ITEM:
@@ -33,7 +37,25 @@ def resolve(rules: Iterable[BusinessRule], catalogue: Catalogue, scene: str) -> 
             by_column.setdefault(rule.by, []).append(code)
     for name, groups in by_column.items():
         blocked |= np.isin(catalogue.column(name), groups)
-    return SceneRules(blocked if blocked.any() else None, tuple(pins[slot] for slot in sorted(pins)))
+    return SceneRules(
+        blocked if blocked.any() else None, tuple(pins[slot] for slot in sorted(pins)), tuple(plans)
+    )
+
+
+def _plan(rule: BusinessRule, terms: PlanTerms, code: int, catalogue: Catalogue) -> ExposurePlan:
+    column = None if rule.by == ITEM else catalogue.column(rule.by)
+    return ExposurePlan(
+        rule.id,
+        code if column is None else 0,
+        column,
+        code,
+        terms.guarantee,
+        terms.cap,
+        terms.slack_exposures,
+        terms.starts_at,
+        rule.expires_at or terms.starts_at,
+        terms.even,
+    )
 
 
 def unknown_rules(rules: Iterable[BusinessRule], catalogue: Catalogue) -> list[BusinessRule]:

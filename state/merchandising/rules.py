@@ -1,4 +1,4 @@
-"""A merchandiser's rules, validated: blocks and pins of items, brands, categories, with reason and expiry."""
+"""A merchandiser's rules, validated: blocks, pins and exposure plans, with reason and expiry."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from snapshot.item_columns import ITEM_COLUMNS
+from state.merchandising.plan_terms import PlanTerms
 
 MAX_RULES = 10_000
+MAX_PLANS = 200
 MAX_FILE_BYTES = 8 << 20
 ITEM = "item"
 
-Action = Literal["block", "pin"]
+Action = Literal["block", "pin", "plan"]
 Text = Annotated[str, Field(max_length=300)]
 
 
@@ -47,8 +49,9 @@ class BusinessRule(BaseModel):
     value: str = Field(min_length=1, max_length=300, description="The shop's own item id, or a group's name.")
     scene: Text = Field(default="", description="The scene it holds in; empty = in all.")
     position: int | None = Field(
-        default=None, ge=1, le=100, description="Of a pin: the slot, the first is 1. A block has none."
+        default=None, ge=1, le=100, description="Of a pin: the slot, the first is 1. Others have none."
     )
+    plan: PlanTerms | None = Field(default=None, description="Of a plan: what it promises and limits.")
     reason: str = Field(min_length=1, max_length=300, description="Why, for who reads it later.")
     operator: str = Field(min_length=1, max_length=300, description="Who made it.")
     created_at: int = Field(ge=0)
@@ -57,14 +60,34 @@ class BusinessRule(BaseModel):
     @model_validator(mode="after")
     def _a_pin_has_a_position(self) -> BusinessRule:
         if (self.position is not None) != (self.action == "pin"):
-            raise ValueError("a pin needs a position, and a block has none")
+            raise ValueError(
+                "a pin needs a position, and a block has none"
+                if self.action != "plan"
+                else "a plan has no position"
+            )
         if self.action == "pin" and not self.scene:
             raise ValueError("a pin needs a scene: a slot is one of a scene")
+        return self
+
+    @model_validator(mode="after")
+    def _a_plan_has_a_window(self) -> BusinessRule:
+        if (self.plan is not None) != (self.action == "plan"):
+            raise ValueError("a plan needs its terms (guarantee, cap), and blocks and pins have none")
+        if self.plan is not None and not self.plan.starts_at:
+            raise ValueError("a plan needs a start: exposures are spread from starts_at on")
+        if self.plan is not None and self.expires_at is None:
+            raise ValueError("a plan needs an end: exposures are spread up to expires_at")
+        if self.plan is not None and self.expires_at is not None and self.expires_at <= self.plan.starts_at:
+            raise ValueError("expires_at: a plan must end after it starts")
         return self
 
     def holds(self, now: int) -> bool:
         """Whether it has not expired at unix second `now`."""
         return self.expires_at is None or now < self.expires_at
+
+    def started(self, now: int) -> bool:
+        """Whether it is in force from unix second `now` on, unless it has expired; a plan may start later."""
+        return self.plan is None or now >= self.plan.starts_at
 
 
 class BusinessRules(BaseModel):
@@ -81,17 +104,25 @@ class BusinessRules(BaseModel):
         if len(set(ids)) < len(ids):
             twice = next(name for name in ids if ids.count(name) > 1)
             raise ValueError(f"two rules have the id {twice!r}")
+        plans = sum(rule.action == "plan" for rule in self.rules)
+        if plans > MAX_PLANS:
+            raise ValueError(f"there are {plans:,} exposure plans, more than {MAX_PLANS}")
         return self
 
     def encode(self) -> bytes:
         """The file's bytes, one rule a line."""
-        lines = ",\n".join("  " + rule.model_dump_json() for rule in self.rules)
+        lines = ",\n".join("  " + _line(rule) for rule in self.rules)
         return f'{{"version": {self.version}, "rules": [\n{lines}\n]}}\n'.encode()
 
     @property
     def digest(self) -> str:
         """SHA-256 of the content."""
         return hashlib.sha256(self.encode()).hexdigest()
+
+
+def _line(rule: BusinessRule) -> str:
+    """One rule's JSON. Blocks and pins read as before there were plans, for routers of that version."""
+    return rule.model_dump_json(exclude={"plan"} if rule.plan is None else None)
 
 
 NO_RULES = BusinessRules()

@@ -12,8 +12,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from snapshot.catalogue import Catalogue
 from snapshot.durable_files import sync_folder, write_durably
+from state.merchandising.contradictions import contradictions
+from state.merchandising.plan_terms import PlanTerms
 from state.merchandising.rules import (
+    MAX_PLANS,
     MAX_RULES,
     NO_RULES,
     Action,
@@ -75,23 +79,34 @@ class BusinessRulesFile:
         scene: str = "",
         position: int | None = None,
         expires_at: int | None = None,
+        plan: PlanTerms | None = None,
+        catalogue: Catalogue | None = None,
     ) -> BusinessRule:
         """Adds a rule and returns it; rules that have expired are dropped from the file with it.
 
         A rule of the same action, by, value and scene is replaced, and so is a pin to the same slot. An item
-        or group that the shop does not have is accepted: it takes effect when a snapshot has it.
+        or group that the shop does not have is accepted: it takes effect when a snapshot has it. A plan that
+        replaces another keeps its id, so that what was shown under it still counts.
+
+        `plan`: terms of a plan; `catalogue`: which items are of which group, to tell plans that contradict
+        each other; None = only those about the same are compared.
 
         Raises:
-            RulesError: the rule is wrong, or there are too many; nothing is changed.
+            RulesError: the rule is wrong, contradicts another, or there are too many; nothing is changed.
             OSError: the file or the audit log cannot be written.
         """
         with self._locked():
             now = int(self._clock())
             if expires_at is not None and expires_at <= now:
                 raise RulesError("expires_at: the rule would have expired already")
+            present = self.read().rules
+            earlier = _same_plan(present, action, by, value, scene, now)
+            if plan is not None and not plan.starts_at:
+                starts_at = now if earlier is None or earlier.plan is None else earlier.plan.starts_at
+                plan = plan.model_copy(update={"starts_at": starts_at})
             try:
                 rule = BusinessRule(
-                    id=secrets.token_hex(6),
+                    id=secrets.token_hex(6) if earlier is None else earlier.id,
                     action=action,
                     by=by,
                     value=value,
@@ -101,12 +116,19 @@ class BusinessRulesFile:
                     operator=operator,
                     created_at=now,
                     expires_at=expires_at,
+                    plan=plan,
                 )
             except ValidationError as error:
                 raise RulesError(explain(error)) from error
-            kept = [each for each in self.read().rules if each.holds(now) and not _replaced(each, rule)]
+            kept = [each for each in present if each.holds(now) and not _replaced(each, rule)]
             if len(kept) >= MAX_RULES:
                 raise RulesError(f"there are {len(kept):,} rules, and no more are taken; remove some")
+            if rule.plan is not None:
+                plans = [each for each in kept if each.plan is not None]
+                if len(plans) >= MAX_PLANS:
+                    raise RulesError(f"there are {len(plans)} plans, and no more are taken; remove some")
+                if problems := contradictions(rule, plans, catalogue):
+                    raise RulesError(problems[0])
             self._change("add", operator, reason, [rule], BusinessRules(rules=(*kept, rule)))
             return rule
 
@@ -173,6 +195,19 @@ class BusinessRulesFile:
             yield
         finally:
             os.close(descriptor)
+
+
+def _same_plan(
+    present: tuple[BusinessRule, ...], action: Action, by: str, value: str, scene: str, now: int
+) -> BusinessRule | None:
+    """The plan that a new one of these replaces; None where there is none."""
+    wanted = ("plan", by, value, scene)
+    same = (
+        rule
+        for rule in present
+        if (rule.action, rule.by, rule.value, rule.scene) == wanted and rule.holds(now)
+    )
+    return next(same, None) if action == "plan" else None
 
 
 def _replaced(present: BusinessRule, added: BusinessRule) -> bool:

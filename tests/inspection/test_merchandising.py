@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from inspection.merchandising import Merchandising
-from protos.shopfront.v1.admin_pb2 import AddRuleRequest, ListRulesRequest, RemoveRuleRequest
-from router.errors import PreconditionError
+from protos.shopfront.v1.admin_pb2 import AddRuleRequest, ExposurePlan, ListRulesRequest, RemoveRuleRequest
+from router.errors import CallerError, PreconditionError
 from snapshot import Catalogue, write_catalogue
 from state.merchandising.live_rules import LiveRules
+from state.plan_counts.plan_count import PlanCount
 from tests.snapshot.contents import columns
 
 ADD = AddRuleRequest(action="block", value="i1", reason="why", operator="ann")
@@ -26,7 +27,12 @@ def merchandising(folder: Path, path: Path | None, *, changes: bool = True) -> M
     live: Any = SimpleNamespace(
         current=SimpleNamespace(catalogue=Catalogue.open(folder / "catalogue"), scenes={"home": None})
     )
-    return Merchandising(live, LiveRules(path), path, changes)
+    store: Any = SimpleNamespace(exchange_plan_counts=_counts)
+    return Merchandising(live, LiveRules(path), path, changes, store)
+
+
+def _counts(replica: str, own: object, plans: dict[str, int]) -> dict[str, PlanCount]:
+    return {plan: PlanCount(7, 3, 0.25) for plan in plans}
 
 
 async def test_a_router_without_a_file_or_that_takes_no_changes_says_so(tmp_path: Path) -> None:
@@ -61,3 +67,41 @@ async def test_what_an_item_falls_under_is_found_by_its_groups_too(tmp_path: Pat
     found = await rules.listed(ListRulesRequest(item_id="i1"))
     assert [rule.value for rule in found.rules] == ["acme", "i1"]
     assert (await rules.listed(ListRulesRequest(limit=2))).total == 4
+
+
+def planned(value: str, by: str = "item", **terms: int) -> AddRuleRequest:
+    return AddRuleRequest(
+        action="plan",
+        by=by,
+        value=value,
+        reason="why",
+        operator="ann",
+        expires_at=4_000_000_000,
+        plan=ExposurePlan(**terms),  # type: ignore[arg-type]
+    )
+
+
+async def test_a_plan_is_listed_with_what_was_shown_under_it(tmp_path: Path) -> None:
+    rules = merchandising(tmp_path, tmp_path / "rules.json")
+    added = await rules.add(planned("i1", guarantee=10, cap=2_000))
+    assert (added.plan.guarantee, added.plan.cap, added.plan.slack, added.plan.at_once) == (10, 2_000, 20, 0)
+    (listed,) = (await rules.listed(ListRulesRequest())).rules
+    assert (listed.progress.shown, listed.progress.lifted, listed.progress.lost) == (7, 3, 0.25)
+    again = await rules.add(planned("i1", guarantee=20))
+    assert (again.id, again.plan.starts_at, again.plan.cap) == (added.id, added.plan.starts_at, 0)
+
+
+async def test_plans_that_cannot_be_kept_are_refused_by_their_field(tmp_path: Path) -> None:
+    rules = merchandising(tmp_path, tmp_path / "rules.json")
+    await rules.add(planned("acme", "brand", cap=100))
+    for request, problem in (
+        (planned("i1", guarantee=5, cap=4), "the plan contradicts itself: it guarantees 5 exposures"),
+        (planned("i1"), "give guarantee, cap or both"),
+        (planned("i1", guarantee=101), "contradicts the plan of brand 'acme' in all scenes"),
+        (AddRuleRequest(action="plan", value="i1", reason="why", operator="ann"), "is required for a plan"),
+    ):
+        with pytest.raises(CallerError, match=problem):
+            await rules.add(request)
+    assert (await rules.add(planned("i1", guarantee=100))).known
+    assert (await rules.add(planned("i2", guarantee=101))).known
+    assert not (await rules.add(planned("i9", guarantee=5))).known

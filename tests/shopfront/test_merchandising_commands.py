@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from shopfront.merchandising_commands import app
+from shopfront.plan_commands import app as plans
 from shopfront.workspace import DEFAULT_FILE
 
 
@@ -18,6 +19,15 @@ def run(tmp_path: Path):  # type: ignore[no-untyped-def]
     def command(*arguments: str):  # type: ignore[no-untyped-def]
         place = ["--workspace", str(tmp_path), "--config", str(DEFAULT_FILE)]
         return CliRunner().invoke(app, [*arguments, *place], env={"COLUMNS": "200"})
+
+    return command
+
+
+@pytest.fixture
+def run_plans(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def command(*arguments: str):  # type: ignore[no-untyped-def]
+        place = ["--workspace", str(tmp_path), "--config", str(DEFAULT_FILE)]
+        return CliRunner().invoke(plans, [*arguments, *place], env={"COLUMNS": "200"})
 
     return command
 
@@ -48,3 +58,26 @@ def test_what_is_wrong_is_said_in_a_line(run) -> None:  # type: ignore[no-untype
         result = run(*arguments)
         assert result.exit_code == 2
         assert problem in " ".join(result.output.split())
+
+
+@pytest.mark.slow
+def test_plans_are_made_listed_and_ended(run_plans, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = run_plans(
+        "plan", "shop", "acme", "--reason", "deal", "--hours", "24", "--guarantee", "500", "--cap", "900"
+    )
+    assert made.exit_code == 0, made.output
+    listed = " ".join(run_plans("plans").output.split())
+    assert "shop acme all" in listed
+    assert "500 900" in listed
+    for arguments, problem in (
+        (("--guarantee", "5", "--cap", "4"), "the plan contradicts itself"),
+        ((), "give guarantee, cap or both"),
+        (("--cap", "5", "--starts", "2020-01-01"), "would have expired already"),
+        (("--guarantee", "1000"), ""),
+    ):
+        result = run_plans("plan", "item", "1", "--reason", "r", "--hours", "1", *arguments)
+        assert result.exit_code == (2 if problem else 0)
+        assert problem in " ".join(result.output.replace("│", " ").split())
+    assert "ended 1" in run_plans("unplan", "shop", "acme", "--reason", "over").output
+    rules = json.loads((tmp_path / "business_rules.json").read_text())["rules"]
+    assert [(rule["value"], rule["plan"]["guarantee"]) for rule in rules] == [("1", 1000)]

@@ -405,7 +405,7 @@ class Report(_message.Message):
     def __init__(self, name: _Optional[str] = ..., at_ms: _Optional[int] = ..., json: _Optional[str] = ...) -> None: ...
 
 class Rule(_message.Message):
-    __slots__ = ("id", "action", "by", "value", "scene", "position", "reason", "operator", "created_at", "expires_at", "known", "item")
+    __slots__ = ("id", "action", "by", "value", "scene", "position", "reason", "operator", "created_at", "expires_at", "known", "item", "plan", "progress")
     ID_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
@@ -418,6 +418,8 @@ class Rule(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     id: str
     action: str
     by: str
@@ -430,7 +432,35 @@ class Rule(_message.Message):
     expires_at: int
     known: bool
     item: ItemSummary
-    def __init__(self, id: _Optional[str] = ..., action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., created_at: _Optional[int] = ..., expires_at: _Optional[int] = ..., known: _Optional[bool] = ..., item: _Optional[_Union[ItemSummary, _Mapping]] = ...) -> None: ...
+    plan: ExposurePlan
+    progress: ExposureProgress
+    def __init__(self, id: _Optional[str] = ..., action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., created_at: _Optional[int] = ..., expires_at: _Optional[int] = ..., known: _Optional[bool] = ..., item: _Optional[_Union[ItemSummary, _Mapping]] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ..., progress: _Optional[_Union[ExposureProgress, _Mapping]] = ...) -> None: ...
+
+class ExposurePlan(_message.Message):
+    __slots__ = ("starts_at", "guarantee", "cap", "slack", "at_once")
+    STARTS_AT_FIELD_NUMBER: _ClassVar[int]
+    GUARANTEE_FIELD_NUMBER: _ClassVar[int]
+    CAP_FIELD_NUMBER: _ClassVar[int]
+    SLACK_FIELD_NUMBER: _ClassVar[int]
+    AT_ONCE_FIELD_NUMBER: _ClassVar[int]
+    starts_at: int
+    guarantee: int
+    cap: int
+    slack: int
+    at_once: bool
+    def __init__(self, starts_at: _Optional[int] = ..., guarantee: _Optional[int] = ..., cap: _Optional[int] = ..., slack: _Optional[int] = ..., at_once: _Optional[bool] = ...) -> None: ...
+
+class ExposureProgress(_message.Message):
+    __slots__ = ("shown", "lifted", "lost", "due")
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
+    LIFTED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    DUE_FIELD_NUMBER: _ClassVar[int]
+    shown: int
+    lifted: int
+    lost: float
+    due: int
+    def __init__(self, shown: _Optional[int] = ..., lifted: _Optional[int] = ..., lost: _Optional[float] = ..., due: _Optional[int] = ...) -> None: ...
 
 class ListRulesRequest(_message.Message):
     __slots__ = ("scene", "item_id", "expired", "limit")
@@ -457,7 +487,7 @@ class ListRulesResponse(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., total: _Optional[int] = ..., refused: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AddRuleRequest(_message.Message):
-    __slots__ = ("action", "by", "value", "scene", "position", "reason", "operator", "expires_at")
+    __slots__ = ("action", "by", "value", "scene", "position", "reason", "operator", "expires_at", "plan")
     ACTION_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -466,6 +496,7 @@ class AddRuleRequest(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    PLAN_FIELD_NUMBER: _ClassVar[int]
     action: str
     by: str
     value: str
@@ -474,7 +505,8 @@ class AddRuleRequest(_message.Message):
     reason: str
     operator: str
     expires_at: int
-    def __init__(self, action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., expires_at: _Optional[int] = ...) -> None: ...
+    plan: ExposurePlan
+    def __init__(self, action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., expires_at: _Optional[int] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ...) -> None: ...
 
 class RemoveRuleRequest(_message.Message):
     __slots__ = ("id", "reason", "operator")

@@ -214,16 +214,17 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRules(self, request, context):
-        """What merchandisers block and pin.
+        """What merchandisers block and pin, and their exposure plans.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AddRule(self, request, context):
-        """Blocks an item or a group of items, or pins it to a slot. In the file of rules and its audit log when the call
-        returns; every replica follows within seconds. It replaces a rule of the same action, by, value and scene, and a
-        pin to the same slot.
+        """Blocks an item or a group of items, pins it to a slot, or plans its exposure. In the file of rules and its audit log
+        when the call returns; every replica follows within seconds. It replaces a rule of the same action, by, value and
+        scene, and a pin to the same slot; a plan that replaces another keeps its id and what was shown under it. A plan
+        that contradicts another is refused INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

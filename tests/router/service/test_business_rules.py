@@ -1,4 +1,4 @@
-"""Served pages follow a merchandiser's blocks and pins while the service runs."""
+"""Served pages follow a merchandiser's blocks, pins and exposure plans while the service runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
 from router.service.call import new_call
 from server.startup import RunningService, start_service
+from state.merchandising.plan_terms import PlanTerms
 from state.merchandising.rules_file import BusinessRulesFile
+from state.plan_counts.plan_count import PlanCount
 from testing.served_shop import SCENES, ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
@@ -116,3 +118,44 @@ async def test_a_pinned_item_that_another_scene_shows_is_not_shown_twice(
     pages = [[item.item_id for item in scene.items] for scene in response.scenes]
     assert [len(page) for page in pages] == [4, 4]
     assert len({*pages[0], *pages[1]}) == 8
+
+
+async def test_plans_are_kept_and_what_is_shown_under_them_is_counted(
+    running: RunningService, file: BusinessRulesFile
+) -> None:
+    everything = await shown(running, size=100)
+    usual, below = everything[:8], everything[9]
+    end = int(time.time()) + 3_600
+    cap = file.add(
+        "plan", "item", usual[0], expires_at=end, plan=PlanTerms(cap=3, slack=3, even=False), **MADE
+    )
+    lift = file.add(
+        "plan",
+        "item",
+        below,
+        scene="home",
+        expires_at=end,
+        plan=PlanTerms(guarantee=1_000, even=False),
+        **MADE,
+    )
+    assert usual[0] not in await until(running, lambda page: usual[0] not in page and below in page)
+    assert usual[0] not in await shown(running, "cart")
+    counts = await counted(running, cap.id, lambda count: count.shown == 3)
+    assert counts.lifted == 0
+    # Of no scorer's page the rank is the value: the tenth in place of the ninth loses little.
+    assert (await shown(running))[-1] == below
+    lifts = await counted(running, lift.id, lambda count: count.lifted > 0)
+    assert lifts.shown >= lifts.lifted
+    assert lifts.lost > 0
+    file.remove("plan", "item", usual[0], **MADE)
+    assert usual[0] in await until(running, lambda page: usual[0] in page)
+
+
+async def counted(running: RunningService, plan: str, good: Callable[[PlanCount], bool]) -> PlanCount:
+    """The first count of a plan in the store that is good; fails where there is none for long."""
+    for _ in range(200):
+        count = running.store.exchange_plan_counts("", {}, {plan: 4_000_000_000})[plan]
+        if good(count):
+            return count
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"no good count; the last was {count}")

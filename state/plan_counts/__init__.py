@@ -1,0 +1,1 @@
+"""Exposures under plans: counted by each replica, summed over all of them."""
