@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from foundation.telemetry.metrics import ProcessMetrics
+from pipeline.budgeted_swaps import Swapped
 from pipeline.candidates import Candidates
 from pipeline.stages import Model
 from protos.shopfront.v1 import event_pb2, feedback_pb2, visual_pb2
@@ -25,6 +26,7 @@ from rollout.metrics import RolloutMetrics
 from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.shadow import ShadowScoring
+from router.page.exposure_plan_metrics import ExposurePlanMetrics
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.circuit_metrics import CircuitMetrics
 from router.ranking.settings import BreakerSettings
@@ -164,6 +166,8 @@ async def break_the_rest(folder: Path) -> list[tuple[Samples, Samples]]:
     connections = metrics.group(ConnectionMetrics)
     connections.open(3)
     connections.refused(1)
+    shown, one, lost = np.arange(2), np.ones(1, np.int64), np.array([0.5])
+    metrics.group(ExposurePlanMetrics).observe("home", Swapped(shown, one, one, one, lost, 2.0))
     metrics.group(StateMetrics).observe(StoreStatus(5, 8, 1, 2, 3, failed_reads=2, available=True))
     store = LmdbRolloutStore(folder / "rollouts")
     replica = ReplicaRollouts("bst", store, RolloutSettings(), "r1", rollout_metrics)
@@ -234,6 +238,9 @@ ELSEWHERE = {
     "shopfront_snapshot_damaged",
     "shopfront_connections_open",
     "shopfront_connections_ended_total",
+    "shopfront_exposure_plan_slots_total",
+    "shopfront_exposure_plan_value_total",
+    "shopfront_exposure_plan_lost_total",
 }
 """Counted where a service without Triton is sound and alone never comes to."""
 OF_REPLICAS = {
