@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evaluation.peer_settings import PeersSettings
+from evaluation.sandbox.settings import SandboxSettings
 from models.settings import NegativeSettings
 
 
@@ -95,6 +96,9 @@ class EvaluationSettings(BaseModel):
     basket_knn: BasketKnnSettings = Field(default_factory=BasketKnnSettings)
     item_cf: ItemCfSettings = Field(default_factory=ItemCfSettings)
     peers: PeersSettings = Field(default_factory=PeersSettings)
+    sandbox: SandboxSettings = Field(
+        default_factory=SandboxSettings, description="What `shopfront sandbox` replays, and what must hold."
+    )
 
     @model_validator(mode="after")
     def _cuts_are_positive(self) -> EvaluationSettings:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.load import with_experiments
+from foundation.verdicts.gate import VerdictGate
 from router.scenes.load import KnownNames, Scenes
 
 
@@ -23,11 +24,22 @@ class SceneConfiguration:
     `with_scenes` and `with_experiments` read an edit without taking it up; `take_up` does, once it serves.
     """
 
-    def __init__(self, read: Callable[[bytes], Scenes], experiments: Path | None, known: KnownNames) -> None:
-        """`read`: scene file's bytes → scenes; `known`: names they may use; `experiments`: None = none."""
+    def __init__(
+        self,
+        read: Callable[[bytes], Scenes],
+        experiments: Path | None,
+        known: KnownNames,
+        verdicts: VerdictGate | None = None,
+    ) -> None:
+        """Reads nothing yet.
+
+        `read`: scene file's bytes → scenes; `known`: names they may use; `experiments`: None = none;
+        `verdicts`: of which every arm needs one that passed, None = it needs none.
+        """
         self._read = read
         self._path = experiments
         self._known = known
+        self._verdicts = verdicts
         self._scenes: Scenes | None = None
         self._experiments = b""
         self._edited: tuple[Scenes, bytes] | None = None
@@ -45,7 +57,9 @@ class SceneConfiguration:
 
     def draft(self, content: bytes) -> Scenes:
         """As `with_scenes`, of scenes that nobody has written yet: nothing is kept. Runs on any thread."""
-        return with_experiments(self._read(content), self._experiments, str(self._path), self._known)
+        return with_experiments(
+            self._read(content), self._experiments, str(self._path), self._known, self._verdicts
+        )
 
     def with_experiments(self, content: bytes) -> Scenes:
         """The present scenes under edited experiments. Raises `SettingsError`."""
@@ -59,6 +73,6 @@ class SceneConfiguration:
             self._scenes, self._experiments = self._edited
 
     def _together(self, scenes: Scenes, experiments: bytes) -> Scenes:
-        together = with_experiments(scenes, experiments, str(self._path), self._known)
+        together = with_experiments(scenes, experiments, str(self._path), self._known, self._verdicts)
         self._edited = (scenes, experiments)
         return together

@@ -11,6 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiments.settings import ExperimentSettings, ExperimentsFile
+from foundation.verdicts.gate import VerdictGate
+from foundation.verdicts.verdict import Subject
 from router.scenes import problems
 from router.scenes.load import KnownNames, Scenes, read_patched
 from router.scenes.plan import NOWHERE, Arms, Choice, PlannedArm, PlannedLayer, ScenePlan
@@ -43,13 +45,17 @@ def read_experiments(content: bytes, source: str) -> ExperimentsFile:
     return file
 
 
-def with_experiments(scenes: Scenes, content: bytes, source: str, known: KnownNames) -> Scenes:
+def with_experiments(
+    scenes: Scenes, content: bytes, source: str, known: KnownNames, verdicts: VerdictGate | None = None
+) -> Scenes:
     """The scenes with the experiments of a file's bytes, planned for each scene they concern.
 
-    known  as the scenes were read with
+    known     as the scenes were read with
+    verdicts  of which every patch needs one that passed, in each of its scenes; None = it needs none
 
     Raises `SettingsError` naming every key that is wrong by its dotted path: unknown scenes, patches that
-    give no valid scene, alone or together with another layer's, and two layers that patch the same key.
+    give no valid scene, alone or together with another layer's, two layers that patch the same key, and
+    patches that were not tested or failed.
     """
     file = read_experiments(content, source)
     found = [*_unknown_scenes(file, scenes), *_conflicts(file, scenes)]
@@ -59,6 +65,8 @@ def with_experiments(scenes: Scenes, content: bytes, source: str, known: KnownNa
             plan = _plan(file, scenes, scene, known, found)
             if plan is not None:
                 plans[scene] = plan
+    if not found and verdicts is not None:
+        found += _untested(file, scenes, verdicts)
     if found:
         raise SettingsError(source, list(dict.fromkeys(found)))
     digest = hashlib.sha256(f"{scenes.digest} {hashlib.sha256(content).hexdigest()}".encode()).hexdigest()
@@ -181,6 +189,19 @@ def _unknown_scenes(file: ExperimentsFile, scenes: Scenes) -> Iterator[str]:
                 if scene not in scenes:
                     path = dotted(("layers", layer, "experiments", name, "scenes", position))
                     yield f"{path}: {problems.unknown('scene', scene, scenes)}"
+
+
+def _untested(file: ExperimentsFile, scenes: Scenes, verdicts: VerdictGate) -> Iterator[str]:
+    """Patches without a verdict that passed, in any of their scenes."""
+    for layer, settings in file.layers.items():
+        for name, experiment in settings.experiments.items():
+            for arm, arm_settings in experiment.arms.items():
+                path = dotted(("layers", layer, "experiments", name, "arms", arm, "patch"))
+                for scene in scenes if arm_settings.patch else ():
+                    if not _concerns(experiment, scene):
+                        continue
+                    if refusal := verdicts.refusal(Subject("scene", scene=scene, patch=arm_settings.patch)):
+                        yield f"{path}: {refusal}"
 
 
 def _conflicts(file: ExperimentsFile, scenes: Scenes) -> Iterator[str]:

@@ -12,6 +12,8 @@ import msgspec
 from google.protobuf.message import Message
 
 from foundation.telemetry.call_context import text_field
+from foundation.verdicts.gate import VerdictGate
+from foundation.verdicts.verdict import Subject
 from protos.shopfront.v1 import rollout_pb2
 from rollout import transitions
 from rollout.errors import CandidateUnfit, StatisticsError, TransitionNotAllowed
@@ -53,8 +55,13 @@ class RolloutOperations:
         settings: RolloutSettings,
         clock: Callable[[], float] = time.time,
         new_id: Callable[[], str] = lambda: secrets.token_hex(4),
+        verdicts: VerdictGate | None = None,
     ) -> None:
-        """`served`: the snapshot that serves here; `clock`: unix seconds; `new_id`: never the same twice."""
+        """Opens nothing.
+
+        `served`: the snapshot that serves here; `clock`: unix seconds; `new_id`: never the same twice;
+        `verdicts`: of which a candidate needs one that passed, None = it needs none.
+        """
         self._replica = replica
         self._store = store
         self._candidate = candidate
@@ -62,6 +69,7 @@ class RolloutOperations:
         self._settings = settings
         self._clock = clock
         self._new_id = new_id
+        self._verdicts = verdicts
 
     async def start(self, request: rollout_pb2.StartRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:
         """Starts a rollout, prepared by whichever replica leads."""
@@ -100,9 +108,15 @@ class RolloutOperations:
             )
         )
         try:
-            await asyncio.to_thread(self._candidate.check, model, request.candidate, served.dataset)
+            manifest = await asyncio.to_thread(
+                self._candidate.check, model, request.candidate, served.dataset
+            )
         except CandidateUnfit as error:
             raise PreconditionError("CANDIDATE_UNFIT", f"{model} {request.candidate}", str(error)) from error
+        if self._verdicts is not None:
+            subject = Subject("model", model=model, version=request.candidate, checkpoint=manifest.checkpoint)
+            if refusal := await asyncio.to_thread(self._verdicts.refusal, subject):
+                raise PreconditionError("NOT_TESTED", f"{model} {request.candidate}", refusal)
         return await self._make(change)
 
     async def get(self, request: rollout_pb2.GetRolloutRequest, call: Call) -> rollout_pb2.RolloutStatus:

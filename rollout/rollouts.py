@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
+from foundation.verdicts.gate import VerdictGate
 from recall.query import Query
 from rollout.breaker import CandidateBreaker
 from rollout.controller import RolloutController
@@ -42,6 +43,7 @@ class Rollouts:
         settings: RolloutSettings,
         store: RolloutStore,
         metrics: ProcessMetrics,
+        verdicts: VerdictGate | None = None,
     ) -> None:
         """Creates what one replica needs; on the event loop that it serves on.
 
@@ -51,9 +53,11 @@ class Rollouts:
             settings: of rollouts.
             store: where rollouts are durable; closed by `close`.
             metrics: of this process.
+            verdicts: of which a candidate needs one that passed; None = it needs none.
         """
         self._settings = settings
         self._store = store
+        self._verdicts = verdicts
         self._plain_scorer = scorer
         self._triton_url = ranking.url
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -93,7 +97,9 @@ class Rollouts:
             self._recorded.recent,
             self._settings,
         )
-        self._operations = RolloutOperations(self._replica, self._store, candidate, served, self._settings)
+        self._operations = RolloutOperations(
+            self._replica, self._store, candidate, served, self._settings, verdicts=self._verdicts
+        )
         controller = RolloutController(
             self._replica, self._name, self._store, candidate, served, self._settings
         )

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from foundation.telemetry.metrics.settings import MetricsSettings
+from foundation.verdicts.settings import VerdictSettings
 from inspection.settings import InspectionSettings
 from learning.satisfaction.settings import SatisfactionSettings
 from learning.settings import LearningSettings
@@ -83,6 +84,9 @@ class RouterSettings(BaseModel):
     )
     rollout: RolloutSettings = Field(
         default_factory=RolloutSettings, description="How a model version takes over, in stages."
+    )
+    sandbox: VerdictSettings = Field(
+        default_factory=VerdictSettings, description="What does not begin without a sandbox test that passed."
     )
     state: StateSettings = Field(
         default_factory=StateSettings, description="Where user state and the event log are stored."

@@ -30,6 +30,7 @@ from shopfront.merchandising_commands import app as merchandising
 from shopfront.plan_commands import app as planning
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router
+from shopfront.sandbox_command import app as sandbox
 from shopfront.shopper_commands import app as shopper
 from shopfront.workspace import DEFAULT_FILE, Workspace
 
@@ -302,6 +303,7 @@ app.add_typer(shopper, name="shopper")
 app.add_typer(asking)
 app.add_typer(measuring)
 app.add_typer(learning)
+app.add_typer(sandbox)
 app.add_typer(merchandising)
 app.add_typer(planning)
 

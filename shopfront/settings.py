@@ -102,6 +102,7 @@ def default_settings() -> Settings:
                 "feature_log": router.feature_log.model_copy(
                     update={"folder": Path(f"{WORKSPACE}/features")}
                 ),
+                "sandbox": router.sandbox.model_copy(update={"folder": Path(f"{WORKSPACE}/sandbox")}),
                 "learning": router.learning.model_copy(update={"folder": Path(f"{WORKSPACE}/learning")}),
                 "inspection": router.inspection.model_copy(
                     update={

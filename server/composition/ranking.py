@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
+from foundation.verdicts.gate import VerdictGate
 from rollout.registry import open_rollout_store
 from rollout.rollouts import Rollouts
 from router.ranking.circuit_breaker import CircuitBreaker
@@ -43,7 +44,12 @@ async def open_rollouts(settings: RouterSettings, ranking: Ranking, metrics: Pro
     """Opens the record of rollouts and reads it. Raises `RolloutStoreError` or OSError where it cannot."""
     store = await asyncio.to_thread(open_rollout_store, settings.rollout.url, settings.state.redis)
     rollouts = Rollouts(
-        ranking.scorers[settings.ranking.model], settings.ranking, settings.rollout, store, metrics
+        ranking.scorers[settings.ranking.model],
+        settings.ranking,
+        settings.rollout,
+        store,
+        metrics,
+        VerdictGate(settings.sandbox.folder) if settings.sandbox.rollouts else None,
     )
     await rollouts.follow_record()
     return rollouts

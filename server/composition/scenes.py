@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from experiments.configuration import SceneConfiguration
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
+from foundation.verdicts.gate import VerdictGate
 from recall.registry import CHANNELS
 from router.engine.live import LiveEngine
 from router.engine.snapshot_metrics import SnapshotMetrics
@@ -20,6 +21,7 @@ def scene_configuration(settings: RouterSettings) -> SceneConfiguration:
         lambda content: read_scenes(content, str(settings.scenes), known),
         settings.experiments,
         known,
+        VerdictGate(settings.sandbox.folder) if settings.sandbox.experiments else None,
     )
 
 

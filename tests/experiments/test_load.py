@@ -5,6 +5,8 @@ import yaml
 
 from experiments.configuration import SceneConfiguration
 from experiments.load import MAX_VARIANTS, read_experiments, with_experiments
+from foundation.verdicts.gate import VerdictGate
+from foundation.verdicts.verdict import Check, Subject, Verdict, encoded
 from router.scenes.load import KnownNames, Scenes, read_scenes
 from router.scenes.plan import NOWHERE
 from router.scenes.problems import SettingsError
@@ -198,6 +200,37 @@ def test_layers_are_few_enough_for_a_token() -> None:
 def test_a_file_that_is_none_is_refused(content: bytes) -> None:
     with pytest.raises(SettingsError, match=FILE):
         read_experiments(content, FILE)
+
+
+def test_a_patch_needs_a_verdict_where_one_is_required(tmp_path) -> None:
+    content = layers(l={"experiments": {"x": experiment({"candidates": 900})}})
+    gate = VerdictGate(tmp_path)
+    with pytest.raises(SettingsError) as refusal:
+        with_experiments(scenes(), content, FILE, KNOWN, gate)
+    assert len(refusal.value.problems) == 2
+    assert (
+        "layers.l.experiments.x.arms.treatment.patch: this patch of scene home was not tested"
+        in (refusal.value.problems[0])
+    )
+    for scene, passed in (("home", True), ("cart", False)):
+        subject = Subject("scene", scene=scene, patch={"candidates": 900})
+        checks = [Check("pages filled", "pass" if passed else "fail", "9 % are empty")]
+        verdict = Verdict(subject=subject, passed=passed, checks=checks, made_at="", snapshot="")
+        (tmp_path / subject.file_name).write_bytes(encoded(verdict))
+    with pytest.raises(SettingsError) as refusal:
+        with_experiments(scenes(), content, FILE, KNOWN, gate)
+    assert [problem.partition(": ")[2] for problem in refusal.value.problems] == [
+        "this patch of scene cart failed the sandbox test: pages filled: 9 % are empty"
+    ]
+    tested = layers(l={"experiments": {"x": experiment({"candidates": 900}, scenes=["home"])}})
+    assert set(with_experiments(scenes(), tested, FILE, KNOWN, gate).plans) == {"home"}
+    scene_file, path = tmp_path / "scenes.yaml", tmp_path / FILE
+    scene_file.write_bytes(SCENES)
+    path.write_bytes(tested)
+    configuration = SceneConfiguration(scenes, path, KNOWN, gate)
+    assert set(configuration.load(scene_file).plans) == {"home"}
+    with pytest.raises(SettingsError, match="failed the sandbox test"):
+        configuration.with_experiments(content)
 
 
 def test_an_edit_of_either_file_is_checked_against_the_other(tmp_path) -> None:

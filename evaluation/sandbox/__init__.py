@@ -1,0 +1,1 @@
+"""Tests of a channel, ranker or setting on recorded requests, before any shopper sees it."""
