@@ -34,7 +34,7 @@ class SimulatedLog(NamedTuple):
 def simulated_log(
     contender: Contender, users: Sequence[str], visits: int, now: int, seed: int
 ) -> SimulatedLog:
-    """Pages of scene home with drawn slots; each slot is seen with a chance of .9, and clicked by its rate."""
+    """Pages of scene home with drawn slots; each slot is seen with chance .9, and clicked by its rate."""
     random = np.random.default_rng(seed)
     catalogue = contender.engine.catalogue
     click_rates = np.random.default_rng(99).uniform(0.02, 0.6, catalogue.size + 1)
