@@ -14,6 +14,7 @@ from snapshot.columns import load_column, save_column
 from snapshot.manifest import SnapshotError
 
 _ITEMS, _VECTORS, _GROUPS = "picture_items", "picture_vectors", "groups"
+_CONTENTS, _REVISION = "picture_contents", "picture_revision"
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,22 @@ class ItemPictures:
         vectors: float32[P, D] of length 1, in `space`.
         space: how the features of another picture become such a vector.
         groups: int32[N + 1], 1… for items whose first pictures are nearly identical, 0 = in no group.
+        contents: uint64[P, 2], what names each picture's content.
+        revision: number of the last change of a picture, made while the shop was open, that is in it.
     """
 
     items: NDArray[np.int32]
     vectors: NDArray[np.float32]
     space: PictureSpace
     groups: NDArray[np.int32]
+    contents: NDArray[np.uint64]
+    revision: int = 0
 
     def save(self, folder: Path) -> None:
         """Writes the pictures into `folder`, which exists."""
         save_column(folder, _ITEMS, self.items)
         save_column(folder, _GROUPS, self.groups)
+        save_contents(folder, self.contents, self.revision)
         write_vectors(folder, _VECTORS, self.vectors)
         self.space.save(folder)
 
@@ -45,6 +51,7 @@ class ItemPictures:
         items = load_column(folder, _ITEMS, np.dtype(np.int32))
         space = PictureSpace.open(folder)
         groups = load_column(folder, _GROUPS, np.dtype(np.int32))
+        contents, revision = open_contents(folder, len(items))
         vectors = open_vectors(folder, _VECTORS, len(items))
         if vectors.shape[1] != space.dimensions or (len(items) and not 0 < items.max() < len(groups)):
             raise SnapshotError(
@@ -53,4 +60,16 @@ class ItemPictures:
                 f"holds vectors of {vectors.shape[1]} dimensions, {space.dimensions} are expected",
                 "build again",
             )
-        return cls(items, vectors, space, groups)
+        return cls(items, vectors, space, groups, contents, revision)
+
+
+def save_contents(folder: Path, contents: NDArray[np.uint64], revision: int) -> None:
+    """Writes which pictures there are, and up to which change."""
+    save_column(folder, _CONTENTS, np.ascontiguousarray(contents, np.uint64).reshape(-1))
+    save_column(folder, _REVISION, np.array([revision], np.int64))
+
+
+def open_contents(folder: Path, pictures: int) -> tuple[NDArray[np.uint64], int]:
+    """What `save_contents` wrote of P pictures. Raises SnapshotError where it is torn or of others."""
+    contents = load_column(folder, _CONTENTS, np.dtype(np.uint64), 2 * pictures).reshape(-1, 2)
+    return contents, int(load_column(folder, _REVISION, np.dtype(np.int64), 1)[0])

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from snapshot.columns import load_column, save_column
 from snapshot.manifest import SnapshotError
 
-_CENTRE, _MATRIX = "space_centre", "space_matrix"
+_CENTRE, _MATRIX, _ENCODER = "space_centre", "space_matrix", "space_encoder"
+UNNAMED = bytes(8)
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,12 @@ class PictureSpace:
     Attributes:
         centre: float32[F], subtracted from features.
         matrix: float32[F, D].
+        encoder: 8 bytes that name the weights, and the preparation of pictures, that the features are of.
     """
 
     centre: NDArray[np.float32]
     matrix: NDArray[np.float32]
+    encoder: bytes = UNNAMED
 
     @property
     def features(self) -> int:
@@ -47,6 +50,7 @@ class PictureSpace:
         """Writes the map into `folder`."""
         save_column(folder, _CENTRE, self.centre)
         save_column(folder, _MATRIX, self.matrix.reshape(-1))
+        save_column(folder, _ENCODER, np.frombuffer(self.encoder, np.uint8))
 
     @classmethod
     def open(cls, folder: Path) -> PictureSpace:
@@ -60,4 +64,5 @@ class PictureSpace:
                 f"holds {len(matrix)} numbers, which map no {len(centre)} features",
                 "build the snapshot again",
             )
-        return cls(centre, matrix.reshape(len(centre), -1))
+        encoder = load_column(folder, _ENCODER, np.dtype(np.uint8), len(UNNAMED)).tobytes()
+        return cls(centre, matrix.reshape(len(centre), -1), encoder)

@@ -6,8 +6,8 @@ files: `SimilarLook.search` takes vectors of pictures that are no item's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
@@ -15,19 +15,20 @@ from numpy.typing import NDArray
 
 from pipeline.stages import EMPTY_RECALL, DependencyError
 from recall.channel import BuildSource, ChannelKind, NothingToRecall, Recalled, Services
+from recall.item_pictures import open_contents, save_contents
 from recall.picture_space import PictureSpace
+from recall.pictures.delta_part import DeltaPart
+from recall.pictures.files import open_index_files, write_index_files
+from recall.pictures.main_part import MainPart
+from recall.pictures.picture_index import IndexChange, PictureIndex
+from recall.pictures.settings import SimilarLookSettings
 from recall.query import Query
-from recall.similar_look_settings import SimilarLookSettings
-from recall.vector_index import open_index, open_vectors, search_parameters, write_index, write_vectors
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
 from snapshot.manifest import SnapshotError
 
 NAME = "similar_look"
-_VECTORS, _ITEMS = "vectors", "picture_items"
-_INDEX = "pictures.faiss"
-_PICTURES_PER_ITEM = 4
-"""Pictures asked of the index for every item wanted, since several may be one item's."""
+_ITEMS = "picture_items"
 
 
 class SimilarLook:
@@ -37,74 +38,51 @@ class SimilarLook:
 
     def __init__(
         self,
-        index: Any,
-        items: NDArray[np.int32],
-        vectors: NDArray[np.float32],
+        index: PictureIndex,
         space: PictureSpace,
         catalogue: Catalogue,
         settings: SimilarLookSettings,
+        revision: int,
     ) -> None:
-        """`items` int32[P] and `vectors` float32[P, D]: row r of the index is a picture of items[r]."""
+        """`revision`: number of the last change of a picture that is in the snapshot."""
         self.space = space
-        self._index, self._items, self._vectors = index, items, vectors
+        self.catalogue = catalogue
+        self.revision = revision
+        """Of the last change that is in the index."""
+        self.withheld = ""
+        """Why the index must not be searched, since it may contain what was deleted; "" where it may."""
+        self._index = index
         self._settings = settings
         self._category = catalogue.category
-        self._in_stock = catalogue.in_stock
-        self._first = np.full(catalogue.size + 1, -1, np.int64)
-        # The first of an item's pictures is written last, so that it stays.
-        self._first[items[::-1]] = np.arange(len(items))[::-1]
-        categories = catalogue.category[items]
-        self._by_category = np.argsort(categories, kind="stable")
-        self._ends = np.searchsorted(
-            categories[self._by_category], np.arange(catalogue.code_count("category") + 2)
-        )
 
     @property
     def pictures(self) -> int:
-        """P."""
-        return len(self._items)
+        """Rows of the index, deleted pictures included."""
+        return sum(self._index.pictures)
 
     def vectors_of(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Those of `items` that have a picture, and the vectors float32[m, D] of their first ones."""
-        known = items[self._first[items] >= 0]
-        return known, self._vectors[self._first[known]]
+        return self._index.vectors_of(items)
 
     def search(
         self,
         vector: NDArray[np.float32],
         k: int,
-        among: NDArray[np.int64] | None = None,
+        *,
+        category: int = 0,
+        eligible: NDArray[np.bool_] | None = None,
         minimum: float = -1.0,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The items in stock whose pictures are most alike.
+        """See `PictureIndex.search`. Raises DependencyError where it is not known what was deleted."""
+        if self.withheld:
+            raise DependencyError(self.withheld)
+        faiss.omp_set_num_threads(self._settings.threads)
+        return self._index.search(vector, k, category=category, eligible=eligible, minimum=minimum)
 
-        Args:
-            vector: float32[D], of length 1.
-            k: items at most.
-            among: int64[r], rows of the index that are compared, one by one; None = all, by the index.
-            minimum: cosine below which an item is left out.
-
-        Returns:
-            Distinct items int32[m] and cosines float32[m], best first.
-        """
-        if k <= 0 or not len(self._items):
-            return np.empty(0, np.int32), np.empty(0, np.float32)
-        if among is None:
-            rows, likeness = self._nearest(vector, k)
-        else:
-            rows, likeness = among, self._vectors[among] @ vector
-        kept = self._in_stock[self._items[rows]] & (likeness >= minimum)
-        rows, likeness = rows[kept], likeness[kept]
-        # Equal pictures are ordered by their items, whatever the order in which the index found them.
-        order = np.lexsort((self._items[rows], -likeness))
-        found = self._items[rows][order]
-        _, first = np.unique(found, return_index=True)
-        first = np.sort(first)[:k]
-        return found[first], likeness[order][first].astype(np.float32)
-
-    def rows_of_category(self, category: int) -> NDArray[np.int64]:
-        """Rows of the index whose items are of a category, by its code."""
-        return self._by_category[self._ends[category] : self._ends[category + 1]]
+    def apply(self, changes: Sequence[IndexChange], revision: int) -> None:
+        """Takes up pictures that were put and deleted, up to a revision; on any one thread at a time."""
+        self._index.apply(changes)
+        self.revision = revision
 
     def vector_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[D] of the features float32[F] of a picture.
@@ -118,24 +96,15 @@ class SimilarLook:
             )
         return np.asarray(self.space.project(features[None])[0])
 
-    def _nearest(self, vector: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        near = min(_PICTURES_PER_ITEM * k, len(self._items))
-        faiss.omp_set_num_threads(self._settings.threads)
-        likeness, rows = self._index.search(
-            vector[None], near, params=search_parameters(self._index, near, self._settings)
-        )
-        # faiss fills up with −1 where it found fewer.
-        found = rows[0] >= 0
-        return rows[0][found], likeness[0][found]
-
     async def recall(self, query: Query, k: int) -> Recalled:
         """The k items most alike to a trigger's first picture, by cosine × the trigger's weight.
 
         The triggers themselves are left out. Empty where no trigger has a picture. Where the query has a
-        look, the items most like it, by cosine; of those that a must allows, every one is compared.
+        look, the items most like it, by cosine, of those that a must allows.
         """
         if query.look is not None:
-            return self._like(query.look, query, k)
+            items, likeness = self.search(self.vector_of(query.look), k, eligible=query.wish.eligible)
+            return Recalled(items, likeness, np.zeros(len(items), np.int32))
         heaviest = np.argsort(-query.trigger_weights, kind="stable")
         triggers, vectors = self.vectors_of(query.triggers[heaviest])
         triggers, vectors = triggers[: self._settings.triggers], vectors[: self._settings.triggers]
@@ -144,13 +113,11 @@ class SimilarLook:
         weight_of = dict(zip(query.triggers.tolist(), query.trigger_weights.tolist(), strict=True))
         parts = []
         for trigger, vector in zip(triggers.tolist(), vectors, strict=True):
-            category = self._category[trigger]
-            within = self._settings.within == "category" and category > 0
             items, likeness = self.search(
                 vector,
                 k + len(query.triggers),
-                self.rows_of_category(category) if within else None,
-                self._settings.minimum_likeness,
+                category=int(self._category[trigger]) if self._settings.within == "category" else 0,
+                minimum=self._settings.minimum_likeness,
             )
             parts.append((items, likeness * np.float32(weight_of[trigger]), np.full(len(items), trigger)))
         items, scores, causes = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -163,15 +130,9 @@ class SimilarLook:
             items[best].astype(np.int32), scores[best].astype(np.float32), causes[best].astype(np.int32)
         )
 
-    def _like(self, look: NDArray[np.float32], query: Query, k: int) -> Recalled:
-        eligible = query.wish.eligible
-        among = None if eligible is None else np.flatnonzero(eligible[self._items])
-        items, likeness = self.search(self.vector_of(look), k, among)
-        return Recalled(items, likeness, np.zeros(len(items), np.int32))
-
 
 def build(source: BuildSource, folder: Path, settings: SimilarLookSettings) -> dict[str, int]:
-    """Write the pictures of items in stock and their index; NothingToRecall where the shop has none."""
+    """Write the items' pictures and their index; NothingToRecall where the shop has none."""
     pictures = source.pictures
     if pictures is None:
         raise NothingToRecall(source.no_pictures)
@@ -179,10 +140,10 @@ def build(source: BuildSource, folder: Path, settings: SimilarLookSettings) -> d
     if not sold.any():
         raise NothingToRecall("no item in stock has a usable picture")
     # Items out of stock are not found, but others that look like them are.
-    write_vectors(folder, _VECTORS, pictures.vectors)
     save_column(folder, _ITEMS, pictures.items)
+    save_contents(folder, pictures.contents, pictures.revision)
     pictures.space.save(folder)
-    write_index(folder / _INDEX, np.asarray(pictures.vectors), settings, source.seed)
+    write_index_files(folder, pictures.vectors, settings, source.seed)
     return {
         "pictures": len(pictures.items),
         "items": len(np.unique(pictures.items)),
@@ -196,24 +157,26 @@ def open_channel(
     """Memory-map the files of `build`. Raises SnapshotError where they are torn or do not fit each other."""
     space = PictureSpace.open(folder)
     items = load_column(folder, _ITEMS, np.dtype(np.int32))
-    vectors = open_vectors(folder, _VECTORS, max(len(items), 1))
-    index = open_index(folder / _INDEX)
-    if not len(items) or items.min() < 1 or items.max() > catalogue.size:
+    if not len(items) or items.min() < 1 or items.max() > catalogue.size or (np.diff(items) < 0).any():
         raise SnapshotError(
             folder,
             f"{_ITEMS}.npy",
-            "names items that the catalogue does not have",
+            "names items that the catalogue does not have, or not in their order",
             "build the snapshot again",
         )
-    if (index.ntotal, index.d) != vectors.shape or index.d != space.dimensions:
-        raise SnapshotError(
-            folder,
-            _INDEX,
-            f"holds {index.ntotal} × {index.d}, the other files {vectors.shape[0]} × {vectors.shape[1]} "
-            f"in a space of {space.dimensions}",
-            "build the snapshot again",
-        )
-    return SimilarLook(index, items, vectors, space, catalogue, settings)
+    contents, revision = open_contents(folder, len(items))
+    files = open_index_files(folder, len(items), space.dimensions)
+    main = MainPart(files.index, files.vectors, items, contents, catalogue.in_stock[items], settings)
+    delta = DeltaPart(files.empty, space.dimensions, settings)
+    index = PictureIndex(
+        main,
+        delta,
+        catalogue.category,
+        catalogue.code_count("category"),
+        np.asarray(catalogue.in_stock),
+        settings,
+    )
+    return SimilarLook(index, space, catalogue, settings, revision)
 
 
 CHANNEL = ChannelKind(settings=SimilarLookSettings, build=build, open=open_channel, optional=True)

@@ -76,9 +76,14 @@ def search_parameters(index: Any, k: int, settings: VectorIndexSettings) -> Any:
 
 def write_index(path: Path, vectors: NDArray[np.float32], settings: VectorIndexSettings, seed: int) -> None:
     """Index the vectors and write the index to `path` atomically."""
+    save_index(path, make_index(vectors, settings, seed))
+
+
+def save_index(path: Path, index: Any) -> None:
+    """Write a faiss index to `path` atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        faiss.write_index(make_index(vectors, settings, seed), str(temporary))
+        faiss.write_index(index, str(temporary))
         sync_file(temporary)
         temporary.replace(path)
     finally:
@@ -86,10 +91,13 @@ def write_index(path: Path, vectors: NDArray[np.float32], settings: VectorIndexS
     sync_folder(path.parent)
 
 
-def open_index(path: Path) -> Any:
-    """Memory-map an index. Raises SnapshotError where the file is missing or torn."""
+def open_index(path: Path, *, mapped: bool = True) -> Any:
+    """Memory-map an index, or read it where it will be added to.
+
+    Raises SnapshotError where the file is missing or torn.
+    """
     try:
-        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1]
         raise SnapshotError(

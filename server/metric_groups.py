@@ -23,7 +23,7 @@ from server.connection_metrics import ConnectionMetrics
 from server.recording.recording_metrics import RecordingMetrics
 from server.request_metrics import RequestMetrics
 from state.metrics import StateMetrics
-from vision.metrics import PhotoSearchMetrics
+from vision.metrics import PhotoSearchMetrics, PutPicturesMetrics
 
 
 def _fault(name: str, group: object, groups: Mapping[str, object]) -> str | None:
@@ -47,6 +47,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "events": EventMetrics,
         "feedback": FeedbackMetrics,
         "photo_search": PhotoSearchMetrics,
+        "put_pictures": PutPicturesMetrics,
         "feature_log": FeatureLogMetrics,
         "snapshots": SnapshotMetrics,
         "build": BuildMetrics,

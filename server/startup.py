@@ -26,6 +26,7 @@ from pipeline.metrics import StageMetrics
 from pipeline.side_effects import SideEffects
 from recall.query import Query
 from rollout.rollouts import Rollouts
+from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
 from router.engine.snapshot_verification import SnapshotVerification
@@ -52,7 +53,12 @@ from server.composition.engine import (
     snapshot_watch,
 )
 from server.composition.gauges import SIDE_EFFECTS_OUTSTANDING, report_load, report_state, set_queue_limits
-from server.composition.inspection import open_inspection, why_inspection_refused, why_privacy_refused
+from server.composition.inspection import (
+    open_inspection,
+    why_inspection_refused,
+    why_privacy_refused,
+    why_uploads_refused,
+)
 from server.composition.overload_control import build_overload_control
 from server.composition.ranking import build_ranking, open_rollouts
 from server.composition.scenes import configuration_watches, scene_configuration
@@ -69,7 +75,9 @@ from state.plan_counts.plan_ledger import PlanLedger
 from state.published import LiveFolder
 from state.registry import open_state
 from state.store import StateStore
+from vision.follow_pictures import PictureFollower
 from vision.photo_search import PhotoSearch
+from vision.put_pictures import PictureUploads
 
 if TYPE_CHECKING:
     from foundation.telemetry.tracing.open_tracing import Tracing
@@ -107,6 +115,10 @@ class RunningService:
     """What shoppers say."""
     photo_search: PhotoSearch
     """Answers photos."""
+    uploads: PictureUploads
+    """Adds and deletes pictures of items."""
+    uploads_refused: str
+    """Why nobody may do that; "" where operators may."""
     inspection: Inspection
     """What operators look at."""
     inspection_refused: str
@@ -197,8 +209,14 @@ async def start_service(settings: RouterSettings) -> RunningService:
     feature_log = open_feature_log(settings.feature_log, metrics, user_ids)
     readiness = InferenceServerClient(settings.ranking.url)
     watches = configuration_watches(settings, configuration, scenes, live, metrics)
-    watch = snapshot_watch(settings, snapshots, live, readiness, metrics, watches)
-    verification = snapshot_verification(settings, snapshots, live, watch, readiness, metrics)
+    followed = PictureFollower(store.pictures, settings.photo_search.follow_s)
+
+    async def make_ready(engine: Engine) -> None:
+        await followed.prepare(engine)
+        await warm_up(engine)
+
+    watch = snapshot_watch(settings, snapshots, live, readiness, metrics, watches, make_ready)
+    verification = snapshot_verification(settings, snapshots, live, watch, readiness, metrics, make_ready)
     quality = QualityFactors()
     recent = RecentPages(settings.inspection.recent_pages)
     side_effects = _side_effects(store, rollouts, feature_log, recent, metrics, builder.metrics)
@@ -238,6 +256,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
         feature_log,
         Feedback(settings.satisfaction, store, attribution, lambda: live.current.catalogue, metrics),
         PhotoSearch(settings.photo_search, ranking.triton, live, service, metrics),
+        PictureUploads(settings.photo_search, ranking.triton, live, store.pictures, followed, metrics),
+        why_uploads_refused(settings),
         open_inspection(settings, live, store, rollouts, rules, recent, configuration.draft, watches[0]),
         why_inspection_refused(settings),
         PrivacyWorkers(Places.of(settings)),
@@ -247,7 +267,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         ranking.triton,
         readiness,
     )
-    await warm_up(live.current)
+    await make_ready(live.current)
     if damage is None:
         report_snapshot(metrics, "loaded", live.current)
     else:
@@ -258,6 +278,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(_watch_rules(rules, live, settings.snapshots.poll_interval_s))
     running.keep_running(ledger.run(settings.exposure_exchange_s))
     running.keep_running(follow_erasures(store, recent, running.privacy))
+    running.keep_running(followed.run(live))
     running.keep_running(_follow_learner(published, settings.learning.follow_s))
     for edited in watches:
         running.keep_running(watch_scenes(edited, settings.snapshots.poll_interval_s))

@@ -13,6 +13,7 @@ from typing import Any
 from models.picture_encoder import NAME as ENCODER
 from recall.item_pictures import ItemPictures
 from shopfront.progress import Progress
+from shopfront.received_pictures import read_received, read_revision
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 from snapshot.dataset import ITEMS_WITH_PICTURES, DatasetStore
@@ -44,9 +45,10 @@ def why_none(settings: Settings, dataset: Manifest) -> str:
 
 
 def inputs(settings: Settings, dataset: str, checkpoint: str) -> dict[str, Any]:
-    """What the step depends on."""
+    """What the step depends on. Raises StorageError where the state store does not say what arrived."""
     return {
         "dataset": dataset,
+        "received": read_revision(settings.router.state),
         "checkpoint": checkpoint,
         "settings": settings.pictures.model_dump(mode="json", exclude={"batch", "threads"}),
         "seed": settings.seed,
@@ -74,6 +76,7 @@ def make(
         settings.pictures.threads,
     )
     photos = read_photos(data, dataset.catalogue)
+    received = read_received(settings.router.state, dataset.catalogue)
     workspace.pictures.mkdir(exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=workspace.pictures))
     try:
@@ -89,10 +92,12 @@ def make(
                 settings.seed,
                 step.counted,
                 None if photos is None else photos.photos,
+                received,
             )
         progress.pictures(report.used, report.items, report.encoded, report.groups, report.grouped)
         unknown = {"photos of unknown items": photos.unknown} if photos and photos.unknown else {}
         progress.refused_pictures({**report.refused, **unknown})
+        progress.received_pictures(report.received, report.deleted, report.foreign, received.unknown)
         if report.photos is not None:
             progress.photos(report.photos.photos, report.photos.plain, report.photos.trained)
         if not report.used:

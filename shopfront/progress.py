@@ -105,6 +105,20 @@ class Progress:
             f"the others, {plain:.0%} without; used: {used}[/]"
         )
 
+    def received_pictures(self, put: int, deleted: int, foreign: int, unknown: int) -> None:
+        """What arrived and was deleted while the shop was open; nothing where nothing did."""
+        if put or deleted:
+            self.console.print(
+                f"  [dim]{put:,} pictures that were put are in, {deleted:,} deleted are out[/]"
+            )
+        if foreign:
+            self.console.print(
+                f"  [yellow]{foreign:,} × put pictures that another encoder encoded: put them again[/]",
+                highlight=False,
+            )
+        if unknown:
+            self.console.print(f"  [dim]{unknown:,} × put pictures of items that are not there yet[/]")
+
     def refused_pictures(self, reasons: Mapping[str, int]) -> None:
         """Pictures that cannot be used, by reason."""
         for reason, count in reasons.items():

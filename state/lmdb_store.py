@@ -2,9 +2,9 @@
 
 Databases: `behaviours`, `purchases`, `impressions`, `profiles`, `feedback`, `surveys`, `seen_items`
 (user hash → record), `log` (sequence number → event), `seen` (deduplication), `erased` (deletions of
-shoppers), `plan_counts` (exposures under plans) and `meta` (format, next sequence number, markers, deletions
-under way). The user hash is the 16-byte BLAKE2b of the user id. Whatever one group of events changes is one
-transaction.
+shoppers), `plan_counts` (exposures under plans), `pictures` and `picture_log` (of items) and `meta` (format,
+next sequence number, markers, deletions under way). The user hash is the 16-byte BLAKE2b of the user id.
+Whatever one group of events changes is one transaction.
 """
 
 import time
@@ -29,6 +29,7 @@ from state.event_batch import EventBatch
 from state.event_log import EntriesOf, decode_entry
 from state.lmdb_erasures import ERASED, RENEWAL, LmdbErasures
 from state.lmdb_log import LmdbLog
+from state.lmdb_pictures import PICTURE_LOG, PICTURES, LmdbPictures
 from state.lmdb_records import LmdbRecords
 from state.logged_event import LoggedEvent
 from state.plan_counts.lmdb_plan_counts import PLAN_COUNTS, LmdbPlanCounts
@@ -41,7 +42,7 @@ from state.store import StoreStatus
 from state.user_records import RECORDS, UserRecords
 from state.user_state import UserState
 
-_DATABASES = (*RECORDS, b"log", b"seen", ERASED, PLAN_COUNTS, b"meta")
+_DATABASES = (*RECORDS, b"log", b"seen", ERASED, PLAN_COUNTS, PICTURES, PICTURE_LOG, b"meta")
 _FORMAT_KEY = b"format"
 _FORMAT = b"1"
 _LOG_CHUNK = 1_000
@@ -78,6 +79,7 @@ class LmdbStateStore:
         self._seen = Deduplication(databases, days=settings.deduplication_days)
         self._erasures = LmdbErasures(databases)
         self._plan_counts = LmdbPlanCounts(databases)
+        self.pictures = LmdbPictures(self._environment)
         self._closed = False
         try:
             self._environment.write(self._check_format)

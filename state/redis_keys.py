@@ -11,7 +11,8 @@ class RedisKeys:
     hash of texts; `erasures`: number of the last deletion of a user; `erased`: hash of deletions by
     tombstone, and their `salt`; `erasing`: hash of user ids whose deletion is under way; `compaction`:
     numbers of deletions that have ended, and of those of which no bytes are left; `rewriting`: who rewrites
-    the log; `rewritten`: the stream that will replace it.
+    the log; `rewritten`: the stream that will replace it; `pictures_revision`: number of the last change of a
+    picture; `picture_log`: sorted set of item keys and contents, scored by their latest change.
     """
 
     prefix: str
@@ -25,6 +26,8 @@ class RedisKeys:
     compaction: str = field(init=False)
     rewriting: str = field(init=False)
     rewritten: str = field(init=False)
+    pictures_revision: str = field(init=False)
+    picture_log: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Computes the keys from the prefix."""
@@ -47,3 +50,7 @@ class RedisKeys:
     def plan(self, plan_key: bytes) -> str:
         """Hash of the exposures under a plan by replica."""
         return f"{{{self.prefix}}}:plan:{plan_key.hex()}"
+
+    def pictures(self, item: int) -> str:
+        """Hash of the latest changes of an item's pictures by content; `item`: the item's key."""
+        return f"{{{self.prefix}}}:pictures:{item:016x}"

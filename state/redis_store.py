@@ -30,6 +30,7 @@ from state.queued_writes import QueuedWrites
 from state.records import rows_of
 from state.redis_erasures import RedisErasures
 from state.redis_keys import RedisKeys
+from state.redis_pictures import RedisPictures
 from state.redis_reads import RedisReads, Stored
 from state.redis_rewrite import RedisRewrite
 from state.redis_scripts import TRIM
@@ -91,6 +92,7 @@ class RedisStateStore:
         )
         self._records = UserRecords(settings, self._place)
         self._client = connect(url, settings.redis, STATE_NAMES)
+        self.pictures = RedisPictures(self._client, self._place, self._keys, self._check)
         self._checked = False
         self._transactions = RedisTransactions(
             connect(url, settings.redis, STATE_NAMES), self._place, self._keys, settings, _TRIM_STEP

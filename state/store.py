@@ -10,6 +10,7 @@ from snapshot.tombstones import Tombstones
 from state.erasure import Compaction, ErasedState
 from state.event_batch import EventBatch
 from state.logged_event import LoggedEvent
+from state.picture_changes import PictureChanges
 from state.plan_counts.plan_count import PlanCount
 from state.user_state import UserState
 
@@ -44,6 +45,11 @@ class StateStore(Protocol):
     same second, the later arrival counts as newer), each up to its bound. A read after an awaited `append`
     sees what was appended.
     """
+
+    @property
+    def pictures(self) -> PictureChanges:
+        """Pictures of items that arrived while the shop was open."""
+        ...
 
     async def read(self, user_id: str) -> UserState:
         """State of one user, empty where the user is unknown.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from vision.fingerprint import fingerprints, groups_of
 from vision.fit_by_photos import Labelled, PhotoFit, fit_by_photos
 from vision.fit_space import fit_space
 from vision.item_files import count_pictures, item_pictures
+from vision.received_pictures import NOTHING_RECEIVED, Received, fold
 from vision.settings import PictureSettings
 
 _LEAST_ITEMS = 2
@@ -40,6 +41,8 @@ class PictureReport:
         groups: groups of nearly identical pictures; grouped: items in them.
         refused: reason → pictures and photos that cannot be used.
         photos: how photos chose the space; None where there are too few.
+        received: pictures that arrived while the shop was open; deleted: pictures of files that were deleted
+            meanwhile; foreign: pictures that arrived, and another encoder encoded.
     """
 
     used: int
@@ -49,6 +52,9 @@ class PictureReport:
     grouped: int
     refused: dict[str, int]
     photos: PhotoFit | None = None
+    received: int = 0
+    deleted: int = 0
+    foreign: int = 0
 
 
 def build_pictures(
@@ -62,6 +68,7 @@ def build_pictures(
     seed: int,
     progress: Progress,
     photos: pl.DataFrame | None = None,
+    received: Received = NOTHING_RECEIVED,
 ) -> PictureReport:
     """Writes the items' pictures (`recall.item_pictures`) into `folder`, which exists.
 
@@ -76,6 +83,7 @@ def build_pictures(
         seed: of what is drawn.
         progress: told how far it is.
         photos: photos of items, as `items`; None where there are none.
+        received: what arrived and was deleted while the shop was open.
 
     Returns:
         What became of the pictures. Nothing is written where none can be used.
@@ -102,14 +110,17 @@ def build_pictures(
     finally:
         cache.close()
     refused = dict((encoded.refused + taken.refused).most_common())
+    folded = fold(encoded, received, cache.maker)
+    encoded = folded.pictures
     if not len(encoded.items):
         return PictureReport(0, 0, encoded.encoded, 0, 0, refused)
     progress("comparing", total, total)
     fitted = _fitted(encoded, taken, settings, seed)
     space = fit_space(encoded.features, settings.dimensions, seed) if fitted is None else fitted.space
+    space = replace(space, encoder=cache.maker)
     vectors = space.project(encoded.features)
     groups = near_identical(encoded, size, settings.identical_bits, settings.structure_bits)
-    ItemPictures(encoded.items, vectors, space, groups).save(folder)
+    ItemPictures(encoded.items, vectors, space, groups, encoded.contents, received.revision).save(folder)
     return PictureReport(
         len(encoded.items),
         len(np.unique(encoded.items)),
@@ -118,6 +129,9 @@ def build_pictures(
         int(np.count_nonzero(groups)),
         refused,
         fitted,
+        folded.put,
+        folded.deleted,
+        folded.foreign,
     )
 
 

@@ -13,6 +13,7 @@ from vision.decode import PictureRefused, decode
 from vision.encoder import Encoder
 from vision.feature_cache import FeatureCache, content_key
 from vision.item_files import ItemPicture
+from vision.picture_records import content_numbers
 from vision.settings import PictureLimits
 from vision.square import square
 from vision.structure import structure
@@ -32,6 +33,7 @@ class EncodedPictures:
         items: int32[P], the item of each.
         features: float32[P, F], as the cache keeps them.
         structures: uint8[P, 32] (`vision.structure`).
+        contents: uint64[P, 2], what names each content.
         refused: reason → pictures that cannot be used.
         encoded: contents that were encoded now; the others' features were kept.
     """
@@ -39,6 +41,7 @@ class EncodedPictures:
     items: NDArray[np.int32]
     features: NDArray[np.float32]
     structures: NDArray[np.uint8]
+    contents: NDArray[np.uint64]
     refused: Counter[str] = field(default_factory=Counter)
     encoded: int = 0
 
@@ -57,6 +60,7 @@ def encode_pictures(
     """
     items: list[int] = []
     rows: list[np.void] = []
+    keys: dict[tuple[int, bytes], None] = {}
     refused: Counter[str] = Counter()
     encoded = done = 0
     for part in _batches(pictures, batch):
@@ -76,15 +80,23 @@ def encode_pictures(
             if each.missing:
                 refused[each.missing] += 1
             elif key in known:
-                items.append(each.item)
-                rows.append(known[key])
+                # An item that names one picture twice has it once.
+                if (each.item, key) not in keys:
+                    keys[each.item, key] = None
+                    items.append(each.item)
+                    rows.append(known[key])
             else:
                 refused[reasons[key]] += 1
         done += len(part)
         progress(done)
     kept = np.array(rows, cache.record)
     return EncodedPictures(
-        np.array(items, np.int32), kept["features"].astype(np.float32), kept["structure"], refused, encoded
+        np.array(items, np.int32),
+        kept["features"].astype(np.float32),
+        kept["structure"],
+        content_numbers([key for _, key in keys]),
+        refused,
+        encoded,
     )
 
 

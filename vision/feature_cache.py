@@ -11,7 +11,7 @@ import numpy as np
 
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
 from foundation.storage.names import StorageNames
-from vision.structure import BYTES
+from vision.picture_records import record_of
 
 _DATABASE = b"features"
 _NAMES = StorageNames(
@@ -27,11 +27,6 @@ _FIRST_BYTES, _MOST_BYTES = 64 * 2**20, 2**40
 def content_key(content: bytes) -> bytes:
     """16 bytes that name a picture's content."""
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def record_of(features: int) -> np.dtype[np.void]:
-    """The type of a record: `features` float16[F] and `structure` uint8[32] (`vision.structure`)."""
-    return np.dtype([("features", np.float16, (features,)), ("structure", np.uint8, (BYTES,))])
 
 
 class FeatureCache:
@@ -59,6 +54,11 @@ class FeatureCache:
             max_readers=16,
             sync=True,
         )
+
+    @property
+    def maker(self) -> bytes:
+        """8 bytes that name the encoder."""
+        return self._prefix
 
     @property
     def record(self) -> np.dtype[np.void]:

@@ -16,3 +16,16 @@ class PhotoSearchMetrics:
             "search), or why they were refused.",
             "outcome",
         )
+
+
+class PutPicturesMetrics:
+    """What became of pictures that were put and deleted."""
+
+    def __init__(self, metrics: ProcessMetrics) -> None:
+        """Declares the metrics."""
+        self.put_pictures = metrics.counts(
+            "put_pictures",
+            "Pictures that operators put or deleted: stored, deleted, unchanged, no_pictures (a "
+            "call to a shop without), or why they were refused.",
+            "outcome",
+        )

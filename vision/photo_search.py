@@ -15,7 +15,6 @@ from models.picture_encoder import NAME as ENCODER
 from models.picture_encoder import OUTPUT, PICTURES, SIDE
 from pipeline.stages import DeadlineExceeded, DependencyError
 from protos.shopfront.v1 import recommend_pb2, visual_pb2
-from recall.similar_look import NAME as SIMILAR_LOOK
 from recall.similar_look import SimilarLook
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
@@ -25,6 +24,7 @@ from router.service.anchor import ANCHOR_UNKNOWN
 from router.service.call import Call
 from router.service.service import RecommendationService
 from vision.category_vote import category_shares
+from vision.follow_pictures import looks_of
 from vision.metrics import PhotoSearchMetrics
 from vision.settings import PhotoSearchSettings
 
@@ -139,12 +139,11 @@ class PhotoSearch:
         )
         try:
             encoded = await self._encoded(engine, request.image, _box_of(request), call, 0)
-            vector = looks.vector_of(encoded.features)
+            items, likeness = looks.search(looks.vector_of(encoded.features), self._settings.neighbours)
         except DependencyError:
             self._metrics.photos["not_encoded",].inc()
             answer.degraded.append(ENCODER)
             return answer
-        items, likeness = looks.search(vector, self._settings.neighbours)
         if len(likeness):
             answer.likeness = float(likeness[0])
         limit = min(request.limit or _DEFAULT_CATEGORIES, _MOST_CATEGORIES)
@@ -158,8 +157,8 @@ class PhotoSearch:
 
     def _looks(self, engine: Engine) -> SimilarLook:
         """The open pictures of a snapshot. Raises PreconditionError where it has none."""
-        channel = engine.channels.get(SIMILAR_LOOK)
-        if not isinstance(channel, SimilarLook) or ENCODER not in engine.model_versions:
+        channel = looks_of(engine)
+        if channel is None or ENCODER not in engine.model_versions:
             self._metrics.photos["no_pictures",].inc()
             raise PreconditionError(
                 "PICTURES",

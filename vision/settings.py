@@ -38,6 +38,15 @@ class PhotoSearchSettings(BaseModel):
     temperature: float = Field(
         default=0.05, gt=0, description="Difference of cosines by which a neighbour counts e times less."
     )
+    put_per_item: int = Field(
+        default=10, ge=1, le=100, description="Pictures that an item may get by PutPictures."
+    )
+    follow_s: float = Field(
+        default=0.25,
+        gt=0,
+        le=60,
+        description="Seconds between two looks for pictures that were put or deleted through other replicas.",
+    )
 
 
 class PictureSettings(BaseModel):

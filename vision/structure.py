@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import dct
 
-BYTES = 32
 _SIDE, _KEPT = 64, 16
 
 

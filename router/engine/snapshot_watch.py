@@ -118,7 +118,7 @@ class SnapshotWatch:
             await self._warm_up(engine)
             # The scenes may have been edited while the snapshot was opened.
             engine = self._live.under_present_scenes(engine)
-        except (StageBug, SettingsError) as error:
+        except (SnapshotError, StageBug, SettingsError) as error:
             return self._refuse(engine.snapshot_id, error)
         self._waiting = None
         before = self._live.current.snapshot_id

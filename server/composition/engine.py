@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -21,7 +21,6 @@ from router.engine.models import TritonModels
 from router.engine.snapshot_metrics import SnapshotMetrics
 from router.engine.snapshot_verification import SnapshotVerification, Verified
 from router.engine.snapshot_watch import SnapshotWatch
-from router.engine.warm_up import warm_up
 from router.ranking.model_calls import TritonModelCalls
 from router.scenes.load import Scenes
 from router.scenes.watch import SceneWatch
@@ -73,10 +72,12 @@ def snapshot_watch(
     readiness: InferenceServerClient,
     metrics: ProcessMetrics,
     configuration: Sequence[SceneWatch],
+    make_ready: Callable[[Engine], Awaitable[None]],
 ) -> SnapshotWatch:
     """Replaces the engine when another snapshot is published and Triton serves its models.
 
-    The watches of `configuration` then consider again what they refused.
+    `make_ready`: what an engine needs before it serves. The watches of `configuration` then consider again
+    what they refused.
     """
 
     def report(outcome: Literal["loaded", "refused"], engine: Engine) -> None:
@@ -86,7 +87,7 @@ def snapshot_watch(
                 # An edit may have been refused for a table or channel that this snapshot has.
                 watch.retry()
 
-    return SnapshotWatch(snapshots, live, warm_up, TritonModels(readiness), settings.snapshots, report)
+    return SnapshotWatch(snapshots, live, make_ready, TritonModels(readiness), settings.snapshots, report)
 
 
 def snapshot_verification(
@@ -96,8 +97,9 @@ def snapshot_verification(
     watch: SnapshotWatch,
     readiness: InferenceServerClient,
     metrics: ProcessMetrics,
+    make_ready: Callable[[Engine], Awaitable[None]],
 ) -> SnapshotVerification:
-    """Verifies the snapshot in service, and replaces it where it is damaged."""
+    """Verifies the snapshot in service, and replaces it where it is damaged; `make_ready` as above."""
     counted = metrics.group(SnapshotMetrics)
 
     def report(outcome: Verified, engine: Engine) -> None:
@@ -107,7 +109,7 @@ def snapshot_verification(
             report_snapshot(metrics, outcome, engine)
 
     return SnapshotVerification(
-        snapshots, live, watch, warm_up, TritonModels(readiness), settings.snapshots, report
+        snapshots, live, watch, make_ready, TritonModels(readiness), settings.snapshots, report
     )
 
 

@@ -68,6 +68,11 @@ def why_privacy_refused(settings: RouterSettings) -> str:
     return _why_strangers_may_not("PrivacyService", settings)
 
 
+def why_uploads_refused(settings: RouterSettings) -> str:
+    """Why PutPictures and DeletePictures answer nobody; "" where they do. They change what shoppers find."""
+    return _why_strangers_may_not("PutPictures", settings)
+
+
 def _why_strangers_may_not(service: str, settings: RouterSettings) -> str:
     tokens = settings.ingress.tokens
     named = tokens.operators_file is not None or bool(tokens.operators_environment)

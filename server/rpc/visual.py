@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import visual_pb2
+from router.errors import ForbiddenError
 from router.service.call import Call
 from router.service.validation import MAX_EXCLUDED
 from server.rpc.service import MethodOptions, Service
+from vision.put_pictures import MAX_DELETED, MAX_PUT, PictureUploads
 
 if TYPE_CHECKING:
     from server.startup import RunningService
 
-# A photo of 1.5 MiB, and 1,000 excluded items with the longest ids.
+# A photo of 1.5 MiB, and 1,000 excluded items with the longest ids; pictures that are put, together.
 _REQUEST_BYTES = 2 * 2**20
+# 1,000 of the longest ids, with the names of their pictures.
+_NAMES_BYTES = 2**19
 
 
 class VisualHandler:
@@ -22,6 +26,7 @@ class VisualHandler:
     def __init__(self, running: RunningService) -> None:
         """`running`: the service of this replica."""
         self._photo_search = running.photo_search
+        self._running = running
 
     async def SearchByImage(
         self, request: visual_pb2.SearchByImageRequest, call: Call
@@ -35,6 +40,25 @@ class VisualHandler:
         """Categories of what a picture shows."""
         return await self._photo_search.predict(request, call)
 
+    async def PutPictures(
+        self, request: visual_pb2.PutPicturesRequest, call: Call
+    ) -> visual_pb2.PutPicturesResponse:
+        """Adds pictures to items."""
+        return await self._uploads.put(request, call)
+
+    async def DeletePictures(
+        self, request: visual_pb2.DeletePicturesRequest, call: Call
+    ) -> visual_pb2.DeletePicturesResponse:
+        """Deletes pictures of items."""
+        return await self._uploads.delete(request, call)
+
+    @property
+    def _uploads(self) -> PictureUploads:
+        """Raises `ForbiddenError` where nobody may change pictures."""
+        if self._running.uploads_refused:
+            raise ForbiddenError(self._running.uploads_refused)
+        return self._running.uploads
+
 
 SERVICE = Service(
     visual_pb2.DESCRIPTOR.services_by_name["VisualService"],
@@ -46,4 +70,20 @@ SERVICE = Service(
         request_bytes=_REQUEST_BYTES,
         repeated={"excluded_item_ids": MAX_EXCLUDED},
     ),
+    methods={
+        "PutPictures": MethodOptions(
+            cost="bulk",
+            concurrent=2,
+            request_bytes=_REQUEST_BYTES,
+            repeated={"pictures": MAX_PUT},
+            operators=True,
+        ),
+        "DeletePictures": MethodOptions(
+            cost="bulk",
+            concurrent=2,
+            request_bytes=_NAMES_BYTES,
+            repeated={"pictures": MAX_DELETED},
+            operators=True,
+        ),
+    },
 )

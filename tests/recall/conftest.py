@@ -55,7 +55,8 @@ def pictures_of(size: int) -> ItemPictures:
     items = np.repeat(np.arange(1, size + 1, 2), random.integers(1, 4, (size + 1) // 2)).astype(np.int32)
     space = PictureSpace(np.zeros(12, np.float32), np.eye(12, DIMENSIONS, dtype=np.float32))
     vectors = space.project(random.standard_normal((len(items), 12)).astype(np.float32))
-    return ItemPictures(items, vectors, space, np.zeros(size + 1, np.int32))
+    contents = np.arange(2 * len(items), dtype=np.uint64).reshape(-1, 2)
+    return ItemPictures(items, vectors, space, np.zeros(size + 1, np.int32), contents)
 
 
 def every_channel() -> RecallSettings:

@@ -12,8 +12,8 @@ import pytest
 from recall.channel import NothingToRecall
 from recall.item_pictures import ItemPictures
 from recall.picture_space import PictureSpace
+from recall.pictures.settings import SimilarLookSettings
 from recall.similar_look import SimilarLook, build, open_channel
-from recall.similar_look_settings import SimilarLookSettings
 from snapshot.manifest import SnapshotError
 from tests.recall.small_shop import NO_INTERESTS, make_catalogue, make_query, make_source
 
@@ -28,7 +28,8 @@ def pictures(size: int) -> ItemPictures:
     radians = np.radians([angle for angles in ANGLES.values() for angle in angles])
     vectors = np.stack((np.cos(radians), np.sin(radians)), axis=1).astype(np.float32)
     space = PictureSpace(np.zeros(2, np.float32), np.eye(2, dtype=np.float32))
-    return ItemPictures(np.array(items, np.int32), vectors, space, np.zeros(size + 1, np.int32))
+    contents = np.arange(2 * len(items), dtype=np.uint64).reshape(-1, 2)
+    return ItemPictures(np.array(items, np.int32), vectors, space, np.zeros(size + 1, np.int32), contents)
 
 
 def open_over(folder: Path, **changed: object) -> SimilarLook:
@@ -91,9 +92,12 @@ def test_a_search_takes_any_vector(tmp_path: Path) -> None:
     items, likeness = channel.search(east, 3)
     assert items.tolist() == [1, 5, 3]
     np.testing.assert_allclose(likeness, [1, cosine(2), cosine(5)], atol=1e-3)
-    items, _ = channel.search(east, 9, channel.rows_of_category(2))
-    assert items.tolist() == [5, 4]
-    assert channel.search(east, 9, np.array([], np.int64))[0].tolist() == []
+    assert channel.search(east, 9, category=2)[0].tolist() == [5, 4]
+    eligible = np.zeros(9, np.bool_)
+    assert channel.search(east, 9, eligible=eligible)[0].tolist() == []
+    eligible[[3, 4, 7]] = True
+    assert channel.search(east, 9, eligible=eligible)[0].tolist() == [3, 4]
+    assert channel.search(east, 9, eligible=eligible, category=2)[0].tolist() == [4]
 
 
 def test_a_shop_without_pictures_has_no_such_channel(tmp_path: Path) -> None:

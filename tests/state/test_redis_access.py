@@ -7,6 +7,7 @@ from pathlib import Path
 from rollout.record import ArmStatisticsRow, HistoryEntry, ModelRecord
 from rollout.redis_store import RedisRolloutStore
 from state import RedisSettings, StateSettings, UserState, open_state
+from state.picture_changes import ALL_CONTENTS, PictureChange
 from testing.redis_server import RedisServer
 from tests.state.batches import batch
 
@@ -31,6 +32,10 @@ async def test_the_rights_in_the_manual_suffice(redis_server: RedisServer) -> No
     store.set_marker("m", "1")
     assert store.marker("m") == "1"
     assert [seq for seq, _ in store.read_log()] == [3]
+    picture = PictureChange(1, bytes(15) + b"1", b"encoder1...")
+    gone = PictureChange(1, ALL_CONTENTS, None)
+    assert store.pictures.change([picture, picture, gone], 5) == ["stored", "unchanged", "deleted"]
+    assert [change.revision for change in store.pictures.since(0)] == [store.pictures.revision()]
     store._clean_up()  # type: ignore[attr-defined]
     assert store.delete_user("u")
     await asyncio.to_thread(store.close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -12,38 +12,31 @@ from rich.console import Console
 from ingest.ingest_folder import ingest_folder
 from ingest.settings import IngestSettings
 from models.picture_encoder import NAME as ENCODER
-from recall.item_pictures import ItemPictures
 from shopfront import picture_step
 from shopfront.progress import Progress
-from shopfront.settings import default_settings
+from shopfront.settings import Settings, default_settings
 from shopfront.training import train_model
 from shopfront.workspace import Workspace
 from snapshot import Dataset
 from testing.picture_shop import write_picture_shop
+from testing.running_router import in_process
+from testing.served_shop import SCENES, ServedShop
 from testing.synthetic_shop import CREATED_AT
-from testing.triton_server import tiny_repository
+from testing.triton_server import BOTH, tiny_repository
+from tests.vision.photos import PHOTO_SEARCH, VERSIONS, Photos
+from tests.vision.picture_shop import PictureShop
 from triton_repo.repository import ModelRepository
+from triton_repo.server import TritonServer
+from triton_repo.settings import ModelSettings, TritonSettings
 
 USERS, ITEMS, PICTURED = 60, 120, 60
 
 
-@dataclass(frozen=True)
-class PictureShop:
-    """A workspace whose pictures are encoded; its Triton repository has the tiny `bst` and `mind` too."""
-
-    workspace: Workspace
-    data: Path
-    dataset: Dataset
-    repository: ModelRepository
-    made: str
-    printed: str
-
-    @property
-    def pictures(self) -> ItemPictures:
-        """Of its items."""
-        opened = picture_step.opened(self.workspace, self.made)
-        assert opened is not None
-        return opened
+def settings_of(workspace: Workspace) -> Settings:
+    """The defaults, with a state store in the workspace, beside the one that a router there has open."""
+    defaults = default_settings()
+    state = defaults.router.state.model_copy(update={"url": f"lmdb://{workspace.root / 'build_state'}"})
+    return defaults.model_copy(update={"router": defaults.router.model_copy(update={"state": state})})
 
 
 def make_pictures(
@@ -53,7 +46,7 @@ def make_pictures(
     printed = StringIO()
     made = picture_step.make(
         workspace,
-        default_settings(),
+        settings_of(workspace),
         dataset.manifest.id,
         data,
         repository.version_folder(ENCODER, 1),
@@ -87,3 +80,23 @@ def picture_shop(tmp_path_factory: pytest.TempPathFactory) -> PictureShop:
     )
     made, printed = make_pictures(workspace, data, dataset, repository)
     return PictureShop(workspace, data, dataset, repository, made, printed)
+
+
+@pytest.fixture(scope="session")
+def photos(picture_shop: PictureShop) -> Iterator[Photos]:
+    served = ServedShop(picture_shop.workspace.root, picture_shop.dataset)
+    served.scenes.write_text(SCENES + PHOTO_SEARCH)
+    served.publish(models=VERSIONS, pictures=picture_shop.pictures)
+    triton = TritonServer(
+        picture_shop.repository,
+        served.folder / "triton.log",
+        TritonSettings(models={**BOTH, "picture_encoder": ModelSettings()}),
+    )
+    triton.start()
+    try:
+        settings = served.settings(triton.grpc_url, photo_search={"encode_timeout_ms": 10_000.0})
+        with in_process(settings) as ingress:
+            yield Photos(picture_shop, served, ingress, triton)
+    finally:
+        triton.kill()
+        triton.stop()

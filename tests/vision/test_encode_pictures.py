@@ -140,7 +140,9 @@ def test_nearly_identical_items_form_a_group(data: Path, tmp_path: Path) -> None
 def test_what_is_written_is_read(data: Path, tmp_path: Path) -> None:
     done = encode(data, tmp_path / "cache", PlainEncoder())
     space = fit_space(done.features, 16, 0)
-    pictures = ItemPictures(done.items, space.project(done.features), space, np.zeros(81, np.int32))
+    pictures = ItemPictures(
+        done.items, space.project(done.features), space, np.zeros(81, np.int32), done.contents
+    )
     pictures.save(tmp_path)
     read = ItemPictures.open(tmp_path)
     for name in ("items", "vectors", "groups"):

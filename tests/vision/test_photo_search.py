@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
-from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2
 from PIL import Image
 from rich.console import Console
 
@@ -20,83 +17,18 @@ from protos.shopfront.v1 import visual_pb2, visual_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import CONTEXT_FIELD_CATEGORY, Context
 from server.ingress.client_channel import RouterAddress
 from server.ingress.ports import free_ports
-from server.ingress.status import DETAILS_KEY
 from shopfront.picture_command import sample_picture, search_image
 from testing.browser import Page, open_browser, why_no_browser
 from testing.console_in_thread import console_in_thread
 from testing.picture_shop import draw, jpeg
-from testing.running_router import Ingress, in_process
+from testing.running_router import in_process
 from testing.served_shop import SCENES, ServedShop
 from testing.synthetic_shop import CATEGORIES
-from testing.triton_server import BOTH
-from tests.vision.conftest import PICTURED, PictureShop
+from tests.vision.conftest import PICTURED
+from tests.vision.photos import PHOTO_SEARCH, Photos, refused
 from tests.vision.pictures import BAD, GOOD
-from triton_repo.server import TritonServer
-from triton_repo.settings import ModelSettings, TritonSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-PHOTO_SEARCH = """
-  photo_search:
-    needs: [similar_look]
-    channels:
-      similar_look: {share: 1.0, timeout_ms: 2000.0}
-    backfill: null
-    ranking: {enabled: false}
-    rerank: {scatter: null}
-"""
-VERSIONS = {"bst": 1, "mind": 1, "picture_encoder": 1}
-
-
-class Photos:
-    """A router over the pictured shop, its Triton, and a client."""
-
-    def __init__(self, shop: PictureShop, served: ServedShop, ingress: Ingress, triton: TritonServer) -> None:
-        self.shop, self.served, self.ingress, self.triton = shop, served, ingress, triton
-        self.stub = visual_pb2_grpc.VisualServiceStub(ingress.channel)
-
-    def search(self, **fields: object) -> visual_pb2.SearchByImageResponse:
-        request = visual_pb2.SearchByImageRequest(**fields)  # type: ignore[arg-type]
-        answer: visual_pb2.SearchByImageResponse = self.stub.SearchByImage(request, timeout=20)
-        return answer
-
-    def refusal(self, **fields: object) -> tuple[grpc.StatusCode, dict[str, str]]:
-        """Status, and description by field."""
-        with pytest.raises(grpc.RpcError) as error:
-            self.search(**fields)
-        return refused(error.value)
-
-    def picture(self, row: int) -> bytes:
-        return (self.shop.data / "images" / f"{row}.jpg").read_bytes()
-
-
-def refused(error: grpc.RpcError) -> tuple[grpc.StatusCode, dict[str, str]]:
-    trailers = dict(error.trailing_metadata())
-    status = status_pb2.Status.FromString(trailers[DETAILS_KEY])
-    details: Message = error_details_pb2.BadRequest()
-    if not status.details[0].Unpack(details):
-        return error.code(), {}
-    return error.code(), {each.field: each.description for each in details.field_violations}  # type: ignore[attr-defined]
-
-
-@pytest.fixture(scope="module")
-def photos(picture_shop: PictureShop) -> Iterator[Photos]:
-    served = ServedShop(picture_shop.workspace.root, picture_shop.dataset)
-    served.scenes.write_text(SCENES + PHOTO_SEARCH)
-    served.publish(models=VERSIONS, pictures=picture_shop.pictures)
-    triton = TritonServer(
-        picture_shop.repository,
-        served.folder / "triton.log",
-        TritonSettings(models={**BOTH, "picture_encoder": ModelSettings()}),
-    )
-    triton.start()
-    try:
-        settings = served.settings(triton.grpc_url, photo_search={"encode_timeout_ms": 10_000.0})
-        with in_process(settings) as ingress:
-            yield Photos(picture_shop, served, ingress, triton)
-    finally:
-        triton.kill()
-        triton.stop()
 
 
 def in_stock(photos: Photos, ids: list[str]) -> list[str]:

@@ -1,11 +1,25 @@
 from protos.shopfront.v1 import recommend_pb2 as _recommend_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class PictureOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PICTURE_OUTCOME_UNSPECIFIED: _ClassVar[PictureOutcome]
+    PICTURE_OUTCOME_STORED: _ClassVar[PictureOutcome]
+    PICTURE_OUTCOME_DELETED: _ClassVar[PictureOutcome]
+    PICTURE_OUTCOME_UNCHANGED: _ClassVar[PictureOutcome]
+    PICTURE_OUTCOME_REFUSED: _ClassVar[PictureOutcome]
+PICTURE_OUTCOME_UNSPECIFIED: PictureOutcome
+PICTURE_OUTCOME_STORED: PictureOutcome
+PICTURE_OUTCOME_DELETED: PictureOutcome
+PICTURE_OUTCOME_UNCHANGED: PictureOutcome
+PICTURE_OUTCOME_REFUSED: PictureOutcome
 
 class Box(_message.Message):
     __slots__ = ("left", "top", "right", "bottom")
@@ -82,3 +96,63 @@ class PredictCategoryResponse(_message.Message):
     snapshot_id: str
     request_id: str
     def __init__(self, categories: _Optional[_Iterable[_Union[PredictedCategory, _Mapping]]] = ..., likeness: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ItemPicture(_message.Message):
+    __slots__ = ("item_id", "image")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    image: bytes
+    def __init__(self, item_id: _Optional[str] = ..., image: _Optional[bytes] = ...) -> None: ...
+
+class PutPicturesRequest(_message.Message):
+    __slots__ = ("pictures",)
+    PICTURES_FIELD_NUMBER: _ClassVar[int]
+    pictures: _containers.RepeatedCompositeFieldContainer[ItemPicture]
+    def __init__(self, pictures: _Optional[_Iterable[_Union[ItemPicture, _Mapping]]] = ...) -> None: ...
+
+class PictureResult(_message.Message):
+    __slots__ = ("item_id", "picture_id", "outcome", "reason", "item_known")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    picture_id: str
+    outcome: PictureOutcome
+    reason: str
+    item_known: bool
+    def __init__(self, item_id: _Optional[str] = ..., picture_id: _Optional[str] = ..., outcome: _Optional[_Union[PictureOutcome, str]] = ..., reason: _Optional[str] = ..., item_known: _Optional[bool] = ...) -> None: ...
+
+class PutPicturesResponse(_message.Message):
+    __slots__ = ("results", "degraded", "request_id")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[PictureResult]
+    degraded: _containers.RepeatedScalarFieldContainer[str]
+    request_id: str
+    def __init__(self, results: _Optional[_Iterable[_Union[PictureResult, _Mapping]]] = ..., degraded: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class PictureName(_message.Message):
+    __slots__ = ("item_id", "picture_id")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    PICTURE_ID_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    picture_id: str
+    def __init__(self, item_id: _Optional[str] = ..., picture_id: _Optional[str] = ...) -> None: ...
+
+class DeletePicturesRequest(_message.Message):
+    __slots__ = ("pictures",)
+    PICTURES_FIELD_NUMBER: _ClassVar[int]
+    pictures: _containers.RepeatedCompositeFieldContainer[PictureName]
+    def __init__(self, pictures: _Optional[_Iterable[_Union[PictureName, _Mapping]]] = ...) -> None: ...
+
+class DeletePicturesResponse(_message.Message):
+    __slots__ = ("results", "request_id")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[PictureResult]
+    request_id: str
+    def __init__(self, results: _Optional[_Iterable[_Union[PictureResult, _Mapping]]] = ..., request_id: _Optional[str] = ...) -> None: ...

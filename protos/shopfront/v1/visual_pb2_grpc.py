@@ -55,6 +55,16 @@ class VisualServiceStub:
                 request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryRequest.SerializeToString,
                 response_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryResponse.FromString,
                 _registered_method=True)
+        self.PutPictures = channel.unary_unary(
+                '/shopfront.v1.VisualService/PutPictures',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PutPicturesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PutPicturesResponse.FromString,
+                _registered_method=True)
+        self.DeletePictures = channel.unary_unary(
+                '/shopfront.v1.VisualService/DeletePictures',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DeletePicturesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DeletePicturesResponse.FromString,
+                _registered_method=True)
 
 
 class VisualServiceServicer:
@@ -85,6 +95,23 @@ class VisualServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutPictures(self, request, context):
+        """Adds pictures to items while the shop is open, for operators. What is STORED is durable, and every replica finds
+        it within a second; sending a picture again changes nothing. Where a store does not confirm, the call is
+        UNAVAILABLE: send it again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePictures(self, request, context):
+        """Deletes pictures of items, for operators: those that were put, and those that the shop's files name. What is
+        DELETED is found by no replica after a second, whatever is built later, until it is put again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VisualServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +124,16 @@ def add_VisualServiceServicer_to_server(servicer, server):
                     servicer.PredictCategory,
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryRequest.FromString,
                     response_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryResponse.SerializeToString,
+            ),
+            'PutPictures': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutPictures,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PutPicturesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PutPicturesResponse.SerializeToString,
+            ),
+            'DeletePictures': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePictures,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DeletePicturesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DeletePicturesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -164,6 +201,60 @@ class VisualService:
             '/shopfront.v1.VisualService/PredictCategory',
             protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryRequest.SerializeToString,
             protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutPictures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.VisualService/PutPictures',
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.PutPicturesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.PutPicturesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePictures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.VisualService/DeletePictures',
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.DeletePicturesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.DeletePicturesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -131,6 +131,7 @@ async def serve_and_break(shop: ServedShop, folder: Path) -> tuple[Samples, Samp
             await handle("SendFeedback", said, 10.0)
         await handle("ShouldAsk", feedback_pb2.ShouldAskRequest(), 10.0)
         await handle("SearchByImage", visual_pb2.SearchByImageRequest(image=b"?"), 10.0)
+        await handle("PutPictures", visual_pb2.PutPicturesRequest(), 10.0)
         shop.publish(models={}, seed=2)
         shop.scenes.write_text(logged.replace("default_size: 10", "default_size: 9"))
         # Utilisation is that of the last interval: there must be some.

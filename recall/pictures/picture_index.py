@@ -1,0 +1,173 @@
+"""The index of pictures as it is now: the main part, what arrived since, without what was deleted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recall.pictures.delta_part import DeltaPart
+from recall.pictures.main_part import MainPart
+from recall.pictures.settings import SimilarLookSettings
+
+_PICTURES_PER_ITEM = 4
+"""Pictures asked of each part for every item wanted, since several may be one item's."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChange:
+    """A picture that was put or deleted, in the terms of one snapshot.
+
+    Attributes:
+        item: 1…N.
+        content: the picture's content as two numbers; None = all pictures of the item.
+        vector: float32[D] of length 1; None = deleted.
+    """
+
+    item: int
+    content: tuple[int, int] | None
+    vector: NDArray[np.float32] | None
+
+
+class PictureIndex:
+    """Searches of many threads run beside `apply`, and see each change whole."""
+
+    def __init__(
+        self,
+        main: MainPart,
+        delta: DeltaPart,
+        categories: NDArray[np.int32],
+        codes: int,
+        in_stock: NDArray[np.bool_],
+        settings: SimilarLookSettings,
+    ) -> None:
+        """Opens nothing.
+
+        Args:
+            main: of the snapshot.
+            delta: empty.
+            categories: int32[N + 1], each item's category by its code.
+            codes: the largest code.
+            in_stock: bool[N + 1], items that a search may find.
+            settings: how it is searched.
+        """
+        self._main, self._delta = main, delta
+        self._settings = settings
+        self._categories, self._in_stock = categories, in_stock
+        of_rows = categories[main.items]
+        self._by_category = np.argsort(of_rows, kind="stable").astype(np.int32)
+        self._ends = np.searchsorted(of_rows[self._by_category], np.arange(codes + 2))
+        self._changing = threading.Lock()
+        self._later: dict[int, dict[tuple[int, int], int]] = {}
+
+    @property
+    def pictures(self) -> tuple[int, int]:
+        """Rows of the main part and of the delta, dead ones included."""
+        return len(self._main), len(self._delta)
+
+    def apply(self, changes: Sequence[IndexChange]) -> None:
+        """Takes up changes in their order; each is visible to the next search. Repeatable."""
+        with self._changing:
+            for change in changes:
+                if change.vector is None:
+                    self._end(change)
+                elif change.content is not None:
+                    self._put(change.item, change.content, change.vector)
+
+    def vectors_of(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Those of `items` that have a picture, and the vectors float32[m, D] of their first ones."""
+        known, vectors = [], []
+        for item in items.tolist():
+            rows = self._main.rows_of(item)[:1]
+            if len(rows):
+                vectors.append(self._main.vectors(rows))
+            else:
+                later = list(self._later.get(item, {}).values())[:1]
+                if not later:
+                    continue
+                vectors.append(self._delta.vectors(np.array(later, np.int64)))
+            known.append(item)
+        found = np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
+        return np.array(known, np.int32), found
+
+    def search(
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        *,
+        category: int = 0,
+        eligible: NDArray[np.bool_] | None = None,
+        minimum: float = -1.0,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The items in stock whose pictures are most alike.
+
+        Args:
+            vector: float32[D], of length 1.
+            k: items at most.
+            category: only items of the category with this code; 0 = of all.
+            eligible: bool[N + 1], items that alone may be found; None = all.
+            minimum: cosine below which an item is left out.
+
+        Returns:
+            Distinct items int32[m] and cosines float32[m], best first.
+        """
+        if k <= 0:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        near = max(1, min(_PICTURES_PER_ITEM * k, len(self._main)))
+        items, likeness = self._search_main(vector, near, category, eligible)
+        if len(self._delta):
+            allowed = self._in_stock if eligible is None else self._in_stock & eligible
+            if category:
+                allowed = allowed & (self._categories == category)
+            later, cosines = self._delta.search(vector, _PICTURES_PER_ITEM * k, allowed)
+            items, likeness = np.concatenate((items, later)), np.concatenate((likeness, cosines))
+        kept = likeness >= minimum
+        items, likeness = items[kept], likeness[kept]
+        # Equal pictures are ordered by their items, whatever the order in which they were found.
+        order = np.lexsort((items, -likeness))
+        _, first = np.unique(items[order], return_index=True)
+        best = order[np.sort(first)[:k]]
+        return items[best], likeness[best].astype(np.float32)
+
+    def _search_main(
+        self, vector: NDArray[np.float32], k: int, category: int, eligible: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        if not len(self._main):
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        among: NDArray[np.int64] | None = None
+        if category:
+            among = self._by_category[self._ends[category] : self._ends[category + 1]].astype(np.int64)
+            if eligible is not None:
+                among = among[eligible[self._main.items[among]]]
+        elif eligible is not None:
+            among = np.flatnonzero(eligible[self._main.items])
+        likeness, rows = self._main.search(vector[None], k, among)
+        found = rows[0] >= 0
+        return self._main.items[rows[0][found]], likeness[0][found]
+
+    def _put(self, item: int, content: tuple[int, int], vector: NDArray[np.float32]) -> None:
+        later = self._later.get(item, {})
+        if content in later or self._main.row_of(item, content) >= 0:
+            return
+        row = self._delta.append(item, vector)
+        # Replaced, not changed: a search may be reading it.
+        self._later[item] = {**later, content: row}
+
+    def _end(self, change: IndexChange) -> None:
+        later = self._later.get(change.item, {})
+        if change.content is None:
+            for row in self._main.rows_of(change.item).tolist():
+                self._main.end(row)
+            ended = later
+        else:
+            row = self._main.row_of(change.item, change.content)
+            if row >= 0:
+                self._main.end(row)
+            ended = {change.content: later[change.content]} if change.content in later else {}
+        for row in ended.values():
+            self._delta.end(row)
+        if ended:
+            self._later[change.item] = {key: row for key, row in later.items() if key not in ended}

@@ -1,0 +1,44 @@
+"""The parameters of one search of a faiss index of any kind that is used here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+_FAISS: Any = faiss
+"""Its stubs lack the keywords that its Python adds."""
+
+
+def search_parameters(
+    index: Any, k: int, *, probes: int, width: int, refined: float, selector: Any = None
+) -> Any:
+    """What faiss needs to search `index` for k neighbours.
+
+    Args:
+        index: flat, a graph, inverted lists, or one of these behind a rotation or a refinement.
+        k: neighbours.
+        probes: inverted lists visited.
+        width: candidates that the search of a graph holds; at least k are.
+        refined: candidates of the coarser index compared again for every neighbour.
+        selector: which rows may be found; None = all.
+    """
+    inner = {"probes": probes, "width": width, "refined": refined, "selector": selector}
+    if isinstance(index, faiss.IndexRefine):
+        base = search_parameters(faiss.downcast_index(index.base_index), int(k * refined), **inner)
+        return _FAISS.IndexRefineSearchParameters(k_factor=refined, base_index_params=base)
+    if isinstance(index, faiss.IndexPreTransform):
+        turned = search_parameters(faiss.downcast_index(index.index), k, **inner)
+        return _FAISS.SearchParametersPreTransform(index_params=turned)
+    if isinstance(index, faiss.IndexHNSW):
+        return _FAISS.SearchParametersHNSW(efSearch=max(width, k), sel=selector)
+    if isinstance(index, faiss.IndexIVF):
+        return _FAISS.SearchParametersIVF(nprobe=min(probes, index.nlist), sel=selector)
+    return _FAISS.SearchParameters(sel=selector)
+
+
+def selector_of(bits: NDArray[np.uint8]) -> Any:
+    """Selects the rows whose bits are set; `bits`: uint8[⌈rows / 8⌉], the first row in the lowest bit."""
+    return _FAISS.IDSelectorBitmap(bits)

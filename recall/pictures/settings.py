@@ -1,0 +1,49 @@
+"""Settings of the channel similar_look, and of the index that it searches."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from recall.pictures.compact import CompactSettings
+from recall.vector_index import VectorIndexSettings
+
+
+class SimilarLookSettings(VectorIndexSettings):
+    """Items whose pictures look like those of the triggers."""
+
+    index: Literal["auto", "flat", "hnsw", "ivf", "compact"] = Field(  # type: ignore[assignment]
+        default="auto",
+        description="auto: flat below `flat_below` pictures, ivf below `compact_from`, then compact.",
+    )
+    compact_from: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="Pictures from which on an index keeps codes of them in place of vectors.",
+    )
+    compact: CompactSettings = Field(default=CompactSettings(), description="Codes of a compact index.")
+    exact_below: int = Field(
+        default=20_000,
+        ge=0,
+        description="Pictures of one category, or under musts, up to which each is compared.",
+    )
+    delta_open: int = Field(
+        default=4_096,
+        ge=16,
+        le=1_000_000,
+        description="Newest pictures of those that arrived since the snapshot that are compared one by one.",
+    )
+    within: Literal["category", "anything"] = Field(
+        default="category",
+        description="category: only items of the trigger's category, where it has one; anything: all items.",
+    )
+    triggers: int = Field(
+        default=8, ge=1, le=50, description="Heaviest triggers whose pictures are searched for, items."
+    )
+    minimum_likeness: float = Field(
+        default=0.3,
+        ge=-1,
+        le=1,
+        description="Cosine of two items' pictures below which they do not look alike; photos have none.",
+    )

@@ -1,0 +1,172 @@
+"""The index of pictures: main part, what arrived, without what was deleted, against comparing everything."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from recall.pictures.delta_part import DeltaPart
+from recall.pictures.files import open_index_files, write_index_files
+from recall.pictures.main_part import MainPart
+from recall.pictures.picture_index import IndexChange, PictureIndex
+from recall.pictures.settings import SimilarLookSettings
+from snapshot.manifest import SnapshotError
+
+ITEMS, DIMENSIONS = 40, 8
+CODED = 0.12
+"""How far a component may be off that 90 pictures have taught the range of, by codes of 8 bits."""
+EXACT = SimilarLookSettings(index="flat", delta_open=16)
+COMPACT = SimilarLookSettings(
+    index="compact",
+    delta_open=16,
+    exact_below=0,
+    ivf_probes=1_000,
+    compact={"lists": 4, "refined": 50, "training": 10},  # type: ignore[arg-type]
+)
+
+
+def unit(random: np.random.Generator, count: int) -> NDArray[np.float32]:
+    vectors = random.standard_normal((count, DIMENSIONS)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+class Shop:
+    """An index, and all that should be in it."""
+
+    def __init__(self, folder: Path, choice: SimilarLookSettings, seed: int, pictures: int = 90) -> None:
+        self.random = np.random.default_rng(seed)
+        self.items = np.sort(self.random.integers(1, ITEMS + 1, pictures)).astype(np.int32)
+        vectors = unit(self.random, pictures)
+        contents = np.stack((np.arange(pictures), np.zeros(pictures)), axis=1).astype(np.uint64)
+        self.categories = self.random.integers(0, 4, ITEMS + 1).astype(np.int32)
+        self.in_stock = self.random.random(ITEMS + 1) < 0.8
+        folder.mkdir(exist_ok=True)
+        write_index_files(folder, vectors, choice, seed)
+        files = open_index_files(folder, pictures, DIMENSIONS)
+        main = MainPart(files.index, files.vectors, self.items, contents, self.in_stock[self.items], choice)
+        self.index = PictureIndex(
+            main, DeltaPart(files.empty, DIMENSIONS, choice), self.categories, 3, self.in_stock, choice
+        )
+        self.expected = {
+            (int(item), (int(low), int(high))): vector
+            for item, (low, high), vector in zip(self.items, contents, vectors, strict=True)
+        }
+
+    def put(self, item: int, content: int) -> None:
+        (vector,) = unit(np.random.default_rng((item, content)), 1)
+        self.index.apply([IndexChange(item, (content, 0), vector)])
+        self.expected.setdefault((item, (content, 0)), vector)
+
+    def delete(self, item: int, content: int | None) -> None:
+        self.index.apply([IndexChange(item, None if content is None else (content, 0), None)])
+        for key in [key for key in self.expected if key[0] == item and content in (None, key[1][0])]:
+            del self.expected[key]
+
+    def brute_force(self, vector: NDArray[np.float32], allowed: NDArray[np.bool_]) -> dict[int, float]:
+        best: dict[int, float] = {}
+        for (item, _), own in self.expected.items():
+            if self.in_stock[item] and allowed[item]:
+                best[item] = max(best.get(item, -2.0), float(own @ vector))
+        return best
+
+    def check(self, tolerance: float) -> None:
+        (vector,) = unit(self.random, 1)
+        everything = np.ones(ITEMS + 1, np.bool_)
+        eligible = self.random.random(ITEMS + 1) < 0.4
+        for category, allowed in ((0, None), (2, None), (0, eligible), (1, eligible)):
+            mask = everything if allowed is None else allowed
+            mask = mask & (self.categories == category) if category else mask
+            best = self.brute_force(vector, mask)
+            items, likeness = self.index.search(vector, ITEMS, category=category, eligible=allowed)
+            assert set(items.tolist()) == set(best)
+            assert (np.diff(likeness) <= 0).all()
+            np.testing.assert_allclose(likeness, [best[item] for item in items.tolist()], atol=tolerance)
+        having = {item for item, _ in self.expected}
+        known, vectors = self.index.vectors_of(np.arange(1, ITEMS + 1, dtype=np.int32))
+        assert set(known.tolist()) == having
+        for item, own in zip(known.tolist(), vectors, strict=True):
+            of_item = np.stack([each for (other, _), each in self.expected.items() if other == item])
+            assert np.abs(of_item - own).max(axis=1).min() <= tolerance
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(1, ITEMS), st.one_of(st.none(), st.integers(0, 120)), st.booleans()), max_size=60
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS, seed=st.integers(0, 1_000), compact=st.booleans())
+def test_a_search_finds_what_comparing_everything_finds(
+    steps: list[tuple[int, int | None, bool]], seed: int, compact: bool, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path / "index", COMPACT if compact else EXACT, seed)
+    for item, content, is_put in steps:
+        if is_put and content is not None:
+            shop.put(item, content)
+        else:
+            shop.delete(item, content)
+    shop.check(CODED if compact else 1e-5)
+
+
+@pytest.mark.parametrize("choice", [EXACT, SimilarLookSettings(index="ivf", delta_open=16), COMPACT])
+def test_many_that_arrive_are_found_at_once_and_never_after_their_deletion(
+    choice: SimilarLookSettings, tmp_path: Path
+) -> None:
+    shop = Shop(tmp_path / "index", choice, 3)
+    shop.in_stock[:] = True
+    for number in range(70):
+        item = number % ITEMS + 1
+        (vector,) = unit(np.random.default_rng((item, 500 + number)), 1)
+        shop.put(item, 500 + number)
+        items, likeness = shop.index.search(vector, 1)
+        assert items.tolist() == [item]
+        assert likeness[0] > 0.98
+        shop.index.apply([IndexChange(item, (500 + number, 0), vector)])
+    assert shop.index.pictures == (90, 70)
+    for item in range(1, ITEMS + 1, 2):
+        shop.delete(item, None)
+    left = set(shop.index.search(vector, ITEMS)[0].tolist())
+    assert not left & set(range(1, ITEMS + 1, 2))
+    shop.put(1, 500)
+    assert 1 in shop.index.search(vector, ITEMS)[0].tolist()
+
+
+def test_searches_run_beside_changes(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "index", COMPACT, 4)
+    kept = {item for item, _ in shop.expected if shop.in_stock[item] and item > ITEMS // 2}
+    ended, failures = threading.Event(), list[str]()
+
+    def search() -> None:
+        random = np.random.default_rng(1)
+        while not ended.is_set():
+            found = set(shop.index.search(unit(random, 1)[0], ITEMS)[0].tolist())
+            if not kept <= found:
+                failures.append(f"missing {kept - found}")
+
+    searching = threading.Thread(target=search)
+    searching.start()
+    for number in range(400):
+        item = number % (ITEMS // 2) + 1
+        shop.put(item, 1_000 + number) if number % 3 else shop.delete(item, None)
+    ended.set()
+    searching.join()
+    assert failures == []
+    shop.check(CODED)
+
+
+def test_an_index_of_other_dimensions_is_refused(tmp_path: Path) -> None:
+    Shop(tmp_path / "index", COMPACT, 5)
+    with pytest.raises(SnapshotError, match="in a space of 9"):
+        open_index_files(tmp_path / "index", 90, 9)
+    with pytest.raises(SnapshotError, match="holds 90 × 8"):
+        open_index_files(tmp_path / "index", 91, DIMENSIONS)
+    assert not (tmp_path / "index" / "vectors.npy").exists()
+    (tmp_path / "index" / "empty.faiss").unlink()
+    with pytest.raises(SnapshotError, match=r"empty\.faiss"):
+        open_index_files(tmp_path / "index", 90, DIMENSIONS)
