@@ -106,7 +106,7 @@ def vowpal_wabbit(inputs: Inputs, clicked: Bools, arguments: str) -> Iterator[fl
     workspace = Workspace(f"--loss_function logistic -b {BITS} --noconstant --quiet {arguments}")
     learn: Callable[[str], None] = workspace.learn
     for active, label in zip(inputs.tolist(), clicked.tolist(), strict=True):
-        features = " ".join(map(str, active))
+        features = " ".join(str(each) for each in active if each)
         yield float(workspace.predict(f"|a {features}"))
         learn(f"{1 if label else -1} |a {features}")
     workspace.finish()

@@ -19,6 +19,7 @@ from learning.ranker.ranker import OnlineRanker
 from learning.settings import LearningSettings
 from learning.stream.checkpoint import FILE, DamagedCheckpoint, digest, read_checkpoint, write_checkpoint
 from learning.stream.log_reader import LogReader
+from learning.stream.served_features import ServedFeatures
 from learning.stream.shop_facts import ShopFacts
 from learning.stream.stream import StreamState, below
 from state.attribution import AttributionCodec
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 _PUBLISH_S = 1.0
 _FAILURE_PAUSE_S = 1.0
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Learner:
@@ -47,6 +48,7 @@ class Learner:
         codec: AttributionCodec,
         facts: ShopFacts,
         metrics: LearnerMetrics,
+        feature_log: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -59,6 +61,8 @@ class Learner:
             codec: decodes attribution tokens.
             facts: catalogue and scenes.
             metrics: what is counted.
+            feature_log: folder in which replicas of this machine log what serving saw; None: samples go
+                without.
             clock: monotonic seconds.
             wall_clock: unix seconds, for the lag alone.
 
@@ -73,6 +77,7 @@ class Learner:
         self._codec = codec
         self._facts = facts
         self._metrics = metrics
+        self._feature_log = feature_log
         self._clock = clock
         self._wall_clock = wall_clock
         self._folder = settings.folder
@@ -288,4 +293,8 @@ class Learner:
         return Path(manifest.model).name
 
     def _new_state(self) -> StreamState:
-        return StreamState(self._settings.stream, self._codec, self._facts.catalogue, self._folder)
+        settings, facts = self._settings.stream, self._facts
+        features = None
+        if self._feature_log is not None:
+            features = ServedFeatures(self._feature_log, settings, facts.profiles)
+        return StreamState(settings, self._codec, facts.catalogue, self._folder, features)

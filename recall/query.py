@@ -77,6 +77,8 @@ class Query:
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
     look: NDArray[np.float32] | None = None
     """float32[F], features of a picture that the items are to look like; None where there is none."""
+    search_query: str = ""
+    """What the shopper searched for, as `recall.search.words.folded` writes it; empty where nothing."""
     wish: Wish = NO_WISH
     """What the shopper is looking for; items that violate a must of it are never shown."""
     rules: SceneRules = NO_SCENE_RULES

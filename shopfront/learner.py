@@ -39,6 +39,7 @@ def learn(settings: RouterSettings, stop: threading.Event) -> None:
             AttributionCodec.from_settings(settings.attribution),
             facts,
             metrics.group(LearnerMetrics),
+            settings.feature_log.folder,
         )
         try:
             learner.run(stop)

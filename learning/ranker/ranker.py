@@ -40,15 +40,7 @@ class OnlineRanker:
         """Learns samples in their order."""
         if not len(samples):
             return
-        rows = RankedRows(
-            samples.items,
-            samples.categories,
-            samples.shoppers,
-            samples.scenes,
-            samples.shown_s % _DAY_S // 3_600,
-            samples.positions,
-        )
-        inputs = hashed_inputs(rows, self._settings.bits)
+        inputs = hashed_inputs(rows_of(samples), self._settings.bits)
         log_odds = self._ftrl.learn(inputs, samples.clicked, samples.shown_s // TICK_S)
         self._guard.observe(inputs, samples.clicked, log_odds)
         self.samples += len(samples)
@@ -91,3 +83,17 @@ class OnlineRanker:
         for name, sums in (("z", self._ftrl.z), ("n", self._ftrl.n)):
             sums[:] = 0
             sums[arrays["active"]] = arrays[name]
+
+
+def rows_of(samples: Samples) -> RankedRows:
+    """What the samples are about, as the scorer saw it when the answers were made, with their slots."""
+    return RankedRows(
+        samples.items,
+        samples.categories,
+        samples.shoppers,
+        samples.scenes,
+        samples.served_s % _DAY_S // 3_600,
+        samples.positions,
+        samples.regions,
+        samples.crowds,
+    )

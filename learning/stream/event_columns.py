@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learning.stream.settings import StreamSettings
+from recall.search.words import folded
 from snapshot.catalogue import Catalogue
 from snapshot.event_codes import IMPRESSION, PURCHASE
 from snapshot.item_keys import item_keys
@@ -22,7 +23,7 @@ from state.logged_event import LoggedEvent
 
 UInt64 = NDArray[np.uint64]
 _MOST_CACHED = 50_000
-_DTYPES = (np.int64, np.uint8, np.uint64, np.uint64, np.uint64, np.int32)
+_DTYPES = (np.int64, np.uint8, np.uint64, np.uint64, np.uint64, np.int64, np.uint64, np.int32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +35,12 @@ class EventColumns:
     shoppers    uint64[n]
     items       uint64[n], item keys
     categories  uint64[n], 0 where the item has none
+    shops       uint64[n], 0 where the item has none
     scenes      uint64[n], 0 where unknown
-    pairs       uint64[n], one for each item of each answer; 0 where the event belongs to no answer
+    queries     uint64[n], of the search query behind the event, 0 where there is none
+    answers     uint64[n], of the attribution token; 0 where the event belongs to no answer
+    served_s    int64[n], unix seconds at which that answer was made, likewise
+    pairs       uint64[n], one for each item of each answer, likewise
     positions   int32[n], slot on the page from 1, 0 where unknown
     """
 
@@ -44,7 +49,11 @@ class EventColumns:
     shoppers: UInt64
     items: UInt64
     categories: UInt64
+    shops: UInt64
     scenes: UInt64
+    queries: UInt64
+    answers: UInt64
+    served_s: NDArray[np.int64]
     pairs: UInt64
     positions: NDArray[np.int32]
 
@@ -55,6 +64,14 @@ class EventColumns:
     def __len__(self) -> int:
         """Number of events."""
         return self.log_s.size
+
+
+class _Answer(NamedTuple):
+    """The answer that an event belongs to: keys of its token and scene, and when it was made; 0: none."""
+
+    token: int
+    scene: int
+    served_s: int
 
 
 class _Token(NamedTuple):
@@ -74,13 +91,14 @@ class EventReader:
         self._codec = codec
         self._tokens: dict[str, _Token] = {}
         self._texts: dict[str, int] = {}
+        self._queries: dict[str, int] = {}
         self._catalogue: Catalogue | None = None
-        self._item_categories: UInt64 = np.zeros(1, np.uint64)
+        self._keys: CatalogueKeys | None = None
 
     def use(self, catalogue: Catalogue) -> None:
         """Items and categories are those of this catalogue from now on."""
         self._catalogue = catalogue
-        self._item_categories = CatalogueKeys.of(catalogue).categories
+        self._keys = CatalogueKeys.of(catalogue)
 
     def read(
         self, events: Sequence[LoggedEvent], log_s: int, scenes: Collection[str], drops: Counter[str]
@@ -93,25 +111,37 @@ class EventReader:
             scenes: names of the scenes that there are.
             drops: counts what does not count, by reason.
         """
-        if self._catalogue is None:
+        if self._catalogue is None or self._keys is None:
             raise ValueError("there is no catalogue yet; call use first")
         arrived = np.fromiter((event.arrived_ms // 1_000 for event in events), np.int64, len(events))
         every_log_s = np.maximum(np.maximum.accumulate(arrived), log_s)
-        rows: list[tuple[int, int, int, int, int, int]] = []
+        rows: list[tuple[int, ...]] = []
         ids: list[str] = []
         for event, log_s in zip(events, every_log_s.tolist(), strict=True):
             reason = self._fault(event)
             if reason:
                 drops[reason] += 1
                 continue
-            token_key, scene = self._answer(event, scenes, drops)
-            if event.event == IMPRESSION and not token_key:
+            answer = self._answer(event, scenes, drops)
+            if event.event == IMPRESSION and not answer.token:
                 continue
             ids.append(event.item_id)
+            shopper, query = self._text_key(event.user_id), self._query_key(event.query)
             position = min(max(event.position, 0), 1_000_000)
-            rows.append((log_s, event.event, self._text_key(event.user_id), scene, token_key, position))
+            rows.append(
+                (
+                    log_s,
+                    event.event,
+                    shopper,
+                    answer.scene,
+                    answer.token,
+                    answer.served_s,
+                    query,
+                    position,
+                )
+            )
         by_column = zip(*rows, strict=True) if rows else ((),) * len(_DTYPES)
-        log, codes, shoppers, scene_keys, tokens, positions = (
+        log, codes, shoppers, scene_keys, answers, served_s, queries, positions = (
             np.array(values, dtype) for values, dtype in zip(by_column, _DTYPES, strict=True)
         )
         keys = item_keys(ids)
@@ -121,9 +151,13 @@ class EventReader:
             codes,
             shoppers,
             keys,
-            self._item_categories[dense],
+            self._keys.categories[dense],
+            self._keys.shops[dense],
             scene_keys,
-            np.where(tokens != 0, combined(tokens, keys), np.uint64(0)),
+            queries,
+            answers,
+            served_s,
+            np.where(answers != 0, combined(answers, keys), np.uint64(0)),
             positions,
         )
         known = dense != 0
@@ -148,20 +182,19 @@ class EventReader:
             return "ahead"
         return "" if event.user_id and event.item_id else "no_id"
 
-    def _answer(self, event: LoggedEvent, scenes: Collection[str], drops: Counter[str]) -> tuple[int, int]:
-        """Keys of the answer that an event belongs to and of its scene, 0 where there is none."""
+    def _answer(self, event: LoggedEvent, scenes: Collection[str], drops: Counter[str]) -> _Answer:
         if not event.attribution_token:
             if event.event == IMPRESSION:
                 drops["impression_without_token"] += 1
-            return 0, self._text_key(event.scene) if event.scene in scenes else 0
+            return _Answer(0, self._text_key(event.scene) if event.scene in scenes else 0, 0)
         token = self._token(event.attribution_token)
         reason = token.reason
         if token.attribution is not None:
             reason = self._why_outside(event, token.attribution, scenes)
         if reason or token.attribution is None:
             drops[f"token_{reason}"] += 1
-            return 0, 0
-        return token.key, self._text_key(token.attribution.scene)
+            return _Answer(0, 0, 0)
+        return _Answer(token.key, self._text_key(token.attribution.scene), token.attribution.issued_at)
 
     def _why_outside(self, event: LoggedEvent, token: Attribution, scenes: Collection[str]) -> str:
         try:
@@ -182,6 +215,17 @@ class EventReader:
             except AttributionError as error:
                 found = _Token(0, None, error.kind)
             self._tokens[text] = found
+        return found
+
+    def _query_key(self, query: str) -> int:
+        """Of a search query, however it is written; 0 where there is none."""
+        if not query:
+            return 0
+        found = self._queries.get(query)
+        if found is None:
+            if len(self._queries) >= _MOST_CACHED:
+                self._queries.clear()
+            found = self._queries[query] = text_key(folded(query))
         return found
 
     def _text_key(self, text: str) -> int:

@@ -33,9 +33,11 @@ _DTYPES: Mapping[str, type[np.generic]] = {
     "items": np.uint64,
     "categories": np.uint64,
     "scenes": np.uint64,
+    "answers": np.uint64,
+    "served_s": np.int64,
     "positions": np.int32,
 }
-_SUBJECTS = ("shoppers", "items", "categories", "scenes", "positions")
+_SUBJECTS = ("shoppers", "items", "categories", "scenes", "answers", "served_s", "positions")
 _SHOWN, _CLICKED, _CARTED, _PURCHASED = (1 << (code - 1) for code in (IMPRESSION, VIEW, CART, PURCHASE))
 
 
@@ -122,6 +124,8 @@ class Join:
             clicked=label & _CLICKED != 0,
             carted=label & _CARTED != 0,
             purchased=label & _PURCHASED != 0,
+            regions=np.zeros(due, np.uint64),
+            crowds=np.zeros(due, np.uint64),
         )
 
     def exported(self) -> dict[str, NDArray[Any]]:

@@ -21,8 +21,12 @@ class Samples:
     items      uint64[n], item keys
     categories uint64[n], 0 where the item has none
     scenes     uint64[n], keys
+    answers    uint64[n], keys of the answers that showed the items, `text_key` of their attribution tokens
+    served_s   int64[n], unix second at which the answer was made
     positions  int32[n], slot on the page from 1, 0 where unknown
     clicked, carted, purchased   bool[n], within the time for which a label is waited
+    regions    uint64[n], of the shopper's city as serving knew it, from the feature log; 0 where unknown
+    crowds     uint64[n], of gender and age band, likewise
     """
 
     shown_s: NDArray[np.int64]
@@ -30,10 +34,14 @@ class Samples:
     items: UInt64
     categories: UInt64
     scenes: UInt64
+    answers: UInt64
+    served_s: NDArray[np.int64]
     positions: NDArray[np.int32]
     clicked: Flags
     carted: Flags
     purchased: Flags
+    regions: UInt64
+    crowds: UInt64
 
     def __len__(self) -> int:
         """Number of samples."""

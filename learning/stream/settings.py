@@ -44,8 +44,20 @@ class StreamSettings(BaseModel):
     most_pairs: int = Field(
         default=2_000_000,
         ge=1_000,
-        description="Pairs of answer and item of one window that are kept, about 130 bytes each; further "
+        description="Pairs of answer and item of one window that are kept, about 170 bytes each; further "
         "impressions are counted as pairs_full.",
+    )
+    answer_window_s: int = Field(
+        default=3_600,
+        ge=1,
+        description="Seconds after an answer until which its impressions get what serving saw of it, from "
+        "the feature log; later ones are counted as features_old.",
+    )
+    most_answers: int = Field(
+        default=200_000,
+        ge=1_000,
+        description="Answers of the feature log that are kept for that, about 100 bytes each; further ones "
+        "are counted as features_full.",
     )
     shopper_impressions: int = Field(
         default=2_000,

@@ -13,8 +13,11 @@ from snapshot.catalogue import Catalogue
 from snapshot.last_good import open_usable
 from snapshot.manifest import SnapshotError
 from snapshot.store import SnapshotStore
+from state.live_counters.profile_keys import ProfileKeys
 
 logger = logging.getLogger(__name__)
+
+_MOST_VOCABULARIES = 8
 
 
 class ShopFacts:
@@ -35,6 +38,7 @@ class ShopFacts:
         usable = open_usable(self._store)
         self._published = self._store.current_id()
         self.catalogue: Catalogue = usable.opened.catalogue
+        self._profiles: dict[str, ProfileKeys | None] = {}
 
     def look(self) -> bool:
         """Takes up a new snapshot and edited scenes; True where the catalogue is another one now.
@@ -58,6 +62,19 @@ class ShopFacts:
             logger.warning("the learner keeps the catalogue it has: %s", error)
             return False
         return True
+
+    def profiles(self, snapshot_id: str) -> ProfileKeys | None:
+        """Keys of the vocabulary of a snapshot, to read profile codes that it made; None where it is gone."""
+        if snapshot_id not in self._profiles:
+            while len(self._profiles) >= _MOST_VOCABULARIES:
+                self._profiles.pop(next(iter(self._profiles)))
+            try:
+                vocabulary = self._store.open(snapshot_id, verify=False).catalogue.profile_vocab
+                self._profiles[snapshot_id] = ProfileKeys.of(vocabulary)
+            except (SnapshotError, OSError, ValueError) as error:
+                logger.warning("profiles that snapshot %s encoded cannot be read: %s", snapshot_id, error)
+                self._profiles[snapshot_id] = None
+        return self._profiles[snapshot_id]
 
 
 def _names(path: Path) -> frozenset[str]:

@@ -1,7 +1,7 @@
-"""The state of the learner: what it makes of the event log, a function of the log alone.
+"""The state of the learner: what it makes of the event log, a function of the logs alone.
 
 However the log is cut into batches, and wherever reading begins anew from a checkpoint, the state is the
-same to the bit, as long as the snapshot, the scenes and the settings are the same.
+same to the bit, as long as the snapshot, the scenes, the settings and the feature log are the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from learning.stream.counter_table import CounterTable
 from learning.stream.event_columns import EventColumns, EventReader
 from learning.stream.join import Join
 from learning.stream.samples import Samples
+from learning.stream.served_features import ServedFeatures
 from learning.stream.settings import StreamSettings
 from learning.stream.shopper_caps import ShopperCaps
 from snapshot.catalogue import Catalogue
@@ -44,16 +45,23 @@ class StreamState:
     """Counters, open pairs and what was counted by reason, after the event `seq` of the log."""
 
     def __init__(
-        self, settings: StreamSettings, codec: AttributionCodec, catalogue: Catalogue, folder: Path
+        self,
+        settings: StreamSettings,
+        codec: AttributionCodec,
+        catalogue: Catalogue,
+        folder: Path,
+        features: ServedFeatures | None = None,
     ) -> None:
         """Nothing was read yet.
 
         Args:
             settings: windows and bounds.
             codec: decodes attribution tokens.
-            catalogue: items and their categories.
+            catalogue: items, their categories and shops.
             folder: where files of counters are made. Raises OSError where they cannot be.
+            features: what serving saw, of which nothing was read; None: samples go without.
         """
+        self._features = features
         self._reader = EventReader(settings, codec)
         self._reader.use(catalogue)
         self._window = settings.window_s // TICK_S
@@ -86,15 +94,19 @@ class StreamState:
         made: list[Samples] = []
         if entries:
             events, log_s = self._reader.read([each for _, each in entries], self.log_s, scenes, self.drops)
+            if self._features is not None:
+                self._features.follow(int(log_s[-1]), self.drops)
             for tick in np.unique(log_s // TICK_S).tolist():
                 # What is due is due before windows begin: no event of this minute comes in time for it.
-                made.append(self._join.samples(tick * TICK_S))
+                made.append(self._due(tick * TICK_S))
                 self._advance(tick)
                 self._count(events.take(events.log_s // TICK_S == tick))
-                made.append(self._join.samples(int(log_s[log_s // TICK_S == tick][-1])))
+                made.append(self._due(int(log_s[log_s // TICK_S == tick][-1])))
             self.seq, self.log_s = entries[-1][0], int(log_s[-1])
             self.events += len(entries)
-        made.append(self._join.samples(self.log_s))
+            if self._features is not None:
+                self._features.forget(self.log_s)
+        made.append(self._due(self.log_s))
         samples = Samples.joined(made)
         self.learned += len(samples)
         return samples
@@ -113,7 +125,8 @@ class StreamState:
     def rows(self) -> dict[str, int]:
         """What is kept in memory, by kind: rows of counters, pairs, and impressions without a label yet."""
         kept = {name: len(table) for name, table in self._tables.items()}
-        return {**kept, "pairs": self._join.pairs, "waiting": self._join.waiting}
+        answers = 0 if self._features is None else len(self._features)
+        return {**kept, "pairs": self._join.pairs, "waiting": self._join.waiting, "answers": answers}
 
     def exported(self) -> tuple[dict[str, Any], Arrays]:
         """Everything: numbers and counts, and arrays by name."""
@@ -157,6 +170,37 @@ class StreamState:
         for kind, table in self._tables.items():
             self.drops[f"evicted_{kind}"] += table.evict(self._tick)
 
+    def _due(self, log_s: int) -> Samples:
+        """The samples whose label is known at unix second `log_s`, counted by what serving saw of them."""
+        samples = self._join.samples(log_s)
+        if self._features is None or not len(samples):
+            return samples
+        samples = self._features.added(samples, self.drops)
+        happened = {"impressions": None, "clicks": samples.clicked, "purchases": samples.purchased}
+        rows = [np.arange(len(samples)) if of is None else np.flatnonzero(of) for of in happened.values()]
+        signals = [
+            np.full(chosen.size, SIGNALS.index(name), np.uint8)
+            for name, chosen in zip(happened, rows, strict=True)
+        ]
+        chosen = np.concatenate(rows)
+        subjects = Subjects(
+            samples.items[chosen],
+            samples.categories[chosen],
+            samples.scenes[chosen],
+            samples.shoppers[chosen],
+            regions=samples.regions[chosen],
+            crowds=samples.crowds[chosen],
+        )
+        self._add(subjects, np.concatenate(signals), served=True)
+        return samples
+
+    def _add(self, subjects: Subjects, signals: NDArray[np.uint8], *, served: bool) -> None:
+        """Counts signals, of the kinds that need what serving saw or of the others."""
+        for name, table in self._tables.items():
+            kind = LIVE_KINDS[name]
+            if kind.served == served:
+                table.add(kind.key(subjects), signals, self._tick)
+
     def _count(self, events: EventColumns) -> None:
         """Counts events of one minute."""
         within = self._caps.within(events)
@@ -174,10 +218,14 @@ class StreamState:
             )
         )
         subjects = Subjects(
-            events.items[chosen], events.categories[chosen], events.scenes[chosen], events.shoppers[chosen]
+            events.items[chosen],
+            events.categories[chosen],
+            events.scenes[chosen],
+            events.shoppers[chosen],
+            events.shops[chosen],
+            events.queries[chosen],
         )
-        for name, table in self._tables.items():
-            table.add(LIVE_KINDS[name].key(subjects), signals, self._tick)
+        self._add(subjects, signals, served=False)
 
 
 def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:

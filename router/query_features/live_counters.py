@@ -14,6 +14,6 @@ async def hydrate(request: FeatureRequest) -> LiveCounters:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=NO_COUNTERS,
-    description="Decayed counts of impressions, clicks, views and purchases (1 h, 1 d, 7 d) by item, "
-    "category, item and scene, shopper and category, and of the whole shop: LiveCounters, asked for items.",
+    description="Decayed counts of impressions, clicks, views and purchases (1 h, 1 d, 7 d) by the kinds of "
+    "`state/live_counters/kinds.py`: LiveCounters, asked for items.",
 )

@@ -5,10 +5,11 @@ Bayesian Data Analysis, 2.4), and cut to at most 1:
 
     rate(item) = (clicks + prior · rate(category)) / (impressions + prior)
 
-and likewise a category's by the whole shop's. `lift` is a change of log-odds that can be added to those of
-another scorer, cut to ±`most`:
+and likewise a category's and a shop's by that of everything together, an item's in a scene, in a city and in
+a crowd by the item's, a category's behind a search query and for a shopper by the category's. `lift` is a
+change of log-odds that can be added to those of another scorer, cut to ±`most`:
 
-    lift = change(item) − change(shop)
+    lift = change(item) − change(all)
          + interest · (log-odds of the shopper's click rate in the category − of the category's own)
 
 change(item) is the difference of the log-odds of its click rate in the last hour and in the week before that
@@ -30,8 +31,9 @@ from recall.query import Query
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
 from state.live_counters.decay import HALF_LIVES_S, SIGNALS
 from state.live_counters.keys import CatalogueKeys, text_key
-from state.live_counters.kinds import Subjects
+from state.live_counters.kinds import UNKNOWN, Subjects
 from state.live_counters.live_counters import LiveCounters
+from state.live_counters.profile_keys import ProfileKeys
 
 Float32 = NDArray[np.float32]
 
@@ -42,13 +44,24 @@ COLUMNS = (
     LIFT,
     *(f"{kind}_{rate}_{life}" for kind in ("item", "category") for rate in _RATES for life in HALF_LIVES_S),
     *(f"item_scene_ctr_{life}" for life in HALF_LIVES_S),
-    *(f"shopper_category_{rate}_{life}" for rate in ("ctr", "popularity") for life in HALF_LIVES_S),
+    *(
+        f"{kind}_{rate}_{life}"
+        for kind in ("shopper_category", "shop")
+        for rate in ("ctr", "popularity")
+        for life in HALF_LIVES_S
+    ),
+    *(
+        f"{kind}_ctr_{life}"
+        for kind in ("query_category", "region_item", "crowd_item")
+        for life in HALF_LIVES_S
+    ),
 )
 _IMPRESSIONS, _CLICKS, _VIEWS, _PURCHASES = range(len(SIGNALS))
 _HOUR, _DAY, _WEEK = range(len(HALF_LIVES_S))
+_ANYTHING = Subjects(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
 _SMALLEST = 1e-4
-_SHOP_IMPRESSIONS = 20.0
-"""Impressions without a click, and views without a purchase, that the whole shop begins with."""
+_FIRST_IMPRESSIONS = 20.0
+"""Impressions without a click, and views without a purchase, that everything together begins with."""
 
 
 class LiveSettings(BaseModel):
@@ -73,9 +86,10 @@ class LiveSettings(BaseModel):
 class LiveScorer:
     """The scorer over one snapshot's items."""
 
-    def __init__(self, keys: CatalogueKeys, settings: LiveSettings) -> None:
-        """`keys`: of the snapshot's items."""
+    def __init__(self, keys: CatalogueKeys, profiles: ProfileKeys, settings: LiveSettings) -> None:
+        """`keys`: of the snapshot's items; `profiles`: of its vocabulary."""
         self._keys = keys
+        self._profiles = profiles
         self._settings = settings
 
     async def score(self, query: Query, candidates: Candidates) -> Mapping[str, Float32]:
@@ -86,19 +100,12 @@ class LiveScorer:
     def columns(self, live: LiveCounters, query: Query, items: NDArray[np.int32]) -> dict[str, Float32]:
         """The columns of dense items int32[n] by `live`."""
         settings = self._settings
-        count = items.size
-        subjects = Subjects(
-            self._keys.items[items],
-            self._keys.categories[items],
-            np.full(count, text_key(query.scene), np.uint64),
-            np.full(count, text_key(query.user_id), np.uint64),
-        )
-        one = Subjects(*(column[:1] for column in (subjects.items,) * 4))
-        shop = live.counts("shop", one, query.now) if count else np.zeros((1, 3, 4), np.float32)
-        shop_ctr = _smoothed(shop, _CLICKS, _IMPRESSIONS, _SHOP_IMPRESSIONS, 0.0)
-        shop_cvr = _smoothed(shop, _PURCHASES, _VIEWS, _SHOP_IMPRESSIONS, 0.0)
+        subjects = self._subjects(query, items)
+        every = live.counts("all", _ANYTHING, query.now)
+        all_ctr = _smoothed(every, _CLICKS, _IMPRESSIONS, _FIRST_IMPRESSIONS, 0.0)
+        all_cvr = _smoothed(every, _PURCHASES, _VIEWS, _FIRST_IMPRESSIONS, 0.0)
         rates: dict[str, Float32] = {}
-        ctr, cvr = shop_ctr, shop_cvr
+        ctr, cvr = all_ctr, all_cvr
         counted: list[Float32] = []
         for kind in ("category", "item"):
             counts = live.counts(kind, subjects, query.now)
@@ -106,22 +113,26 @@ class LiveScorer:
             cvr = _smoothed(counts, _PURCHASES, _VIEWS, settings.prior, cvr)
             counted.append(counts)
             rates |= {f"{kind}_ctr": ctr, f"{kind}_cvr": cvr, f"{kind}_popularity": self._popularity(counts)}
-        in_scene = live.counts("item_scene", subjects, query.now)
-        rates["item_scene_ctr"] = _smoothed(
-            in_scene, _CLICKS, _IMPRESSIONS, settings.prior, rates["item_ctr"]
-        )
-        own = live.counts("shopper_category", subjects, query.now)
-        own_ctr = _smoothed(own, _CLICKS, _IMPRESSIONS, settings.prior, rates["category_ctr"])
-        rates["shopper_category_ctr"] = own_ctr
-        rates["shopper_category_popularity"] = self._popularity(own)
+        for kind, coarser, popular in (
+            ("shopper_category", rates["category_ctr"], True),
+            ("shop", all_ctr, True),
+            ("item_scene", rates["item_ctr"], False),
+            ("query_category", rates["category_ctr"], False),
+            ("region_item", rates["item_ctr"], False),
+            ("crowd_item", rates["item_ctr"], False),
+        ):
+            counts = live.counts(kind, subjects, query.now)
+            rates[f"{kind}_ctr"] = _smoothed(counts, _CLICKS, _IMPRESSIONS, settings.prior, coarser)
+            if popular:
+                rates[f"{kind}_popularity"] = self._popularity(counts)
         columns = {
             f"{name}_{life}": np.ascontiguousarray(values[:, at])
             for name, values in rates.items()
             for at, life in enumerate(HALF_LIVES_S)
         }
-        lift = self._changes(shop, counted)
+        lift = self._changes(every, counted)
         lift += settings.interest * (
-            _log_odds(own_ctr[:, _HOUR]) - _log_odds(rates["category_ctr"][:, _HOUR])
+            _log_odds(rates["shopper_category_ctr"][:, _HOUR]) - _log_odds(rates["category_ctr"][:, _HOUR])
         )
         columns[LIFT] = np.clip(lift, -settings.most, settings.most).astype(np.float32)
         return {name: columns[name] for name in COLUMNS}
@@ -130,13 +141,26 @@ class LiveScorer:
         """No model of Triton."""
         return NO_MODEL
 
-    def _changes(self, shop: Float32, counted: Sequence[Float32]) -> Float32:
-        """float32[n]: change(item) − change(shop), of counts float32[n, h, s] from coarse to fine."""
-        rate, change = _change(shop, _SHOP_IMPRESSIONS, np.zeros(1, np.float32), np.zeros(1, np.float32))
-        of_shop = change
+    def _subjects(self, query: Query, items: NDArray[np.int32]) -> Subjects:
+        codes = query.profile_codes[None]
+        return Subjects(
+            self._keys.items[items],
+            self._keys.categories[items],
+            np.array([text_key(query.scene)], np.uint64),
+            np.array([text_key(query.user_id)], np.uint64),
+            self._keys.shops[items],
+            np.array([text_key(query.search_query)], np.uint64),
+            self._profiles.regions(codes),
+            self._profiles.crowds(codes),
+        )
+
+    def _changes(self, every: Float32, counted: Sequence[Float32]) -> Float32:
+        """float32[n]: change(item) − change(all), of counts float32[n, h, s] from coarse to fine."""
+        rate, change = _change(every, _FIRST_IMPRESSIONS, np.zeros(1, np.float32), np.zeros(1, np.float32))
+        of_all = change
         for counts in counted:
             rate, change = _change(counts, self._settings.prior, rate, change)
-        return change - of_shop
+        return change - of_all
 
     def _popularity(self, counts: Float32) -> Float32:
         """float32[n, h]."""
@@ -174,7 +198,8 @@ def _log_odds(rates: Float32) -> Float32:
 
 def open_scorer(context: ScorerContext, settings: LiveSettings) -> LiveScorer:
     """The scorer over the snapshot's items."""
-    return LiveScorer(CatalogueKeys.of(context.catalogue), settings)
+    profiles = ProfileKeys.of(context.catalogue.profile_vocab)
+    return LiveScorer(CatalogueKeys.of(context.catalogue), profiles, settings)
 
 
 SCORER = ScorerKind(LiveSettings, open_scorer, columns=COLUMNS, features=(FEATURE,))

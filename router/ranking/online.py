@@ -19,6 +19,7 @@ from router.ranking.logistic.scorer import probability
 from router.ranking.model_scorer import SCORE
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
 from state.live_counters.keys import CatalogueKeys, text_key
+from state.live_counters.profile_keys import ProfileKeys
 from state.live_model.inputs import RankedRows
 from state.live_model.weights import OnlineModel
 
@@ -38,9 +39,10 @@ class OnlineSettings(BaseModel):
 class OnlineScorer:
     """The scorer over one snapshot's items; the weights are the query's."""
 
-    def __init__(self, keys: CatalogueKeys, settings: OnlineSettings) -> None:
-        """`keys`: of the snapshot's items."""
+    def __init__(self, keys: CatalogueKeys, profiles: ProfileKeys, settings: OnlineSettings) -> None:
+        """`keys`: of the snapshot's items; `profiles`: of its vocabulary."""
         self._keys = keys
+        self._profiles = profiles
         self._most = settings.most
 
     async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
@@ -58,6 +60,8 @@ class OnlineScorer:
             np.full(items.size, text_key(query.scene), np.uint64),
             np.full(items.size, query.now % _DAY_S // 3_600, np.int64),
             np.zeros(items.size, np.int32),
+            self._profiles.regions(query.profile_codes[None]),
+            self._profiles.crowds(query.profile_codes[None]),
         )
         log_odds = model.log_odds(rows)
         centred = log_odds - log_odds.mean() if items.size else log_odds
@@ -71,7 +75,8 @@ class OnlineScorer:
 
 def open_scorer(context: ScorerContext, settings: OnlineSettings) -> OnlineScorer:
     """The scorer over the snapshot's items."""
-    return OnlineScorer(CatalogueKeys.of(context.catalogue), settings)
+    profiles = ProfileKeys.of(context.catalogue.profile_vocab)
+    return OnlineScorer(CatalogueKeys.of(context.catalogue), profiles, settings)
 
 
 SCORER = ScorerKind(OnlineSettings, open_scorer, columns=(SCORE, LIFT), features=(FEATURE,))

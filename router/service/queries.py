@@ -11,6 +11,7 @@ from features.context import encode_context
 from features.scene_rules import NO_SCENE_RULES, SceneRules
 from recall.query import Query
 from recall.search.wish import Wish
+from recall.search.words import folded
 from recall.triggers import select_triggers
 from router.engine.engine import Engine
 from router.service.anchor import Anchors
@@ -68,6 +69,7 @@ def build_query(
         arms=arms,
         features=shopper.features,
         look=asked.look,
+        search_query=folded(asked.looking_for.search_query),
         wish=wish,
         rules=rules,
     )

@@ -82,6 +82,18 @@ def read_entries(path: Path) -> Iterator[bytes]:
                 yield entry
 
 
+def entries_after(path: Path, at: int) -> Iterator[tuple[int, bytes]]:
+    """The entries of a file that begin at byte `at`, 0 for its first, each with the byte where it ends.
+
+    For following a file while it is written: continue with the last end. Erased entries are left out. Errors
+    as `read_entries`.
+    """
+    with path.open("rb") as file:
+        for begin, entry, is_erased in _entries(file, path, at):
+            if not is_erased:
+                yield begin + len(entry), entry
+
+
 def erase_entries(path: Path, is_wanted: Callable[[bytes], bool]) -> int:
     """Erases the entries of a file that are wanted, and returns how many; on disk on return.
 
@@ -105,8 +117,11 @@ def erase_entries(path: Path, is_wanted: Callable[[bytes], bool]) -> int:
     return erased
 
 
-def _entries(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Offset, bytes, and whether it was erased, of every entry that is there whole."""
+def _entries(file: IO[bytes], path: Path, after: int = 0) -> Iterator[tuple[int, bytes, bool]]:
+    """Offset, bytes, and whether it was erased, of every entry that is there whole.
+
+    `after`: 0, or the end of the entry behind which it begins.
+    """
     magic = file.read(len(MAGIC))
     if magic != MAGIC:
         if MAGIC.startswith(magic):
@@ -114,7 +129,8 @@ def _entries(file: IO[bytes], path: Path) -> Iterator[tuple[int, bytes, bool]]:
         raise FeatureLogError(
             f"{path} is not a file of the feature log, or of another version of it; move it out of the folder"
         )
-    at = len(MAGIC)
+    at = max(len(MAGIC), after)
+    file.seek(at)
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         length, checksum = _HEAD.unpack(head)
         is_erased = bool(length & _ERASED)

@@ -88,8 +88,29 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     propensities: bytes | None
 
 
+class LoggedAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """The beginning of an entry: what an answer is found by, and what serving knew of its shopper.
+
+    The fields are those of `LoggedPage`; `profile_codes` are int32[4], little-endian.
+    """
+
+    attribution_token: str
+    request_id: str
+    scene: str
+    user: str
+    ts: int
+    snapshot_id: str
+    model_name: str
+    model_version: str
+    arms: dict[str, str]
+    channel_names: list[str]
+    history_length: int
+    profile_codes: bytes
+
+
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Entry)
+_ANSWER_DECODER = msgspec.msgpack.Decoder(LoggedAnswer)
 
 
 def encode(page: LoggedPage) -> bytes:
@@ -152,6 +173,14 @@ def decode(content: bytes) -> LoggedPage:
     if any(column.size != len(page.item_ids) for column in columns):
         raise EntryError(f"columns of other lengths than its {len(page.item_ids)} items")
     return page
+
+
+def decode_answer(content: bytes) -> LoggedAnswer:
+    """The beginning of the entry, for a part of what `decode` costs. Raises `EntryError`."""
+    try:
+        return _ANSWER_DECODER.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise EntryError(f"not an entry of the feature log: {error}") from error
 
 
 def _bytes(column: NDArray[Any], dtype: str) -> bytes:

@@ -13,8 +13,8 @@ from snapshot.catalogue import Catalogue
 
 UInt64 = NDArray[np.uint64]
 
-SHOP_KEY = 1
-"""Of the whole shop."""
+ALL_KEY = 1
+"""Of everything together."""
 _PERSON = b"live"
 _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 _FIRST, _SECOND = np.uint64(0xBF58_476D_1CE4_E5B9), np.uint64(0x94D0_49BB_1331_11EB)
@@ -47,19 +47,27 @@ def combined(first: UInt64, second: UInt64 | np.uint64) -> UInt64:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueKeys:
-    """Keys of a catalogue's items and categories, which stay the same from snapshot to snapshot.
+    """Keys of a catalogue's items, categories and shops, which stay the same from snapshot to snapshot.
 
     items       uint64[N + 1] by dense item, 0 for the unknown one
     categories  uint64[N + 1], of each item's category; 0 where it has none
+    shops       uint64[N + 1], of the shop that sells it; likewise
     """
 
     items: UInt64
     categories: UInt64
+    shops: UInt64
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> CatalogueKeys:
         """The keys of a catalogue's items, which are those of `snapshot.item_keys`."""
         items = np.zeros(catalogue.size + 1, np.uint64)
         items[catalogue.key_items] = catalogue.keys
-        names = text_keys(catalogue.names("category", np.arange(catalogue.category_count + 1)))
-        return cls(items, names[catalogue.category])
+        return cls(items, _group_keys(catalogue, "category"), _group_keys(catalogue, "shop"))
+
+
+def _group_keys(catalogue: Catalogue, name: str) -> UInt64:
+    """uint64[N + 1]: of each item's group in a group column."""
+    keys = text_keys(catalogue.names(name, np.arange(catalogue.code_count(name) + 1)))
+    found: UInt64 = keys[catalogue.column(name)]
+    return found

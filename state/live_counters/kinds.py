@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from state.live_counters.keys import SHOP_KEY, combined
+from state.live_counters.keys import ALL_KEY, combined
 
 UInt64 = NDArray[np.uint64]
+
+UNKNOWN: UInt64 = np.zeros(1, np.uint64)
+"""Of something that is known of none of the events or candidates."""
+UNKNOWN.flags.writeable = False
+
+
+def _unknown() -> UInt64:
+    return UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """What events are about, as keys of `state.live_counters.keys`, uint64[n] each; 0 where there is none."""
+    """What events or candidates are about, as keys of `state.live_counters`; 0 where there is none.
+
+    items    uint64[n]
+    others   uint64[n], or uint64[1] where it is the same for all
+    regions  of the shopper's city, and `crowds` of gender and age band, as serving knew them
+    """
 
     items: UInt64
     categories: UInt64
     scenes: UInt64
     shoppers: UInt64
+    shops: UInt64 = field(default_factory=_unknown)
+    queries: UInt64 = field(default_factory=_unknown)
+    regions: UInt64 = field(default_factory=_unknown)
+    crowds: UInt64 = field(default_factory=_unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +47,18 @@ class LiveKind:
     key          subjects → uint64[n], by which they are counted; 0: not counted
     most_rows    rows kept; above it those that shoppers took least lately are dropped
     description  for the manual
+    served       whether it needs what only serving knew of the shopper: then it is counted by labelled
+                 samples, of answers that the feature log has, and not event by event
     """
 
     key: Callable[[Subjects], UInt64]
     most_rows: int
     description: str
+    served: bool = False
+
+
+def _each(keys: UInt64, of: Subjects) -> UInt64:
+    return np.broadcast_to(keys, of.items.shape)
 
 
 def _pairs(first: UInt64, second: UInt64) -> UInt64:
@@ -42,12 +66,22 @@ def _pairs(first: UInt64, second: UInt64) -> UInt64:
 
 
 LIVE_KINDS: Mapping[str, LiveKind] = {
-    "shop": LiveKind(lambda of: np.full(of.items.size, SHOP_KEY, np.uint64), 1, "everything together"),
-    "category": LiveKind(lambda of: of.categories, 50_000, "items of a category"),
+    "all": LiveKind(lambda of: np.full(of.items.size, ALL_KEY, np.uint64), 1, "everything together"),
+    "category": LiveKind(lambda of: _each(of.categories, of), 50_000, "items of a category"),
     "item": LiveKind(lambda of: of.items, 500_000, "an item"),
+    "shop": LiveKind(lambda of: _each(of.shops, of), 50_000, "items of a shop"),
     "item_scene": LiveKind(lambda of: _pairs(of.items, of.scenes), 500_000, "an item in a scene"),
     "shopper_category": LiveKind(
-        lambda of: _pairs(of.shoppers, of.categories), 500_000, "a shopper in a category"
+        lambda of: _pairs(of.shoppers, _each(of.categories, of)), 500_000, "a shopper in a category"
+    ),
+    "query_category": LiveKind(
+        lambda of: _pairs(_each(of.categories, of), of.queries), 200_000, "a category behind a search query"
+    ),
+    "region_item": LiveKind(
+        lambda of: _pairs(of.items, of.regions), 500_000, "an item in a city", served=True
+    ),
+    "crowd_item": LiveKind(
+        lambda of: _pairs(of.items, of.crowds), 500_000, "an item in a crowd (gender, age band)", served=True
     ),
 }
 """Kinds by name."""

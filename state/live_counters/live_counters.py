@@ -37,6 +37,8 @@ class LiveCounters:
             return result
         slots = find(table.keys, keys)
         (known,) = np.nonzero(slots >= 0)
+        if not known.size:
+            return result
         at = slots[known]
         result[known] = as_read(table.counts[at], table.ticks[at], now_s)
         return result

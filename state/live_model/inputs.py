@@ -6,12 +6,13 @@ Each row has one active input per field, found by hashing the field's number and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from state.live_counters.keys import combined
+from state.live_counters.kinds import UNKNOWN
 
 UInt64 = NDArray[np.uint64]
 Inputs = NDArray[np.int32]
@@ -28,6 +29,10 @@ FIELDS = (
     "shopper_item",
     "item_scene",
     "category_hour",
+    "region_category",
+    "region_item",
+    "crowd_category",
+    "crowd_item",
 )
 """Names of the fields, for the manual. Their order is part of the hash: add at the end."""
 NONE = 0
@@ -40,8 +45,10 @@ class RankedRows:
     """What rows are about.
 
     items, categories, shoppers, scenes  uint64[n], keys of `state.live_counters.keys`; 0 where unknown
-    hours      int64[n], hour of the day (UTC) 0…23
+    hours      int64[n], hour of the day (UTC) 0…23 at which the answer is made
     positions  int32[n], slot on the page from 1; 0 where a row is scored, or it is unknown
+    regions, crowds  uint64[n], as `state.live_counters.profile_keys` makes them, or uint64[1] where they are
+               the same for all; 0 where unknown
     """
 
     items: UInt64
@@ -50,6 +57,8 @@ class RankedRows:
     scenes: UInt64
     hours: NDArray[np.int64]
     positions: NDArray[np.int32]
+    regions: UInt64 = field(default_factory=lambda: UNKNOWN)
+    crowds: UInt64 = field(default_factory=lambda: UNKNOWN)
 
 
 def hashed_inputs(rows: RankedRows, bits: int) -> Inputs:
@@ -70,12 +79,16 @@ def hashed_inputs(rows: RankedRows, bits: int) -> Inputs:
         _crossed(rows.shoppers, rows.items),
         _crossed(rows.items, rows.scenes),
         _crossed(rows.categories, hours),
+        _crossed(rows.regions, rows.categories),
+        _crossed(rows.regions, rows.items),
+        _crossed(rows.crowds, rows.categories),
+        _crossed(rows.crowds, rows.items),
     )
     found = np.empty((count, len(FIELDS)), np.int32)
     size = np.uint64((1 << bits) - 1)
-    for field, value in enumerate(values):
-        hashed = combined(value, np.uint64(field + 1)) % size + np.uint64(1)
-        found[:, field] = np.where(value != 0, hashed, NONE)
+    for at, value in enumerate(values):
+        hashed = combined(value, np.uint64(at + 1)) % size + np.uint64(1)
+        found[:, at] = np.where(value != 0, hashed, NONE)
     return found
 
 

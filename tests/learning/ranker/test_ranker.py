@@ -33,11 +33,15 @@ def samples(count: int, seed: int, *, at_s: int = 0, prefers: int = 0) -> Sample
         random.integers(1, 50, count).astype(np.uint64),
         items,
         categories,
-        np.ones(count, np.uint64),
-        np.zeros(count, np.int32),
-        clicked,
-        none,
-        none,
+        scenes=np.ones(count, np.uint64),
+        answers=np.ones(count, np.uint64),
+        served_s=np.full(count, at_s),
+        positions=np.zeros(count, np.int32),
+        clicked=clicked,
+        carted=none,
+        purchased=none,
+        regions=np.zeros(count, np.uint64),
+        crowds=np.zeros(count, np.uint64),
     )
 
 
@@ -83,13 +87,22 @@ def test_a_field_without_a_value_has_no_input_and_crosses_are_their_own() -> Non
         np.array([3, 3, 3], np.uint64),
         np.array([0, 0, 23]),
         np.array([1, 0, 500], np.int32),
+        np.array([2, 2, 2], np.uint64),
+        np.array([4, 4, 0], np.uint64),
     )
     found = hashed_inputs(rows, 20)
     missing = [[FIELDS[at] for at in np.flatnonzero(row == NONE)] for row in found]
     assert missing == [
         [],
         ["shopper", "position", "shopper_category", "shopper_item"],
-        ["category", "shopper_category", "category_hour"],
+        [
+            "category",
+            "shopper_category",
+            "category_hour",
+            "region_category",
+            "crowd_category",
+            "crowd_item",
+        ],
     ]
     assert len(set(found[0].tolist())) == len(FIELDS)
     assert found.max() < 1 << 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -308,13 +309,37 @@ def test_counts_are_kept_by_category_scene_and_shopper(catalogue: Catalogue, tmp
         found = counts(state, tmp_path, kind, about, now)
         return found["impressions"], found["clicks"]
 
-    assert of("shop", item("i1")) == (3, 1)
+    assert of("all", item("i1")) == (3, 1)
     assert of("category", item("i1")) == (3, 1)
     assert of("category", item("i3", category="c2")) == (0, 0)
     assert of("item_scene", item("i1", scene="home")) == (1, 1)
     assert of("item_scene", item("i1", scene="cart")) == (1, 0)
     assert of("shopper_category", item("i1", shopper="u1")) == (2, 1)
     assert of("shopper_category", item("i1", shopper="u2")) == (1, 0)
+
+
+def test_counts_are_kept_by_query_however_it_is_written(catalogue: Catalogue, tmp_path: Path) -> None:
+    shown = token("u1", 1, START_S)
+    state = new_state(catalogue, tmp_path)
+    read(
+        state,
+        [
+            event(IMPRESSION, "i1", START_S, "u1", shown, query="Thé  vert"),
+            event(VIEW, "i1", START_S, "u1", shown, query="the VERT"),
+            event(IMPRESSION, "i2", START_S, "u1", shown, query="lamp"),
+            event(IMPRESSION, "i3", START_S, "u1", shown),
+        ],
+    )
+    now = START_S // 60 * 60.0
+
+    def of(query: str, category: str) -> tuple[float, float]:
+        about = replace(item("i1", category=category), queries=np.array([text_key(query)], np.uint64))
+        found = counts(state, tmp_path, "query_category", about, now)
+        return found["impressions"], found["clicks"]
+
+    assert of("the vert", "c1") == (1, 1)
+    assert of("lamp", "c1") == (1, 0)
+    assert of("the vert", "c2") == of("", "c2") == (0, 0)
 
 
 def test_a_table_keeps_its_bound(tmp_path: Path) -> None:

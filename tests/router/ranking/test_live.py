@@ -16,13 +16,16 @@ from recall.query import Query
 from router.query_features.live_counters import FEATURE
 from router.ranking.live import COLUMNS, LIFT, LiveSettings, open_scorer
 from router.ranking.scorer_kind import ScorerContext
+from snapshot import write_catalogue
 from snapshot.catalogue import Catalogue
 from state.live_counters.counter_file import open_counters
 from state.live_counters.decay import HALF_LIVES_S, SIGNALS
 from state.live_counters.keys import CatalogueKeys, text_key
 from state.live_counters.kinds import LIVE_KINDS, Subjects
 from state.live_counters.live_counters import LiveCounters
+from state.live_counters.profile_keys import ProfileKeys
 from tests.recall.small_shop import make_catalogue, make_query
+from tests.snapshot.contents import columns as empty_columns
 
 NOW_TICK = 30_000_000
 NOW = NOW_TICK * 60
@@ -148,8 +151,50 @@ def test_a_shopper_is_lifted_towards_the_categories_that_this_shopper_clicks(tmp
     assert lift[1] > 0.5
 
 
+def test_rates_of_shops_queries_cities_and_crowds_are_theirs_alone(tmp_path: Path) -> None:
+    profiles = {"city": ["Beijing"], "gender": ["f"], "age_band": ["25-34"]}
+    columns = empty_columns(2)
+    columns["category"][1:] = 1
+    columns["shop"][1:] = [1, 2]
+    columns["title"] = ["", "a", "b"]
+    names = {"category": ["c1"], "shop": ["Ann's", "Bo's"]}
+    write_catalogue(tmp_path / "catalogue", ["i1", "i2"], columns, names, profiles)
+    catalogue = Catalogue.open(tmp_path / "catalogue")
+    keys, people = CatalogueKeys.of(catalogue), ProfileKeys.of(profiles)
+    codes = np.array([[1, 1, 1, 0]], np.int32)
+    first = np.full(60, 1)
+    about = Subjects(
+        keys.items[first],
+        keys.categories[first],
+        *(np.array([text_key(text)], np.uint64) for text in ("home", "u1")),
+        keys.shops[first],
+        np.array([text_key("lamp")], np.uint64),
+        people.regions(codes),
+        people.crowds(codes),
+    )
+    files = {}
+    for name in ("shop", "query_category", "region_item", "crowd_item"):
+        table = CounterTable(tmp_path, name, 1_000)
+        signals = np.repeat([SIGNALS.index("impressions"), SIGNALS.index("clicks")], [40, 20])
+        table.add(LIVE_KINDS[name].key(about), signals.astype(np.uint8), NOW_TICK)
+        files[name] = open_counters(tmp_path / table.file)
+    live = LiveCounters(files)
+    rate = 20 / (40 + PRIOR)
+    query = replace(make_query(), profile_codes=codes[0], search_query="lamp")
+    found = scored(catalogue, live, query, candidates(1, 2))
+    assert found["shop_ctr_1h"].tolist() == pytest.approx([rate, 0])
+    assert found["region_item_ctr_1d"].tolist() == pytest.approx([rate, 0])
+    assert found["crowd_item_ctr_7d"].tolist() == pytest.approx([rate, 0])
+    # The category is that of both.
+    assert found["query_category_ctr_1h"].tolist() == pytest.approx([rate, rate])
+    others = replace(query, profile_codes=np.array([0, 1, 0, 0], np.int32), search_query="sofa")
+    found = scored(catalogue, live, others, candidates(1, 2))
+    for name in ("region_item", "crowd_item", "query_category"):
+        assert not found[f"{name}_ctr_1h"].any()
+
+
 def test_columns_are_of_the_half_lives() -> None:
     assert [name for name in COLUMNS if name.startswith("item_ctr_")] == [
         f"item_ctr_{life}" for life in HALF_LIVES_S
     ]
-    assert len(set(COLUMNS)) == len(COLUMNS) == 28
+    assert len(set(COLUMNS)) == len(COLUMNS) == 43

@@ -51,11 +51,15 @@ def learned(catalogue: Catalogue, shopper: str, likes: int) -> OnlineModel:
             np.full(count, text_key(shopper), np.uint64),
             keys.items[items],
             keys.categories[items],
-            np.full(count, text_key("home"), np.uint64),
-            np.ones(count, np.int32),
-            catalogue.category[items] == likes,
-            none,
-            none,
+            scenes=np.full(count, text_key("home"), np.uint64),
+            answers=np.ones(count, np.uint64),
+            served_s=np.full(count, NOW),
+            positions=np.ones(count, np.int32),
+            clicked=catalogue.category[items] == likes,
+            carted=none,
+            purchased=none,
+            regions=np.zeros(count, np.uint64),
+            crowds=np.zeros(count, np.uint64),
         )
     )
     version, _ = ranker.next_version()

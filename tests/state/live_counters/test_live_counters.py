@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from state.live_counters.counter_file import CounterFileError, make_counters, open_counters
 from state.live_counters.decay import HALF_LIVES_S, ONE, SIGNALS, as_read, decayed
-from state.live_counters.keys import SHOP_KEY, combined, text_key
+from state.live_counters.keys import ALL_KEY, combined, text_key
 from state.live_counters.kinds import LIVE_KINDS, Subjects
 from state.live_counters.live_counters import LiveCounters
 from state.live_counters.slots import claim, find
@@ -114,11 +114,21 @@ def test_a_name_that_leads_out_of_the_folder_is_not_opened(tmp_path: Path) -> No
 
 
 def test_kinds_have_keys_of_their_own() -> None:
-    of = Subjects(*(np.array([key], np.uint64) for key in (3, 4, 5, 6)))
+    of = Subjects(*(np.array([key], np.uint64) for key in range(3, 11)))
     keys = {name: int(kind.key(of)[0]) for name, kind in LIVE_KINDS.items()}
     assert len(set(keys.values())) == len(keys)
-    assert keys["shop"] == SHOP_KEY
+    assert keys["all"] == ALL_KEY
     without_scene = Subjects(of.items, of.categories, np.zeros(1, np.uint64), of.shoppers)
     assert LIVE_KINDS["item_scene"].key(without_scene)[0] == 0
     with pytest.raises(KeyError):
         LiveCounters().counts("nothing", of, 0.0)
+
+
+@pytest.mark.parametrize("name", LIVE_KINDS)
+def test_what_is_the_same_for_all_is_given_once(name: str) -> None:
+    three = np.array([3, 4, 5], np.uint64)
+    same = [np.array([key], np.uint64) for key in range(6, 13)]
+    short = LIVE_KINDS[name].key(Subjects(three, *same))
+    long = LIVE_KINDS[name].key(Subjects(three, *(np.repeat(each, 3) for each in same)))
+    assert short.shape == (3,)
+    assert short.tolist() == long.tolist()
