@@ -36,7 +36,7 @@ from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from shopfront.learner import watched_learner
+from shopfront.learner_beside import learner_beside
 from shopfront.serve import seed_user_state, serving
 from shopfront.settings import load_settings
 from shopfront.workspace import PROJECT, Workspace
@@ -152,7 +152,7 @@ def main() -> None:
         arguments = ["--config", str(config), "--workspace", str(workspace.root)]
         with (
             serving(workspace, settings, console.print) as served,
-            watched_learner(arguments, workspace.logs, console.print),
+            learner_beside(settings.router, arguments, workspace.logs, console.print),
         ):
             seen = visited(Shop(served.address, dataset.catalogue), shoppers, options)
     result = report(seen, options.before, options.after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,10 +16,11 @@ class LearningSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    enabled: bool = Field(
-        default=True,
+    enabled: Literal["auto"] | bool = Field(
+        default="auto",
         description="Whether `shopfront run` and `serve` start the learner, a process that reads the event "
-        "log beside the router; `shopfront learn` starts it wherever the router runs otherwise.",
+        "log beside the router. auto: as soon as a scene, or an arm of an experiment, names what reads it, "
+        "such as the scorers live, online. `shopfront learn` starts it wherever the router runs otherwise.",
     )
     folder: Path = Field(
         default=Path("build/sample/learning"),

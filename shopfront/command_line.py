@@ -150,7 +150,7 @@ def _serve(
     place: Workspace, settings: Settings, config: Path, data: Path | None, *, supervised: bool
 ) -> None:
     from shopfront.console_beside import console_of
-    from shopfront.learner import watched_learner
+    from shopfront.learner_beside import learner_beside
     from shopfront.log_bounds import LogBounds
     from shopfront.picture_command import show_photo_search
     from shopfront.serve import serving, stop_signals
@@ -159,10 +159,10 @@ def _serve(
         with serving(place, settings, _say, restarts=supervised) as served:
             status.stop()
             router = own_router(settings.router.ingress, served.address)
-            learns, logs = settings.router.learning.enabled, settings.router.request_log.folder
+            options, logs = _options(place, config, data), settings.router.request_log.folder
             with (
                 console_of(router, settings.console, place.logs, _say, wanted=supervised) as console_says,
-                watched_learner(_options(place, config, data), logs, _say, wanted=learns),
+                learner_beside(settings.router, options, logs, _say) as learner,
             ):
                 if supervised:
                     _show_sample(place, settings, served.address)
@@ -179,6 +179,7 @@ def _serve(
                 bounds = LogBounds(place.logs, settings.router.request_log, _say, time.monotonic)
                 while not stop.wait(0.5):
                     bounds.look()
+                    learner.look()
                     if served.watcher.given_up:
                         raise RouterLost(f"{served.watcher.given_up}; its log is {place.logs / 'router.log'}")
                 console.print("stopping …")

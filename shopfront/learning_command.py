@@ -19,7 +19,7 @@ app = typer.Typer()
 def learn(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
     """Learn from a built workspace's event log, live counters and a ranker, until Ctrl-C.
 
-    `run` and `serve` start it by themselves where router.learning.enabled is true.
+    `run` and `serve` start it by themselves, as router.learning.enabled says.
     """
     from shopfront.learner import learn as learn_until
     from shopfront.serve import stop_signals

@@ -51,6 +51,7 @@ class QueryFeatureKind(Generic[V]):
             without a task of its own, and its timeout does not hold.
         enabled: whether it is read for a request although none of the scenes' components names it; None
             where it never is.
+        from_learner: whether it is what the learner publishes, so that one must run.
     """
 
     hydrate: Callable[[FeatureRequest], Awaitable[V]]
@@ -59,3 +60,4 @@ class QueryFeatureKind(Generic[V]):
     timeout_ms: float = 20.0
     waits: bool = True
     enabled: Callable[[FeatureRequest], bool] | None = None
+    from_learner: bool = False

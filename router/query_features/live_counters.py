@@ -16,4 +16,5 @@ FEATURE = QueryFeatureKind(
     default=NO_COUNTERS,
     description="Decayed counts of impressions, clicks, views and purchases (1 h, 1 d, 7 d) by the kinds of "
     "`state/live_counters/kinds.py`: LiveCounters, asked for items.",
+    from_learner=True,
 )

@@ -15,4 +15,5 @@ FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=NO_MODEL,
     description="The published version of the online ranker: OnlineModel, which gives rows their log-odds.",
+    from_learner=True,
 )
