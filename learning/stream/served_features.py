@@ -71,13 +71,13 @@ class ServedFeatures:
         """Answers that are kept."""
         return self._answers.rows
 
-    def follow(self, log_s: int, drops: Counter[str]) -> None:
-        """Takes up the entries of answers until unix second `log_s`, as far as tokens may be ahead of it.
+    def follow(self, since_s: int, log_s: int, drops: Counter[str]) -> None:
+        """Takes up what samples need that are due from unix second `since_s` to `log_s` of the event log.
 
-        A file that cannot be read is logged; its answers count as not logged. `drops`: counts answers that
-        there was no room for.
+        These are answers until then, as far as tokens may be ahead. A file that cannot be read is logged; its
+        answers count as not logged. `drops`: counts answers that there was no room for.
         """
-        latest, oldest = log_s + MAX_AHEAD_S, self._oldest(log_s)
+        latest, oldest = log_s + MAX_AHEAD_S, self._oldest(since_s)
         read: list[LoggedAnswer] = []
         present = files_of(self._folder)
         self._files = {path.name: self._files.get(path.name, _Followed()) for _, _, path in present}

@@ -95,7 +95,7 @@ class StreamState:
         if entries:
             events, log_s = self._reader.read([each for _, each in entries], self.log_s, scenes, self.drops)
             if self._features is not None:
-                self._features.follow(int(log_s[-1]), self.drops)
+                self._features.follow(self.log_s, int(log_s[-1]), self.drops)
             for tick in np.unique(log_s // TICK_S).tolist():
                 # What is due is due before windows begin: no event of this minute comes in time for it.
                 made.append(self._due(tick * TICK_S))

@@ -122,13 +122,18 @@ class LiveScorer:
             ("crowd_item", rates["item_ctr"], False),
         ):
             counts = live.counts(kind, subjects, query.now)
-            rates[f"{kind}_ctr"] = _smoothed(counts, _CLICKS, _IMPRESSIONS, settings.prior, coarser)
+            # Most requests have no search query, and a shop without a feature log counts by no city or crowd.
+            rates[f"{kind}_ctr"] = (
+                _smoothed(counts, _CLICKS, _IMPRESSIONS, settings.prior, coarser)
+                if counts.any()
+                else np.broadcast_to(coarser, counts.shape[:2])
+            )
             if popular:
                 rates[f"{kind}_popularity"] = self._popularity(counts)
         columns = {
-            f"{name}_{life}": np.ascontiguousarray(values[:, at])
+            f"{name}_{life}": column
             for name, values in rates.items()
-            for at, life in enumerate(HALF_LIVES_S)
+            for life, column in zip(HALF_LIVES_S, np.ascontiguousarray(values.T), strict=True)
         }
         lift = self._changes(every, counted)
         lift += settings.interest * (
@@ -173,7 +178,7 @@ class LiveScorer:
 def _smoothed(counts: Float32, hits: int, tries: int, prior: float, coarser: Float32 | float) -> Float32:
     """float32[n, h], at most 1."""
     rate = (counts[..., hits] + prior * coarser) / (counts[..., tries] + prior)
-    smoothed: Float32 = np.minimum(rate, 1.0).astype(np.float32)
+    smoothed: Float32 = np.minimum(rate, 1.0, dtype=np.float32, casting="same_kind")
     return smoothed
 
 
@@ -191,7 +196,7 @@ def _change(counts: Float32, prior: float, rate: Float32, change: Float32) -> tu
 
 
 def _log_odds(rates: Float32) -> Float32:
-    cut = np.clip(rates, _SMALLEST, 1 - _SMALLEST)
+    cut = np.minimum(np.maximum(rates, _SMALLEST), 1 - _SMALLEST)
     log_odds: Float32 = np.log(cut / (1 - cut))
     return log_odds
 

@@ -19,7 +19,7 @@ _GENDER, _AGE, _CITY = (PROFILE_FIELDS.index(name) for name in ("gender", "age_b
 class ProfileKeys:
     """Keys of the values of a vocabulary, which stay the same from snapshot to snapshot.
 
-    values  of each profile field uint64[codes + 1], 0 for the code 0
+    values  of each profile field uint64[codes + 2], 0 for the code 0 and behind the last one
     """
 
     values: tuple[UInt64, ...]
@@ -27,7 +27,7 @@ class ProfileKeys:
     @classmethod
     def of(cls, vocabulary: Mapping[str, Sequence[str]]) -> ProfileKeys:
         """Those of `Catalogue.profile_vocab`."""
-        return cls(tuple(text_keys(("", *vocabulary.get(name, ()))) for name in PROFILE_FIELDS))
+        return cls(tuple(text_keys(("", *vocabulary.get(name, ()), "")) for name in PROFILE_FIELDS))
 
     def regions(self, codes: NDArray[np.int32]) -> UInt64:
         """uint64[n] of profile codes int32[n, 4]: the city; 0 where it is unknown."""
@@ -39,5 +39,5 @@ class ProfileKeys:
         return np.where((genders != 0) & (ages != 0), combined(genders, ages), np.uint64(0))
 
     def _keys(self, field: int, codes: NDArray[np.int32]) -> UInt64:
-        values, column = self.values[field], codes[:, field]
-        return values[np.where((column >= 0) & (column < values.size), column, 0)]
+        # Codes of no value are cut to one of the ends.
+        return self.values[field].take(codes[:, field], mode="clip")

@@ -12,24 +12,33 @@ from numpy.typing import NDArray
 UInt64 = NDArray[np.uint64]
 Slots = NDArray[np.intp]
 
+_NEXT = np.arange(8)
+"""Slots that are looked at together behind a key's first one: they share a line or two of the cache."""
 MOST_PROBES = 4_096
 """Slots looked at for one key; a table that is at most half full needs far fewer."""
 
 
 def find(table: UInt64, keys: UInt64) -> Slots:
     """intp[n]: the slot of each key, −1 where the table uint64[2^k] lacks it; the key 0 is in no table."""
-    mask = np.uint64(table.size - 1)
-    found = np.full(keys.size, -1, np.intp)
-    waiting = np.flatnonzero(keys)
-    at = (keys[waiting] & mask).astype(np.intp)
-    for _ in range(MOST_PROBES):
-        held = table[at]
-        hit = held == keys[waiting]
-        found[waiting[hit]] = at[hit]
-        further = ~hit & (held != 0)
-        if not further.any():
+    mask = table.size - 1
+    at = (keys & np.uint64(mask)).astype(np.intp)
+    held = table.take(at)
+    asked = keys != 0
+    hit = (held == keys) & asked
+    found = np.where(hit, at, -1)
+    waiting = np.flatnonzero(asked & ~hit & (held != 0))
+    keys, at = keys.take(waiting), at.take(waiting) + 1
+    for _ in range(0, MOST_PROBES, _NEXT.size):
+        if not waiting.size:
             break
-        waiting, at = waiting[further], (at[further] + 1) & (table.size - 1)
+        slots = (at[:, None] + _NEXT) & mask
+        held = table.take(slots)
+        rows, columns = np.nonzero(held == keys[:, None])
+        found[waiting.take(rows)] = slots[rows, columns]
+        further = np.asarray(held.all(axis=1))
+        further[rows] = False
+        left = np.flatnonzero(further)
+        waiting, keys, at = waiting.take(left), keys.take(left), at.take(left) + _NEXT.size
     return found
 
 
