@@ -30,6 +30,7 @@ from state.event_log import EntriesOf, decode_entry
 from state.lmdb_erasures import ERASED, RENEWAL, LmdbErasures
 from state.lmdb_log import LmdbLog
 from state.lmdb_pictures import PICTURE_LOG, PICTURES, LmdbPictures
+from state.lmdb_quota import LmdbQuota
 from state.lmdb_records import LmdbRecords
 from state.logged_event import LoggedEvent
 from state.plan_counts.lmdb_plan_counts import PLAN_COUNTS, LmdbPlanCounts
@@ -80,6 +81,7 @@ class LmdbStateStore:
         self._erasures = LmdbErasures(databases)
         self._plan_counts = LmdbPlanCounts(databases)
         self.pictures = LmdbPictures(self._environment)
+        self._quota = LmdbQuota(databases)
         self._closed = False
         try:
             self._environment.write(self._check_format)
@@ -181,6 +183,13 @@ class LmdbStateStore:
         """See `StateStore.delete_user`."""
         key = user_hash(user_id)
         return self._environment.write(lambda transaction: self._open(transaction).delete(key))
+
+    def take(self, name: str, most: int, within_s: float) -> bool:
+        """See `StateStore.take`."""
+        within_ms, now_ms = int(within_s * 1_000), int(self._clock() * 1_000)
+        return self._environment.write(
+            lambda transaction: self._quota.take(transaction, name, most, within_ms, now_ms)
+        )
 
     def set_marker(self, name: str, value: str) -> None:
         """See `StateStore.set_marker`."""

@@ -43,6 +43,10 @@ class RedisKeys:
         """Sorted set of the digests of a user's event ids, scored by their day of arrival."""
         return f"{{{self.prefix}}}:seen:{user_hash.hex()}"
 
+    def taken(self, name: str) -> str:
+        """Sorted set of the moments (unix milliseconds) of what may happen only so often."""
+        return f"{{{self.prefix}}}:taken:{name}"
+
     def writer(self, writer: str) -> str:
         """Number of the last group that a writer committed."""
         return f"{{{self.prefix}}}:writer:{writer}"

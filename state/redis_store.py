@@ -31,6 +31,7 @@ from state.records import rows_of
 from state.redis_erasures import RedisErasures
 from state.redis_keys import RedisKeys
 from state.redis_pictures import RedisPictures
+from state.redis_quota import RedisQuota
 from state.redis_reads import RedisReads, Stored
 from state.redis_rewrite import RedisRewrite
 from state.redis_scripts import TRIM
@@ -98,6 +99,7 @@ class RedisStateStore:
             connect(url, settings.redis, STATE_NAMES), self._place, self._keys, settings, _TRIM_STEP
         )
         self._erasures = RedisErasures(self._client, self._keys, rows_of)
+        self._quota = RedisQuota(self._client, self._keys)
         self._rewrite = RedisRewrite(self._client, self._place, self._keys, settings.redis.rewrite_wait_s)
         self._trim_script = self._client.register_script(TRIM)
         self._closed = False
@@ -216,6 +218,12 @@ class RedisStateStore:
         """See `StateStore.delete_user`."""
         with storage_errors(self._place, STATE_NAMES):
             return bool(self._client.delete(self._keys.user(user_hash(user_id))))
+
+    def take(self, name: str, most: int, within_s: float) -> bool:
+        """See `StateStore.take`."""
+        self._check()
+        with storage_errors(self._place, STATE_NAMES):
+            return self._quota.take(name, most, int(within_s * 1_000))
 
     def set_marker(self, name: str, value: str) -> None:
         """See `StateStore.set_marker`."""

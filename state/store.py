@@ -173,6 +173,14 @@ class StateStore(Protocol):
         """
         ...
 
+    def take(self, name: str, most: int, within_s: float) -> bool:
+        """Counts something that may happen `most` times within any `within_s` seconds; False, uncounted, else.
+
+        Holds for all processes of the store together, and after restarts; by the store's own clock. Errors as
+        in `append`.
+        """
+        ...
+
     def marker(self, name: str) -> str | None:
         """Text kept under a name next to the state; None where there is none."""
         ...

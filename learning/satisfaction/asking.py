@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from foundation.statistics.assignment import BUCKETS, bucket
 from learning.satisfaction.settings import AskSettings
 from state.event_batch import EventBatch
@@ -11,8 +9,10 @@ from state.feedback_codes import ASKED, SURVEY_ID
 from state.logged_event import LoggedEvent
 from state.user_state import Behaviours
 
+QUESTIONS = "questions"
+"""Under which questions are counted in the store."""
+MINUTE_S = 60.0
 _DAY_S = 86_400
-_MINUTE_S = 60.0
 
 
 def is_sampled(settings: AskSettings, user_id: str, now: float) -> bool:
@@ -37,21 +37,3 @@ def question(user_id: str, surveys: Behaviours, now: float) -> EventBatch:
     now_ms = int(now * 1_000)
     last = int(surveys.ts.max(initial=0))
     return EventBatch.of([LoggedEvent(user_id, "", ASKED, now_ms, now_ms, event_id=f"{SURVEY_ID}:{last}")])
-
-
-class AskRate:
-    """Counts the questions of the last minute."""
-
-    def __init__(self, per_minute: int) -> None:
-        """`per_minute`: most questions within any 60 seconds."""
-        self._per_minute = per_minute
-        self._asked: deque[float] = deque()
-
-    def take(self, now: float) -> bool:
-        """Counts a question at monotonic second `now`; False, uncounted, where there is no room."""
-        while self._asked and self._asked[0] <= now - _MINUTE_S:
-            self._asked.popleft()
-        if len(self._asked) >= self._per_minute:
-            return False
-        self._asked.append(now)
-        return True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
-from learning.satisfaction.asking import AskRate, is_sampled, question, was_asked_lately
+from learning.satisfaction.asking import MINUTE_S, QUESTIONS, is_sampled, question, was_asked_lately
 from learning.satisfaction.check import TokenRefused, check_feedback
 from learning.satisfaction.dimensions import DIMENSIONS
 from learning.satisfaction.metrics import FeedbackMetrics
@@ -50,7 +51,6 @@ class Feedback:
         codec: AttributionCodec,
         catalogue: Callable[[], Catalogue],
         metrics: ProcessMetrics,
-        clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing.
@@ -61,7 +61,6 @@ class Feedback:
             codec: decodes attribution tokens.
             catalogue: returns that of the snapshot in service.
             metrics: count what is said.
-            clock: monotonic seconds.
             wall_clock: unix seconds.
         """
         self._ask = settings.ask
@@ -69,8 +68,6 @@ class Feedback:
         self._codec = codec
         self._catalogue = catalogue
         self._metrics = metrics.group(FeedbackMetrics)
-        self._rate = AskRate(settings.ask.per_minute)
-        self._clock = clock
         self._wall_clock = wall_clock
 
     async def send(
@@ -123,7 +120,7 @@ class Feedback:
         state = await self._store.read(user_id)
         if was_asked_lately(self._ask, state.surveys, now):
             return "lately"
-        if not self._rate.take(self._clock()):
+        if not await asyncio.to_thread(self._store.take, QUESTIONS, self._ask.per_minute, MINUTE_S):
             return "rate"
         # Of calls at one time, on whichever replica, the store takes one.
         return "asked" if await self._append(question(user_id, state.surveys, now)) else "lately"

@@ -29,7 +29,10 @@ class AskSettings(BaseModel):
         description="Days after a question, or a rating, in which the shopper is not asked (again).",
     )
     per_minute: int = Field(
-        default=60, ge=1, description="Shoppers that one replica asks within a minute at most."
+        default=60,
+        ge=1,
+        le=10_000,
+        description="Shoppers that are asked within any minute at most, by all replicas together.",
     )
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
-from learning.satisfaction.asking import AskRate, is_sampled
+from learning.satisfaction.asking import is_sampled
 from learning.satisfaction.check import TokenRefused
 from learning.satisfaction.service import Feedback
 from learning.satisfaction.settings import AskSettings, SatisfactionSettings
@@ -40,7 +38,6 @@ def feedback(folder: Path, store: StateStore, now: float = NOW, **ask: object) -
         AttributionCodec(SECRETS),
         lambda: catalogue,
         ProcessMetrics(),
-        clock=lambda: 0.0,
         wall_clock=lambda: now,
     )
 
@@ -159,9 +156,22 @@ def test_the_share_of_shoppers_is_chosen_anew_each_day() -> None:
     assert abs((days[0] & days[1]).mean() - 0.01) < 5 * (0.0099 / 20_000) ** 0.5
 
 
-@given(st.lists(st.floats(0, 600), max_size=60), st.integers(1, 10))
-def test_no_minute_has_more_questions_than_allowed(moments: list[float], limit: int) -> None:
-    rate = AskRate(limit)
-    taken = [moment for moment in sorted(moments) if rate.take(moment)]
-    for moment in taken:
-        assert sum(moment - 60 < other <= moment for other in taken) <= limit
+async def test_replicas_together_ask_no_more_than_allowed_also_after_a_restart(
+    tmp_path: Path, settings: StateSettings
+) -> None:
+    asked, first, second = [], open_state(settings), None
+    try:
+        replicas = [feedback(tmp_path / str(number), first, per_minute=4) for number in range(2)]
+        for number in range(8):
+            request = feedback_pb2.ShouldAskRequest(user_id=f"u{number}")
+            asked.append((await replicas[number % 2].should_ask(request, CALL)).reason)
+        first.close()
+        second = open_state(settings)
+        again = feedback(tmp_path / "again", second, per_minute=4)
+        for user in ("u9", "u0"):
+            asked.append((await again.should_ask(feedback_pb2.ShouldAskRequest(user_id=user), CALL)).reason)
+    finally:
+        first.close()
+        if second is not None:
+            second.close()
+    assert asked == ["asked"] * 4 + ["rate"] * 4 + ["rate", "lately"]
