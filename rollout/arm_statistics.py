@@ -22,7 +22,18 @@ from rollout.score_histogram import BINS, score_counts
 
 CLUSTERS = 64
 _CLUSTER_SHIFT = 64 - 6
-Column = Literal["requests", "errors", "degraded", "empty", "short", "impressions", "clicks", "conversions"]
+Column = Literal[
+    "requests",
+    "errors",
+    "degraded",
+    "empty",
+    "short",
+    "impressions",
+    "clicks",
+    "conversions",
+    "ratings",
+    "dissatisfied",
+]
 COLUMNS: tuple[Column, ...] = (
     "requests",
     "errors",
@@ -32,10 +43,25 @@ COLUMNS: tuple[Column, ...] = (
     "impressions",
     "clicks",
     "conversions",
+    "ratings",
+    "dissatisfied",
 )
 _WIDTH = len(COLUMNS)
-_REQUESTS, _ERRORS, _DEGRADED, _EMPTY, _SHORT, _IMPRESSIONS, _CLICKS, _CONVERSIONS = range(_WIDTH)
-_FORMAT = 1
+(
+    _REQUESTS,
+    _ERRORS,
+    _DEGRADED,
+    _EMPTY,
+    _SHORT,
+    _IMPRESSIONS,
+    _CLICKS,
+    _CONVERSIONS,
+    _RATINGS,
+    _DISSATISFIED,
+) = range(_WIDTH)
+_FORMAT = 2
+_WIDTH_BEFORE = 8
+"""Of format 1, which had no ratings."""
 
 
 def cluster_of(user_id: str) -> int:
@@ -117,6 +143,12 @@ class ArmStatistics:
         self._counts[row + _CLICKS] += clicks
         self._counts[row + _CONVERSIONS] += conversions
 
+    def observe_rating(self, user_id: str, *, satisfied: bool) -> None:
+        """Adds what a shopper said of an answer of this arm; each answer is rated once."""
+        row = cluster_of(user_id) * _WIDTH
+        self._counts[row + _RATINGS] += 1
+        self._counts[row + _DISSATISFIED] += not satisfied
+
     def add(self, other: ArmStatistics) -> None:
         """Adds everything `other` has gathered, as if it had been observed here."""
         self._counts = [mine + more for mine, more in zip(self._counts, other._counts, strict=True)]
@@ -178,6 +210,8 @@ class ArmStatistics:
             wire = _DECODER.decode(encoded)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StatisticsError(f"statistics of an arm cannot be read: {error}") from error
+        if wire.format == 1 and len(wire.counts) == CLUSTERS * _WIDTH_BEFORE:
+            wire = msgspec.structs.replace(wire, format=_FORMAT, counts=_without_ratings(wire.counts))
         sizes = (len(wire.counts), wire.latency.size, wire.scores.size, len(wire.users))
         expected = (CLUSTERS * _WIDTH, CLUSTERS * BUCKETS, CLUSTERS * BINS, 1 << PRECISION)
         if wire.format != _FORMAT or sizes != expected:
@@ -223,6 +257,13 @@ class _ArmWire(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     scores: _Sparse
     scores_not_finite: int
     users: bytes
+
+
+def _without_ratings(counts: list[int]) -> list[int]:
+    """Counts of format 1, with no ratings in each cluster."""
+    before = np.array(counts, np.int64).reshape(CLUSTERS, _WIDTH_BEFORE)
+    ratings = np.zeros((CLUSTERS, _WIDTH - _WIDTH_BEFORE), np.int64)
+    return np.concatenate((before, ratings), axis=1).ravel().tolist()
 
 
 def _sparse(counts: NDArray[np.int64]) -> _Sparse:

@@ -53,7 +53,10 @@ class ArmCounts:
         return self._pages.setdefault(stage, PageCounts())
 
     def is_new_feedback(self, request_id: str, item_id: str, event: int) -> bool:
-        """Whether this item of this answer is opened, or bought, for the first time here."""
+        """Whether this item of this answer is opened, or bought, for the first time here.
+
+        Without an item: whether the answer is rated.
+        """
         key = (request_id, item_id, event)
         if key in self._seen:
             return False

@@ -18,6 +18,7 @@ from rollout.record import ModelRecord, Phase, Rollout
 from rollout.settings import RolloutSettings
 from rollout.standby import Standby
 from rollout.store import RolloutStore
+from state.feedback_codes import RATED
 
 logger = logging.getLogger(__name__)
 
@@ -197,6 +198,16 @@ class ReplicaRollouts:
             return
         observed = counts.arm(rollout.counted_stage, Arm(arm))
         observed.observe_feedback(user_id, clicks=int(not bought), conversions=int(bought))
+
+    def rated(self, arms: Mapping[str, str], request_id: str, user_id: str, *, satisfied: bool) -> None:
+        """Counts that a shopper rated an answer of one of the arms, for the first time."""
+        counts = self._counts
+        arm = arms.get(counts.rollout) if counts is not None else None
+        rollout = self.record.active
+        if counts is None or arm is None or rollout is None:
+            return
+        if counts.is_new_feedback(request_id, "", RATED):
+            counts.arm(rollout.counted_stage, Arm(arm)).observe_rating(user_id, satisfied=satisfied)
 
     @property
     def counts(self) -> ArmCounts | None:

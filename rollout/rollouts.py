@@ -30,6 +30,7 @@ from router.engine.live import LiveEngine
 from router.events import AttributedEvent
 from router.ranking.settings import TritonClientSettings
 from snapshot.event_codes import PURCHASE, VIEW
+from state.attribution import Attribution
 from triton_repo.repository import ModelRepository
 
 
@@ -171,6 +172,10 @@ class Rollouts:
                     event.item_id,
                     bought=event.event == PURCHASE,
                 )
+
+    def count_rating(self, token: Attribution, user_id: str, satisfied: bool) -> None:
+        """Counts a stored rating of an answer with this token, where one of a rollout's arms made it."""
+        self._replica.rated(token.arms, token.request_id, user_id, satisfied=satisfied)
 
     async def close(self) -> None:
         """Writes what was counted last and closes the store."""

@@ -32,5 +32,5 @@ class RedisQuota:
 
     def take(self, name: str, most: int, within_ms: int) -> bool:
         """As `StateStore.take`; raises errors of the client."""
-        arguments = [most, within_ms, uuid4().hex, within_ms // 1_000 + 1]
+        arguments: list[str | int] = [most, within_ms, uuid4().hex, within_ms // 1_000 + 1]
         return cast(int, self._script(keys=[self._keys.taken(name)], args=arguments)) == 1

@@ -174,7 +174,7 @@ class StateStore(Protocol):
         ...
 
     def take(self, name: str, most: int, within_s: float) -> bool:
-        """Counts something that may happen `most` times within any `within_s` seconds; False, uncounted, else.
+        """Counts what may happen `most` times within any `within_s` seconds; False, uncounted, else.
 
         Holds for all processes of the store together, and after restarts; by the store's own clock. Errors as
         in `append`.

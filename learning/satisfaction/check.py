@@ -52,12 +52,14 @@ class CheckedFeedback:
     Attributes:
         batch: a rating, if there is one, then what is said of items.
         credited: whether any of them has the attribution token.
+        token: what that says; None where none was sent, or it does not count.
         uncredited: why events have none although one was sent, a reason for each of them: "expired", "ahead",
             "shopper", "item".
     """
 
     batch: EventBatch
     credited: bool
+    token: Attribution | None
     uncredited: tuple[str, ...]
 
 
@@ -120,7 +122,7 @@ def check_feedback(
             )
         )
     credited = token is not None and len(uncredited) < len(rows)
-    return CheckedFeedback(EventBatch.of(rows), credited, tuple(uncredited))
+    return CheckedFeedback(EventBatch.of(rows), credited, token, tuple(uncredited))
 
 
 def _outside(token: Attribution, user_id: str, item_id: str) -> str:

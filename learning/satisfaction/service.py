@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from learning.satisfaction.asking import MINUTE_S, QUESTIONS, is_sampled, question, was_asked_lately
-from learning.satisfaction.check import TokenRefused, check_feedback
-from learning.satisfaction.dimensions import DIMENSIONS
+from learning.satisfaction.check import CheckedFeedback, TokenRefused, check_feedback
+from learning.satisfaction.dimensions import DIMENSIONS, SATISFIED
 from learning.satisfaction.metrics import FeedbackMetrics
 from learning.satisfaction.settings import SatisfactionSettings
 from protos.shopfront.v1 import feedback_pb2
@@ -17,7 +17,7 @@ from router.errors import CallerError, OverloadError
 from router.service.call import Call
 from snapshot.catalogue import Catalogue
 from snapshot.id_limit import MAX_ID_BYTES
-from state.attribution import AttributionCodec
+from state.attribution import Attribution, AttributionCodec
 from state.errors import StateOverloaded
 from state.event_batch import EventBatch
 from state.feedback_codes import (
@@ -51,6 +51,7 @@ class Feedback:
         codec: AttributionCodec,
         catalogue: Callable[[], Catalogue],
         metrics: ProcessMetrics,
+        rated: Callable[[Attribution, str, bool], None] = lambda token, user_id, satisfied: None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing.
@@ -61,6 +62,8 @@ class Feedback:
             codec: decodes attribution tokens.
             catalogue: returns that of the snapshot in service.
             metrics: count what is said.
+            rated: receives each rating of an answer once it is stored: the answer's token, the shopper, and
+                whether the shopper is satisfied.
             wall_clock: unix seconds.
         """
         self._ask = settings.ask
@@ -68,6 +71,7 @@ class Feedback:
         self._codec = codec
         self._catalogue = catalogue
         self._metrics = metrics.group(FeedbackMetrics)
+        self._rated = rated
         self._wall_clock = wall_clock
 
     async def send(
@@ -93,7 +97,7 @@ class Feedback:
             self._metrics.tokens[reason,].inc()
         self._metrics.feedback["stored" if stored else "repeated",].inc()
         for row in stored:
-            self._count(checked.batch, row)
+            self._count(checked, row)
         return feedback_pb2.SendFeedbackResponse(already_stored=not stored, credited=checked.credited)
 
     async def should_ask(
@@ -131,10 +135,13 @@ class Feedback:
         except StateOverloaded as full:
             raise OverloadError(full.retry_after_s, "the queue of events to be stored is full") from full
 
-    def _count(self, batch: EventBatch, row: int) -> None:
-        event = batch.rows[row]
+    def _count(self, checked: CheckedFeedback, row: int) -> None:
+        event = checked.batch.rows[row]
         if event.rating is None:
             self._metrics.items[_SAID[event.event],].inc()
             return
         for dimension, value in event.rating.ratings.items():
             self._metrics.ratings[dimension, str(value)].inc()
+        if event.rating.ratings and event.attribution_token and checked.token is not None:
+            values = event.rating.ratings.values()
+            self._rated(checked.token, event.user_id, sum(values) / len(values) >= SATISFIED)

@@ -16,7 +16,7 @@ from rollout.judging.check_results import Check, Verdict
 from rollout.judging.design_effect import Clusters, design_effect, effective
 from rollout.judging.settings import CheckSettings, FeedbackCheckSettings, RateCheckSettings
 
-RateColumn = Literal["errors", "degraded", "empty", "short"]
+RateColumn = Literal["errors", "degraded", "empty", "short", "dissatisfied"]
 FeedbackName = Literal["ctr", "cvr"]
 
 _SUBJECTS: dict[RateColumn, str] = {
@@ -24,6 +24,7 @@ _SUBJECTS: dict[RateColumn, str] = {
     "degraded": "answers are degraded",
     "empty": "answers are empty",
     "short": "answers are short",
+    "dissatisfied": "ratings are below 4",
 }
 _FEEDBACK: dict[FeedbackName, Literal["clicks", "conversions"]] = {"ctr": "clicks", "cvr": "conversions"}
 
@@ -35,7 +36,7 @@ def rate(
     settings: RateCheckSettings,
     context: CheckContext,
 ) -> Check:
-    """Whether a share of requests rose by more than the margin."""
+    """Whether a share of requests, or of ratings, rose by more than the margin."""
     arms = [(arm.by_cluster(column), _answered(arm, column)) for arm in (candidate, baseline)]
     figures = _rate_figures(arms)
     if (early := _early(column, settings, context, arms, figures)) is not None:
@@ -92,7 +93,9 @@ def feedback(
 
 
 def _answered(arm: ArmStatistics, column: RateColumn) -> Clusters:
-    """Trials of a column: all requests, or for what an answer is like, those that were answered."""
+    """Trials of a column: requests, ratings, or for what an answer is like, those that were answered."""
+    if column == "dissatisfied":
+        return arm.by_cluster("ratings")
     requests = arm.by_cluster("requests")
     return requests if column == "errors" else requests - arm.by_cluster("errors")
 

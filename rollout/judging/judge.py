@@ -74,6 +74,10 @@ def judge(
                 settings.short,
                 lambda context: check_rates.rate("short", *arms, settings.short, context),
             ),
+            "dissatisfied": (
+                settings.dissatisfied,
+                lambda context: check_rates.rate("dissatisfied", *arms, settings.dissatisfied, context),
+            ),
             "ctr": (settings.ctr, lambda context: check_rates.feedback("ctr", *arms, settings.ctr, context)),
             "cvr": (settings.cvr, lambda context: check_rates.feedback("cvr", *arms, settings.cvr, context)),
         }

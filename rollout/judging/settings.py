@@ -156,6 +156,11 @@ class JudgeSettings(BaseModel):
     short: RateCheckSettings = Field(
         RateCheckSettings(margin=0.02), description="Answers with some, but fewer items than wanted."
     )
+    dissatisfied: RateCheckSettings = Field(
+        RateCheckSettings(margin=0.05, required=False),
+        description="Ratings (SendFeedback with the answer's token) whose mean is below 4; the margin is a "
+        "share of the ratings. Few shoppers rate, so that by default only a failure counts.",
+    )
     latency: LatencyCheckSettings = Field(
         LatencyCheckSettings(), description="Time from a request's arrival to its answer."
     )

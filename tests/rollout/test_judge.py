@@ -23,6 +23,7 @@ def arm(
     empty: float = 0.0,
     short: float = 0.0,
     ctr: float = 0.1,
+    dissatisfied: float = 0.2,
     log_odds: float = -3.0,
     scored: bool = True,
     users: int | None = None,
@@ -50,6 +51,11 @@ def arm(
             clicks=int(generator.binomial(20, ctr)),
             conversions=int(generator.binomial(20, ctr / 2)),
         )
+    said = np.random.default_rng([ord(letter) for letter in f"{name} says"])
+    for n in range(requests // 3):
+        gathered.observe_rating(
+            f"{name}-{n % (users or requests // 3)}", satisfied=said.random() >= dissatisfied
+        )
     return gathered
 
 
@@ -65,7 +71,7 @@ def verdicts(results: CheckResults) -> dict[str, Verdict]:
 def test_a_candidate_like_the_baseline_passes_every_check() -> None:
     results = judge(arm("candidate", 3_000), arm("control", 3_000), None, QUICK)
     undecided = {name: verdict for name, verdict in verdicts(results).items() if verdict != "pass"}
-    assert set(undecided) <= {"ctr", "cvr"}
+    assert set(undecided) <= {"ctr", "cvr", "dissatisfied"}
     assert "fail" not in undecided.values()
     relaxed = QUICK.model_copy(
         update={
@@ -89,6 +95,7 @@ def test_a_candidate_like_the_baseline_passes_every_check() -> None:
         ({"log_odds": -1.0}, "drift"),
         ({"ctr": 0.05}, "ctr"),
         ({"ctr": 0.0}, "ctr"),
+        ({"dissatisfied": 0.5}, "dissatisfied"),
     ],
 )
 def test_a_worse_candidate_fails_the_check_of_what_is_worse(
@@ -104,7 +111,8 @@ def test_a_worse_candidate_fails_the_check_of_what_is_worse(
 
 
 def test_a_better_candidate_fails_nothing(baseline: ArmStatistics) -> None:
-    worse = arm("worse", slower_ms=50, errors=0.2, degraded=0.2, empty=0.2, short=0.2, ctr=0.05)
+    shares = dict.fromkeys(("errors", "degraded", "empty", "short"), 0.2)
+    worse = arm("worse", slower_ms=50, ctr=0.05, dissatisfied=0.6, **shares)
     results = judge(baseline, worse, None, QUICK)
     assert "fail" not in verdicts(results).values()
 

@@ -68,8 +68,13 @@ async def test_answers_and_feedback_are_counted_by_arm_and_handed_on(store: Lmdb
         made.feedback(arms, "request-1", user, "i1", bought=False)
     made.feedback(arms, "request-1", user, "i1", bought=True)
     made.feedback({"bst-1-9-zz": "candidate"}, "request-2", user, "i1", bought=True)
+    for request, satisfied in (("request-1", False), ("request-1", False), ("request-3", True)):
+        made.rated(arms, request, user, satisfied=satisfied)
+    made.rated({"bst-1-9-zz": "candidate"}, "request-4", user, satisfied=False)
     await made._write_counts()
     found = handed_on(store)
+    assert [found.candidate.total(name) for name in ("ratings", "dissatisfied")] == [2, 1]
+    assert found.baseline.total("ratings") == 0
     totals = {
         name: found.candidate.total(name)  # type: ignore[arg-type]
         for name in ("requests", "impressions", "clicks", "conversions", "degraded")

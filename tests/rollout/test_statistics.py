@@ -1,9 +1,10 @@
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollout.arm_statistics import CLUSTERS, ArmStatistics, merged
+from rollout.arm_statistics import CLUSTERS, COLUMNS, ArmStatistics, merged
 from rollout.errors import StatisticsError
 
 OBSERVATIONS = st.lists(
@@ -126,3 +127,12 @@ def test_a_latency_that_cannot_be_is_refused_and_leaves_no_trace(latency: float)
 def test_damaged_bytes_are_refused(damaged: bytes) -> None:
     with pytest.raises(StatisticsError, match="cannot be read"):
         ArmStatistics.decode(damaged)
+
+
+def test_statistics_from_before_ratings_are_read() -> None:
+    arm = gathered([("a", 1.0, 3, False, True, [0.5]), ("b", 2.0, 0, True, False, [])])
+    _, counts, *others = msgspec.msgpack.decode(arm.encode())
+    before = [count for at, count in enumerate(counts) if at % len(COLUMNS) < 8]
+    assert ArmStatistics.decode(msgspec.msgpack.encode([1, before, *others])) == arm
+    arm.observe_rating("a", satisfied=False)
+    assert [arm.total("ratings"), arm.total("dissatisfied")] == [1, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,13 @@ SECRETS = [b"a secret of 16 bytes and more"]
 CALL = new_call(0.0)
 
 
-def feedback(folder: Path, store: StateStore, now: float = NOW, **ask: object) -> Feedback:
+def feedback(
+    folder: Path,
+    store: StateStore,
+    now: float = NOW,
+    rated: Callable[[Attribution, str, bool], None] = lambda token, user, satisfied: None,
+    **ask: object,
+) -> Feedback:
     folder.mkdir(exist_ok=True)
     catalogue = make_catalogue(folder, [1, 1, 2])
     return Feedback(
@@ -38,6 +45,7 @@ def feedback(folder: Path, store: StateStore, now: float = NOW, **ask: object) -
         AttributionCodec(SECRETS),
         lambda: catalogue,
         ProcessMetrics(),
+        rated,
         wall_clock=lambda: now,
     )
 
@@ -142,6 +150,22 @@ async def test_only_a_fresh_token_of_the_shopper_is_credited(
     assert answer.credited is credited
     ((_, event),) = store.read_log()
     assert bool(event.attribution_token) is credited
+
+
+async def test_ratings_of_answers_are_handed_on_once(tmp_path: Path, store: StateStore) -> None:
+    handed: list[tuple[str, str, bool]] = []
+    said = feedback(tmp_path, store, rated=lambda of, user, good: handed.append((of.request_id, user, good)))
+    price = feedback_pb2.Rating(dimension=feedback_pb2.RATING_DIMENSION_PRICE, value=3)
+    variety = feedback_pb2.Rating(dimension=feedback_pb2.RATING_DIMENSION_VARIETY, value=5)
+    for _ in range(2):
+        await said.send(rated(feedback_id="f", attribution_token=token(SECRETS)), CALL)
+    await said.send(rated(ratings=[price, variety], attribution_token=token(SECRETS)), CALL)
+    await said.send(rated(ratings=[price], attribution_token=token(SECRETS)), CALL)
+    # Of no answer, of no answer any more, and without a rating.
+    await said.send(rated(), CALL)
+    await said.send(rated(attribution_token=token(SECRETS, age_s=8 * DAY)), CALL)
+    await said.send(rated(ratings=[], comment="so-so", attribution_token=token(SECRETS)), CALL)
+    assert handed == [("r", "u", False), ("r", "u", True), ("r", "u", False)]
 
 
 def test_the_share_of_shoppers_is_chosen_anew_each_day() -> None:
