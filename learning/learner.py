@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,21 @@ from foundation.storage.errors import StorageError
 from learning.folder_lock import lock_folder
 from learning.metrics import LearnerMetrics
 from learning.ranker.ranker import OnlineRanker
+from learning.ranker_publisher import RankerPublisher
+from learning.satisfaction.prediction.predictor import SatisfactionPredictor
 from learning.settings import LearningSettings
 from learning.stream.checkpoint import FILE, DamagedCheckpoint, digest, read_checkpoint, write_checkpoint
 from learning.stream.log_reader import LogReader
+from learning.stream.samples import Samples
 from learning.stream.served_features import ServedFeatures
 from learning.stream.shop_facts import ShopFacts
 from learning.stream.stream import StreamState, below
 from state.attribution import AttributionCodec
 from state.live_counters.counter_file import SUFFIX as COUNTERS
-from state.live_counters.counter_file import CounterFileError
+from state.live_model.satisfaction import SUFFIX as SATISFACTION
 from state.live_model.weights import SUFFIX as WEIGHTS
-from state.live_model.weights import WeightsError, read_weights, write_weights
-from state.published import MANIFEST, LiveManifest, read_live_manifest, write_manifest
+from state.logged_event import LoggedEvent
+from state.published import MANIFEST, LiveManifest, write_manifest
 from state.store import StateStore
 
 logger = logging.getLogger(__name__)
@@ -83,20 +86,22 @@ class Learner:
         self._folder = settings.folder
         ranker = settings.ranker.model_dump_json(exclude={"publish_s", "guard"})
         self._made_by = f"{_FORMAT} {log_name} {settings.stream.model_dump_json()} {ranker}"
-        self._held = ""
         # Where a deletion is under way, its shopper's events may still be read.
         self._erasures = store.erasures_revision() - bool(store.unfinished_erasures())
         self._erased_at: float | None = None
         self._lock = lock_folder(self._folder)
         try:
-            for name in (FILE, MANIFEST, f"*{WEIGHTS}"):
+            for name in (FILE, MANIFEST, f"*{WEIGHTS}", f"*{SATISFACTION}"):
                 for left in self._folder.glob(f".{name}.*"):
                     left.unlink()
             self.ranker = OnlineRanker(settings.ranker)
+            self.satisfaction = SatisfactionPredictor(settings.satisfaction)
+            self._versions = RankerPublisher(self._folder, metrics)
             self.state = self._opened()
-            self._model = self._last_model()
+            self._versions.take_up(self.ranker, settings.ranker.bits, self._erasures)
             self._metrics.begin(self.state.drops)
             self._checkpointed = self.state.seq
+            self.satisfaction.publish(self._folder)
             self.publish()
         except BaseException:
             os.close(self._lock)
@@ -110,7 +115,7 @@ class Learner:
         """
         entries, corrupt = self._log.entries(self.state.seq)
         files = self.state.files
-        samples = self.state.read(entries, self._facts.scenes)
+        samples = self._read(entries)
         if corrupt is not None:
             logger.error("%s", corrupt)
             self.state.skip(corrupt.seq, "corrupt")
@@ -124,6 +129,7 @@ class Learner:
     def run(self, stop: threading.Event) -> None:
         """Reads until `stop` is set, then writes a checkpoint. Raises what `checkpoint` does."""
         followed = published = ranked = checkpointed = self._clock()
+        rated = -self._settings.satisfaction.every_s
         failing = False
         while not stop.is_set():
             try:
@@ -142,6 +148,9 @@ class Learner:
             if now - ranked >= self._settings.ranker.publish_s:
                 ranked = now
                 self.publish_model()
+            if now - rated >= self._settings.satisfaction.every_s:
+                rated = now
+                self.publish_satisfaction()
             if now - followed >= self._settings.follow_s:
                 followed = now
                 self._forget_erased()
@@ -156,36 +165,29 @@ class Learner:
 
     def publish(self) -> None:
         """Names the present files to the replicas, and removes older ones. Raises OSError."""
-        files = self.state.files
+        files, learned = self.state.files, (self._versions.file, self.satisfaction.file)
         write_manifest(
-            self._folder, LiveManifest(files, self.state.seq, self.state.log_s, self._erasures, self._model)
+            self._folder, LiveManifest(files, self.state.seq, self.state.log_s, self._erasures, *learned)
         )
-        named = {*files.values(), self._model}
-        for path in (*self._folder.glob(f"*{COUNTERS}"), *self._folder.glob(f"*{WEIGHTS}")):
-            if path.name not in named:
-                # Replicas that still map it keep it until they look.
-                path.unlink(missing_ok=True)
+        named = {*files.values(), *learned}
+        for suffix in (COUNTERS, WEIGHTS, SATISFACTION):
+            for path in self._folder.glob(f"*{suffix}"):
+                if path.name not in named:
+                    # Replicas that still map it keep it until they look.
+                    path.unlink(missing_ok=True)
 
     def publish_model(self) -> bool:
         """Publishes what the ranker has learned, unless a guard holds it; whether it did. Raises OSError."""
-        version, held = self.ranker.next_version()
-        self._metrics.observe_ranker(self.ranker)
-        if held:
-            self._metrics.held[held,].inc()
-            if held != self._held:
-                logger.warning(
-                    "the ranker's version of %d samples is held (%s); that of %d samples stays",
-                    self.ranker.samples,
-                    held,
-                    self.ranker.published.samples,
-                )
-        self._held = held
-        if version is None:
-            return False
-        self._model = f"model-{version.samples}{WEIGHTS}"
-        write_weights(self._folder / self._model, version)
-        self.publish()
-        return True
+        changed = self._versions.publish(self.ranker)
+        if changed:
+            self.publish()
+        return changed
+
+    def publish_satisfaction(self) -> None:
+        """Publishes what ratings say since the last time. Raises OSError."""
+        if self.satisfaction.publish(self._folder):
+            self.publish()
+        self._metrics.observe_satisfaction(self.satisfaction)
 
     def digest(self) -> str:
         """A hash of all that was learned: two learners are the same to the bit where theirs is."""
@@ -209,7 +211,8 @@ class Learner:
         """Forgets everything, in files too; the log is read from its beginning."""
         self.state = self._new_state()
         self.ranker = OnlineRanker(self._settings.ranker)
-        self._model = ""
+        self.satisfaction = SatisfactionPredictor(self._settings.satisfaction)
+        self._versions = RankerPublisher(self._folder, self._metrics)
         self._checkpointed = 0
         self._metrics.begin(self.state.drops)
         (self._folder / FILE).unlink(missing_ok=True)
@@ -241,6 +244,14 @@ class Learner:
             self._metrics.checkpoints["failed",].inc()
             logger.error("no checkpoint could be written: %s", error)
 
+    def _read(self, entries: Sequence[tuple[int, LoggedEvent]]) -> Samples:
+        """Takes up entries; what a rating is of follows from the entries before it alone."""
+        made = []
+        for part in self.satisfaction.ratings.parts(entries):
+            made.append(self.state.read(part, self._facts.scenes))
+            self.satisfaction.ratings.read(part, self.state.groups, self.state.credited, self.state.drops)
+        return Samples.joined(made)
+
     def _observe(self, events: int, samples: int) -> None:
         self._metrics.observe(events, samples, self.state.drops, self.state.rows)
         behind = events >= self._settings.stream.batch_events
@@ -259,6 +270,7 @@ class Learner:
                     return state
                 state.load(numbers, arrays)
                 self.ranker.load(numbers["ranker"], below("ranker", arrays))
+                self.satisfaction.load(below("satisfaction", arrays))
                 logger.info("the learner goes on after event %d of the log", state.seq)
                 return state
             if (self._folder / FILE).exists():
@@ -267,6 +279,7 @@ class Learner:
             # Nothing is lost: it all follows from the log.
             logger.error("%s; the log is read anew", error)
             self.ranker.forget()
+            self.satisfaction = SatisfactionPredictor(self._settings.satisfaction)
         return self._new_state()
 
     def _exported(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -275,22 +288,8 @@ class Learner:
         return {**numbers, "ranker": of_ranker}, {
             **arrays,
             **{f"ranker.{name}": array for name, array in sums.items()},
+            **{f"satisfaction.{name}": array for name, array in self.satisfaction.exported().items()},
         }
-
-    def _last_model(self) -> str:
-        """The file of the version that was published last, which stays until there is a better one."""
-        try:
-            manifest = read_live_manifest(self._folder)
-            if manifest is None or not manifest.model or manifest.erasures != self._erasures:
-                return ""
-            model = read_weights(self._folder / Path(manifest.model).name)
-        except (CounterFileError, WeightsError, OSError) as error:
-            logger.warning("the version that was published last cannot be used: %s", error)
-            return ""
-        if model.bits != self._settings.ranker.bits:
-            return ""
-        self.ranker.published = model
-        return Path(manifest.model).name
 
     def _new_state(self) -> StreamState:
         settings, facts = self._settings.stream, self._facts

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from learning.ranker.ranker import OnlineRanker
+from learning.satisfaction.prediction.predictor import SatisfactionPredictor
 
 
 class LearnerMetrics:
@@ -50,6 +51,19 @@ class LearnerMetrics:
             "learner_log_loss", "Of the latest samples, each predicted before it was learned.", "livemax"
         )
         self._auc = metrics.gauge("learner_auc", "AUC of the same.", "livemax")
+        self._ratings = metrics.gauge(
+            "learner_ratings", "Ratings of items from which satisfaction is learned.", "livemax"
+        )
+        self._predicts = metrics.gauge(
+            "learner_predicts_satisfaction",
+            "1 where satisfaction is predicted; 0 where there are too few ratings, or these do not tell.",
+            "livemax",
+        )
+        self._calibration = metrics.gauge(
+            "learner_satisfaction_error",
+            "Expected calibration error of the model of satisfaction on ratings it had not seen.",
+            "livemax",
+        )
         self._seen: Counter[str] = Counter()
 
     def observe_ranker(self, ranker: OnlineRanker) -> None:
@@ -57,6 +71,12 @@ class LearnerMetrics:
         self._published.set(ranker.published.samples)
         self._log_loss.set(ranker.recent_log_loss)
         self._auc.set(ranker.recent_auc)
+
+    def observe_satisfaction(self, predictor: SatisfactionPredictor) -> None:
+        """Shows what was made of ratings last."""
+        self._ratings.set(len(predictor.ratings))
+        self._predicts.set(predictor.fitted.model is not None)
+        self._calibration.set(predictor.fitted.calibration_error)
 
     def begin(self, drops: Mapping[str, int]) -> None:
         """What a checkpoint has counted was counted by the process that wrote it."""

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from learning.ranker.settings import OnlineRankerSettings
+from learning.satisfaction.prediction.settings import PredictionSettings
 from learning.stream.settings import StreamSettings
 
 
@@ -42,6 +43,9 @@ class LearningSettings(BaseModel):
     )
     stream: StreamSettings = Field(
         default_factory=StreamSettings, description="From the event log to counters and samples."
+    )
+    satisfaction: PredictionSettings = Field(
+        default_factory=PredictionSettings, description="The model that learns from ratings."
     )
     ranker: OnlineRankerSettings = Field(
         default_factory=OnlineRankerSettings, description="The ranker that learns from the samples."

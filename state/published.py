@@ -1,6 +1,6 @@
 """The folder in which a learner publishes, and following it: replicas take up what is new.
 
-`live.json` names the files of counters and the version of the online ranker; it is replaced by rename.
+`live.json` names the files of counters and of what was learned; it is replaced by rename.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import msgspec
 
 from state.live_counters.counter_file import CounterColumns, CounterFileError, open_counters
 from state.live_counters.live_counters import NO_COUNTERS, LiveCounters
+from state.live_model.satisfaction import NO_SATISFACTION, SatisfactionModel, read_satisfaction
 from state.live_model.weights import NO_MODEL, OnlineModel, WeightsError, read_weights
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class LiveManifest(msgspec.Struct, frozen=True):
 
     counters  kind → name of its file
     model     name of the file of the ranker's last good version; "" where there is none
+    satisfaction  name of the file of the model of satisfaction; likewise
     seq       sequence number of the last event of the log that was counted when this was written
     log_s     unix second of that event's arrival
     erasures  number of the last deletion of a shopper of whom nothing is in it
@@ -37,6 +39,7 @@ class LiveManifest(msgspec.Struct, frozen=True):
     log_s: int = 0
     erasures: int = 0
     model: str = ""
+    satisfaction: str = ""
 
 
 def write_manifest(folder: Path, manifest: LiveManifest) -> None:
@@ -52,6 +55,7 @@ class Published:
 
     counters: LiveCounters = NO_COUNTERS
     model: OnlineModel = NO_MODEL
+    satisfaction: SatisfactionModel = NO_SATISFACTION
 
 
 NOTHING = Published()
@@ -87,6 +91,7 @@ class LiveFolder:
         self._seen: tuple[int, int, int] | None = None
         self._files: dict[str, tuple[str, CounterColumns]] = {}
         self._model = ""
+        self._satisfaction = ""
         self._complained = ""
 
     def look(self) -> bool:
@@ -114,17 +119,23 @@ class LiveFolder:
             model = self.current.model
             if manifest.model != self._model and _is_plain(manifest.model):
                 model = read_weights(self.folder / manifest.model)
+            satisfaction = self.current.satisfaction
+            if manifest.satisfaction != self._satisfaction:
+                satisfaction = NO_SATISFACTION
+                if _is_plain(manifest.satisfaction):
+                    satisfaction = read_satisfaction(self.folder / manifest.satisfaction)
         except (OSError, CounterFileError, WeightsError) as error:
             self._complain(f"what the learner publishes cannot be taken up: {error}")
             return False
         self._seen = seen
         self._complained = ""
-        named = {kind: name for kind, (name, _) in files.items()}, manifest.model
-        if named == ({kind: name for kind, (name, _) in self._files.items()}, self._model):
+        named = {kind: name for kind, (name, _) in files.items()}, manifest.model, manifest.satisfaction
+        held = {kind: name for kind, (name, _) in self._files.items()}, self._model, self._satisfaction
+        if named == held:
             return False
-        self._files, self._model = files, manifest.model
+        self._files, self._model, self._satisfaction = files, manifest.model, manifest.satisfaction
         counters = LiveCounters({kind: columns for kind, (_, columns) in files.items()})
-        self.current = Published(counters, model)
+        self.current = Published(counters, model, satisfaction)
         return True
 
     def _columns(self, kind: str, name: str) -> CounterColumns:

@@ -100,6 +100,13 @@ class EventReader:
         self._catalogue = catalogue
         self._keys = CatalogueKeys.of(catalogue)
 
+    def groups(self, items: UInt64) -> tuple[UInt64, UInt64]:
+        """As `StreamState.groups`."""
+        if self._catalogue is None or self._keys is None:
+            raise ValueError("there is no catalogue yet; call use first")
+        dense = self._catalogue.dense_from_keys(items)
+        return self._keys.categories[dense], self._keys.shops[dense]
+
     def read(
         self, events: Sequence[LoggedEvent], log_s: int, scenes: Collection[str], drops: Counter[str]
     ) -> tuple[EventColumns, NDArray[np.int64]]:

@@ -106,6 +106,17 @@ class Join:
         np.bitwise_or.at(self._now.columns["bits"], slots, bits.astype(np.uint8))
         return counts, completes
 
+    def credited(self, answer: int) -> NDArray[np.uint64]:
+        """Keys of the items of an answer that were bought, or else opened; of pairs that are kept."""
+        found: list[tuple[NDArray[np.uint64], NDArray[np.uint8]]] = []
+        for table in (self._now, self._before):
+            of = table.columns["answers"] == np.uint64(answer) if answer else np.zeros(0, np.bool_)
+            (slots,) = np.nonzero(of)
+            found.append((table.columns["items"][slots], table.columns["bits"][slots]))
+        items, bits = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        bought = items[bits & _PURCHASED != 0]
+        return np.unique(bought if bought.size else items[bits & _CLICKED != 0])
+
     def samples(self, log_s: int) -> Samples:
         """The samples whose label is known at unix second `log_s` of the log; each is returned once."""
         due = int(np.searchsorted(self._waiting_s + self._wait_s, log_s, side="right"))

@@ -111,6 +111,14 @@ class StreamState:
         self.learned += len(samples)
         return samples
 
+    def groups(self, items: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Keys of the categories and of the shops of items, uint64[n] each; 0 where there is none."""
+        return self._reader.groups(items)
+
+    def credited(self, answer: int) -> NDArray[np.uint64]:
+        """Keys of the items of an answer that its shopper bought, or else opened, within the window."""
+        return self._join.credited(answer)
+
     def skip(self, seq: int, reason: str) -> None:
         """Goes on behind an entry that cannot be read."""
         self.drops[reason] += 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from registration.registry import Registry
-from router.query_features import feedback, impressions, live_counters, online_model, seen
+from router.query_features import feedback, impressions, live_counters, online_model, satisfaction, seen
 from router.query_features.kind import QueryFeatureKind
 
 
@@ -36,6 +36,7 @@ QUERY_FEATURES: Registry[QueryFeatureKind[Any]] = Registry(
         "feedback": feedback.FEATURE,
         "live_counters": live_counters.FEATURE,
         "online_model": online_model.FEATURE,
+        "satisfaction": satisfaction.FEATURE,
         "seen": seen.FEATURE,
     },
     _fault,

@@ -12,6 +12,7 @@ from router.ranking import (
     live,
     log_odds_merge,
     online,
+    satisfaction,
     triton_model,
     weighted_sum,
 )
@@ -36,6 +37,7 @@ SCORERS: Registry[ScorerKind] = Registry(
         "logistic": logistic.SCORER,
         "live": live.SCORER,
         "online": online.SCORER,
+        "satisfaction": satisfaction.SCORER,
     },
     _fault,
     kind=ScorerKind,
