@@ -122,12 +122,7 @@ class LiveScorer:
             ("crowd_item", rates["item_ctr"], False),
         ):
             counts = live.counts(kind, subjects, query.now)
-            # Most requests have no search query, and a shop without a feature log counts by no city or crowd.
-            rates[f"{kind}_ctr"] = (
-                _smoothed(counts, _CLICKS, _IMPRESSIONS, settings.prior, coarser)
-                if counts.any()
-                else np.broadcast_to(coarser, counts.shape[:2])
-            )
+            rates[f"{kind}_ctr"] = _smoothed(counts, _CLICKS, _IMPRESSIONS, settings.prior, coarser)
             if popular:
                 rates[f"{kind}_popularity"] = self._popularity(counts)
         columns = {

@@ -7,7 +7,6 @@ a row is touched in a later minute, it is first multiplied by 2^(−minutes / ha
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,8 @@ clicks of these, and all views and purchases."""
 ONE = 1 << 20
 """The count 1."""
 _MOST_HALF_LIVES = 40
+_FADING = np.array([-TICK_S / half_life for half_life in HALF_LIVES_S.values()])
+"""Halvings in a tick, by half-life, negative."""
 
 
 @cache
@@ -46,6 +47,8 @@ def decayed(counts: NDArray[np.int64], ticks: NDArray[np.int64]) -> NDArray[np.i
 def as_read(counts: NDArray[np.int64], ticks: NDArray[np.int64], now_s: float) -> NDArray[np.float32]:
     """float32[n, h, s]: counts as of unix second `now_s`, `ticks` int64[n] being those they are of."""
     age = np.maximum(now_s / TICK_S - ticks, 0.0)
-    rates = np.array([TICK_S / half_life for half_life in HALF_LIVES_S.values()])
-    result: NDArray[Any] = counts * (np.exp2(-age[:, None] * rates) / ONE)[:, :, None]
-    return result.astype(np.float32)
+    factors = np.exp2(age[:, None] * _FADING).astype(np.float32)
+    factors *= np.float32(1 / ONE)
+    result = counts.astype(np.float32)
+    result *= factors[:, :, None]
+    return result

@@ -37,11 +37,10 @@ def combined(first: UInt64, second: UInt64 | np.uint64) -> UInt64:
 
     The order counts: (a, b) and (b, a) are two pairs.
     """
-    with np.errstate(over="ignore"):
-        mixed = (first * _GOLDEN) ^ (second + (first << np.uint64(6)) + (first >> np.uint64(2)))
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
-        mixed ^= mixed >> np.uint64(31)
+    mixed = (first * _GOLDEN) ^ (second + (first << np.uint64(6)) + (first >> np.uint64(2)))
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * _FIRST
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * _SECOND
+    mixed ^= mixed >> np.uint64(31)
     return np.maximum(mixed, np.uint64(1))
 
 

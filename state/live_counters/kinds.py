@@ -58,7 +58,7 @@ class LiveKind:
 
 
 def _each(keys: UInt64, of: Subjects) -> UInt64:
-    return np.broadcast_to(keys, of.items.shape)
+    return keys if keys.size == of.items.size else np.broadcast_to(keys, of.items.shape)
 
 
 def _pairs(first: UInt64, second: UInt64) -> UInt64:

@@ -14,6 +14,7 @@ from state.live_counters.kinds import LIVE_KINDS, Subjects
 from state.live_counters.slots import find
 
 Float32 = NDArray[np.float32]
+_NO_SLOTS = np.zeros(0, np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +32,17 @@ class LiveCounters:
         The axes are those of `state.live_counters.decay`. KeyError where there is no such kind.
         """
         keys = LIVE_KINDS[kind].key(subjects)
-        result = np.zeros((keys.size, *SHAPE), np.float32)
         table = self.tables.get(kind)
-        if table is None:
-            return result
-        slots = find(table.keys, keys)
-        (known,) = np.nonzero(slots >= 0)
-        if not known.size:
-            return result
-        at = slots[known]
-        result[known] = as_read(table.counts[at], table.ticks[at], now_s)
+        slots = find(table.keys, keys) if table is not None else _NO_SLOTS
+        known = np.flatnonzero(slots >= 0)
+        if table is None or not known.size:
+            return np.zeros((keys.size, *SHAPE), np.float32)
+        at = slots.take(known)
+        counts = as_read(table.counts.take(at, axis=0), table.ticks.take(at), now_s)
+        if known.size == keys.size:
+            return counts
+        result = np.zeros((keys.size, *SHAPE), np.float32)
+        result[known] = counts
         return result
 
 
