@@ -1,10 +1,7 @@
 """From a shop's files to a published snapshot: each step runs only where its inputs changed."""
 
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from models.build_order import build_order, check_needs
-from models.checkpoint_files import CheckpointDamaged, verify_checkpoint
+from models.checkpoint_files import CheckpointDamaged
 from models.contracts import contracts
 from models.picture_encoder import NAME as ENCODER
 from models.registry import MODELS
@@ -22,15 +19,17 @@ from router.registrations import check_registrations
 from router.tables.kind import TableKind
 from shopfront import picture_step, ranker
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
-from shopfront.deleted_shoppers import read_tombstones, remove_with_deleted
+from shopfront.deleted_shoppers import read_tombstones
+from shopfront.model_steps import ModelSteps
 from shopfront.needed_models import models_needed
+from shopfront.old_builds import prune
 from shopfront.progress import Progress
 from shopfront.sample_shopper import choose_sample_shopper
 from shopfront.settings import Settings, configured_tables
 from shopfront.snapshot_build import build_snapshot
 from shopfront.workspace import Workspace
 from snapshot.dataset import ITEMS_WITH_PICTURES, DatasetStore
-from snapshot.manifest import Manifest, NewerFormatError, SnapshotError, read_manifest
+from snapshot.manifest import SnapshotError, read_manifest
 from snapshot.shop_facts import ShopFacts
 from snapshot.store import SnapshotStore
 from snapshot.tombstones import Tombstones
@@ -88,6 +87,7 @@ class Build:
         if not no_pictures:
             needs[picture_step.NEEDED_BY] = (ENCODER,)
         order = build_order(needs, MODELS)
+        steps = ModelSteps(self.workspace, self.settings, self.progress, dataset)
         versions: dict[str, int] = {}
         checkpoints: dict[str, str] = {}
         repository = self._repository()
@@ -98,14 +98,14 @@ class Build:
                 record,
                 f"checkpoint {model}",
                 {"dataset": dataset, "settings": section.model_dump(mode="json"), **_taught_by(teachers)},
-                partial(self._train, model, dataset, teachers),
-                partial(self._verify_checkpoint, model),
+                partial(steps.train, model, teachers),
+                partial(steps.verify_checkpoint, model),
             )
             versions[model] = self._step(
                 record,
                 f"version {model}",
                 {"checkpoint": checkpoints[model], "settings": self.settings.export.model_dump(mode="json")},
-                partial(self._export, model, checkpoints[model], dataset, repository),
+                partial(steps.export, model, checkpoints[model], repository),
                 partial(repository.verify, model),
             )
         if self.settings.export.tensorrt.build:
@@ -117,16 +117,14 @@ class Build:
                     {
                         "checkpoint": checkpoints[model],
                         "settings": self.settings.export.model_dump(mode="json"),
-                        "machine": self._machine(),
+                        "machine": steps.machine(),
                     },
-                    partial(
-                        self._engine, engine, self._checkpoint(model, checkpoints[model]), dataset, repository
-                    ),
+                    partial(steps.engine, engine, steps.checkpoint(model, checkpoints[model]), repository),
                     partial(repository.verify, engine),
                 )
         pictures = "" if no_pictures else self._pictures(record, dataset, checkpoints, versions, repository)
         tables = configured_tables(self.settings)
-        fitted = self._ranker(record, dataset, checkpoints)
+        fitted = self._ranker(record, steps, checkpoints)
         vectors = self._vector_checkpoints(checkpoints, tables)
         snapshot = self._step(
             record,
@@ -150,7 +148,7 @@ class Build:
                 self.workspace,
                 self.settings,
                 DatasetStore(self.workspace.datasets).open(dataset, verify=False),
-                {model: self._checkpoint(model, name) for model, name in vectors.items()},
+                {model: steps.checkpoint(model, name) for model, name in vectors.items()},
                 versions,
                 tables,
                 ranker.fitted(self.workspace, fitted),
@@ -161,7 +159,7 @@ class Build:
             SnapshotStore(self.workspace.snapshots).open,
         )
         self._publish(snapshot, versions, repository)
-        self._prune(repository, tombstones)
+        prune(self.workspace, self.settings.keep_builds, repository, tombstones, self.progress)
         return Built(dataset, snapshot, versions)
 
     def candidate(self, model: str) -> int:
@@ -174,28 +172,25 @@ class Build:
         dataset = built(self.workspace).dataset
         record = BuildRecord(self.workspace.build_record)
         teachers = {teacher: record.latest(f"checkpoint {teacher}") for teacher in MODELS[model].teachers}
-        checkpoint = self._train(model, dataset, teachers)
-        return self._export(model, checkpoint, dataset, self._repository())
+        steps = ModelSteps(self.workspace, self.settings, self.progress, dataset)
+        return steps.export(model, steps.train(model, teachers), self._repository())
 
     def _repository(self) -> ModelRepository:
         return ModelRepository(self.workspace.triton, contracts())
 
-    def _checkpoint(self, model: str, name: str) -> Path:
-        return self.workspace.checkpoints / model / name
-
-    def _ranker(self, record: BuildRecord, dataset: str, checkpoints: Mapping[str, str]) -> str | None:
+    def _ranker(self, record: BuildRecord, steps: ModelSteps, checkpoints: Mapping[str, str]) -> str | None:
         """The fitted weights of the last layer of ranking; None where no scene scores by them."""
         if not ranker.wanted(self.settings):
             return None
         made: str = self._step(
             record,
             ranker.STEP,
-            ranker.inputs(self.settings, dataset, checkpoints),
+            ranker.inputs(self.settings, steps.dataset, checkpoints),
             lambda: ranker.fit(
                 self.workspace,
                 self.settings,
-                dataset,
-                {model: self._checkpoint(model, name) for model, name in checkpoints.items()},
+                steps.dataset,
+                {model: steps.checkpoint(model, name) for model, name in checkpoints.items()},
                 self.progress,
             ),
             partial(ranker.verify, self.workspace),
@@ -304,61 +299,6 @@ class Build:
         self.progress.ingested(dataset.manifest)
         return dataset.manifest.id
 
-    def _train(self, model: str, dataset_id: str, teachers: Mapping[str, str]) -> str:
-        from shopfront.training import train_model
-
-        with self.progress.step(f"train {model}") as step:
-            dataset = DatasetStore(self.workspace.datasets).open(dataset_id, verify=False)
-            trained = train_model(
-                model,
-                dataset,
-                getattr(self.settings.models, model),
-                self.workspace.checkpoints,
-                step.training,
-                teachers,
-            )
-        self.progress.trained(model, trained.metrics)
-        return trained.checkpoint
-
-    def _verify_checkpoint(self, model: str, name: str) -> None:
-        verify_checkpoint(self._checkpoint(model, name))
-
-    def _export(self, model: str, checkpoint: str, dataset_id: str, repository: ModelRepository) -> int:
-        from exporters.checkpoint_export import export
-
-        with self.progress.step(f"export {model}"):
-            exported = export(
-                self._checkpoint(model, checkpoint),
-                DatasetStore(self.workspace.datasets).open(dataset_id, verify=False),
-                repository,
-                self.settings.export,
-                seed=self.settings.seed,
-                clock=time.time,
-            )
-        self.progress.exported(model, exported.candidates)
-        return exported.version
-
-    def _machine(self) -> dict[str, str]:
-        """The TensorRT and the GPU an engine belongs to; ExportRefused naming what is missing."""
-        from exporters.tensorrt_engine import find_builder
-
-        return asdict(find_builder())
-
-    def _engine(self, engine: str, checkpoint: Path, dataset_id: str, repository: ModelRepository) -> int:
-        from exporters.tensorrt_export import export_tensorrt
-
-        with self.progress.step(f"engine {engine}"):
-            version, manifest = export_tensorrt(
-                checkpoint,
-                DatasetStore(self.workspace.datasets).open(dataset_id, verify=False),
-                repository,
-                self.settings.export,
-                seed=self.settings.seed,
-                clock=time.time,
-            )
-        self.progress.exported(engine, manifest.candidates)
-        return version
-
     def _publish(self, snapshot: str, versions: dict[str, int], repository: ModelRepository) -> None:
         if self.triton_url is not None:
             with TritonControl(self.triton_url, self.settings.triton.embedded.load_timeout_s) as control:
@@ -373,34 +313,6 @@ class Build:
         if store.current_id() != snapshot:
             store.publish(snapshot)
 
-    def _prune(self, repository: ModelRepository, tombstones: Tombstones) -> None:
-        """Removes old builds, damaged ones first; what cannot be removed is named and never ends the run."""
-        try:
-            self._remove_old_builds(repository)
-            for removed in remove_with_deleted(self.workspace, tombstones):
-                self.progress.removed(removed, "it contained shoppers who were deleted")
-        except OSError as error:
-            self.progress.not_removed(str(error))
-
-    def _remove_old_builds(self, repository: ModelRepository) -> None:
-        keep = self.settings.keep_builds
-        snapshots, datasets = SnapshotStore(self.workspace.snapshots), DatasetStore(self.workspace.datasets)
-        for store in (snapshots, datasets):
-            for id, damage in store.remove_damaged().items():
-                self.progress.removed(f"{store.kind} {id}", f"{damage.file}: {damage.fault}")
-            store.prune(keep)
-        kept = list(_readable_manifests(snapshots))
-        for old in sorted(self.workspace.rankers.glob("*"))[:-keep]:
-            shutil.rmtree(old)
-        picture_step.remove_old(self.workspace, keep)
-        for model in contracts():
-            needed = (manifest.models.get(model) for manifest in kept)
-            repository.prune(model, keep, frozenset(version for version in needed if version is not None))
-            # Names begin with the time of training.
-            checkpoints = (self.workspace.checkpoints / model).glob("*")
-            for old in sorted(path for path in checkpoints if path.is_dir())[:-keep]:
-                shutil.rmtree(old)
-
 
 def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:
     """What a step's inputs hold of the teachers: their checkpoints; nothing where there are none."""
@@ -410,13 +322,6 @@ def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:
 def _fault(error: Exception) -> str:
     """What is wrong, without the advice to build again, which is followed already."""
     return f"{error.folder / error.file} {error.fault}" if isinstance(error, SnapshotError) else str(error)
-
-
-def _readable_manifests(snapshots: SnapshotStore) -> Iterator[Manifest]:
-    for id in snapshots.ids():
-        # One of a newer release stays, and its models with the newest versions.
-        with suppress(NewerFormatError):
-            yield read_manifest(snapshots.root / id)
 
 
 def built(workspace: Workspace) -> Built:
