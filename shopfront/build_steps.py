@@ -1,6 +1,6 @@
 """From a shop's files to a published snapshot: each step runs only where its inputs changed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from models.build_order import build_order, check_needs
-from models.checkpoint_files import CheckpointDamaged
 from models.contracts import contracts
 from models.picture_encoder import NAME as ENCODER
 from models.registry import MODELS
@@ -19,6 +18,7 @@ from router.registrations import check_registrations
 from router.tables.kind import TableKind
 from shopfront import picture_step, ranker
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
+from shopfront.build_step import run_step
 from shopfront.deleted_shoppers import read_tombstones
 from shopfront.model_steps import ModelSteps
 from shopfront.needed_models import models_needed
@@ -29,13 +29,12 @@ from shopfront.settings import Settings, configured_tables
 from shopfront.snapshot_build import build_snapshot
 from shopfront.workspace import Workspace
 from snapshot.dataset import ITEMS_WITH_PICTURES, DatasetStore
-from snapshot.manifest import SnapshotError, read_manifest
+from snapshot.manifest import read_manifest
 from snapshot.shop_facts import ShopFacts
 from snapshot.store import SnapshotStore
 from snapshot.tombstones import Tombstones
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.engine_names import ENGINE_SUFFIX
-from triton_repo.errors import RepositoryError
 from triton_repo.repository import ModelRepository
 
 
@@ -76,7 +75,8 @@ class Build:
         self.workspace.make()
         tombstones = read_tombstones(self.settings.router.state)
         record = BuildRecord(self.workspace.build_record)
-        dataset = self._step(
+        dataset = run_step(
+            self.progress,
             record,
             "dataset",
             self._data_inputs(tombstones),
@@ -87,46 +87,18 @@ class Build:
         if not no_pictures:
             needs[picture_step.NEEDED_BY] = (ENCODER,)
         order = build_order(needs, MODELS)
-        steps = ModelSteps(self.workspace, self.settings, self.progress, dataset)
-        versions: dict[str, int] = {}
-        checkpoints: dict[str, str] = {}
         repository = self._repository()
-        for model in order:
-            section: BaseModel = getattr(self.settings.models, model)
-            teachers = {teacher: checkpoints[teacher] for teacher in MODELS[model].teachers}
-            checkpoints[model] = self._step(
-                record,
-                f"checkpoint {model}",
-                {"dataset": dataset, "settings": section.model_dump(mode="json"), **_taught_by(teachers)},
-                partial(steps.train, model, teachers),
-                partial(steps.verify_checkpoint, model),
-            )
-            versions[model] = self._step(
-                record,
-                f"version {model}",
-                {"checkpoint": checkpoints[model], "settings": self.settings.export.model_dump(mode="json")},
-                partial(steps.export, model, checkpoints[model], repository),
-                partial(repository.verify, model),
-            )
-        if self.settings.export.tensorrt.build:
-            for model in (model for model in order if MODELS[model].engine):
-                engine = f"{model}{ENGINE_SUFFIX}"
-                versions[engine] = self._step(
-                    record,
-                    f"engine {engine}",
-                    {
-                        "checkpoint": checkpoints[model],
-                        "settings": self.settings.export.model_dump(mode="json"),
-                        "machine": steps.machine(),
-                    },
-                    partial(steps.engine, engine, steps.checkpoint(model, checkpoints[model]), repository),
-                    partial(repository.verify, engine),
-                )
+        steps = ModelSteps(self.workspace, self.settings, self.progress, dataset)
+        try:
+            checkpoints, versions = self._models(record, steps, order, repository)
+        finally:
+            steps.stop()
         pictures = "" if no_pictures else self._pictures(record, dataset, checkpoints, versions, repository)
         tables = configured_tables(self.settings)
         fitted = self._ranker(record, steps, checkpoints)
         vectors = self._vector_checkpoints(checkpoints, tables)
-        snapshot = self._step(
+        snapshot = run_step(
+            self.progress,
             record,
             "snapshot",
             {
@@ -178,11 +150,67 @@ class Build:
     def _repository(self) -> ModelRepository:
         return ModelRepository(self.workspace.triton, contracts())
 
+    def _models(
+        self, record: BuildRecord, steps: ModelSteps, order: Sequence[str], repository: ModelRepository
+    ) -> tuple[dict[str, str], dict[str, int]]:
+        """Model → checkpoint, and model or engine → version, of the models in `order`."""
+        versions: dict[str, int] = {}
+        checkpoints: dict[str, str] = {}
+        if self.settings.parallel_training:
+            # The first of them is trained in this process.
+            steps.begin(self._to_train(record, steps.dataset, order)[1:])
+        export = self.settings.export.model_dump(mode="json")
+        for model in order:
+            teachers = {teacher: checkpoints[teacher] for teacher in MODELS[model].teachers}
+            checkpoints[model] = run_step(
+                self.progress,
+                record,
+                f"checkpoint {model}",
+                self._training_inputs(steps.dataset, model, teachers),
+                partial(steps.train, model, teachers),
+                partial(steps.verify_checkpoint, model),
+            )
+            versions[model] = run_step(
+                self.progress,
+                record,
+                f"version {model}",
+                {"checkpoint": checkpoints[model], "settings": export},
+                partial(steps.export, model, checkpoints[model], repository),
+                partial(repository.verify, model),
+            )
+        if self.settings.export.tensorrt.build:
+            for model in (model for model in order if MODELS[model].engine):
+                engine = f"{model}{ENGINE_SUFFIX}"
+                versions[engine] = run_step(
+                    self.progress,
+                    record,
+                    f"engine {engine}",
+                    {"checkpoint": checkpoints[model], "settings": export, "machine": steps.machine()},
+                    partial(steps.engine, engine, steps.checkpoint(model, checkpoints[model]), repository),
+                    partial(repository.verify, engine),
+                )
+        return checkpoints, versions
+
+    def _to_train(self, record: BuildRecord, dataset: str, order: Sequence[str]) -> list[str]:
+        """Those without teachers that were not trained on these inputs before, in this order."""
+        return [
+            model
+            for model in order
+            if not MODELS[model].teachers
+            and record.made(f"checkpoint {model}", fingerprint(self._training_inputs(dataset, model, {})))
+            is None
+        ]
+
+    def _training_inputs(self, dataset: str, model: str, teachers: Mapping[str, str]) -> dict[str, Any]:
+        section: BaseModel = getattr(self.settings.models, model)
+        return {"dataset": dataset, "settings": section.model_dump(mode="json"), **_taught_by(teachers)}
+
     def _ranker(self, record: BuildRecord, steps: ModelSteps, checkpoints: Mapping[str, str]) -> str | None:
         """The fitted weights of the last layer of ranking; None where no scene scores by them."""
         if not ranker.wanted(self.settings):
             return None
-        made: str = self._step(
+        made: str = run_step(
+            self.progress,
             record,
             ranker.STEP,
             ranker.inputs(self.settings, steps.dataset, checkpoints),
@@ -213,7 +241,8 @@ class Build:
         repository: ModelRepository,
     ) -> str:
         """The folder of the items' vectors, "" where no picture can be used."""
-        made: str = self._step(
+        made: str = run_step(
+            self.progress,
             record,
             picture_step.STEP,
             picture_step.inputs(self.settings, dataset, checkpoints[ENCODER]),
@@ -241,34 +270,6 @@ class Build:
             for model, checkpoint in checkpoints.items()
             if model in needed and MODELS[model].makes is not None
         }
-
-    def _step(
-        self,
-        record: BuildRecord,
-        name: str,
-        inputs: dict[str, Any],
-        make: Callable[[], Any],
-        verify: Callable[[Any], object],
-    ) -> Any:
-        """What the step made of these inputs before where `verify` accepts it, else what `make` makes now.
-
-        `verify` compares every checksum: what is reported as built before can be served.
-        """
-        key = fingerprint(inputs)
-        made = record.made(name, key)
-        if made is not None:
-            try:
-                verify(made)
-            except (SnapshotError, CheckpointDamaged, RepositoryError) as error:
-                self.progress.damaged(name, _fault(error))
-            else:
-                self.progress.reused(name, str(made))
-                return made
-        elif record.has_run(name):
-            self.progress.outdated(name)
-        made = make()
-        record.keep(name, key, made)
-        return made
 
     def _data_inputs(self, tombstones: Tombstones) -> dict[str, Any]:
         if self.data is None:
@@ -317,11 +318,6 @@ class Build:
 def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:
     """What a step's inputs hold of the teachers: their checkpoints; nothing where there are none."""
     return {"teacher": ", ".join(teachers.values())} if teachers else {}
-
-
-def _fault(error: Exception) -> str:
-    """What is wrong, without the advice to build again, which is followed already."""
-    return f"{error.folder / error.file} {error.fault}" if isinstance(error, SnapshotError) else str(error)
 
 
 def built(workspace: Workspace) -> Built:

@@ -3,17 +3,26 @@
 Torch is imported inside them, so that a build that finds everything unchanged does not wait for it.
 """
 
+import os
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.checkpoint_files import verify_checkpoint
+from models.settings import ModelKindSettings
 from shopfront.progress import Progress
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 from snapshot.dataset import Dataset, DatasetStore
 from triton_repo.repository import ModelRepository
+
+if TYPE_CHECKING:
+    from shopfront.trainer_process import TrainerProcess
+
+WORTH_STEPS = 200
+"""Steps of training from which a process of its own pays: so many take as long as it does to start."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class ModelSteps:
     progress: Progress
     dataset: str
     """The data set's id."""
+    _begun: dict[str, "TrainerProcess"] = field(default_factory=dict, init=False)
 
     def checkpoint(self, model: str, name: str) -> Path:
         """Folder of a checkpoint of the model."""
@@ -34,19 +44,55 @@ class ModelSteps:
         """Raises CheckpointDamaged where a file of the checkpoint is not as it was written."""
         verify_checkpoint(self.checkpoint(model, name))
 
+    def begin(self, models: Sequence[str]) -> None:
+        """Begins to train models without teachers in processes beside this one, which trains another.
+
+        So many as there are cores for, of those whose training is long enough; `train` waits for them.
+        """
+        cores = len(os.sched_getaffinity(0))
+        for model in models:
+            section = self._section(model)
+            cores -= section.training.threads
+            if cores < 1:
+                return
+            if section.training.max_steps >= WORTH_STEPS:
+                from shopfront.trainer_process import TrainerProcess
+
+                self._begun[model] = TrainerProcess(
+                    self.settings.plugins,
+                    model,
+                    self.workspace.datasets / self.dataset,
+                    section,
+                    self.workspace.checkpoints,
+                )
+
+    def stop(self) -> None:
+        """Ends what `begin` has begun and is not done."""
+        for process in self._begun.values():
+            process.stop()
+
     def train(self, model: str, teachers: Mapping[str, str]) -> str:
-        """Trains the model; returns the checkpoint's name. `teachers`: model → checkpoint, of each."""
+        """Trains the model; returns the checkpoint's name. `teachers`: model → checkpoint, of each.
+
+        Raises:
+            TrainingError: the data set holds too little, or the loss is not finite.
+            CheckpointError: a teacher cannot be read.
+        """
         from shopfront.training import train_model
 
-        with self.progress.step(f"train {model}") as step:
-            trained = train_model(
-                model,
-                self._opened(),
-                getattr(self.settings.models, model),
-                self.workspace.checkpoints,
-                step.training,
-                teachers,
-            )
+        begun = self._begun.get(model)
+        with self.progress.step(f"train {model}", None if begun is None else begun.began) as step:
+            if begun is not None:
+                trained = begun.wait(step.training)
+            else:
+                trained = train_model(
+                    model,
+                    self._opened(),
+                    self._section(model),
+                    self.workspace.checkpoints,
+                    step.training,
+                    teachers,
+                )
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint
 
@@ -90,3 +136,7 @@ class ModelSteps:
 
     def _opened(self) -> Dataset:
         return DatasetStore(self.workspace.datasets).open(self.dataset, verify=False)
+
+    def _section(self, model: str) -> ModelKindSettings:
+        section: ModelKindSettings = getattr(self.settings.models, model)
+        return section

@@ -43,9 +43,12 @@ class Progress:
         self.console = console
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
-        """A bar while the body runs, and one line with the seconds it took once it is done."""
-        began = monotonic()
+    def step(self, name: str, began: float | None = None) -> Iterator[Step]:
+        """A bar while the body runs, and one line with the seconds it took once it is done.
+
+        began: when the step began, seconds of `time.monotonic`; now where None.
+        """
+        began = monotonic() if began is None else began
         with Bars(
             TextColumn("{task.description:14}"),
             BarColumn(24),

@@ -68,6 +68,11 @@ class Settings(BaseModel):
     keep_builds: int = Field(
         3, ge=1, description="Data sets, checkpoints and snapshots kept on disk, newest first; no unit."
     )
+    parallel_training: bool = Field(
+        True,
+        description="Whether models that need nothing of each other are trained at the same time, each in a "
+        "process of its own, as far as there are cores; one takes up to 1 GB of memory.",
+    )
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     pictures: PictureSettings = PictureSettings()
     models: ModelsSettings = Field(default_factory=ModelsSettings)
