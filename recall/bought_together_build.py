@@ -3,50 +3,84 @@
     score(i, j) = together(i, j) / (n_j + 10)^α · (1 + boost if both share the category)
 
 with `together` of `recall.baskets` and n_j the number of baskets that hold j. The 10 keeps items of a few
-baskets from leading by chance. An item with few neighbours is completed from its category.
+baskets from leading by chance. An item with few neighbours is completed by what its category goes with
+(`recall.category_partners`), scored alike, and by the best sold of its category and of related ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recall.baskets import baskets_of, strongest_partners
+from recall.baskets import Baskets, baskets_of, strongest_partners
 from recall.bought_together_settings import BoughtTogetherSettings
 from recall.category_completion import category_completion, typical_best_score
+from recall.category_partners import category_partners
 from recall.channel import BuildSource
 from recall.completed_neighbours import COMPLETION, NEIGHBOURS
 from recall.interactions import interactions_of
-from recall.lists import ItemLists, ranked_lists
+from recall.lists import ItemLists, ranked_lists, united
 from recall.popularity_discount import popularity_discount
+from snapshot.catalogue import Catalogue
 
 
 def build_tables(source: BuildSource, folder: Path, settings: BoughtTogetherSettings) -> dict[str, int]:
     """Write the neighbours of every item and the completion list of every category; returns their entries."""
-    neighbours = basket_neighbours(source, settings)
+    baskets = baskets_of(source, settings)
+    neighbours = basket_neighbours(baskets, source.catalogue, settings)
     scale = typical_best_score(neighbours)
-    completion = category_completion(interactions_of(source), source.catalogue, settings, scale)
+    best_sold = category_completion(interactions_of(source), source.catalogue, settings, scale)
+    goes_with = category_neighbours(baskets, source.catalogue, settings)
+    completion = united(goes_with, best_sold, settings.category_items)
     return {
         NEIGHBOURS: neighbours.write(folder, NEIGHBOURS),
         COMPLETION: completion.write(folder, COMPLETION),
     }
 
 
-def basket_neighbours(source: BuildSource, settings: BoughtTogetherSettings) -> ItemLists:
+def basket_neighbours(baskets: Baskets, catalogue: Catalogue, settings: BoughtTogetherSettings) -> ItemLists:
     """The best in-stock neighbours of each item 1…N; row 0 is empty."""
-    catalogue = source.catalogue
-    baskets = baskets_of(source, settings)
+    size = catalogue.size
+    strength = _strength(baskets, catalogue, catalogue.category, settings)
+    found = strongest_partners(baskets, size, settings.pairs_per_block, settings.neighbours, strength)
+    return ranked_lists(found.row, found.item, found.strength, size + 1, settings.neighbours)
+
+
+def category_neighbours(
+    baskets: Baskets, catalogue: Catalogue, settings: BoughtTogetherSettings
+) -> ItemLists:
+    """The best in-stock neighbours of each category 1…count, for `category_baskets` baskets of it.
+
+    Row 0 is empty, and all are where that is 0.
+    """
+    categories = catalogue.category_count
+    strength = _strength(baskets, catalogue, np.arange(categories + 1), settings)
+    most = settings.category_items
+    found = category_partners(
+        baskets, catalogue.category, categories, settings.pairs_per_block, most, strength
+    )
+    scores = settings.category_baskets * found.strength
+    counted = scores > 0
+    return ranked_lists(found.row[counted], found.item[counted], scores[counted], categories + 1, most)
+
+
+def _strength(
+    baskets: Baskets,
+    catalogue: Catalogue,
+    category_of_row: NDArray[np.integer],
+    settings: BoughtTogetherSettings,
+) -> Callable[[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]], NDArray[np.float64]]:
     discount = popularity_discount(baskets.counts(catalogue.size), settings.popularity_exponent)
     discount[~catalogue.in_stock] = 0
 
-    def score(
+    def strength(
         row: NDArray[np.int64], item: NDArray[np.int32], together: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         category = catalogue.category[item]
-        same_category = (catalogue.category[row] == category) & (category > 0)
+        same_category = (category_of_row[row] == category) & (category > 0)
         return np.asarray(together * discount[item] * (1 + settings.same_category_boost * same_category))
 
-    found = strongest_partners(baskets, catalogue.size, settings.pairs_per_block, settings.neighbours, score)
-    return ranked_lists(found.row, found.item, found.strength, catalogue.size + 1, settings.neighbours)
+    return strength

@@ -25,3 +25,16 @@ class BoughtTogetherSettings(BasketSettings, CompletionSettings, ChannelSettings
         ge=0,
         description="Added to 1 and multiplied in where trigger and target share the category.",
     )
+    complete_below: int = Field(
+        default=200,
+        ge=0,
+        description="A trigger with fewer neighbours is completed by what its category goes with; 0 = never.",
+    )
+    category_items: int = Field(default=200, ge=1, le=10_000, description="Items kept per category for that.")
+    category_baskets: float = Field(
+        default=200.0,
+        ge=0,
+        le=1e6,
+        description="What one basket of an item of the trigger's category shares counts as so many baskets "
+        "of the trigger; 0: only the best sold of the category complete them.",
+    )

@@ -2,19 +2,22 @@
 
 For a candidate j, anchors a with weights w_a, and n_j baskets that hold j:
 
-    score(j) = (Σ_a v_a · together(a, j) + unseen · n_j / max n) / (n_j + 10)^α
+    score(j) = (Σ_a v_a · (together(a, j) + κ · together(a's category, j)) + unseen · n_j / max n)
+               / (n_j + 10)^α
                · (1 + category · share of the anchors in j's category + brand · share of j's brand)
                · (1 + own · log(1 + times the shopper took j))
 
-`together` is that of `recall.baskets`. v_a is w_a / (n_a + 10)^β divided by the mean of 1 / (n_a + 10)^β over
-the anchors: of several, a bestseller says less of what goes with them all. The term `unseen` orders what
-shares no basket with the anchors: such an item comes after the others, the best sold of the anchor's category
-first.
+`together` is that of `recall.baskets`, of a category that of `recall.category_partners`, and κ is
+`category_baskets`: an anchor of few baskets goes with what its category goes with. v_a is w_a / (n_a + 10)^β
+divided by the mean of 1 / (n_a + 10)^β over the anchors: of several, a bestseller says less of what goes with
+them all. The term `unseen` orders what shares no basket with the anchors: such an item comes after the
+others, the best sold of the anchor's category first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +65,13 @@ class AnchorSettings(BaseModel):
     brand_boost: float = Field(
         default=0.0, ge=0, description="Added to 1 and multiplied in for an item of the anchor's brand."
     )
+    category_baskets: float = Field(
+        default=200.0,
+        ge=0,
+        le=1e6,
+        description="κ: what one basket of an item of the anchor's category shares counts as so many baskets "
+        "of the anchor; the larger, the more the category decides what goes with a rare anchor.",
+    )
     own_weight: float = Field(
         default=0.2,
         ge=0,
@@ -88,6 +98,7 @@ class AnchorScorer:
     ) -> None:
         """`category` and `brand`: codes by item, [N + 1] each, 0 = unknown."""
         self._pairs = table.pairs
+        self._category_pairs = table.category_pairs
         self._baskets = table.baskets
         self._most = max(float(table.baskets.max(initial=0)), 1.0)
         self._category = category
@@ -125,6 +136,12 @@ class AnchorScorer:
         telling = popularity_discount(self._baskets[anchors], settings.anchor_exponent)
         part = weights * telling / telling.mean() if anchors.size else weights
         evidence = rows.sums(partners, together * part[source])
+        if settings.category_baskets:
+            categories, weight = _summed(self._category[anchors], part)
+            partners, together, source = self._category_pairs.gather(
+                categories, MOST_PAIRS // max(categories.size, 1)
+            )
+            evidence += settings.category_baskets * rows.sums(partners, together * weight[source])
         evidence += settings.unseen / self._most * baskets
         match = 1 + settings.category_boost * _shared(self._category, anchors, weights, items)
         if settings.brand_boost:
@@ -164,6 +181,14 @@ class _Rows:
         at = np.minimum(np.searchsorted(self._sorted, items), self._order.size - 1)
         found = self._sorted[at] == items
         return self._order[at[found]], found
+
+
+def _summed(
+    codes: NDArray[np.integer], weights: NDArray[np.floating]
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Each code once, and the sum of its weights."""
+    known, group = np.unique(codes, return_inverse=True)
+    return known, np.asarray(np.bincount(group, weights=weights, minlength=known.size), np.float64)
 
 
 def _shared(

@@ -77,9 +77,23 @@ def test_an_exponent_demotes_what_is_in_every_basket(catalogue, tmp_path):
 
 def test_an_item_of_no_basket_is_completed_from_its_category(catalogue, tmp_path):
     scores = recalled(catalogue, tmp_path, BASKETS, [NEW])
-    assert next(iter(scores)) == MILK
-    assert TEA in scores
+    assert {MILK, TEA} <= set(scores)
     assert SOLD_OUT not in scores
+    (tmp_path / "best_sold").mkdir()
+    best_sold = recalled(catalogue, tmp_path / "best_sold", BASKETS, [NEW], category_baskets=0.0)
+    assert next(iter(best_sold)) == MILK
+    assert set(best_sold) == set(scores)
+
+
+def test_a_trigger_of_one_basket_is_completed_by_what_its_category_goes_with(catalogue, tmp_path):
+    """NEW was bought once, with TEA's partner; what goes with MILK and TEA counts for it too."""
+    baskets = [(NEW, BREAD), *[(MILK, TEA)] * 5, *[(CAKE, BREAD)] * 5]
+    own = recalled(catalogue, tmp_path, baskets, [NEW], complete_below=0)
+    assert list(own) == [BREAD]
+    (tmp_path / "completed").mkdir()
+    completed = recalled(catalogue, tmp_path / "completed", baskets, [NEW])
+    assert set(list(completed)[:2]) == {MILK, TEA}
+    assert completed[BREAD] >= own[BREAD], "its own basket still counts"
 
 
 def test_an_empty_log_makes_empty_tables(catalogue, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recall.lists import ItemLists, ranked_lists
+from recall.lists import ItemLists, ranked_lists, united
 from snapshot import SnapshotError
 
 ROWS = 5
@@ -22,6 +22,18 @@ def test_each_row_holds_its_best_entries_best_first(entries, limit):
         ranked = sorted((-score, item) for (at, item), score in entries.items() if at == row)[:limit]
         items, scores, _ = lists.gather(np.array([row]))
         assert list(zip((-scores).tolist(), items.tolist(), strict=True)) == ranked
+
+
+@given(pairs, pairs, st.integers(1, 4))
+def test_united_lists_hold_the_best_of_both_and_nothing_twice(one, other, limit):
+    both = {pair: max(one.get(pair, 0), other.get(pair, 0)) for pair in one | other}
+    found, expected = united(lists_of(one), lists_of(other), limit), lists_of(both, limit)
+    for mine, theirs in zip(
+        (found.offsets, found.items, found.scores),
+        (expected.offsets, expected.items, expected.scores),
+        strict=True,
+    ):
+        assert mine.tolist() == theirs.tolist()
 
 
 @given(pairs, st.lists(st.integers(0, ROWS - 1), max_size=8), st.none() | st.integers(0, 3))

@@ -103,7 +103,8 @@ def test_a_damaged_snapshot_is_built_again_and_nothing_else(shop: Shop) -> None:
     ("pattern", "step"),
     [
         # Each is followed by a training or an export, which take their time.
-        pytest.param("datasets/*/events.parquet", "dataset", marks=pytest.mark.faults),
+        # Not by the link to the current one.
+        pytest.param("datasets/2*/events.parquet", "dataset", marks=pytest.mark.faults),
         pytest.param("checkpoints/bst/*/model.json", "checkpoint bst", marks=pytest.mark.faults),
         pytest.param("checkpoints/bst/*/weights.safetensors", "checkpoint bst", marks=pytest.mark.faults),
         ("triton/models/bst/1/model.onnx", "version bst"),
