@@ -104,20 +104,15 @@ def ranked_lists(
 
 def united(first: ItemLists, second: ItemLists, limit: int) -> ItemLists:
     """Per row the `limit` best of both, an item of both with its higher score; both have the same rows."""
-    row, items, scores = (
-        np.concatenate(pair) for pair in zip(_entries(first), _entries(second), strict=True)
-    )
+    rows = np.arange(first.rows)
+    row = np.concatenate([np.repeat(rows, lists.lengths(rows)) for lists in (first, second)])
+    items = np.concatenate((first.items, second.items))
+    scores = np.concatenate((first.scores, second.scores))
     order = np.lexsort((-scores, items, row))
     row, items, scores = row[order], items[order], scores[order]
     new = np.ones(len(row), np.bool_)
     new[1:] = (row[1:] != row[:-1]) | (items[1:] != items[:-1])
     return ranked_lists(row[new], items[new], scores[new], first.rows, limit)
-
-
-def _entries(
-    lists: ItemLists,
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    return np.repeat(np.arange(lists.rows), np.diff(lists.offsets)), lists.items, lists.scores
 
 
 def best_of_each_row(

@@ -13,7 +13,6 @@ from ingest.ingest_folder import ingest_folder
 from models.checkpoint_files import WEIGHTS_NAME
 from models.training_loop import TrainingError
 from shopfront import model_steps
-from shopfront.build_steps import Build
 from shopfront.model_steps import ModelSteps
 from shopfront.progress import Progress
 from shopfront.settings import Settings, load_settings
@@ -54,9 +53,7 @@ def test_weights_are_those_of_training_in_this_process(tmp_path: Path) -> None:
     assert len(psutil.Process().children()) == 1, "two cores: one for this process, one beside it"
     beside = steps.train("mind", {})
     alone = ModelSteps(steps.workspace, steps.settings, steps.progress, steps.dataset).train("mind", {})
-    first, second = (
-        (steps.checkpoint("mind", name) / WEIGHTS_NAME).read_bytes() for name in (beside, alone)
-    )
+    first, second = ((steps.checkpoint("mind", name) / WEIGHTS_NAME).read_bytes() for name in (beside, alone))
     assert first == second
     assert printed.getvalue().count("train mind") == 2
     assert printed.getvalue().count("mind on the validation range") == 2
@@ -72,6 +69,6 @@ def test_what_is_not_done_ends_with_the_build_and_a_lost_one_is_named(tmp_path: 
     steps.begin(["mind"])
     (process,) = psutil.Process().children()
     process.send_signal(signal.SIGKILL)
-    with pytest.raises(TrainingError, match="trained mind ended with status -9.*parallel_training"):
+    with pytest.raises(TrainingError, match=r"trained mind ended with status -9.*parallel_training"):
         steps.train("mind", {})
     assert list(steps.workspace.checkpoints.glob("mind/*")) == []
