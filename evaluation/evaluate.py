@@ -233,7 +233,9 @@ def evaluate(
                 searched = search_table(searches, opened, home, context, settings.seed)
         progress(STEPS[10], 10, len(STEPS))
         halls = [scene for scene in scenes if shows_venues(scene)]
-        measured = ServedPages(source, log, channels, models, learned, item_cf).measure(
+        measured = ServedPages(
+            source, log, channels, models, learned, item_cf, events, recall_settings.triggers
+        ).measure(
             [scene for scene in scenes if scene not in halls],
             drawn(shoppers, settings.page_shoppers, rng),
             settings,

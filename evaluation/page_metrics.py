@@ -22,7 +22,15 @@ from foundation.statistics.ranking_metrics import (
 )
 
 WINDOW = ("ndcg@{k}", "low", "high", "hr@{k}", "mrr", "map@{k}")
-SETS = ("precision@{k}", "recall@{k}", "f1@{k}", "new_recall@{k}", "next_ndcg@{k}", "next_hr@{k}")
+SETS = (
+    "precision@{k}",
+    "recall@{k}",
+    "f1@{k}",
+    "new_recall@{k}",
+    "next_ndcg@{k}",
+    "next_hr@{k}",
+    "worth@{k}",
+)
 LOOKS = ("same_category", "distinct", "novelty", "overlap", "taken_before")
 HEADS = ("most_shown", "head_most", "head_overlap")
 """The columns, in four blocks that each fit a terminal; {k} = slots of a page."""
@@ -32,10 +40,15 @@ HEAD = 4
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What pages are compared with: past: what shoppers did before; category: int[N+1], 0 = unknown."""
+    """What pages are compared with.
+
+    past: what shoppers did before; category: int[N+1], 0 = unknown; price: float[N+1], not above 0 = unknown,
+    or None where none is known.
+    """
 
     past: PastEvents
     category: NDArray[np.integer]
+    price: NDArray[np.floating] | None = None
 
     def popularity_bits(self) -> NDArray[np.float64]:
         """float64[N+1]: −log2 of an item's share of the events; one without any counts as one with one."""
@@ -56,6 +69,7 @@ def page_row(
         ndcg@k: with its 95 % bootstrap interval over shoppers (low, high).
         hr@k, mrr, map@k, precision@k, recall@k, f1@k: means over shoppers.
         new_recall@k: recall of targets never taken before, for the shoppers who have some.
+        worth@k: prices of the page's targets, summed, a mean over shoppers; unknown ones count nothing.
         next_ndcg@k, next_hr@k: where the targets are those of the shopper's first day in the test range.
         same_category: intra-list similarity, the part of a page's pairs of items that share a category.
         distinct: different items on all pages.
@@ -83,6 +97,7 @@ def page_row(
         "f1@{k}": float(f1(precisions, recalls).mean()),
         "new_recall@{k}": _part_recall(pages, [shopper.new_targets for shopper in shoppers], k),
         **_next_visit(shoppers, pages, k),
+        "worth@{k}": _worth(hits, pages, facts),
         **page_looks(shoppers, pages, facts),
     }
     return {column.format(k=k): row[column] for column in (*WINDOW, *SETS, *LOOKS, *HEADS)}
@@ -108,6 +123,17 @@ def _hits(
     for row, (page, wanted) in enumerate(zip(pages, targets, strict=True)):
         hits[row, : len(page)] = np.isin(page[:k], wanted)
     return hits
+
+
+def _worth(hits: NDArray[np.bool_], pages: Sequence[NDArray[np.int32]], facts: PageFacts) -> float:
+    if facts.price is None:
+        return float("nan")
+    known = np.where(np.isfinite(facts.price) & (facts.price > 0), facts.price, 0).astype(np.float64)
+    if not known.any():
+        return float("nan")
+    k = hits.shape[1]
+    worth = [known[page[:k]][hit[: len(page)]].sum() for hit, page in zip(hits, pages, strict=True)]
+    return float(np.mean(worth))
 
 
 def _part_recall(pages: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]], k: int) -> float:

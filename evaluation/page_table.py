@@ -9,10 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.baselines import ItemCf
 from evaluation.loaded_models import LoadedModel
+from evaluation.objective_fit import Happened, asked_shoppers
+from evaluation.objective_reliability import objective_rows, value_of
 from evaluation.page_metrics import PageFacts, page_row
 from evaluation.peers.fit import fit_peers
 from evaluation.peers.past_events import PastEvents, Visits
@@ -25,8 +28,12 @@ from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline
 from recall.channel import BuildSource, Channel
 from recall.query import Query
+from recall.triggers import TriggerSettings
 from router.ranking.logistic.table import LOGISTIC_RANKER
 from router.ranking.logistic.weights import Weights
+from router.ranking.objectives.fitted import FittedObjectives
+from router.ranking.objectives.table import OBJECTIVES
+from router.ranking.value_merge import ValueSettings
 
 PAGE = 10
 RECALL_ORDER = ", recall order"
@@ -55,7 +62,9 @@ class ServedPages:
     """What every row of the table is measured with.
 
     source: what channels and tables are built from; log: the whole log; channels: open, by name; models: by
-    name; tables: folder for the scenes' learned tables; item_cf: fitted on the events of `source`.
+    name; tables: folder for the scenes' learned tables; item_cf: fitted on the events of `source`; events:
+    the whole log with its impressions, for the objectives of scenes that weigh several; None: these have no
+    rows; triggers: of the queries of these.
     """
 
     source: BuildSource
@@ -64,6 +73,8 @@ class ServedPages:
     models: Mapping[str, LoadedModel]
     tables: Path
     item_cf: ItemCf
+    events: pl.DataFrame | None = None
+    triggers: TriggerSettings = field(default_factory=TriggerSettings)
 
     def measure(
         self, scenes: Sequence[ServedScene], shoppers: Sequence[TestShopper], settings: EvaluationSettings
@@ -79,7 +90,8 @@ class ServedPages:
         if not scenes or not shoppers:
             return PageTables()
         past = PastEvents.before(self.log, self._now())
-        facts = PageFacts(past, np.asarray(self.source.catalogue.category))
+        catalogue = self.source.catalogue
+        facts = PageFacts(past, np.asarray(catalogue.category), np.asarray(catalogue.price))
         pages: dict[str, Pages] = {}
         reliability: Rows = {}
         notes: list[str] = []
@@ -87,7 +99,10 @@ class ServedPages:
             pages[scene.name], scored = self._served(scene, shoppers)
             if not scene.settings.ranking.enabled:
                 continue
-            if scored.are_probabilities():
+            value = value_of(scene)
+            if value is not None:
+                reliability |= self._objectives(scene, value, shoppers, settings.seed)
+            elif scored.are_probabilities():
                 reliability |= reliability_rows(scene.name, scored, settings.seed)
             else:
                 notes.append(f"the scores of {scene.name} are no probabilities and have no reliability")
@@ -113,6 +128,32 @@ class ServedPages:
         return pages, ScoredCandidates.of(
             [candidates[number] for number in active], [taken[number] for number in active]
         )
+
+    def _objectives(
+        self, scene: ServedScene, value: ValueSettings, shoppers: Sequence[TestShopper], seed: int
+    ) -> Rows:
+        """The rows of the scene's objectives, as `objective_rows`."""
+        if self.events is None:
+            return {}
+        pipeline = scene.open(self.source, self.tables, self.channels, self.models)
+        fitted = FittedObjectives.read(self.tables / OBJECTIVES.name).scenes.get(scene.name)
+        until = min(self._now() + self._window_s(), float(np.iinfo(np.int64).max))
+        window = self.events.filter((pl.col("ts") >= self._now()) & (pl.col("ts").cast(pl.Float64) < until))
+        happened = Happened.of(window)
+        active = [each for each in shoppers if each.user in happened.taken]
+        asked = asked_shoppers(
+            self.log,
+            self.source.users,
+            happened,
+            active,
+            self._now(),
+            len(shoppers),
+            self.triggers,
+            np.random.default_rng(seed),
+        )
+        if fitted is None or not asked:
+            return {}
+        return objective_rows(scene, value, pipeline, fitted, asked, happened, seed)
 
     def _now(self) -> int:
         return self.source.now + 1

@@ -6,14 +6,16 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.loaded_models import LoadedModel, item_vectors, services
+from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
@@ -33,6 +35,8 @@ from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
 from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
 from router.ranking.logistic.weights import Weights, default_weights, scaled
+from router.ranking.objectives.fitted import FittedObjectives
+from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from snapshot.dataset import Dataset
 
 _DAY_S = 86_400
@@ -48,10 +52,14 @@ def no_progress(what: str, share: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FittedRanker:
-    """Weights of the scorer `logistic`, and prices of the reranker `head_cap`, empty where not asked for."""
+    """Weights of the scorer `logistic`; prices of the reranker `head_cap`, and objectives of scenes.
+
+    The latter two are empty where not asked for.
+    """
 
     weights: Weights
     prices: Prices
+    objectives: FittedObjectives = field(default_factory=FittedObjectives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +88,15 @@ def fit_ranker(
     model: str,
     seed: int,
     prices: PopularityTableSettings | None = None,
+    valued: Sequence[ServedScene] = (),
     progress: StageProgress = no_progress,
 ) -> FittedRanker:
     """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
 
     Channels and facts are built from events before `valid_from`; what shoppers take from then on within
     `settings.window_days`, and before `test_from`, is to be predicted. Where nobody takes anything then, the
-    default weights are returned, and no prices. Prices are fitted on the pages that the weights make.
+    default weights are returned, and no prices. Prices are fitted on the pages that the weights make, the
+    objectives of `valued` scenes on the candidates that these find.
 
     Args:
         dataset: the log.
@@ -97,6 +107,7 @@ def fit_ranker(
         model: name of the model beside which the second regression is fitted.
         seed: of the draw of shoppers.
         prices: how the prices of `recall.popularity` are fitted; None = they are not.
+        valued: scenes with the merge `value`, whose objectives are fitted; each has the table `objectives`.
         progress: called before each stage.
     """
     cuts = dataset.manifest.cuts
@@ -123,7 +134,7 @@ def fit_ranker(
     if not shoppers or not source.events.height:
         return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)
     with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
-        asked = only(recall_settings, (*names, *_backfill_of(scene)))
+        asked = only(recall_settings, [name for each in (scene, *valued) for name in channels_of(each)])
         build_channels(source, Path(folder), asked, lambda what, share: progress(what, share / 2))
         channels = open_channels(Path(folder), dataset.catalogue, services(models), asked)
         pipeline = scene.open(source, Path(folder) / "learned", channels, models)
@@ -144,17 +155,37 @@ def fit_ranker(
         weights = weights_of(sample, names, settings.prior_strength).model_copy(
             update={"model": model, "window_days": window_days}
         )
-        if prices is None:
-            return FittedRanker(weights, NO_PRICES)
-        progress("prices", 0.92)
         learned = Path(folder) / "learned"
         weights.write(learned / LOGISTIC_RANKER.name)
+        objectives = FittedObjectives()
+        if valued:
+            progress("objectives", 0.91)
+            happened = Happened.of(events.filter(pl.col("ts") >= cuts.valid_from))
+            objectives = fit_objectives(
+                {each.name: each.open(source, learned, channels, models) for each in valued},
+                asked_shoppers(
+                    log,
+                    users,
+                    happened,
+                    shoppers,
+                    cuts.valid_from,
+                    settings.max_shoppers,
+                    recall_settings.triggers,
+                    rng,
+                ),
+                happened,
+                source,
+                cast(ObjectivesTableSettings, valued[0].table_settings[OBJECTIVES.name]),
+            )
+        if prices is None:
+            return FittedRanker(weights, NO_PRICES, objectives)
+        progress("prices", 0.92)
         ordered = scene.opened(learned, dataset.catalogue, channels, models)
         few = shoppers
         if len(shoppers) > prices.max_shoppers:
             few = [shoppers[row] for row in rng.choice(len(shoppers), prices.max_shoppers, replace=False)]
         pages = asyncio.run(simulated_pages(ordered, few, prices.head))
-        return FittedRanker(weights, fit_prices(pages, prices.head))
+        return FittedRanker(weights, fit_prices(pages, prices.head), objectives)
 
 
 def only(settings: RecallSettings, names: Collection[str]) -> RecallSettings:
@@ -164,8 +195,10 @@ def only(settings: RecallSettings, names: Collection[str]) -> RecallSettings:
     return settings.model_copy(update=off)
 
 
-def _backfill_of(scene: ServedScene) -> tuple[str, ...]:
-    return () if scene.settings.backfill is None else (scene.settings.backfill.channel,)
+def channels_of(scene: ServedScene) -> tuple[str, ...]:
+    """The scene's channels, that of its backfill among them."""
+    backfill = scene.settings.backfill
+    return (*scene.settings.channels, *(() if backfill is None else (backfill.channel,)))
 
 
 async def _sample(

@@ -15,6 +15,9 @@ Float32 = npt.NDArray[np.float32]
 
 MAX_CHANNELS = 32
 
+PROBABILITY = "probability"
+"""Further column: what answers show as an item's score, where `score` is a value that orders and no score."""
+
 NO_COLUMNS: Mapping[str, Float32] = MappingProxyType({})
 """The further columns of candidates that have none."""
 

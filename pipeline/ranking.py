@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from pipeline.candidates import Candidates
+from pipeline.candidates import PROBABILITY, Candidates
 from pipeline.contracts import check_merged
 from pipeline.deadlines import Cutoffs, abandon
 from pipeline.guard import OUTAGES, Outage, bugs_of, record_outage
@@ -102,6 +102,8 @@ class RankingStage(Generic[Q]):
             self.trace.degrade("ranking")
             return candidates.with_columns(columns), NO_MODEL
         scored_by_all = np.logical_and.reduce([scored.scores.scored for scored in answers.values()])
+        if merged.probability is not None:
+            columns[PROBABILITY] = merged.probability
         ranked = (
             candidates.with_score(merged.values)
             .with_columns(columns)

@@ -160,12 +160,14 @@ class LiveScorer(Protocol[Q_contra]):
 class MergedScore(NamedTuple):
     """The one score that a merge makes of several columns.
 
-    values  float32[n], higher is better; a NaN sinks below every number
-    column  name of the column that counts most; the model of its scorer is named as the answer's
+    values       float32[n], higher is better; a NaN sinks below every number
+    column       name of the column that counts most; the model of its scorer is named as the answer's
+    probability  float32[n], what answers show as the score where `values` are something else; None: these
     """
 
     values: Float32
     column: str
+    probability: Float32 | None = None
 
 
 class Merge(Protocol):

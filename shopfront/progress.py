@@ -89,6 +89,20 @@ class Progress:
             f"  [yellow]the recall channel {channel} is switched off: {escape(reason)}[/]", highlight=False
         )
 
+    def objective_switched_off(self, scene: str, objective: str, reason: str) -> None:
+        """An objective of a scene's value could not be fitted."""
+        self.console.print(
+            f"  [yellow]the objective {objective} of scene {scene} is switched off: {escape(reason)}[/]",
+            highlight=False,
+        )
+
+    def objective_per_take(self, scene: str) -> None:
+        """The chance of a click was fitted without impressions."""
+        self.console.print(
+            f"  the objective click of scene {scene} is a chance per take: the log has too few impressions",
+            highlight=False,
+        )
+
     def pictures_unused(self, reason: str) -> None:
         """The items have pictures that are not used."""
         self.console.print(f"  [yellow]pictures are not used: {escape(reason)}[/]", highlight=False)

@@ -13,6 +13,8 @@ from recall.popularity import PopularityTableSettings, Prices
 from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import NAME
 from router.ranking.logistic.weights import Weights
+from router.ranking.objectives.fitted import FILE, FittedObjectives
+from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.scenes.components import tables_of
 from router.scenes.fit_shop import fit_scene
 from router.scenes.settings import SceneSettings
@@ -43,6 +45,7 @@ def fitted_scene(settings: Settings) -> tuple[str, SceneSettings]:
 def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> dict[str, Any]:
     """What the fitted weights depend on, as JSON values."""
     name, scene = fitted_scene(settings)
+    valued = [(name, repr(each.channels), repr(each.ranking)) for name, each in _valued(settings).items()]
     return {
         "dataset": dataset,
         "checkpoints": dict(checkpoints),
@@ -52,6 +55,7 @@ def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> 
         "inputs": list(input_names(tuple(scene.channels))),
         "settings": getattr(settings.router.tables, NAME).model_dump(mode="json"),
         **_price_inputs(settings, scene),
+        **({"valued": valued} if valued else {}),
         "model": settings.router.ranking.model,
         "seed": settings.seed,
     }
@@ -91,14 +95,33 @@ def fit(
             model=model,
             seed=settings.seed,
             prices=_price_settings(settings),
+            valued=[
+                ServedScene(
+                    each,
+                    fit_scene(each, valued, facts_of(log)),
+                    tables_of([valued]),
+                    settings.router.tables.sections(),
+                )
+                for each, valued in _valued(settings).items()
+            ],
             progress=step.stage,
         )
         folder = workspace.rankers / made
         folder.mkdir(parents=True)
         made_of.weights.write(folder)
         made_of.prices.write(folder)
+        made_of.objectives.write(folder)
         sync_folder(folder.parent)
     return made
+
+
+def _valued(settings: Settings) -> dict[str, SceneSettings]:
+    """The scenes, or arms of them, that order by several objectives; the first form of each."""
+    found: dict[str, SceneSettings] = {}
+    for name, scene in configured_scenes(settings):
+        if OBJECTIVES in tables_of([scene]):
+            found.setdefault(name, scene)
+    return found
 
 
 def _price_settings(settings: Settings) -> PopularityTableSettings | None:
@@ -121,8 +144,10 @@ def verify(workspace: Workspace, made: str) -> None:
     """Raises SnapshotError where what `fit` made cannot be read."""
     Weights.read(workspace.rankers / made)
     Prices.read(workspace.rankers / made)
+    if (workspace.rankers / made / FILE).exists():
+        FittedObjectives.read(workspace.rankers / made)
 
 
 def fitted(workspace: Workspace, made: str | None) -> dict[str, Path]:
     """Learned table → folder of what was fitted for it, as `BuildSource.fitted`; `made` by `fit`."""
-    return {} if made is None else dict.fromkeys((NAME, POPULARITY), workspace.rankers / made)
+    return {} if made is None else dict.fromkeys((NAME, POPULARITY, OBJECTIVES), workspace.rankers / made)

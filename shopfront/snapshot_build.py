@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from models.registry import MODELS
 from recall.item_pictures import ItemPictures
+from router.ranking.objectives.fitted import FittedObjectives
+from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.tables.kind import TableKind
 from shopfront.progress import Progress
 from shopfront.settings import Settings
@@ -84,6 +86,7 @@ def build_snapshot(
                     kinds, source, staged / TABLES_FOLDER, settings.router.tables.sections(), step.stage
                 )
             rows |= {f"{TABLES_FOLDER}/{table}": counts for table, counts in learned.items()}
+        objectives = _objectives_off(staged / TABLES_FOLDER, kinds, progress)
         return store.seal(
             staged,
             Manifest(
@@ -92,7 +95,11 @@ def build_snapshot(
                 rows={f"{part}.{table}": n for part, tables in rows.items() for table, n in tables.items()},
                 time_range=dataset.manifest.time_range,
                 cuts=dataset.manifest.cuts,
-                switched_off=[*dataset.manifest.switched_off, *(f"recall.{channel}" for channel in off)],
+                switched_off=[
+                    *dataset.manifest.switched_off,
+                    *(f"recall.{channel}" for channel in off),
+                    *objectives,
+                ],
                 shop=facts_of(dataset),
                 dataset=dataset.manifest.id,
                 tombstones=dataset.manifest.tombstones,
@@ -101,6 +108,20 @@ def build_snapshot(
         )
     finally:
         store.discard(staged)
+
+
+def _objectives_off(tables: Path, kinds: Mapping[str, TableKind], progress: Progress) -> list[str]:
+    """Says which objectives of scenes could not be fitted, and returns their names for the manifest."""
+    if OBJECTIVES not in kinds:
+        return []
+    fitted = FittedObjectives.read(tables / OBJECTIVES)
+    for scene, each in fitted.scenes.items():
+        if not each.click.off and each.click.per == "take":
+            progress.objective_per_take(scene)
+    off = list(fitted.switched_off())
+    for scene, objective, reason in off:
+        progress.objective_switched_off(scene, objective, reason)
+    return [f"objectives.{scene}.{objective}" for scene, objective, _ in off]
 
 
 def _item_vectors(checkpoints: Mapping[str, Path]) -> dict[str, NDArray[np.float32]]:

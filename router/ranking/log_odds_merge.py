@@ -32,7 +32,8 @@ class LogOddsSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     model: str = Field(
-        default="triton.score", description='Column of the model\'s probability, "<scorer>.<column>".'
+        default="triton.score",
+        description='Column of the model\'s probability, "<scorer>.<column>"; empty: there is no model.',
     )
     ranker: str = Field(
         default="logistic", min_length=1, description="Name in the scene of the scorer logistic."
@@ -92,7 +93,8 @@ def create(settings: LogOddsSettings) -> LogOdds:
 
 def mentioned(settings: LogOddsSettings) -> tuple[str, ...]:
     """The columns that it joins."""
-    return settings.model, f"{settings.ranker}.{WITH_MODEL}", *settings.added
+    model = (settings.model,) if settings.model else ()
+    return *model, f"{settings.ranker}.{WITH_MODEL}", *settings.added
 
 
 MERGE = MergeKind(LogOddsSettings, create, mentioned)

@@ -14,10 +14,12 @@ from router.ranking import (
     online,
     satisfaction,
     triton_model,
+    value_merge,
     weighted_sum,
 )
 from router.ranking.logistic import scorer as logistic
 from router.ranking.merge_kind import MergeKind
+from router.ranking.objectives import scorer as objectives
 from router.ranking.scorer_kind import ScorerKind
 
 
@@ -38,6 +40,7 @@ SCORERS: Registry[ScorerKind] = Registry(
         "live": live.SCORER,
         "online": online.SCORER,
         "satisfaction": satisfaction.SCORER,
+        "objectives": objectives.SCORER,
     },
     _fault,
     kind=ScorerKind,
@@ -46,6 +49,11 @@ SCORERS: Registry[ScorerKind] = Registry(
 MERGES: Registry[MergeKind] = Registry(
     "merge of scores",
     "MERGES",
-    {"first": first_merge.MERGE, "weighted_sum": weighted_sum.MERGE, "log_odds": log_odds_merge.MERGE},
+    {
+        "first": first_merge.MERGE,
+        "weighted_sum": weighted_sum.MERGE,
+        "log_odds": log_odds_merge.MERGE,
+        "value": value_merge.MERGE,
+    },
     kind=MergeKind,
 )

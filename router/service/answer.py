@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.candidates import Candidates
+from pipeline.candidates import PROBABILITY, Candidates
 from pipeline.plan import Page, channels_of
 from pipeline.trace import StageRecord
 from protos.shopfront.v1.recommend_pb2 import Reason, RecommendedItem, RecommendResponse, StageTrace, Trace
@@ -87,6 +87,9 @@ def _items(
             strict=True,
         )
     ]
+    if page.model.name and PROBABILITY in items.columns:
+        for item, value in zip(answered, np.nan_to_num(items.score, nan=0.0).tolist(), strict=True):
+            item.value = value
     for name in catalogue.shown:
         for item, words in zip(answered, catalogue.display(name, items.items), strict=True):
             if words:
@@ -98,7 +101,7 @@ def shown_scores(page: Page, items: Candidates) -> NDArray[np.float32]:
     """float32[n]: the model's probabilities, 0 where it gave none; recall scores where no model scored."""
     if not page.model.name:
         return items.recall_score
-    return np.nan_to_num(items.score, nan=0.0)
+    return np.nan_to_num(items.columns.get(PROBABILITY, items.score), nan=0.0)
 
 
 def _reasons(channels: int, channel_names: tuple[str, ...], trigger_id: str) -> list[Reason]:

@@ -20,6 +20,7 @@ from recall.settings import RecallSettings
 from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import LogisticRankerSettings
 from router.ranking.logistic.weights import Weights, default_weights, scaled
+from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
 from snapshot.dataset import Dataset
@@ -81,6 +82,44 @@ def test_it_learns_from_the_scenes_candidates_of_the_validation_range(
     assert learned.shoppers < learned.taken < learned.candidates <= learned.shoppers * SCENE.candidates
     assert fit(dataset, bst) == learned
     assert fit(dataset, bst, seed=2) != learned
+
+
+VALUED = read_scenes(
+    b"""
+scenes:
+  home:
+    channels: {again: {}, hot: {}}
+    ranking:
+      scorers: {logistic: {}, objectives: {}}
+      merge: {value: {model: "", weights: {click: 1.0, gmv: 2.0}}}
+""",
+    "scenes.yaml",
+    KnownNames(CHANNELS),
+)["home"]
+
+
+@pytest.mark.slow
+def test_objectives_are_fitted_on_the_scenes_candidates_and_on_impressions(
+    dataset: Dataset, bst: LoadedModel
+) -> None:
+    tables = tables_of([VALUED])
+    few = {OBJECTIVES.name: ObjectivesTableSettings(least_outcomes=10)}
+    scene = ServedScene(
+        "home", VALUED, tables, {name: kind.settings() for name, kind in tables.items()} | few
+    )
+    settings = LogisticRankerSettings(max_shoppers=60)
+    found = fit_ranker(
+        dataset, {"bst": bst}, RecallSettings(), scene, settings, model="bst", seed=1, valued=[scene]
+    ).objectives
+    assert list(found.scenes) == ["home"]
+    home = found.scenes["home"]
+    assert home.channels == ("again", "hot")
+    # The made-up shop logs what it shows: a click is one of an impression, not all of which lead to one.
+    assert home.click.per == "impression"
+    assert 0.2 < home.click.clicked / home.click.rows < 0.8
+    assert 0 < home.purchase_given_click.rate < 1
+    assert len(home.purchase_given_click.weights) == len(home.inputs)
+    assert list(found.switched_off()) == []
 
 
 def sample(count: int, telling: str, seed: int, model: bool) -> RankedSample:

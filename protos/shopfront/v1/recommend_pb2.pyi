@@ -189,7 +189,7 @@ class Venue(_message.Message):
     def __init__(self, name: _Optional[str] = ..., score: _Optional[float] = ..., item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RecommendedItem(_message.Message):
-    __slots__ = ("item_id", "score", "reasons", "title", "category", "attributes")
+    __slots__ = ("item_id", "score", "reasons", "title", "category", "attributes", "value")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -203,13 +203,15 @@ class RecommendedItem(_message.Message):
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     score: float
     reasons: _containers.RepeatedCompositeFieldContainer[Reason]
     title: str
     category: str
     attributes: _containers.ScalarMap[str, str]
-    def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ..., reasons: _Optional[_Iterable[_Union[Reason, _Mapping]]] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    value: float
+    def __init__(self, item_id: _Optional[str] = ..., score: _Optional[float] = ..., reasons: _Optional[_Iterable[_Union[Reason, _Mapping]]] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., attributes: _Optional[_Mapping[str, str]] = ..., value: _Optional[float] = ...) -> None: ...
 
 class Reason(_message.Message):
     __slots__ = ("channel", "trigger_item_id")

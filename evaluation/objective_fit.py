@@ -1,0 +1,236 @@
+"""Fits the objectives of scenes with the merge `value` on the validation range."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from evaluation.queries import TestShopper, profiles_of, shopper_at
+from evaluation.served_scene import UNHURRIED_MS
+from foundation.statistics.logistic import fit_logistic
+from models.interaction_log import InteractionLog
+from pipeline.candidates import PROBABILITY
+from pipeline.plan import Pipeline
+from pipeline.runner import rank
+from recall.channel import BuildSource
+from recall.item_facts import ItemFacts, item_facts
+from recall.query import Query
+from recall.triggers import TriggerSettings
+from router.ranking.log_odds_merge import log_odds_of
+from router.ranking.logistic.inputs import input_names, ranker_inputs
+from router.ranking.logistic.weights import scaled
+from router.ranking.objectives.fitted import (
+    FittedClick,
+    FittedObjectives,
+    FittedPurchase,
+    SceneObjectives,
+)
+from router.ranking.objectives.table import ObjectivesTableSettings
+from snapshot.event_codes import IMPRESSION, PURCHASE
+
+_LEAST_SCALE = 1e-6
+_PLATT_STRENGTH = 1e-3
+"""Of the prior around slope 1: two parameters need none, but a sample that is told apart has no maximum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What was shown, taken and bought in the window.
+
+    Each is shopper's index → int32[m], distinct items.
+    """
+
+    shown: Mapping[int, NDArray[np.int32]]
+    taken: Mapping[int, NDArray[np.int32]]
+    bought: Mapping[int, NDArray[np.int32]]
+
+    @classmethod
+    def of(cls, events: pl.DataFrame) -> Happened:
+        """Of the window's events (user, item, event)."""
+        shown = pl.col("event") == IMPRESSION
+        return cls(
+            _by_user(events.filter(shown)),
+            _by_user(events.filter(~shown)),
+            _by_user(events.filter(pl.col("event") == PURCHASE)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveSample:
+    """n candidates of a scene, as its pipeline ordered them.
+
+    own     float32[n], log-odds of the scene's own score, NaN where it has none
+    inputs  float32[n, F], of `router.ranking.logistic.inputs`
+    shown, taken, bought  bool[n]
+    """
+
+    own: NDArray[np.float32]
+    inputs: NDArray[np.float32]
+    shown: NDArray[np.bool_]
+    taken: NDArray[np.bool_]
+    bought: NDArray[np.bool_]
+
+
+def asked_shoppers(
+    log: InteractionLog,
+    users: pl.DataFrame,
+    happened: Happened,
+    active: Sequence[TestShopper],
+    cut: int,
+    most: int,
+    triggers: TriggerSettings,
+    rng: np.random.Generator,
+) -> Sequence[TestShopper]:
+    """Whose candidates tell objectives: `active`; where something was shown after the cut, who saw it.
+
+    Args:
+        log: behaviours without impressions.
+        users: of the data set.
+        happened: after the cut.
+        active: shoppers who take something after it.
+        cut: unix second.
+        most: shoppers at most.
+        triggers: of the queries.
+        rng: draws them.
+    """
+    seeing = np.array(sorted(happened.shown), np.int64)
+    if not seeing.size:
+        return active
+    if seeing.size > most:
+        seeing = np.sort(rng.choice(seeing, most, replace=False))
+    profiles = profiles_of(users)
+    return [shopper_at(log, int(user), profiles, cut, triggers) for user in seeing]
+
+
+def fit_objectives(
+    pipelines: Mapping[str, Pipeline[Query]],
+    shoppers: Sequence[TestShopper],
+    happened: Happened,
+    source: BuildSource,
+    settings: ObjectivesTableSettings,
+) -> FittedObjectives:
+    """The objectives of each scene.
+
+    Args:
+        pipelines: by scene, over tables in which no objective is fitted.
+        shoppers: at the validation cut.
+        happened: after it.
+        source: what tables are built from, up to the cut.
+        settings: of the fit.
+    """
+    facts = item_facts(source, settings.rate_prior)
+    scenes = {}
+    for name, pipeline in pipelines.items():
+        sample = asyncio.run(_sample(name, pipeline, shoppers, happened, facts, source))
+        scenes[name] = objectives_of(sample, pipeline.channel_names, settings)
+    price = np.asarray(source.catalogue.price)
+    priced = bool((np.isfinite(price) & (price > 0)).any())
+    return FittedObjectives(scenes=scenes, price_off="" if priced else "no item has a price")
+
+
+async def _sample(
+    scene: str,
+    pipeline: Pipeline[Query],
+    shoppers: Sequence[TestShopper],
+    happened: Happened,
+    facts: ItemFacts,
+    source: BuildSource,
+) -> ObjectiveSample:
+    channels = pipeline.channel_names
+    rows: list[tuple[NDArray[np.float32], NDArray[np.float32], *tuple[NDArray[np.bool_], ...]]] = []
+    for shopper in shoppers:
+        query = replace(shopper.query, scene=scene)
+        deadline = time.monotonic() + UNHURRIED_MS / 1_000
+        candidates = (await rank(pipeline, query, 1, deadline, time.monotonic)).candidates
+        if not len(candidates):
+            continue
+        own = candidates.columns.get(PROBABILITY, candidates.score)
+        labels = (
+            np.isin(candidates.items, items.get(shopper.user, np.empty(0, np.int32)))
+            for items in (happened.shown, happened.taken, happened.bought)
+        )
+        rows.append(
+            (log_odds_of(own), ranker_inputs(query, candidates, facts, source.catalogue, channels), *labels)
+        )
+    if not rows:
+        nothing = np.empty(0, np.bool_)
+        no_inputs = np.empty((0, len(input_names(channels))), np.float32)
+        return ObjectiveSample(np.empty(0, np.float32), no_inputs, nothing, nothing, nothing)
+    own, inputs, shown, taken, bought = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return ObjectiveSample(own, inputs, shown, taken, bought)
+
+
+def objectives_of(
+    sample: ObjectiveSample, channels: tuple[str, ...], settings: ObjectivesTableSettings
+) -> SceneObjectives:
+    """What the sample tells of one scene."""
+    return SceneObjectives(
+        channels=channels,
+        inputs=input_names(channels),
+        click=_click(sample, settings),
+        purchase_given_click=_purchase(sample, settings),
+    )
+
+
+def _click(sample: ObjectiveSample, settings: ObjectivesTableSettings) -> FittedClick:
+    """Of what was shown where the log has impressions of enough candidates, else of all candidates."""
+    known = np.isfinite(sample.own)
+    seen = known & sample.shown
+    per_impression = _enough(sample.taken[seen], settings)
+    rows = seen if per_impression else known
+    clicked = sample.taken[rows]
+    counts = {"rows": int(rows.sum()), "clicked": int(clicked.sum())}
+    if not _enough(clicked, settings):
+        return FittedClick(off=_too_few("taken", clicked), **counts)
+    fit = fit_logistic(sample.own[rows][:, None], clicked, np.ones(1), _PLATT_STRENGTH)
+    slope = float(fit.weights[0])
+    if slope <= 0:
+        return FittedClick(off="what scores higher was taken less often", **counts)
+    per = "impression" if per_impression else "take"
+    return FittedClick(slope=slope, offset=fit.bias, per=per, **counts)
+
+
+def _purchase(sample: ObjectiveSample, settings: ObjectivesTableSettings) -> FittedPurchase:
+    inputs, bought = sample.inputs[sample.taken], sample.bought[sample.taken]
+    if not bought.size:
+        return FittedPurchase(rate=0.0, off="nothing was taken")
+    rate = float(bought.mean())
+    if not _enough(bought, settings):
+        why = "every take is a purchase" if rate == 1 else _too_few("bought", bought)
+        return FittedPurchase(rate=rate, rows=bought.size, off=why)
+    mean = inputs.mean(axis=0, dtype=np.float64)
+    deviation = inputs.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > _LEAST_SCALE, deviation, 1.0)
+    standard = scaled(inputs, mean.astype(np.float32), scale.astype(np.float32))
+    fit = fit_logistic(standard, bought, np.zeros(mean.size), settings.prior_strength)
+    return FittedPurchase(
+        mean=tuple(mean.tolist()),
+        scale=tuple(scale.tolist()),
+        weights=tuple(fit.weights.tolist()),
+        bias=fit.bias,
+        rate=rate,
+        rows=bought.size,
+    )
+
+
+def _enough(outcomes: NDArray[np.bool_], settings: ObjectivesTableSettings) -> bool:
+    happened = int(outcomes.sum())
+    return min(happened, outcomes.size - happened) >= settings.least_outcomes
+
+
+def _too_few(what: str, outcomes: NDArray[np.bool_]) -> str:
+    return f"{int(outcomes.sum())} of {outcomes.size} candidates were {what}, too few of one kind"
+
+
+def _by_user(events: pl.DataFrame) -> dict[int, NDArray[np.int32]]:
+    grouped = events.group_by("user").agg(pl.col("item").unique())
+    return {
+        int(user): np.array(items, np.int32)
+        for user, items in zip(grouped["user"], grouped["item"], strict=True)
+    }
