@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.log_tokens import LogTokens
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
 from state.attribution import Attribution, AttributionCodec
-from state.errors import AttributionError
 from state.exposure_event import EXPOSURE_PREFIX
 from state.logged_event import LoggedEvent
 
@@ -94,7 +94,7 @@ def read_outcomes(log: Iterable[tuple[int, LoggedEvent]], attribution: Attributi
     An event counts for the arms in its attribution token, whenever it comes. An item of one answer is clicked
     or bought once, however often the shopper does; each purchase of it adds to the GMV.
     """
-    tokens = _LogTokens(attribution)
+    tokens = LogTokens(attribution)
     gathered: dict[str, _Gathered] = {}
     unreadable = unpriced = 0
     for _, event in log:
@@ -154,23 +154,3 @@ def _columns(found: _Gathered) -> ExperimentOutcomes:
         first_ms=found.first_ms,
         last_ms=found.last_ms,
     )
-
-
-class _LogTokens:
-    """Reads each different token once: the events of an answer carry the same one, mostly soon after it."""
-
-    def __init__(self, codec: AttributionCodec, kept: int = 100_000) -> None:
-        self._codec = codec
-        self._kept = kept
-        self._read: dict[str, Attribution | None] = {}
-
-    def read(self, token: str) -> Attribution | None:
-        """The token's fields, None where it cannot be read."""
-        if token not in self._read:
-            if len(self._read) >= self._kept:
-                self._read.clear()
-            try:
-                self._read[token] = self._codec.decode(token)
-            except AttributionError:
-                self._read[token] = None
-        return self._read[token]

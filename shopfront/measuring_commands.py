@@ -1,7 +1,9 @@
-"""`shopfront evaluate`, `shares` and `pages`: what a workspace's models and scenes make of its log."""
+"""`shopfront evaluate`, `shares`, `pages` and `report`: what is made of a workspace's logs."""
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -95,3 +97,26 @@ def pages(
         for shopper in (*(user or reader.draw(shoppers, seed)), ANONYMOUS):
             show_sheet(console, reader.pages_for(shopper, size))
     console.print("* the shopper took it before")
+
+
+@app.command()
+def report(
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Days before now that count; default: the whole event log.")
+    ] = None,
+    data: Data = None,
+    workspace: WorkspaceFolder = None,
+    config: Config = DEFAULT_FILE,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the JSON; default <workspace>/experiments.")
+    ] = None,
+) -> None:
+    """Report CTR, CVR, GMV per shopper, retention, paying rate and stickiness by segment and by arm."""
+    from shopfront.business_report import make_report, write_report
+
+    place, settings = prepared(data, workspace, config)
+    since_ms = 0 if days is None else int((time.time() - days * 86_400) * 1_000)
+    made = make_report(settings.router, since_ms)
+    if made is None:
+        raise Refused("the event log holds no event of these days: ReportEvents brings them")
+    write_report(made, output or place.root / "experiments", console)

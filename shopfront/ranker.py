@@ -45,7 +45,7 @@ def fitted_scene(settings: Settings) -> tuple[str, SceneSettings]:
 def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> dict[str, Any]:
     """What the fitted weights depend on, as JSON values."""
     name, scene = fitted_scene(settings)
-    valued = [(name, repr(each.channels), repr(each.ranking)) for name, each in _valued(settings).items()]
+    valued = [[name, repr(each.channels), _own_score(each)] for name, each in _valued(settings).items()]
     return {
         "dataset": dataset,
         "checkpoints": dict(checkpoints),
@@ -122,6 +122,13 @@ def _valued(settings: Settings) -> dict[str, SceneSettings]:
         if OBJECTIVES in tables_of([scene]):
             found.setdefault(name, scene)
     return found
+
+
+def _own_score(scene: SceneSettings) -> str:
+    """What makes the score that the chance of a click is fitted on; not what the objectives weigh."""
+    merge = scene.ranking.merge
+    own = None if merge is None else merge.settings.model_dump(exclude={"weights"})
+    return repr((scene.ranking.scorers, own))
 
 
 def _price_settings(settings: Settings) -> PopularityTableSettings | None:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
-from features.profile import PROFILE_FIELDS
 from learning.satisfaction.report.groups import item_groups
 from learning.satisfaction.report.plot import plot_satisfaction
 from learning.satisfaction.report.ratings import read_ratings
 from learning.satisfaction.report.report import SatisfactionReport, build_report
 from learning.satisfaction.report.table import satisfaction_table
 from server.settings import RouterSettings
+from shopfront.shopper_segments import segments_of
 from snapshot.catalogue import Catalogue
 from snapshot.manifest import SnapshotError
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec
 from state.registry import open_state
-from state.store import StateStore
-
-_STEP = 500
 
 
 def make_report(settings: RouterSettings, now_ms: int, seed: int) -> SatisfactionReport:
@@ -38,7 +34,7 @@ def make_report(settings: RouterSettings, now_ms: int, seed: int) -> Satisfactio
     try:
         ratings = read_ratings(store.read_log, AttributionCodec.from_settings(settings.attribution))
         shoppers = sorted({rated.user_id for rated in ratings.rated})
-        segments = asyncio.run(_segments(store, shoppers))
+        segments = asyncio.run(segments_of(store, shoppers))
     finally:
         store.close()
     items = item_groups(_catalogue(settings.snapshots.folder))
@@ -58,18 +54,6 @@ def write_report(
     plot_satisfaction(report, picture)
     console.print(satisfaction_table(report, dimension))
     console.print(f"\nwritten to {data} and {picture}", markup=False, highlight=False)
-
-
-async def _segments(store: StateStore, shoppers: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-    """Shopper → field of the profile → value, of the fields that the features know."""
-    found: dict[str, Mapping[str, str]] = {}
-    for start in range(0, len(shoppers), _STEP):
-        step = shoppers[start : start + _STEP]
-        for shopper, state in zip(step, await store.read_many(step), strict=True):
-            found[shopper] = {
-                field: state.profile[field] for field in PROFILE_FIELDS if state.profile.get(field)
-            }
-    return found
 
 
 def _catalogue(folder: Path) -> Catalogue | None:

@@ -95,3 +95,26 @@ def test_what_cannot_be_reported_is_said(
 def test_a_log_without_answers_is_said(config: Path, tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no answer of any experiment"):
         report("--workspace", tmp_path / "empty", "--config", config)
+
+
+def test_how_the_shop_does_is_printed_and_written_by_segment_and_arm(
+    workspace: Path, config: Path, tmp_path: Path
+) -> None:
+    store = open_state(StateSettings(url=f"lmdb://{workspace / 'state'}"))
+    store.put_profiles({"u0": {"city": "Lyon"}, "u1": {"city": "Lyon"}}, NOW)
+    store.close()
+    place = ["--workspace", str(workspace), "--config", str(config)]
+    result = CliRunner().invoke(app, ["report", *place], env={"COLUMNS": "200"}, catch_exceptions=False)
+    assert "7-day return" in result.output
+    written = json.loads((workspace / "experiments" / "business.json").read_text())
+    assert [(group["kind"], group["name"], group["shoppers"]) for group in written["groups"]] == [
+        ("all", "", 20),
+        ("segment", "city=Lyon", 2),
+        ("arm", "x/control", 10),
+        ("arm", "x/treatment", 10),
+    ]
+    assert written["groups"][2]["figures"]["ctr"] == {"value": 0.0, "low": 0.0, "high": 0.0, "of": 20}
+    with pytest.raises(Refused, match="holds no event"):
+        CliRunner().invoke(
+            app, ["report", *place, "--workspace", str(tmp_path / "empty")], catch_exceptions=False
+        )

@@ -1,0 +1,1 @@
+"""How a shop does: CTR, CVR, GMV per shopper, retention, paying rate and stickiness, from the event log."""
