@@ -30,6 +30,7 @@ from router.ranking.objectives.fitted import CLICK, PRICE, PURCHASE_GIVEN_CLICK
 from router.ranking.objectives.scorer import CLICK_OFFSET, CLICK_SLOPE, COLUMNS
 
 PURCHASE, GMV = "purchase", "gmv"
+_MOST_WEIGHT = 1_000_000.0
 OBJECTIVES = (CLICK, PURCHASE_GIVEN_CLICK, PURCHASE, PRICE, GMV)
 
 
@@ -43,7 +44,7 @@ class ValueSettings(LogOddsSettings):
         default={CLICK: 1.0},
         min_length=1,
         max_length=16,
-        description="Weight of each objective, not negative: click, purchase_given_click, purchase, price, "
+        description="Weight of each objective, 0 to 1,000,000: click, purchase_given_click, purchase, price, "
         'gmv; or "<scorer>.<column>", a column in 0…1 such as a predicted satisfaction. A column whose '
         "scorer failed is left out.",
     )
@@ -56,8 +57,8 @@ class ValueSettings(LogOddsSettings):
                 raise ValueError(
                     f"{name} is no objective; there are {', '.join(OBJECTIVES)} and <scorer>.<column>"
                 )
-            if weight < 0:
-                raise ValueError(f"the weight of {name} must not be negative, got {weight}")
+            if not 0 <= weight <= _MOST_WEIGHT:
+                raise ValueError(f"the weight of {name} must be from 0 to {_MOST_WEIGHT:,.0f}, got {weight}")
         if not any(weights.values()):
             raise ValueError("at least one weight must be above 0")
         return weights
@@ -89,8 +90,8 @@ class Value:
         there = {name: weight for name, weight in self.weights.items() if weight and name in found}
         if not there:
             return own
-        total = np.sum([np.float32(weight) * found[name] for name, weight in there.items()], axis=0)
-        value = (total / np.float32(sum(there.values()))).astype(np.float32)
+        whole = sum(there.values())
+        value = np.sum([np.float32(weight / whole) * found[name] for name, weight in there.items()], axis=0)
         # Of a candidate that the model gave no score nothing is known.
         value[np.isnan(own.values)] = np.nan
         return MergedScore(value, own.column, found.get(CLICK, own.values))
