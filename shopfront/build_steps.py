@@ -127,6 +127,7 @@ class Build:
                 self.progress,
                 picture_step.opened(self.workspace, pictures),
                 no_pictures or picture_step.NONE_USABLE,
+                self.workspace.pictures / pictures if pictures else None,
             ),
             SnapshotStore(self.workspace.snapshots).open,
         )

@@ -19,6 +19,7 @@ from shopfront.workspace import Workspace
 from snapshot.dataset import ITEMS_WITH_PICTURES, DatasetStore
 from snapshot.durable_files import sync_file, sync_folder
 from snapshot.manifest import Manifest
+from snapshot.thumbnails import save_thumbnails
 from triton_repo.manifest import read_manifest
 
 STEP = "pictures"
@@ -67,6 +68,7 @@ def make(
     from vision.build_pictures import build_pictures
     from vision.encoder import GraphEncoder
     from vision.photo_files import read_photos
+    from vision.thumbnails import make_thumbnails
 
     dataset = DatasetStore(workspace.datasets).open(dataset_id, verify=False)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset_id[-8:]}"
@@ -102,6 +104,10 @@ def make(
             progress.photos(report.photos.photos, report.photos.plain, report.photos.trained)
         if not report.used:
             return ""
+        # Of items with a picture that is still used: others were refused, or deleted while the shop was open.
+        used = ItemPictures.open(staged).items
+        popularity = dataset.catalogue.popularity
+        save_thumbnails(staged, make_thumbnails(dataset.items(), used, popularity, data, settings.pictures))
         for file in staged.iterdir():
             sync_file(file)
         os.rename(staged, workspace.pictures / name)

@@ -30,6 +30,7 @@ def build_snapshot(
     progress: Progress,
     pictures: ItemPictures | None = None,
     no_pictures: str = "",
+    thumbnails: Path | None = None,
 ) -> str:
     """Builds and seals a snapshot, without publishing it; returns its id.
 
@@ -44,6 +45,7 @@ def build_snapshot(
         progress: shows the two steps.
         pictures: of the items; None where they have none.
         no_pictures: why not, for people.
+        thumbnails: folder of small pictures for people to look at; None where there are none.
 
     Raises:
         PartBuildError: a channel or table cannot be built; nothing is kept.
@@ -54,6 +56,7 @@ def build_snapshot(
     from recall.channel import BuildSource
     from router.tables.files import TABLES_FOLDER, build_tables
     from snapshot.catalogue_writer import add_column, link_catalogue
+    from snapshot.thumbnails import copy_thumbnails
 
     store = SnapshotStore(workspace.snapshots)
     staged = store.stage()
@@ -77,6 +80,8 @@ def build_snapshot(
                     staged, "picture_group", groups, [str(code + 1) for code in range(int(groups.max()))]
                 )
             rows = build_channels(source, staged / RECALL_FOLDER, settings.router.recall, step.stage)
+        if thumbnails is not None:
+            copy_thumbnails(thumbnails, staged)
         off = switched_off(staged / RECALL_FOLDER, settings.router.recall)
         for channel, reason in off.items():
             progress.channel_switched_off(channel, reason)

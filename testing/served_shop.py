@@ -24,6 +24,7 @@ from snapshot.catalogue import CATALOGUE_FOLDER
 from snapshot.catalogue_writer import add_column
 from snapshot.manifest import Manifest
 from snapshot.store import SnapshotStore
+from snapshot.thumbnails import copy_thumbnails
 from testing.synthetic_shop import DAYS, START, synthetic_dataset
 from testing.triton_models import DIMENSION
 
@@ -95,11 +96,12 @@ class ServedShop:
         publish: bool = True,
         tables: Mapping[str, TableKind] | None = None,
         pictures: ItemPictures | None = None,
+        thumbnails: Path | None = None,
     ) -> str:
         """Builds a snapshot of the data set and publishes it.
 
         `models`: versions it belongs to; `tables`: learned tables it has, by name;
-        `pictures`: of its items.
+        `pictures`: of its items; `thumbnails`: folder of small ones.
         """
         store = self.snapshots
         staged = store.stage()
@@ -120,6 +122,8 @@ class ServedShop:
         if pictures is not None:
             codes = range(int(pictures.groups.max()))
             add_column(staged, "picture_group", pictures.groups, [str(code + 1) for code in codes])
+        if thumbnails is not None:
+            copy_thumbnails(thumbnails, staged)
         build_channels(source, staged / RECALL_FOLDER, RecallSettings())
         build_tables(tables or {}, source, staged / TABLES_FOLDER, TablesSettings().sections())
         manifest = Manifest(

@@ -72,6 +72,16 @@ class PictureSettings(BaseModel):
         description="Photos of items (photos.csv in the data folder) from which on they train the space in "
         "which pictures are compared.",
     )
+    thumbnails: int = Field(
+        default=10_000,
+        ge=0,
+        le=100_000,
+        description="Items, the best known first, of which the snapshot keeps a small picture for people to "
+        "look at (the console); each takes some 3 ms to make and 4 kB.",
+    )
+    thumbnail_side: int = Field(
+        default=160, ge=32, le=320, description="Longer side of such a picture, pixels."
+    )
     identical_bits: int = Field(
         default=25,
         ge=0,

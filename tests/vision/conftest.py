@@ -86,7 +86,7 @@ def picture_shop(tmp_path_factory: pytest.TempPathFactory) -> PictureShop:
 def photos(picture_shop: PictureShop) -> Iterator[Photos]:
     served = ServedShop(picture_shop.workspace.root, picture_shop.dataset)
     served.scenes.write_text(SCENES + PHOTO_SEARCH)
-    served.publish(models=VERSIONS, pictures=picture_shop.pictures)
+    served.publish(models=VERSIONS, pictures=picture_shop.pictures, thumbnails=picture_shop.thumbnails)
     triton = TritonServer(
         picture_shop.repository,
         served.folder / "triton.log",

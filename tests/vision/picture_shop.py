@@ -29,3 +29,8 @@ class PictureShop:
         opened = picture_step.opened(self.workspace, self.made)
         assert opened is not None
         return opened
+
+    @property
+    def thumbnails(self) -> Path:
+        """Folder of the small ones."""
+        return self.workspace.pictures / self.made

@@ -236,3 +236,12 @@ def test_a_photo_is_uploaded_to_the_console(photos: Photos, tmp_path: Path) -> N
         page.one("input[type=file]").send_keys(str(wrong))
         page.follow(page.one("main button"))
         assert "unknown_format" in page.one("[role=alert]").text
+        page.show("/")
+        loaded = "return [...document.querySelectorAll('img.tile')].map((each) => each.naturalWidth)"
+        page.until(lambda: (widths := page.run(loaded)) and all(widths))
+        assert 0 < len(page.run(loaded)) < len(page.all("[data-item]"))
+        first = str(page.one("img.tile").get_attribute("src"))
+        assert first.startswith(f"{url}/picture?item=i")
+        assert page.barriers() == []
+        page.show("/item?id=i0000")
+        page.until(lambda: page.run(loaded) == [96])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from recall.build import RECALL_FOLDER, open_channels
 from recall.settings import RecallSettings
@@ -16,9 +18,11 @@ from shopfront import picture_step
 from shopfront.settings import default_settings
 from snapshot.dataset import ITEMS_WITH_PICTURES
 from snapshot.store import SnapshotStore
+from snapshot.thumbnails import Thumbnails
 from testing.served_shop import ServedShop
 from tests.recall.small_shop import NO_INTERESTS, make_query
 from tests.vision.conftest import ITEMS, PICTURED, PictureShop, make_pictures
+from vision.thumbnails import make_thumbnails
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -39,6 +43,24 @@ def test_a_second_build_encodes_nothing_again(picture_shop: PictureShop) -> None
     again = picture_step.opened(picture_shop.workspace, made)
     assert again is not None
     np.testing.assert_array_equal(again.vectors, picture_shop.pictures.vectors)
+
+
+def test_usable_pictures_are_kept_small_for_people(picture_shop: PictureShop) -> None:
+    kept = Thumbnails.open(picture_shop.thumbnails)
+    assert kept is not None
+    assert kept.items.tolist() == picture_shop.pictures.items.tolist()
+    for item in kept.items[:5].tolist():
+        content = kept.read(item)
+        with Image.open(io.BytesIO(content)) as image:
+            assert (image.format, image.size) == ("JPEG", (96, 96))
+    catalogue, settings = picture_shop.dataset.catalogue, default_settings().pictures
+    few = settings.model_copy(update={"thumbnails": 3, "thumbnail_side": 32})
+    items, used = picture_shop.dataset.items(), picture_shop.pictures.items
+    made = make_thumbnails(items, used, catalogue.popularity, picture_shop.data, few)
+    named = picture_shop.pictures.items.tolist()
+    best = sorted(named, key=lambda item: -catalogue.popularity[item])[:3]
+    assert set(made) == set(best)
+    assert all(max(Image.open(io.BytesIO(content)).size) == 32 for content in made.values())
 
 
 def test_twins_are_one_group_and_look_alike(picture_shop: PictureShop) -> None:
