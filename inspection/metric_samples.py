@@ -1,13 +1,15 @@
-"""The counts of every process of a router, as samples."""
+"""The counts of every process of a router, and of what supervises them, as samples."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from foundation.telemetry.metrics.endpoint import FolderCollector
+from foundation.telemetry.metrics.supervision_metrics import supervised
 from protos.shopfront.v1.admin_pb2 import MetricSample, ReadMetricsResponse
 
 MAX_SAMPLES = 50_000
@@ -20,6 +22,7 @@ class MetricSamples:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         """`clock`: unix seconds."""
         self._collector = FolderCollector(folder, clock)
+        self._folder = folder
         self._clock = clock
         self._read_at = 0.0
         self._samples: list[MetricSample] = []
@@ -40,7 +43,7 @@ class MetricSamples:
     def _collect(self) -> list[MetricSample]:
         samples = (
             MetricSample(name=sample.name, labels=sample.labels, value=sample.value)
-            for metric in self._collector.collect()
+            for metric in chain(self._collector.collect(), supervised(self._folder))
             for sample in metric.samples
         )
         return [sample for sample, _ in zip(samples, range(MAX_SAMPLES), strict=False)]

@@ -202,6 +202,7 @@ class Learner:
         write_checkpoint(self._folder, self._made_by, numbers, arrays)
         self._checkpointed = self.state.seq
         self._metrics.checkpoints["written",].inc()
+        self._metrics.checkpoint_at.set(self._wall_clock())
 
     def close(self) -> None:
         """Gives the folder up."""
@@ -216,6 +217,7 @@ class Learner:
         self._checkpointed = 0
         self._metrics.begin(self.state.drops)
         (self._folder / FILE).unlink(missing_ok=True)
+        self._metrics.checkpoint_at.set(0.0)
         self.publish()
 
     def _forget_erased(self) -> None:
@@ -271,6 +273,7 @@ class Learner:
                 state.load(numbers, arrays)
                 self.ranker.load(numbers["ranker"], below("ranker", arrays))
                 self.satisfaction.load(below("satisfaction", arrays))
+                self._metrics.checkpoint_at.set((self._folder / FILE).stat().st_mtime)
                 logger.info("the learner goes on after event %d of the log", state.seq)
                 return state
             if (self._folder / FILE).exists():

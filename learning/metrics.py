@@ -39,6 +39,11 @@ class LearnerMetrics:
         self.checkpoints = metrics.counts(
             "learner_checkpoints", "Checkpoints by outcome: written or failed.", "outcome"
         )
+        self.checkpoint_at = metrics.gauge(
+            "learner_checkpoint_timestamp_seconds",
+            "When the last checkpoint was written, unix seconds; 0 = there is none.",
+            "livemax",
+        )
         self.held = metrics.counts(
             "learner_versions_held",
             "Versions of the online ranker that were not published, by reason: not_finite, growth, auc_drop.",

@@ -161,8 +161,15 @@ def _serve(
             router = own_router(settings.router.ingress, served.address)
             options, logs = _options(place, config, data), settings.router.request_log.folder
             with (
-                console_of(router, settings.console, place.logs, _say, wanted=supervised) as console_says,
-                learner_beside(settings.router, options, logs, _say) as learner,
+                console_of(
+                    router,
+                    settings.console,
+                    place.logs,
+                    _say,
+                    wanted=supervised,
+                    count=served.count("console"),
+                ) as console_says,
+                learner_beside(settings.router, options, logs, _say, served.count("learner")) as learner,
             ):
                 if supervised:
                     _show_sample(place, settings, served.address)

@@ -15,7 +15,7 @@ from server.ingress.client_channel import RouterAddress
 from server.ingress.ports import free_ports
 from server.ingress_settings import split_address
 from shopfront.before_build import why_taken
-from shopfront.watched_process import ProcessStartError, WatchedProcess
+from shopfront.watched_process import Change, ProcessStartError, WatchedProcess
 
 _STOPS_WITHIN_S = 5.0
 
@@ -54,10 +54,12 @@ def console_of(
     report: Callable[[str], None],
     *,
     wanted: bool,
+    count: Callable[[Change], None] = lambda change: None,
 ) -> Iterator[str]:
     """As `console_beside`; gives the line that says where the console is or why there is none.
 
-    Empty where none is wanted. `router`: None where this process cannot call it.
+    Empty where none is wanted. `router`: None where this process cannot call it; `count` as of
+    `WatchedProcess`.
     """
     if not (wanted and settings.enabled):
         yield ""
@@ -67,7 +69,7 @@ def console_of(
         return
     with ExitStack() as stack:
         try:
-            said = f"Console on {stack.enter_context(console_beside(router, settings, logs, report))}"
+            said = f"Console on {stack.enter_context(console_beside(router, settings, logs, report, count))}"
         except ProcessStartError as error:
             said = f"No console: {error}"
         yield said
@@ -75,7 +77,11 @@ def console_of(
 
 @contextmanager
 def console_beside(
-    router: RouterAddress, settings: ConsoleSettings, logs: Path, report: Callable[[str], None]
+    router: RouterAddress,
+    settings: ConsoleSettings,
+    logs: Path,
+    report: Callable[[str], None],
+    count: Callable[[Change], None] = lambda change: None,
 ) -> Iterator[str]:
     """A console of `router` while the body runs; gives its URL.
 
@@ -84,6 +90,7 @@ def console_beside(
         settings: where it listens; port 0 = a free one.
         logs: folder for console.log.
         report: told, in one line and from another thread, when the console dies and when it is back.
+        count: as of `WatchedProcess`.
 
     Raises:
         ProcessStartError: it does not listen within seconds; nothing is left running.
@@ -99,6 +106,7 @@ def console_beside(
         logs / "console.log",
         report,
         ready=lambda: _listens(placed.address),
+        count=count,
         stops_within_s=_STOPS_WITHIN_S,
     )
     watch.start()

@@ -13,7 +13,7 @@ from router.scenes.features import scene_features
 from router.scenes.problems import SettingsError
 from server.composition.scenes import scene_configuration
 from server.settings import RouterSettings
-from shopfront.watched_process import ProcessStartError, WatchedProcess
+from shopfront.watched_process import Change, ProcessStartError, WatchedProcess
 
 _STOPS_WITHIN_S = 20.0
 
@@ -35,7 +35,12 @@ class LearnerBeside:
     """Starts the learner when it is needed; not safe for several threads."""
 
     def __init__(
-        self, settings: RouterSettings, arguments: Sequence[str], logs: Path, report: Callable[[str], None]
+        self,
+        settings: RouterSettings,
+        arguments: Sequence[str],
+        logs: Path,
+        report: Callable[[str], None],
+        count: Callable[[Change], None] = lambda change: None,
     ) -> None:
         """Starts nothing.
 
@@ -45,6 +50,7 @@ class LearnerBeside:
             logs: folder for learner.log.
             report: receives a line, perhaps from another thread, when it begins while the router runs, has
                 ended, and cannot be started.
+            count: as of `WatchedProcess`.
         """
         self._settings = settings
         self._report = report
@@ -54,6 +60,7 @@ class LearnerBeside:
             os.environ,
             logs / "learner.log",
             report,
+            count=count,
             stops_within_s=_STOPS_WITHIN_S,
         )
         self._seen: list[tuple[int, int] | None] = []
@@ -94,10 +101,14 @@ class LearnerBeside:
 
 @contextmanager
 def learner_beside(
-    settings: RouterSettings, arguments: Sequence[str], logs: Path, report: Callable[[str], None]
+    settings: RouterSettings,
+    arguments: Sequence[str],
+    logs: Path,
+    report: Callable[[str], None],
+    count: Callable[[Change], None] = lambda change: None,
 ) -> Iterator[LearnerBeside]:
     """A learner while the body runs, where it is needed; call `look` now and then. As `LearnerBeside`."""
-    learner = LearnerBeside(settings, arguments, logs, report)
+    learner = LearnerBeside(settings, arguments, logs, report, count)
     learner.look()
     try:
         yield learner

@@ -11,13 +11,14 @@ from pathlib import Path
 from types import FrameType
 
 from foundation.telemetry.metrics.endpoint import prepare_folder, serve_metrics
-from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
+from foundation.telemetry.metrics.supervision_metrics import Part, SupervisionMetrics
 from models.contracts import contracts
 from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.ports import free_ports
 from server.ingress.watch import RouterEvent, RouterWatcher
 from server.settings import RouterSettings
 from shopfront.settings import Settings
+from shopfront.watched_process import Change
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
@@ -36,13 +37,19 @@ class Serving:
     """A workspace being served.
 
     address: host:port of the router's gRPC; metrics_port: None where metrics are off; triton: None where
-    someone else runs it.
+    someone else runs it; counts: of what is supervised.
     """
 
     address: str
     metrics_port: int | None
     watcher: RouterWatcher
     triton: TritonServer | None
+    counts: SupervisionMetrics
+
+    def count(self, part: Part) -> Callable[[Change], None]:
+        """What counts the changes of a process beside the router."""
+        told = {"lost": self.counts.lost, "restarted": self.counts.restarted, "failed": self.counts.failed}
+        return lambda change: told[change](part)
 
     @property
     def router(self) -> RouterHandle:
@@ -61,7 +68,7 @@ def serving(
 
     Raises TritonStartError or RouterStartError, with nothing left running, where a part does not start.
     """
-    counts = SupervisionMetrics()
+    counts = _supervision_metrics(settings.router)
     with ExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="start"))
         triton, url = _triton(workspace, settings)
@@ -101,7 +108,7 @@ def serving(
         address = router_starting.result().address
         write_durably(workspace.serving_record, json.dumps({"address": address, "triton": url}).encode())
         stack.callback(workspace.serving_record.unlink, missing_ok=True)
-        yield Serving(address, metrics_port, watcher, triton)
+        yield Serving(address, metrics_port, watcher, triton, counts)
 
 
 def _tell_router(event: RouterEvent, counts: SupervisionMetrics, report: Callable[[str], None]) -> None:
@@ -162,11 +169,18 @@ def _models(workspace: Workspace, configured: Mapping[str, ModelSettings]) -> di
     return {**{model: ModelSettings() for model in named}, **configured}
 
 
+def _supervision_metrics(settings: RouterSettings) -> SupervisionMetrics:
+    if not settings.metrics.enabled:
+        return SupervisionMetrics()
+    folder = Path(settings.metrics.folder)
+    prepare_folder(folder)
+    return SupervisionMetrics(folder)
+
+
 def _serve_metrics(settings: RouterSettings, counts: SupervisionMetrics, stack: ExitStack) -> int | None:
     if not settings.metrics.enabled:
         return None
     folder = Path(settings.metrics.folder)
-    prepare_folder(folder)
     server = serve_metrics(
         settings.metrics.port, folder, host=settings.metrics.host, registry=counts.registry
     )

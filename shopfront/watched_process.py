@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from triton_repo.bound_process import start_bound, stop_session
 
@@ -16,6 +17,9 @@ log = logging.getLogger(__name__)
 _READY_WITHIN_S = 20.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _STEADY_AFTER_S = 60.0
+
+
+Change = Literal["lost", "restarted", "failed"]
 
 
 class ProcessStartError(Exception):
@@ -34,6 +38,7 @@ class WatchedProcess:
         report: Callable[[str], None],
         *,
         ready: Callable[[], bool] = lambda: True,
+        count: Callable[[Change], None] = lambda change: None,
         stops_within_s: float,
     ) -> None:
         """Starts nothing.
@@ -45,6 +50,7 @@ class WatchedProcess:
             log_file: what it prints is appended there.
             report: told in one line, from another thread, when it has ended, and when it is back.
             ready: whether it does what it was started for.
+            count: told, from the same thread, that it was lost, restarted, or that a start has failed.
             stops_within_s: seconds that it has to end before it is killed.
         """
         self._name = name
@@ -53,10 +59,12 @@ class WatchedProcess:
         self._log_file = log_file
         self._report = report
         self._ready = ready
+        self._count = count
         self._stops_within_s = stops_within_s
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"{name}-watch", daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_lost = False
 
     def start(self) -> None:
         """Starts the process, waits until it is ready, and starts the watch.
@@ -107,6 +115,9 @@ class WatchedProcess:
                 continue
             if time.monotonic() - since > _STEADY_AFTER_S:
                 pause = _FIRST_PAUSE_S
+            if not self._is_lost:
+                self._is_lost = True
+                self._count("lost")
             self._say(
                 f"the {self._name} has ended ({self._how_it_ended() or 'not started'}); it is started again "
                 f"in {pause:g} s; its log is {self._log_file}"
@@ -119,8 +130,11 @@ class WatchedProcess:
             try:
                 self._begin()
             except ProcessStartError as error:
+                self._count("failed")
                 self._say(str(error))
             else:
+                self._is_lost = False
+                self._count("restarted")
                 self._say(f"the {self._name} runs again")
             since = time.monotonic()
 

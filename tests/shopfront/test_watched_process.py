@@ -46,9 +46,11 @@ def test_one_that_ends_is_started_again_also_where_a_report_fails(tmp_path: Path
         lines.put(line)
         raise ZeroDivisionError
 
-    watch = watched(tmp_path, "raise SystemExit(3)", report=report)
+    changes: list[str] = []
+    watch = watched(tmp_path, "raise SystemExit(3)", report=report, count=changes.append)
     watch.start()
     assert "the toy has ended (ended with status 3)" in lines.get(timeout=20)
     assert lines.get(timeout=20) == "the toy runs again"
     assert "has ended" in lines.get(timeout=20)
     watch.stop()
+    assert changes[:3] == ["lost", "restarted", "lost"]
