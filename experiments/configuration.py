@@ -61,6 +61,15 @@ class SceneConfiguration:
             self._read(content), self._experiments, str(self._path), self._known, self._verdicts
         )
 
+    def draft_experiments(self, content: bytes) -> Scenes:
+        """As `with_experiments`, of experiments that nobody has written yet: nothing is kept.
+
+        Runs on any thread.
+        """
+        if self._scenes is None:
+            raise RuntimeError("no scenes were loaded")
+        return with_experiments(self._scenes, content, str(self._path), self._known)
+
     def with_experiments(self, content: bytes) -> Scenes:
         """The present scenes under edited experiments. Raises `SettingsError`."""
         if self._scenes is None:

@@ -83,7 +83,7 @@ def _plan(
         arms = [
             arm
             for experiment, settings in layer.experiments.items()
-            if _concerns(settings, scene)
+            if _concerns(settings, scene) and not settings.paused
             for arm in _arms(experiment, settings)
         ]
         if arms:

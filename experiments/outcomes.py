@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.log_tokens import LogTokens
+from experiments.over_time import ANSWERS, CLICKS, GMV, HOUR_MS, IMPRESSIONS, PURCHASES, Hours
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
 from state.attribution import Attribution, AttributionCodec
 from state.exposure_event import EXPOSURE_PREFIX
@@ -24,6 +25,7 @@ class ArmOutcomes:
     clicks       int64[n], of these items, those opened
     purchases    int64[n], of these items, those bought
     gmv          float64[n], price times quantity of what was bought, in the shop's currency
+    hours        the same by the hours in which they came
     """
 
     answers: NDArray[np.int64]
@@ -31,6 +33,7 @@ class ArmOutcomes:
     clicks: NDArray[np.int64]
     purchases: NDArray[np.int64]
     gmv: NDArray[np.float64]
+    hours: Hours
 
     @property
     def users(self) -> int:
@@ -73,10 +76,14 @@ class _User:
     """What one shopper saw and did in one arm."""
 
     answers: int = 0
-    impressions: int = 0
     clicked: set[tuple[str, str, str]] = field(default_factory=set)
     bought: set[tuple[str, str, str]] = field(default_factory=set)
-    gmv: float = 0.0
+    hours: dict[int, list[float]] = field(default_factory=dict)
+    """Hour since 1970 → what came in it, as columns of `Hours.added`."""
+
+    def add(self, at_ms: int, column: int, amount: float) -> None:
+        """Adds to one column at a time."""
+        self.hours.setdefault(at_ms // HOUR_MS, [0.0] * 5)[column] += amount
 
 
 @dataclass(slots=True)
@@ -119,16 +126,22 @@ def read_outcomes(log: Iterable[tuple[int, LoggedEvent]], attribution: Attributi
 
 
 def _add(user: _User, event: LoggedEvent, token: Attribution) -> None:
+    at = event.timestamp_ms
     if event.event == IMPRESSION:
         user.answers += 1
-        user.impressions += event.quantity
+        user.add(at, ANSWERS, 1)
+        user.add(at, IMPRESSIONS, event.quantity)
         return
     item = (token.request_id, token.scene, event.item_id)
     if event.event == VIEW:
-        user.clicked.add(item)
-    else:
+        if item not in user.clicked:
+            user.clicked.add(item)
+            user.add(at, CLICKS, 1)
+        return
+    if item not in user.bought:
         user.bought.add(item)
-        user.gmv += event.price * event.quantity
+        user.add(at, PURCHASES, 1)
+    user.add(at, GMV, event.price * event.quantity)
 
 
 def _columns(found: _Gathered) -> ExperimentOutcomes:
@@ -140,12 +153,16 @@ def _columns(found: _Gathered) -> ExperimentOutcomes:
     arms = {}
     for arm, users in sorted(found.arms.items()):
         counted = [user for name, user in users.items() if user.answers and arms_of[name] == 1]
+        hours = Hours.of([user.hours for user in counted])
+        sums = np.zeros((len(counted), 5))
+        np.add.at(sums, hours.shopper, hours.added)
         arms[arm] = ArmOutcomes(
-            answers=np.array([user.answers for user in counted], np.int64),
-            impressions=np.array([user.impressions for user in counted], np.int64),
-            clicks=np.array([len(user.clicked) for user in counted], np.int64),
-            purchases=np.array([len(user.bought) for user in counted], np.int64),
-            gmv=np.array([user.gmv for user in counted], np.float64),
+            answers=sums[:, ANSWERS].astype(np.int64),
+            impressions=sums[:, IMPRESSIONS].astype(np.int64),
+            clicks=sums[:, CLICKS].astype(np.int64),
+            purchases=sums[:, PURCHASES].astype(np.int64),
+            gmv=sums[:, GMV],
+            hours=hours,
         )
     return ExperimentOutcomes(
         arms,

@@ -8,6 +8,7 @@ import msgspec
 
 from experiments.effects import Difference, Estimate, difference, mean, ratio, sample_ratio_p
 from experiments.outcomes import ArmOutcomes, ExperimentOutcomes
+from experiments.over_time import arm_over_time, moments_of
 from experiments.settings import ExperimentSettings
 
 METRICS: Mapping[str, str] = {
@@ -42,6 +43,14 @@ class ReportedArm(msgspec.Struct, frozen=True):
     differences: dict[str, Difference | None]
 
 
+class ReportedMoment(msgspec.Struct, frozen=True):
+    """What was known at a moment, unix milliseconds: shoppers and metrics by arm."""
+
+    at_ms: int
+    users: dict[str, int]
+    arms: dict[str, dict[str, ReportedEstimate]]
+
+
 class Report(msgspec.Struct, frozen=True):
     """One experiment.
 
@@ -51,6 +60,7 @@ class Report(msgspec.Struct, frozen=True):
     warnings       what a reader must know before believing the figures
     refused        arm → why it must not be taken, whatever it gains
     first_ms, last_ms  times of the first and the last answer, unix milliseconds
+    over_time      arms as they were known at up to 24 moments, the last with everything
     """
 
     experiment: str
@@ -61,6 +71,7 @@ class Report(msgspec.Struct, frozen=True):
     first_ms: int
     last_ms: int
     refused: dict[str, str] = {}
+    over_time: tuple[ReportedMoment, ...] = ()
 
 
 def build_report(name: str, outcomes: ExperimentOutcomes, settings: ExperimentSettings | None) -> Report:
@@ -92,6 +103,23 @@ def build_report(name: str, outcomes: ExperimentOutcomes, settings: ExperimentSe
         warnings=tuple(warnings),
         first_ms=outcomes.first_ms,
         last_ms=outcomes.last_ms,
+        over_time=_over_time(outcomes),
+    )
+
+
+def _over_time(outcomes: ExperimentOutcomes) -> tuple[ReportedMoment, ...]:
+    ends = moments_of(outcomes.first_ms, outcomes.last_ms)
+    arms = {name: list(arm_over_time(arm.hours, ends)) for name, arm in sorted(outcomes.arms.items())}
+    return tuple(
+        ReportedMoment(
+            at_ms=end,
+            users={name: moments[position].users for name, moments in arms.items()},
+            arms={
+                name: {metric: _reported(estimate) for metric, estimate in moments[position].metrics.items()}
+                for name, moments in arms.items()
+            },
+        )
+        for position, end in enumerate(ends)
     )
 
 

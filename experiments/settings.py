@@ -44,6 +44,11 @@ class ExperimentSettings(BaseModel):
         description="The first of the layer's 10,000 buckets of shoppers; the arms take theirs from here on, "
         "in order. Written down, so that no other experiment's coming or going moves a shopper.",
     )
+    paused: bool = Field(
+        default=False,
+        description="Nobody is in it for now: its shoppers get the scene as it is, and its buckets stay its "
+        "own, so that each shopper comes back into the same arm.",
+    )
     control: str | None = Field(
         default=None, description="The arm the others are compared with; null = the first."
     )
