@@ -58,7 +58,7 @@ def lines(label: str, series: Sequence[Series], unit: str = "") -> Markup:
         across = _LEFT + (x - first) / -first * (_WIDTH - _LEFT - _RIGHT)
         return f"{across:.1f},{_HEIGHT - _BOTTOM - y / top * (_HEIGHT - _TOP - _BOTTOM):.1f}"
 
-    parts = [_open(label, _WIDTH, _HEIGHT)]
+    parts = [open_plot(label, _WIDTH, _HEIGHT)]
     for share in (0.0, 0.5, 1.0):
         height = _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
         parts.append(
@@ -100,7 +100,7 @@ def bars(label: str, rows: Sequence[Bar], digits: int = 3) -> Markup:
     top = max(*known, 1e-12)
     height, name_width, width = 26, 190, 640
     room = width - name_width - 70
-    parts = [_open(label, width, height * len(rows) + 4)]
+    parts = [open_plot(label, width, height * len(rows) + 4)]
     for index, row in enumerate(rows):
         middle = index * height + height / 2
         value = row.value if math.isfinite(row.value) else 0.0
@@ -139,7 +139,7 @@ def waterfall(label: str, spans: Sequence[Span], total: float) -> Markup:
     top = max(total if math.isfinite(total) else 0.0, *ends, 0.001)
     height, name_width, width = 24, 170, 760
     room = width - name_width - 70
-    parts = [_open(label, width, height * len(spans) + 26)]
+    parts = [open_plot(label, width, height * len(spans) + 26)]
     for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         x = name_width + share * room
         parts.append(
@@ -175,7 +175,7 @@ def ranks(label: str, stages: Sequence[str], positions: Sequence[tuple[int, int]
         share = math.log1p(rank - 1) / math.log1p(max(deepest - 1, 1))
         return top + share * (height - top - bottom)
 
-    parts = [_open(label, width, height)]
+    parts = [open_plot(label, width, height)]
     for index, stage in enumerate(stages):
         x = left + index * step
         gone = index >= len(positions) or not positions[index][0]
@@ -199,6 +199,35 @@ def ranks(label: str, stages: Sequence[str], positions: Sequence[tuple[int, int]
     return Markup("".join(parts) + "</svg>")
 
 
+def distribution(label: str, counts: Sequence[float], bounds: Sequence[float]) -> Markup:
+    """A small histogram, from the first to the last bucket that has something; bounds in seconds."""
+    filled = [index for index, count in enumerate(counts) if math.isfinite(count) and count > 0]
+    if not filled or len(bounds) != len(counts):
+        return Markup("–")
+    first, last = filled[0], filled[-1]
+    most, width, height = max(counts[first : last + 1]), 14, 26
+    said = f"{label}: {_bucket(bounds, first)} to {_bucket(bounds, last)}"
+    parts = [
+        f'<svg class="mini" role="img" aria-label="{escape(said)}" width="{(last - first + 1) * width}" '
+        f'height="{height}" viewBox="0 0 {(last - first + 1) * width} {height}"><title>{escape(said)}</title>'
+    ]
+    for position, index in enumerate(range(first, last + 1)):
+        tall = max(1.0, counts[index] / most * height)
+        parts.append(
+            f'<rect class="bar" x="{position * width + 1}" y="{height - tall:.1f}" width="{width - 2}" '
+            f'height="{tall:.1f}"><title>up to {_bucket(bounds, index)}: {number(counts[index])}</title>'
+            "</rect>"
+        )
+    return Markup("".join(parts) + "</svg>")
+
+
+def _bucket(bounds: Sequence[float], index: int) -> str:
+    bound = bounds[index]
+    if math.isfinite(bound):
+        return milliseconds(bound * 1_000)
+    return f"more than {milliseconds(bounds[index - 1] * 1_000)}" if index else "any time"
+
+
 def _newest(series: Series) -> str:
     known = [y for _, y in series.points if math.isfinite(y)]
     return number(known[-1], 1) if known else "–"
@@ -212,7 +241,8 @@ def _round_up(value: float) -> float:
     return next((step * power for step in (1, 2, 5, 10) if value <= step * power), 10 * power)
 
 
-def _open(label: str, width: int, height: int) -> str:
+def open_plot(label: str, width: int, height: int) -> str:
+    """The beginning of an SVG element of a size in its own units; `label` names it for screen readers."""
     return (
         f'<svg class="plot" role="img" aria-label="{escape(label)}" viewBox="0 0 {width} {height}" '
         'preserveAspectRatio="xMinYMin meet">'

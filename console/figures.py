@@ -34,6 +34,14 @@ PREFIXES = (
     "shopfront_snapshot_damaged",
     "shopfront_config_reloads_total",
     "shopfront_connections_open",
+    "shopfront_exposures_total",
+    "shopfront_learner_lag_seconds",
+    "shopfront_learner_watermark_seconds",
+    "shopfront_learner_checkpoint_timestamp_seconds",
+    "shopfront_learner_checkpoints_total",
+    "shopfront_restarts_total",
+    "shopfront_part_lost",
+    "shopfront_replica_starts_total",
 )
 KEPT = 150
 SHOPPERS_METHODS = ("Recommend", "RecommendPage", "SimilarItems")

@@ -25,6 +25,8 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 _OPEN = ("/static/", LOGIN)
+_KEPT_BY_BROWSERS = {"/static/": "max-age=3600", "/picture": "private, max-age=86400"}
+"""Beginning of the path → cache-control of answers that are the same for hours; others are not kept."""
 
 
 class Guard:
@@ -42,7 +44,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        send = _with_headers(send, scope["path"].startswith("/static/"))
+        send = _with_headers(send, scope["path"])
         refusal = self._refusal(scope, connection.headers)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -81,13 +83,15 @@ def set_cookie(response: Response, value: str, *, secure: bool) -> None:
     response.set_cookie(COOKIE, value, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
 
 
-def _with_headers(send: Send, is_static: bool) -> Send:
+def _with_headers(send: Send, path: str) -> Send:
+    kept = next((how for begin, how in _KEPT_BY_BROWSERS.items() if path.startswith(begin)), "no-store")
+
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers[name] = value
-            headers["cache-control"] = "max-age=3600" if is_static else "no-store"
+            headers["cache-control"] = kept if message["status"] == 200 else "no-store"
         await send(message)
 
     return sending

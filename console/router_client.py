@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import grpc
 
+from console.picture_cache import PictureCache
 from protos.shopfront.v1 import (
     admin_pb2,
     event_pb2,
@@ -29,6 +30,7 @@ T = TypeVar("T")
 _SCENES_FRESH_S = 5.0
 _VERSIONS_FRESH_S = 1.0
 _RECENT_FRESH_S = 10.0
+_PROFILES_FRESH_S = 60.0
 _RECENT = 20
 _PATIENT = 4.0
 """Edits of scenes build pipelines, and several pages."""
@@ -69,6 +71,7 @@ class RouterClient:
         self._visual = VisualServiceStub(self._channel)
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
+        self._pictures = PictureCache()
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -106,6 +109,33 @@ class RouterClient:
         """Items by their ids, in their order."""
         request = admin_pb2.DescribeItemsRequest(item_ids=item_ids)
         return list((await self._call(self._admin.DescribeItems, request)).items)
+
+    async def picture(self, snapshot_id: str, item_id: str) -> admin_pb2.ReadItemPictureResponse:
+        """The small picture of an item; asked for once as long as it is kept. `snapshot_id`: that serves."""
+        kept = self._pictures.find((snapshot_id, item_id))
+        if kept is None:
+            request = admin_pb2.ReadItemPictureRequest(item_id=item_id)
+            kept = await self._call(self._admin.ReadItemPicture, request)
+            self._pictures.keep((snapshot_id, item_id), kept)
+        return kept
+
+    async def profiles(self) -> list[admin_pb2.ProfileField]:
+        """What profiles of shoppers may say; at most a minute old."""
+        request = admin_pb2.InspectProfilesRequest()
+        answer = await self._shared(
+            "profiles", _PROFILES_FRESH_S, lambda: self._call(self._admin.InspectProfiles, request)
+        )
+        return list(answer.fields)
+
+    async def stage_times(self, scene: str) -> admin_pb2.ReadStageTimesResponse:
+        """How long a scene's stages took over the last hour."""
+        return await self._call(self._admin.ReadStageTimes, admin_pb2.ReadStageTimesRequest(scene=scene))
+
+    async def logged_pages(
+        self, request: admin_pb2.ListLoggedPagesRequest
+    ) -> admin_pb2.ListLoggedPagesResponse:
+        """Answers of the feature log."""
+        return await self._call(self._admin.ListLoggedPages, request, _PATIENT)
 
     async def item(self, item_id: str, neighbours: int) -> admin_pb2.InspectItemResponse:
         """Facts and neighbours of an item."""
@@ -164,6 +194,19 @@ class RouterClient:
     async def apply_scenes(self, request: admin_pb2.ApplyScenesRequest) -> admin_pb2.ApplyScenesResponse:
         """Writes it; the next page shows what serves then."""
         answer = await self._call(self._admin.ApplyScenes, request, _PATIENT)
+        self._kept.pop("scenes", None)
+        return answer
+
+    async def experiment_file(self, change_id: str = "") -> admin_pb2.ReadExperimentFileResponse:
+        """The file of experiments; `change_id`: a change whose earlier content is wanted too."""
+        request = admin_pb2.ReadExperimentFileRequest(change_id=change_id)
+        return await self._call(self._admin.ReadExperimentFile, request)
+
+    async def change_experiments(
+        self, request: admin_pb2.ChangeExperimentsRequest
+    ) -> admin_pb2.ChangeExperimentsResponse:
+        """Writes it, or only checks what would be written; the next page shows what serves then."""
+        answer = await self._call(self._admin.ChangeExperiments, request, _PATIENT)
         self._kept.pop("scenes", None)
         return answer
 

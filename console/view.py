@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 from console import charts, words
 from console.access import Access, Session
 from console.audit import AuditLog
 from console.figures import Figures
+from console.flash import Messages
 from console.guard import session_of
 from console.router_client import RouterClient, RouterProblem
 
@@ -24,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 PAGES = (
     ("/", "Storefront"),
     ("/answered", "Answered"),
+    ("/logged", "Feature log"),
     ("/why", "Why"),
     ("/trace", "Trace"),
     ("/items", "Items"),
@@ -34,6 +36,8 @@ PAGES = (
     ("/health", "Health"),
     ("/evaluation", "Evaluation"),
 )
+TOLD = "told"
+"""The parameter of an address that names a message (`console.flash`)."""
 MAX_FORM_BYTES = 64 * 1024
 MAX_FIELDS = 200
 
@@ -56,6 +60,7 @@ class Console:
     audit: AuditLog
     figures: Figures
     templates: Environment
+    messages: Messages = field(default_factory=Messages)
     now: Callable[[], float] = time.time
 
     async def render(
@@ -79,11 +84,18 @@ class Console:
             router=self.client.router.address,
             state=await self.state(),
             problem=problem,
+            told=self.messages.find(session.key, request.query_params.get(TOLD, "")) if session else "",
             now=self.now(),
             here=str(request.url.path) + (f"?{request.url.query}" if request.url.query else ""),
             **values,
         )
         return HTMLResponse(text, status)
+
+    def back(self, session: Session, path: str, query: Mapping[str, str], told: str = "") -> RedirectResponse:
+        """To a page after a change, which shows `told`, what came of it."""
+        key = {TOLD: self.messages.keep(session.key, told)} if told else {}
+        asked = urlencode({**query, **key})
+        return RedirectResponse(f"{path}?{asked}" if asked else path, 303)
 
     async def state(self) -> dict[str, Any]:
         """Whether the router answers, and what it serves."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from features.profile import PROFILE_FIELDS
 from inspection.item_journeys import Journey, journey
 from inspection.item_summaries import summaries
 from inspection.observed_request import Observation, observe
@@ -30,6 +31,7 @@ from state.merchandising.live_rules import LiveRules
 from state.store import StateStore
 
 MAX_ITEMS = 20
+_MAX_PROFILE_VALUE = 128
 
 
 class Explainer:
@@ -70,7 +72,9 @@ class Explainer:
         reading = FeatureReading(
             variant.features, now, deadline, self._clock, call.arrival, scene=scene.scene
         )
-        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
+        shopper = await read_shopper(
+            self._store, engine.catalogue, asked.user_id, asked.city, reading, dict(request.profile)
+        )
         about = find_anchors(engine.catalogue, asked, shopper, variant.settings, now)
         wish, unknown_words = wish_of(engine.context_index, asked.looking_for, engine.catalogue)
         rules = self._rules.of(engine.catalogue, scene.scene, now)
@@ -128,6 +132,7 @@ def _checked(request: admin_pb2.ExplainPageRequest, engine: Engine) -> CheckedRe
     for index, item_id in enumerate(request.item_ids):
         if not 1 <= len(item_id.encode()) <= MAX_ID_BYTES:
             raise CallerError.of(f"item_ids[{index}]", f"must be 1 to {MAX_ID_BYTES} bytes of UTF-8")
+    _check_profile(request)
     scenes = ShopperScenes(engine, request.user_id)
     if request.anchor_item_id:
         if not request.scene:
@@ -148,6 +153,16 @@ def _checked(request: admin_pb2.ExplainPageRequest, engine: Engine) -> CheckedRe
         cart_item_ids=request.cart_item_ids,
     )
     return check_recommend(plain, scenes)
+
+
+def _check_profile(request: admin_pb2.ExplainPageRequest) -> None:
+    if request.profile and request.user_id:
+        raise CallerError.of("profile", "is of somebody without an id; user_id has its own profile")
+    for field, value in request.profile.items():
+        if field not in PROFILE_FIELDS:
+            raise CallerError.of("profile", f"{field!r} must be one of {', '.join(PROFILE_FIELDS)}")
+        if len(value) > _MAX_PROFILE_VALUE:
+            raise CallerError.of("profile", f"{field} must have at most {_MAX_PROFILE_VALUE} characters")
 
 
 def _messages(journeys: list[Journey], catalogue: Catalogue) -> list[admin_pb2.ItemExplanation]:

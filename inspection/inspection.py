@@ -6,40 +6,48 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.profile import PROFILE_FIELDS
 from inspection.catalogue_search import CatalogueSearch
 from inspection.explain import Explainer
 from inspection.item_facts import inspect_item
+from inspection.item_pictures import ItemPictures
 from inspection.item_summaries import summaries
+from inspection.logged_pages import MAX_PAGES, LoggedPages
 from inspection.merchandising import Merchandising
 from inspection.metric_samples import MetricSamples
 from inspection.recent_pages import RecentPages
 from inspection.report_files import read_reports
 from inspection.scene_details import inspect_scenes
+from inspection.scene_edits.experiment_edits import ExperimentEdits
 from inspection.scene_edits.scene_edits import SceneEdits
 from inspection.scene_edits.scene_file import SceneFile
 from inspection.settings import InspectionSettings
 from inspection.shopper_facts import inspect_shopper
+from inspection.stage_history import StageHistory
 from protos.shopfront.v1 import admin_pb2
 from router.engine.live import LiveEngine
 from router.errors import CallerError, PreconditionError
+from router.service.call import Call
 from router.service.rollout_hooks import RolloutHooks
 from snapshot.catalogue import Catalogue
 from snapshot.id_limit import MAX_ID_BYTES
 from state.merchandising.live_rules import LiveRules
 from state.store import StateStore
 
-CONTRACT = 2
+CONTRACT = 3
 """Rises with what is added to AdminService, so that a console knows what a router can show."""
 MAX_PREFIXES = 50
 MAX_DESCRIBED = 200
 _MAX_QUERY = 200
+_MAX_PROFILE_VALUES = 500
 
 
 class Inspection:
@@ -56,24 +64,34 @@ class Inspection:
         metrics: Path | None,
         merchandising: Merchandising,
         scene_file: SceneFile,
+        experiment_file: SceneFile | None,
+        logged: LoggedPages,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`metrics`: folder in which the processes count, None where they do not.
 
         `merchandising`: answers what is about business rules; `scene_file`: what scenes are read from;
-        `wall_clock`: unix seconds.
+        `experiment_file`: what experiments are; `logged`: the feature log; `wall_clock`: unix seconds.
         """
         self.merchandising = merchandising
         self.explainer = Explainer(live, store, rollouts, rules)
         self.scene_edits = SceneEdits(live, scene_file, self.explainer)
+        self.experiments = ExperimentEdits(live, experiment_file)
+        self.pictures = ItemPictures(live)
         self.settings = settings
         self._live = live
         self._store = store
         self._recent = recent
+        self._logged = logged
         self._metrics = None if metrics is None else MetricSamples(metrics)
+        self._stages = None if self._metrics is None else StageHistory(self._metrics)
         self._wall_clock = wall_clock
         self._started_ms = int(wall_clock() * 1_000)
         self._search: CatalogueSearch | None = None
+
+    def background(self) -> list[Coroutine[Any, Any, None]]:
+        """Work that runs as long as the replica."""
+        return [] if self._stages is None else [self._stages.run()]
 
     async def search(self, request: admin_pb2.SearchItemsRequest) -> admin_pb2.SearchItemsResponse:
         """Items by id or by words. Raises `CallerError`."""
@@ -106,6 +124,7 @@ class Inspection:
         found = summaries(catalogue, catalogue.dense(list(request.item_ids)))
         for item_id, each in zip(request.item_ids, found, strict=True):
             each.item_id = item_id
+        self.pictures.mark(found)
         return admin_pb2.DescribeItemsResponse(items=found)
 
     async def item(self, request: admin_pb2.InspectItemRequest) -> admin_pb2.InspectItemResponse:
@@ -116,7 +135,17 @@ class Inspection:
         item = int(engine.catalogue.dense([request.item_id])[0])
         if not item:
             raise CallerError.of("item_id", "is not in the catalogue in service")
-        return await inspect_item(engine, item, limit, int(self._wall_clock()))
+        found = await inspect_item(engine, item, limit, int(self._wall_clock()))
+        self.pictures.mark([found.item])
+        return found
+
+    async def explain(
+        self, request: admin_pb2.ExplainPageRequest, call: Call
+    ) -> admin_pb2.ExplainPageResponse:
+        """A page with the way of its items. Raises as `Explainer.explain`."""
+        explained = await self.explainer.explain(request, call)
+        self.pictures.mark([each.item for each in explained.items])
+        return explained
 
     async def shopper(self, request: admin_pb2.InspectShopperRequest) -> admin_pb2.InspectShopperResponse:
         """What is known of one shopper. Raises `CallerError`, and `StorageError` as the store does."""
@@ -131,6 +160,39 @@ class Inspection:
         catalogue = self._live.current.catalogue
         return self._recent.listed(catalogue, limit, request.user_id, slowest_first=request.slowest_first)
 
+    async def logged(self, request: admin_pb2.ListLoggedPagesRequest) -> admin_pb2.ListLoggedPagesResponse:
+        """Answers of the feature log. Raises `CallerError`, `PreconditionError` where it cannot be read."""
+        limit = _limit("limit", request.limit, 20, MAX_PAGES)
+        for field in ("scene", "user_id", "request_id"):
+            if len(getattr(request, field).encode()) > MAX_ID_BYTES:
+                raise CallerError.of(field, f"must have at most {MAX_ID_BYTES} bytes of UTF-8")
+        if request.before < 0:
+            raise CallerError.of("before", "must be a unix second, or 0")
+        try:
+            return await asyncio.to_thread(self._logged.listed, self._live.current, limit, request)
+        except OSError as error:
+            raise PreconditionError(
+                "FEATURE_LOG", "feature_log.folder", f"the feature log cannot be read: {error}"
+            ) from error
+
+    def profiles(self) -> admin_pb2.InspectProfilesResponse:
+        """What profiles may say."""
+        vocab = self._live.current.catalogue.profile_vocab
+        return admin_pb2.InspectProfilesResponse(
+            fields=[
+                admin_pb2.ProfileField(name=field, values=vocab.get(field, ())[:_MAX_PROFILE_VALUES])
+                for field in PROFILE_FIELDS
+            ]
+        )
+
+    async def stage_times(self, request: admin_pb2.ReadStageTimesRequest) -> admin_pb2.ReadStageTimesResponse:
+        """How long stages took. Raises `CallerError`, `PreconditionError` where nothing is counted."""
+        if request.scene not in self._live.current.scenes:
+            raise CallerError.of("scene", "is none of the configuration in service")
+        if self._stages is None:
+            raise self._uncounted()
+        return await self._stages.times(request.scene)
+
     def scenes(self) -> admin_pb2.InspectScenesResponse:
         """The configuration in service."""
         return inspect_scenes(self._live.current)
@@ -138,10 +200,12 @@ class Inspection:
     async def metrics(self, request: admin_pb2.ReadMetricsRequest) -> admin_pb2.ReadMetricsResponse:
         """The counts. Raises `PreconditionError` where nothing is counted."""
         if self._metrics is None:
-            raise PreconditionError(
-                "METRICS", "metrics.enabled", "this router keeps no counts: metrics are off"
-            )
+            raise self._uncounted()
         return await self._metrics.read(request.prefixes)
+
+    @staticmethod
+    def _uncounted() -> PreconditionError:
+        return PreconditionError("METRICS", "metrics.enabled", "this router keeps no counts: metrics are off")
 
     def versions(self) -> admin_pb2.InspectVersionsResponse:
         """What serves."""

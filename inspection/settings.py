@@ -26,7 +26,7 @@ class InspectionSettings(BaseModel):
     scene_history: Path = Field(
         Path("build/sample/scene_history"),
         description="Folder of what operators changed of the scene file, the newest 200 changes with both "
-        "contents.",
+        "contents; in its folder experiments/ of what they changed of the file of experiments.",
     )
     search_items: int = Field(
         500_000,

@@ -265,7 +265,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         PhotoSearch(settings.photo_search, ranking.triton, live, service, metrics),
         PictureUploads(settings.photo_search, ranking.triton, live, store.pictures, followed, metrics),
         why_uploads_refused(settings),
-        open_inspection(settings, live, store, rollouts, rules, recent, configuration.draft, watches[0]),
+        open_inspection(settings, live, store, rollouts, rules, recent, configuration, watches, user_ids),
         why_inspection_refused(settings),
         PrivacyWorkers(Places.of(settings)),
         why_privacy_refused(settings),
@@ -287,6 +287,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(follow_erasures(store, recent, running.privacy))
     running.keep_running(followed.run(live))
     running.keep_running(_follow_learner(published, settings.learning.follow_s))
+    for work in running.inspection.background():
+        running.keep_running(work)
     for edited in watches:
         running.keep_running(watch_scenes(edited, settings.snapshots.poll_interval_s))
     running.keep_running(report_state(store, side_effects, metrics))

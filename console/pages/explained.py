@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from console.charts import Span, waterfall
+from console.charts import Span, distribution, waterfall
 from console.figures import increase, percentile
 from console.router_client import RouterProblem
 from console.view import Console
@@ -63,38 +63,54 @@ async def trace(request: Request, console: Console) -> Response:
             found.total_ms,
         )
         values["slowest"] = await console.client.recent_pages(_SLOWEST, slowest_first=True)
-        await console.figures.wanted()
-        values["stages"], values["window"] = _stage_times(console, asked["scene"])
+        values["stages"], values["window"] = await _stages(console, asked["scene"])
     except RouterProblem as error:
         problem = error
     return await console.render(request, "trace.html", "Trace", problem, **values)
 
 
-def _stage_times(console: Console, scene: str) -> tuple[list[dict[str, Any]], float | None]:
-    """Percentiles of each stage of the scene in milliseconds, and the seconds they are of."""
+async def _stages(console: Console, scene: str) -> tuple[list[dict[str, Any]], float | None]:
+    """Percentiles of each stage of the scene in milliseconds, and the seconds they are of.
+
+    Of the last hour, as the router keeps it; of an older release those of the last minutes, as this process
+    has read them.
+    """
+    try:
+        found = await console.client.stage_times(scene)
+    except RouterProblem as error:
+        if not error.is_older:
+            raise
+        await console.figures.wanted()
+        return _read_here(console, scene)
+    rows = [
+        {
+            "stage": each.stage,
+            "count": each.count,
+            "p50": each.p50_ms,
+            "p90": each.p90_ms,
+            "p99": each.p99_ms,
+            "drawn": distribution(each.stage, each.counts, each.bounds_s),
+        }
+        for each in found.stages
+    ]
+    return rows, found.window_s
+
+
+def _read_here(console: Console, scene: str) -> tuple[list[dict[str, Any]], float | None]:
+    """As `_stages`, since the replicas started where there is one reading only: then seconds are None."""
+    if not console.figures.readings:
+        return [], None
     pair = console.figures.window(_WINDOW_S)
-    if pair is None:
-        if not console.figures.readings:
-            return [], None
-        # Since the replicas started, until there is a second reading.
-        first, last = None, console.figures.readings[-1]
-    else:
-        first, last = pair
+    first, last = pair or (None, console.figures.readings[-1])
     rows: list[dict[str, Any]] = []
     name = "shopfront_stage_seconds_bucket"
     earlier = first.totals(name, "stage", "le", scene=[scene]) if first else {}
     for stage, after in last.totals(name, "stage", "le", scene=[scene]).items():
-        before = earlier.get(stage, {})
-        added = increase(before, after)
+        added = increase(earlier.get(stage, {}), after)
         count = max(added.values(), default=0.0)
         if count:
-            rows.append(
-                {
-                    "stage": stage,
-                    "count": count,
-                    **{f"p{share}": percentile(added, share / 100) * 1_000 for share in (50, 95, 99)},
-                }
-            )
+            times = {f"p{share}": percentile(added, share / 100) * 1_000 for share in (50, 90, 99)}
+            rows.append({"stage": stage, "count": count, "drawn": "", **times})
     rows.sort(key=lambda row: -row["p50"])
     return rows, last.at - first.at if first else None
 

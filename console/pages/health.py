@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from console.charts import Series, lines
 from console.figures import SHOPPERS_METHODS, Figures, Reading, increase, percentile
+from console.health_state import parts, state_tiles
 from console.router_client import RouterProblem
 from console.view import Console
 
@@ -26,6 +27,8 @@ async def show(request: Request, console: Console) -> Response:
         "charts_drawn": [],
         "tables": [],
         "reading": None,
+        "state_tiles": [],
+        "parts": [],
     }
     problem = None
     try:
@@ -37,6 +40,8 @@ async def show(request: Request, console: Console) -> Response:
     if figures.readings:
         values["reading"] = figures.readings[-1].at * 1_000
         values["tiles"] = _tiles(figures)
+        values["state_tiles"] = state_tiles(figures.readings[-1])
+        values["parts"] = parts(figures.readings[-1])
         values["charts_drawn"] = _charts(figures)
         values["tables"] = _tables(figures)
     return await console.render(
@@ -116,7 +121,7 @@ def _tables(figures: Figures) -> list[tuple[str, list[tuple[str, float]]]]:
         ("Degraded parts", "shopfront_degraded_answers_total", "part"),
         ("Admission", "shopfront_admission_total", "outcome"),
         ("Items recalled by channel and stage", "shopfront_stage_candidates_out_total", "stage"),
-        ("Answers by model version", "shopfront_model_answers_total", "model_version"),
+        ("Answers by model version", "shopfront_model_answers_total", "version"),
         ("Events", "shopfront_events_total", "outcome"),
         ("Ratings, 1 to 5", "shopfront_feedback_ratings_total", "value"),
         ("Said of items", "shopfront_feedback_items_total", "said"),

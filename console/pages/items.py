@@ -35,7 +35,6 @@ async def one(request: Request, console: Console) -> Response:
         "item": None,
         "found": None,
         "names": [],
-        "said": request.query_params.get("said", ""),
     }
     problem = None
     try:

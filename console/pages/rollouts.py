@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console.router_client import RouterProblem
 from console.view import Console
 from protos.shopfront.v1 import rollout_pb2
 
 ACTIONS = ("pause", "resume", "promote", "abort")
-NEEDS_TYPING = ("promote", "abort", "start")
-"""What is confirmed by typing the words of `confirmation`."""
 ACTIVE = ("preparing", "running", "settling")
 _HISTORY = 60
 
@@ -31,7 +28,6 @@ async def show(request: Request, console: Console) -> Response:
         "model": model,
         "found": None,
         "history": [],
-        "said": request.query_params.get("said", ""),
         "active": False,
         "confirmation": "",
     }
@@ -58,9 +54,7 @@ async def act(request: Request, console: Console) -> Response:
     subject = {key: fields.get(key, "") for key in ("model", "rollout_id", "version", "reason")}
     source = request.client.host if request.client else ""
     console.audit.note(session, source, f"rollout {action}"[:60], subject, said)
-    return RedirectResponse(
-        f"/rollouts?{urlencode({'said': said, **({'model': model} if model else {})})}", 303
-    )
+    return console.back(session, "/rollouts", {"model": model} if model else {}, said)
 
 
 async def _acted(console: Console, who: str, action: str, model: str, fields: dict[str, str]) -> str:
@@ -71,7 +65,7 @@ async def _acted(console: Console, who: str, action: str, model: str, fields: di
     if not version.isdecimal() or len(version) > 18:
         return "Nothing was done: a version is a number."
     expected = confirmation(fields.get("named", ""), int(version))
-    if action in NEEDS_TYPING and " ".join(fields.get("typed", "").split()) != expected:
+    if " ".join(fields.get("typed", "").split()) != expected:
         return f"Nothing was done: type “{expected}” to confirm."
     reason = fields.get("reason", "")[:500]
     try:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console.router_client import RouterProblem
 from console.view import Console
@@ -24,7 +23,6 @@ async def show(request: Request, console: Console) -> Response:
         "found": None,
         "names": [],
         "expired": expired,
-        "said": request.query_params.get("said", ""),
         "back": "/rules",
         "about": "",
     }
@@ -47,7 +45,7 @@ async def act(request: Request, console: Console) -> Response:
     console.audit.note(session, source, f"rule {action}"[:60], subject, said)
     item = fields.get("back_to_item", "")
     to, query = ("/item", {"id": item}) if item else ("/rules", {})
-    return RedirectResponse(f"{to}?{urlencode(query | {'said': said})}", 303)
+    return console.back(session, to, query, said)
 
 
 _SUBJECT = ("id", "by", "value", "scene", "position", "reason", "hours")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console.router_client import RouterProblem
 from console.view import Console
@@ -36,7 +35,7 @@ async def preview(request: Request, console: Console) -> Response:
     }
     problem = None
     try:
-        content = _text(fields.get("content", ""))
+        content = as_text(fields.get("content", ""))
         if fields.get("undo"):
             content = (await console.client.scene_file(fields["undo"][:64])).earlier_content
             values["reason"] = values["reason"] or f"back to before {fields['undo'][:64]}"
@@ -50,7 +49,7 @@ async def preview(request: Request, console: Console) -> Response:
                 anchor_item_id=values["about"],
             )
         )
-        values |= {"found": found, "diff": _diff(found.content_before, found.content)}
+        values |= {"found": found, "diff": difference(found.content_before, found.content)}
     except RouterProblem as error:
         problem = error
     return await console.render(request, "scene_preview.html", "Preview", problem, **values)
@@ -65,7 +64,7 @@ async def apply(request: Request, console: Console) -> Response:
         try:
             answer = await console.client.apply_scenes(
                 admin_pb2.ApplyScenesRequest(
-                    content=_text(fields.get("content", "")),
+                    content=as_text(fields.get("content", "")),
                     base_digest=fields.get("base_digest", "")[:64],
                     reason=reason,
                     operator=session.name[:64],
@@ -80,7 +79,7 @@ async def apply(request: Request, console: Console) -> Response:
     subject = {"scene": scene, "reason": reason, "base": fields.get("base_digest", "")[:12]}
     source = request.client.host if request.client else ""
     console.audit.note(session, source, "scenes apply", subject, said)
-    return RedirectResponse(f"/scenes?{urlencode({'scene': scene, 'said': said})}", 303)
+    return console.back(session, "/scenes", {"scene": scene}, said)
 
 
 def _edits(fields: dict[str, str]) -> list[admin_pb2.SceneEdit]:
@@ -108,7 +107,7 @@ def _json(value: str) -> str:
     return value
 
 
-def _text(sent: str) -> str:
+def as_text(sent: str) -> str:
     """A text as the file has it: browsers send CR LF for the end of a line."""
     return sent.replace("\r\n", "\n")
 
@@ -119,7 +118,7 @@ def _shoppers(typed: str) -> list[str]:
     return found[:_MOST_SHOPPERS] or [""]
 
 
-def _diff(before: str, after: str) -> list[tuple[str, str]]:
+def difference(before: str, after: str) -> list[tuple[str, str]]:
     """(in, out, at or same; line) of what changes, with three lines around it."""
     kinds = {"+": "in", "-": "out", "@": "at", " ": "same"}
     lines = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3))[2:]

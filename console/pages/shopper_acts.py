@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from console.router_client import RouterProblem
 from console.view import Console
@@ -40,6 +39,7 @@ async def act(request: Request, console: Console) -> Response:
     name, _, rest = fields.get("act", "").partition("|")
     position, _, item_id = rest.partition("|")
     back: dict[str, str] = {"user": user} if user else {}
+    told = ""
     if name == "view" or fields.get("item"):
         back["item"] = item_id if name == "view" else fields["item"]
     if user and item_id and (name in EVENTS or name in SAID):
@@ -53,8 +53,8 @@ async def act(request: Request, console: Console) -> Response:
             session, source, "event", {"user": user, "item": item_id, "event": name}, outcome or "stored"
         )
         words = (EVENTS | SAID)[name][0]
-        back["said"] = f"{words}: {outcome}" if outcome else f"Reported: {words} {item_id}"
-    return RedirectResponse(f"/?{urlencode(back)}", 303)
+        told = f"{words}: {outcome}" if outcome else f"Reported: {words} {item_id}"
+    return console.back(session, "/", back, told)
 
 
 async def _event(

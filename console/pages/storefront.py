@@ -63,7 +63,6 @@ async def show(request: Request, console: Console) -> Response:
         "shopper": None,
         "suggested": [],
         "buttons": buttons(),
-        "said": request.query_params.get("said", ""),
     }
     problem = None
     try:

@@ -28,4 +28,23 @@ async function look() {
     status.textContent = "the console does not answer";
   }
 }
+// Parts of a page that change while somebody looks; a form below them stays as it is typed.
+async function follow() {
+  const shown = document.querySelectorAll("[data-live]");
+  if (document.hidden || [...shown].some((part) => part.contains(document.activeElement))) return;
+  try {
+    const answer = await fetch(location.href, { redirect: "error" });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.querySelectorAll("[data-live]");
+    // A page that says less than before, since the router is away, is left as it was.
+    if (now.length !== shown.length) return;
+    const typed = [...document.querySelectorAll("main input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
+    if (!typed && [...now].some((part, at) => part.dataset.live !== shown[at].dataset.live)) { location.reload(); return; }
+    now.forEach((part, at) => shown[at].replaceChildren(...part.childNodes));
+  } catch (error) {
+    // `look` says that the console does not answer.
+  }
+}
+if (document.querySelector("[data-live]")) setInterval(follow, 3000);
 if (document.querySelector("nav")) setInterval(look, 2000);

@@ -17,10 +17,14 @@ class EditError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One key, by the names on the way to it from the top, and its new value, as JSON has them."""
+    """One key, by the names on the way to it from the top, and its new value, as JSON has them.
+
+    `removes`: the key is taken out, whatever `value` is.
+    """
 
     path: tuple[str, ...]
-    value: Any
+    value: Any = None
+    removes: bool = False
 
 
 def edited(text: str, edits: Sequence[Edit]) -> str:
@@ -34,7 +38,8 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
         EditError: the way to a key ends at something that is no mapping, or goes through an alias or a merge.
     """
     for edit in edits:
-        wanted = _set(parse(text), edit.path, edit.value)
+        before = parse(text)
+        wanted = _without(before, edit.path) if edit.removes else _set(before, edit.path, edit.value)
         text = _with_edit(text, edit)
         try:
             made = parse(text)
@@ -58,13 +63,30 @@ def _set(tree: Any, path: Sequence[str], value: Any) -> Any:
     return known | {path[0]: _set(known.get(path[0]), path[1:], value)}
 
 
+def _without(tree: Any, path: Sequence[str]) -> Any:
+    """`tree` without the key at `path`, if it is there."""
+    if not isinstance(tree, dict) or path[0] not in tree:
+        return tree
+    if len(path) == 1:
+        return {key: value for key, value in tree.items() if key != path[0]}
+    return tree | {path[0]: _without(tree[path[0]], path[1:])}
+
+
 def _with_edit(text: str, edit: Edit) -> str:
     node = yaml.compose(text, yaml.SafeLoader)
+    if node is None:
+        # Nothing but comments.
+        entry = f"{_flow(edit.path[0])}: {_flow(_nested(edit.path[1:], edit.value))}\n"
+        return text if edit.removes else text + ("\n" if text and not text.endswith("\n") else "") + entry
     for depth, part in enumerate(edit.path):
         rest = edit.path[depth + 1 :]
         if not isinstance(node, yaml.MappingNode):
             raise _by_hand(edit, f"{'.'.join(edit.path[:depth]) or 'the file'} is no mapping")
         key, child = next(((key, value) for key, value in node.value if key.value == part), (None, None))
+        if edit.removes and (key is None or child is None):
+            return text
+        if edit.removes and not rest and key is not None and child is not None:
+            return _removed(text, node, key, child)
         if key is None or child is None:
             return _inserted(text, node, part, _nested(rest, edit.value))
         if not rest or not isinstance(child, yaml.MappingNode):
@@ -102,6 +124,22 @@ def _inserted(text: str, node: yaml.MappingNode, key: str, value: Any) -> str:
     line_end = text.find("\n", at)
     at = len(text) if line_end < 0 else line_end
     return f"{text[:at]}\n{' ' * node.start_mark.column}{entry}{text[at:]}"
+
+
+def _removed(text: str, node: yaml.MappingNode, key: yaml.Node, child: yaml.Node) -> str:
+    """The text without an entry of a mapping; the lines of comments before the next one stay."""
+    start, end = key.start_mark.index, _end(child)
+    if len(node.value) == 1:
+        return f"{text[: node.start_mark.index]}{{}}{text[_end(node) :]}"
+    if not node.flow_style:
+        start = text.rfind("\n", 0, start) + 1
+        line_end = text.find("\n", end)
+        return text[:start] + (text[line_end + 1 :] if line_end >= 0 else "")
+    names = [each.start_mark.index for each, _ in node.value]
+    at = names.index(start)
+    if at + 1 < len(names):
+        return text[:start] + text[names[at + 1] :]
+    return text[: _end(node.value[at - 1][1])] + text[end:]
 
 
 def _end(node: yaml.Node) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from inspection.explain import Explainer
 from inspection.scene_edits.edit_text import Edit, EditError, edited
@@ -20,7 +22,8 @@ from router.service.call import Call
 
 MAX_EDITS = 200
 MAX_SHOPPERS = 5
-_MOST_DEPTH = 12
+MAX_DEPTH = 12
+"""Names on the way to a key."""
 _MOST_TEXT = 300
 _CHANGES = 20
 
@@ -52,7 +55,7 @@ class SceneEdits:
             pending=not decided,
             refused=(self._file.watch.status.refused or "") if decided else "",
             fixed=self._file.why_fixed(),
-            changes=[_message(each) for each in changes],
+            changes=[change_message(each) for each in changes],
             earlier_content=earlier,
         )
 
@@ -85,12 +88,7 @@ class SceneEdits:
 
     async def apply(self, request: admin_pb2.ApplyScenesRequest) -> admin_pb2.ApplyScenesResponse:
         """Writes the file. Raises `CallerError` with every wrong key, and as `SceneFile.write`."""
-        for field in ("content", "base_digest", "reason", "operator"):
-            if not getattr(request, field).strip():
-                raise CallerError.of(field, "is required")
-        for field in ("reason", "operator"):
-            if len(getattr(request, field)) > _MOST_TEXT:
-                raise CallerError.of(field, f"must have at most {_MOST_TEXT} characters")
+        require_texts(request, ("content", "base_digest", "reason", "operator"))
         try:
             await asyncio.to_thread(self._engine, request.content)
         except SettingsError as error:
@@ -99,7 +97,7 @@ class SceneEdits:
             self._file.write, request.content, request.base_digest, request.operator, request.reason
         )
         return admin_pb2.ApplyScenesResponse(
-            change=_message(change), refused=self._file.take_up(request.content.encode())
+            change=change_message(change), refused=self._file.take_up(request.content.encode())
         )
 
     def _made(self, content: str, edits: list[Edit]) -> tuple[str, Engine]:
@@ -154,17 +152,31 @@ def _edits(request: admin_pb2.PreviewScenesRequest) -> list[Edit]:
         raise CallerError.of("scene", "is required with edits")
     found = []
     for index, edit in enumerate(request.edits):
-        if not 1 <= len(edit.path) <= _MOST_DEPTH:
-            raise CallerError.of(f"edits[{index}].path", f"must hold 1 to {_MOST_DEPTH} names")
-        try:
-            value = json.loads(edit.value, parse_constant=_no_number)
-        except (ValueError, RecursionError):
-            key = ".".join(edit.path)
-            raise CallerError.of(
-                f"edits[{index}].value", f'of {key} must be JSON, such as 0.5, true or "text"'
-            ) from None
+        if not 1 <= len(edit.path) <= MAX_DEPTH:
+            raise CallerError.of(f"edits[{index}].path", f"must hold 1 to {MAX_DEPTH} names")
+        value = json_value(index, edit.path, edit.value)
         found.append(Edit(("scenes", request.scene, *edit.path), value))
     return found
+
+
+def require_texts(request: Any, fields: Sequence[str]) -> None:
+    """Raises `CallerError` where a field is empty, or a reason or operator too long."""
+    for field in fields:
+        if not getattr(request, field).strip():
+            raise CallerError.of(field, "is required")
+    for field in ("reason", "operator"):
+        if len(getattr(request, field)) > _MOST_TEXT:
+            raise CallerError.of(field, f"must have at most {_MOST_TEXT} characters")
+
+
+def json_value(index: int, path: Sequence[str], text: str) -> Any:
+    """The value of the edit at `index`, sent as JSON. Raises `CallerError`."""
+    try:
+        return json.loads(text, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        raise CallerError.of(
+            f"edits[{index}].value", f'of {".".join(path)} must be JSON, such as 0.5, true or "text"'
+        ) from None
 
 
 def _no_number(name: str) -> float:
@@ -175,7 +187,8 @@ def _shown(explained: admin_pb2.ExplainPageResponse) -> list[admin_pb2.ItemSumma
     return [each.item for each in explained.items if each.position]
 
 
-def _message(change: Change) -> admin_pb2.SceneChange:
+def change_message(change: Change) -> admin_pb2.SceneChange:
+    """A change as a message: who, why, and how many lines."""
     before, after = Counter(change.before.splitlines()), Counter(change.after.splitlines())
     return admin_pb2.SceneChange(
         id=change.id,

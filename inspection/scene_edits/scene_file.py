@@ -1,4 +1,4 @@
-"""The scene file that routers follow: read, checked as the watch checks it, and written whole."""
+"""A file of scenes or experiments that routers follow: read, checked as its watch does, and written whole."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from router.scenes.watch import SceneWatch
 from snapshot.durable_files import write_durably
 
 MAX_BYTES = 128 * 1024
+_KIND = "SCENES"
+_NEW_FILE_MODE = 0o644
 MAX_ALIASES = 20
 """Aliases of aliases make a small text a huge tree."""
 
@@ -25,30 +27,36 @@ MAX_ALIASES = 20
 class SceneFile:
     """The file, what checks its content, the watch that takes it up, and where its changes are kept.
 
+    setting  that names it, for messages
     path     the file
     draft    content → scenes, as they would serve; raises SettingsError
     watch    takes up edits of the file
     history  keeps what was changed here
     changes  whether it may be changed here
     clock    unix seconds
+    absent   content that a missing file counts as; None = it must be there
     """
 
+    setting: str
     path: Path
     draft: Callable[[bytes], Scenes]
     watch: SceneWatch
     history: SceneHistory
     changes: bool
     clock: Callable[[], float]
+    absent: bytes | None = None
 
     def read(self) -> bytes:
         """The content. Blocks on the disk; raises `PreconditionError` where it cannot be read."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
+            if self.absent is not None and isinstance(error, FileNotFoundError):
+                return self.absent
             raise self._unusable(error) from error
         if len(content) > MAX_BYTES:
             raise PreconditionError(
-                "SCENES", "router.scenes", f"{self.path} has more than {MAX_BYTES:,} bytes; edit it by hand"
+                _KIND, self.setting, f"{self.path} has more than {MAX_BYTES:,} bytes; edit it by hand"
             )
         return content
 
@@ -79,7 +87,7 @@ class SceneFile:
             CallerError: it has this content already.
         """
         if self.why_fixed():
-            raise PreconditionError("CHANGES", "router.scenes", self.why_fixed())
+            raise PreconditionError("CHANGES", self.setting, self.why_fixed())
         path = self.path.resolve()
         try:
             with self.history.locked():
@@ -95,7 +103,7 @@ class SceneFile:
                 )
                 self.history.add(change)
                 try:
-                    mode = path.stat().st_mode & 0o777
+                    mode = path.stat().st_mode & 0o777 if path.exists() else _NEW_FILE_MODE
                     write_durably(path, content.encode())
                     path.chmod(mode)
                 except OSError:
@@ -117,9 +125,7 @@ class SceneFile:
 
     def _unusable(self, error: OSError) -> PreconditionError:
         where = error.filename or self.path
-        return PreconditionError(
-            "SCENES", "router.scenes", f"{where} cannot be used: {error.strerror or error}"
-        )
+        return PreconditionError(_KIND, self.setting, f"{where} cannot be used: {error.strerror or error}")
 
 
 def violations(error: SettingsError) -> CallerError:

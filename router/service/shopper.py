@@ -52,6 +52,7 @@ async def read_shopper(
     user_id: str,
     city: str,
     reading: FeatureReading | None = None,
+    crowd: Mapping[str, str] | None = None,
 ) -> Shopper:
     """Reads what is known of a shopper, and the query features of the request.
 
@@ -61,12 +62,14 @@ async def read_shopper(
         user_id: the shop's own id; empty = anonymous.
         city: replaces the profile's where it is not empty.
         reading: the query features to read; None = none.
+        crowd: profile that an anonymous shopper is taken to have.
 
     Raises:
         StageBug: a query feature has a bug.
     """
     state, degraded = await _read_state(store, user_id)
-    profile = {**state.profile, "city": city} if city else state.profile
+    known_profile = crowd or state.profile
+    profile = {**known_profile, "city": city} if city else known_profile
     behaviours, purchases = state.behaviours, state.purchases
     behaved = catalogue.dense_from_keys(behaviours.items)
     known = np.flatnonzero(behaved)[:MAX_HISTORY]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from experiments.configuration import SceneConfiguration
 from inspection.inspection import Inspection
+from inspection.logged_pages import LoggedPages
 from inspection.merchandising import Merchandising
 from inspection.recent_pages import RecentPages
 from inspection.scene_edits.history import SceneHistory
 from inspection.scene_edits.scene_file import SceneFile
 from router.engine.live import LiveEngine
-from router.scenes.load import Scenes
 from router.scenes.watch import SceneWatch
 from router.service.rollout_hooks import RolloutHooks
 from server.ingress_settings import is_loopback, split_address
@@ -28,25 +29,51 @@ def open_inspection(
     rollouts: RolloutHooks,
     rules: LiveRules,
     recent: RecentPages,
-    draft: Callable[[bytes], Scenes],
-    watch: SceneWatch,
+    configuration: SceneConfiguration,
+    watches: Sequence[SceneWatch],
+    pseudonym: Callable[[str], str],
 ) -> Inspection:
     """The inspection of one replica; on the event loop that it serves on.
 
-    `draft`: checks a content of the scene file; `watch`: takes up its edits.
+    `configuration`: checks contents of the files of scenes and of experiments; `watches`: take up their
+    edits, in this order; `pseudonym`: of shoppers in the feature log.
     """
     metrics = Path(settings.metrics.folder) if settings.metrics.enabled else None
     merchandising = Merchandising(live, rules, settings.business_rules, settings.inspection.changes, store)
+    changes, history = settings.inspection.changes, settings.inspection.scene_history
     scene_file = SceneFile(
+        "router.scenes",
         settings.scenes,
-        draft,
-        watch,
-        SceneHistory(settings.inspection.scene_history),
-        settings.inspection.changes,
+        configuration.draft,
+        watches[0],
+        SceneHistory(history),
+        changes,
         time.time,
     )
+    experiment_file = None
+    if settings.experiments is not None:
+        experiment_file = SceneFile(
+            "router.experiments",
+            settings.experiments,
+            configuration.draft_experiments,
+            watches[1],
+            SceneHistory(history / "experiments"),
+            changes,
+            time.time,
+            absent=b"",
+        )
     return Inspection(
-        live, store, rollouts, rules, recent, settings.inspection, metrics, merchandising, scene_file
+        live,
+        store,
+        rollouts,
+        rules,
+        recent,
+        settings.inspection,
+        metrics,
+        merchandising,
+        scene_file,
+        experiment_file,
+        LoggedPages(settings.feature_log.folder, pseudonym),
     )
 
 

@@ -39,7 +39,7 @@ class AdminHandler:
         self, request: admin_pb2.ExplainPageRequest, call: Call
     ) -> admin_pb2.ExplainPageResponse:
         """A page, with the way of its items."""
-        return await self._inspection.explainer.explain(request, call)
+        return await self._inspection.explain(request, call)
 
     async def SearchItems(
         self, request: admin_pb2.SearchItemsRequest, call: Call
@@ -83,6 +83,30 @@ class AdminHandler:
         """The counts of every process."""
         return await self._inspection.metrics(request)
 
+    async def ReadStageTimes(
+        self, request: admin_pb2.ReadStageTimesRequest, call: Call
+    ) -> admin_pb2.ReadStageTimesResponse:
+        """How long stages took over the last hour."""
+        return await self._inspection.stage_times(request)
+
+    async def ListLoggedPages(
+        self, request: admin_pb2.ListLoggedPagesRequest, call: Call
+    ) -> admin_pb2.ListLoggedPagesResponse:
+        """Answers of the feature log."""
+        return await self._inspection.logged(request)
+
+    async def InspectProfiles(
+        self, request: admin_pb2.InspectProfilesRequest, call: Call
+    ) -> admin_pb2.InspectProfilesResponse:
+        """What profiles may say."""
+        return self._inspection.profiles()
+
+    async def ReadItemPicture(
+        self, request: admin_pb2.ReadItemPictureRequest, call: Call
+    ) -> admin_pb2.ReadItemPictureResponse:
+        """A small picture of an item."""
+        return self._inspection.pictures.read(request)
+
     async def InspectVersions(
         self, request: admin_pb2.InspectVersionsRequest, call: Call
     ) -> admin_pb2.InspectVersionsResponse:
@@ -125,6 +149,18 @@ class AdminHandler:
         """Writes it."""
         return await self._inspection.scene_edits.apply(request)
 
+    async def ReadExperimentFile(
+        self, request: admin_pb2.ReadExperimentFileRequest, call: Call
+    ) -> admin_pb2.ReadExperimentFileResponse:
+        """The file of experiments."""
+        return await self._inspection.experiments.read(request)
+
+    async def ChangeExperiments(
+        self, request: admin_pb2.ChangeExperimentsRequest, call: Call
+    ) -> admin_pb2.ChangeExperimentsResponse:
+        """Writes it, or only checks what would be written."""
+        return await self._inspection.experiments.change(request)
+
 
 SERVICE = Service(
     admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
@@ -148,5 +184,9 @@ SERVICE = Service(
             operators=True,
         ),
         "ApplyScenes": MethodOptions(cost="bulk", request_bytes=_SCENE_BYTES, operators=True),
+        "ReadItemPicture": MethodOptions(cost="bulk", request_bytes=_REQUEST_BYTES, operators=True),
+        "ChangeExperiments": MethodOptions(
+            cost="bulk", request_bytes=_SCENE_BYTES, repeated={"edits": MAX_EDITS}, operators=True
+        ),
     },
 )

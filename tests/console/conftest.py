@@ -17,7 +17,7 @@ from shopfront.console_beside import console_beside
 from testing.faulty_versions import add_version, shuffled_weights
 from testing.quick_rollouts import quick_settings
 from testing.running_router import in_process
-from testing.served_shop import ServedShop, make_shop
+from testing.served_shop import SCENES, ServedShop, make_shop
 from testing.triton_server import tiny_triton
 
 
@@ -46,9 +46,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """A console in its own process beside the router of a small shop, with a bad second version of `bst`."""
     folder = tmp_path_factory.mktemp("console")
     shop = make_shop(folder)
+    shop.scenes.write_text(
+        SCENES.replace("  candidates: 100\n", "  candidates: 100\n  feature_log: {enabled: true}\n")
+    )
     with tiny_triton(folder) as server:
         add_version(server.repository, shop.dataset.manifest.id, weights=shuffled_weights())
-        settings = quick_settings(shop, server.grpc_url, metrics={"enabled": True})
+        settings = quick_settings(shop, server.grpc_url, metrics={"enabled": True}).model_copy(
+            update={"experiments": shop.folder / "experiments.yaml"}
+        )
         (port,) = free_ports(1)
         audit = folder / "audit.jsonl"
         console = ConsoleSettings(address="127.0.0.1:0", audit=audit)

@@ -16,6 +16,13 @@ from protos.shopfront.v1.recommend_pb2_grpc import (
 )
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>' + "y" * 10_000
+PICTURES = {
+    "good": ("image/jpeg", b"\xff\xd8\xff and so on"),
+    "drawing": ("image/svg+xml", b"<svg onload='alert(1)'/>"),
+    "page": ("image/jpeg", b"<script>alert(1)</script>"),
+    "huge": ("image/jpeg", b"\xff\xd8\xff" + bytes(70_000)),
+}
+"""Item → type and content of its picture."""
 EVENTS: list[event_pb2.Event] = []
 
 
@@ -31,6 +38,10 @@ class Admin(AdminServiceServicer):
     def DescribeItems(self, request: Any, context: Any) -> Any:
         items = [admin_pb2.ItemSummary(item_id=each, title=HOSTILE) for each in request.item_ids]
         return admin_pb2.DescribeItemsResponse(items=items)
+
+    def ReadItemPicture(self, request: Any, context: Any) -> Any:
+        kind, content = PICTURES[request.item_id]
+        return admin_pb2.ReadItemPictureResponse(content=content, content_type=kind)
 
     def ExplainPage(self, request: Any, context: Any) -> Any:
         item = admin_pb2.ItemSummary(item_id="i1", title=HOSTILE)

@@ -21,7 +21,7 @@ from protos.shopfront.v1 import admin_pb2, event_pb2
 from server.ingress.client_channel import RouterAddress
 from server.ingress.ports import free_ports
 from testing.console_in_thread import console_in_thread
-from tests.console.stub_router import EVENTS, HOSTILE, router
+from tests.console.stub_router import EVENTS, HOSTILE, PICTURES, router
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +83,7 @@ def test_titles_with_markup_and_numbers_that_are_none_are_shown_plainly(browser:
 
 @pytest.mark.usefixtures("served")
 def test_pages_of_an_older_router_say_so(browser: Browser) -> None:
-    for path in ("/items?q=x", "/health", "/evaluation", "/rollouts"):
+    for path in ("/items?q=x", "/health", "/evaluation", "/rollouts", "/logged", "/crowd", "/experiments"):
         code, text = browser.fetch(path)
         assert code == 200
         assert "older release" in text
@@ -108,6 +108,38 @@ def test_an_event_is_reported_with_its_token_and_noted(browser: Browser, audit: 
     line = json.loads(audit.read_text().splitlines()[-1])
     assert (line["action"], line["outcome"]) == ("event", "stored")
     assert line["subject"] == {"user": "u1", "item": "i1", "event": "cart"}
+
+
+@pytest.mark.usefixtures("served")
+def test_a_picture_is_shown_only_where_it_is_one(browser: Browser) -> None:
+    request = urllib.request.Request(f"{browser.root}/picture?item=good")
+    with browser.opener.open(request, timeout=20) as answer:
+        assert answer.read() == PICTURES["good"][1]
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "private, max-age=86400"
+    for item in ("drawing", "page", "huge"):
+        code, text = browser.fetch(f"/picture?item={item}")
+        assert (code, text) == (502, "What the router sent is no picture that is shown.")
+    assert browser.fetch("/picture?item=")[0] == 404
+
+
+@pytest.mark.usefixtures("served")
+def test_no_link_makes_the_console_say_what_it_did_not(browser: Browser) -> None:
+    _, page = browser.fetch("/?user=u1&said=Rolled+back&told=Rolled+back")
+    assert "Rolled back" not in page
+    csrf = re.search(r'name="csrf" value="(\w+)"', page)
+    assert csrf is not None
+    form = {"user": "u1", "act": "like|1|i1", "scene": "home", "token": "t", "csrf": csrf[1]}
+    request = urllib.request.Request(f"{browser.root}/events", urllib.parse.urlencode(form).encode())
+    with browser.opener.open(request, timeout=20) as answer:
+        address, text = answer.geturl(), answer.read().decode()
+    EVENTS.clear()
+    assert "Reported: Like i1" in text
+    assert "Like" not in urllib.parse.unquote(address)
+    path = address.removeprefix(browser.root)
+    assert "Reported: Like i1" in browser.fetch(path)[1]
+    assert "Reported: Like i1" not in Browser(browser.root).fetch(path)[1]
 
 
 def test_a_router_that_is_away_is_said_to_be_and_found_when_it_is_back(
@@ -195,7 +227,7 @@ def test_a_viewer_looks_and_changes_nothing(ports: list[int], tmp_path: Path) ->
         assert "Add to cart" not in page
         csrf = re.search(r'name="csrf" value="(\w+)"', page)
         assert csrf is not None
-        for path in ("/events", "/rules", "/scenes/preview", "/scenes/apply", "/rollouts"):
+        for path in ("/events", "/rules", "/scenes/preview", "/scenes/apply", "/rollouts", "/experiments"):
             code, text = browser.fetch(path, {"csrf": csrf[1], "user": "u1", "act": "cart|1|i1"})
             assert (code, "may look" in text) == (403, True)
     assert audit.read_text() == ""

@@ -98,6 +98,105 @@ def test_an_item_is_explained_on_the_page_and_off_it(page: Page) -> None:
     assert "home for u0003" in page.text()
 
 
+def test_a_crowd_is_shown_its_own_page(page: Page) -> None:
+    page.show("/")
+    page.follow(page.one("a[href='/crowd']"))
+    assert items(page)
+    page.one("select[name=gender]").send_keys("f")
+    page.one("select[name=age_band]").send_keys(page.all("select[name=age_band] option")[1].text)
+    page.follow(page.one("main form button"))
+    assert "gender=f" in page.browser.current_url
+    assert page.one("select[name=gender]").get_attribute("value") == "f"
+    assert items(page)
+    assert not page.all("main form[action='/events'] button")
+
+
+def test_a_request_of_the_feature_log_is_shown_as_it_was_answered(page: Page) -> None:
+    page.show("/?user=logged-one")
+    home = [str(card.get_attribute("data-item")) for card in page.all("section:first-of-type [data-item]")]
+    # The log's thread writes after the answer has left.
+    page.until(lambda: page.show("/logged?user=logged-one&scene=home") or page.all("main section"))
+    assert "Logged now: home" in page.text()
+    page.follow(page.one("main section a"))
+    rows = page.all("main section:first-of-type tbody tr")
+    shown = [str(row.find_element("css selector", "a").get_attribute("href")) for row in rows]
+    assert [address.rpartition("=")[2] for address in shown] == home
+    assert "hot" in page.one("main section tbody").text
+    page.show("/logged?user=nobody-ever")
+    assert "Nothing of this is in the log" in page.text()
+
+
+def test_an_experiment_is_started_paused_and_stopped_by_typing_its_name(page: Page, shown: Shown) -> None:
+    file = shown.shop.folder / "experiments.yaml"
+
+    def fill(**fields: str) -> None:
+        for name, value in fields.items():
+            field = page.one(f"[name='{name.replace('_of_', ':')}']")
+            field.clear()
+            field.send_keys(value)
+
+    def act(action: str, **fields: str) -> str:
+        fill(**fields)
+        page.follow(page.one(f"button[value={action}]"))
+        return str(page.one(".said").text)
+
+    page.show("/experiments")
+    assert "No experiment is in the file." in page.text()
+    new = {"name": "more-hot", "layer": "recall", "share_of_control": "50", "share_of_treatment": "50"}
+    said = act("start", **new, patch='{"channels": {"hott": {"share": 0.9}}}', reason="try", typed="more-hot")
+    assert "Not done" in said
+    assert "did you mean hot?" in said
+    assert not file.exists()
+    patch = '{"ranking": {"enabled": false}}'
+    page.one("form[aria-label='New experiment'] select").send_keys("home")
+    assert "type “more-hot”" in act("start", **new, patch=patch, reason="try", typed="more")
+    page.one("form[aria-label='New experiment'] select").send_keys("home")
+    assert act("start", **new, patch=patch, reason="<i>try</i>", typed="more-hot").startswith("Done: start")
+    assert "runs" in page.one("main section").text
+    page.show("/answered")
+    users = [f"arm-{number}" for number in range(12)]
+    arms = set()
+    for user in users[:6]:
+        page.show(f"/?user={user}")
+        arms |= {word for word in ("control", "treatment") if f"more-hot: {word}" in page.text()}
+    assert arms == {"control", "treatment"}
+    page.show("/experiments")
+    said = act("shares", share_of_treatment="60", reason="more", typed="more-hot")
+    assert "sum to at most 10000" in said
+    assert act("shares", share_of_treatment="25", reason="less", typed="more-hot").startswith("Done: shares")
+    assert "share_bp: 2500" in file.read_text()
+    assert act("pause", reason="a fault", typed="more-hot").startswith("Done: pause")
+    assert "paused" in page.one("main section").text
+    page.show("/?user=arm-0")
+    assert "more-hot" not in page.text()
+    page.show("/experiments")
+    assert act("resume", reason="mended", typed="more-hot").startswith("Done: resume")
+    assert act("stop", reason="enough", typed="more-hot").startswith("Done: stop")
+    assert "No experiment is in the file." in page.text()
+    assert "<i>try</i>" in page.text()
+    page.follow(page.one("button[name=undo]"))
+    assert "+" in page.one(".diff").text
+    fill(typed="experiments")
+    page.follow(page.one("button[value=file]"))
+    assert "Done: file" in page.one(".said").text
+    assert act("stop", reason="over", typed="more-hot").startswith("Done: stop")
+    noted = [json.loads(line) for line in shown.audit.read_text().splitlines()]
+    tried = [each["action"] for each in noted if each["action"].startswith("experiment ")]
+    assert tried.count("experiment start") == 3
+    assert {"experiment pause", "experiment resume", "experiment stop", "experiment file"} <= set(tried)
+
+
+def test_times_of_stages_and_the_parts_of_the_router_are_shown(page: Page) -> None:
+    page.show("/?user=u0003")
+    page.until(lambda: page.show("/trace") or page.all("[aria-label=Percentiles] tbody tr"))
+    assert page.one("[aria-label=Percentiles] tbody th").text == "request"
+    assert page.all("[aria-label=Percentiles] svg")
+    page.show("/health")
+    page.until(lambda: "Replicas" in page.text())
+    before = page.one("[data-live]").text
+    page.until(lambda: page.one("[data-live]").text != before)
+
+
 def test_an_item_is_blocked_and_pinned_with_a_reason_until_that_ends(page: Page, shown: Shown) -> None:
     page.show("/")
     unwanted, wanted = items(page)[0], items(page)[5]
@@ -191,6 +290,9 @@ def test_a_bad_model_is_rolled_back_by_typing_what_it_is(page: Page) -> None:
     page.follow(page.one("button[value=start]"))
     assert "Done: start bst 2" in page.text()
     page.follow(page.one("button[value=pause]"))
+    assert "Nothing was done" in page.text()
+    page.one("input[name=typed]").send_keys("bst 2")
+    page.follow(page.one("button[value=pause]"))
     assert "paused" in page.text()
     page.one("input[name=typed]").send_keys("bst")
     page.follow(page.one("button[value=promote]"))
@@ -205,6 +307,7 @@ def test_a_bad_model_is_rolled_back_by_typing_what_it_is(page: Page) -> None:
 
 
 PAGES = (
+    *("/crowd?gender=f", "/logged", "/experiments", "/experiments?text=1"),
     *("/?user=u0003", "/?user=u0003&item=i0010", "/answered", "/why?user=u0003", "/trace", "/items?q=lamp"),
     *("/item?id=i0010", "/rules", "/scenes?changed=1", "/rollouts", "/experiments", "/health", "/evaluation"),
 )

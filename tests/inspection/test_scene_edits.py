@@ -98,6 +98,37 @@ def test_whatever_the_file_an_edit_sets_its_key_and_no_other(
     assert after == tree | {path[-1]: value}
 
 
+@settings(deadline=None, max_examples=25)
+@given(
+    tree=st.dictionaries(KEYS, VALUES, min_size=1, max_size=3),
+    flow=st.sampled_from([True, False, None]),
+    data=st.data(),
+)
+def test_whatever_the_file_a_removed_key_is_gone_and_no_other(
+    tree: dict[str, Any], flow: bool | None, data: st.DataObject
+) -> None:
+    text = yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True, sort_keys=False)
+    path: list[str] = []
+    at: Any = tree
+    while isinstance(at, dict) and at and (not path or data.draw(st.booleans())):
+        path.append(data.draw(st.sampled_from(sorted(at))))
+        above, at = at, at[path[-1]]
+    after = edited(text, [Edit(tuple(path), removes=True)])
+    del above[path[-1]]
+    assert yaml.safe_load(after) == tree
+    assert edited(after, [Edit(tuple(path), removes=True)]) == after
+
+
+def test_comments_about_the_next_key_stay_where_one_is_removed() -> None:
+    text = "a: 1\n# of b\nb:\n  c: 1 # gone\n  d: 2\n# of e\ne: 3\n"
+    assert edited(text, [Edit(("b",), removes=True)]) == "a: 1\n# of b\n# of e\ne: 3\n"
+    assert edited("# none yet", [Edit(("x", "a"), 1)]) == "# none yet\nx: {a: 1}\n"
+    assert edited("", [Edit(("x",), 1), Edit(("y",), removes=True)]) == "x: 1\n"
+    assert edited("x: {a: 1, b: 2}\n", [Edit(("x", "a"), removes=True)]) == "x: {b: 2}\n"
+    assert edited("x: {a: 1, b: 2}\n", [Edit(("x", "b"), removes=True)]) == "x: {a: 1}\n"
+    assert edited("x:\n  a: 1\n", [Edit(("x", "a"), removes=True)]) == "x:\n  {}\n"
+
+
 @pytest.mark.parametrize(
     "text",
     ["a: &x {k: 1}\nb: *x\n", "base: &x {k: 1}\na: &y\n  <<: *x\n  j: 1\nb: *y\n"],
@@ -120,7 +151,8 @@ def scene_file(folder: Path, *, changes: bool = True) -> SceneFile:
         return read_scenes(content, str(path), KnownNames(CHANNELS))
 
     watch = SceneWatch(path, draft, draft(path.read_bytes()), lambda scenes: None)
-    return SceneFile(path, draft, watch, SceneHistory(folder / "history"), changes, lambda: 1_700_000_000.0)
+    history = SceneHistory(folder / "history")
+    return SceneFile("router.scenes", path, draft, watch, history, changes, lambda: 1_700_000_000.0)
 
 
 def test_a_content_is_written_whole_with_what_it_replaced(tmp_path: Path) -> None:

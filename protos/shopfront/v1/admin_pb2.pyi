@@ -8,23 +8,32 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ItemSummary(_message.Message):
-    __slots__ = ("item_id", "title", "category", "brand", "price", "in_stock")
+    __slots__ = ("item_id", "title", "category", "brand", "price", "in_stock", "has_picture")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
     BRAND_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
     IN_STOCK_FIELD_NUMBER: _ClassVar[int]
+    HAS_PICTURE_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     title: str
     category: str
     brand: str
     price: float
     in_stock: bool
-    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., brand: _Optional[str] = ..., price: _Optional[float] = ..., in_stock: _Optional[bool] = ...) -> None: ...
+    has_picture: bool
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., category: _Optional[str] = ..., brand: _Optional[str] = ..., price: _Optional[float] = ..., in_stock: _Optional[bool] = ..., has_picture: _Optional[bool] = ...) -> None: ...
 
 class ExplainPageRequest(_message.Message):
-    __slots__ = ("scene", "user_id", "context", "page_size", "cart_item_ids", "anchor_item_id", "item_ids")
+    __slots__ = ("scene", "user_id", "context", "page_size", "cart_item_ids", "anchor_item_id", "item_ids", "profile")
+    class ProfileEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     SCENE_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +41,7 @@ class ExplainPageRequest(_message.Message):
     CART_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     ANCHOR_ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
     scene: str
     user_id: str
     context: _recommend_pb2.Context
@@ -39,7 +49,8 @@ class ExplainPageRequest(_message.Message):
     cart_item_ids: _containers.RepeatedScalarFieldContainer[str]
     anchor_item_id: str
     item_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, scene: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[_recommend_pb2.Context, _Mapping]] = ..., page_size: _Optional[int] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., anchor_item_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    profile: _containers.ScalarMap[str, str]
+    def __init__(self, scene: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[_recommend_pb2.Context, _Mapping]] = ..., page_size: _Optional[int] = ..., cart_item_ids: _Optional[_Iterable[str]] = ..., anchor_item_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., profile: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class ExplainPageResponse(_message.Message):
     __slots__ = ("page", "items", "stages")
@@ -349,6 +360,157 @@ class MetricSample(_message.Message):
     value: float
     def __init__(self, name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., value: _Optional[float] = ...) -> None: ...
 
+class ReadStageTimesRequest(_message.Message):
+    __slots__ = ("scene",)
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    scene: str
+    def __init__(self, scene: _Optional[str] = ...) -> None: ...
+
+class ReadStageTimesResponse(_message.Message):
+    __slots__ = ("window_s", "stages")
+    WINDOW_S_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
+    window_s: float
+    stages: _containers.RepeatedCompositeFieldContainer[StageTimes]
+    def __init__(self, window_s: _Optional[float] = ..., stages: _Optional[_Iterable[_Union[StageTimes, _Mapping]]] = ...) -> None: ...
+
+class StageTimes(_message.Message):
+    __slots__ = ("stage", "count", "p50_ms", "p90_ms", "p99_ms", "bounds_s", "counts")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    P50_MS_FIELD_NUMBER: _ClassVar[int]
+    P90_MS_FIELD_NUMBER: _ClassVar[int]
+    P99_MS_FIELD_NUMBER: _ClassVar[int]
+    BOUNDS_S_FIELD_NUMBER: _ClassVar[int]
+    COUNTS_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    count: float
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    bounds_s: _containers.RepeatedScalarFieldContainer[float]
+    counts: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, stage: _Optional[str] = ..., count: _Optional[float] = ..., p50_ms: _Optional[float] = ..., p90_ms: _Optional[float] = ..., p99_ms: _Optional[float] = ..., bounds_s: _Optional[_Iterable[float]] = ..., counts: _Optional[_Iterable[float]] = ...) -> None: ...
+
+class ListLoggedPagesRequest(_message.Message):
+    __slots__ = ("limit", "scene", "user_id", "request_id", "before")
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    scene: str
+    user_id: str
+    request_id: str
+    before: int
+    def __init__(self, limit: _Optional[int] = ..., scene: _Optional[str] = ..., user_id: _Optional[str] = ..., request_id: _Optional[str] = ..., before: _Optional[int] = ...) -> None: ...
+
+class ListLoggedPagesResponse(_message.Message):
+    __slots__ = ("pages", "truncated", "logged_scenes")
+    PAGES_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    LOGGED_SCENES_FIELD_NUMBER: _ClassVar[int]
+    pages: _containers.RepeatedCompositeFieldContainer[LoggedPage]
+    truncated: bool
+    logged_scenes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, pages: _Optional[_Iterable[_Union[LoggedPage, _Mapping]]] = ..., truncated: _Optional[bool] = ..., logged_scenes: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class LoggedPage(_message.Message):
+    __slots__ = ("at", "scene", "request_id", "user", "snapshot_id", "model_name", "model_version", "arms", "history_length", "profile", "items")
+    class ArmsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    class ProfileEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    AT_FIELD_NUMBER: _ClassVar[int]
+    SCENE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    at: int
+    scene: str
+    request_id: str
+    user: str
+    snapshot_id: str
+    model_name: str
+    model_version: str
+    arms: _containers.ScalarMap[str, str]
+    history_length: int
+    profile: _containers.ScalarMap[str, str]
+    items: _containers.RepeatedCompositeFieldContainer[LoggedItem]
+    def __init__(self, at: _Optional[int] = ..., scene: _Optional[str] = ..., request_id: _Optional[str] = ..., user: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., history_length: _Optional[int] = ..., profile: _Optional[_Mapping[str, str]] = ..., items: _Optional[_Iterable[_Union[LoggedItem, _Mapping]]] = ...) -> None: ...
+
+class LoggedItem(_message.Message):
+    __slots__ = ("item", "score", "channels", "recall_score", "scores", "propensity")
+    class ScoresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    RECALL_SCORE_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    item: ItemSummary
+    score: float
+    channels: _containers.RepeatedScalarFieldContainer[str]
+    recall_score: float
+    scores: _containers.ScalarMap[str, float]
+    propensity: float
+    def __init__(self, item: _Optional[_Union[ItemSummary, _Mapping]] = ..., score: _Optional[float] = ..., channels: _Optional[_Iterable[str]] = ..., recall_score: _Optional[float] = ..., scores: _Optional[_Mapping[str, float]] = ..., propensity: _Optional[float] = ...) -> None: ...
+
+class InspectProfilesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class InspectProfilesResponse(_message.Message):
+    __slots__ = ("fields",)
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    fields: _containers.RepeatedCompositeFieldContainer[ProfileField]
+    def __init__(self, fields: _Optional[_Iterable[_Union[ProfileField, _Mapping]]] = ...) -> None: ...
+
+class ProfileField(_message.Message):
+    __slots__ = ("name", "values")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ReadItemPictureRequest(_message.Message):
+    __slots__ = ("item_id",)
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    def __init__(self, item_id: _Optional[str] = ...) -> None: ...
+
+class ReadItemPictureResponse(_message.Message):
+    __slots__ = ("content", "content_type")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    content: bytes
+    content_type: str
+    def __init__(self, content: _Optional[bytes] = ..., content_type: _Optional[str] = ...) -> None: ...
+
 class InspectVersionsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -629,3 +791,99 @@ class ApplyScenesResponse(_message.Message):
     change: SceneChange
     refused: str
     def __init__(self, change: _Optional[_Union[SceneChange, _Mapping]] = ..., refused: _Optional[str] = ...) -> None: ...
+
+class ReadExperimentFileRequest(_message.Message):
+    __slots__ = ("change_id",)
+    CHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    change_id: str
+    def __init__(self, change_id: _Optional[str] = ...) -> None: ...
+
+class ReadExperimentFileResponse(_message.Message):
+    __slots__ = ("path", "content", "digest", "pending", "refused", "fixed", "changes", "earlier_content", "experiments")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    FIXED_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_CONTENT_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    content: str
+    digest: str
+    pending: bool
+    refused: str
+    fixed: str
+    changes: _containers.RepeatedCompositeFieldContainer[SceneChange]
+    earlier_content: str
+    experiments: _containers.RepeatedCompositeFieldContainer[Experiment]
+    def __init__(self, path: _Optional[str] = ..., content: _Optional[str] = ..., digest: _Optional[str] = ..., pending: _Optional[bool] = ..., refused: _Optional[str] = ..., fixed: _Optional[str] = ..., changes: _Optional[_Iterable[_Union[SceneChange, _Mapping]]] = ..., earlier_content: _Optional[str] = ..., experiments: _Optional[_Iterable[_Union[Experiment, _Mapping]]] = ...) -> None: ...
+
+class Experiment(_message.Message):
+    __slots__ = ("layer", "name", "scenes", "first", "control", "paused", "arms")
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SCENES_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    CONTROL_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    layer: str
+    name: str
+    scenes: _containers.RepeatedScalarFieldContainer[str]
+    first: int
+    control: str
+    paused: bool
+    arms: _containers.RepeatedCompositeFieldContainer[ExperimentSide]
+    def __init__(self, layer: _Optional[str] = ..., name: _Optional[str] = ..., scenes: _Optional[_Iterable[str]] = ..., first: _Optional[int] = ..., control: _Optional[str] = ..., paused: _Optional[bool] = ..., arms: _Optional[_Iterable[_Union[ExperimentSide, _Mapping]]] = ...) -> None: ...
+
+class ExperimentSide(_message.Message):
+    __slots__ = ("name", "share_bp", "patch")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHARE_BP_FIELD_NUMBER: _ClassVar[int]
+    PATCH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    share_bp: int
+    patch: str
+    def __init__(self, name: _Optional[str] = ..., share_bp: _Optional[int] = ..., patch: _Optional[str] = ...) -> None: ...
+
+class ExperimentEdit(_message.Message):
+    __slots__ = ("path", "value")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    path: _containers.RepeatedScalarFieldContainer[str]
+    value: str
+    def __init__(self, path: _Optional[_Iterable[str]] = ..., value: _Optional[str] = ...) -> None: ...
+
+class ChangeExperimentsRequest(_message.Message):
+    __slots__ = ("content", "edits", "validate_only", "base_digest", "reason", "operator")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    EDITS_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    BASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    content: str
+    edits: _containers.RepeatedCompositeFieldContainer[ExperimentEdit]
+    validate_only: bool
+    base_digest: str
+    reason: str
+    operator: str
+    def __init__(self, content: _Optional[str] = ..., edits: _Optional[_Iterable[_Union[ExperimentEdit, _Mapping]]] = ..., validate_only: _Optional[bool] = ..., base_digest: _Optional[str] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ...) -> None: ...
+
+class ChangeExperimentsResponse(_message.Message):
+    __slots__ = ("content_before", "base_digest", "content", "problems", "change", "refused")
+    CONTENT_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    BASE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    content_before: str
+    base_digest: str
+    content: str
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    change: SceneChange
+    refused: str
+    def __init__(self, content_before: _Optional[str] = ..., base_digest: _Optional[str] = ..., content: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., change: _Optional[_Union[SceneChange, _Mapping]] = ..., refused: _Optional[str] = ...) -> None: ...

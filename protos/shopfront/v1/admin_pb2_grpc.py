@@ -86,6 +86,26 @@ class AdminServiceStub:
                 request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadMetricsRequest.SerializeToString,
                 response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadMetricsResponse.FromString,
                 _registered_method=True)
+        self.ReadStageTimes = channel.unary_unary(
+                '/shopfront.v1.AdminService/ReadStageTimes',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadStageTimesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadStageTimesResponse.FromString,
+                _registered_method=True)
+        self.ListLoggedPages = channel.unary_unary(
+                '/shopfront.v1.AdminService/ListLoggedPages',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListLoggedPagesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListLoggedPagesResponse.FromString,
+                _registered_method=True)
+        self.InspectProfiles = channel.unary_unary(
+                '/shopfront.v1.AdminService/InspectProfiles',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectProfilesRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectProfilesResponse.FromString,
+                _registered_method=True)
+        self.ReadItemPicture = channel.unary_unary(
+                '/shopfront.v1.AdminService/ReadItemPicture',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadItemPictureRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadItemPictureResponse.FromString,
+                _registered_method=True)
         self.InspectVersions = channel.unary_unary(
                 '/shopfront.v1.AdminService/InspectVersions',
                 request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectVersionsRequest.SerializeToString,
@@ -125,6 +145,16 @@ class AdminServiceStub:
                 '/shopfront.v1.AdminService/ApplyScenes',
                 request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesRequest.SerializeToString,
                 response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesResponse.FromString,
+                _registered_method=True)
+        self.ReadExperimentFile = channel.unary_unary(
+                '/shopfront.v1.AdminService/ReadExperimentFile',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadExperimentFileRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadExperimentFileResponse.FromString,
+                _registered_method=True)
+        self.ChangeExperiments = channel.unary_unary(
+                '/shopfront.v1.AdminService/ChangeExperiments',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ChangeExperimentsRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ChangeExperimentsResponse.FromString,
                 _registered_method=True)
 
 
@@ -199,6 +229,34 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadStageTimes(self, request, context):
+        """How long stages took over the last hour, every process of this router together.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLoggedPages(self, request, context):
+        """Answers of the feature log as they were made, the newest first. Only scenes with `feature_log.enabled` are logged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectProfiles(self, request, context):
+        """What shoppers' profiles may say: fields, and their values in the data that serves. ExplainPage answers for a crowd.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadItemPicture(self, request, context):
+        """A small picture of an item, of those with `has_picture`; others are refused INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def InspectVersions(self, request, context):
         """Snapshot, models and the replica that answers.
         """
@@ -260,6 +318,20 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadExperimentFile(self, request, context):
+        """The file of experiments, what is in it, whether it serves, and what was changed of it by ChangeExperiments.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeExperiments(self, request, context):
+        """Writes the file of experiments as ApplyScenes writes that of scenes, under the same rules; or only checks it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -303,6 +375,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadMetricsRequest.FromString,
                     response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadMetricsResponse.SerializeToString,
             ),
+            'ReadStageTimes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadStageTimes,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadStageTimesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadStageTimesResponse.SerializeToString,
+            ),
+            'ListLoggedPages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLoggedPages,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListLoggedPagesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ListLoggedPagesResponse.SerializeToString,
+            ),
+            'InspectProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectProfiles,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectProfilesRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectProfilesResponse.SerializeToString,
+            ),
+            'ReadItemPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadItemPicture,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadItemPictureRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadItemPictureResponse.SerializeToString,
+            ),
             'InspectVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.InspectVersions,
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectVersionsRequest.FromString,
@@ -342,6 +434,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ApplyScenes,
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesRequest.FromString,
                     response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesResponse.SerializeToString,
+            ),
+            'ReadExperimentFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadExperimentFile,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadExperimentFileRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadExperimentFileResponse.SerializeToString,
+            ),
+            'ChangeExperiments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeExperiments,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ChangeExperimentsRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_admin__pb2.ChangeExperimentsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -583,6 +685,114 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
+    def ReadStageTimes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ReadStageTimes',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadStageTimesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadStageTimesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLoggedPages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ListLoggedPages',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ListLoggedPagesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ListLoggedPagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/InspectProfiles',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectProfilesRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.InspectProfilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadItemPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ReadItemPicture',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadItemPictureRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadItemPictureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def InspectVersions(request,
             target,
             options=(),
@@ -788,6 +998,60 @@ class AdminService:
             '/shopfront.v1.AdminService/ApplyScenes',
             protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesRequest.SerializeToString,
             protos_dot_shopfront_dot_v1_dot_admin__pb2.ApplyScenesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadExperimentFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ReadExperimentFile',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadExperimentFileRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ReadExperimentFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeExperiments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.AdminService/ChangeExperiments',
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ChangeExperimentsRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_admin__pb2.ChangeExperimentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

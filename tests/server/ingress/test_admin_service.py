@@ -83,6 +83,33 @@ def test_a_page_about_an_item_names_it_as_the_cause(ingress: Ingress) -> None:
     assert triggers == {"i0010"}
 
 
+def test_a_crowd_is_explained_by_its_profile(ingress: Ingress) -> None:
+    fields = admin(ingress).InspectProfiles(admin_pb2.InspectProfilesRequest(), timeout=_S).fields
+    values = {field.name: list(field.values) for field in fields}
+    assert values["gender"] == ["f", "m"]
+
+    crowd = {"gender": "m", "age_band": values["age_band"][0]}
+    request = admin_pb2.ExplainPageRequest(scene="home", profile=crowd, page_size=20)
+    assert len(admin(ingress).ExplainPage(request, timeout=_S).page.items) == 20
+    for wrong in ({"profile": {"shoe": "9"}}, {"profile": {"gender": "m"}, "user_id": "u0003"}):
+        request = admin_pb2.ExplainPageRequest(scene="home", **wrong)  # type: ignore[arg-type]
+        code, text = refused(admin(ingress).ExplainPage, request)
+        assert (code, "profile" in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+
+
+def test_what_this_router_does_not_have_is_refused_in_words(ingress: Ingress) -> None:
+    stub = admin(ingress)
+    code, text = refused(stub.ReadItemPicture, admin_pb2.ReadItemPictureRequest(item_id="i0010"))
+    assert (code, "no picture" in text) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    code, text = refused(stub.ReadExperimentFile, admin_pb2.ReadExperimentFileRequest())
+    assert (code, "router.experiments" in text) == (grpc.StatusCode.FAILED_PRECONDITION, True)
+    code, _ = refused(stub.ReadStageTimes, admin_pb2.ReadStageTimesRequest(scene="nowhere"))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+    assert not stub.ListLoggedPages(admin_pb2.ListLoggedPagesRequest(), timeout=_S).pages
+    code, _ = refused(stub.ListLoggedPages, admin_pb2.ListLoggedPagesRequest(limit=101))
+    assert code is grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_items_are_searched_and_shown_with_their_facts(ingress: Ingress) -> None:
     found = admin(ingress).SearchItems(admin_pb2.SearchItemsRequest(query="i0010"), timeout=_S)
     assert found.items[0].item_id == "i0010"
