@@ -13,11 +13,15 @@ from router.scenes.settings import SceneSettings
 
 
 def inspect_scenes(engine: Engine) -> InspectScenesResponse:
-    """Every scene key by key, as the file means it and as it serves; and every arm."""
+    """Every scene that serves, key by key, as the file means it and as it serves; and every arm.
+
+    Scenes that need a channel which the snapshot does not have are left out: nobody can ask for them.
+    """
     return InspectScenesResponse(
         scenes=[
-            SceneDetails(name=name, settings=list(_rows(settings, engine.scenes[name])))
+            SceneDetails(name=name, settings=list(_rows(settings, fitted)))
             for name, settings in engine.configured.by_name.items()
+            if (fitted := engine.scenes.get(name)) is not None
         ],
         arms=list(_arms(engine)),
     )

@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -15,9 +17,13 @@ from inspection.catalogue_search import CatalogueSearch
 from inspection.metric_samples import MetricSamples
 from inspection.recent_pages import RecentPages
 from inspection.report_files import MAX_BYTES, MAX_REPORTS, read_reports
+from inspection.scene_details import inspect_scenes
 from inspection.setting_rows import setting_rows
 from pipeline.stages import Model
 from recall.query import Query
+from recall.registry import CHANNELS
+from router.engine.engine import Engine
+from router.scenes.load import KnownNames, read_scenes
 from router.service.impressions import ShownPage
 from snapshot import Catalogue, write_catalogue
 from snapshot.item_keys import item_keys
@@ -60,6 +66,22 @@ def test_a_search_ends_at_its_bound_and_says_so(catalogue: Catalogue) -> None:
     search = CatalogueSearch(catalogue, 2)
     found, searched = search.find("tea", 10)
     assert (found.tolist(), searched, search.truncated) == ([5], 2, True)
+
+
+def test_scenes_that_the_snapshot_cannot_serve_are_left_out() -> None:
+    text = b"""
+scenes:
+  home:
+    channels: {hot: {share: 1.0}}
+  photo_search:
+    needs: [similar_look]
+    channels: {similar_look: {share: 1.0}}
+"""
+    scenes = read_scenes(text, "scenes.yaml", KnownNames(CHANNELS, ("bst",)))
+    engine = SimpleNamespace(configured=scenes, scenes={"home": scenes["home"]}, plans={})
+    (shown,) = inspect_scenes(cast(Engine, engine)).scenes
+    assert shown.name == "home"
+    assert {row.key: row.value for row in shown.settings}["channels.hot.share"] == "1.0"
 
 
 class _Part(BaseModel):
