@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from recall.item_pictures import ItemPictures
+    from recall.outfit_sets import OutfitSets
     from snapshot.catalogue import Catalogue
 
 
@@ -69,6 +70,9 @@ class BuildSource:
     """The items' pictures; None where the shop has none."""
     no_pictures: str = "the items have no pictures"
     """Why `pictures` is None, for people."""
+
+    outfits: OutfitSets | None = None
+    """Items that belong together; None where the shop brings no such sets."""
 
     def item_vectors(self, model: str, used_by: str) -> NDArray[np.float32]:
         """The item vectors of one model.

@@ -128,6 +128,7 @@ class Build:
                 picture_step.opened(self.workspace, pictures),
                 no_pictures or picture_step.NONE_USABLE,
                 self.workspace.pictures / pictures if pictures else None,
+                self.data,
             ),
             SnapshotStore(self.workspace.snapshots).open,
         )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from models.registry import MODELS
 from recall.item_pictures import ItemPictures
+from recall.outfit_sets import OutfitSets
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.tables.kind import TableKind
@@ -31,6 +32,7 @@ def build_snapshot(
     pictures: ItemPictures | None = None,
     no_pictures: str = "",
     thumbnails: Path | None = None,
+    data: Path | None = None,
 ) -> str:
     """Builds and seals a snapshot, without publishing it; returns its id.
 
@@ -46,10 +48,12 @@ def build_snapshot(
         pictures: of the items; None where they have none.
         no_pictures: why not, for people.
         thumbnails: folder of small pictures for people to look at; None where there are none.
+        data: the shop's folder, in which `outfits` may lie; None where there is none.
 
     Raises:
         PartBuildError: a channel or table cannot be built; nothing is kept.
     """
+    from ingest.outfit_file import read_outfits
     from ingest.shop_facts import facts_of
     from recall.build import RECALL_FOLDER, build_channels, switched_off
     from recall.build_events import build_events
@@ -63,6 +67,9 @@ def build_snapshot(
     try:
         with progress.step("recall tables") as step:
             link_catalogue(dataset.path, staged)
+            outfits = read_outfits(data, dataset.catalogue)
+            if outfits is not None and outfits.unknown:
+                progress.refused_pictures({"rows of outfits whose items are unknown": outfits.unknown})
             source = BuildSource(
                 events=build_events(dataset.events()),
                 users=dataset.users(),
@@ -73,6 +80,7 @@ def build_snapshot(
                 fitted=fitted,
                 pictures=pictures,
                 no_pictures=no_pictures,
+                outfits=None if outfits is None else OutfitSets(outfits.number, outfits.item),
             )
             if pictures is not None:
                 groups = pictures.groups

@@ -22,6 +22,16 @@ PHOTO_SEARCH = """
     backfill: null
     ranking: {enabled: false}
     rerank: {scatter: null}
+  match_outfit:
+    needs: [outfit]
+    channels:
+      outfit: {share: 1.0, k: 100, timeout_ms: 2000.0}
+    backfill: null
+    ranking: {enabled: false}
+    rerank:
+      scatter:
+        rules:
+          - {by: category, window: 20, max: 1}
 """
 VERSIONS = {"bst": 1, "mind": 1, "picture_encoder": 1}
 

@@ -15,11 +15,22 @@ class PictureOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PICTURE_OUTCOME_DELETED: _ClassVar[PictureOutcome]
     PICTURE_OUTCOME_UNCHANGED: _ClassVar[PictureOutcome]
     PICTURE_OUTCOME_REFUSED: _ClassVar[PictureOutcome]
+
+class OutfitEvidence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTFIT_EVIDENCE_UNSPECIFIED: _ClassVar[OutfitEvidence]
+    OUTFIT_EVIDENCE_SETS: _ClassVar[OutfitEvidence]
+    OUTFIT_EVIDENCE_BASKETS: _ClassVar[OutfitEvidence]
+    OUTFIT_EVIDENCE_RULES: _ClassVar[OutfitEvidence]
 PICTURE_OUTCOME_UNSPECIFIED: PictureOutcome
 PICTURE_OUTCOME_STORED: PictureOutcome
 PICTURE_OUTCOME_DELETED: PictureOutcome
 PICTURE_OUTCOME_UNCHANGED: PictureOutcome
 PICTURE_OUTCOME_REFUSED: PictureOutcome
+OUTFIT_EVIDENCE_UNSPECIFIED: OutfitEvidence
+OUTFIT_EVIDENCE_SETS: OutfitEvidence
+OUTFIT_EVIDENCE_BASKETS: OutfitEvidence
+OUTFIT_EVIDENCE_RULES: OutfitEvidence
 
 class Box(_message.Message):
     __slots__ = ("left", "top", "right", "bottom")
@@ -156,3 +167,39 @@ class DeletePicturesResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[PictureResult]
     request_id: str
     def __init__(self, results: _Optional[_Iterable[_Union[PictureResult, _Mapping]]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class MatchOutfitRequest(_message.Message):
+    __slots__ = ("item_id", "user_id", "context", "slots", "excluded_item_ids", "with_trace", "timeout_ms")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    WITH_TRACE_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    user_id: str
+    context: _recommend_pb2.Context
+    slots: int
+    excluded_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    with_trace: bool
+    timeout_ms: int
+    def __init__(self, item_id: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[_recommend_pb2.Context, _Mapping]] = ..., slots: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+
+class OutfitSlot(_message.Message):
+    __slots__ = ("category", "item_id", "evidence")
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    category: str
+    item_id: str
+    evidence: OutfitEvidence
+    def __init__(self, category: _Optional[str] = ..., item_id: _Optional[str] = ..., evidence: _Optional[_Union[OutfitEvidence, str]] = ...) -> None: ...
+
+class MatchOutfitResponse(_message.Message):
+    __slots__ = ("slots", "page")
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[OutfitSlot]
+    page: _recommend_pb2.RecommendResponse
+    def __init__(self, slots: _Optional[_Iterable[_Union[OutfitSlot, _Mapping]]] = ..., page: _Optional[_Union[_recommend_pb2.RecommendResponse, _Mapping]] = ...) -> None: ...

@@ -55,6 +55,11 @@ class VisualServiceStub:
                 request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryRequest.SerializeToString,
                 response_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryResponse.FromString,
                 _registered_method=True)
+        self.MatchOutfit = channel.unary_unary(
+                '/shopfront.v1.VisualService/MatchOutfit',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.MatchOutfitRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.MatchOutfitResponse.FromString,
+                _registered_method=True)
         self.PutPictures = channel.unary_unary(
                 '/shopfront.v1.VisualService/PutPictures',
                 request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PutPicturesRequest.SerializeToString,
@@ -95,6 +100,14 @@ class VisualServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MatchOutfit(self, request, context):
+        """What goes with an item, one item of every category that does: by sets that the shop brings, else by baskets, else
+        by rules.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PutPictures(self, request, context):
         """Adds pictures to items while the shop is open, for operators. What is STORED is durable, and every replica finds
         it within a second; sending a picture again changes nothing. Where a store does not confirm, the call is
@@ -124,6 +137,11 @@ def add_VisualServiceServicer_to_server(servicer, server):
                     servicer.PredictCategory,
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryRequest.FromString,
                     response_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryResponse.SerializeToString,
+            ),
+            'MatchOutfit': grpc.unary_unary_rpc_method_handler(
+                    servicer.MatchOutfit,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.MatchOutfitRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.MatchOutfitResponse.SerializeToString,
             ),
             'PutPictures': grpc.unary_unary_rpc_method_handler(
                     servicer.PutPictures,
@@ -201,6 +219,33 @@ class VisualService:
             '/shopfront.v1.VisualService/PredictCategory',
             protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryRequest.SerializeToString,
             protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MatchOutfit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.VisualService/MatchOutfit',
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.MatchOutfitRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.MatchOutfitResponse.FromString,
             options,
             channel_credentials,
             insecure,
