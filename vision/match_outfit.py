@@ -1,4 +1,4 @@
-"""Answers MatchOutfit: a page of the scene `match_outfit`, one item of every category that goes with another."""
+"""Answers MatchOutfit: a page of the scene `match_outfit`, an item of every category that goes with one."""
 
 from __future__ import annotations
 
