@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recall.category_head import CategoryHead
 from recall.picture_space import PictureSpace
 from recall.vector_index import open_vectors, write_vectors
 from snapshot.columns import load_column, save_column
@@ -28,6 +29,7 @@ class ItemPictures:
         groups: int32[N + 1], 1… for items whose first pictures are nearly identical, 0 = in no group.
         contents: uint64[P, 2], what names each picture's content.
         revision: number of the last change of a picture, made while the shop was open, that is in it.
+        head: names a picture's category; None where there were too few pictures to fit one.
     """
 
     items: NDArray[np.int32]
@@ -36,6 +38,7 @@ class ItemPictures:
     groups: NDArray[np.int32]
     contents: NDArray[np.uint64]
     revision: int = 0
+    head: CategoryHead | None = None
 
     def save(self, folder: Path) -> None:
         """Writes the pictures into `folder`, which exists."""
@@ -44,6 +47,8 @@ class ItemPictures:
         save_contents(folder, self.contents, self.revision)
         write_vectors(folder, _VECTORS, self.vectors)
         self.space.save(folder)
+        if self.head is not None:
+            self.head.save(folder)
 
     @classmethod
     def open(cls, folder: Path) -> ItemPictures:
@@ -60,7 +65,8 @@ class ItemPictures:
                 f"holds vectors of {vectors.shape[1]} dimensions, {space.dimensions} are expected",
                 "build again",
             )
-        return cls(items, vectors, space, groups, contents, revision)
+        head = CategoryHead.open(folder, space.features)
+        return cls(items, vectors, space, groups, contents, revision, head)
 
 
 def save_contents(folder: Path, contents: NDArray[np.uint64], revision: int) -> None:

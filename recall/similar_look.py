@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.stages import EMPTY_RECALL, DependencyError
+from recall.category_head import CategoryHead
 from recall.channel import BuildSource, ChannelKind, NothingToRecall, Recalled, Services
 from recall.item_pictures import open_contents, save_contents
 from recall.picture_space import PictureSpace
@@ -43,9 +44,12 @@ class SimilarLook:
         catalogue: Catalogue,
         settings: SimilarLookSettings,
         revision: int,
+        head: CategoryHead | None = None,
     ) -> None:
         """`revision`: number of the last change of a picture that is in the snapshot."""
         self.space = space
+        self.head = head
+        """Names the category of a picture's features; None where too few pictures taught it."""
         self.catalogue = catalogue
         self.revision = revision
         """Of the last change that is in the index."""
@@ -143,6 +147,8 @@ def build(source: BuildSource, folder: Path, settings: SimilarLookSettings) -> d
     save_column(folder, _ITEMS, pictures.items)
     save_contents(folder, pictures.contents, pictures.revision)
     pictures.space.save(folder)
+    if pictures.head is not None:
+        pictures.head.save(folder)
     write_index_files(folder, pictures.vectors, settings, source.seed)
     return {
         "pictures": len(pictures.items),
@@ -176,7 +182,10 @@ def open_channel(
         np.asarray(catalogue.in_stock),
         settings,
     )
-    return SimilarLook(index, space, catalogue, settings, revision)
+    head = CategoryHead.open(folder, space.features)
+    if head is not None and not 0 < head.codes.max() <= catalogue.code_count("category"):
+        raise SnapshotError(folder, "head_codes.npy", "names unknown categories", "build the snapshot again")
+    return SimilarLook(index, space, catalogue, settings, revision, head)
 
 
 CHANNEL = ChannelKind(settings=SimilarLookSettings, build=build, open=open_channel, optional=True)

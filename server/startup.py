@@ -76,6 +76,7 @@ from state.published import LiveFolder
 from state.registry import open_state
 from state.store import StateStore
 from vision.follow_pictures import PictureFollower
+from vision.match_outfit import OutfitMatcher
 from vision.photo_search import PhotoSearch
 from vision.put_pictures import PictureUploads
 
@@ -115,6 +116,8 @@ class RunningService:
     """What shoppers say."""
     photo_search: PhotoSearch
     """Answers photos."""
+    outfits: OutfitMatcher
+    """Answers what goes with an item."""
     uploads: PictureUploads
     """Adds and deletes pictures of items."""
     uploads_refused: str
@@ -263,6 +266,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
             rollouts.count_rating,
         ),
         PhotoSearch(settings.photo_search, ranking.triton, live, service, metrics),
+        OutfitMatcher(live, service),
         PictureUploads(settings.photo_search, ranking.triton, live, store.pictures, followed, metrics),
         why_uploads_refused(settings),
         open_inspection(settings, live, store, rollouts, rules, recent, configuration, watches, user_ids),

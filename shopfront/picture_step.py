@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.picture_encoder import NAME as ENCODER
 from recall.item_pictures import ItemPictures
 from shopfront.progress import Progress
@@ -95,11 +97,14 @@ def make(
                 step.counted,
                 None if photos is None else photos.photos,
                 received,
+                np.asarray(dataset.catalogue.category),
             )
         progress.pictures(report.used, report.items, report.encoded, report.groups, report.grouped)
         unknown = {"photos of unknown items": photos.unknown} if photos and photos.unknown else {}
         progress.refused_pictures({**report.refused, **unknown})
         progress.received_pictures(report.received, report.deleted, report.foreign, received.unknown)
+        if report.head is not None:
+            progress.categories_named(len(report.head.codes), report.head.accuracy)
         if report.photos is not None:
             progress.photos(report.photos.photos, report.photos.plain, report.photos.trained)
         if not report.used:

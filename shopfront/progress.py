@@ -136,6 +136,12 @@ class Progress:
         if unknown:
             self.console.print(f"  [dim]{unknown:,} × put pictures of items that are not there yet[/]")
 
+    def categories_named(self, categories: int, accuracy: float) -> None:
+        """How often the category of a picture held out is named right."""
+        self.console.print(
+            f"  [dim]of pictures held out, {accuracy:.0%} get the right one of {categories:,} categories[/]"
+        )
+
     def refused_pictures(self, reasons: Mapping[str, int]) -> None:
         """Pictures that cannot be used, by reason."""
         for reason, count in reasons.items():

@@ -14,6 +14,7 @@ import numpy as np
 from recall.build import RECALL_FOLDER, build_channels
 from recall.channel import BuildSource
 from recall.item_pictures import ItemPictures
+from recall.outfit_sets import OutfitSets
 from recall.settings import RecallSettings
 from router.scenes.table_settings import TablesSettings
 from router.tables.files import TABLES_FOLDER, build_tables
@@ -97,11 +98,12 @@ class ServedShop:
         tables: Mapping[str, TableKind] | None = None,
         pictures: ItemPictures | None = None,
         thumbnails: Path | None = None,
+        outfits: OutfitSets | None = None,
     ) -> str:
         """Builds a snapshot of the data set and publishes it.
 
         `models`: versions it belongs to; `tables`: learned tables it has, by name;
-        `pictures`: of its items; `thumbnails`: folder of small ones.
+        `pictures`: of its items; `thumbnails`: folder of small ones; `outfits`: items that belong together.
         """
         store = self.snapshots
         staged = store.stage()
@@ -118,6 +120,7 @@ class ServedShop:
             vectors={"mind": vectors},
             seed=seed,
             pictures=pictures,
+            outfits=outfits,
         )
         if pictures is not None:
             codes = range(int(pictures.groups.max()))

@@ -11,12 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.picture_encoder import FEATURES
+from recall.category_head import CategoryHead
 from recall.item_pictures import ItemPictures
 from vision.encode_pictures import EncodedPictures, encode_pictures
 from vision.encoder import Encoder
 from vision.feature_cache import FeatureCache
 from vision.fingerprint import fingerprints, groups_of
 from vision.fit_by_photos import Labelled, PhotoFit, fit_by_photos
+from vision.fit_category_head import fit_category_head
 from vision.fit_space import fit_space
 from vision.item_files import count_pictures, item_pictures
 from vision.received_pictures import NOTHING_RECEIVED, Received, fold
@@ -43,6 +45,7 @@ class PictureReport:
         photos: how photos chose the space; None where there are too few.
         received: pictures that arrived while the shop was open; deleted: pictures of files that were deleted
             meanwhile; foreign: pictures that arrived, and another encoder encoded.
+        head: names categories; None where too few pictures taught it.
     """
 
     used: int
@@ -55,6 +58,7 @@ class PictureReport:
     received: int = 0
     deleted: int = 0
     foreign: int = 0
+    head: CategoryHead | None = None
 
 
 def build_pictures(
@@ -69,6 +73,7 @@ def build_pictures(
     progress: Progress,
     photos: pl.DataFrame | None = None,
     received: Received = NOTHING_RECEIVED,
+    categories: NDArray[np.int32] | None = None,
 ) -> PictureReport:
     """Writes the items' pictures (`recall.item_pictures`) into `folder`, which exists.
 
@@ -84,6 +89,7 @@ def build_pictures(
         progress: told how far it is.
         photos: photos of items, as `items`; None where there are none.
         received: what arrived and was deleted while the shop was open.
+        categories: int32[N + 1], of the items, that are learned to be named; None = none are.
 
     Returns:
         What became of the pictures. Nothing is written where none can be used.
@@ -120,7 +126,14 @@ def build_pictures(
     space = replace(space, encoder=cache.maker)
     vectors = space.project(encoded.features)
     groups = near_identical(encoded, size, settings.identical_bits, settings.structure_bits)
-    ItemPictures(encoded.items, vectors, space, groups, encoded.contents, received.revision).save(folder)
+    head = (
+        None
+        if categories is None
+        else fit_category_head(encoded.items, encoded.features, vectors, categories, seed)
+    )
+    ItemPictures(encoded.items, vectors, space, groups, encoded.contents, received.revision, head).save(
+        folder
+    )
     return PictureReport(
         len(encoded.items),
         len(np.unique(encoded.items)),
@@ -132,6 +145,7 @@ def build_pictures(
         folded.put,
         folded.deleted,
         folded.foreign,
+        head,
     )
 
 

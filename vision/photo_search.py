@@ -147,9 +147,16 @@ class PhotoSearch:
         if len(likeness):
             answer.likeness = float(likeness[0])
         limit = min(request.limit or _DEFAULT_CATEGORIES, _MOST_CATEGORIES)
-        codes, shares = category_shares(
-            engine.catalogue.category[items], likeness, self._settings.temperature, limit
-        )
+        if looks.head is None:
+            codes, shares = category_shares(
+                engine.catalogue.category[items], likeness, self._settings.temperature, limit
+            )
+        else:
+            (probabilities,) = looks.head.probabilities(encoded.features[None])
+            best = np.argsort(-probabilities, kind="stable")[:limit]
+            codes, shares = looks.head.codes[best], probabilities[best]
+            answer.calibrated = True
+            answer.unknown = not looks.head.is_known(float(shares[0]), answer.likeness)
         names = engine.catalogue.category_names(codes)
         for name, share in zip(names, shares.tolist(), strict=True):
             answer.categories.add(category=name, share=share)

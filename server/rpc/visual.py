@@ -9,7 +9,6 @@ from router.errors import ForbiddenError
 from router.service.call import Call
 from router.service.validation import MAX_EXCLUDED
 from server.rpc.service import MethodOptions, Service
-from vision.match_outfit import OutfitMatcher
 from vision.put_pictures import MAX_DELETED, MAX_PUT, PictureUploads
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ class VisualHandler:
     def __init__(self, running: RunningService) -> None:
         """`running`: the service of this replica."""
         self._photo_search = running.photo_search
-        self._outfits = OutfitMatcher(running.live, running.service)
         self._running = running
 
     async def SearchByImage(
@@ -46,7 +44,7 @@ class VisualHandler:
         self, request: visual_pb2.MatchOutfitRequest, call: Call
     ) -> visual_pb2.MatchOutfitResponse:
         """What goes with an item."""
-        return await self._outfits.match(request, call)
+        return await self._running.outfits.match(request, call)
 
     async def PutPictures(
         self, request: visual_pb2.PutPicturesRequest, call: Call

@@ -11,6 +11,7 @@ import pytest
 from recall.build import build_channels
 from recall.channel import BuildSource
 from recall.item_pictures import ItemPictures
+from recall.outfit_sets import OutfitSets
 from recall.picture_space import PictureSpace
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
@@ -46,7 +47,15 @@ def source_of(dataset: Dataset, now: int) -> BuildSource:
         dict.fromkeys(models, vectors),
         seed=0,
         pictures=pictures_of(dataset.catalogue.size),
+        outfits=outfits_of(dataset.catalogue.size),
     )
+
+
+def outfits_of(size: int) -> OutfitSets:
+    """Random sets of four items."""
+    items = np.random.default_rng(4).permutation(np.arange(1, size + 1, dtype=np.int32))
+    items = items[: size // 4 * 4].reshape(-1, 4)
+    return OutfitSets(np.repeat(np.arange(len(items), dtype=np.int32), 4), np.sort(items).reshape(-1))
 
 
 def pictures_of(size: int) -> ItemPictures:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from ingest.ingest_folder import ingest_folder
 from ingest.settings import IngestSettings
 from models.picture_encoder import NAME as ENCODER
+from recall.outfit_sets import OutfitSets
 from shopfront import picture_step
 from shopfront.progress import Progress
 from shopfront.settings import Settings, default_settings
@@ -82,11 +84,28 @@ def picture_shop(tmp_path_factory: pytest.TempPathFactory) -> PictureShop:
     return PictureShop(workspace, data, dataset, repository, made, printed)
 
 
+def outfits_of(dataset: Dataset) -> OutfitSets:
+    """Sets of three items of different categories, each item in one at most."""
+    category = dataset.catalogue.category
+    left = {code: np.flatnonzero(category == code).tolist() for code in np.unique(category[1:]).tolist()}
+    sets: list[list[int]] = []
+    while sum(map(bool, left.values())) >= 3:
+        fullest = sorted(left, key=lambda code: -len(left[code]))[:3]
+        sets.append(sorted(left[code].pop(0) for code in fullest))
+    numbers = np.repeat(np.arange(len(sets), dtype=np.int32), 3)
+    return OutfitSets(numbers, np.array(sets, np.int32).reshape(-1))
+
+
 @pytest.fixture(scope="session")
 def photos(picture_shop: PictureShop) -> Iterator[Photos]:
     served = ServedShop(picture_shop.workspace.root, picture_shop.dataset)
     served.scenes.write_text(SCENES + PHOTO_SEARCH)
-    served.publish(models=VERSIONS, pictures=picture_shop.pictures, thumbnails=picture_shop.thumbnails)
+    served.publish(
+        models=VERSIONS,
+        pictures=picture_shop.pictures,
+        thumbnails=picture_shop.thumbnails,
+        outfits=outfits_of(picture_shop.dataset),
+    )
     triton = TritonServer(
         picture_shop.repository,
         served.folder / "triton.log",

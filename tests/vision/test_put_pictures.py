@@ -17,7 +17,7 @@ from recall.item_pictures import ItemPictures
 from snapshot.item_keys import item_keys
 from state.picture_changes import PictureChange
 from testing.picture_shop import draw, jpeg
-from tests.vision.conftest import PICTURED
+from tests.vision.conftest import PICTURED, outfits_of
 from tests.vision.photos import VERSIONS, Photos, refused
 from tests.vision.pictures import BAD, GOOD
 from vision.build_pictures import build_pictures
@@ -226,7 +226,7 @@ def test_a_compaction_takes_over_without_a_dropped_request(
             np.count_nonzero(pictures.items == dense[0]),
             np.count_nonzero(pictures.items == dense[1]),
         ) == (1, 0)
-        photos.served.publish(models=VERSIONS, pictures=pictures)
+        photos.served.publish(models=VERSIONS, pictures=pictures, outfits=outfits_of(photos.shop.dataset))
         deadline = time.monotonic() + 60
         while photos.search(image=image).page.snapshot_id == before:
             assert time.monotonic() < deadline

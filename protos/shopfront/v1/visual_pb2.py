@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from protos.shopfront.v1 import recommend_pb2 as protos_dot_shopfront_dot_v1_dot_recommend__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/shopfront/v1/visual.proto\x12\x0cshopfront.v1\x1a#protos/shopfront/v1/recommend.proto\"?\n\x03\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\r\n\x05right\x18\x03 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\x02\"\x97\x02\n\x14SearchByImageRequest\x12\x0f\n\x05image\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07item_id\x18\x02 \x01(\tH\x00\x12\x1e\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x11.shopfront.v1.Box\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12&\n\x07\x63ontext\x18\x05 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x07 \x03(\t\x12\x13\n\x0bpage_cursor\x18\x08 \x01(\t\x12\x12\n\nwith_trace\x18\t \x01(\x08\x12\x12\n\ntimeout_ms\x18\n \x01(\x05\x12\r\n\x05scene\x18\x0b \x01(\tB\x08\n\x06source\"F\n\x15SearchByImageResponse\x12-\n\x04page\x18\x01 \x01(\x0b\x32\x1f.shopfront.v1.RecommendResponse\"V\n\x16PredictCategoryRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x1e\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x11.shopfront.v1.Box\x12\r\n\x05limit\x18\x03 \x01(\x05\"4\n\x11PredictedCategory\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x02\"\x9b\x01\n\x17PredictCategoryResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.shopfront.v1.PredictedCategory\x12\x10\n\x08likeness\x18\x02 \x01(\x02\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\x12\x13\n\x0bsnapshot_id\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"-\n\x0bItemPicture\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\x0c\"A\n\x12PutPicturesRequest\x12+\n\x08pictures\x18\x01 \x03(\x0b\x32\x19.shopfront.v1.ItemPicture\"\x87\x01\n\rPictureResult\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\npicture_id\x18\x02 \x01(\t\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x1c.shopfront.v1.PictureOutcome\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nitem_known\x18\x05 \x01(\x08\"i\n\x13PutPicturesResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shopfront.v1.PictureResult\x12\x10\n\x08\x64\x65graded\x18\x02 \x03(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"2\n\x0bPictureName\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\npicture_id\x18\x02 \x01(\t\"D\n\x15\x44\x65letePicturesRequest\x12+\n\x08pictures\x18\x01 \x03(\x0b\x32\x19.shopfront.v1.PictureName\"Z\n\x16\x44\x65letePicturesResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shopfront.v1.PictureResult\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xb0\x01\n\x12MatchOutfitRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\"_\n\nOutfitSlot\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12.\n\x08\x65vidence\x18\x03 \x01(\x0e\x32\x1c.shopfront.v1.OutfitEvidence\"m\n\x13MatchOutfitResponse\x12\'\n\x05slots\x18\x01 \x03(\x0b\x32\x18.shopfront.v1.OutfitSlot\x12-\n\x04page\x18\x02 \x01(\x0b\x32\x1f.shopfront.v1.RecommendResponse*\xa6\x01\n\x0ePictureOutcome\x12\x1f\n\x1bPICTURE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16PICTURE_OUTCOME_STORED\x10\x01\x12\x1b\n\x17PICTURE_OUTCOME_DELETED\x10\x02\x12\x1d\n\x19PICTURE_OUTCOME_UNCHANGED\x10\x03\x12\x1b\n\x17PICTURE_OUTCOME_REFUSED\x10\x04*\x83\x01\n\x0eOutfitEvidence\x12\x1f\n\x1bOUTFIT_EVIDENCE_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTFIT_EVIDENCE_SETS\x10\x01\x12\x1b\n\x17OUTFIT_EVIDENCE_BASKETS\x10\x02\x12\x19\n\x15OUTFIT_EVIDENCE_RULES\x10\x03\x32\xce\x03\n\rVisualService\x12X\n\rSearchByImage\x12\".shopfront.v1.SearchByImageRequest\x1a#.shopfront.v1.SearchByImageResponse\x12^\n\x0fPredictCategory\x12$.shopfront.v1.PredictCategoryRequest\x1a%.shopfront.v1.PredictCategoryResponse\x12R\n\x0bMatchOutfit\x12 .shopfront.v1.MatchOutfitRequest\x1a!.shopfront.v1.MatchOutfitResponse\x12R\n\x0bPutPictures\x12 .shopfront.v1.PutPicturesRequest\x1a!.shopfront.v1.PutPicturesResponse\x12[\n\x0e\x44\x65letePictures\x12#.shopfront.v1.DeletePicturesRequest\x1a$.shopfront.v1.DeletePicturesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n protos/shopfront/v1/visual.proto\x12\x0cshopfront.v1\x1a#protos/shopfront/v1/recommend.proto\"?\n\x03\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\r\n\x05right\x18\x03 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\x02\"\x97\x02\n\x14SearchByImageRequest\x12\x0f\n\x05image\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07item_id\x18\x02 \x01(\tH\x00\x12\x1e\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x11.shopfront.v1.Box\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12&\n\x07\x63ontext\x18\x05 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x07 \x03(\t\x12\x13\n\x0bpage_cursor\x18\x08 \x01(\t\x12\x12\n\nwith_trace\x18\t \x01(\x08\x12\x12\n\ntimeout_ms\x18\n \x01(\x05\x12\r\n\x05scene\x18\x0b \x01(\tB\x08\n\x06source\"F\n\x15SearchByImageResponse\x12-\n\x04page\x18\x01 \x01(\x0b\x32\x1f.shopfront.v1.RecommendResponse\"V\n\x16PredictCategoryRequest\x12\r\n\x05image\x18\x01 \x01(\x0c\x12\x1e\n\x03\x62ox\x18\x02 \x01(\x0b\x32\x11.shopfront.v1.Box\x12\r\n\x05limit\x18\x03 \x01(\x05\"4\n\x11PredictedCategory\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x02\"\xc0\x01\n\x17PredictCategoryResponse\x12\x33\n\ncategories\x18\x01 \x03(\x0b\x32\x1f.shopfront.v1.PredictedCategory\x12\x10\n\x08likeness\x18\x02 \x01(\x02\x12\x10\n\x08\x64\x65graded\x18\x03 \x03(\t\x12\x13\n\x0bsnapshot_id\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x0f\n\x07unknown\x18\x06 \x01(\x08\x12\x12\n\ncalibrated\x18\x07 \x01(\x08\"-\n\x0bItemPicture\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\x0c\"A\n\x12PutPicturesRequest\x12+\n\x08pictures\x18\x01 \x03(\x0b\x32\x19.shopfront.v1.ItemPicture\"\x87\x01\n\rPictureResult\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\npicture_id\x18\x02 \x01(\t\x12-\n\x07outcome\x18\x03 \x01(\x0e\x32\x1c.shopfront.v1.PictureOutcome\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nitem_known\x18\x05 \x01(\x08\"i\n\x13PutPicturesResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shopfront.v1.PictureResult\x12\x10\n\x08\x64\x65graded\x18\x02 \x03(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"2\n\x0bPictureName\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\npicture_id\x18\x02 \x01(\t\"D\n\x15\x44\x65letePicturesRequest\x12+\n\x08pictures\x18\x01 \x03(\x0b\x32\x19.shopfront.v1.PictureName\"Z\n\x16\x44\x65letePicturesResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shopfront.v1.PictureResult\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xb0\x01\n\x12MatchOutfitRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12&\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x15.shopfront.v1.Context\x12\r\n\x05slots\x18\x04 \x01(\x05\x12\x19\n\x11\x65xcluded_item_ids\x18\x05 \x03(\t\x12\x12\n\nwith_trace\x18\x06 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x05\"_\n\nOutfitSlot\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12.\n\x08\x65vidence\x18\x03 \x01(\x0e\x32\x1c.shopfront.v1.OutfitEvidence\"m\n\x13MatchOutfitResponse\x12\'\n\x05slots\x18\x01 \x03(\x0b\x32\x18.shopfront.v1.OutfitSlot\x12-\n\x04page\x18\x02 \x01(\x0b\x32\x1f.shopfront.v1.RecommendResponse*\xa6\x01\n\x0ePictureOutcome\x12\x1f\n\x1bPICTURE_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16PICTURE_OUTCOME_STORED\x10\x01\x12\x1b\n\x17PICTURE_OUTCOME_DELETED\x10\x02\x12\x1d\n\x19PICTURE_OUTCOME_UNCHANGED\x10\x03\x12\x1b\n\x17PICTURE_OUTCOME_REFUSED\x10\x04*\x83\x01\n\x0eOutfitEvidence\x12\x1f\n\x1bOUTFIT_EVIDENCE_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTFIT_EVIDENCE_SETS\x10\x01\x12\x1b\n\x17OUTFIT_EVIDENCE_BASKETS\x10\x02\x12\x19\n\x15OUTFIT_EVIDENCE_RULES\x10\x03\x32\xce\x03\n\rVisualService\x12X\n\rSearchByImage\x12\".shopfront.v1.SearchByImageRequest\x1a#.shopfront.v1.SearchByImageResponse\x12^\n\x0fPredictCategory\x12$.shopfront.v1.PredictCategoryRequest\x1a%.shopfront.v1.PredictCategoryResponse\x12R\n\x0bMatchOutfit\x12 .shopfront.v1.MatchOutfitRequest\x1a!.shopfront.v1.MatchOutfitResponse\x12R\n\x0bPutPictures\x12 .shopfront.v1.PutPicturesRequest\x1a!.shopfront.v1.PutPicturesResponse\x12[\n\x0e\x44\x65letePictures\x12#.shopfront.v1.DeletePicturesRequest\x1a$.shopfront.v1.DeletePicturesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.shopfront.v1.visual_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PICTUREOUTCOME']._serialized_start=1767
-  _globals['_PICTUREOUTCOME']._serialized_end=1933
-  _globals['_OUTFITEVIDENCE']._serialized_start=1936
-  _globals['_OUTFITEVIDENCE']._serialized_end=2067
+  _globals['_PICTUREOUTCOME']._serialized_start=1804
+  _globals['_PICTUREOUTCOME']._serialized_end=1970
+  _globals['_OUTFITEVIDENCE']._serialized_start=1973
+  _globals['_OUTFITEVIDENCE']._serialized_end=2104
   _globals['_BOX']._serialized_start=87
   _globals['_BOX']._serialized_end=150
   _globals['_SEARCHBYIMAGEREQUEST']._serialized_start=153
@@ -47,27 +47,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTEDCATEGORY']._serialized_start=594
   _globals['_PREDICTEDCATEGORY']._serialized_end=646
   _globals['_PREDICTCATEGORYRESPONSE']._serialized_start=649
-  _globals['_PREDICTCATEGORYRESPONSE']._serialized_end=804
-  _globals['_ITEMPICTURE']._serialized_start=806
-  _globals['_ITEMPICTURE']._serialized_end=851
-  _globals['_PUTPICTURESREQUEST']._serialized_start=853
-  _globals['_PUTPICTURESREQUEST']._serialized_end=918
-  _globals['_PICTURERESULT']._serialized_start=921
-  _globals['_PICTURERESULT']._serialized_end=1056
-  _globals['_PUTPICTURESRESPONSE']._serialized_start=1058
-  _globals['_PUTPICTURESRESPONSE']._serialized_end=1163
-  _globals['_PICTURENAME']._serialized_start=1165
-  _globals['_PICTURENAME']._serialized_end=1215
-  _globals['_DELETEPICTURESREQUEST']._serialized_start=1217
-  _globals['_DELETEPICTURESREQUEST']._serialized_end=1285
-  _globals['_DELETEPICTURESRESPONSE']._serialized_start=1287
-  _globals['_DELETEPICTURESRESPONSE']._serialized_end=1377
-  _globals['_MATCHOUTFITREQUEST']._serialized_start=1380
-  _globals['_MATCHOUTFITREQUEST']._serialized_end=1556
-  _globals['_OUTFITSLOT']._serialized_start=1558
-  _globals['_OUTFITSLOT']._serialized_end=1653
-  _globals['_MATCHOUTFITRESPONSE']._serialized_start=1655
-  _globals['_MATCHOUTFITRESPONSE']._serialized_end=1764
-  _globals['_VISUALSERVICE']._serialized_start=2070
-  _globals['_VISUALSERVICE']._serialized_end=2532
+  _globals['_PREDICTCATEGORYRESPONSE']._serialized_end=841
+  _globals['_ITEMPICTURE']._serialized_start=843
+  _globals['_ITEMPICTURE']._serialized_end=888
+  _globals['_PUTPICTURESREQUEST']._serialized_start=890
+  _globals['_PUTPICTURESREQUEST']._serialized_end=955
+  _globals['_PICTURERESULT']._serialized_start=958
+  _globals['_PICTURERESULT']._serialized_end=1093
+  _globals['_PUTPICTURESRESPONSE']._serialized_start=1095
+  _globals['_PUTPICTURESRESPONSE']._serialized_end=1200
+  _globals['_PICTURENAME']._serialized_start=1202
+  _globals['_PICTURENAME']._serialized_end=1252
+  _globals['_DELETEPICTURESREQUEST']._serialized_start=1254
+  _globals['_DELETEPICTURESREQUEST']._serialized_end=1322
+  _globals['_DELETEPICTURESRESPONSE']._serialized_start=1324
+  _globals['_DELETEPICTURESRESPONSE']._serialized_end=1414
+  _globals['_MATCHOUTFITREQUEST']._serialized_start=1417
+  _globals['_MATCHOUTFITREQUEST']._serialized_end=1593
+  _globals['_OUTFITSLOT']._serialized_start=1595
+  _globals['_OUTFITSLOT']._serialized_end=1690
+  _globals['_MATCHOUTFITRESPONSE']._serialized_start=1692
+  _globals['_MATCHOUTFITRESPONSE']._serialized_end=1801
+  _globals['_VISUALSERVICE']._serialized_start=2107
+  _globals['_VISUALSERVICE']._serialized_end=2569
 # @@protoc_insertion_point(module_scope)

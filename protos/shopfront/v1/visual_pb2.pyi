@@ -95,18 +95,22 @@ class PredictedCategory(_message.Message):
     def __init__(self, category: _Optional[str] = ..., share: _Optional[float] = ...) -> None: ...
 
 class PredictCategoryResponse(_message.Message):
-    __slots__ = ("categories", "likeness", "degraded", "snapshot_id", "request_id")
+    __slots__ = ("categories", "likeness", "degraded", "snapshot_id", "request_id", "unknown", "calibrated")
     CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     LIKENESS_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    CALIBRATED_FIELD_NUMBER: _ClassVar[int]
     categories: _containers.RepeatedCompositeFieldContainer[PredictedCategory]
     likeness: float
     degraded: _containers.RepeatedScalarFieldContainer[str]
     snapshot_id: str
     request_id: str
-    def __init__(self, categories: _Optional[_Iterable[_Union[PredictedCategory, _Mapping]]] = ..., likeness: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    unknown: bool
+    calibrated: bool
+    def __init__(self, categories: _Optional[_Iterable[_Union[PredictedCategory, _Mapping]]] = ..., likeness: _Optional[float] = ..., degraded: _Optional[_Iterable[str]] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ..., unknown: _Optional[bool] = ..., calibrated: _Optional[bool] = ...) -> None: ...
 
 class ItemPicture(_message.Message):
     __slots__ = ("item_id", "image")

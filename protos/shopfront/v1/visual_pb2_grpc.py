@@ -94,7 +94,8 @@ class VisualServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PredictCategory(self, request, context):
-        """Categories of what a picture shows, by the catalogue pictures that look most like it.
+        """Categories of what a picture shows, by a layer that the catalogue's pictures taught; where they are too few, by
+        those that look most like it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

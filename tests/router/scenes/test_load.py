@@ -13,7 +13,17 @@ from router.scenes.problems import SettingsError
 from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
 from router.service.validation import ITEM_SCENES
 
-CHANNELS = ("ranki2i", "bought_together", "mind", "hot", "category_hot", "again", "context", "similar_look")
+CHANNELS = (
+    "ranki2i",
+    "bought_together",
+    "mind",
+    "hot",
+    "category_hot",
+    "again",
+    "context",
+    "similar_look",
+    "outfit",
+)
 CONFIG = Path(__file__).parents[3] / "config" / "scenes.yaml"
 
 
@@ -36,6 +46,7 @@ def test_the_projects_own_scenes_are_good() -> None:
         "cart",
         "search_companion",
         "photo_search",
+        "match_outfit",
         "similar_items",
         "substitutes",
         "complements",
@@ -52,7 +63,8 @@ def test_the_projects_own_scenes_are_good() -> None:
         "seen_too_often",
     ]
     assert scenes["photo_search"].needs == list(scenes["photo_search"].channels) == ["similar_look"]
-    for name in set(scenes) - {"photo_search"}:
+    assert scenes["match_outfit"].needs == list(scenes["match_outfit"].channels) == ["outfit"]
+    for name in set(scenes) - {"photo_search", "match_outfit"}:
         scene = scenes[name]
         assert scene.backfill is not None
         assert "hot" in scene.channels
