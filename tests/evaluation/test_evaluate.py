@@ -83,8 +83,8 @@ HOME, CART, COMPANION, HALLS, *ABOUT_ITEMS = (
     ServedScene(name, scene, tables_of([scene]), TABLES) for name, scene in SCENES.by_name.items()
 )
 PEERS = ("popularity", "gp_topfreq", "decayed_frequency", "item_cf, all events", "tifu_knn", "v_sknn", "ease")
-# Of what is enabled, the shop lacks what one needs: pictures.
-BUILT = tuple(name for name in enabled_channels(RecallSettings()) if name != "similar_look")
+# Of what is enabled, the shop lacks what two need: pictures, or outfits.
+BUILT = tuple(name for name in enabled_channels(RecallSettings()) if name not in ("similar_look", "outfit"))
 QUOTAS = dict.fromkeys(BUILT, 1.0)
 
 
@@ -227,6 +227,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert report.notes == [
         "the scores of cart are no probabilities and have no reliability",
         "the channel similar_look is switched off: the items have no pictures",
+        "the channel outfit is switched off: the shop brings neither outfits nor pictures of its items",
     ]
     assert len(report.reliability) == 22
     assert all(0 <= row["observed"] <= 1 for row in report.reliability.values())
