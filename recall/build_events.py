@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 REQUIRED = ("user", "item", "event", "ts")
-OPTIONAL = ("session_id",)
+OPTIONAL = ("session_id", "query")
 
 
 def build_events(log: pl.LazyFrame) -> pl.DataFrame:

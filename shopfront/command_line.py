@@ -28,6 +28,7 @@ from shopfront.learning_command import app as learning
 from shopfront.measuring_commands import app as measuring
 from shopfront.merchandising_commands import app as merchandising
 from shopfront.plan_commands import app as planning
+from shopfront.related_words_command import app as related_words
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router
 from shopfront.sandbox_command import app as sandbox
@@ -314,6 +315,7 @@ app.add_typer(learning)
 app.add_typer(sandbox)
 app.add_typer(merchandising)
 app.add_typer(planning)
+app.add_typer(related_words)
 
 
 @rollout.command("candidate")

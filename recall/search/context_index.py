@@ -32,7 +32,10 @@ class ContextIndex:
         Something unknown that is a preference is left out of the wish; no item satisfies it as a must.
         """
         unknown = []
-        wish = Wish(price=price_range(asked.price_minimum, asked.price_maximum))
+        wish = Wish(
+            price=price_range(asked.price_minimum, asked.price_maximum),
+            search_query=asked.search_query.strip(),
+        )
         if asked.search_query.strip():
             text = self.texts.match(asked.search_query)
             if text.items.size:

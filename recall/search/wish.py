@@ -24,6 +24,7 @@ class Wish:
     categories  bool[category codes + 1], those asked for; standard_categories likewise
     brands      bool[brand codes + 1]
     price       lowest and highest price, in the catalogue's currency
+    search_query  the query as it was sent, also where no item has a word of it; "" = none
     eligible    bool[N + 1], items that satisfy all that the answer must; None: it need not satisfy anything
     matching    number of eligible items in stock
     """
@@ -33,6 +34,7 @@ class Wish:
     standard_categories: NDArray[np.bool_] | None = None
     brands: NDArray[np.bool_] | None = None
     price: tuple[float, float] | None = None
+    search_query: str = ""
     eligible: NDArray[np.bool_] | None = None
     matching: int = 0
 

@@ -68,9 +68,16 @@ def pictures_of(size: int) -> ItemPictures:
     return ItemPictures(items, vectors, space, np.zeros(size + 1, np.int32), contents)
 
 
+_FEW_PAIRS = {"dimensions": 8, "max_pairs": 20_000, "walks_per_item": 2}
+QUICK = {"graph_embedding": _FEW_PAIRS, "query_intent": _FEW_PAIRS}
+"""Settings of channels that are trained."""
+
+
 def every_channel() -> RecallSettings:
     """The default settings with every registered channel enabled."""
-    return RecallSettings.model_validate({name: {"enabled": True} for name in CHANNELS})
+    return RecallSettings.model_validate(
+        {name: {"enabled": True, **QUICK.get(name, {})} for name in CHANNELS}
+    )
 
 
 @pytest.fixture(scope="session")

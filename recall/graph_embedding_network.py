@@ -1,0 +1,60 @@
+"""The network of graph_embedding: an item's vector as a learned mixture of its own and what it shares."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from recall.item_parts import ItemParts
+
+_STEP = 16_384
+_DENSE_ROWS = 10_000
+
+
+class ItemMixture(nn.Module):
+    """H_v over the parts of items: themselves, columns, words of titles."""
+
+    def __init__(self, parts: ItemParts, dimensions: int, random: torch.Generator) -> None:
+        """Vectors begin small and random, attention equal."""
+        super().__init__()
+        items = len(parts.columns)
+
+        def table(rows: int) -> nn.Embedding:
+            # A step touches few rows of a large table, and most of a small one.
+            made = nn.Embedding(rows, dimensions, sparse=rows > _DENSE_ROWS)
+            with torch.no_grad():
+                made.weight.uniform_(-0.5 / dimensions, 0.5 / dimensions, generator=random)
+            return made
+
+        self.items = table(items)
+        self.columns = nn.ModuleList(table(size) for size in parts.sizes)
+        self.words = table(parts.vocabulary)
+        self.context = table(items)
+        count = 2 + len(parts.sizes)
+        self.attention = nn.Parameter(torch.zeros(count))
+        self.own_attention = nn.Embedding(items, count, sparse=items > _DENSE_ROWS)
+        nn.init.zeros_(self.own_attention.weight)
+        self._column_codes = torch.from_numpy(parts.columns.astype(np.int64))
+        self._word_codes = torch.from_numpy(parts.words.astype(np.int64))
+
+    def forward(self, items: torch.Tensor, alone: torch.Tensor) -> torch.Tensor:
+        """float32[b, D] of items int64[b]; `alone` bool[b]: by what they share with others only."""
+        columns, words = self._column_codes[items], self._word_codes[items]
+        spelled = (words > 0).unsqueeze(-1)
+        counted = spelled.sum(dim=1)
+        title = (self.words(words) * spelled).sum(dim=1) / counted.clamp(min=1)
+        parts = [self.items(items), title]
+        parts += [table(columns[:, place]) for place, table in enumerate(self.columns)]
+        known = torch.cat((~alone.unsqueeze(1), counted > 0, columns > 0), dim=1)
+        logits = self.attention + self.own_attention(items) * (~alone).unsqueeze(1)
+        weight = torch.softmax(logits.masked_fill(~known, -1e4), dim=1)
+        # Of an item that has no part all weights are equal, and it has no vector.
+        weight = weight * known
+        return (torch.stack(parts, dim=1) * weight.unsqueeze(-1)).sum(dim=1)
+
+    def every(self, alone: torch.Tensor) -> torch.Tensor:
+        """float32[N + 1, D], the vectors of all items; `alone` bool[N + 1]."""
+        with torch.no_grad():
+            rows = torch.arange(len(alone)).split(_STEP)
+            return torch.cat([self(row, alone[row]) for row in rows])
