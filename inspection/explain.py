@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from environment.board import NO_FEED, Board
 from features.profile import PROFILE_FIELDS
 from inspection.item_journeys import Journey, journey
 from inspection.item_summaries import summaries
@@ -45,14 +46,20 @@ class Explainer:
         rules: LiveRules,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        environment: Board = NO_FEED,
     ) -> None:
-        """`rules`: what merchandisers block; `clock`: monotonic seconds; `wall_clock`: unix seconds."""
+        """Opens nothing.
+
+        `rules`: what merchandisers block; `clock`: monotonic seconds; `wall_clock`: unix seconds;
+        `environment`: weather and alerts by city.
+        """
         self._live = live
         self._store = store
         self._rollouts = rollouts
         self._rules = rules
         self._clock = clock
         self._wall_clock = wall_clock
+        self._environment = environment
 
     async def explain(
         self, request: admin_pb2.ExplainPageRequest, call: Call, under: Engine | None = None
@@ -70,7 +77,13 @@ class Explainer:
         # What the scene has for its work; what came before the work is not a shopper's wait.
         deadline = self._clock() + variant.settings.deadline.budget_ms / 1_000
         reading = FeatureReading(
-            variant.features, now, deadline, self._clock, call.arrival, scene=scene.scene
+            variant.features,
+            now,
+            deadline,
+            self._clock,
+            call.arrival,
+            scene=scene.scene,
+            environment=self._environment,
         )
         shopper = await read_shopper(
             self._store, engine.catalogue, asked.user_id, asked.city, reading, dict(request.profile)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from environment.board import NO_FEED, Board
 from features.profile import PROFILE_FIELDS
 from inspection.catalogue_search import CatalogueSearch
 from inspection.explain import Explainer
@@ -67,6 +68,7 @@ class Inspection:
         experiment_file: SceneFile | None,
         logged: LoggedPages,
         wall_clock: Callable[[], float] = time.time,
+        environment: Board = NO_FEED,
     ) -> None:
         """`metrics`: folder in which the processes count, None where they do not.
 
@@ -74,7 +76,7 @@ class Inspection:
         `experiment_file`: what experiments are; `logged`: the feature log; `wall_clock`: unix seconds.
         """
         self.merchandising = merchandising
-        self.explainer = Explainer(live, store, rollouts, rules)
+        self.explainer = Explainer(live, store, rollouts, rules, environment=environment)
         self.scene_edits = SceneEdits(live, scene_file, self.explainer)
         self.experiments = ExperimentEdits(live, experiment_file)
         self.pictures = ItemPictures(live)

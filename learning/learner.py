@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 _PUBLISH_S = 1.0
 _FAILURE_PAUSE_S = 1.0
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Learner:

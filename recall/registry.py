@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recall import (
     again,
+    alert_picks,
     bought_together,
     category_hot,
     context,
@@ -44,6 +45,7 @@ CHANNELS: Registry[ChannelKind] = Registry(
         outfit.NAME: outfit.CHANNEL,
         context.NAME: context.CHANNEL,
         query_intent.NAME: query_intent.CHANNEL,
+        alert_picks.NAME: alert_picks.CHANNEL,
         hot.NAME: hot.CHANNEL,
     },
     kind=ChannelKind,

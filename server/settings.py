@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from environment.settings import EnvironmentSettings
 from foundation.telemetry.metrics.settings import MetricsSettings
 from foundation.verdicts.settings import VerdictSettings
 from inspection.settings import InspectionSettings
@@ -99,6 +100,9 @@ class RouterSettings(BaseModel):
     )
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="What is learned while the shop runs."
+    )
+    environment: EnvironmentSettings = Field(
+        default_factory=EnvironmentSettings, description="Weather by city, and the alerts that follow."
     )
     admission: AdmissionSettings = Field(
         default_factory=AdmissionSettings, description="How much work one replica accepts."

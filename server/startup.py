@@ -52,6 +52,7 @@ from server.composition.engine import (
     snapshot_verification,
     snapshot_watch,
 )
+from server.composition.environment import open_environment
 from server.composition.gauges import SIDE_EFFECTS_OUTSTANDING, report_load, report_state, set_queue_limits
 from server.composition.inspection import (
     open_inspection,
@@ -231,6 +232,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     published = LiveFolder(settings.learning.folder)
     await asyncio.to_thread(published.look)
     attribution = AttributionCodec.from_settings(settings.attribution)
+    environment, environment_watch = await open_environment(settings.environment, metrics)
     service = RecommendationService(
         live,
         store,
@@ -245,6 +247,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         snapshot_damage=lambda: verification.damage,
         rules=rules,
         published=lambda: published.current,
+        environment=environment,
     )
     running = RunningService(
         service,
@@ -269,7 +272,18 @@ async def start_service(settings: RouterSettings) -> RunningService:
         OutfitMatcher(live, service),
         PictureUploads(settings.photo_search, ranking.triton, live, store.pictures, followed, metrics),
         why_uploads_refused(settings),
-        open_inspection(settings, live, store, rollouts, rules, recent, configuration, watches, user_ids),
+        open_inspection(
+            settings,
+            live,
+            store,
+            rollouts,
+            rules,
+            recent,
+            configuration,
+            watches,
+            user_ids,
+            environment,
+        ),
         why_inspection_refused(settings),
         PrivacyWorkers(Places.of(settings)),
         why_privacy_refused(settings),
@@ -293,6 +307,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(_follow_learner(published, settings.learning.follow_s))
     for work in running.inspection.background():
         running.keep_running(work)
+    if environment_watch is not None:
+        running.keep_running(environment_watch.run(settings.environment.poll_s))
     for edited in watches:
         running.keep_running(watch_scenes(edited, settings.snapshots.poll_interval_s))
     running.keep_running(report_state(store, side_effects, metrics))

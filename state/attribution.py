@@ -24,7 +24,8 @@ class Attribution(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     """What an answer was made of, for whom, and of which items.
 
     `issued_at` is in unix seconds; `arms` is experiment → arm; `shopper` and `items` are as
-    `state.attribution_scope` makes them, and empty where they are not known.
+    `state.attribution_scope` makes them, and empty where they are not known; `weather` names the alerts in
+    force in the shopper's city, separated by commas.
     """
 
     request_id: str
@@ -36,6 +37,7 @@ class Attribution(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     issued_at: int
     shopper: bytes = b""
     items: bytes = b""
+    weather: str = ""
 
     def outside(self, user_id: str, item_id: str) -> Literal["", "shopper", "item"]:
         """What of an event is not of the answer; "" where both are, or where that is not known."""

@@ -96,4 +96,5 @@ def rows_of(samples: Samples) -> RankedRows:
         samples.positions,
         samples.regions,
         samples.crowds,
+        samples.weathers,
     )

@@ -23,7 +23,7 @@ from state.logged_event import LoggedEvent
 
 UInt64 = NDArray[np.uint64]
 _MOST_CACHED = 50_000
-_DTYPES = (np.int64, np.uint8, np.uint64, np.uint64, np.uint64, np.int64, np.uint64, np.int32)
+_DTYPES = (np.int64, np.uint8, np.uint64, np.uint64, np.uint64, np.int64, np.uint64, np.int32, np.uint64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +42,7 @@ class EventColumns:
     served_s    int64[n], unix seconds at which that answer was made, likewise
     pairs       uint64[n], one for each item of each answer, likewise
     positions   int32[n], slot on the page from 1, 0 where unknown
+    weathers    uint64[n], keys of the alerts in force when that answer was made, 0 where there were none
     """
 
     log_s: NDArray[np.int64]
@@ -56,6 +57,7 @@ class EventColumns:
     served_s: NDArray[np.int64]
     pairs: UInt64
     positions: NDArray[np.int32]
+    weathers: UInt64
 
     def take(self, chosen: NDArray[np.bool_] | slice) -> EventColumns:
         """The events of a mask bool[n] or a slice."""
@@ -67,11 +69,15 @@ class EventColumns:
 
 
 class _Answer(NamedTuple):
-    """The answer that an event belongs to: keys of its token and scene, and when it was made; 0: none."""
+    """The answer that an event belongs to; 0: none.
+
+    Keys of its token and scene, when it was made, and the key of the alerts in force then.
+    """
 
     token: int
     scene: int
     served_s: int
+    weather: int = 0
 
 
 class _Token(NamedTuple):
@@ -145,10 +151,11 @@ class EventReader:
                     answer.served_s,
                     query,
                     position,
+                    answer.weather,
                 )
             )
         by_column = zip(*rows, strict=True) if rows else ((),) * len(_DTYPES)
-        log, codes, shoppers, scene_keys, answers, served_s, queries, positions = (
+        log, codes, shoppers, scene_keys, answers, served_s, queries, positions, weathers = (
             np.array(values, dtype) for values, dtype in zip(by_column, _DTYPES, strict=True)
         )
         keys = item_keys(ids)
@@ -166,6 +173,7 @@ class EventReader:
             served_s,
             np.where(answers != 0, combined(answers, keys), np.uint64(0)),
             positions,
+            weathers,
         )
         known = dense != 0
         unknown = int(np.count_nonzero(~known))
@@ -201,7 +209,9 @@ class EventReader:
         if reason or token.attribution is None:
             drops[f"token_{reason}"] += 1
             return _Answer(0, 0, 0)
-        return _Answer(token.key, self._text_key(token.attribution.scene), token.attribution.issued_at)
+        made = token.attribution
+        weather = self._text_key(made.weather) if made.weather else 0
+        return _Answer(token.key, self._text_key(made.scene), made.issued_at, weather)
 
     def _why_outside(self, event: LoggedEvent, token: Attribution, scenes: Collection[str]) -> str:
         try:

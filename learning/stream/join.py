@@ -36,8 +36,9 @@ _DTYPES: Mapping[str, type[np.generic]] = {
     "answers": np.uint64,
     "served_s": np.int64,
     "positions": np.int32,
+    "weathers": np.uint64,
 }
-_SUBJECTS = ("shoppers", "items", "categories", "scenes", "answers", "served_s", "positions")
+_SUBJECTS = ("shoppers", "items", "categories", "scenes", "answers", "served_s", "positions", "weathers")
 _SHOWN, _CLICKED, _CARTED, _PURCHASED = (1 << (code - 1) for code in (IMPRESSION, VIEW, CART, PURCHASE))
 
 

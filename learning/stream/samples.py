@@ -24,6 +24,7 @@ class Samples:
     answers    uint64[n], keys of the answers that showed the items, `text_key` of their attribution tokens
     served_s   int64[n], unix second at which the answer was made
     positions  int32[n], slot on the page from 1, 0 where unknown
+    weathers   uint64[n], keys of the alerts in force when the answer was made, 0 where there were none
     clicked, carted, purchased   bool[n], within the time for which a label is waited
     regions    uint64[n], of the shopper's city as serving knew it, from the feature log; 0 where unknown
     crowds     uint64[n], of gender and age band, likewise
@@ -37,6 +38,7 @@ class Samples:
     answers: UInt64
     served_s: NDArray[np.int64]
     positions: NDArray[np.int32]
+    weathers: UInt64
     clicked: Flags
     carted: Flags
     purchased: Flags

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from environment.board import NO_FEED, Board
 from snapshot.catalogue import Catalogue
 from state.published import NOTHING, Published
 from state.store import StateStore
@@ -26,6 +27,7 @@ class FeatureRequest:
         catalogue: that of the snapshot that answers, for dense item indices and item columns.
         store: user state and event log. `read_log` may block, so read it on another thread.
         live: what the learner has published.
+        environment: weather and alerts by city.
     """
 
     user_id: str
@@ -35,6 +37,7 @@ class FeatureRequest:
     catalogue: Catalogue
     store: StateStore
     live: Published = NOTHING
+    environment: Board = NO_FEED
 
 
 @dataclass(frozen=True, slots=True)

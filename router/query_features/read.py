@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from environment.board import NO_FEED, Board
 from foundation.storage.errors import StorageError
 from pipeline.deadlines import run_until
 from pipeline.guard import LATE, Outage, attempt, bugs_of
@@ -36,6 +37,7 @@ class FeatureReading:
         scene: the scene under which they are counted.
         metrics: counts each feature's seconds and outcome.
         live: what the learner has published.
+        environment: weather and alerts by city.
     """
 
     names: Collection[str]
@@ -46,6 +48,7 @@ class FeatureReading:
     scene: str = ""
     metrics: StageMetrics = field(default_factory=NoMetrics)
     live: Published = NOTHING
+    environment: Board = NO_FEED
 
 
 @dataclass(frozen=True, slots=True)

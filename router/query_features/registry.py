@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from registration.registry import Registry
-from router.query_features import feedback, impressions, live_counters, online_model, satisfaction, seen
+from router.query_features import (
+    feedback,
+    impressions,
+    live_counters,
+    online_model,
+    satisfaction,
+    seen,
+    surroundings,
+)
 from router.query_features.kind import QueryFeatureKind
 
 
@@ -38,6 +46,7 @@ QUERY_FEATURES: Registry[QueryFeatureKind[Any]] = Registry(
         "online_model": online_model.FEATURE,
         "satisfaction": satisfaction.FEATURE,
         "seen": seen.FEATURE,
+        surroundings.NAME: surroundings.FEATURE,
     },
     _fault,
     kind=QueryFeatureKind,

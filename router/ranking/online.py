@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.candidates import Candidates
 from pipeline.stages import NO_MODEL, Model
 from recall.query import Query
+from router.query_features.surroundings import NAME as SURROUNDINGS
 from router.ranking.logistic.scorer import probability
 from router.ranking.model_scorer import SCORE
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
@@ -53,6 +54,7 @@ class OnlineScorer:
         """
         model: OnlineModel = query.features[FEATURE]
         items = candidates.items
+        weather = query.features[SURROUNDINGS].key
         rows = RankedRows(
             self._keys.items[items],
             self._keys.categories[items],
@@ -62,6 +64,7 @@ class OnlineScorer:
             np.zeros(items.size, np.int32),
             self._profiles.regions(query.profile_codes[None]),
             self._profiles.crowds(query.profile_codes[None]),
+            np.array([text_key(weather) if weather else 0], np.uint64),
         )
         log_odds = model.log_odds(rows)
         centred = log_odds - log_odds.mean() if items.size else log_odds
@@ -79,4 +82,4 @@ def open_scorer(context: ScorerContext, settings: OnlineSettings) -> OnlineScore
     return OnlineScorer(CatalogueKeys.of(context.catalogue), profiles, settings)
 
 
-SCORER = ScorerKind(OnlineSettings, open_scorer, columns=(SCORE, LIFT), features=(FEATURE,))
+SCORER = ScorerKind(OnlineSettings, open_scorer, columns=(SCORE, LIFT), features=(FEATURE, SURROUNDINGS))

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from environment.board import NO_FEED, NO_SURROUNDINGS, Board
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.plan import Page
 from pipeline.runner import arrange, rank
@@ -28,6 +29,7 @@ from router.page.exploration import draw_seed
 from router.page.exposure_plans import ExposurePlans
 from router.page.pins import place_pins
 from router.query_features.read import FeatureReading
+from router.query_features.surroundings import NAME as SURROUNDINGS
 from router.service.admission import Admission
 from router.service.anchor import find_anchors
 from router.service.answer import add_trace, build_response
@@ -83,13 +85,14 @@ class RecommendationService:
         snapshot_damage: Callable[[], str] = lambda: "",
         rules: LiveRules | None = None,
         published: Callable[[], Published] = lambda: NOTHING,
+        environment: Board = NO_FEED,
     ) -> None:
         """Opens nothing.
 
         `clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded;
         `snapshot_damage`: what is wrong with the snapshot in service, "" where it is intact; `rules`: of
         merchandisers, None = there are none; `published`: returns what the learner
-        has published.
+        has published; `environment`: weather and alerts by city.
         """
         self._live = live
         self._store = store
@@ -107,6 +110,7 @@ class RecommendationService:
         self._snapshot_damage = snapshot_damage
         self._rules = rules or LiveRules(None)
         self._published = published
+        self._environment = environment
 
     async def recommend(
         self,
@@ -213,6 +217,7 @@ class RecommendationService:
             asked.scenes[0].scene,
             variants[0].pipeline.metrics,
             self._published(),
+            self._environment,
         )
         shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
         anchors = [
@@ -332,6 +337,7 @@ class RecommendationService:
                 issued_at=now,
                 shopper=shopper_tag(query.user_id),
                 items=item_filter(shown_keys),
+                weather=query.features.get(SURROUNDINGS, NO_SURROUNDINGS).key,
             )
         )
 

@@ -77,7 +77,9 @@ async def read_shopper(
     bought_known = np.flatnonzero(bought)
     features = FeatureValues()
     if reading is not None:
-        request = FeatureRequest(user_id, reading.now, state, profile, catalogue, store, reading.live)
+        request = FeatureRequest(
+            user_id, reading.now, state, profile, catalogue, store, reading.live, reading.environment
+        )
         features = await read_features(request, reading)
     return Shopper(
         user_id=user_id,

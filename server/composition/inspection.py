@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from environment.board import Board
 from experiments.configuration import SceneConfiguration
 from inspection.inspection import Inspection
 from inspection.logged_pages import LoggedPages
@@ -32,6 +33,7 @@ def open_inspection(
     configuration: SceneConfiguration,
     watches: Sequence[SceneWatch],
     pseudonym: Callable[[str], str],
+    environment: Board,
 ) -> Inspection:
     """The inspection of one replica; on the event loop that it serves on.
 
@@ -74,6 +76,7 @@ def open_inspection(
         scene_file,
         experiment_file,
         LoggedPages(settings.feature_log.folder, pseudonym),
+        environment=environment,
     )
 
 

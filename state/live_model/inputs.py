@@ -33,6 +33,7 @@ FIELDS = (
     "region_item",
     "crowd_category",
     "crowd_item",
+    "weather_category",
 )
 """Names of the fields, for the manual. Their order is part of the hash: add at the end."""
 NONE = 0
@@ -49,6 +50,8 @@ class RankedRows:
     positions  int32[n], slot on the page from 1; 0 where a row is scored, or it is unknown
     regions, crowds  uint64[n], as `state.live_counters.profile_keys` makes them, or uint64[1] where they are
                the same for all; 0 where unknown
+    weathers   uint64[n], key of the alerts in force in the shopper's city, or uint64[1] likewise; 0 where
+               there are none
     """
 
     items: UInt64
@@ -59,6 +62,7 @@ class RankedRows:
     positions: NDArray[np.int32]
     regions: UInt64 = field(default_factory=lambda: UNKNOWN)
     crowds: UInt64 = field(default_factory=lambda: UNKNOWN)
+    weathers: UInt64 = field(default_factory=lambda: UNKNOWN)
 
 
 def hashed_inputs(rows: RankedRows, bits: int) -> Inputs:
@@ -83,6 +87,7 @@ def hashed_inputs(rows: RankedRows, bits: int) -> Inputs:
         _crossed(rows.regions, rows.items),
         _crossed(rows.crowds, rows.categories),
         _crossed(rows.crowds, rows.items),
+        _crossed(rows.weathers, rows.categories),
     )
     found = np.empty((count, len(FIELDS)), np.int32)
     size = np.uint64((1 << bits) - 1)

@@ -68,9 +68,13 @@ def pictures_of(size: int) -> ItemPictures:
     return ItemPictures(items, vectors, space, np.zeros(size + 1, np.int32), contents)
 
 
-_FEW_PAIRS = {"dimensions": 8, "max_pairs": 20_000, "walks_per_item": 2}
-QUICK = {"graph_embedding": _FEW_PAIRS, "query_intent": _FEW_PAIRS}
-"""Settings of channels that are trained."""
+_FEW_PAIRS: dict[str, object] = {"dimensions": 8, "max_pairs": 20_000, "walks_per_item": 2}
+QUICK: dict[str, dict[str, object]] = {
+    "graph_embedding": _FEW_PAIRS,
+    "query_intent": _FEW_PAIRS,
+    "alert_picks": {"categories": {"haze": ["Plants", "Lamps"], "heat": ["Tea"]}},
+}
+"""Settings of channels that are trained, or that recall nothing by default."""
 
 
 def every_channel() -> RecallSettings:

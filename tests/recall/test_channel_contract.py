@@ -12,10 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from environment.board import Surroundings
 from recall.build import open_channels
 from recall.channel import Channel, ChannelSettings
 from recall.registry import CHANNELS
 from recall.triggers import select_triggers
+from router.query_features.read import default_features
+from router.query_features.registry import QUERY_FEATURES
 from tests.recall.conftest import DIMENSIONS, every_channel
 from tests.recall.small_shop import assert_well_formed, make_query, services_of
 
@@ -41,11 +44,12 @@ def channels(shop, interests) -> dict[str, Channel]:
     return open_channels(shop.folder, shop.dataset.catalogue, services_of(interests), every_channel())
 
 
-def query_of(shop, history, profile):
+def query_of(shop, history, profile, alerts=()):
     now = shop.source.now
     past = sorted(((item, event, now - age) for item, event, age in history), key=lambda row: -row[2])
     purchases = [(item, ts) for item, event, ts in past if event == 5]
-    query = replace(make_query(past, profile=profile, purchases=purchases), now=now)
+    features = default_features(QUERY_FEATURES) | {"surroundings": Surroundings("Bonn", alerts)}
+    query = replace(make_query(past, profile=profile, purchases=purchases), now=now, features=features)
     triggers, weights = select_triggers(query.history_items, query.history_events, query.history_ts, now)
     return replace(query, triggers=triggers, trigger_weights=weights)
 
@@ -63,9 +67,10 @@ def query_of(shop, history, profile):
             "city": st.just("Bonn"),
         },
     ),
+    alerts=st.sampled_from([(), ("haze",), ("haze", "heat"), ("unheard",)]),
 )
-def test_answers_are_well_formed(shop, channels, name, history, k, profile):
-    query = query_of(shop, history, profile)
+def test_answers_are_well_formed(shop, channels, name, history, k, profile, alerts):
+    query = query_of(shop, history, profile, alerts)
     recalled = asyncio.run(channels[name].recall(query, k))
     assert_well_formed(recalled, k, [*query.triggers, *query.history_items])
     assert shop.dataset.catalogue.in_stock[recalled.items].all()
@@ -73,7 +78,8 @@ def test_answers_are_well_formed(shop, channels, name, history, k, profile):
 
 @pytest.mark.parametrize("name", list(CHANNELS))
 def test_the_same_question_gets_the_same_answer(shop, channels, name):
-    query = query_of(shop, [(item, 2, item * 1_000) for item in range(1, 40)], {"gender": "f"})
+    past = [(item, 2, item * 1_000) for item in range(1, 40)]
+    query = query_of(shop, past, {"gender": "f"}, ("haze",))
     first, second = (asyncio.run(channels[name].recall(query, 60)) for _ in range(2))
     for left, right in zip(first, second, strict=True):
         np.testing.assert_array_equal(left, right)

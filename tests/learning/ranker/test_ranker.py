@@ -37,6 +37,7 @@ def samples(count: int, seed: int, *, at_s: int = 0, prefers: int = 0) -> Sample
         answers=np.ones(count, np.uint64),
         served_s=np.full(count, at_s),
         positions=np.zeros(count, np.int32),
+        weathers=np.zeros(count, np.uint64),
         clicked=clicked,
         carted=none,
         purchased=none,
@@ -89,12 +90,13 @@ def test_a_field_without_a_value_has_no_input_and_crosses_are_their_own() -> Non
         np.array([1, 0, 500], np.int32),
         np.array([2, 2, 2], np.uint64),
         np.array([4, 4, 0], np.uint64),
+        np.array([4, 0, 4], np.uint64),
     )
     found = hashed_inputs(rows, 20)
     missing = [[FIELDS[at] for at in np.flatnonzero(row == NONE)] for row in found]
     assert missing == [
         [],
-        ["shopper", "position", "shopper_category", "shopper_item"],
+        ["shopper", "position", "shopper_category", "shopper_item", "weather_category"],
         [
             "category",
             "shopper_category",
@@ -102,6 +104,7 @@ def test_a_field_without_a_value_has_no_input_and_crosses_are_their_own() -> Non
             "region_category",
             "crowd_category",
             "crowd_item",
+            "weather_category",
         ],
     ]
     assert len(set(found[0].tolist())) == len(FIELDS)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -372,3 +373,23 @@ def test_a_codec_without_the_secret_learns_nothing_of_tokens(catalogue: Catalogu
     read(state, [event(IMPRESSION, "i1", START_S, "u1", TOKENS[0])])
     assert +state.drops == {"token_forged": 1}
     assert CODEC.decode(TOKENS[0]).scene == "home"
+
+
+def test_a_sample_knows_the_alerts_that_were_in_force_when_its_answer_was_made(
+    catalogue: Catalogue, folders: Iterator[Path]
+) -> None:
+    hazy = replace_in_token(TOKENS[0], weather="haze,heat")
+    events = [
+        event(IMPRESSION, "i1", START_S, "u1", hazy),
+        event(IMPRESSION, "i1", START_S, "u2", TOKENS[1]),
+        event(VIEW, "i1", START_S + 5, "u1", hazy),
+        event(VIEW, "i4", START_S + 3_600, "u1"),
+    ]
+    samples = read(new_state(catalogue, next(folders)), events)
+    assert samples.weathers.tolist() == [text_key("haze,heat"), 0]
+    assert samples.clicked.tolist() == [True, False]
+
+
+def replace_in_token(text: str, **fields: Any) -> str:
+    """The token with other fields."""
+    return CODEC.encode(msgspec.structs.replace(CODEC.decode(text), **fields))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from environment.board import Surroundings
 from learning.ranker.ranker import OnlineRanker
 from learning.ranker.settings import OnlineRankerSettings
 from learning.stream.samples import Samples
@@ -38,12 +39,16 @@ def candidates(*items: int) -> Candidates:
     )
 
 
-def learned(catalogue: Catalogue, shopper: str, likes: int) -> OnlineModel:
-    """A version that has seen a shopper click the items of one category."""
+def learned(catalogue: Catalogue, shopper: str, likes: int, weather: str = "") -> OnlineModel:
+    """A version that has seen a shopper click the items of one category, under alerts in half of the cases.
+
+    `weather`: those alerts; the other half saw no alert, and clicked nothing then.
+    """
     keys = CatalogueKeys.of(catalogue)
     items = np.tile(np.arange(1, 5), 100)
     count = items.size
-    none = np.zeros(count, np.bool_)
+    none, no_alerts = np.zeros(count, np.bool_), np.zeros(count, np.uint64)
+    half = np.arange(count) // 4 % 2 == 0
     ranker = OnlineRanker(OnlineRankerSettings(bits=12))
     ranker.learn(
         Samples(
@@ -55,7 +60,8 @@ def learned(catalogue: Catalogue, shopper: str, likes: int) -> OnlineModel:
             answers=np.ones(count, np.uint64),
             served_s=np.full(count, NOW),
             positions=np.ones(count, np.int32),
-            clicked=catalogue.category[items] == likes,
+            weathers=np.where(half, np.uint64(text_key(weather)), np.uint64(0)) if weather else no_alerts,
+            clicked=(catalogue.category[items] == likes) & (half if weather else True),
             carted=none,
             purchased=none,
             regions=np.zeros(count, np.uint64),
@@ -68,10 +74,16 @@ def learned(catalogue: Catalogue, shopper: str, likes: int) -> OnlineModel:
 
 
 def scored(
-    catalogue: Catalogue, model: OnlineModel, found: Candidates, shopper: str = "u1", most: float = 1.0
+    catalogue: Catalogue,
+    model: OnlineModel,
+    found: Candidates,
+    shopper: str = "u1",
+    most: float = 1.0,
+    alerts: tuple[str, ...] = (),
 ) -> tuple[list[float], list[float], tuple[str, str]]:
     scorer = open_scorer(ScorerContext(catalogue, {}), OnlineSettings(most=most))
-    query = replace(make_query(), features={"online_model": model}, now=NOW, scene="home", user_id=shopper)
+    features = {"online_model": model, "surroundings": Surroundings("Bonn", alerts)}
+    query = replace(make_query(), features=features, now=NOW, scene="home", user_id=shopper)
     columns = asyncio.run(scorer.score(query, found))
     assert tuple(columns) == ("score", "lift")
     return columns["score"].tolist(), columns["lift"].tolist(), scorer.model(query)
@@ -85,6 +97,15 @@ def test_what_a_shopper_clicks_is_lifted_for_this_shopper_more_than_for_others(c
     _, of_another, _ = scored(catalogue, model, candidates(1, 3, 2, 4), "u2", most=10.0)
     assert lift[1] > of_another[1] > 0
     assert version == ("online", "400")
+
+
+def test_what_is_clicked_under_an_alert_is_lifted_under_it(catalogue: Catalogue) -> None:
+    model = learned(catalogue, "u1", likes=2, weather="haze")
+    _, hazy, _ = scored(catalogue, model, candidates(1, 3), "u2", most=10.0, alerts=("haze",))
+    _, clear, _ = scored(catalogue, model, candidates(1, 3), "u2", most=10.0)
+    _, hot, _ = scored(catalogue, model, candidates(1, 3), "u2", most=10.0, alerts=("heat",))
+    assert hazy[1] > clear[1] + 0.2
+    assert hot == pytest.approx(clear, abs=0.2)
 
 
 def test_the_change_is_bounded(catalogue: Catalogue) -> None:
