@@ -52,15 +52,26 @@ def event(
     return msgspec.structs.replace(made, **fields)
 
 
-def browsing_log(item_ids: Sequence[str], count: int, seed: int, at_s: int = START_S) -> list[LoggedEvent]:
-    """About `count` events of pages of eight items that shoppers see, click, put into the cart and buy."""
+def browsing_log(
+    item_ids: Sequence[str],
+    count: int,
+    seed: int,
+    at_s: int = START_S,
+    *,
+    shoppers: int = 200,
+    longest_wait_s: int = 3,
+) -> list[LoggedEvent]:
+    """About `count` events of pages of eight items that shoppers see, click, put into the cart and buy.
+
+    `longest_wait_s`: seconds between two pages, of all shoppers, at most.
+    """
     random = np.random.default_rng(seed)
     made: list[LoggedEvent] = []
     page = 0
     while len(made) < count:
         page += 1
-        at_s += int(random.integers(0, 4))
-        shopper = f"u{random.integers(200)}"
+        at_s += int(random.integers(0, longest_wait_s + 1))
+        shopper = f"u{random.integers(shoppers)}"
         shown = [item_ids[at] for at in random.choice(len(item_ids), 8, replace=False)]
         answer = token(shopper, page, at_s, shown)
         for position, item_id in enumerate(shown, start=1):
