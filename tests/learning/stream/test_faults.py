@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import subprocess
 import time
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from learning.learner import Learner
+from server.settings import RouterSettings
 from snapshot.event_codes import VIEW
 from state import RedisSettings, StateSettings, open_state
 from state.published import MANIFEST
@@ -53,43 +53,49 @@ def test_a_learner_killed_at_any_moment_makes_what_an_undisturbed_one_makes(
     store.close()
 
 
-def test_two_learners_of_one_redis_make_the_same_although_it_freezes_and_one_dies(
-    shop: ServedShop, item_ids: list[str], redis_server: RedisServer, tmp_path: Path
+@pytest.mark.parametrize("frozen_s", [1, pytest.param(30, marks=pytest.mark.faults)])
+def test_two_learners_of_one_redis_make_the_same_although_it_freezes_and_one_is_killed(
+    shop: ServedShop, item_ids: list[str], redis_server: RedisServer, tmp_path: Path, frozen_s: int
 ) -> None:
     events = browsing_log(item_ids, 1_500, seed=4)
+    events.append(event(VIEW, item_ids[0], START_S + 9 * len(events)))
     state = StateSettings(
         url=redis_server.url, redis=RedisSettings(read_timeout_s=0.5, write_timeout_s=0.5, write_tries=1)
     )
+
+    def settings_for(name: str) -> RouterSettings:
+        made = settings_of(shop, tmp_path / name, checkpoint_s=0.05, batch_events=100)
+        return made.model_copy(update={"state": state})
+
+    def caught_up(settings: RouterSettings, count: int) -> bool:
+        manifest = settings.learning.folder / MANIFEST
+        until = time.monotonic() + 60
+        while time.monotonic() < until and f'"seq":{count},' not in manifest.read_text():
+            time.sleep(0.05)
+        return f'"seq":{count},' in manifest.read_text()
+
+    def ended(process: subprocess.Popen[str]) -> list[str]:
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+        return output.split()
+
     writer = open_state(state)
-    append(writer, events[:500])
-    learners, threads, stores = [], [], []
-    stops = [threading.Event(), threading.Event()]
-    for number, stop in enumerate(stops):
-        stores.append(open_state(state))
-        learners.append(learner_of(settings_of(shop, tmp_path / f"learner-{number}"), stores[-1]))
-        threads.append(threading.Thread(target=learners[-1].run, args=(stop,)))
-        threads[-1].start()
-
-    def caught_up(learner: Learner, count: int) -> bool:
-        until = time.monotonic() + 30
-        while learner.state.events != count and time.monotonic() < until:
-            time.sleep(0.01)
-        return learner.state.events == count
-
-    assert caught_up(learners[0], 500)
-    assert caught_up(learners[1], 500)
-    redis_server.freeze()
-    time.sleep(2)
-    redis_server.thaw()
-    append(writer, events[500:1_000])
-    assert caught_up(learners[0], 1_000)
-    stops[0].set()
-    threads[0].join()
-    append(writer, events[1_000:])
-    assert caught_up(learners[1], len(events))
-    stops[1].set()
-    threads[1].join()
-    # The one that was away reads what it has missed.
-    assert read_all(learners[0]) == learners[1].digest()
-    for opened in (*learners, *stores, writer):
-        opened.close()
+    append(writer, events[:700])
+    one, other = settings_for("one"), settings_for("other")
+    with started(one, SECRET) as killed, started(other, SECRET) as survivor:
+        assert caught_up(one, 700)
+        assert caught_up(other, 700)
+        redis_server.freeze()
+        killed.kill()
+        time.sleep(frozen_s)
+        redis_server.thaw()
+        append(writer, events[700:])
+        assert caught_up(other, len(events))
+        # The one that died goes on from its checkpoint.
+        with started(one, SECRET) as again:
+            assert caught_up(one, len(events))
+            found = [ended(again), ended(survivor)]
+    undisturbed = learner_of(settings_for("undisturbed"), writer)
+    assert found == [[str(len(events)), read_all(undisturbed)]] * 2
+    undisturbed.close()
+    writer.close()
