@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from state.live_counters.slots import Slots, UInt64, claim, find
+from state.live_counters.slots import SMALLEST, Slots, UInt64, claim, find
 
 Columns = Mapping[str, NDArray[Any]]
 KEYS = "keys"
-SMALLEST = 1 << 10
 
 
 class HashedColumns:

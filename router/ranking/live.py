@@ -121,6 +121,11 @@ class LiveScorer:
             ("region_item", rates["item_ctr"], False),
             ("crowd_item", rates["item_ctr"], False),
         ):
+            if not live.has(kind):
+                rates[f"{kind}_ctr"] = np.broadcast_to(coarser, (items.size, len(HALF_LIVES_S)))
+                if popular:
+                    rates[f"{kind}_popularity"] = np.zeros((items.size, len(HALF_LIVES_S)), np.float32)
+                continue
             counts = live.counts(kind, subjects, query.now)
             rates[f"{kind}_ctr"] = _smoothed(counts, _CLICKS, _IMPRESSIONS, settings.prior, coarser)
             if popular:
@@ -185,9 +190,10 @@ def _change(counts: Float32, prior: float, rate: Float32, change: Float32) -> tu
     recent = counts[:, _HOUR]
     older = np.maximum(counts[:, _WEEK] - recent, 0)
     before = np.minimum((older[:, _CLICKS] + prior * rate) / (older[:, _IMPRESSIONS] + prior), 1)
-    expected = 1 / (1 + np.exp(-_log_odds(before) - change))
+    odds_before = _log_odds(before)
+    expected = 1 / (1 + np.exp(-odds_before - change))
     now = np.minimum((recent[:, _CLICKS] + prior * expected) / (recent[:, _IMPRESSIONS] + prior), 1)
-    return before.astype(np.float32), (_log_odds(now) - _log_odds(before)).astype(np.float32)
+    return before.astype(np.float32), (_log_odds(now) - odds_before).astype(np.float32)
 
 
 def _log_odds(rates: Float32) -> Float32:

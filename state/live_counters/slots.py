@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 UInt64 = NDArray[np.uint64]
 Slots = NDArray[np.intp]
 
+SMALLEST = 1 << 10
+"""Slots of a table that begins."""
 _NEXT = np.arange(8)
 """Slots that are looked at together behind a key's first one: they share a line or two of the cache."""
 MOST_PROBES = 4_096

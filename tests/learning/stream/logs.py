@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from learning.stream.samples import Samples
 from learning.stream.settings import StreamSettings
 from learning.stream.shop_facts import ShopFacts
 from learning.stream.stream import StreamState
 from server.settings import RouterSettings
 from snapshot.catalogue import Catalogue
+from snapshot.item_keys import item_keys
 from state.event_batch import EventBatch
+from state.live_counters.decay import HALF_LIVES_S, SIGNALS
+from state.live_counters.keys import text_key
+from state.live_counters.kinds import Subjects
 from state.logged_event import LoggedEvent
+from state.published import LiveFolder, LiveManifest, write_manifest
 from state.store import StateStore
 from testing.browsing_log import CODEC
+from testing.browsing_log import token as token_of
 from tests.recall.small_shop import make_catalogue
 
 SCENES = frozenset({"home", "cart"})
@@ -53,3 +63,29 @@ def append(store: StateStore, events: Sequence[LoggedEvent]) -> None:
             await store.append(EventBatch.of(events[at : at + 1_000]))
 
     asyncio.run(work())
+
+
+def token(shopper: str, number: int, at_s: int, items: Sequence[str] = ITEMS, **more: Any) -> str:
+    return token_of(shopper, number, at_s, items, **more)
+
+
+def read(state: StreamState, events: Sequence[LoggedEvent], size: int = 10_000) -> Samples:
+    entries = numbered(events, state.seq)
+    return Samples.joined(
+        [state.read(entries[at : at + size], SCENES) for at in range(0, max(1, len(entries)), size)]
+    )
+
+
+def counts(state: StreamState, folder: Path, kind: str, subjects: Subjects, now_s: float) -> dict[str, float]:
+    """Decayed counts of the first of the subjects by the hour's half-life, as a replica reads them."""
+    write_manifest(folder, LiveManifest(state.files))
+    follower = LiveFolder(folder)
+    follower.look()
+    found = follower.current.counters.counts(kind, subjects, now_s)[0, list(HALF_LIVES_S).index("1h")]
+    return dict(zip(SIGNALS, found.tolist(), strict=True))
+
+
+def item(name: str, scene: str = "home", shopper: str = "u1", category: str = "c1") -> Subjects:
+    return Subjects(
+        item_keys([name]), *(np.array([text_key(text)], np.uint64) for text in (category, scene, shopper))
+    )

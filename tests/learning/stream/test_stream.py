@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,28 +14,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.stream.counter_table import CounterTable
 from learning.stream.samples import Samples
-from learning.stream.settings import StreamSettings
 from learning.stream.stream import StreamState
 from snapshot.catalogue import Catalogue
 from snapshot.event_codes import CART, FAVORITE, IMPRESSION, PURCHASE, VIEW
 from snapshot.item_keys import item_keys
 from state.attribution import AttributionCodec
-from state.live_counters.decay import HALF_LIVES_S, SIGNALS
+from state.live_counters.decay import SIGNALS
 from state.live_counters.keys import text_key
 from state.live_counters.kinds import Subjects
-from state.live_counters.live_counters import LiveCounters
 from state.logged_event import LoggedEvent
-from state.published import LiveFolder, LiveManifest, write_manifest
 from testing.browsing_log import CODEC, START_S, event
-from testing.browsing_log import token as token_of
-from tests.learning.stream.logs import ITEMS, SCENES, SETTINGS, new_state, numbered, small_catalogue
-
-
-def token(shopper: str, number: int, at_s: int, items: Sequence[str] = ITEMS, **more: Any) -> str:
-    return token_of(shopper, number, at_s, items, **more)
-
+from tests.learning.stream.logs import (
+    ITEMS,
+    SCENES,
+    SETTINGS,
+    counts,
+    item,
+    new_state,
+    numbered,
+    read,
+    small_catalogue,
+    token,
+)
 
 TOKENS = [token(shopper, number, START_S) for number, shopper in enumerate(("u1", "u2", "u1", "u2"))]
 
@@ -50,28 +50,6 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("states")
     return (root / str(number) for number in itertools.count())
-
-
-def read(state: StreamState, events: Sequence[LoggedEvent], size: int = 10_000) -> Samples:
-    entries = numbered(events, state.seq)
-    return Samples.joined(
-        [state.read(entries[at : at + size], SCENES) for at in range(0, max(1, len(entries)), size)]
-    )
-
-
-def counts(state: StreamState, folder: Path, kind: str, subjects: Subjects, now_s: float) -> dict[str, float]:
-    """Decayed counts of the first of the subjects by the hour's half-life, as a replica reads them."""
-    write_manifest(folder, LiveManifest(state.files))
-    follower = LiveFolder(folder)
-    follower.look()
-    found = follower.current.counters.counts(kind, subjects, now_s)[0, list(HALF_LIVES_S).index("1h")]
-    return dict(zip(SIGNALS, found.tolist(), strict=True))
-
-
-def item(name: str, scene: str = "home", shopper: str = "u1", category: str = "c1") -> Subjects:
-    return Subjects(
-        item_keys([name]), *(np.array([text_key(text)], np.uint64) for text in (category, scene, shopper))
-    )
 
 
 steps = st.lists(
@@ -260,38 +238,6 @@ def test_a_label_waits_and_a_later_click_is_none(catalogue: Catalogue, tmp_path:
     assert counts(state, tmp_path, "item", item("i3"), START_S // 60 * 60.0)["clicks"] == 1
 
 
-def test_a_robot_counts_no_more_than_a_shopper_may(catalogue: Catalogue, tmp_path: Path) -> None:
-    limits = StreamSettings(shopper_events=50, shopper_impressions=80)
-    events = [event(VIEW, "i1", START_S, "robot", quantity=1_000_000) for _ in range(30_000)]
-    events += [
-        each
-        for number in range(200)
-        for shown in [token("robot", number, START_S)]
-        for each in (
-            event(IMPRESSION, "i2", START_S, "robot", shown),
-            event(VIEW, "i2", START_S, "robot", shown),
-        )
-    ]
-    events += [event(VIEW, "i3", START_S, f"u{number}") for number in range(60)]
-    state = new_state(catalogue, tmp_path, limits)
-    read(state, events, size=7_777)
-    now = START_S // 60 * 60.0
-    assert counts(state, tmp_path, "item", item("i1"), now)["views"] == 50
-    assert counts(state, tmp_path, "item", item("i2"), now) == {
-        "impressions": 80,
-        "clicks": 0,
-        "views": 0,
-        "purchases": 0,
-    }
-    assert counts(state, tmp_path, "item", item("i3"), now)["views"] == 60
-    assert state.drops["shopper_cap"] == 30_000 - 50 + 200 - 80 + 200
-    whole = new_state(catalogue, tmp_path / "whole", limits)
-    read(whole, events)
-    assert whole.digest() == state.digest()
-    read(state, [event(VIEW, "i1", START_S + 3_600, "robot")])
-    assert counts(state, tmp_path, "item", item("i1"), now + 3_600)["views"] == pytest.approx(26)
-
-
 def test_counts_are_kept_by_category_scene_and_shopper(catalogue: Catalogue, tmp_path: Path) -> None:
     home, cart = token("u1", 1, START_S), token("u2", 2, START_S, scene="cart")
     state = new_state(catalogue, tmp_path)
@@ -341,31 +287,6 @@ def test_counts_are_kept_by_query_however_it_is_written(catalogue: Catalogue, tm
     assert of("the vert", "c1") == (1, 1)
     assert of("lamp", "c1") == (1, 0)
     assert of("the vert", "c2") == of("", "c2") == (0, 0)
-
-
-def test_a_table_keeps_its_bound(tmp_path: Path) -> None:
-    table = CounterTable(tmp_path, "item", 1_000)
-    views = SIGNALS.index("views")
-    keys = np.arange(1, 5_001, dtype=np.uint64)
-    table.add(keys, np.full(5_000, views, np.uint8), 10)
-    popular = keys[::10]
-    table.add(popular, np.full(popular.size, views, np.uint8), 11)
-    assert table.evict(12) == 5_000 - 875
-    assert len(table) == 875
-    kept = table.exported()["keys"]
-    assert set(popular.tolist()) <= set(kept.tolist())
-    live = LiveCounters()
-    assert live.counts("item", item("i1"), 0.0).shape == (1, len(HALF_LIVES_S), len(SIGNALS))
-    assert table.evict(13) == 0
-
-
-def test_pairs_beyond_the_bound_are_counted(catalogue: Catalogue, tmp_path: Path) -> None:
-    limits = StreamSettings(window_s=120, label_wait_s=20, most_pairs=1_000, shopper_impressions=10_000)
-    events = [event(IMPRESSION, "i1", START_S, "u1", token("u1", number, START_S)) for number in range(1_200)]
-    state = new_state(catalogue, tmp_path, limits)
-    read(state, events, size=100)
-    assert state.drops["pairs_full"] == 200
-    assert state.rows["pairs"] == 1_000
 
 
 def test_a_codec_without_the_secret_learns_nothing_of_tokens(catalogue: Catalogue, tmp_path: Path) -> None:

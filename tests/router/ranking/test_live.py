@@ -187,6 +187,9 @@ def test_rates_of_shops_queries_cities_and_crowds_are_theirs_alone(tmp_path: Pat
     assert found["crowd_item_ctr_7d"].tolist() == pytest.approx([rate, 0])
     # The category is that of both.
     assert found["query_category_ctr_1h"].tolist() == pytest.approx([rate, rate])
+    empty = CounterTable(tmp_path, "item", 1_000)
+    tables = LiveCounters({**files, "item": open_counters(tmp_path / empty.file)})
+    assert (tables.has("shop"), tables.has("item"), tables.has("category")) == (True, False, False)
     others = replace(query, profile_codes=np.array([0, 1, 0, 0], np.int32), search_query="sofa")
     found = scored(catalogue, live, others, candidates(1, 2))
     for name in ("region_item", "crowd_item", "query_category"):
