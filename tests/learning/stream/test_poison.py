@@ -59,7 +59,7 @@ def test_poison_moves_neither_pages_nor_versions(
     clean = browsing_log(item_ids[1:], 6_000, seed=8)
     at_s = clean[len(clean) // 2].arrived_ms // 1_000
     robot = [event(VIEW, wanted, at_s, "robot")] * clicks
-    for number in range(clicks // 100):
+    for number in range(50):
         answer = token("robot", number, at_s, [wanted])
         robot += [event(code, wanted, at_s, "robot", answer) for code in (IMPRESSION, VIEW, PURCHASE)]
     poison = [*robot, *(each for number in range(3) for each in nonsense(wanted, at_s, number))]
