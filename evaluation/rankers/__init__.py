@@ -1,0 +1,1 @@
+"""Batch rankers compared on the same candidates: linear, trees, networks; pointwise, pairwise, listwise."""

@@ -1,0 +1,79 @@
+"""Candidates to order, with their grades: what every ranker learns from and is measured by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.interaction_log import InteractionLog
+from models.item_features import ItemFeatures
+from models.labelled_points import LabelledPoints
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """n candidates of q queries; a query is a search, or a shopper at a moment.
+
+    inputs    float32[n, F], finite
+    grades    int64[n], 0 = not relevant, higher is better
+    query     int64[n], 0…q − 1, ascending: a query's candidates are one stretch
+    unit      int64[q], what queries are drawn by for intervals: the shopper, or the query itself
+    labelled  the same candidates by point, for networks of ids; None where there are no shoppers
+    """
+
+    inputs: Float32
+    grades: NDArray[np.int64]
+    query: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    labelled: LabelledPoints | None = None
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """int64[q + 1]: the candidates of query i are offsets[i]…offsets[i + 1]."""
+        return np.searchsorted(self.query, np.arange(self.unit.size + 1))
+
+    @property
+    def relevant(self) -> NDArray[np.bool_]:
+        """bool[n]: of the best grade that there is, for rankers that know two grades."""
+        return np.asarray(self.grades == self.grades.max())
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """int64[q], candidates of each query."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def together(cls, parts: Sequence[Examples]) -> Examples:
+        """The parts one after another, without `labelled`; their queries stay apart."""
+        before = np.cumsum([0, *(part.unit.size for part in parts[:-1])])
+        return cls(
+            np.concatenate([part.inputs for part in parts]),
+            np.concatenate([part.grades for part in parts]),
+            np.concatenate([part.query + first for part, first in zip(parts, before.tolist(), strict=True)]),
+            np.concatenate([part.unit for part in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranges:
+    """Examples to learn from, to choose by and to be measured by, which share no query.
+
+    names           of the inputs
+    log, features, profile_counts  of the shop, for networks of ids; None, empty where there are no shoppers
+    spare           int32[S, P], further negatives of each training point, likewise
+    """
+
+    train: Examples
+    valid: Examples
+    test: Examples
+    names: tuple[str, ...]
+    log: InteractionLog | None = None
+    features: ItemFeatures | None = None
+    profile_counts: tuple[int, ...] = ()
+    spare: NDArray[np.int32] | None = None
