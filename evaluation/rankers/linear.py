@@ -13,6 +13,7 @@ from evaluation.rankers.standardised import Standardised
 
 _STRENGTHS = (0.003, 0.03, 0.3)
 """Inverse strengths of the penalty that are tried."""
+_SOLVERS = {0.0: "lbfgs", 1.0: "liblinear"}
 
 
 def _fit(l1_ratio: float) -> Callable[[Ranges, int], Scores]:
@@ -26,7 +27,7 @@ def _fit(l1_ratio: float) -> Callable[[Ranges, int], Scores]:
             model = LogisticRegression(
                 C=strength,
                 l1_ratio=l1_ratio,
-                solver="lbfgs" if l1_ratio == 0 else "saga",
+                solver=_SOLVERS.get(l1_ratio, "saga"),
                 tol=1e-2,
                 max_iter=100,
                 random_state=seed,

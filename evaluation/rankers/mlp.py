@@ -20,7 +20,7 @@ from evaluation.rankers.standardised import Standardised
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of scores float32[b, c], grades float32[b, c] and bool[b, c], which cells are candidates."""
 _HIDDEN = (64, 32)
-_ROUNDS, _STEPS, _PATIENCE = 40, 40, 6
+_ROUNDS, _STEPS, _PATIENCE = 30, 40, 5
 """Rounds of so many steps, after each of which it is validated; rounds without a better one that end it."""
 _BATCH = 64
 _RATE = 2e-3

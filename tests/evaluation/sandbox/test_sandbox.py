@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -25,8 +27,16 @@ from recall.query import Query
 from router.engine.engine import EngineBuilder
 from shopfront.command_end import Refused
 from shopfront.command_line import app
+from shopfront.settings import load_settings
+from snapshot.dataset import DatasetStore
+from state.event_batch import EventBatch
+from state.feature_log.log_folder import FeatureLogFolder
+from state.feature_log.logged_page import encode
+from state.registry import open_state
+from state.seed import seed_state
 from testing.served_shop import NOW
 from tests.evaluation.sandbox.conftest import Shop
+from tests.evaluation.sandbox.simulated_log import simulated_log
 
 pytestmark = pytest.mark.slow
 PSEUDONYM = UserIds("pepper")
@@ -243,3 +253,52 @@ def test_the_command_writes_the_verdict_and_ends_with_its_outcome(
     assert code == 1
     assert "no propensity: nothing can be said of another policy" in " ".join(output.split())
     assert "one of --patch, --version and --experiment" in sandbox()[1]
+
+
+def test_clicks_are_estimated_from_the_logs_on_disk(shop: Shop, recording: Path, tmp_path: Path) -> None:
+    """The command reads the feature log and the event log that a router writes."""
+    config = shop.config.with_name("explored.yaml")
+    folders = (
+        f"  state: {{url: 'lmdb://{tmp_path / 'state'}'}}\n"
+        f"  feature_log: {{folder: '{tmp_path / 'features'}'}}\n"
+    )
+    config.write_text(shop.config.read_text().replace("router:\n", f"router:\n{folders}"))
+    settings = load_settings(config, shop.workspace)
+    log = simulated_log(shop.sandbox.present, [f"u{number:04d}" for number in range(15)], 2, NOW, 8)
+    folder = FeatureLogFolder(settings.router.feature_log)
+    assert {folder.write(encode(page)) for page in log.pages} == {"written"}
+    folder.close()
+    store = open_state(settings.router.state)
+    seed_state(
+        store,
+        DatasetStore(shop.workspace.datasets).open_current(verify=False),
+        settings.router.state,
+    )
+    # The log forgets what arrived long ago.
+    arrived_ms = int(time.time() * 1000)
+    events = [msgspec.structs.replace(event, arrived_ms=arrived_ms) for _, event in log.events]
+    asyncio.run(store.append(EventBatch.of(events)))
+    store.close()
+    arguments = ["--scene", "home", "--patch", "{exploration: {temperature: 0.07}}", "--off-policy"]
+    result = CliRunner().invoke(
+        app,
+        [
+            "sandbox",
+            *arguments,
+            *("--requests", str(recording)),
+            *("--workspace", str(shop.workspace.root)),
+            *("--config", str(config)),
+        ],
+    )
+    subject = Subject("scene", scene="home", patch={"exploration": {"temperature": 0.07}})
+    verdict = read_verdict(shop.workspace.root / "sandbox" / subject.file_name)
+    assert verdict is not None, result.output + repr(result.exception)
+    clicks = verdict.figures["clicks"]
+    assert clicks["fidelity"] == 1
+    assert clicks["draws"] > 80
+    low, high = clicks["dr"][1:]
+    assert low < clicks["dr"][0] < high
+    checks = {check.name: check.outcome for check in verdict.checks}
+    assert {"draws can be replayed", "enough draws", "draws cover the change", "clicks"} <= set(checks)
+    assert checks["draws can be replayed"] == checks["draws cover the change"] == "pass"
+    assert result.exit_code == (0 if verdict.passed else 1)
