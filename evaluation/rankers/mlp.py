@@ -20,8 +20,9 @@ from evaluation.rankers.standardised import Standardised
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of scores float32[b, c], grades float32[b, c] and bool[b, c], which cells are candidates."""
 _HIDDEN = (64, 32)
-_ROUNDS, _STEPS, _PATIENCE = 30, 40, 5
-"""Rounds of so many steps, after each of which it is validated; rounds without a better one that end it."""
+_ROUNDS, _PATIENCE = 30, 5
+_STEPS = (10, 40)
+"""Steps after which it is validated: an epoch, but within these. Rounds without a better one end it."""
 _BATCH = 64
 _RATE = 2e-3
 
@@ -77,9 +78,10 @@ def _fit(loss: Loss) -> Callable[[Ranges, int], Scores]:
         optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=1e-4)
         kept, best, waited = copy.deepcopy(network.state_dict()), -1.0, 0
         batches = _batches(len(cells), random)
+        steps = min(max(-(-len(cells) // _BATCH), _STEPS[0]), _STEPS[1])
         for _ in range(_ROUNDS):
             network.train()
-            for rows in itertools.islice(batches, _STEPS):
+            for rows in itertools.islice(batches, steps):
                 batch = cells[torch.from_numpy(rows)]
                 present = batch >= 0
                 at = batch.clamp(min=0)

@@ -31,7 +31,7 @@ def planted() -> Ranges:
 def test_a_ranker_of_features_learns_what_is_planted(
     planted: Ranges, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlp, "_ROUNDS", 4)
+    monkeypatch.setattr(mlp, "_ROUNDS", 14)
     scores = RANKERS[name].fit(planted, 1)
     assert mean_ndcg(planted.test, scores(planted.test)) > 0.8
     assert mean_ndcg(planted.test, np.zeros(planted.test.grades.size)) < 0.6
