@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +19,7 @@ from state.plan_counts.plan_ledger import PlanLedger
 from state.store import StateStore
 
 END = 4_000_000_000
+ROOT = Path(__file__).parents[3]
 
 
 class SharedCounts:
@@ -147,3 +151,29 @@ def test_every_store_adds_up_what_replicas_counted(settings: StateSettings) -> N
             assert again.exchange_plan_counts("", {}, {"a": 2_000})["a"].shown == 0
     finally:
         again.close()
+
+
+@pytest.mark.slow
+def test_three_processes_keep_one_cap(settings: StateSettings) -> None:
+    cap, slack = 300, 9
+    module, prefix = "tests.state.plan_counts.exposing_replica", settings.redis.prefix
+    replicas = [
+        subprocess.Popen(
+            [sys.executable, "-m", module, settings.url, prefix, name, str(cap), str(slack)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("a", "b", "c")
+    ]
+    shown = 0
+    for replica in replicas:
+        output, _ = replica.communicate(timeout=60)
+        assert replica.returncode == 0
+        shown += int(output)
+    assert cap <= shown <= cap + 2 * slack
+    store = open_state(settings)
+    try:
+        assert store.exchange_plan_counts("", {}, {"p": END})["p"].shown == shown
+    finally:
+        store.close()
