@@ -18,6 +18,11 @@ scenes:
       hot: {share: 1.0, timeout_ms: 20.0}
 """
 LIVE = PLAIN + "    ranking: {scorers: {triton: {}, live: {}}, merge: {first: {}}}\n"
+RATED = (
+    PLAIN
+    + "    ranking: {scorers: {triton: {}, satisfaction: {}}, "
+    + "merge: {weighted_sum: {weights: {triton.score: 1.0, satisfaction.score: 0.3}}}}\n"
+)
 ARM = """
 layers:
   ranking:
@@ -65,7 +70,7 @@ def settings_of(folder: Path, scenes: str, enabled: object = "auto") -> RouterSe
 
 @pytest.mark.parametrize(
     ("enabled", "scenes", "starts"),
-    [("auto", PLAIN, 0), ("auto", LIVE, 1), (True, PLAIN, 1), (False, LIVE, 0)],
+    [("auto", PLAIN, 0), ("auto", LIVE, 1), ("auto", RATED, 1), (True, PLAIN, 1), (False, LIVE, 0)],
 )
 def test_it_starts_where_it_is_set_or_a_scene_reads_it(
     tmp_path: Path, enabled: object, scenes: str, starts: int

@@ -13,9 +13,10 @@ import pytest
 from learning.learner import Learner
 from pipeline.candidates import unscored
 from recall.query import Query
+from router.query_features.read import default_features
 from router.ranking.live import LiveSettings
 from router.ranking.live import open_scorer as open_live
-from router.ranking.online import OnlineSettings
+from router.ranking.online import SCORER, OnlineSettings
 from router.ranking.online import open_scorer as open_online
 from router.ranking.scorer_kind import ScorerContext
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
@@ -82,7 +83,11 @@ def test_poison_moves_neither_pages_nor_versions(
         query = Query(scene="home", now=now, user_id="u1")
         query = replace(
             query,
-            features={"live_counters": replica.current.counters, "online_model": replica.current.model},
+            features={
+                **default_features(SCORER.features),
+                "live_counters": replica.current.counters,
+                "online_model": replica.current.model,
+            },
         )
         found = unscored(
             items,
