@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 
 from console.picture_cache import PictureCache
+from console.shared_answers import SharedAnswers
 from protos.shopfront.v1 import (
     admin_pb2,
     event_pb2,
@@ -26,9 +26,9 @@ from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
 from protos.shopfront.v1.visual_pb2_grpc import VisualServiceStub
 from server.ingress.client_channel import RouterAddress, open_async_channel, why_unanswered
 
-T = TypeVar("T")
 _SCENES_FRESH_S = 5.0
 _VERSIONS_FRESH_S = 1.0
+_ROLLOUT_FRESH_S = 1.0
 _RECENT_FRESH_S = 10.0
 _PROFILES_FRESH_S = 60.0
 _RECENT = 20
@@ -60,7 +60,6 @@ class RouterClient:
         """`timeout_s`: seconds a call may take; `clock`: monotonic seconds. Raises `ChannelError`."""
         self.router = router
         self._timeout_s = timeout_s
-        self._clock = clock
         self._channel = open_async_channel(router)
         self._metadata = (("authorization", f"Bearer {router.token}"),) if router.token else ()
         self._admin = AdminServiceStub(self._channel)
@@ -69,8 +68,7 @@ class RouterClient:
         self._feedback = FeedbackServiceStub(self._channel)
         self._rollouts = RolloutServiceStub(self._channel)
         self._visual = VisualServiceStub(self._channel)
-        self._kept: dict[str, tuple[float, Any]] = {}
-        self._asking: dict[str, asyncio.Lock] = {}
+        self._shared = SharedAnswers(clock)
         self._pictures = PictureCache()
 
     async def close(self) -> None:
@@ -80,14 +78,14 @@ class RouterClient:
     async def versions(self) -> admin_pb2.InspectVersionsResponse:
         """What serves; at most a second old."""
         request = admin_pb2.InspectVersionsRequest()
-        return await self._shared(
+        return await self._shared.get(
             "versions", _VERSIONS_FRESH_S, lambda: self._call(self._admin.InspectVersions, request)
         )
 
     async def scenes(self) -> admin_pb2.InspectScenesResponse:
         """The configuration in service; at most five seconds old."""
         request = admin_pb2.InspectScenesRequest()
-        return await self._shared(
+        return await self._shared.get(
             "scenes", _SCENES_FRESH_S, lambda: self._call(self._admin.InspectScenes, request)
         )
 
@@ -122,7 +120,7 @@ class RouterClient:
     async def profiles(self) -> list[admin_pb2.ProfileField]:
         """What profiles of shoppers may say; at most a minute old."""
         request = admin_pb2.InspectProfilesRequest()
-        answer = await self._shared(
+        answer = await self._shared.get(
             "profiles", _PROFILES_FRESH_S, lambda: self._call(self._admin.InspectProfiles, request)
         )
         return list(answer.fields)
@@ -156,7 +154,7 @@ class RouterClient:
 
     async def recent_shoppers(self) -> list[str]:
         """Shoppers of the pages that were answered last, each once; at most ten seconds old."""
-        pages = await self._shared("recent", _RECENT_FRESH_S, lambda: self.recent_pages(_RECENT))
+        pages = await self._shared.get("recent", _RECENT_FRESH_S, lambda: self.recent_pages(_RECENT))
         return list(dict.fromkeys(page.user_id for page in pages if page.user_id))
 
     async def reports(self, kind: str) -> list[admin_pb2.Report]:
@@ -194,7 +192,7 @@ class RouterClient:
     async def apply_scenes(self, request: admin_pb2.ApplyScenesRequest) -> admin_pb2.ApplyScenesResponse:
         """Writes it; the next page shows what serves then."""
         answer = await self._call(self._admin.ApplyScenes, request, _PATIENT)
-        self._kept.pop("scenes", None)
+        self._shared.forget("scenes")
         return answer
 
     async def experiment_file(self, change_id: str = "") -> admin_pb2.ReadExperimentFileResponse:
@@ -207,7 +205,7 @@ class RouterClient:
     ) -> admin_pb2.ChangeExperimentsResponse:
         """Writes it, or only checks what would be written; the next page shows what serves then."""
         answer = await self._call(self._admin.ChangeExperiments, request, _PATIENT)
-        self._kept.pop("scenes", None)
+        self._shared.forget("scenes")
         return answer
 
     async def page(self, request: recommend_pb2.RecommendPageRequest) -> recommend_pb2.RecommendPageResponse:
@@ -233,17 +231,32 @@ class RouterClient:
         return await self._call(self._feedback.SendFeedback, request)
 
     async def rollout(self, model: str) -> rollout_pb2.RolloutStatus:
-        """The model's rollout."""
-        return await self._call(self._rollouts.GetRollout, rollout_pb2.GetRolloutRequest(model=model))
+        """The model's rollout; that of the ranking model ("") at most a second old."""
+        request = rollout_pb2.GetRolloutRequest(model=model)
+        if model:
+            return await self._call(self._rollouts.GetRollout, request)
+        return await self._shared.get(
+            "rollout", _ROLLOUT_FRESH_S, lambda: self._call(self._rollouts.GetRollout, request)
+        )
 
     async def rollout_history(self, model: str, after: int, limit: int) -> list[rollout_pb2.RolloutEvent]:
         """What happened to the model's rollouts, oldest first."""
         request = rollout_pb2.GetRolloutHistoryRequest(model=model, after=after, limit=limit)
-        return list((await self._call(self._rollouts.GetRolloutHistory, request)).events)
+        if model:
+            return list((await self._call(self._rollouts.GetRolloutHistory, request)).events)
+        answer = await self._shared.get(
+            "rollout history",
+            _ROLLOUT_FRESH_S,
+            lambda: self._call(self._rollouts.GetRolloutHistory, request),
+        )
+        return list(answer.events)
 
     async def start_rollout(self, request: rollout_pb2.StartRolloutRequest) -> rollout_pb2.RolloutStatus:
         """Starts a rollout."""
-        return await self._call(self._rollouts.StartRollout, request)
+        try:
+            return await self._call(self._rollouts.StartRollout, request)
+        finally:
+            self._shared.forget("rollout", "rollout history")
 
     async def change_rollout(
         self, action: str, request: rollout_pb2.ChangeRolloutRequest
@@ -255,16 +268,10 @@ class RouterClient:
             "promote": self._rollouts.PromoteRollout,
             "abort": self._rollouts.AbortRollout,
         }
-        return await self._call(calls[action], request)
-
-    async def _shared(self, name: str, fresh_s: float, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer that every open page shares, asked for once where it is older than `fresh_s`."""
-        async with self._asking.setdefault(name, asyncio.Lock()):
-            at, answer = self._kept.get(name, (-fresh_s, None))
-            if answer is None or self._clock() - at > fresh_s:
-                answer = await ask()
-                self._kept[name] = (self._clock(), answer)
-        return answer
+        try:
+            return await self._call(calls[action], request)
+        finally:
+            self._shared.forget("rollout", "rollout history")
 
     async def _call(self, method: Any, request: Any, patience: float = 1.0) -> Any:
         """`patience`: times as long as other calls that it may take."""

@@ -1,4 +1,4 @@
-"""Rules: what merchandisers block and pin, with reason and expiry."""
+"""Rules: what merchandisers block and pin, and exposures they plan, with reason and expiry."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from console.view import Console
 from protos.shopfront.v1 import admin_pb2
 
 _HOUR_S = 3_600
+_MOST_DIGITS = 12
 _LONGEST_H = 24 * 365 * 10
 
 
@@ -48,7 +49,7 @@ async def act(request: Request, console: Console) -> Response:
     return console.back(session, to, query, said)
 
 
-_SUBJECT = ("id", "by", "value", "scene", "position", "reason", "hours")
+_SUBJECT = ("id", "by", "value", "scene", "position", "reason", "hours", "guarantee", "cap")
 
 
 async def _acted(console: Console, who: str, action: str, fields: dict[str, str]) -> str:
@@ -60,11 +61,14 @@ async def _acted(console: Console, who: str, action: str, fields: dict[str, str]
         if action == "end":
             ended = await console.client.remove_rule(fields.get("id", "")[:64], who, reason)
             return f"Ended: {ended.action} of {ended.by} {ended.value}."
-        if action not in ("block", "pin"):
+        if action not in ("block", "pin", "plan"):
             return "Nothing was done: there is no such action."
         hours, position = fields.get("hours", "").strip(), fields.get("position", "").strip()
         if action == "pin" and not position.isdecimal():
             return "Nothing was done: a pin needs a slot, 1 to 100."
+        plan = _plan(fields) if action == "plan" else None
+        if plan is not None and not hours:
+            return "Nothing was done: a plan needs hours."
         rule = await console.client.add_rule(
             admin_pb2.AddRuleRequest(
                 action=action,
@@ -75,14 +79,34 @@ async def _acted(console: Console, who: str, action: str, fields: dict[str, str]
                 reason=reason,
                 operator=who,
                 expires_at=_expiry(hours, console.now()),
+                plan=plan,
             )
         )
+    except _NoCount as error:
+        return f"Nothing was done: {error}"
     except ValueError:
         return f"Nothing was done: hours are a number above 0 and at most {_LONGEST_H:,}."
     except RouterProblem as error:
         return f"Not done: {error}"
     waiting = "" if rule.known else " The catalogue in service does not have it: the rule waits for it."
     return f"Done: {rule.action} of {rule.by} {rule.value}.{waiting}"
+
+
+class _NoCount(Exception):
+    """What was typed is no number of exposures."""
+
+
+def _plan(fields: dict[str, str]) -> admin_pb2.ExposurePlan:
+    """The terms of a plan. Raises `_NoCount`."""
+    counts = {}
+    for name in ("guarantee", "cap"):
+        typed = fields.get(name, "").strip() or "0"
+        if not typed.isdecimal() or len(typed) > _MOST_DIGITS:
+            raise _NoCount(f"{name}: a number of exposures, or nothing.")
+        counts[name] = int(typed)
+    if not any(counts.values()):
+        raise _NoCount("a plan has exposures at least or at most.")
+    return admin_pb2.ExposurePlan(**counts, at_once=fields.get("at_once") == "1")
 
 
 def _expiry(hours: str, now: float) -> int:

@@ -219,7 +219,23 @@ def test_an_item_is_blocked_and_pinned_with_a_reason_until_that_ends(page: Page,
     page.show(f"/why?item={unwanted}")
     assert "Lost at filter:blocked" in page.text()
     page.show("/rules")
-    for _ in range(2):
+    page.one("input[name=value]").send_keys(wanted)
+    page.one("input[name=hours]").send_keys("2")
+    page.one("input[name=reason]").send_keys("launch")
+    page.one("form[aria-label='New rule'] summary").click()
+    page.one("input[name=cap]").send_keys("many")
+    page.follow(page.one("button[value=plan]"))
+    assert "Nothing was done: cap: a number of exposures" in page.text()
+    page.one("input[name=value]").send_keys(wanted)
+    page.one("input[name=hours]").send_keys("2")
+    page.one("input[name=reason]").send_keys("launch")
+    page.one("form[aria-label='New rule'] summary").click()
+    page.one("input[name=cap]").send_keys("5000")
+    page.follow(page.one("button[value=plan]"))
+    assert f"Done: plan of item {wanted}." in page.text()
+    assert "at most 5,000 evenly" in page.text()
+    assert "0 shown" in page.text()
+    for _ in range(3):
         page.one("td input[name=reason]").send_keys("over")
         page.follow(page.one("button[value=end]"))
     assert "None." in page.text()
@@ -227,10 +243,11 @@ def test_an_item_is_blocked_and_pinned_with_a_reason_until_that_ends(page: Page,
     assert unwanted in items(page)
     noted = [json.loads(line) for line in shown.audit.read_text().splitlines()]
     rules = [each for each in noted if each["action"].startswith("rule ")]
-    assert [each["action"] for each in rules] == ["rule block", "rule pin", "rule end", "rule end"]
+    tried = ["rule block", "rule pin", "rule plan", "rule plan", *["rule end"] * 3]
+    assert [each["action"] for each in rules] == tried
     assert rules[0]["subject"]["reason"] == "recalled by its <b>maker</b>"
     on_file = (shown.shop.folder / "business_rules.json.audit.jsonl").read_text().splitlines()
-    assert [json.loads(line)["change"] for line in on_file] == ["add", "add", "remove", "remove"]
+    assert [json.loads(line)["change"] for line in on_file] == [*["add"] * 3, *["remove"] * 3]
 
 
 def test_a_scene_is_edited_after_a_look_at_its_page_and_put_back(page: Page, shown: Shown) -> None:
