@@ -36,7 +36,7 @@ class ConsoleSettings(BaseModel):
     )
     timeout_s: float = Field(5.0, gt=0, le=60, description="Seconds that a call of the router may take.")
     sample_s: float = Field(
-        5.0,
+        10.0,
         ge=0.5,
         description="Seconds between two readings of the router's counts, while somebody looks at them; each "
         "costs the router some 40 ms of processor time.",
