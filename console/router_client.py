@@ -28,7 +28,7 @@ from server.ingress.client_channel import RouterAddress, open_async_channel, why
 
 _SCENES_FRESH_S = 5.0
 _VERSIONS_FRESH_S = 1.0
-_ROLLOUT_FRESH_S = 1.0
+_ROLLOUT_FRESH_S = 2.5
 _RECENT_FRESH_S = 10.0
 _PROFILES_FRESH_S = 60.0
 _RECENT = 20
@@ -231,7 +231,7 @@ class RouterClient:
         return await self._call(self._feedback.SendFeedback, request)
 
     async def rollout(self, model: str) -> rollout_pb2.RolloutStatus:
-        """The model's rollout; that of the ranking model ("") at most a second old."""
+        """The model's rollout; that of the ranking model ("") at most a few seconds old."""
         request = rollout_pb2.GetRolloutRequest(model=model)
         if model:
             return await self._call(self._rollouts.GetRollout, request)
