@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -35,6 +36,7 @@ from router.ranking.objectives.table import ObjectivesTableSettings
 from snapshot.event_codes import IMPRESSION, PURCHASE
 
 _LEAST_SCALE = 1e-6
+_FOLDS = 5
 _PLATT_STRENGTH = 1e-3
 """Of the prior around slope 1: two parameters need none, but a sample that is told apart has no maximum."""
 
@@ -65,11 +67,13 @@ class Happened:
 class ObjectiveSample:
     """n candidates of a scene, as its pipeline ordered them.
 
+    shopper int64[n], index of whom they are for
     own     float32[n], log-odds of the scene's own score, NaN where it has none
     inputs  float32[n, F], of `router.ranking.logistic.inputs`
     shown, taken, bought  bool[n]
     """
 
+    shopper: NDArray[np.int64]
     own: NDArray[np.float32]
     inputs: NDArray[np.float32]
     shown: NDArray[np.bool_]
@@ -143,7 +147,7 @@ async def _sample(
     source: BuildSource,
 ) -> ObjectiveSample:
     channels = pipeline.channel_names
-    rows: list[tuple[NDArray[np.float32], NDArray[np.float32], *tuple[NDArray[np.bool_], ...]]] = []
+    rows: list[tuple[NDArray[Any], ...]] = []
     for shopper in shoppers:
         query = replace(shopper.query, scene=scene)
         deadline = time.monotonic() + UNHURRIED_MS / 1_000
@@ -156,14 +160,21 @@ async def _sample(
             for items in (happened.shown, happened.taken, happened.bought)
         )
         rows.append(
-            (log_odds_of(own), ranker_inputs(query, candidates, facts, source.catalogue, channels), *labels)
+            (
+                np.full(len(candidates), shopper.user, np.int64),
+                log_odds_of(own),
+                ranker_inputs(query, candidates, facts, source.catalogue, channels),
+                *labels,
+            )
         )
     if not rows:
         nothing = np.empty(0, np.bool_)
         no_inputs = np.empty((0, len(input_names(channels))), np.float32)
-        return ObjectiveSample(np.empty(0, np.float32), no_inputs, nothing, nothing, nothing)
-    own, inputs, shown, taken, bought = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return ObjectiveSample(own, inputs, shown, taken, bought)
+        return ObjectiveSample(
+            np.empty(0, np.int64), np.empty(0, np.float32), no_inputs, nothing, nothing, nothing
+        )
+    who, own, inputs, shown, taken, bought = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return ObjectiveSample(who, own, inputs, shown, taken, bought)
 
 
 def objectives_of(
@@ -209,14 +220,40 @@ def _purchase(sample: ObjectiveSample, settings: ObjectivesTableSettings) -> Fit
     scale = np.where(deviation > _LEAST_SCALE, deviation, 1.0)
     standard = scaled(inputs, mean.astype(np.float32), scale.astype(np.float32))
     fit = fit_logistic(standard, bought, np.zeros(mean.size), settings.prior_strength)
+    shrinkage = _shrinkage(standard, bought, sample.shopper[sample.taken], settings.prior_strength)
+    if shrinkage is None:
+        why = "which takes become purchases cannot be told for other shoppers than those it was fitted on"
+        return FittedPurchase(rate=rate, rows=bought.size, off=why)
+    slope, offset = shrinkage
     return FittedPurchase(
         mean=tuple(mean.tolist()),
         scale=tuple(scale.tolist()),
-        weights=tuple(fit.weights.tolist()),
-        bias=fit.bias,
+        weights=tuple((slope * fit.weights).tolist()),
+        bias=slope * fit.bias + offset,
         rate=rate,
         rows=bought.size,
     )
+
+
+def _shrinkage(
+    inputs: NDArray[np.float32], bought: NDArray[np.bool_], shopper: NDArray[np.int64], strength: float
+) -> tuple[float, float] | None:
+    """Slope and offset that make the log-odds of a fit those of shoppers it has not seen.
+
+    Fits on four fifths of the shoppers give those of the last fifth, and a Platt scaling of these is what is
+    returned: few purchases and many inputs promise too much. A slope above 1 is none: fits on fewer shoppers
+    are more careful by themselves. None where the slope is not above 0.
+    """
+    unseen = np.full(bought.size, np.nan, np.float32)
+    for fold in range(_FOLDS):
+        here = shopper % _FOLDS == fold
+        fit = fit_logistic(inputs[~here], bought[~here], np.zeros(inputs.shape[1]), strength)
+        unseen[here] = inputs[here] @ fit.weights.astype(np.float32) + np.float32(fit.bias)
+    scaling = fit_logistic(unseen[:, None], bought, np.ones(1), _PLATT_STRENGTH)
+    slope = float(scaling.weights[0])
+    if slope >= 1:
+        return 1.0, 0.0
+    return (slope, scaling.bias) if slope > 0 else None
 
 
 def _enough(outcomes: NDArray[np.bool_], settings: ObjectivesTableSettings) -> bool:

@@ -29,7 +29,8 @@ def sample(count: int, seed: int, *, shown: float = 0.0, bought: float | None = 
     taken = random.random(count) < chance(0.5 * np.nan_to_num(own) - 1 - seen)
     after = chance(1.5 * inputs[:, INPUTS.index("item.bought")] - 0.5)
     after = after if bought is None else np.full(count, bought)
-    return ObjectiveSample(own, inputs, seen, taken, taken & (random.random(count) < after))
+    bought_too = taken & (random.random(count) < after)
+    return ObjectiveSample(np.arange(count) // 50, own, inputs, seen, taken, bought_too)
 
 
 def test_the_truth_of_a_sample_is_found() -> None:
@@ -63,3 +64,18 @@ def test_what_cannot_be_fitted_is_off_and_says_why() -> None:
     empty = objectives_of(sample(0, 5), NAMES, SETTINGS)
     assert (empty.click.off != "", empty.purchase_given_click.rate) == (True, 0.0)
     assert (empty.click.slope, empty.click.offset) == (1, 0)
+
+
+def test_few_purchases_and_many_inputs_promise_no_more_than_they_keep() -> None:
+    few, later = sample(900, 6), sample(20_000, 7)
+    purchase = objectives_of(few, NAMES, SETTINGS).purchase_given_click
+    mean, scale = (np.array(each, np.float32) for each in (purchase.mean, purchase.scale))
+    odds = scaled(later.inputs[later.taken], mean, scale) @ np.array(purchase.weights) + purchase.bias
+    sure = np.argsort(-odds)[: odds.size // 10]
+    promised, kept = chance(odds[sure]).mean(), later.bought[later.taken][sure].mean()
+    assert promised == pytest.approx(kept, abs=0.12)
+
+
+def test_what_no_input_tells_of_other_shoppers_is_off_or_near_its_rate() -> None:
+    purchase = objectives_of(sample(600, 8, bought=0.3), NAMES, SETTINGS).purchase_given_click
+    assert purchase.off or np.abs(purchase.weights).sum() < 1.5

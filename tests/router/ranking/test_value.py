@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from experiments.load import with_experiments
 from pipeline.candidates import PROBABILITY, Candidates, unscored
 from pipeline.plan import Page
 from pipeline.stages import Model
+from recall.registry import CHANNELS as CHANNELS_KNOWN
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names
 from router.ranking.objectives.fitted import (
@@ -29,6 +31,7 @@ from router.ranking.objectives.table import NAME, OBJECTIVES, ObjectivesTableSet
 from router.ranking.registry import MERGES
 from router.ranking.scorer_kind import ScorerContext
 from router.ranking.value_merge import ValueSettings
+from router.scenes.load import KnownNames, read_scenes
 from router.service.answer import build_response
 from snapshot.catalogue import Catalogue
 from snapshot.manifest import SnapshotError
@@ -203,3 +206,35 @@ def test_an_answer_shows_the_probability_as_score_and_the_value_beside_it(catalo
     assert [item.value for item in shown["value"]] == [0.5, 0.25, 0]
     assert [item.score for item in shown["plain"]] == [0.5, 0.25, 0]
     assert not any(item.HasField("value") for item in shown["plain"])
+
+
+def test_an_experiment_changes_what_a_scene_weighs() -> None:
+    known = KnownNames(CHANNELS_KNOWN)
+    scenes = read_scenes(
+        b"""
+scenes:
+  home:
+    channels: {hot: {}}
+    ranking:
+      scorers: {triton: {}, logistic: {}, objectives: {}}
+      merge: {value: {weights: {click: 1.0}}}
+""",
+        "scenes.yaml",
+        known,
+    )
+    experiments = b"""
+layers:
+  value:
+    experiments:
+      dearer:
+        arms:
+          control: {share_bp: 5000}
+          dear: {share_bp: 5000, patch: {ranking: {merge: {value: {weights: {gmv: 2.0}}}}}}
+"""
+    plan = with_experiments(scenes, experiments, "experiments.yaml", known).plans["home"]
+    weights = {
+        choice.arms.get("dearer"): choice.settings.ranking.merge.settings.weights  # type: ignore[union-attr, attr-defined]
+        for choice in plan.choices.values()
+    }
+    assert weights["control"] == {"click": 1.0}
+    assert weights["dear"] == {"click": 1.0, "gmv": 2.0}
