@@ -134,8 +134,13 @@ class _State:
                     break
                 self._swap(swap[0], swap[1])
                 spent, lost[group], held[group] = spent + swap[2], lost[group] + swap[2], held[group] + 1
+        cheapest = self._cheapest_movable()
+        best_spare = np.where(demands.members & self.spare, self.values, -np.inf).max(axis=1, initial=-np.inf)
         for group in np.argsort(-demands.urgency, kind="stable").tolist():
             allowed = budget * min(float(demands.urgency[group]), 1.0)
+            # Most groups of many have nothing that could be afforded, whatever slot it took.
+            if cheapest - best_spare[group] > min(budget - spent, allowed):
+                continue
             while self.counts[group] < demands.least[group]:
                 swap = self._way_in(group)
                 left = min(budget - spent, allowed - lost[group])
@@ -143,61 +148,66 @@ class _State:
                     break
                 self._swap(swap[0], swap[1])
                 spent, lost[group], lifted[group] = spent + swap[2], lost[group] + swap[2], lifted[group] + 1
+                cheapest = self._cheapest_movable()
         return Swapped(np.array(self.page, np.intp), removed, held, lifted, lost, value)
 
     def _way_out(self, group: int) -> tuple[int, int, float] | None:
         """The slot, candidate and loss of the cheapest exchange that takes an item of the group off."""
-        members, best = self.demands.members, None
-        for slot, row in enumerate(self.page):
-            if not members[group, row] or row in self.kept or self._needed(row):
-                continue
-            possible = self._possible(row) & ~members[group]
+        return self._cheapest(np.flatnonzero(self._movable() & self._on_page(group)), ~self._in(group))
+
+    def _way_in(self, group: int) -> tuple[int, int, float] | None:
+        """The slot, candidate and loss of the cheapest exchange that puts an item of the group on."""
+        slots = np.flatnonzero(self._movable() & ~self._on_page(group))
+        rows = np.array(self.page, np.intp)[slots]
+        order = np.lexsort((-slots, self.values[rows]))
+        if self.groups is None:
+            # What may replace a row that keeps no group full is the same for all such rows: of these
+            # the cheapest is the best.
+            full = self.counts >= self.demands.better
+            alike = np.flatnonzero(~self.demands.members[full][:, rows[order]].any(axis=0))
+            order = np.delete(order, alike[1:])
+        return self._cheapest(slots[order], self._in(group))
+
+    def _cheapest(self, slots: Positions, wanted: Bool) -> tuple[int, int, float] | None:
+        """Of exchanges of one of the slots for one of the `wanted` candidates, the first that loses least."""
+        best = None
+        for slot in slots.tolist():
+            possible = self._possible(self.page[slot]) & wanted
             if not possible.any():
                 continue
             chosen = int(np.argmax(np.where(possible, self.values, -1.0)))
-            loss = float(self.values[row] - self.values[chosen])
+            loss = float(self.values[self.page[slot]] - self.values[chosen])
             if best is None or loss < best[2]:
                 best = slot, chosen, loss
         return best
 
-    def _way_in(self, group: int) -> tuple[int, int, float] | None:
-        """The slot, candidate and loss of the cheapest exchange that puts an item of the group on."""
-        members, best = self.demands.members, None
-        slots = [
-            (float(self.values[row]), slot, row)
-            for slot, row in enumerate(self.page)
-            if not members[group, row] and row not in self.kept and not self._needed(row)
-        ]
-        full = self.counts >= self.demands.better
-        is_alike = False
-        for value, slot, row in sorted(slots, key=lambda each: (each[0], -each[1])):
-            if self.groups is None and not (members[:, row] & full).any():
-                # What may take the place of such a row is the same for all of them: the cheapest is the best.
-                if is_alike:
-                    continue
-                is_alike = True
-            possible = self._possible(row) & members[group]
-            if not possible.any():
-                continue
-            chosen = int(np.argmax(np.where(possible, self.values, -1.0)))
-            loss = value - float(self.values[chosen])
-            if best is None or loss < best[2]:
-                best = slot, chosen, loss
-        return best
+    def _in(self, group: int) -> Bool:
+        """bool[n], the candidates of a group."""
+        return np.asarray(self.demands.members[group])
+
+    def _on_page(self, group: int) -> Bool:
+        """bool[slots], the slots of the page with an item of a group."""
+        return np.asarray(self.demands.members[group, self.page])
+
+    def _cheapest_movable(self) -> float:
+        """Value of the cheapest item of the page that may leave it; infinite where none may."""
+        movable = np.array(self.page, np.intp)[self._movable()]
+        return float(self.values[movable].min(initial=np.inf))
+
+    def _movable(self) -> Bool:
+        """bool[slots], those whose item is not kept, and without which no group has less than it should."""
+        needing = (self.counts <= self.demands.least) & (self.demands.least > 0)
+        needed = self.demands.members[needing][:, self.page].any(axis=0)
+        return np.asarray(~needed & ~np.isin(self.page, list(self.kept)))
 
     def _possible(self, row: int) -> Bool:
         """Candidates that may take the place of a row of the page without breaking a `better`."""
         members = self.demands.members
         full = self.counts - members[:, row] >= self.demands.better
-        possible: Bool = self.spare & ~(members & full[:, None]).any(axis=0)
+        possible: Bool = self.spare & ~members[full].any(axis=0)
         if self.groups is not None:
             possible &= self.groups == self.groups[row]
         return possible
-
-    def _needed(self, row: int) -> bool:
-        """Whether a group would have less than it should without the row."""
-        mine = self.demands.members[:, row]
-        return bool((mine & (self.counts <= self.demands.least) & (self.demands.least > 0)).any())
 
     def _swap(self, slot: int, chosen: int) -> None:
         members = self.demands.members
@@ -232,7 +242,7 @@ class _State:
         """Takes the first spare of `possible` that keeps every `most`; None where there is none."""
         members = self.demands.members
         full = self.counts >= self.demands.most
-        found = np.flatnonzero(possible & ~(members & full[:, None]).any(axis=0))
+        found = np.flatnonzero(possible & ~members[full].any(axis=0))
         if not found.size:
             return None
         row = int(found[0])
