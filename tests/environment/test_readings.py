@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from environment import weather_file
 from environment.measures import MEASURES
 from environment.readings import FeedError, check_readings
-from environment.weather_file import MOST_ROWS, read_weather
+from environment.weather_file import read_weather
 
 
 def test_csv_in_other_units_is_converted() -> None:
@@ -83,7 +84,6 @@ def test_what_is_wrong_or_missing_is_left_out_and_counted() -> None:
         ("city,time,temp (°R)\n".encode(), "units that it may have are °C, °F, K"),
         (b'city,time\n"A,1\n', "no CSV"),
         (b"[" * 100_000, "no JSON"),
-        (b"city,time\n" + b"A,1\n" * (MOST_ROWS + 1), "at most"),
     ],
 )
 def test_a_feed_that_is_none_is_refused(content: bytes, why: str | None) -> None:
@@ -92,6 +92,13 @@ def test_a_feed_that_is_none_is_refused(content: bytes, why: str | None) -> None
         return
     with pytest.raises(FeedError, match=why):
         read_weather(content)
+
+
+def test_a_feed_of_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weather_file, "MOST_ROWS", 2)
+    assert len(read_weather(b"city,time,temp\n" + b"A,1,1\n" * 2).readings) == 2
+    with pytest.raises(FeedError, match="3 rows and 3 columns; at most 2"):
+        read_weather(b"city,time,temp\n" + b"A,1,1\n" * 3)
 
 
 @given(st.binary(max_size=200))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.candidates import Candidates
+from pipeline.candidates import PROBABILITY, Candidates
 from pipeline.plan import MergedRanking, Pipeline, Ranking
 from pipeline.scoring import Split
 from pipeline.stages import DependencyError, MergedScore, Model, StageBug
@@ -41,6 +41,16 @@ class Picky:
         return MergedScore(columns[self.column], self.column) if self.column in columns else None
 
 
+class Worth:
+    """Orders by the negative sum, and says the sum to be the probability."""
+
+    name = "worth"
+
+    def merge(self, columns: Mapping[str, np.ndarray]) -> MergedScore:
+        total = np.sum(list(columns.values()), axis=0, dtype=np.float32)
+        return MergedScore(-total, next(iter(columns)), total)
+
+
 @dataclass
 class TwoColumns:
     """Gives a click and a sale column."""
@@ -62,6 +72,13 @@ def merged(merge: object = None, split: Split | None = None, **scorers: object) 
         FixedChannel("a", range(1, 9)),
         ranking=MergedRanking(rankings, merge or Sum(), "main"),  # type: ignore[arg-type]
     )
+
+
+async def test_a_merge_may_order_by_something_else_than_the_probability_that_it_gives() -> None:
+    page = await run(merged(Worth(), main=RuleScorer(float)), 8)
+    assert page.items.items.tolist() == list(range(1, 9)), "the smallest sum is worth most"
+    assert page.items.score.tolist() == [-item for item in range(1, 9)]
+    assert page.items.columns[PROBABILITY].tolist() == list(range(1, 9))
 
 
 async def test_columns_of_all_scorers_order_the_page_and_stay_on_the_candidates() -> None:

@@ -15,6 +15,8 @@ from server.startup import RunningService, start_service
 from state.attribution import Attribution, AttributionCodec
 from testing.served_shop import ServedShop, make_shop
 
+pytestmark = pytest.mark.slow
+
 NO_TRITON = "127.0.0.1:9"
 
 
