@@ -63,6 +63,7 @@ def same_weights(one: nn.Module, two: nn.Module) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bst(
     dataset: Dataset, log: InteractionLog, features: ItemFeatures
 ) -> None:
@@ -74,6 +75,7 @@ def test_the_same_seed_gives_the_same_bst(
     assert not same_weights(first, other)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_mind(
     dataset: Dataset, log: InteractionLog, features: ItemFeatures
 ) -> None:

@@ -8,6 +8,7 @@ from snapshot import SnapshotError, SnapshotStore
 from tests.snapshot.contents import sealed
 
 
+@pytest.mark.slow
 def test_readers_always_see_a_whole_snapshot_while_a_writer_publishes_and_prunes(tmp_path: Path) -> None:
     """Each snapshot has 40 items named after its round, so a mixture would show."""
     store = SnapshotStore(tmp_path)

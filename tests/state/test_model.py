@@ -66,7 +66,7 @@ async def check(store: StateStore, model: Model) -> None:
     assert logged == model.arrived
 
 
-@pytest.mark.parametrize("kind", ["lmdb", "redis"])
+@pytest.mark.parametrize("kind", ["lmdb", pytest.param("redis", marks=pytest.mark.slow)])
 @settings(max_examples=40, deadline=None)
 @given(
     steps=st.lists(

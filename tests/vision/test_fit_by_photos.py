@@ -32,6 +32,7 @@ def pictures(seed: int, noise: float) -> tuple[Labelled, Labelled]:
     return Labelled(items, features(items, noise)), Labelled(of_photos, features(of_photos, noise))
 
 
+@pytest.mark.slow
 def test_training_finds_what_photos_and_pictures_share() -> None:
     catalogue, photos = pictures(0, 0.6)
     fit = fit_by_photos(catalogue, photos, 32, seed=1)
