@@ -84,6 +84,7 @@ class ModelSteps:
         with self.progress.step(f"train {model}", None if begun is None else begun.began) as step:
             if begun is not None:
                 trained = begun.wait(step.training)
+                step.ended = begun.ended
             else:
                 trained = train_model(
                     model,

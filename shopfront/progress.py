@@ -20,6 +20,8 @@ class Step:
     def __init__(self, bars: Bars, task: TaskID) -> None:
         """Updates the bar `task` of `bars`."""
         self._bars, self._task = bars, task
+        self.ended: float | None = None
+        """When the step ended, seconds of `time.monotonic`, where it ended before the body does."""
 
     def stage(self, what: str, share: float) -> None:
         """`what` is under way and `share` (0 to 1) of the step is done."""
@@ -58,8 +60,10 @@ class Progress:
             transient=True,
             disable=not self.console.is_terminal,
         ) as bars:
-            yield Step(bars, bars.add_task(name, total=None, note=""))
-        self.console.print(f"[green]✓[/] {name:18} {monotonic() - began:6.1f} s")
+            step = Step(bars, bars.add_task(name, total=None, note=""))
+            yield step
+        ended = monotonic() if step.ended is None else step.ended
+        self.console.print(f"[green]✓[/] {name:18} {ended - began:6.1f} s")
 
     def reused(self, name: str, made: str) -> None:
         """A step whose inputs did not change."""

@@ -61,6 +61,8 @@ class TrainerProcess:
         """
         self.began = monotonic()
         """When it started, seconds of `time.monotonic`."""
+        self.ended: float | None = None
+        """When what it trained was there."""
         self._model = model
         self._report: Report | None = None
         self._came: _Message | None = None
@@ -114,7 +116,7 @@ class TrainerProcess:
             for line in lines:
                 message = msgspec.json.decode(line, type=_Message)
                 if message.step is None:
-                    self._came = message
+                    self._came, self.ended = message, monotonic()
                 elif self._report is not None:
                     self._report(*message.step)
 
