@@ -148,6 +148,21 @@ def test_another_version_is_tested_by_its_checkpoint(shop: Shop, pages: Recorded
         shop.sandbox.version(1)
 
 
+def test_the_arms_of_an_experiment_that_change_something_are_tested(shop: Shop) -> None:
+    path = shop.settings.router.experiments
+    assert path is not None
+    arms = "{as-it-is: {share_bp: 100}, fewer: {share_bp: 100, patch: {candidates: 30}}}"
+    path.write_text(
+        "layers: {l: {experiments: {"
+        f"x: {{scenes: [home], arms: {arms}}}, y: {{first: 200, arms: {arms}}}}}}}}}"
+    )
+    assert shop.sandbox.of_experiment("x") == [("home", "fewer", {"candidates": 30})]
+    assert [scene for scene, _, _ in shop.sandbox.of_experiment("y")] == ["home", "cart"]
+    with pytest.raises(Refused, match="has no experiment z"):
+        shop.sandbox.of_experiment("z")
+    path.unlink()
+
+
 class ByCompany:
     """A scorer that is broken: a score depends on the candidates beside it, or is none, or says nothing."""
 
