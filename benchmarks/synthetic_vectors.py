@@ -93,9 +93,9 @@ def fit(wanted: Difficulty, count: int, dimensions: int, seed: int) -> tuple[Rec
     """The recipe whose `count` vectors come nearest to a difficulty, of a grid, and theirs."""
     best: tuple[float, Recipe, Difficulty] | None = None
     for fall, large, small in product(
-        (0.4, 0.6, 0.8, 1.0, 1.2, 1.4), (0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4)
+        np.arange(0.6, 2.21, 0.2), (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.2, 0.3, 0.4)
     ):
-        recipe = replace(Recipe(dimensions), fall=fall, large=large, small=small, seed=seed)
+        recipe = replace(Recipe(dimensions), fall=float(fall), large=large, small=small, seed=seed)
         made = difficulty(recipe.block(0, count), seed)
         off = abs(np.log(made.contrast / wanted.contrast)) + abs(np.log(made.dimension / wanted.dimension))
         if best is None or off < best[0]:

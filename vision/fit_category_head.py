@@ -11,7 +11,7 @@ _LEAST_PICTURES, _LEAST_PER_CATEGORY, _LEAST_CATEGORIES = 200, 5, 2
 _HELD_OUT = 5
 """One of so many items is held out: for the temperature, the thresholds and the accuracy."""
 _MOST = 200_000
-_PASSES, _BATCH, _RATE, _DECAY = 30, 256, 1e-3, 0.3
+_PASSES, _LEAST_STEPS, _BATCH, _RATE, _DECAY = 30, 500, 256, 1e-3, 0.3
 _LET_THROUGH = 0.975
 """Part of the known pictures that each of the two thresholds lets through."""
 
@@ -108,8 +108,10 @@ def _trained(
     optimiser = torch.optim.AdamW(
         [{"params": [weights], "weight_decay": _DECAY}, {"params": [bias], "weight_decay": 0.0}], _RATE
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, _PASSES)
-    for _ in range(_PASSES):
+    # Of few pictures a pass has few steps.
+    passes = max(_PASSES, _LEAST_STEPS * _BATCH // len(labels))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, passes)
+    for _ in range(passes):
         for rows in torch.randperm(len(truth), generator=generator).split(_BATCH):
             loss = torch.nn.functional.cross_entropy(scaled[rows] @ weights + bias, truth[rows])
             optimiser.zero_grad()
