@@ -24,7 +24,7 @@ class SimilarLookSettings(VectorIndexSettings):
     )
     compact: CompactSettings = Field(default=CompactSettings(), description="Codes of a compact index.")
     exact_below: int = Field(
-        default=20_000,
+        default=2_000,
         ge=0,
         description="Pictures of one category, or under musts, up to which each is compared.",
     )
