@@ -37,7 +37,10 @@ def settings(folder: Path, **more: object) -> ConsoleSettings:
 def test_a_console_that_is_killed_runs_again_and_ends_with_the_router(tmp_path: Path) -> None:
     reports: queue.Queue[str] = queue.Queue()
     router = RouterAddress(f"127.0.0.1:{free_ports(1)[0]}", token=SECRET)
-    with console_of(router, settings(tmp_path), tmp_path, reports.put, wanted=True) as said:
+    changes: list[str] = []
+    with console_of(
+        router, settings(tmp_path), tmp_path, reports.put, wanted=True, count=changes.append
+    ) as said:
         assert said.startswith("Console on http://127.0.0.1:")
         url = said.removeprefix("Console on ")
         assert "no answer" in urllib.request.urlopen(url, timeout=20).read().decode()
@@ -50,6 +53,7 @@ def test_a_console_that_is_killed_runs_again_and_ends_with_the_router(tmp_path: 
         assert again.pid != process.pid
     assert not again.is_running()
     assert reports.empty()
+    assert changes == ["lost", "restarted"]
 
 
 def test_a_taken_port_is_named_with_what_to_do_and_the_shop_is_served(tmp_path: Path) -> None:
