@@ -193,7 +193,7 @@ def test_a_file_that_is_none_costs_its_answers_and_nothing_else(
     assert caplog.text.count("features-other.features") == 2, "named once, in prefix and message"
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     gaps=st.lists(st.sampled_from([0, 1, 30, 61, 4_000]), min_size=1, max_size=25),
     cuts=st.lists(st.integers(0, 90), max_size=6),
