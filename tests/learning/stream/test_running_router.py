@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from learning.labelled.labelled_rows import LabelledRows
@@ -23,6 +24,7 @@ from protos.shopfront.v1.event_pb2 import (
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from recall.query import Query
 from router.ranking.live import COLUMNS, LiveScorer
+from shopfront.labelled_samples import write_samples
 from state.attribution import AttributionCodec
 from state.live_counters.live_counters import LiveCounters
 from state.live_model.inputs import RankedRows, hashed_inputs
@@ -175,3 +177,12 @@ def test_a_sample_has_what_serving_saw_to_the_bit(tmp_path: Path, monkeypatch: p
     }
     assert not +labelled.dropped
     assert (labelled.rows, labelled.waiting) == (10, 0)
+    # The same, as a file.
+    written = write_samples(settings, 1, tmp_path / "samples.parquet")
+    assert (written.rows, written.answers, written.waiting, written.dropped) == (10, 1, 0, [])
+    table = pl.read_parquet(tmp_path / "samples.parquet")
+    for name, column in rows.items():
+        assert table[name].to_list() == pytest.approx(column.tolist(), nan_ok=True), name
+    # A label that is waited for longer is not known yet.
+    written = write_samples(settings, 600, tmp_path / "samples.parquet")
+    assert (written.rows, written.waiting) == (0, 10)
