@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,19 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
 
     with tiny_triton(tmp_path_factory.mktemp("triton")) as server:
         yield server
+
+
+@pytest.fixture(autouse=True, scope="module")
+def counts_of_this_module() -> Iterator[None]:
+    """Metrics of other modules are counted as if this one had never had them counted in files."""
+    yield
+    process_metrics = sys.modules.get("foundation.telemetry.metrics.process_metrics")
+    if process_metrics is not None and process_metrics._opened:
+        from prometheus_client import values
+
+        process_metrics._opened.clear()
+        os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+        values.ValueClass = values.MutexValue
 
 
 @pytest.hookimpl(optionalhook=True)

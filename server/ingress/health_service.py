@@ -76,11 +76,13 @@ class HealthService:
         self._watches += 1
         try:
             while not self._leaving():
+                # Looked at before the status: the drain may begin while the status is being sent.
+                draining = self._draining
                 status = self._status() if known else _Status.SERVICE_UNKNOWN
                 if status != sent:
                     sent = status
                     yield _Status(status=status)
-                if self._draining:
+                if draining:
                     # An open stream would hold up the drain until its end.
                     return
                 await asyncio.sleep(_WATCH_INTERVAL_S)
