@@ -49,7 +49,7 @@ class _Moment:
 
 
 class StageHistory:
-    """Notes the histograms and tells what was added since; belongs to one event loop."""
+    """Notes the histograms and returns what was added since; belongs to one event loop."""
 
     def __init__(self, samples: MetricSamples, clock: Callable[[], float] = time.time) -> None:
         """`samples`: the counts of every process; `clock`: unix seconds."""

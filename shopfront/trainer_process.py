@@ -122,7 +122,7 @@ class TrainerProcess:
 
 
 def main(orders: IO[bytes], answers: IO[bytes]) -> None:
-    """Trains as ordered; what can be mended by whoever ordered it is answered, a bug ends the process."""
+    """Trains as ordered; faults of data and settings are answered, a bug ends the process."""
     from models.checkpoint import CheckpointError
     from shopfront import plugins
     from snapshot.dataset import DatasetStore

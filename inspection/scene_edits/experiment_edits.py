@@ -128,7 +128,7 @@ def _edits(request: admin_pb2.ChangeExperimentsRequest) -> list[Edit]:
 
 
 def _experiments(content: bytes, file: SceneFile) -> list[admin_pb2.Experiment]:
-    """What the file has; nothing where it is wrong, which the watch tells."""
+    """What the file has; nothing where it is wrong, which the watch reports."""
     try:
         file.refuse_unsafe(content.decode("utf-8", "replace"))
         layers = read_experiments(content, str(file.path)).layers

@@ -81,7 +81,7 @@ class PlanLedger:
             self._due.set()
 
     async def exchange(self) -> None:
-        """Tells the store what was shown here, and learns what was shown in all. Raises `StorageError`."""
+        """Writes what was shown here to the store, and reads what was shown in all. Raises `StorageError`."""
         async with self._exchanging:
             plans = {plan: window.ends_at for plan, window in self._plans().items()}
             # What is counted is kept when its plan is taken off: a plan put back must not begin anew.
@@ -110,7 +110,7 @@ class PlanLedger:
                 continue
 
     async def close(self) -> None:
-        """Tells the store what it does not know yet; where that fails, the log says so."""
+        """Writes to the store what it does not have yet; where that fails, the log says so."""
         try:
             await self.exchange()
         except StorageError as error:

@@ -19,7 +19,7 @@ STAGE, REQUEST = "shopfront_stage_seconds_bucket", "shopfront_request_seconds_bu
 
 
 def buckets(name: str, counts: Sequence[float], **labels: str) -> list[MetricSample]:
-    """A histogram as a router tells it: counts below each bound."""
+    """A histogram as a router reports it: counts below each bound."""
     below = np.cumsum(counts).tolist()
     return [
         MetricSample(name=name, labels={**labels, "le": str(bound)}, value=value)
