@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from triton_repo.server import TritonServer
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+_SERVERS = {"redis_server", "shared_redis", "triton"}
+"""Fixtures that start a server."""
 # By default an example of more than 200 ms fails, which on a busy machine says nothing of the code.
 settings.register_profile("shopfront", deadline=None)
 settings.load_profile("shopfront")
@@ -51,6 +53,15 @@ def counts_of_this_module() -> Iterator[None]:
         process_metrics._opened.clear()
         os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
         values.ValueClass = values.MutexValue
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts a server is slow, whichever test asks for it; before tests are chosen by their marks."""
+    for item in items:
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if _SERVERS.intersection(getattr(item, "fixturenames", ())) or "redis" in map(str, given):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(optionalhook=True)
