@@ -6,7 +6,9 @@ trailers and an empty message returned, since an exception loses the trailers.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf.message import Message
@@ -30,6 +32,7 @@ from server.startup import start_service
 _HEALTH_CHECK = f"/{HEALTH_SERVICE}/Check"
 _HEALTH_WATCH = f"/{HEALTH_SERVICE}/Watch"
 _REFLECTION = f"/{REFLECTION_SERVICE}/ServerReflectionInfo"
+_READ_S, _READ_MESSAGES = 1.0, 16
 
 
 class HaproxyIngress:
@@ -95,10 +98,12 @@ class HaproxyIngress:
         """`grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo`."""
         refusal = self._unauthenticated(_REFLECTION, grpc_context)
         if refusal is not None:
+            await _read_to_its_end(request_stream)
             _refuse(grpc_context, refusal)
             return
         async for answer in self._reflection.answers(request_stream):
             if isinstance(answer, Refusal):
+                await _read_to_its_end(request_stream)
                 _refuse(grpc_context, answer)
                 return
             yield answer
@@ -126,6 +131,18 @@ class HaproxyIngress:
     async def __del__(self) -> None:
         """Called by Ray Serve after the replica has drained."""
         await self._running.stop()
+
+
+async def _read_to_its_end(requests: AsyncIterator[Any]) -> None:
+    """Reads what a caller still sends, for a moment.
+
+    HAProxy can lose the status of an answer that ends before its request; the caller then sees an empty one.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READ_S):
+            for _ in range(_READ_MESSAGES):
+                if await anext(requests, None) is None:
+                    return
 
 
 def _message_or_refuse(answer: Message | Refusal, response: type[Message], grpc_context: Any) -> Message:

@@ -47,10 +47,17 @@ def steps_of(root: Path, mind_steps: int) -> tuple[ModelSteps, StringIO]:
     return ModelSteps(workspace, settings, Progress(Console(file=printed)), dataset.manifest.id), printed
 
 
+def begin(steps: ModelSteps, models: list[str]) -> list[psutil.Process]:
+    """Begins to train models; returns the processes that do."""
+    before = psutil.Process().children()
+    steps.begin(models)
+    return [process for process in psutil.Process().children() if process not in before]
+
+
 def test_weights_are_those_of_training_in_this_process(tmp_path: Path) -> None:
     steps, printed = steps_of(tmp_path, 20)
-    steps.begin(["mind", "bst"])
-    assert len(psutil.Process().children()) == 1, "two cores: one for this process, one beside it"
+    begun = begin(steps, ["mind", "bst"])
+    assert len(begun) == 1, "two cores: one for this process, one beside it"
     beside = steps.train("mind", {})
     alone = ModelSteps(steps.workspace, steps.settings, steps.progress, steps.dataset).train("mind", {})
     first, second = ((steps.checkpoint("mind", name) / WEIGHTS_NAME).read_bytes() for name in (beside, alone))
@@ -61,13 +68,11 @@ def test_weights_are_those_of_training_in_this_process(tmp_path: Path) -> None:
 
 def test_what_is_not_done_ends_with_the_build_and_a_lost_one_is_named(tmp_path: Path) -> None:
     steps, _ = steps_of(tmp_path, 100_000)
-    steps.begin(["mind"])
-    (process,) = psutil.Process().children()
+    (process,) = begin(steps, ["mind"])
     steps.stop()
     assert not process.is_running()
 
-    steps.begin(["mind"])
-    (process,) = psutil.Process().children()
+    (process,) = begin(steps, ["mind"])
     process.send_signal(signal.SIGKILL)
     with pytest.raises(TrainingError, match=r"trained mind ended with status -9.*parallel_training"):
         steps.train("mind", {})

@@ -75,8 +75,8 @@ def test_twins_are_one_group_and_look_alike(picture_shop: PictureShop) -> None:
     assert min(likeness) > 0.8
 
 
-def test_a_snapshot_recalls_by_looks_and_has_the_groups(picture_shop: PictureShop) -> None:
-    served = ServedShop(picture_shop.workspace.root, picture_shop.dataset)
+def test_a_snapshot_recalls_by_looks_and_has_the_groups(tmp_path: Path, picture_shop: PictureShop) -> None:
+    served = ServedShop(tmp_path, picture_shop.dataset)
     id = served.publish(models={"bst": 1, "mind": 1, "picture_encoder": 1}, pictures=picture_shop.pictures)
     snapshot = SnapshotStore(served.folder / "snapshots").open(id)
     np.testing.assert_array_equal(snapshot.catalogue.picture_group, picture_shop.pictures.groups)
