@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def test_any_text_in_any_column(values: list[tuple[str, str, str]], encoding: st
     assert "\n" not in outcome(text.encode(encoding, "replace"))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, len(PLAIN) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_any_flipped_bytes(flips: list[tuple[int, int]]) -> None:

@@ -10,6 +10,7 @@ from ingest.timestamps import to_unix_ms
 MOMENTS = st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2090, 1, 1))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(MOMENTS, min_size=1, max_size=10))
 def test_every_form_of_the_same_moments_agrees(moments: list[datetime]) -> None:

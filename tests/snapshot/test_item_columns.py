@@ -46,6 +46,7 @@ def values_of(draw: st.DrawFn, column: ItemColumn, rows: int, names: int) -> Any
     return draw(arrays.arrays(column.dtype, rows, elements=elements))
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_catalogue_gives_back_whatever_columns_are_registered(
