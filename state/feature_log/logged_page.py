@@ -64,30 +64,6 @@ class LoggedPage:
     propensities: Float64 | None = None
 
 
-class _Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The entry as it is written: arrays as their little-endian bytes."""
-
-    attribution_token: str
-    request_id: str
-    scene: str
-    user: str
-    ts: int
-    snapshot_id: str
-    model_name: str
-    model_version: str
-    arms: dict[str, str]
-    channel_names: list[str]
-    history_length: int
-    profile_codes: bytes
-    context_codes: bytes
-    item_ids: list[str]
-    scores: bytes
-    recall_scores: bytes
-    channels: bytes
-    columns: dict[str, bytes]
-    propensities: bytes | None
-
-
 class LoggedAnswer(msgspec.Struct, frozen=True, array_like=True):
     """The beginning of an entry: what an answer is found by, and what serving knew of its shopper.
 
@@ -106,6 +82,18 @@ class LoggedAnswer(msgspec.Struct, frozen=True, array_like=True):
     channel_names: list[str]
     history_length: int
     profile_codes: bytes
+
+
+class _Entry(LoggedAnswer, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The entry as it is written: arrays as their little-endian bytes."""
+
+    context_codes: bytes
+    item_ids: list[str]
+    scores: bytes
+    recall_scores: bytes
+    channels: bytes
+    columns: dict[str, bytes]
+    propensities: bytes | None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
