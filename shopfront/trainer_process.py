@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any
@@ -77,7 +78,8 @@ class TrainerProcess:
             list(plugins), model, str(dataset.resolve()), settings.model_dump(mode="json"), str(to.resolve())
         )
         assert self._process.stdin is not None
-        with self._process.stdin as stdin:
+        # A process that has died already is reported by `wait`.
+        with suppress(BrokenPipeError), self._process.stdin as stdin:
             stdin.write(msgspec.json.encode(order))
         self._reader = threading.Thread(target=self._read, name=f"training of {model}", daemon=True)
         self._reader.start()
