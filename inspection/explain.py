@@ -7,29 +7,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from environment.board import NO_FEED, Board
 from features.profile import PROFILE_FIELDS
 from inspection.item_journeys import Journey, journey
 from inspection.item_summaries import summaries
 from inspection.observed_request import Observation, observe
+from pipeline.metrics import NoMetrics
 from protos.shopfront.v1 import admin_pb2, recommend_pb2
-from recall.search.context_index import wish_of
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.errors import CallerError
-from router.query_features.read import FeatureReading
-from router.service.anchor import find_anchors
 from router.service.answer import add_trace, build_response
 from router.service.call import Call
-from router.service.queries import build_query
-from router.service.rollout_hooks import RolloutHooks
-from router.service.shopper import read_shopper
+from router.service.prepare import Sources, prepare
 from router.service.shopper_scenes import ShopperScenes
 from router.service.validation import CheckedRequest, check_recommend, check_similar_items
 from snapshot.catalogue import Catalogue
 from snapshot.id_limit import MAX_ID_BYTES
-from state.merchandising.live_rules import LiveRules
-from state.store import StateStore
 
 MAX_ITEMS = 20
 _MAX_PROFILE_VALUE = 128
@@ -41,25 +34,17 @@ class Explainer:
     def __init__(
         self,
         live: LiveEngine,
-        store: StateStore,
-        rollouts: RolloutHooks,
-        rules: LiveRules,
-        clock: Callable[[], float] = time.monotonic,
+        sources: Sources,
         wall_clock: Callable[[], float] = time.time,
-        environment: Board = NO_FEED,
     ) -> None:
         """Opens nothing.
 
-        `rules`: what merchandisers block; `clock`: monotonic seconds; `wall_clock`: unix seconds;
-        `environment`: weather and alerts by city.
+        `sources`: what requests are answered from beside the snapshot; `wall_clock`: unix seconds.
         """
         self._live = live
-        self._store = store
-        self._rollouts = rollouts
-        self._rules = rules
-        self._clock = clock
+        self._sources = sources
+        self._clock = sources.clock
         self._wall_clock = wall_clock
-        self._environment = environment
 
     async def explain(
         self, request: admin_pb2.ExplainPageRequest, call: Call, under: Engine | None = None
@@ -76,36 +61,19 @@ class Explainer:
         variant = engine.variant(scene.scene, asked.user_id)
         # What the scene has for its work; what came before the work is not a shopper's wait.
         deadline = self._clock() + variant.settings.deadline.budget_ms / 1_000
-        reading = FeatureReading(
-            variant.features,
-            now,
-            deadline,
-            self._clock,
-            call.arrival,
-            scene=scene.scene,
-            environment=self._environment,
-        )
-        shopper = await read_shopper(
-            self._store, engine.catalogue, asked.user_id, asked.city, reading, dict(request.profile)
-        )
-        about = find_anchors(engine.catalogue, asked, shopper, variant.settings, now)
-        wish, unknown_words = wish_of(engine.context_index, asked.looking_for, engine.catalogue)
-        rules = self._rules.of(engine.catalogue, scene.scene, now)
-        query = self._rollouts.under_rollout(
-            build_query(
-                engine,
-                shopper,
-                asked,
-                scene.scene,
-                about,
-                now,
-                variant.arms,
-                wish,
-                np.empty(0, np.int32),
-                rules,
-            ),
+        prepared = await prepare(
+            self._sources,
             engine,
+            asked,
+            [variant],
+            deadline,
+            call.arrival,
+            now,
+            NoMetrics(),
+            [np.empty(0, np.int32)],
+            dict(request.profile),
         )
+        (query,) = prepared.queries
         page, seen = await observe(
             variant.pipeline, query, scene.page_size, deadline, self._clock, call.arrival
         )
@@ -117,14 +85,9 @@ class Explainer:
             snapshot_id=engine.snapshot_id,
             request_id=call.request_id,
             arms=query.arms,
-            degraded=(
-                *shopper.degraded,
-                *about.degraded,
-                *unknown_words,
-                *self._rollouts.degraded(query),
-            ),
+            degraded=(*prepared.degraded(0), *self._sources.rollouts.degraded(query)),
         )
-        add_trace(response, (*shopper.trace, *page.trace), (self._clock() - call.arrival) * 1_000)
+        add_trace(response, (*prepared.shopper.trace, *page.trace), (self._clock() - call.arrival) * 1_000)
         names = [slot.channel.name for slot in variant.pipeline.channels]
         on_page = page.items.items
         others = engine.catalogue.dense(list(request.item_ids))

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from environment.board import NO_FEED, Board
 from features.profile import PROFILE_FIELDS
 from inspection.catalogue_search import CatalogueSearch
 from inspection.explain import Explainer
@@ -37,11 +36,9 @@ from protos.shopfront.v1 import admin_pb2
 from router.engine.live import LiveEngine
 from router.errors import CallerError, PreconditionError
 from router.service.call import Call
-from router.service.rollout_hooks import RolloutHooks
+from router.service.prepare import Sources
 from snapshot.catalogue import Catalogue
 from snapshot.id_limit import MAX_ID_BYTES
-from state.merchandising.live_rules import LiveRules
-from state.store import StateStore
 
 CONTRACT = 3
 """Rises with what is added to AdminService, so that a console knows what a router can show."""
@@ -57,9 +54,7 @@ class Inspection:
     def __init__(
         self,
         live: LiveEngine,
-        store: StateStore,
-        rollouts: RolloutHooks,
-        rules: LiveRules,
+        sources: Sources,
         recent: RecentPages,
         settings: InspectionSettings,
         metrics: Path | None,
@@ -68,21 +63,22 @@ class Inspection:
         experiment_file: SceneFile | None,
         logged: LoggedPages,
         wall_clock: Callable[[], float] = time.time,
-        environment: Board = NO_FEED,
     ) -> None:
-        """`metrics`: folder in which the processes count, None where they do not.
+        """`sources`: what requests are answered from beside the snapshot.
+
+        `metrics`: folder in which the processes count, None where they do not.
 
         `merchandising`: answers what is about business rules; `scene_file`: what scenes are read from;
         `experiment_file`: what experiments are; `logged`: the feature log; `wall_clock`: unix seconds.
         """
         self.merchandising = merchandising
-        self.explainer = Explainer(live, store, rollouts, rules, environment=environment)
+        self.explainer = Explainer(live, sources)
         self.scene_edits = SceneEdits(live, scene_file, self.explainer)
         self.experiments = ExperimentEdits(live, experiment_file)
         self.pictures = ItemPictures(live)
         self.settings = settings
         self._live = live
-        self._store = store
+        self._store = sources.store
         self._recent = recent
         self._logged = logged
         self._metrics = None if metrics is None else MetricSamples(metrics)

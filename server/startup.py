@@ -42,6 +42,7 @@ from router.service.exposure import ExposureLog
 from router.service.exposure_metrics import ExposureMetrics
 from router.service.impressions import ServedImpressions, ShownPage
 from router.service.overload_metrics import OverloadMetrics
+from router.service.prepare import Sources
 from router.service.quality import QualityFactors
 from router.service.request_log import RequestLog
 from router.service.service import RecommendationService
@@ -233,21 +234,18 @@ async def start_service(settings: RouterSettings) -> RunningService:
     await asyncio.to_thread(published.look)
     attribution = AttributionCodec.from_settings(settings.attribution)
     environment, environment_watch = await open_environment(settings.environment, metrics)
+    sources = Sources(store, rollouts, rules, lambda: published.current, environment, time.monotonic)
     service = RecommendationService(
         live,
-        store,
+        sources,
         attribution,
         overload.admission,
         overload.limiter,
         side_effects,
         metrics,
-        rollouts,
         quality,
         ExposurePlans(ledger, metrics),
         snapshot_damage=lambda: verification.damage,
-        rules=rules,
-        published=lambda: published.current,
-        environment=environment,
     )
     running = RunningService(
         service,
@@ -275,14 +273,11 @@ async def start_service(settings: RouterSettings) -> RunningService:
         open_inspection(
             settings,
             live,
-            store,
-            rollouts,
-            rules,
+            sources,
             recent,
             configuration,
             watches,
             user_ids,
-            environment,
         ),
         why_inspection_refused(settings),
         PrivacyWorkers(Places.of(settings)),

@@ -30,7 +30,8 @@ from router.rerank.registry import RERANKERS
 from router.scenes.fit_shop import fit_scene
 from router.scenes.parts_of import PartsOf
 from router.scenes.problems import SettingsError
-from router.scenes.settings import SceneScorer, SceneSettings
+from router.scenes.ranking_settings import SceneScorer
+from router.scenes.settings import SceneSettings
 from snapshot.catalogue import Catalogue
 
 log = logging.getLogger(__name__)

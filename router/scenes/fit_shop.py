@@ -13,7 +13,8 @@ from router.filters.already_bought import AlreadyBoughtSettings
 from router.filters.purchase_cycle import PurchaseCycleSettings
 from router.rerank.dedup import DedupSettings
 from router.scenes.problems import Path, SettingsError, dotted
-from router.scenes.settings import SceneChannel, SceneSettings
+from router.scenes.recall_settings import SceneChannel
+from router.scenes.settings import SceneSettings
 from snapshot.shop_facts import ShopFacts
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from router.ranking.scorer_kind import ScorerKind
 from router.ranking.triton_model import TritonModelSettings
 from router.scenes import problems
 from router.scenes.problems import explain
-from router.scenes.settings import MergeChoice, RankingSettings, SceneScorer
+from router.scenes.ranking_settings import MergeChoice, RankingSettings, SceneScorer
 
 Note = Callable[[problems.Path, str], None]
 Locate = Callable[[problems.Path], problems.Path]

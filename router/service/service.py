@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from environment.board import NO_FEED, NO_SURROUNDINGS, Board
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
-from pipeline.plan import Page
 from pipeline.runner import arrange, rank
 from pipeline.side_effects import SideEffects
 from pipeline.stages import DeadlineExceeded
 from protos.shopfront.v1 import event_pb2, recommend_pb2
 from recall.query import Query
-from recall.search.context_index import wish_of
 from router.engine.engine import Engine, Variant
 from router.engine.live import LiveEngine
 from router.events import report_events
 from router.events.event_metrics import EventMetrics
 from router.page.arrangement import ScenePage, structure_of
-from router.page.drawn_slots import DrawnPage, draw_slots
+from router.page.drawn_slots import draw_slots
 from router.page.exploration import draw_seed
 from router.page.exposure_plans import ExposurePlans
 from router.page.pins import place_pins
-from router.query_features.read import FeatureReading
-from router.query_features.surroundings import NAME as SURROUNDINGS
 from router.service.admission import Admission
-from router.service.anchor import find_anchors
-from router.service.answer import add_trace, build_response
+from router.service.answer import add_trace
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
 from router.service.impressions import ShownPage
-from router.service.paging import next_cursor, read_cursors
+from router.service.paging import read_cursors
+from router.service.prepare import Sources, prepare
 from router.service.quality import QualityFactors
-from router.service.queries import build_query
-from router.service.rollout_hooks import RolloutHooks
+from router.service.respond import Responder
 from router.service.serving_state import ServingState
-from router.service.shopper import read_shopper
 from router.service.shopper_scenes import ShopperScenes
 from router.service.validation import (
     CheckedRequest,
@@ -49,14 +42,8 @@ from router.service.validation import (
     check_recommend,
     check_similar_items,
 )
-from router.service.venues import venues_of
-from snapshot.item_keys import item_keys
-from state.attribution import Attribution, AttributionCodec
-from state.attribution_scope import item_filter, shopper_tag
-from state.merchandising.live_rules import LiveRules
+from state.attribution import AttributionCodec
 from state.page_cursor import PageCursor, PageCursorCodec
-from state.published import NOTHING, Published
-from state.store import StateStore
 
 
 class RecommendationService:
@@ -71,46 +58,38 @@ class RecommendationService:
     def __init__(
         self,
         live: LiveEngine,
-        store: StateStore,
+        sources: Sources,
         attribution: AttributionCodec,
         admission: Admission,
         limiter: ComputeLimiter,
         side_effects: SideEffects[Query, ShownPage],
         metrics: ProcessMetrics,
-        rollouts: RolloutHooks,
         quality: QualityFactors,
         exposure_plans: ExposurePlans,
-        clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         snapshot_damage: Callable[[], str] = lambda: "",
-        rules: LiveRules | None = None,
-        published: Callable[[], Published] = lambda: NOTHING,
-        environment: Board = NO_FEED,
     ) -> None:
         """Opens nothing.
 
-        `clock`: monotonic seconds, for deadlines; `wall_clock`: unix seconds, for what is recorded;
-        `snapshot_damage`: what is wrong with the snapshot in service, "" where it is intact; `rules`: of
-        merchandisers, None = there are none; `published`: returns what the learner
-        has published; `environment`: weather and alerts by city.
+        `sources`: what requests are answered from beside the snapshot; `wall_clock`: unix seconds, for what
+        is recorded; `snapshot_damage`: what is wrong with the snapshot in service, "" where it is intact.
         """
         self._live = live
-        self._store = store
+        self._sources = sources
+        self._store = sources.store
+        self._rollouts = sources.rollouts
+        self._clock = sources.clock
         self._attribution = attribution
         self._cursors = PageCursorCodec(attribution.seal)
+        self._responder = Responder(attribution, self._cursors, sources.rollouts, side_effects, sources.clock)
         self._admission = admission
         self._limiter = limiter
         self._side_effects = side_effects
         self._event_metrics = metrics.group(EventMetrics)
-        self._rollouts = rollouts
         self._quality = quality
         self._exposure_plans = exposure_plans
-        self._clock = clock
         self._wall_clock = wall_clock
         self._snapshot_damage = snapshot_damage
-        self._rules = rules or LiveRules(None)
-        self._published = published
-        self._environment = environment
 
     async def recommend(
         self,
@@ -208,40 +187,18 @@ class RecommendationService:
         deadlines: list[float],
         cursors: list[PageCursor],
     ) -> list[recommend_pb2.RecommendResponse]:
-        reading = FeatureReading(
-            _features(engine, variants),
-            now,
+        prepared = await prepare(
+            self._sources,
+            engine,
+            asked,
+            variants,
             min(deadlines),
-            self._clock,
             call.arrival,
-            asked.scenes[0].scene,
+            now,
             variants[0].pipeline.metrics,
-            self._published(),
-            self._environment,
+            [cursor.items(engine.catalogue) for cursor in cursors],
         )
-        shopper = await read_shopper(self._store, engine.catalogue, asked.user_id, asked.city, reading)
-        anchors = [
-            find_anchors(engine.catalogue, asked, shopper, variant.settings, now) for variant in variants
-        ]
-        wish, unknown = wish_of(engine.context_index, asked.looking_for, engine.catalogue)
-        queries = [
-            self._rollouts.under_rollout(
-                build_query(
-                    engine,
-                    shopper,
-                    asked,
-                    scene.scene,
-                    about,
-                    now,
-                    variant.arms,
-                    wish,
-                    cursor.items(engine.catalogue),
-                    self._rules.of(engine.catalogue, scene.scene, now),
-                ),
-                engine,
-            )
-            for scene, variant, about, cursor in zip(asked.scenes, variants, anchors, cursors, strict=True)
-        ]
+        queries = prepared.queries
         try:
             ranking = [
                 self._rank_scene(engine, variant, query, scene.page_size, slots, deadline, call)
@@ -272,15 +229,13 @@ class RecommendationService:
                 self._rollouts.failed(query, call.request_id, (self._clock() - call.arrival) * 1_000)
             raise
         responses = [
-            self._respond(
-                engine, variant, query, each, (*shopper.degraded, *about.degraded, *unknown), call, now
+            self._responder.respond(
+                engine, variant, query, page, prepared.degraded(place), scene, cursor, call, now
             )
-            for variant, query, each, about in zip(variants, queries, drawn, anchors, strict=True)
+            for place, (variant, query, page, scene, cursor) in enumerate(
+                zip(variants, queries, drawn, asked.scenes, cursors, strict=True)
+            )
         ]
-        for response, scene, variant, cursor in zip(responses, asked.scenes, variants, cursors, strict=True):
-            shown = item_keys([item.item_id for item in response.items])
-            most = variant.settings.page.cursor_items
-            response.next_page_cursor = next_cursor(self._cursors, cursor, scene, shown, most, now)
         total_ms = (self._clock() - call.arrival) * 1_000
         for query, response, scene in zip(queries, responses, asked.scenes, strict=True):
             self._rollouts.answered(
@@ -293,7 +248,7 @@ class RecommendationService:
             )
         if asked.with_trace:
             for response, each in zip(responses, drawn, strict=True):
-                add_trace(response, (*shopper.trace, *each.page.trace), total_ms)
+                add_trace(response, (*prepared.shopper.trace, *each.page.trace), total_ms)
         return responses
 
     async def _rank_scene(
@@ -316,87 +271,6 @@ class RecommendationService:
         page = arrange(ranked, slots)
         factor.observe((self._clock() - call.arrival) * 1_000)
         return ScenePage(ranked, page, page_size)
-
-    def _token(
-        self,
-        engine: Engine,
-        query: Query,
-        page: Page,
-        shown_keys: NDArray[np.uint64],
-        call: Call,
-        now: int,
-    ) -> str:
-        return self._attribution.encode(
-            Attribution(
-                request_id=call.request_id,
-                scene=query.scene,
-                snapshot_id=engine.snapshot_id,
-                model_name=page.model.name,
-                model_version=page.model.version,
-                arms=dict(query.arms),
-                issued_at=now,
-                shopper=shopper_tag(query.user_id),
-                items=item_filter(shown_keys),
-                weather=query.features.get(SURROUNDINGS, NO_SURROUNDINGS).key,
-            )
-        )
-
-    def _respond(
-        self,
-        engine: Engine,
-        variant: Variant,
-        query: Query,
-        drawn: DrawnPage,
-        degraded: Sequence[str],
-        call: Call,
-        now: int,
-    ) -> recommend_pb2.RecommendResponse:
-        page, channel_names = drawn.page, variant.pipeline.channel_names
-        response = build_response(
-            page,
-            engine.catalogue,
-            channel_names,
-            scene=query.scene,
-            snapshot_id=engine.snapshot_id,
-            request_id=call.request_id,
-            arms=query.arms,
-            degraded=(*degraded, *self._rollouts.degraded(query)),
-        )
-        if query.wish.eligible is not None:
-            response.matching_items = query.wish.matching
-        structure = structure_of(variant.pipeline.rerankers)
-        if structure is not None:
-            response.venues.extend(venues_of(structure, page, engine.catalogue))
-        shown_ids = [item.item_id for item in response.items]
-        shown_keys = item_keys(shown_ids)
-        token = self._token(engine, query, page, shown_keys, call, now)
-        response.attribution_token = token
-        shown = ShownPage(
-            query.scene,
-            shown_ids,
-            shown_keys,
-            now,
-            call.request_id,
-            token,
-            variant.arms,
-            items=page.items,
-            channel_names=channel_names,
-            model=page.model,
-            snapshot_id=engine.snapshot_id,
-            propensities=drawn.propensities,
-            log_features=variant.settings.feature_log.enabled,
-            took_ms=(self._clock() - call.arrival) * 1_000,
-            degraded=tuple(response.degraded),
-        )
-        self._side_effects.schedule(query.scene, query, shown)
-        return response
-
-
-def _features(engine: Engine, variants: Sequence[Variant]) -> frozenset[str]:
-    """Query features that the answer's components read; page rerankers see answers of several scenes only."""
-    if len(variants) == 1:
-        return variants[0].features
-    return engine.page.features.union(*(variant.features for variant in variants))
 
 
 def _budget_s(variant: Variant, asked: CheckedRequest) -> float:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from environment.board import Board
 from experiments.configuration import SceneConfiguration
 from inspection.inspection import Inspection
 from inspection.logged_pages import LoggedPages
@@ -16,32 +15,30 @@ from inspection.scene_edits.history import SceneHistory
 from inspection.scene_edits.scene_file import SceneFile
 from router.engine.live import LiveEngine
 from router.scenes.watch import SceneWatch
-from router.service.rollout_hooks import RolloutHooks
+from router.service.prepare import Sources
 from server.ingress_settings import is_loopback, split_address
 from server.settings import RouterSettings
-from state.merchandising.live_rules import LiveRules
-from state.store import StateStore
 
 
 def open_inspection(
     settings: RouterSettings,
     live: LiveEngine,
-    store: StateStore,
-    rollouts: RolloutHooks,
-    rules: LiveRules,
+    sources: Sources,
     recent: RecentPages,
     configuration: SceneConfiguration,
     watches: Sequence[SceneWatch],
     pseudonym: Callable[[str], str],
-    environment: Board,
 ) -> Inspection:
     """The inspection of one replica; on the event loop that it serves on.
 
-    `configuration`: checks contents of the files of scenes and of experiments; `watches`: take up their
-    edits, in this order; `pseudonym`: of shoppers in the feature log.
+    `sources`: what requests are answered from beside the snapshot; `configuration`: checks contents of the
+    files of scenes and of experiments; `watches`: take up their edits, in this order; `pseudonym`: of
+    shoppers in the feature log.
     """
     metrics = Path(settings.metrics.folder) if settings.metrics.enabled else None
-    merchandising = Merchandising(live, rules, settings.business_rules, settings.inspection.changes, store)
+    merchandising = Merchandising(
+        live, sources.rules, settings.business_rules, settings.inspection.changes, sources.store
+    )
     changes, history = settings.inspection.changes, settings.inspection.scene_history
     scene_file = SceneFile(
         "router.scenes",
@@ -66,9 +63,7 @@ def open_inspection(
         )
     return Inspection(
         live,
-        store,
-        rollouts,
-        rules,
+        sources,
         recent,
         settings.inspection,
         metrics,
@@ -76,7 +71,6 @@ def open_inspection(
         scene_file,
         experiment_file,
         LoggedPages(settings.feature_log.folder, pseudonym),
-        environment=environment,
     )
 
 

@@ -104,9 +104,9 @@ async def test_a_part_that_fails_is_lost_alone() -> None:
 
 async def test_a_part_that_hangs_is_cancelled_on_the_server_and_the_others_count() -> None:
     async with inference_server(hangs={9}) as server, ranker(server.url) as ranks:
-        page = await ranks.page(Split(3, 8), timeout_ms=400.0)
+        page = await ranks.page(Split(3, 8), timeout_ms=1_000.0)
         await until(lambda: server.cancelled == [[1, 5, 9]])
-        again = await ranks.page(Split(3, 8), timeout_ms=400.0)
+        again = await ranks.page(Split(3, 8), timeout_ms=1_000.0)
     assert page.items.items.tolist() == [1, 12, 11, 10, 5, 8, 7, 6, 9, 4, 3, 2]
     assert page.degraded == again.degraded == ("ranking:partial",)
     assert ranking_detail(page) == "3 of 12 candidates not scored; part 1 of 4: its deadline passed"

@@ -12,7 +12,8 @@ from registration.registry import RegistrationError, Registry
 from router.filters.registry import FILTERS
 from router.rerank.registry import RERANKERS
 from router.scenes.features import check_features, scene_features
-from router.scenes.settings import BackfillSettings, SceneChannel, SceneSettings
+from router.scenes.recall_settings import BackfillSettings, SceneChannel
+from router.scenes.settings import SceneSettings
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from router.scenes.assemble import assemble
 from router.scenes.fit_shop import fit_scene
 from router.scenes.load import KnownNames, load_scenes
 from router.scenes.problems import SettingsError
-from router.scenes.settings import SceneChannel
+from router.scenes.recall_settings import SceneChannel
 from tests.features.shop_fit.shops import FASHION, FILMS, GROCER
 from tests.router.scenes.test_assemble import CATALOGUE, live
 from tests.router.scenes.test_load import CHANNELS, CONFIG, read, refused

@@ -10,7 +10,9 @@ import pytest
 from router.filters.already_bought import AlreadyBoughtSettings
 from router.scenes.load import KnownNames, Scenes, load_scenes, read_scenes
 from router.scenes.problems import SettingsError
-from router.scenes.settings import PrerankSettings, SceneChannel, SceneSettings
+from router.scenes.ranking_settings import PrerankSettings
+from router.scenes.recall_settings import SceneChannel
+from router.scenes.settings import SceneSettings
 from router.service.validation import ITEM_SCENES
 
 CHANNELS = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from router.scenes.settings import DeadlineSettings, QualitySettings, SceneSettings
+from router.scenes.settings import SceneSettings
+from router.scenes.time_settings import DeadlineSettings, QualitySettings
 from router.service.quality import QualityFactors, rule_of
 
 
