@@ -171,8 +171,10 @@ def test_the_routers_process_reports_a_bad_plugin_in_one_line(tmp_path: Path) ->
         start_router(settings, plugins=["no_such_module"])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["haproxy", "grpc"])
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param("haproxy", marks=pytest.mark.slow), pytest.param("grpc", marks=pytest.mark.faults)],
+)
 def test_replicas_import_plugins_from_the_folder_the_program_runs_in(
     write: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

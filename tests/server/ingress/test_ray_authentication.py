@@ -43,8 +43,8 @@ def test_an_address_that_others_reach_needs_it() -> None:
 
 @pytest.mark.slow
 def test_a_stranger_gets_nothing_from_ray(ingress: Ingress, tmp_path: Path) -> None:
-    if ingress.handle is None:
-        pytest.skip("there is no Ray")
+    if ingress.handle is None or ingress.kind != "haproxy":
+        pytest.skip("there is no Ray, or it is tried behind HAProxy, where it is the same")
     (gcs,) = [process for process in ingress.handle.processes() if process.name() == "gcs_server"]
     ports = {
         connection.laddr.port

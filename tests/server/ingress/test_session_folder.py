@@ -57,8 +57,10 @@ def test_a_folder_just_made_and_folders_of_others_stay(tmp_path: Path) -> None:
     assert young.exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["haproxy", "grpc"])
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param("haproxy", marks=pytest.mark.slow), pytest.param("grpc", marks=pytest.mark.faults)],
+)
 def test_processes_of_a_router_killed_with_its_starter_are_ended(
     kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
