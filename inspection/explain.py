@@ -10,7 +10,7 @@ import numpy as np
 from features.profile import PROFILE_FIELDS
 from inspection.item_journeys import Journey, journey
 from inspection.item_summaries import summaries
-from inspection.observed_request import Observation, observe
+from inspection.observed_request import Observation, finish, observe
 from pipeline.metrics import NoMetrics
 from protos.shopfront.v1 import admin_pb2, recommend_pb2
 from router.engine.engine import Engine
@@ -74,9 +74,10 @@ class Explainer:
             dict(request.profile),
         )
         (query,) = prepared.queries
-        page, seen = await observe(
+        arranged, seen = await observe(
             variant.pipeline, query, scene.page_size, deadline, self._clock, call.arrival
         )
+        page = finish(arranged, seen, variant.settings, self._sources.exposure_plans, call.request_id)
         response = build_response(
             page,
             engine.catalogue,

@@ -13,6 +13,12 @@ from pipeline.stages import RecalledColumns
 
 BEFORE_FUSION = "recall"
 UNKNOWN = "catalogue"
+_TAKES_SLOTS = {
+    "exploration": "another item was drawn for its slot",
+    "pins": "what merchandisers pinned needs a slot",
+    "exposure_plans": "an exposure plan took it off the page",
+}
+"""What changes a finished page, and what it does to an item that was on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ def _loss(
     stage, before = seen.steps[lost], ranks[lost - 1]
     if stage.stage.startswith("filter:"):
         return Loss(stage.stage, f"the filter {stage.stage.removeprefix('filter:')} removed it")
+    if stage.stage in _TAKES_SLOTS:
+        return Loss(stage.stage, f"it was number {before.rank}, and {_TAKES_SLOTS[stage.stage]}")
     if stage.stage != "page":
         return Loss(
             stage.stage,

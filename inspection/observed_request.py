@@ -6,18 +6,25 @@ It runs the same code as a shopper's request and adds nothing to counts, state o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.arranging import in_page_order
 from pipeline.candidates import Candidates, Int32, no_candidates
-from pipeline.plan import Backfill, Page, Pipeline
+from pipeline.metrics import NoMetrics
+from pipeline.plan import Backfill, Page, Pipeline, Ranked
 from pipeline.request import Request
 from pipeline.stages import Filter, RecalledColumns
 from pipeline.trace import Clock, Trace
 from recall.query import Query
+from router.page.arrangement import ScenePage
+from router.page.drawn_slots import DrawnPage, draw_slots
+from router.page.exploration import draw_seed
+from router.page.exposure_plans import ExposurePlans
+from router.page.pins import place_pins
+from router.scenes.settings import SceneSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,8 @@ class Observation:
     """What the stages of one request passed on.
 
     recalled  by channel, in the pipeline's order
-    steps     fusion, filters, prerank, limit, backfill, ranking, rerankers and page, in their order
+    steps     fusion, filters, prerank, limit, backfill, ranking, rerankers, page and what changes a finished
+              page, in their order
     ranked    candidates in the order of ranking, with their scores
     """
 
@@ -85,7 +93,7 @@ class ObservedRequest(Request[Query]):
 
 async def observe(
     pipeline: Pipeline[Query], query: Query, page_size: int, deadline: float, clock: Clock, arrived: float
-) -> tuple[Page, Observation]:
+) -> tuple[ScenePage, Observation]:
     """The page that the pipeline makes, as `pipeline.runner.run` does, and what its stages passed on.
 
     Raises `DeadlineExceeded` where no time is left at the start, and `StageBug` where a stage has a bug.
@@ -104,4 +112,28 @@ async def observe(
         seen.passed(f"rerank:{reranker.name}", items.items)
     items = items.take(slice(page_size))
     seen.passed("page", items.items)
-    return Page(items, tuple(trace.degraded), trace.in_order(), model), seen
+    uncounted = replace(pipeline, metrics=NoMetrics())
+    page = Page(items, tuple(trace.degraded), trace.in_order(), model)
+    run = Ranked(uncounted, query, page_size, ranked, model, cutoffs, trace)
+    return ScenePage(run, page, page_size), seen
+
+
+def finish(
+    scene: ScenePage, seen: Observation, settings: SceneSettings, plans: ExposurePlans, request_id: str
+) -> Page:
+    """The page with what is done to finished ones, as the service does it: drawn slots, pins, plans.
+
+    `request_id`: seeds the draws, so that they are not those of the page that a shopper was shown.
+    """
+    drawn = [DrawnPage(scene.page, None)]
+    if settings.exploration is not None:
+        seed = draw_seed(request_id, scene.ranked.query.scene)
+        drawn = draw_slots([scene], [scene.page], [settings.exploration], [seed])
+        seen.passed("exploration", drawn[0].page.items.items)
+    if scene.ranked.query.rules.pins:
+        drawn = place_pins([scene], drawn)
+        seen.passed("pins", drawn[0].page.items.items)
+    if scene.ranked.query.rules.plans:
+        drawn = plans.keep([scene], drawn, [settings.exposure_plans], counted=False)
+        seen.passed("exposure_plans", drawn[0].page.items.items)
+    return drawn[0].page

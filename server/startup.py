@@ -234,7 +234,15 @@ async def start_service(settings: RouterSettings) -> RunningService:
     await asyncio.to_thread(published.look)
     attribution = AttributionCodec.from_settings(settings.attribution)
     environment, environment_watch = await open_environment(settings.environment, metrics)
-    sources = Sources(store, rollouts, rules, lambda: published.current, environment, time.monotonic)
+    sources = Sources(
+        store,
+        rollouts,
+        rules,
+        ExposurePlans(ledger, metrics),
+        lambda: published.current,
+        environment,
+        time.monotonic,
+    )
     service = RecommendationService(
         live,
         sources,
@@ -244,7 +252,6 @@ async def start_service(settings: RouterSettings) -> RunningService:
         side_effects,
         metrics,
         quality,
-        ExposurePlans(ledger, metrics),
         snapshot_damage=lambda: verification.damage,
     )
     running = RunningService(

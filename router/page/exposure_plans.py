@@ -36,11 +36,14 @@ class ExposurePlans:
         scenes: Sequence[ScenePage],
         drawn: Sequence[DrawnPage],
         settings: Sequence[ExposurePlansSettings],
+        *,
+        counted: bool = True,
     ) -> list[DrawnPage]:
         """The pages as the plans of their scenes, `query.rules`, want them; one scene after another.
 
         It comes after pins, which keep their slots unless a cap is used up. What a page shows is counted
         before this returns, without a turn of the event loop, so that no two pages use up one exposure.
+        `counted` False: the pages are shown to no shopper, and nothing is counted.
         """
         pages = list(drawn)
         for index, (scene, each) in enumerate(zip(scenes, settings, strict=True)):
@@ -49,9 +52,10 @@ class ExposurePlans:
                 others = [page.page.items.items for place, page in enumerate(pages) if place != index]
                 elsewhere = np.concatenate(others) if others else np.empty(0, np.int32)
                 pages[index], swapped = _kept(
-                    scene, pages[index], plans, elsewhere, each.max_loss, self._ledger
+                    scene, pages[index], plans, elsewhere, each.max_loss, self._ledger, counted
                 )
-                self._metrics.observe(scene.ranked.query.scene, swapped)
+                if counted:
+                    self._metrics.observe(scene.ranked.query.scene, swapped)
         return pages
 
 
@@ -62,6 +66,7 @@ def _kept(
     elsewhere: NDArray[np.int32],
     max_loss: float,
     ledger: PlanLedger,
+    counted: bool,
 ) -> tuple[DrawnPage, Swapped]:
     page, ranked, trace = drawn.page.items, scene.ranked.candidates, scene.ranked.trace
     began, query = trace.clock(), scene.ranked.query
@@ -96,7 +101,7 @@ def _kept(
     shown = demands.members[:, swapped.page].sum(axis=1)
     for place, plan in enumerate(plans):
         lifted, lost = int(swapped.lifted[place]), float(swapped.lost[place])
-        if shown[place] or lost:
+        if counted and (shown[place] or lost):
             ledger.note(plan.id, int(shown[place]), lifted, lost, plan.slack)
     trace.record(STAGE, began, len(pool), swapped.page.size, detail=_in_words(swapped))
     scene.ranked.pipeline.metrics.stage(scene.ranked.pipeline.name, trace.records[-1])

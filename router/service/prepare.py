@@ -14,6 +14,7 @@ from pipeline.trace import Clock
 from recall.query import Query
 from recall.search.context_index import wish_of
 from router.engine.engine import Engine, Variant
+from router.page.exposure_plans import ExposurePlans
 from router.query_features.read import FeatureReading
 from router.service.anchor import Anchors, find_anchors
 from router.service.queries import build_query
@@ -33,6 +34,7 @@ class Sources:
         store: user state.
         rollouts: which version answers whom.
         rules: what merchandisers block and pin.
+        exposure_plans: keeps what operators plan of exposure.
         published: returns what the learner has published.
         environment: weather and alerts by city.
         clock: monotonic seconds, for deadlines.
@@ -41,6 +43,7 @@ class Sources:
     store: StateStore
     rollouts: RolloutHooks
     rules: LiveRules
+    exposure_plans: ExposurePlans
     published: Callable[[], Published]
     environment: Board
     clock: Clock

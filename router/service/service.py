@@ -23,7 +23,6 @@ from router.events.event_metrics import EventMetrics
 from router.page.arrangement import ScenePage, structure_of
 from router.page.drawn_slots import draw_slots
 from router.page.exploration import draw_seed
-from router.page.exposure_plans import ExposurePlans
 from router.page.pins import place_pins
 from router.service.admission import Admission
 from router.service.answer import add_trace
@@ -65,7 +64,6 @@ class RecommendationService:
         side_effects: SideEffects[Query, ShownPage],
         metrics: ProcessMetrics,
         quality: QualityFactors,
-        exposure_plans: ExposurePlans,
         wall_clock: Callable[[], float] = time.time,
         snapshot_damage: Callable[[], str] = lambda: "",
     ) -> None:
@@ -87,7 +85,6 @@ class RecommendationService:
         self._side_effects = side_effects
         self._event_metrics = metrics.group(EventMetrics)
         self._quality = quality
-        self._exposure_plans = exposure_plans
         self._wall_clock = wall_clock
         self._snapshot_damage = snapshot_damage
 
@@ -216,7 +213,7 @@ class RecommendationService:
             pages = await engine.page.arrange(scenes)
             seeds = [draw_seed(call.request_id, scene.scene) for scene in asked.scenes]
             exploration = [variant.settings.exploration for variant in variants]
-            drawn = self._exposure_plans.keep(
+            drawn = self._sources.exposure_plans.keep(
                 scenes,
                 place_pins(scenes, draw_slots(scenes, pages, exploration, seeds)),
                 [variant.settings.exposure_plans for variant in variants],

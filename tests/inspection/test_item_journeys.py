@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.scene_rules import Pin, SceneRules
 from inspection.item_journeys import Journey, journey
-from inspection.observed_request import Observation, observe
+from inspection.observed_request import Observation, finish, observe
 from pipeline.plan import Backfill, ChannelSlot, Page, Pipeline, Prerank, Ranking
 from pipeline.runner import run
 from recall.query import Query
+from router.page.arrangement import ScenePage
+from router.scenes.settings import SceneSettings
 from tests.pipeline.stand_ins import FirstComeFusion, FixedChannel, FixedOrder, RuleFilter, RuleScorer
+from tests.router.page.test_exposure_plans import Shop, plan
 
 QUERY = Query(scene="home", now=0)
 
@@ -42,8 +47,16 @@ def pipeline(**changes: Any) -> Pipeline[Query]:
 
 def observed(built: Pipeline[Query], page_size: int = 3) -> tuple[Page, Observation]:
     """The page and what was seen of it."""
+    scene, seen = observed_scene(built, page_size)
+    return scene.page, seen
+
+
+def observed_scene(
+    built: Pipeline[Query], page_size: int = 3, query: Query = QUERY
+) -> tuple[ScenePage, Observation]:
+    """The scene as the pipeline leaves it, and what was seen of it."""
     now = time.monotonic()
-    return asyncio.run(observe(built, QUERY, page_size, now + 5, time.monotonic, now))
+    return asyncio.run(observe(built, query, page_size, now + 5, time.monotonic, now))
 
 
 def way(item: int, seen: Observation, page_size: int = 3) -> Journey:
@@ -99,6 +112,26 @@ def test_an_item_that_backfill_brings_has_a_way_although_fusion_never_had_it() -
     assert found.position > 0
     assert not found.channels
     assert found.ranks[0].rank == 0
+
+
+def test_what_changes_a_finished_page_is_shown_and_not_counted() -> None:
+    plans = Shop((plan("lifted", item=11, guarantee=1, cap=1), plan("capped", item=29, cap=1)), replicas=1)
+    asyncio.run(plans.ledgers[0].exchange())
+    plans.ledgers[0].note("capped", 1, 0, 0.0, 10)
+    pinned = replace(QUERY, now=4_999, rules=SceneRules(None, (Pin(1, 13, None, 0),), plans.plans))
+    scene, seen = observed_scene(pipeline(), query=pinned)
+    page = finish(scene, seen, SceneSettings(exposure_plans={"max_loss": 0.9}), plans.pages[0], "r1")
+    assert [step.stage for step in seen.steps[-3:]] == ["page", "pins", "exposure_plans"]
+    assert scene.page.items.items.tolist() == [29, 19, 17]
+    shown = page.items.items.tolist()
+    assert shown[1] == 13
+    assert 29 not in shown
+    assert [way(item, seen).position for item in shown] == [1, 2, 3]
+    losses = {item: way(item, seen).loss for item in (29, 17, 1)}
+    stages = {item: loss.stage for item, loss in losses.items() if loss}
+    assert stages == {29: "exposure_plans", 17: "pins", 1: "page"}
+    standings = [plans.ledgers[0].standing(each.id) for each in plans.plans]
+    assert [each.shown for each in standings if each] == [0, 1]
 
 
 def test_prerank_is_a_stage_of_its_own() -> None:
