@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from router.service.shopper_scenes import ShopperScenes
 from router.service.validation import CheckedRequest, check_recommend, check_similar_items
 from snapshot.catalogue import Catalogue
 from snapshot.id_limit import MAX_ID_BYTES
+from state.plan_counts.budget_ledger import Uncounted
 
 MAX_ITEMS = 20
 _MAX_PROFILE_VALUE = 128
@@ -42,7 +44,8 @@ class Explainer:
         `sources`: what requests are answered from beside the snapshot; `wall_clock`: unix seconds.
         """
         self._live = live
-        self._sources = sources
+        # A page that nobody sees takes nothing.
+        self._sources = replace(sources, budgets=Uncounted(sources.budgets))
         self._clock = sources.clock
         self._wall_clock = wall_clock
 

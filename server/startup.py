@@ -40,6 +40,7 @@ from router.scenes.watch import watch_scenes
 from router.service.admission import Admission
 from router.service.exposure import ExposureLog
 from router.service.exposure_metrics import ExposureMetrics
+from router.service.fresh_exposures import FreshExposures
 from router.service.impressions import ServedImpressions, ShownPage
 from router.service.overload_metrics import OverloadMetrics
 from router.service.prepare import Sources
@@ -73,6 +74,7 @@ from server.settings import RouterSettings
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec
 from state.merchandising.live_rules import LiveRules
+from state.plan_counts.budget_ledger import BudgetLedger
 from state.plan_counts.plan_ledger import PlanLedger
 from state.published import LiveFolder
 from state.registry import open_state
@@ -134,6 +136,7 @@ class RunningService:
     """Why nobody may do that; "" where operators may."""
     _store: StateStore
     _ledger: PlanLedger
+    _budgets: BudgetLedger
     _triton: TritonClient
     _readiness: InferenceServerClient
     _background: list[asyncio.Task[None]] = field(default_factory=list)
@@ -163,6 +166,7 @@ class RunningService:
         await asyncio.gather(*background, return_exceptions=True)
         await self.service.drain(_SIDE_EFFECTS_DRAIN_MS)
         await self._ledger.close()
+        await self._budgets.close()
         await self.rollouts.close()
         await self._triton.close()
         await self._readiness.close()
@@ -227,9 +231,9 @@ async def start_service(settings: RouterSettings) -> RunningService:
     side_effects = _side_effects(store, rollouts, feature_log, recent, metrics, builder.metrics)
     rules = LiveRules(settings.business_rules)
     await rules.look(live.current.catalogue)
-    ledger = PlanLedger(
-        store.exchange_plan_counts, lambda: rules.plans(int(time.time())), secrets.token_hex(8)
-    )
+    replica = secrets.token_hex(8)
+    ledger = PlanLedger(store.exchange_plan_counts, lambda: rules.plans(int(time.time())), replica)
+    budgets = BudgetLedger(store.exchange_plan_counts, replica)
     published = LiveFolder(settings.learning.folder)
     await asyncio.to_thread(published.look)
     attribution = AttributionCodec.from_settings(settings.attribution)
@@ -239,6 +243,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         rollouts,
         rules,
         ExposurePlans(ledger, metrics),
+        budgets,
         lambda: published.current,
         environment,
         time.monotonic,
@@ -291,6 +296,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         why_privacy_refused(settings),
         store,
         ledger,
+        budgets,
         ranking.triton,
         readiness,
     )
@@ -304,6 +310,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(verification.run())
     running.keep_running(_watch_rules(rules, live, settings.snapshots.poll_interval_s))
     running.keep_running(ledger.run(settings.exposure_exchange_s))
+    running.keep_running(budgets.run(settings.exposure_exchange_s / 10, lambda: int(time.time())))
     running.keep_running(follow_erasures(store, recent, running.privacy))
     running.keep_running(followed.run(live))
     running.keep_running(_follow_learner(published, settings.learning.follow_s))
@@ -345,6 +352,7 @@ def _side_effects(
         [
             ServedImpressions(store),
             ExposureLog(store, metrics.group(ExposureMetrics).observe),
+            FreshExposures(),
             rollouts.shadow,
             feature_log,
             recent,

@@ -99,11 +99,13 @@ class ServedShop:
         pictures: ItemPictures | None = None,
         thumbnails: Path | None = None,
         outfits: OutfitSets | None = None,
+        recall: RecallSettings | None = None,
     ) -> str:
         """Builds a snapshot of the data set and publishes it.
 
         `models`: versions it belongs to; `tables`: learned tables it has, by name;
-        `pictures`: of its items; `thumbnails`: folder of small ones; `outfits`: items that belong together.
+        `pictures`: of its items; `thumbnails`: folder of small ones; `outfits`: items that belong together;
+        `recall`: settings of its channels, None = the built-in ones.
         """
         store = self.snapshots
         staged = store.stage()
@@ -127,7 +129,7 @@ class ServedShop:
             add_column(staged, "picture_group", pictures.groups, [str(code + 1) for code in codes])
         if thumbnails is not None:
             copy_thumbnails(thumbnails, staged)
-        build_channels(source, staged / RECALL_FOLDER, RecallSettings())
+        build_channels(source, staged / RECALL_FOLDER, recall or RecallSettings())
         build_tables(tables or {}, source, staged / TABLES_FOLDER, TablesSettings().sections())
         manifest = Manifest(
             kind="snapshot",

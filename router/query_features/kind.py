@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from environment.board import NO_FEED, Board
 from snapshot.catalogue import Catalogue
+from state.plan_counts.budget_ledger import Budgets
 from state.published import NOTHING, Published
 from state.store import StateStore
 from state.user_state import UserState
@@ -28,6 +29,7 @@ class FeatureRequest:
         store: user state and event log. `read_log` may block, so read it on another thread.
         live: what the learner has published.
         environment: weather and alerts by city.
+        budgets: of exposures; None where the page is shown to nobody.
     """
 
     user_id: str
@@ -38,6 +40,7 @@ class FeatureRequest:
     store: StateStore
     live: Published = NOTHING
     environment: Board = NO_FEED
+    budgets: Budgets | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pipeline.stages import DependencyError, StageBug
 from pipeline.trace import Clock, StageRecord, Trace
 from router.query_features.kind import FeatureRequest, QueryFeatureKind
 from router.query_features.registry import QUERY_FEATURES
+from state.plan_counts.budget_ledger import Budgets
 from state.published import NOTHING, Published
 
 TIME_SHARE = 0.25
@@ -38,6 +39,7 @@ class FeatureReading:
         metrics: counts each feature's seconds and outcome.
         live: what the learner has published.
         environment: weather and alerts by city.
+        budgets: of exposures; None where the page is shown to nobody.
     """
 
     names: Collection[str]
@@ -49,6 +51,7 @@ class FeatureReading:
     metrics: StageMetrics = field(default_factory=NoMetrics)
     live: Published = NOTHING
     environment: Board = NO_FEED
+    budgets: Budgets | None = None
 
 
 @dataclass(frozen=True, slots=True)

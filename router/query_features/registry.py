@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from recall.fresh_trials import FEATURE as FRESH_TRIALS
 from registration.registry import Registry
 from router.query_features import (
     feedback,
+    fresh_trials,
     impressions,
     live_counters,
     online_model,
@@ -46,6 +48,7 @@ QUERY_FEATURES: Registry[QueryFeatureKind[Any]] = Registry(
         "online_model": online_model.FEATURE,
         "satisfaction": satisfaction.FEATURE,
         "seen": seen.FEATURE,
+        FRESH_TRIALS: fresh_trials.FEATURE,
         surroundings.NAME: surroundings.FEATURE,
     },
     _fault,

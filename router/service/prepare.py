@@ -22,6 +22,7 @@ from router.service.rollout_hooks import RolloutHooks
 from router.service.shopper import Shopper, read_shopper
 from router.service.validation import CheckedRequest
 from state.merchandising.live_rules import LiveRules
+from state.plan_counts.budget_ledger import Budgets
 from state.published import Published
 from state.store import StateStore
 
@@ -35,6 +36,7 @@ class Sources:
         rollouts: which version answers whom.
         rules: what merchandisers block and pin.
         exposure_plans: keeps what operators plan of exposure.
+        budgets: of exposures that channels may give.
         published: returns what the learner has published.
         environment: weather and alerts by city.
         clock: monotonic seconds, for deadlines.
@@ -44,6 +46,7 @@ class Sources:
     rollouts: RolloutHooks
     rules: LiveRules
     exposure_plans: ExposurePlans
+    budgets: Budgets
     published: Callable[[], Published]
     environment: Board
     clock: Clock
@@ -103,6 +106,7 @@ async def prepare(
         metrics,
         sources.published(),
         sources.environment,
+        sources.budgets,
     )
     shopper = await read_shopper(sources.store, engine.catalogue, asked.user_id, asked.city, reading, crowd)
     anchors = [find_anchors(engine.catalogue, asked, shopper, each.settings, now) for each in variants]

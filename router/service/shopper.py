@@ -78,7 +78,15 @@ async def read_shopper(
     features = FeatureValues()
     if reading is not None:
         request = FeatureRequest(
-            user_id, reading.now, state, profile, catalogue, store, reading.live, reading.environment
+            user_id,
+            reading.now,
+            state,
+            profile,
+            catalogue,
+            store,
+            reading.live,
+            reading.environment,
+            reading.budgets,
         )
         features = await read_features(request, reading)
     return Shopper(

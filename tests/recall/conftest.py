@@ -72,9 +72,10 @@ _FEW_PAIRS: dict[str, object] = {"dimensions": 8, "max_pairs": 20_000, "walks_pe
 QUICK: dict[str, dict[str, object]] = {
     "graph_embedding": _FEW_PAIRS,
     "query_intent": _FEW_PAIRS,
+    "fresh": {"window_days": 300.0},
     "alert_picks": {"categories": {"haze": ["Plants", "Lamps"], "heat": ["Tea"]}},
 }
-"""Settings of channels that are trained, or that recall nothing by default."""
+"""Settings of channels that are trained, or that recall nothing here by default."""
 
 
 def every_channel() -> RecallSettings:

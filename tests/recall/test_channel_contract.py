@@ -23,7 +23,8 @@ from tests.recall.conftest import DIMENSIONS, every_channel
 from tests.recall.small_shop import assert_well_formed, make_query, services_of
 
 ALWAYS_FULL = "hot"
-SILENT_WITHOUT_HISTORY = tuple(name for name in CHANNELS if name != ALWAYS_FULL)
+FOR_ANYBODY = (ALWAYS_FULL, "fresh")
+SILENT_WITHOUT_HISTORY = tuple(name for name in CHANNELS if name not in FOR_ANYBODY)
 """Built-in channels that return nothing for a shopper without a history."""
 ITEMS = 400
 histories = st.lists(
