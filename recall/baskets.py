@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from recall.channel import BuildSource
 from recall.lists import best_of_each_row
-from recall.pair_blocks import Block, UserEvents, trigger_blocks
+from recall.pair_blocks import Block, UserEvents, pairs_by_trigger, trigger_blocks
 from recall.visit_settings import VisitSettings
 from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.partition_work import Columns
 
 MOSTLY_PURCHASES = 0.1
 """Share of purchases among the behaviours from which `auto` counts purchases alone."""
@@ -45,23 +46,32 @@ class Baskets:
         """In how many baskets each item 0…size is, int64[size + 1]."""
         return np.bincount(self.item, minlength=size + 1)
 
-    def pairs(self, size: int, pairs_per_block: int) -> Iterator[tuple[Block, sp.csr_matrix]]:
+    def load(self, size: int) -> NDArray[np.float64]:
+        """How many items each item 0…size meets in its baskets, itself included; float64[size + 1]."""
+        rows = self._rows()
+        return pairs_by_trigger(rows, rows, size)
+
+    def pairs(
+        self, size: int, pairs_per_block: int, within: Block | None = None
+    ) -> Iterator[tuple[Block, sp.csr_matrix]]:
         """`together` of a block of items start…stop − 1 with every item, block after block.
 
-        Yields (block, float32[stop − start, size + 1]). A pair that shares no basket has no entry, nor has an
-        item with itself.
+        Yields (block, float32[stop − start, size + 1]), over all items or those of `within`. A pair that
+        shares no basket has no entry, nor has an item with itself.
         """
         shape = int(self.basket.max(initial=-1)) + 1, size + 1
         in_basket = sp.csr_matrix((np.ones(len(self.item), np.float32), (self.basket, self.item)), shape)
         of_item = in_basket.T.tocsr()
         in_basket.data /= np.log2(1 + np.repeat(np.diff(in_basket.indptr), np.diff(in_basket.indptr)))
-        rows = UserEvents(self.basket, self.item, np.zeros(len(self.item), np.int64))
-        for start, stop in trigger_blocks(rows, rows, size, pairs_per_block):
+        for start, stop in trigger_blocks(self.load(size), pairs_per_block, within or (1, size + 1)):
             together = (of_item[start:stop] @ in_basket).tocsr()
             row = np.repeat(np.arange(start, stop), np.diff(together.indptr))
             together.data[together.indices == row] = 0
             together.eliminate_zeros()
             yield (start, stop), together
+
+    def _rows(self) -> UserEvents:
+        return UserEvents(self.basket, self.item, np.zeros(len(self.item), np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +94,14 @@ def strongest_partners(
     pairs_per_block: int,
     most: int,
     strength: Callable[[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]], NDArray[np.float64]],
+    within: Block | None = None,
 ) -> Partners:
-    """At most `most` partners of each item 1…size, chosen by strength(row, item, together)."""
+    """At most `most` partners of each item, of all 1…size or those of `within`.
+
+    They are chosen by strength(row, item, together).
+    """
     found = [Partners(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0))]
-    for block, together in baskets.pairs(size, pairs_per_block):
+    for block, together in baskets.pairs(size, pairs_per_block, within):
         row, item = np.repeat(np.arange(*block), np.diff(together.indptr)), together.indices
         strengths = strength(row, item, together.data)
         best = best_of_each_row(together.indptr, strengths, most)
@@ -99,7 +113,28 @@ def strongest_partners(
 
 def baskets_of(source: BuildSource, settings: VisitSettings) -> Baskets:
     """The baskets of the log up to `source.now`, a shopper's one after the other."""
-    events = _filling(source, settings).sort("user", "ts", maintain_order=True)
+    contents = BasketContents(source.now, _purchases_alone(source, settings), settings)
+    parts = source.work.over_shoppers("baskets", basket_columns, source.events, contents)
+    before = np.cumsum([0, *(len(part["begin"]) for part in parts)])
+    numbered = [part["basket"] + np.int32(first) for part, first in zip(parts, before, strict=False)]
+    item, user, begin = (np.concatenate([part[name] for part in parts]) for name in ("item", "user", "begin"))
+    return Baskets(np.concatenate(numbered), item, user, begin)
+
+
+@dataclass(frozen=True)
+class BasketContents:
+    """What fills baskets: the log up to `now` (unix seconds), purchases alone or all behaviours."""
+
+    now: int
+    purchases: bool
+    settings: VisitSettings
+
+
+def basket_columns(events: pl.DataFrame, contents: BasketContents) -> Columns:
+    """The columns of `Baskets` of some shoppers, by all their events; baskets are numbered from 0."""
+    settings = contents.settings
+    filling = (pl.col("event") == PURCHASE) if contents.purchases else (pl.col("event") != IMPRESSION)
+    events = events.filter(filling & (pl.col("ts") <= contents.now)).sort("user", "ts", maintain_order=True)
     gap = int(settings.session_gap_minutes * 60)
     first = (pl.col("user") != pl.col("user").shift()) | (pl.col("ts") - pl.col("ts").shift() > gap)
     events = events.with_columns(first.fill_null(True).cum_sum().cast(pl.Int64).alias("run"))
@@ -111,10 +146,12 @@ def baskets_of(source: BuildSource, settings: VisitSettings) -> Baskets:
     latest = (
         events.group_by("run", "item", maintain_order=True)
         .agg(pl.col("user").first(), pl.col("ts").max(), pl.col("ts").min().alias("begin"))
-        .sort("run", "ts", maintain_order=True)
+        # By shopper first: the order of sums over baskets does not depend on who else is there.
+        .sort("user", "run", "ts", maintain_order=True)
     )
-    _, numbered = np.unique(latest["run"].to_numpy(), return_inverse=True)
-    basket, item = numbered.astype(np.int32), latest["item"].to_numpy().astype(np.int32)
+    run = latest["run"].to_numpy()
+    basket = (np.cumsum(np.diff(run, prepend=run[:1]) != 0)).astype(np.int32)
+    item = latest["item"].to_numpy().astype(np.int32)
     ends = np.searchsorted(basket, basket, side="right")
     kept = ends - np.arange(len(basket)) <= settings.items_per_basket
     count = int(basket.max(initial=-1)) + 1
@@ -122,13 +159,16 @@ def baskets_of(source: BuildSource, settings: VisitSettings) -> Baskets:
     np.minimum.at(begin, basket, latest["begin"].to_numpy())
     first_row = np.searchsorted(basket, np.arange(count))
     user = latest["user"].to_numpy()[first_row].astype(np.int32)
-    return Baskets(basket[kept], item[kept], user, begin)
+    return {"basket": basket[kept], "item": item[kept], "user": user, "begin": begin}
 
 
-def _filling(source: BuildSource, settings: VisitSettings) -> pl.DataFrame:
-    behaviours = source.events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= source.now))
-    bought = behaviours.filter(pl.col("event") == PURCHASE)
-    mostly_bought = bought.height >= MOSTLY_PURCHASES * behaviours.height
-    if settings.events == "purchases" or (settings.events == "auto" and mostly_bought):
-        return bought
-    return behaviours
+def _purchases_alone(source: BuildSource, settings: VisitSettings) -> bool:
+    """Whether purchases alone fill baskets: the whole log decides, not a part of it."""
+    if settings.events != "auto":
+        return settings.events == "purchases"
+    past = source.events.lazy().filter(pl.col("ts") <= source.now)
+    counts = past.select(
+        (pl.col("event") != IMPRESSION).sum().alias("behaviours"),
+        (pl.col("event") == PURCHASE).sum().alias("bought"),
+    ).collect()
+    return bool(counts["bought"][0] >= MOSTLY_PURCHASES * counts["behaviours"][0])

@@ -25,12 +25,13 @@ from recall.interactions import interactions_of
 from recall.lists import ItemLists, ranked_lists, united
 from recall.popularity_discount import popularity_discount
 from snapshot.catalogue import Catalogue
+from snapshot.partition_work import IN_THIS_PROCESS, Columns, PartitionWork, Range, joined
 
 
 def build_tables(source: BuildSource, folder: Path, settings: BoughtTogetherSettings) -> dict[str, int]:
     """Write the neighbours of every item and the completion list of every category; returns their entries."""
     baskets = baskets_of(source, settings)
-    neighbours = basket_neighbours(baskets, source.catalogue, settings)
+    neighbours = basket_neighbours(baskets, source.catalogue, settings, source.work)
     scale = typical_best_score(neighbours)
     best_sold = category_completion(interactions_of(source), source.catalogue, settings, scale)
     goes_with = category_neighbours(baskets, source.catalogue, settings)
@@ -41,12 +42,32 @@ def build_tables(source: BuildSource, folder: Path, settings: BoughtTogetherSett
     }
 
 
-def basket_neighbours(baskets: Baskets, catalogue: Catalogue, settings: BoughtTogetherSettings) -> ItemLists:
+def basket_neighbours(
+    baskets: Baskets,
+    catalogue: Catalogue,
+    settings: BoughtTogetherSettings,
+    work: PartitionWork = IN_THIS_PROCESS,
+) -> ItemLists:
     """The best in-stock neighbours of each item 1…N; row 0 is empty."""
     size = catalogue.size
-    strength = _strength(baskets, catalogue, catalogue.category, settings)
-    found = strongest_partners(baskets, size, settings.pairs_per_block, settings.neighbours, strength)
-    return ranked_lists(found.row, found.item, found.strength, size + 1, settings.neighbours)
+    columns = {
+        **{name: getattr(baskets, name) for name in ("basket", "item", "user", "begin")},
+        "discount": _discount(baskets, catalogue, settings),
+        "category": np.asarray(catalogue.category),
+    }
+    parts = work.over_ranges("bought_together", neighbours_of_range, baskets.load(size), settings, columns)
+    found = joined(parts)
+    return ranked_lists(found["row"], found["item"], found["score"], size + 1, settings.neighbours)
+
+
+def neighbours_of_range(items: Range, settings: BoughtTogetherSettings, columns: Columns) -> Columns:
+    """The best neighbours of the items of a range: row int64, item int32, score float64."""
+    baskets = Baskets(*(columns[name] for name in ("basket", "item", "user", "begin")))
+    category, size = columns["category"], len(columns["category"]) - 1
+    strength = _strength(columns["discount"], category, category, settings)
+    most = settings.neighbours
+    found = strongest_partners(baskets, size, settings.pairs_per_block, most, strength, within=items)
+    return {"row": found.row, "item": found.item, "score": found.strength}
 
 
 def category_neighbours(
@@ -57,7 +78,8 @@ def category_neighbours(
     Row 0 is empty, and all are where that is 0.
     """
     categories = catalogue.category_count
-    strength = _strength(baskets, catalogue, np.arange(categories + 1), settings)
+    discount = _discount(baskets, catalogue, settings)
+    strength = _strength(discount, catalogue.category, np.arange(categories + 1), settings)
     most = settings.category_items
     found = category_partners(
         baskets, catalogue.category, categories, settings.pairs_per_block, most, strength
@@ -67,19 +89,25 @@ def category_neighbours(
     return ranked_lists(found.row[counted], found.item[counted], scores[counted], categories + 1, most)
 
 
+def _discount(
+    baskets: Baskets, catalogue: Catalogue, settings: BoughtTogetherSettings
+) -> NDArray[np.float64]:
+    """Of each item 0…N as a neighbour; 0 where it is not in stock."""
+    discount = popularity_discount(baskets.counts(catalogue.size), settings.popularity_exponent)
+    discount[~catalogue.in_stock] = 0
+    return discount
+
+
 def _strength(
-    baskets: Baskets,
-    catalogue: Catalogue,
+    discount: NDArray[np.float64],
+    category_of_item: NDArray[np.integer],
     category_of_row: NDArray[np.integer],
     settings: BoughtTogetherSettings,
 ) -> Callable[[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]], NDArray[np.float64]]:
-    discount = popularity_discount(baskets.counts(catalogue.size), settings.popularity_exponent)
-    discount[~catalogue.in_stock] = 0
-
     def strength(
         row: NDArray[np.int64], item: NDArray[np.int32], together: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        category = catalogue.category[item]
+        category = category_of_item[item]
         same_category = (category_of_row[row] == category) & (category > 0)
         return np.asarray(together * discount[item] * (1 + settings.same_category_boost * same_category))
 

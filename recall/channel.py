@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline import stages
 from pipeline.stages import Recalled as Recalled
 from recall.query import Query
+from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,6 +74,9 @@ class BuildSource:
 
     outfits: OutfitSets | None = None
     """Items that belong together; None where the shop brings no such sets."""
+
+    work: PartitionWork = IN_THIS_PROCESS
+    """Where tables are computed that can be computed in parts, of these events."""
 
     def item_vectors(self, model: str, used_by: str) -> NDArray[np.float32]:
         """The item vectors of one model.

@@ -12,6 +12,7 @@ from features.behaviour_score import behaviour_scores
 from recall.channel import BuildSource
 from recall.pair_blocks import UserEvents
 from snapshot.event_codes import IMPRESSION
+from snapshot.partition_work import Columns, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +44,34 @@ class Interactions:
 
 def interactions_of(source: BuildSource) -> Interactions:
     """Everything shoppers did themselves (no impressions) up to `source.now`."""
-    behaviours = source.events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= source.now))
+    parts = source.work.over_shoppers("interactions", interaction_columns, source.events, source.now)
+    return Interactions(**joined(parts))
+
+
+def interaction_columns(events: pl.DataFrame, now: int) -> Columns:
+    """The columns of `Interactions` of some shoppers, by all their events; nothing after `now` is used."""
+    behaviours = events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= now))
     pairs = behaviour_scores(behaviours).filter(pl.col("score") > 0).sort("user", "last_ts", "item")
-    return Interactions(
-        user=pairs["user"].to_numpy().astype(np.int32),
-        item=pairs["item"].to_numpy().astype(np.int32),
-        ts=pairs["last_ts"].to_numpy().astype(np.int64),
-        score=pairs["score"].to_numpy().astype(np.float32),
-    )
+    return {
+        "user": pairs["user"].to_numpy().astype(np.int32),
+        "item": pairs["item"].to_numpy().astype(np.int32),
+        "ts": pairs["last_ts"].to_numpy().astype(np.int64),
+        "score": pairs["score"].to_numpy().astype(np.float32),
+    }
 
 
 def impressions_of(source: BuildSource) -> UserEvents:
     """Every impression up to `source.now`, sorted by user and ts."""
-    shown = source.events.filter((pl.col("event") == IMPRESSION) & (pl.col("ts") <= source.now)).sort(
-        "user", "ts"
-    )
-    return UserEvents(
-        user=shown["user"].to_numpy().astype(np.int32),
-        item=shown["item"].to_numpy().astype(np.int32),
-        ts=shown["ts"].to_numpy().astype(np.int64),
-    )
+    parts = source.work.over_shoppers("impressions", impression_columns, source.events, source.now)
+    return UserEvents(**joined(parts))
+
+
+def impression_columns(events: pl.DataFrame, now: int) -> Columns:
+    """The columns of `impressions_of` of some shoppers."""
+    shown = events.filter((pl.col("event") == IMPRESSION) & (pl.col("ts") <= now))
+    shown = shown.sort("user", "ts", maintain_order=True)
+    return {
+        "user": shown["user"].to_numpy().astype(np.int32),
+        "item": shown["item"].to_numpy().astype(np.int32),
+        "ts": shown["ts"].to_numpy().astype(np.int64),
+    }

@@ -12,6 +12,8 @@ behaviours count again: who takes both often, pairs them often.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 import scipy.sparse as sp
@@ -21,6 +23,7 @@ from recall.channel import BuildSource
 from recall.item_knn_settings import ItemKnnSettings
 from recall.lists import ItemLists, best_of_each_row, ranked_lists
 from snapshot.event_codes import IMPRESSION
+from snapshot.partition_work import Columns, Range, joined
 
 RARE_BEHAVIOURS = 5.0
 """Added to each item's behaviours."""
@@ -29,43 +32,62 @@ RARE_BEHAVIOURS = 5.0
 def sequence_neighbours(source: BuildSource, settings: ItemKnnSettings) -> ItemLists:
     """The best in-stock neighbours of each item 1…N; row 0 is empty."""
     size = source.catalogue.size
-    user, item = _sequences(source, settings.events_per_user)
+    limits = SequenceLimits(source.now, settings.events_per_user)
+    columns = joined(source.work.over_shoppers("sequences", sequence_columns, source.events, limits))
+    count = np.bincount(columns["item"], minlength=size + 1)
+    scale = (count + RARE_BEHAVIOURS) ** -settings.popularity_exponent
+    scale[~source.catalogue.in_stock] = 0
+    parts = source.work.over_ranges(
+        "item_knn", neighbours_of_range, count, settings, {**columns, "target_scale": scale}
+    )
+    found = joined(parts)
+    return ranked_lists(found["row"], found["item"], found["score"], size + 1, settings.neighbours)
+
+
+def neighbours_of_range(items: Range, settings: ItemKnnSettings, columns: Columns) -> Columns:
+    """The best neighbours of the items of a range: row int64, item int32, score float64."""
+    user, item, target_scale = columns["user"], columns["item"], columns["target_scale"]
+    size = len(target_scale) - 1
     count = np.bincount(item, minlength=size + 1) + RARE_BEHAVIOURS
-    target_scale = count**-settings.popularity_exponent
-    target_scale[~source.catalogue.in_stock] = 0
     by_item = np.argsort(item, kind="stable")
     ends = np.searchsorted(item[by_item], np.arange(size + 2))
     most = max(settings.pairs_per_block // (2 * settings.reach), 1)
     rows: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    items: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
+    neighbours: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
     scores: list[NDArray[np.float64]] = [np.empty(0, np.float64)]
-    start = 1
-    while start <= size:
+    start, end = items
+    while start < end:
         full = int(np.searchsorted(ends, ends[start] + most, side="right")) - 1
-        stop = min(max(full, start + 1), size + 1)
+        stop = min(max(full, start + 1), end)
         pairs = _pair_sums(user, item, by_item[ends[start] : ends[stop]], (start, stop), size, settings)
         row = np.repeat(np.arange(start, stop), np.diff(pairs.indptr))
         score = pairs.data * target_scale[pairs.indices] * count[row] ** -settings.trigger_exponent
         best = best_of_each_row(pairs.indptr, score, settings.neighbours)
         rows.append(row[best])
-        items.append(pairs.indices[best].astype(np.int32))
+        neighbours.append(pairs.indices[best].astype(np.int32))
         scores.append(score[best])
         start = stop
-    return ranked_lists(
-        np.concatenate(rows), np.concatenate(items), np.concatenate(scores), size + 1, settings.neighbours
-    )
+    return {"row": np.concatenate(rows), "item": np.concatenate(neighbours), "score": np.concatenate(scores)}
 
 
-def _sequences(source: BuildSource, events_per_user: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """User and item of each shopper's latest behaviours up to `source.now`, oldest first; int32[e] each."""
-    done = source.events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= source.now))
+@dataclass(frozen=True)
+class SequenceLimits:
+    """What of a log counts: nothing after `now` (unix seconds), the latest behaviours of each shopper."""
+
+    now: int
+    events_per_user: int
+
+
+def sequence_columns(events: pl.DataFrame, limits: SequenceLimits) -> Columns:
+    """User and item of some shoppers' latest behaviours, oldest first; int32[e] each."""
+    done = events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= limits.now))
     user, item = done["user"].to_numpy().astype(np.int32), done["item"].to_numpy().astype(np.int32)
     # An item bought is often viewed and put into the cart just before: one behaviour in three events.
     again = np.r_[False, (user[1:] == user[:-1]) & (item[1:] == item[:-1])][: len(user)]
     user, item = user[~again], item[~again]
     left = np.searchsorted(user, user, side="right") - np.arange(len(user))
-    latest = (left <= events_per_user) & (item > 0)
-    return user[latest], item[latest]
+    latest = (left <= limits.events_per_user) & (item > 0)
+    return {"user": user[latest], "item": item[latest]}
 
 
 def _pair_sums(

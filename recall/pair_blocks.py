@@ -37,16 +37,22 @@ class UserEvents:
         return first, np.searchsorted(self.user, users, side="right") - first
 
 
-def trigger_blocks(
-    triggers: UserEvents, targets: UserEvents, item_count: int, pairs_per_block: int
-) -> Iterator[Block]:
-    """Blocks over the items 1…item_count, each of at most `pairs_per_block` pairs or of a single item."""
-    pairs = np.bincount(triggers.item, weights=targets.runs(triggers.user)[1], minlength=item_count + 1)
+def pairs_by_trigger(triggers: UserEvents, targets: UserEvents, item_count: int) -> NDArray[np.float64]:
+    """How many pairs each trigger item 0…item_count has; float64[item_count + 1], whole numbers."""
+    met = targets.runs(triggers.user)[1].astype(np.float64)
+    return np.bincount(triggers.item, weights=met, minlength=item_count + 1).astype(np.float64)
+
+
+def trigger_blocks(pairs: NDArray[np.float64], pairs_per_block: int, within: Block) -> Iterator[Block]:
+    """Blocks over the items of `within`, each of at most `pairs_per_block` pairs or of a single item.
+
+    pairs: float64[N + 1], as `pairs_by_trigger` counts them.
+    """
     pairs_so_far = np.cumsum(pairs)
-    start = 1
-    while start <= item_count:
+    start, end = within
+    while start < end:
         full = np.searchsorted(pairs_so_far, pairs_so_far[start - 1] + pairs_per_block, side="right")
-        stop = min(max(int(full), start + 1), item_count + 1)
+        stop = min(max(int(full), start + 1), end)
         yield start, stop
         start = stop
 

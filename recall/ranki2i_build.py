@@ -19,7 +19,9 @@ categories most often shared with it, on a scale below that of real neighbours.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +32,16 @@ from recall.completed_neighbours import COMPLETION, NEIGHBOURS
 from recall.follow_rate import ClickRate, FollowRate
 from recall.interactions import Interactions, impressions_of, interactions_of
 from recall.lists import ItemLists, best_of_each_row, ranked_lists
-from recall.pair_blocks import Block, PairValue, pair_sums, trigger_blocks
+from recall.pair_blocks import (
+    Block,
+    PairValue,
+    UserEvents,
+    pair_sums,
+    pairs_by_trigger,
+    trigger_blocks,
+)
 from recall.ranki2i_settings import Ranki2iSettings
+from snapshot.partition_work import Columns, Range, joined
 
 
 def build_tables(source: BuildSource, folder: Path, settings: Ranki2iSettings) -> dict[str, int]:
@@ -47,43 +57,89 @@ def build_tables(source: BuildSource, folder: Path, settings: Ranki2iSettings) -
 
 def item_neighbours(taken: Interactions, source: BuildSource, settings: Ranki2iSettings) -> ItemLists:
     """The best in-stock targets of each item 1…N; row 0 is empty."""
-    size = source.catalogue.size
-    weight = _pair_weight(taken, settings)
-    scale = _popularity_scale(taken, size, settings.popularity_exponent)
+    catalogue = source.catalogue
+    size = catalogue.size
     rate = _rate(taken, source, settings)
+    columns = {
+        **{name: getattr(taken, name) for name in ("user", "item", "ts", "score")},
+        "scale": _popularity_scale(taken, size, settings.popularity_exponent),
+        "pairs": pairs_by_trigger(taken.events, taken.events, size),
+        "prior": rate.prior,
+        "category": np.asarray(catalogue.category),
+        "in_stock": np.asarray(catalogue.in_stock),
+        **({} if isinstance(rate, FollowRate) else _shown_columns(rate)),
+    }
+    parts = source.work.over_ranges("ranki2i", neighbours_of_range, columns["pairs"], settings, columns)
+    found = joined(parts)
+    return ranked_lists(found["row"], found["item"], found["score"], size + 1, settings.neighbours)
+
+
+def neighbours_of_range(items: Range, settings: Ranki2iSettings, columns: Columns) -> Columns:
+    """The best targets of the trigger items of a range: row int64, item int32, score float64."""
+    inputs = _Inputs.of(columns, settings)
     rows: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    items: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
+    targets: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
     scores: list[NDArray[np.float64]] = [np.empty(0, np.float64)]
-    for block in trigger_blocks(taken.events, taken.events, size, settings.pairs_per_block):
-        row, item, score = _similar(taken, source, settings, block, weight, scale)
-        score *= rate.of(block, row, item) ** settings.rate_exponent
+    for block in trigger_blocks(columns["pairs"], settings.pairs_per_block, items):
+        row, item, score = _similar(inputs, settings, block)
+        score *= inputs.rate.of(block, row, item) ** settings.rate_exponent
         best = best_of_each_row(
             np.searchsorted(row, np.arange(block[0], block[1] + 1)), score, settings.neighbours
         )
         rows.append(row[best])
-        items.append(item[best])
+        targets.append(item[best])
         scores.append(score[best])
-    return ranked_lists(
-        np.concatenate(rows), np.concatenate(items), np.concatenate(scores), size + 1, settings.neighbours
-    )
+    return {"row": np.concatenate(rows), "item": np.concatenate(targets), "score": np.concatenate(scores)}
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What the targets of any trigger are computed from, of the whole log."""
+
+    taken: Interactions
+    weight: PairValue
+    scale: NDArray[np.float64]
+    rate: FollowRate | ClickRate
+    category: NDArray[np.int32]
+    in_stock: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, columns: Columns, settings: Ranki2iSettings) -> _Inputs:
+        taken = Interactions(*(columns[name] for name in ("user", "item", "ts", "score")))
+        window, size = _window(settings), len(columns["category"]) - 1
+        rate: FollowRate | ClickRate
+        if "shown_item" in columns:
+            shown = UserEvents(*(columns[f"shown_{name}"] for name in ("user", "item", "ts")))
+            rate = ClickRate(
+                taken.events, shown, columns["clicked"], size, window, settings.rate_prior, columns["prior"]
+            )
+        else:
+            rate = FollowRate(taken.events, size, window, settings.rate_prior, columns["prior"])
+        weight = _pair_weight(taken, settings)
+        return cls(taken, weight, columns["scale"], rate, columns["category"], columns["in_stock"])
+
+
+def _shown_columns(rate: ClickRate) -> dict[str, NDArray[Any]]:
+    shown = rate.shown
+    return {
+        "shown_user": shown.user,
+        "shown_item": shown.item,
+        "shown_ts": shown.ts,
+        "clicked": rate.clicked,
+    }
 
 
 def _similar(
-    taken: Interactions,
-    source: BuildSource,
-    settings: Ranki2iSettings,
-    block: Block,
-    weight: PairValue,
-    scale: NDArray[np.float64],
+    inputs: _Inputs, settings: Ranki2iSettings, block: Block
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
     """The shortlist of a block of triggers: trigger, target and similarity of each pair."""
-    catalogue = source.catalogue
-    pairs = pair_sums(taken.events, taken.events, catalogue.size, block, weight)
+    taken, scale = inputs.taken.events, inputs.scale
+    pairs = pair_sums(taken, taken, len(inputs.category) - 1, block, inputs.weight)
     row, item = np.repeat(np.arange(*block), np.diff(pairs.indptr)), pairs.indices
-    category = catalogue.category[item]
-    same_category = (catalogue.category[row] == category) & (category > 0)
+    category = inputs.category[item]
+    same_category = (inputs.category[row] == category) & (category > 0)
     similarity = pairs.data * scale[row] * scale[item] * (1 + settings.same_category_boost * same_category)
-    similarity[~catalogue.in_stock[item]] = 0
+    similarity[~inputs.in_stock[item]] = 0
     shortlisted = best_of_each_row(pairs.indptr, similarity, settings.neighbours * settings.shortlist)
     return row[shortlisted], item[shortlisted], similarity[shortlisted]
 
@@ -116,9 +172,13 @@ def _popularity_scale(taken: Interactions, size: int, exponent: float) -> NDArra
 
 def _rate(taken: Interactions, source: BuildSource, settings: Ranki2iSettings) -> FollowRate | ClickRate:
     """Click-through where anything was shown, else conversion."""
-    window = int(settings.follow_window_hours * 3600)
+    window = _window(settings)
     shown = impressions_of(source)
     size = source.catalogue.size
     if len(shown.item):
         return ClickRate.over(taken.events, shown, size, window, settings.rate_prior)
     return FollowRate.over(taken.events, size, window, settings.rate_prior)
+
+
+def _window(settings: Ranki2iSettings) -> int:
+    return int(settings.follow_window_hours * 3600)

@@ -19,6 +19,8 @@ from router.tables.kind import TableKind
 from shopfront import picture_step, ranker
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
 from shopfront.build_step import run_step
+from shopfront.cluster.part_files import remove_all
+from shopfront.cluster.ray_cluster import RayCluster
 from shopfront.deleted_shoppers import read_tombstones
 from shopfront.model_steps import ModelSteps
 from shopfront.needed_models import models_needed
@@ -53,6 +55,8 @@ class Build:
 
     triton_url: gRPC address of a running Triton that must load new versions before the snapshot that names
     them is published; None where none runs.
+    cluster: where work is done that can be done in parts; None: in this
+    process.
     """
 
     workspace: Workspace
@@ -60,12 +64,14 @@ class Build:
     data: Path | None
     progress: Progress
     triton_url: str | None = None
+    cluster: RayCluster | None = None
 
     def run(self) -> Built:
         """Ingest, train, export, build recall tables, publish.
 
         Torch and Polars are imported inside the steps that run, so that an unchanged workspace is found
         unchanged in a moment. Raises the rooms' own errors, which name what is wrong and where;
+        JobError where work on the cluster ended before it was done;
         RegistrationError, before anything is built, where registrations contradict each other.
         """
         check_registrations()
@@ -129,10 +135,12 @@ class Build:
                 no_pictures or picture_step.NONE_USABLE,
                 self.workspace.pictures / pictures if pictures else None,
                 self.data,
+                self.cluster,
             ),
             SnapshotStore(self.workspace.snapshots).open,
         )
         self._publish(snapshot, versions, repository)
+        remove_all(self.workspace.jobs)
         prune(self.workspace, self.settings.keep_builds, repository, tombstones, self.progress)
         return Built(dataset, snapshot, versions)
 

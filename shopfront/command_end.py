@@ -38,12 +38,14 @@ def known_errors() -> tuple[type[Exception], ...]:
     from router.scenes.problems import SettingsError
     from server.ingress.launcher import RouterStartError
     from shopfront.before_build import CannotServe
+    from shopfront.cluster.errors import JobError
     from snapshot.manifest import SnapshotError
     from triton_repo.errors import ModelLoadError, RepositoryError, TritonStartError
 
     return (
         Refused,
         CannotServe,
+        JobError,
         RouterLost,
         RolloutCallFailed,
         ChannelError,

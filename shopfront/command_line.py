@@ -23,7 +23,7 @@ from shopfront.command_end import (
     print_failure,
     remember_interrupts,
 )
-from shopfront.command_options import Config, Data, WorkspaceFolder, console, errors, prepared
+from shopfront.command_options import Config, Data, Ray, WorkspaceFolder, console, errors, prepared
 from shopfront.learning_command import app as learning
 from shopfront.measuring_commands import app as measuring
 from shopfront.merchandising_commands import app as merchandising
@@ -77,16 +77,20 @@ def build(
     data: Data = None,
     workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
+    ray: Ray = None,
 ) -> None:
     """Ingest, train, export, build recall tables and publish; a running router takes it over."""
     from shopfront.build_steps import Build
+    from shopfront.cluster.ray_cluster import connected
     from shopfront.progress import Progress
     from shopfront.serve import running_triton, seed_user_state
 
     place, settings = prepared(data, workspace, config, builds=True)
-    with place.held("building"):
+    jobs = settings.jobs if ray is None else settings.jobs.model_copy(update={"address": ray})
+    with place.held("building"), connected(jobs, settings.plugins) as cluster:
         progress = Progress(console)
-        made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
+        triton_url = settings.triton.url or running_triton(place)
+        made = Build(place, settings, data, progress, triton_url, cluster).run()
         with progress.step("user state") as step:
             seed_user_state(
                 place, made.dataset, settings.router, lambda done, of: step.counted("shoppers", done, of)

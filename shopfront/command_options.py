@@ -27,6 +27,12 @@ WorkspaceFolder = Annotated[
         "--workspace", help="Folder for everything made; default build/sample or build/<data folder>."
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray", help="Ray cluster that does what can be done in parts, in the place of jobs.address."
+    ),
+]
 Config = Annotated[Path, typer.Option(help="Configuration file.")]
 
 

@@ -21,6 +21,7 @@ from router.scenes.settings import SceneSettings
 from router.scenes.yaml_tree import YamlError, parse
 from router.tables.kind import TableKind
 from server.settings import RouterSettings, plugins_of
+from shopfront.cluster.settings import JobSettings
 from shopfront.plugins import load
 from shopfront.workspace import Workspace
 from triton_repo.settings import TritonSettings
@@ -73,6 +74,7 @@ class Settings(BaseModel):
         description="Whether models that need nothing of each other are trained at the same time, each in a "
         "process of its own, as far as there are cores; one takes up to 1 GB of memory.",
     )
+    jobs: JobSettings = JobSettings()
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     pictures: PictureSettings = PictureSettings()
     models: ModelsSettings = Field(default_factory=ModelsSettings)

@@ -12,11 +12,13 @@ from recall.outfit_sets import OutfitSets
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.tables.kind import TableKind
-from shopfront.progress import Progress
+from shopfront.cluster.ray_cluster import RayCluster
+from shopfront.progress import Progress, Step
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
-from snapshot.dataset import Dataset
+from snapshot.dataset import EVENTS_NAME, Dataset
 from snapshot.manifest import Manifest
+from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 from snapshot.store import SnapshotStore
 
 
@@ -33,6 +35,7 @@ def build_snapshot(
     no_pictures: str = "",
     thumbnails: Path | None = None,
     data: Path | None = None,
+    cluster: RayCluster | None = None,
 ) -> str:
     """Builds and seals a snapshot, without publishing it; returns its id.
 
@@ -49,8 +52,10 @@ def build_snapshot(
         no_pictures: why not, for people.
         thumbnails: folder of small pictures for people to look at; None where there are none.
         data: the shop's folder, in which `outfits` may lie; None where there is none.
+        cluster: where tables are computed that can be computed in parts; None: in this process.
 
     Raises:
+        JobError: a part cannot be computed; nothing is kept but the parts that can.
         PartBuildError: a channel or table cannot be built; nothing is kept.
     """
     from ingest.outfit_file import read_outfits
@@ -81,6 +86,7 @@ def build_snapshot(
                 pictures=pictures,
                 no_pictures=no_pictures,
                 outfits=None if outfits is None else OutfitSets(outfits.number, outfits.item),
+                work=_work(workspace, dataset, cluster, step),
             )
             if pictures is not None:
                 groups = pictures.groups
@@ -135,6 +141,14 @@ def _objectives_off(tables: Path, kinds: Mapping[str, TableKind], progress: Prog
     for scene, objective, reason in off:
         progress.objective_switched_off(scene, objective, reason)
     return [f"objectives.{scene}.{objective}" for scene, objective, _ in off]
+
+
+def _work(workspace: Workspace, dataset: Dataset, cluster: RayCluster | None, step: Step) -> PartitionWork:
+    if cluster is None:
+        return IN_THIS_PROCESS
+    from shopfront.cluster.ray_work import RayWork
+
+    return RayWork(cluster, dataset.path.absolute() / EVENTS_NAME, workspace.jobs.absolute(), step.counted)
 
 
 def _item_vectors(checkpoints: Mapping[str, Path]) -> dict[str, NDArray[np.float32]]:

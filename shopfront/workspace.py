@@ -57,6 +57,11 @@ class Workspace:
         return self.root / "pictures"
 
     @property
+    def jobs(self) -> Path:
+        """Parts of the work on a Ray cluster that are done, while a build runs or after it has failed."""
+        return self.root / "jobs"
+
+    @property
     def snapshots(self) -> Path:
         """Sealed serving snapshots."""
         return self.root / "snapshots"

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recall.pair_blocks import UserEvents, pair_sums, trigger_blocks, values_at
+from recall.pair_blocks import UserEvents, pair_sums, pairs_by_trigger, trigger_blocks, values_at
 
 ITEMS = 8
 logs = st.lists(st.tuples(st.integers(1, 4), st.integers(1, ITEMS), st.integers(0, 50)), max_size=30)
@@ -26,7 +26,8 @@ def test_sums_are_those_of_every_pair_whatever_the_block(trigger_log, target_log
             if user == other and i != j:
                 expected[i, j] += max(s - t, 0)
 
-    blocks = list(trigger_blocks(triggers, targets, ITEMS, pairs_per_block))
+    pairs = pairs_by_trigger(triggers, targets, ITEMS)
+    blocks = list(trigger_blocks(pairs, pairs_per_block, (1, ITEMS + 1)))
     assert [start for start, _ in blocks] == [1, *(stop for _, stop in blocks[:-1])]
     assert blocks[-1][1] == ITEMS + 1
     for start, stop in blocks:
@@ -40,6 +41,6 @@ def test_sums_are_those_of_every_pair_whatever_the_block(trigger_log, target_log
 @given(logs, st.integers(1, 200))
 def test_a_block_of_several_items_stays_within_its_pairs(log, pairs_per_block):
     events = events_of(log)
-    met = np.bincount(events.item, weights=events.runs(events.user)[1], minlength=ITEMS + 1)
-    for start, stop in trigger_blocks(events, events, ITEMS, pairs_per_block):
+    met = pairs_by_trigger(events, events, ITEMS)
+    for start, stop in trigger_blocks(met, pairs_per_block, (1, ITEMS + 1)):
         assert stop - start == 1 or met[start:stop].sum() <= pairs_per_block

@@ -1,0 +1,1 @@
+"""The build's partitioned work on the nodes of a Ray cluster."""

@@ -1,0 +1,97 @@
+"""Tables computed in parts are those computed at once, to the byte."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recall.basket_settings import BasketSettings
+from recall.baskets import baskets_of
+from recall.channel import BuildSource
+from recall.interactions import impressions_of, interactions_of
+from recall.item_knn_build import sequence_neighbours
+from recall.item_knn_settings import ItemKnnSettings
+from recall.ranki2i_build import item_neighbours
+from recall.ranki2i_settings import Ranki2iSettings
+from recall.registry import CHANNELS
+from snapshot.partition_work import balanced_ranges
+from testing.divided_work import DividedWork
+from tests.recall.small_shop import DAY, NOW, make_catalogue, make_source
+
+ITEMS = 9
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    return make_catalogue(tmp_path_factory.mktemp("shop"), [1, 2, 3] * 3, out_of_stock=[4])
+
+
+@pytest.mark.parametrize("channel", ["ranki2i", "item_knn", "bought_together", "hot", "category_hot"])
+def test_a_channels_files_are_the_same_however_the_log_is_divided(shop, channel, tmp_path):
+    kind = CHANNELS[channel]
+    for parts in (2, 7):
+        folder = tmp_path / str(parts)
+        folder.mkdir()
+        kind.build(replace(shop.source, work=DividedWork(parts)), folder, kind.settings())
+        assert _files(folder) == _files(shop.folder / channel)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+_EVENT = st.tuples(
+    st.integers(1, 6), st.integers(1, ITEMS), st.integers(1, 5), st.integers(NOW - 2 * DAY, NOW + 60)
+)
+_LOGS = st.lists(st.tuples(_EVENT, st.sampled_from([None, "a", "b"])), min_size=1, max_size=60)
+
+
+@settings(max_examples=25)
+@given(_LOGS, st.integers(2, 9))
+def test_columns_and_neighbours_of_any_log_do_not_depend_on_its_division(catalogue, log, parts):
+    source = make_source(catalogue, [event for event, _ in log])
+    sessions = pl.Series("session_id", [session for _, session in log], dtype=pl.String)
+    source = replace(source, events=source.events.insert_column(4, sessions))
+    divided = replace(source, work=DividedWork(parts))
+    for made in (interactions_of, impressions_of, _baskets, _sequence_neighbours, _item_neighbours):
+        _assert_same(made(source), made(divided))
+
+
+def _baskets(source: BuildSource) -> object:
+    return baskets_of(source, BasketSettings(events="all"))
+
+
+def _sequence_neighbours(source: BuildSource) -> object:
+    return sequence_neighbours(source, ItemKnnSettings(pairs_per_block=1_000))
+
+
+def _item_neighbours(source: BuildSource) -> object:
+    taken = interactions_of(source)
+    return item_neighbours(taken, source, Ranki2iSettings(pairs_per_block=1_000))
+
+
+def _assert_same(whole: object, parts: object) -> None:
+    for name in type(whole).__dataclass_fields__:
+        one, other = getattr(whole, name), getattr(parts, name)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+@given(st.lists(st.integers(0, 50), max_size=30), st.integers(1, 12))
+def test_ranges_cover_every_row_once(load, parts):
+    ranges = balanced_ranges(np.array([99, *load]), parts)
+    assert len(ranges) <= parts
+    rows = [row for start, stop in ranges for row in range(start, stop)]
+    assert rows == list(range(1, len(load) + 1))
+    assert not load or all(stop > start for start, stop in ranges)
+
+
+def test_ranges_are_of_equal_load():
+    loads = np.random.default_rng(0).integers(1, 100, 1_001)
+    of_range = [loads[start:stop].sum() for start, stop in balanced_ranges(loads, 8)]
+    assert len(of_range) == 8
+    assert max(of_range) - min(of_range) <= 200

@@ -1,0 +1,135 @@
+"""Tables computed by three Ray nodes, of which one is killed, are those of one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recall.channel import BuildSource
+from recall.registry import CHANNELS
+from shopfront.cluster.errors import NodesLost, PartFailed
+from shopfront.cluster.part_files import PartFiles
+from shopfront.cluster.ray_cluster import Part, RayCluster, connected
+from shopfront.cluster.ray_work import RayWork
+from shopfront.cluster.settings import JobSettings
+from snapshot import Dataset
+from testing.ray_nodes import KilledDuring, RayNodes, three_nodes
+from testing.synthetic_shop import synthetic_dataset
+
+PARTS = 4
+CHANNEL_OF = {
+    "interactions": "ranki2i",
+    "impressions": "ranki2i",
+    "ranki2i": "ranki2i",
+    "sequences": "item_knn",
+    "item_knn": "item_knn",
+    "baskets": "bought_together",
+    "bought_together": "bought_together",
+}
+"""Job → the channel whose build runs it."""
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[RayNodes]:
+    with three_nodes() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def cluster(nodes: RayNodes) -> Iterator[RayCluster]:
+    with connected(JobSettings(address=nodes.address, parts=PARTS, attempts=2)) as reached:
+        assert reached is not None
+        yield reached
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return synthetic_dataset(tmp_path_factory.mktemp("workspace"), users=60, items=80, events=3_000)
+
+
+def source_of(dataset: Dataset, **work: object) -> BuildSource:
+    now = dataset.manifest.time_range[1]
+    return BuildSource(
+        dataset.events().collect(), dataset.users(), dataset.catalogue, now, {}, seed=0, **work
+    )
+
+
+def table(source: BuildSource, channel: str, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    CHANNELS[channel].build(source, folder, CHANNELS[channel].settings())
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def built_while_a_node_is_killed(
+    job: str, dataset: Dataset, nodes: RayNodes, cluster: RayCluster, folder: Path
+) -> None:
+    """Builds a channel's table on the nodes, loses one during the job, and compares."""
+    channel = CHANNEL_OF[job]
+    # Workers that are up take parts of the job at once.
+    events = dataset.path / "events.parquet"
+    table(source_of(dataset, work=RayWork(cluster, events, folder / "before")), channel, folder / "warm")
+    killed = KilledDuring(nodes, job)
+    work = RayWork(cluster, events, folder / "jobs", killed)
+    found = table(source_of(dataset, work=work), channel, folder / "parts")
+    assert killed.killed_at is not None
+    assert found == table(source_of(dataset), channel, folder / "whole")
+    nodes.replace()
+
+
+@pytest.mark.slow
+def test_a_node_killed_while_tables_are_computed_changes_nothing(
+    dataset: Dataset, nodes: RayNodes, cluster: RayCluster, tmp_path: Path
+) -> None:
+    built_while_a_node_is_killed("ranki2i", dataset, nodes, cluster, tmp_path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("job", sorted(set(CHANNEL_OF) - {"ranki2i"}))
+def test_a_node_killed_during_any_job_changes_nothing(
+    job: str, dataset: Dataset, nodes: RayNodes, cluster: RayCluster, tmp_path: Path
+) -> None:
+    built_while_a_node_is_killed(job, dataset, nodes, cluster, tmp_path)
+
+
+@pytest.mark.slow
+def test_a_part_that_cannot_be_read_is_named_and_the_others_are_not_computed_again(
+    dataset: Dataset, cluster: RayCluster, tmp_path: Path
+) -> None:
+    torn = tmp_path / "events.parquet"
+    content = bytearray((dataset.path / "events.parquet").read_bytes())
+    content[200:400] = bytes(200)
+    torn.write_bytes(content)
+    with pytest.raises(
+        PartFailed, match=r"interactions: shoppers \d+…\d+ of .*events.parquet.*cannot be read"
+    ):
+        table(source_of(dataset, work=RayWork(cluster, torn, tmp_path / "jobs")), "ranki2i", tmp_path / "t")
+
+
+@pytest.mark.slow
+def test_a_job_that_lost_its_nodes_says_so_and_continues_where_it_was(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
+    files = PartFiles.of(tmp_path, "job", "inputs", {"numbers": np.arange(3)})
+    parts = [Part(f"part {number}", dies_until, (tmp_path / "alive", number)) for number in range(3)]
+    with pytest.raises(NodesLost, match=r"job: part 2: 2 processes or nodes.*run the same command again"):
+        cluster.run("job", files, parts)
+    (tmp_path / "alive").touch()
+    begun = files.attempts()
+    done = sum(files.has(number) for number in range(3))
+    results = cluster.run("job", files, parts)
+    assert [int(result["number"]) for result in results] == [0, 1, 2]
+    assert files.attempts() == begun + 3 - done
+
+
+def dies_until(alive: Path, number: int) -> dict[str, np.ndarray]:
+    """Runs on a node, whose process it ends, unless the file is there or it is not the last part."""
+    import os
+
+    if number == 2 and not alive.exists():
+        os._exit(1)
+    return {"number": np.array(number)}
