@@ -10,7 +10,7 @@ PYTEST_FAST = $(BIN)/python -m pytest -m "not slow and not faults" -n 2 --dist w
 PYTEST_SLOW = $(BIN)/python -m pytest -m "slow and not faults" -n 2 --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-faults browser lint format docs protos evaluate bench bench-ranking clean
+.PHONY: help run test test-fast test-faults browser lint format docs protos evaluate bench bench-ranking bench-gpu gpu clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -61,6 +61,13 @@ bench: $(INSTALLED_DEV) ## Measure the service against a plain peer
 
 bench-ranking: $(INSTALLED_DEV) ## Measure every form of the ranking model against a plain deployment of it
 	$(BIN)/python -m benchmarks.ranking $(ARGS)
+
+bench-gpu: $(INSTALLED_DEV) ## Run the GPU tests and measure ranking and search on a GPU (under 8 minutes)
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
+
+gpu: $(INSTALLED) ## Install what an NVIDIA GPU is used by, in place of the same for CPUs
+	$(BIN)/pip uninstall --disable-pip-version-check -q -y faiss-cpu onnxruntime
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements-gpu.txt
 
 clean: ## Remove everything built (data sets, models, state), keeping .venv
 	rm -rf build

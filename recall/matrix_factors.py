@@ -24,7 +24,7 @@ from recall.evidence import evidence_of
 from recall.matrix_factors_settings import MatrixFactorsSettings
 from recall.query import Query
 from recall.vector_index import (
-    open_index,
+    open_searched,
     open_vectors,
     search_parameters,
     write_index,
@@ -112,7 +112,7 @@ def open_channel(
     dimensions = vectors.shape[1]
     gram = load_column(folder, GRAM, np.dtype(np.float32), dimensions * dimensions)
     indexed = load_column(folder, INDEXED, np.dtype(np.int32))
-    index = open_index(folder / INDEX)
+    index = open_searched(folder / INDEX, settings)
     if index.ntotal != len(indexed) or index.d != dimensions:
         raise SnapshotError(
             folder,

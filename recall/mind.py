@@ -16,7 +16,7 @@ from recall.merge import merge_by_item
 from recall.query import Query
 from recall.vector_index import (
     VectorIndexSettings,
-    open_index,
+    open_searched,
     open_vectors,
     search_parameters,
     write_index,
@@ -127,7 +127,7 @@ def open_channel(
     """Memory-map the files of `build`. Raises SnapshotError where they are torn or do not fit each other."""
     vectors = open_vectors(folder, VECTORS, catalogue.size + 1)
     indexed = load_column(folder, INDEXED, np.dtype(np.int32))
-    index = open_index(folder / INDEX)
+    index = open_searched(folder / INDEX, settings)
     if index.ntotal != len(indexed) or index.d != vectors.shape[1]:
         raise SnapshotError(
             folder,

@@ -21,7 +21,7 @@ from recall.query import Query
 from recall.query_intent_settings import QueryIntentSettings
 from recall.search.word_vectors import WordVectors
 from recall.vector_index import (
-    open_index,
+    open_searched,
     open_vectors,
     search_parameters,
     write_index,
@@ -122,7 +122,7 @@ def open_channel(
     vectors = open_vectors(folder, VECTORS, catalogue.size + 1)
     indexed = load_column(folder, INDEXED, np.dtype(np.int32))
     words = WordVectors.open(folder)
-    index = open_index(folder / INDEX)
+    index = open_searched(folder / INDEX, settings)
     dimensions = vectors.shape[1]
     if (index.ntotal, index.d) != (len(indexed), dimensions) or words.vectors.shape[1] != dimensions:
         raise SnapshotError(

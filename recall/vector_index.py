@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recall.channel import ChannelSettings
+from recall.gpu_index import Device, placed
 from snapshot.columns import load_column, save_column
 from snapshot.durable_files import sync_file, sync_folder
 from snapshot.manifest import SnapshotError
@@ -34,6 +35,11 @@ class VectorIndexSettings(ChannelSettings):
     ivf_probes: int = Field(default=32, ge=1, description="Cells visited per interest.")
     threads: int = Field(
         default=1, ge=1, description="Threads of one search; requests already run side by side."
+    )
+    device: Device = Field(
+        default="auto",
+        description="auto: a flat or ivf index is searched on the GPU where faiss was built for one and "
+        "there is one; cpu: never.",
     )
 
 
@@ -103,6 +109,11 @@ def open_index(path: Path, *, mapped: bool = True) -> Any:
         raise SnapshotError(
             path.parent, path.name, f"cannot be read ({reason})", "build the snapshot again"
         ) from error
+
+
+def open_searched(path: Path, settings: VectorIndexSettings) -> Any:
+    """The index at `path` for searches alone, where `settings.device` wants it. Errors as of `open_index`."""
+    return placed(open_index(path), settings.device)
 
 
 def write_vectors(folder: Path, name: str, vectors: NDArray[np.float32]) -> None:
