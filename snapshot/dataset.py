@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
 from snapshot.manifest import Kind, Manifest
-from snapshot.store import SealedFolders
+from snapshot.sealed_folders import SealedFolders
 
 if TYPE_CHECKING:
     import polars as pl

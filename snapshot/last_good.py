@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from snapshot.manifest import SnapshotError
-from snapshot.store import Opened, SealedFolders
+from snapshot.sealed_folders import Opened, SealedFolders
 
 
 @dataclass(frozen=True, slots=True)
