@@ -101,7 +101,7 @@ def kill_all_replicas(service: RunningWorkspace) -> dict[str, Any]:
 
 
 def kill_controller(service: RunningWorkspace) -> dict[str, Any]:
-    """Kills Ray Serve's controller, which replaces replicas and tells HAProxy of them."""
+    """Kills Ray Serve's controller, which replaces replicas and reports them to HAProxy."""
     return _killed_and_replaced(
         service, service.pids("ray::ServeController"), lambda: service.pids("ray::ServeController")
     )

@@ -83,7 +83,7 @@ class Trial:
         )
 
     def fingerprint(self, dataset: Dataset) -> str:
-        """Tells results of other settings or of other data apart."""
+        """Distinguishes results of other settings or of other data."""
         return fingerprint(
             {
                 "trial": asdict(self),

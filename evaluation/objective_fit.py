@@ -180,7 +180,7 @@ async def _sample(
 def objectives_of(
     sample: ObjectiveSample, channels: tuple[str, ...], settings: ObjectivesTableSettings
 ) -> SceneObjectives:
-    """What the sample tells of one scene."""
+    """What the sample says of one scene."""
     return SceneObjectives(
         channels=channels,
         inputs=input_names(channels),

@@ -14,7 +14,7 @@ from snapshot.event_codes import PURCHASE
 
 HALF_LIVES_DAYS = (3.0, 14.0, 60.0)
 NEVER_DAYS = 10_000.0
-"""Age that stands for "never" in the row `newest`."""
+"""Age that means "never" in the row `newest`."""
 ROWS = ("count", *(f"decayed_{half:.0f}d" for half in HALF_LIVES_DAYS), "bought", "days", "newest", "span")
 """Names of the rows of a memory."""
 COUNT, DECAYED, BOUGHT, DAYS, NEWEST, SPAN = 0, slice(1, 4), 4, 5, 6, 7
@@ -101,7 +101,7 @@ def memory(things: NDArray[np.integer], touched: NDArray[np.integer], past: Past
 
 
 def _places(codes: NDArray[np.integer], touched: NDArray[np.integer]) -> NDArray[np.intp]:
-    """intp[h]: where each code stands among `codes` (ascending, distinct), −1 where it does not or is 0."""
+    """intp[h]: each code's position in `codes` (ascending, distinct), −1 where it is absent or 0."""
     highest = int(codes[-1]) if codes.size else 0
     if highest < _FEW:
         table = np.full(highest + 2, -1)

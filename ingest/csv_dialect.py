@@ -53,7 +53,7 @@ def find_dialect(
 
     Args:
         file: the file, of kind "text".
-        usual: the separator that the file's ending stands for.
+        usual: the separator that the file's ending means.
         separator: the separator, where the mapping names it.
         header: names of the columns, where the file has no header line.
         expected: names of columns that the header may have.

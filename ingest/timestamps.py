@@ -26,7 +26,7 @@ def to_unix_ms(values: pl.Series, unit: TimestampUnit = "auto") -> pl.Series:
     """Convert a column of times to unix milliseconds.
 
     Dates and times without an offset are taken as UTC. With "auto", typed columns speak for themselves, texts
-    are of a form of `time_texts` or numbers, and the size of the median number tells what numbers are: whole
+    are of a form of `time_texts` or numbers, and the size of the median number says what numbers are: whole
     numbers that are dates written as YYYYMMDD, YYYYMMDDhhmm or YYYYMMDDhhmmss, else seconds below 10^11 (the
     year 5138), milliseconds below 10^14, microseconds below 10^17, nanoseconds above.
 

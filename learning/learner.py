@@ -60,7 +60,7 @@ class Learner:
         Args:
             settings: the folder, windows, bounds, and the ranker.
             store: whose event log is read.
-            log_name: tells this log from others: a checkpoint of another one is not used.
+            log_name: distinguishes this log from others: a checkpoint of another one is not used.
             codec: decodes attribution tokens.
             facts: catalogue and scenes.
             metrics: what is counted.

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class QualityRule:
-    """How the factor moves, and which widths it stands for.
+    """How the factor moves, and which widths it means.
 
     target_ms   milliseconds the percentile of latency settles at
     percentile  0 to 100, both excluded

@@ -20,7 +20,7 @@ _HEAD = (
 
 
 def scene_patch(facts: ShopFacts, scenes: Scenes) -> str:
-    """YAML with comments; merged into the scene file, it names what `auto` stands for.
+    """YAML with comments; merged into the scene file, it names what `auto` means.
 
     Args:
         facts: of the shop.

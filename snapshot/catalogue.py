@@ -126,7 +126,7 @@ class Catalogue:
         """A column at dense indices (integer[n]) as words; empty where the value is unknown.
 
         A group is its name, a flag "true" or "false", a time its unix seconds, a number the shortest decimal
-        that its type tells apart.
+        that its type distinguishes.
         """
         column = self._registered[name]
         if column.kind == "text":

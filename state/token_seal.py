@@ -74,7 +74,7 @@ class TokenSeal:
     def unverified(token: str) -> bytes:
         """The body of a token whose secret may be unknown; b"" where it is no token.
 
-        Whoever wrote the token may have made it up: for reading what this shop has logged itself.
+        The token's author may have made it up: for reading what this shop has logged itself.
         """
         try:
             raw = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))

@@ -156,7 +156,7 @@ class TritonServer:
         return model_processes(session_of(self._process)) if self._process else []
 
     def kill(self) -> None:
-        """Ends a server that no longer answers, at once; `exit_status` tells of it as of any death."""
+        """Ends a server that no longer answers, at once; `exit_status` reports it as any other end."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -19,7 +19,7 @@ _MANY_LISTS = 16_384
 """From so many lists on the nearest are found by a graph, not by comparing with each."""
 _LINKS = 32
 _PQ_DIMENSIONS = 4
-"""Dimensions that one code of 4 bits stands for."""
+"""Dimensions that one code of 4 bits represents."""
 _MARGIN = 0.1
 _LEAST_PER_LIST = 10
 """Vectors of the sample per list, however few they are."""

@@ -124,7 +124,7 @@ class CircuitBreaker:
         if circuit is None:
             circuit = self._circuits[key] = _Circuit(deque(maxlen=enough))
         if circuit.opened is not None:
-            # A call from before the opening tells nothing new.
+            # A call from before the opening adds nothing new.
             if circuit is probed:
                 circuit.opened, circuit.probing = now, False
             return

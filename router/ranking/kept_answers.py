@@ -51,7 +51,7 @@ class KeptAnswers:
     ) -> Answer:
         """The answer to these inputs: kept, or of a call under way, or of `call`, whose errors are passed on.
 
-        Where a call under way fails or is cancelled, whoever waited for it makes its own.
+        Where a call under way fails or is cancelled, each caller that waited for it makes its own.
 
         Returns:
             Arrays by name, read-only: others may be given the same.

@@ -36,7 +36,7 @@ class QualityFactors:
         return factor
 
     def report(self, tell: Callable[[str, float], None]) -> None:
-        """Tells the width that each scene's requests are given."""
+        """Reports the width that each scene's requests are given."""
         for scene, (_, factor) in self._factors.items():
             tell(scene, factor.width)
 

@@ -1,4 +1,4 @@
-"""A clock for patience with others: it stands still while this process itself does not run.
+"""A clock for patience with others: it does not advance while this process itself does not run.
 
 After a pause of the whole container, or of the program that watches, everything it watches seems to have been
 silent for as long.

@@ -84,4 +84,4 @@ def with_agent(command: Sequence[str], agent: Path) -> list[str]:
 
 
 def _start_nothing(*args: Any, **named: Any) -> None:
-    """Stands for the start of a process that is not wanted."""
+    """Takes the place of the start of a process that is not wanted."""

@@ -21,7 +21,7 @@ _FIRST, _SECOND = np.uint64(0xBF58_476D_1CE4_E5B9), np.uint64(0x94D0_49BB_1331_1
 
 
 def text_key(text: str) -> int:
-    """BLAKE2b (RFC 7693) of a text, 1…2⁶⁴ − 1; of the empty text 0, which stands for none."""
+    """BLAKE2b (RFC 7693) of a text, 1…2⁶⁴ − 1; of the empty text 0, which means none."""
     if not text:
         return 0
     return int.from_bytes(blake2b(text.encode(), digest_size=8, person=_PERSON).digest(), "little") or 1

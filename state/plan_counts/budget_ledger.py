@@ -1,4 +1,4 @@
-"""Budgets of exposures that replicas share and never exceed, whatever is lost and whoever is killed.
+"""Budgets of exposures that replicas share and never exceed, whatever is lost and whatever is killed.
 
 A replica takes what it may spend from the store in leases: it writes how much of a budget it has spent and
 wants to have, and reads in the same transaction what all have written. Of what it wants it is granted what

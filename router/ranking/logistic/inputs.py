@@ -36,7 +36,7 @@ _RHYTHM = ("item.share_of_visits", "category.share_of_visits", "item.share_of_ca
 _GAP = ("item.returned", "item.gap", "item.due", "item.off_due")
 _SHOPPER = ("shopper.count", "shopper.days", "shopper.span", "shopper.newest")
 _DECAYED_FACTOR = 8.0
-"""Decayed counts are multiplied by this before their logarithm, so that it tells .1 from .01."""
+"""Decayed counts are multiplied by this before their logarithm, so that .1 and .01 differ."""
 
 
 def input_names(channels: Sequence[str]) -> tuple[str, ...]:
