@@ -3,10 +3,13 @@
 Beauty is measured by leave-one-out: each shopper's last item is to be found among all items but those that
 the shopper has. Diginetica is measured on its test file: the next click after each prefix of a session, among
 all items. Shares are chosen on a validation part, which the tables do not know then: each shopper's last item
-but one, and the last sessions of the training file. The tables of the test know that part.
+but one, and the last sessions of the training file. The tables of the test know that part. The network of
+`sequential` (on Beauty, with `--sequential`) is trained once, without that part, by which it stops; in the
+test it reads it.
 
 Run `python -m benchmarks.next_item [--data amazon_beauty diginetica] [--shoppers 4000]
-[--json build/benchmarks/next_item.json]`. Files are read from `shared/data` beside the checkout.
+[--sequential '{"training": {"max_steps": 2400}}'] [--json build/benchmarks/next_item.json]`.
+Files are read from `shared/data` beside the checkout.
 """
 
 from __future__ import annotations
@@ -16,152 +19,45 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
+from benchmarks.next_item_network import with_network
+from benchmarks.next_item_parts import Part, beauty_part, diginetica_dataset, diginetica_part
 from benchmarks.public_data import SHARED, dataset_of
 from evaluation.queries import TestShopper
 from evaluation.scene_fusion import FusionOf
 from evaluation.share_search import search_shares
 from foundation.statistics.bootstrap import grouped_interval
-from ingest.ingest_folder import ingest_folder
-from ingest.settings import IngestSettings
-from models.interaction_log import InteractionLog
+from models.sequential import SequentialSettings
 from pipeline.stages import Fusion
 from recall.build import build_channels, open_channels
-from recall.build_events import build_events
-from recall.channel import BuildSource, Channel, ModelCall, Recalled, Services
+from recall.channel import Channel, Recalled, Services
 from recall.query import Query
 from recall.registry import CHANNELS
+from recall.sequential import NAME as SEQUENTIAL
 from recall.settings import RecallSettings
-from recall.triggers import select_triggers
 from router.fusion.reciprocal_rank import ReciprocalRankFusion
-from snapshot.dataset import Dataset, DatasetStore
 from snapshot.durable_files import write_durably
 
-DIGINETICA = SHARED / "diginetica"
 DEPTH = 200
-DAY_S = 86_400
-VALIDATION_SESSIONS = 8_000
-PERIOD_DAYS = 150
-"""Over which the sessions of Diginetica, which have an order but no time, are spread evenly."""
 MODELLED = tuple(name for name, kind in CHANNELS.items() if kind.models)
 
 
-@dataclass(frozen=True)
-class Part:
-    """One part of a log, predicted from the rest: what tables are built from, and who is asked for what."""
-
-    source: BuildSource
-    shoppers: Sequence[TestShopper]
-    hidden: Sequence[np.ndarray]
-    """Items that an answer may not have, int32[] for each shopper."""
-
-
-def query_of(items: np.ndarray, ts: np.ndarray, now: int) -> Query:
-    """A query with views of the items, int[n], oldest first, at the times int64[n]."""
-    items, ts = items[::-1][:200].astype(np.int32), ts[::-1][:200]
-    events = np.full(len(items), 2, np.uint8)
-    triggers, weights = select_triggers(items, events, ts, now)
-    return Query(
-        scene="home",
-        now=now,
-        history_items=items,
-        history_events=events,
-        history_ts=ts,
-        triggers=triggers,
-        trigger_weights=weights,
-    )
-
-
-def beauty_part(dataset: Dataset, left_out: int, most: int | None) -> Part:
-    """Each shopper's last item (left_out = 1) or last but one (2), of at most so many shoppers."""
-    events = build_events(dataset.events()).sort("user", "ts", maintain_order=True)
-    place = pl.int_range(pl.len()).reverse().over("user")
-    known = events.filter(place >= left_out)
-    log = InteractionLog.from_frames(
-        events, dataset.users(), dataset.catalogue.size, np.asarray(dataset.catalogue.category)
-    ).behaviours
-    users = np.flatnonzero(np.diff(log.offsets) > left_out)
-    if most is not None and len(users) > most:
-        users = np.sort(np.random.default_rng(0).choice(users, most, replace=False))
-    shoppers, hidden = [], []
-    for user in users:
-        first, at = int(log.offsets[user]), int(log.offsets[user + 1]) - left_out
-        items = log.item[first:at]
-        target = log.item[at : at + 1].astype(np.int32)
-        query = query_of(items, log.ts[first:at], int(log.ts[at]))
-        shoppers.append(TestShopper(query, target, target, user=int(user)))
-        hidden.append(items)
-    now = int(known["ts"].max())  # type: ignore[arg-type]
-    source = BuildSource(known, dataset.users(), dataset.catalogue, now, {}, 0)
-    return Part(source, shoppers, hidden)
-
-
-def diginetica_dataset(workspace: Path) -> Dataset:
-    """The training sessions as a log of views, each session a shopper of its own; ingested once."""
-    store = DatasetStore(workspace / "diginetica" / "datasets")
-    if store.current_id() is not None:
-        return store.open_current()
-    sessions = pl.read_parquet(DIGINETICA / "train_sessions.parquet").with_row_index("user_id")
-    step = PERIOD_DAYS * DAY_S / sessions.height
-    begin = 1_451_606_400 + (pl.col("user_id") * step).cast(pl.Int64)
-    clicks = sessions.select(
-        (pl.col("user_id") + 1).alias("user_id"),
-        pl.col("items").alias("item_id"),
-        pl.lit("view").alias("event"),
-        (begin + pl.int_ranges(pl.col("items").list.len())).alias("timestamp"),
-    ).explode("item_id", "timestamp")
-    with tempfile.TemporaryDirectory() as folder:
-        clicks.write_csv(Path(folder) / "events.csv")
-        return ingest_folder(Path(folder), workspace / "diginetica", IngestSettings(), 0)
-
-
-def diginetica_part(dataset: Dataset, validation: bool, most: int | None) -> Part:
-    """Prefixes of the last sessions of the training file, or those of the test file, at most so many."""
-    events = build_events(dataset.events())
-    end = dataset.manifest.time_range[1] + 1
-    if validation:
-        began = pl.col("ts").min().over("user")
-        cut = events.group_by("user").agg(pl.col("ts").min())["ts"].sort()[-VALIDATION_SESSIONS]
-        last = events.filter(began >= cut).group_by("user", maintain_order=True).agg("item")
-        events, end = events.filter(began < cut), int(cut)
-        asked = [
-            (items[:length], items[length])
-            for items in (np.array(row) for row in last["item"].to_list())
-            for length in range(1, len(items))
-        ]
-    else:
-        test = pl.read_parquet(DIGINETICA / "test.parquet")
-        items = dataset.items().select(pl.col("item_id").cast(pl.Int64), "item")
-        dense = np.zeros(1 + int(items["item_id"].to_numpy().max()), np.int32)
-        dense[items["item_id"].to_numpy()] = items["item"].to_numpy()
-        rows = test.select("prefix", "target").rows()
-        asked = [(dense[np.array(prefix)], dense[target]) for prefix, target in rows]
-    if most is not None and len(asked) > most:
-        chosen = np.sort(np.random.default_rng(0).choice(len(asked), most, replace=False))
-        asked = [asked[row] for row in chosen]
-    shoppers = []
-    for prefix, target in asked:
-        wanted = np.array([target], np.int32)
-        query = query_of(prefix, end + np.arange(len(prefix)), end + len(prefix))
-        shoppers.append(TestShopper(query, wanted, wanted))
-    source = BuildSource(events, dataset.users(), dataset.catalogue, end - 1, {}, 0)
-    return Part(source, shoppers, [np.empty(0, np.int32)] * len(shoppers))
-
-
-async def no_model(query: Query, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Channels with models are left out."""
+async def _no_model(query: Query, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     raise NotImplementedError
 
 
-def answers_of(part: Part, settings: RecallSettings) -> list[dict[str, Recalled]]:
+NO_MODELS = Services(lambda _: _no_model)
+"""For channels without models."""
+
+
+def answers_of(
+    part: Part, settings: RecallSettings, services: Services = NO_MODELS
+) -> list[dict[str, Recalled]]:
     """What each channel answers to each shopper, without what is hidden from it."""
-    call: ModelCall = no_model
 
     async def ask(channels: Mapping[str, Channel]) -> list[dict[str, Recalled]]:
         answers = []
@@ -176,7 +72,7 @@ def answers_of(part: Part, settings: RecallSettings) -> list[dict[str, Recalled]
 
     with tempfile.TemporaryDirectory() as folder:
         build_channels(part.source, Path(folder), settings)
-        channels = open_channels(Path(folder), part.source.catalogue, Services(lambda _: call), settings)
+        channels = open_channels(Path(folder), part.source.catalogue, services, settings)
         return asyncio.run(ask(channels))
 
 
@@ -206,13 +102,18 @@ def row_of(lists: Sequence[np.ndarray], shoppers: Sequence[TestShopper], cut: in
 
 
 def measure(
-    validation: Part, test: Part, settings: RecallSettings, cut: int, fusion_of: FusionOf
+    validation: Part,
+    test: Part,
+    settings: RecallSettings,
+    cut: int,
+    fusion_of: FusionOf,
+    services: Services = NO_MODELS,
 ) -> dict[str, Any]:
     """Rows of the test by channels and by their fusion, whose shares the validation part chose."""
-    before = answers_of(validation, settings)
+    before = answers_of(validation, settings, services)
     names = list(before[0])
     chosen = search_shares(validation.shoppers, before, names, fusion_of, DEPTH)
-    after = answers_of(test, settings)
+    after = answers_of(test, settings, services)
     rows = {name: row_of([answer[name].items for answer in after], test.shoppers, cut) for name in names}
 
     def fused(left_out: str | None) -> list[np.ndarray]:
@@ -251,6 +152,11 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=None, help="targets of the test at most; default all")
     parser.add_argument("--channels", nargs="+", choices=[n for n in CHANNELS if n not in MODELLED])
     parser.add_argument("--settings", type=json.loads, default={}, help="channel -> settings, as JSON")
+    parser.add_argument(
+        "--sequential",
+        type=lambda text: SequentialSettings.model_validate_json(text),
+        help="measure this channel on Beauty too; the settings of its model, as JSON",
+    )
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks/next_item.json"))
     options = parser.parse_args()
     chosen = options.channels or [name for name in CHANNELS if name not in MODELLED]
@@ -267,7 +173,12 @@ def main() -> None:
             dataset = dataset_of(name, workspace, 0)
             assert dataset is not None
             parts = beauty_part(dataset, 2, options.shoppers), beauty_part(dataset, 1, options.test)
-            results[name] = measure(*parts, settings, 10, by_reciprocal_rank)
+            services, enabled = NO_MODELS, settings
+            if options.sequential is not None:
+                parts, services = with_network(*parts, options.sequential)
+                network = settings.sequential.model_copy(update={"enabled": True})
+                enabled = settings.model_copy(update={SEQUENTIAL: network})
+            results[name] = measure(*parts, enabled, 10, by_reciprocal_rank, services)
         else:
             dataset = diginetica_dataset(workspace)
             parts = (

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from features.history import HISTORY_LENGTH
 from models.cross_features import AGE_BUCKETS
-from models.item_features import ItemFeatures, ItemTables, safe_codes
+from models.dual_gate import FusionGate, nearest_interest, short_term
+from models.item_features import ItemFeatures, safe_codes
 from models.mind_settings import MindNetworkSettings
+from models.pooled_items import PooledItems
 from models.transformer import MASKED
 
 EVENTS = 6  # event codes 1…5, 0 = padding
-POOLED_FIELDS = ("category", "brand")
 
 
 def _length(square: Tensor) -> Tensor:
@@ -33,7 +32,7 @@ def squash(capsules: Tensor) -> Tensor:
     return capsules * (square / (1 + square) / _length(square))
 
 
-class Mind(nn.Module):
+class Mind(PooledItems):
     """Turns a history into several interest vectors, in the same space as the item vectors.
 
     `item_embedding` has sparse gradients: only rows of the batch are updated. Routing starts from logits
@@ -44,24 +43,15 @@ class Mind(nn.Module):
 
     def __init__(self, settings: MindNetworkSettings, features: ItemFeatures, routing_seed: int = 0) -> None:
         """Draws new weights, and the starting logits of routing from `routing_seed`."""
-        super().__init__()
-        self.settings = settings
-        self.code_counts = dict(features.code_counts)
         width = settings.dimension
-        self.tables = ItemTables(features, settings.min_item_users)
-        self.item_embedding = nn.Embedding(self.tables.id_rows, width, sparse=True)
-        self.field_embeddings = nn.ModuleDict(
-            {
-                field: nn.Embedding(self.code_counts[field] + 1, width)
-                for field in POOLED_FIELDS
-                if self.code_counts[field] > 0
-            }
-        )
+        super().__init__(features, width, settings.min_item_users, settings.id_dropout, sparse=True)
+        self.settings = settings
         self.event_weight = nn.Embedding(EVENTS, 1)
         self.age_weight = nn.Embedding(AGE_BUCKETS, 1)
         self.bilinear = nn.Linear(width, width, bias=False)
         self.expand = nn.Linear(width, 2 * width)
         self.contract = nn.Linear(2 * width, width)
+        self.fusion_gate = FusionGate(width) if settings.form == "dual_gate" else None
         generator = torch.Generator().manual_seed(routing_seed)
         self.register_buffer(
             "routing_start", torch.randn(settings.interests, HISTORY_LENGTH, generator=generator)
@@ -69,12 +59,7 @@ class Mind(nn.Module):
         self._reset()
 
     def _reset(self) -> None:
-        width = self.settings.dimension
-        for module in self.field_embeddings.modules():
-            if isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=1 / math.sqrt(width))
-        # An item never seen in training must point where its category and brand point.
-        nn.init.normal_(self.item_embedding.weight, std=0.1 / math.sqrt(width))
+        self.start_items(self.settings.dimension)
         nn.init.zeros_(self.event_weight.weight)
         nn.init.zeros_(self.age_weight.weight)
         nn.init.eye_(self.bilinear.weight)
@@ -82,16 +67,6 @@ class Mind(nn.Module):
         nn.init.zeros_(self.contract.bias)
 
     # ---- items --------------------------------------------------------------------------------------------
-
-    def pooled(self, items: Tensor) -> Tensor:
-        """float32[..., D]: the average of the embeddings of id, category and brand, where known."""
-        own = self.tables.id_row[items]
-        if self.training and self.settings.id_dropout > 0:
-            own = torch.where(torch.rand(items.shape) < self.settings.id_dropout, 0, own)
-        total: Tensor = self.item_embedding(own)
-        for field, embedding in self.field_embeddings.items():
-            total = total + embedding(self.tables.codes(field, items))
-        return total / (1 + len(self.field_embeddings))
 
     def vectors_of(self, items: Tensor) -> Tensor:
         """float32[..., D], length 1: vectors of the given items (int[...]), gradients kept."""
@@ -152,15 +127,24 @@ class Mind(nn.Module):
         weight = importance * (event > 0).float()
         behaviours = self.bilinear(self.pooled(item))
         capsules = self._route(behaviours, weight, active)
-        refined = capsules + self.contract(torch.relu(self.expand(_unit(capsules))))
-        return _unit(refined) * active[..., None]
+        refined = _unit(capsules + self.contract(torch.relu(self.expand(_unit(capsules)))))
+        if self.fusion_gate is not None:
+            newest = slice(0, self.settings.short_behaviours)
+            present = (event[:, newest] > 0).float()
+            short = short_term(refined, _unit(behaviours[:, newest]), present, self.settings.temperature)
+            shopper = _unit(weight[:, None, :] @ behaviours)
+            refined = _unit(self.fusion_gate(shopper, _unit(short), refined))
+        return refined * active[..., None]
 
     def label_aware(self, interests: Tensor, targets: Tensor) -> Tensor:
         """The shopper's vector as each target sees it (eq. 7): float32[B, P, D], length 1.
 
         interests: float32[B, K, D]; targets: float32[B, P, D], length 1. Interests are weighed by
-        softmax((v·e / temperature)^p) with negative products as 0; inactive ones get no weight.
+        softmax((v·e / temperature)^p) with negative products as 0; inactive ones get no weight. The form
+        dual_gate chooses the nearest.
         """
+        if self.fusion_gate is not None:
+            return nearest_interest(interests, targets)
         product = targets @ interests.transpose(1, 2)
         sharp = (product.clamp(min=0) / self.settings.temperature) ** self.settings.power
         inactive = (interests.abs().sum(-1) == 0).float()[:, None, :]

@@ -1,6 +1,8 @@
-"""The shape of MIND."""
+"""The shape of MIND, and of its dual-gate form."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,6 +14,20 @@ class MindNetworkSettings(NetworkSettings):
 
     dimension: int = Field(64, ge=4, description="Width of item and interest vectors, floats.")
     interests: int = Field(4, ge=1, description="Largest number of interests of one shopper.")
+    form: Literal["mind", "dual_gate"] = Field(
+        "mind",
+        description="mind: interests of the whole history, weighed for each target by attention; dual_gate: "
+        "each joined with the newest behaviours near it by a fusion gate, the nearest chosen per target.",
+    )
+    short_behaviours: int = Field(
+        10, ge=1, le=50, description="Newest behaviours that the short term of dual_gate is made of."
+    )
+    separation: float = Field(
+        0.0,
+        ge=0,
+        description="Weight in the loss of the sum of products between a shopper's interests, which keeps "
+        "them apart; no unit.",
+    )
     routing_iterations: int = Field(3, ge=1, description="Iterations of behaviour-to-interest routing.")
     power: float = Field(
         2.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from models import bst, mind, picture_encoder, prerank
+from models import bst, mind, picture_encoder, prerank, sequential
 from models.kind import ModelKind
 from registration.registry import Registry
 from triton_repo.engine_names import ENGINE_SUFFIX
@@ -22,6 +22,7 @@ MODELS: Registry[ModelKind] = Registry(
     {
         "bst": bst.MODEL,
         "mind": mind.MODEL,
+        "sequential": sequential.MODEL,
         "prerank": prerank.MODEL,
         picture_encoder.NAME: picture_encoder.MODEL,
     },

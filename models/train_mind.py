@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foundation.statistics.ranking_metrics import hit_rate, recall
-from models.batches import encode_shoppers, ordered_batches, shuffled_batches
+from models.batches import encode_shoppers, shuffled_batches
+from models.dual_gate import closeness
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.mind_network import Mind
 from models.mind_settings import MindNetworkSettings
+from models.nearest_items import recall_at
 from models.sampled_softmax import FrequencySampler, sampled_softmax_loss
 from models.samples import SamplePoints
 from models.settings import SampleSettings, TrainingSettings
@@ -22,38 +23,6 @@ from models.training_points import training_points
 from snapshot.manifest import Cuts
 
 VALIDATION_K = 200
-
-
-def nearest_items(interests: Tensor, item_vectors: Tensor, k: int) -> np.ndarray:
-    """int64[B, k]: the items nearest to any of a shopper's interests, best first.
-
-    interests: float32[B, K, D]; item_vectors: float32[N+1, D], row 0 never returned.
-    """
-    score = interests[:, 0] @ item_vectors.T
-    for interest in interests.unbind(1)[1:]:
-        active = (interest.abs().sum(-1, keepdim=True) > 0).float()
-        score = torch.maximum(score, interest @ item_vectors.T * active - 2 * (1 - active))
-    score[:, 0] = -torch.inf
-    return torch.topk(score, min(k, score.shape[1] - 1), dim=1).indices.numpy()
-
-
-def recall_at(
-    model: Mind, log: InteractionLog, points: SamplePoints, k: int, batch_size: int = 256
-) -> dict[str, float]:
-    """recall@k and hit_rate@k of the points' positives over the catalogue, points weighing alike."""
-    vectors = model.item_vectors()
-    hits, targets = [], []
-    for batch in ordered_batches(points, batch_size):
-        with torch.inference_mode():
-            found = nearest_items(model(*encode_shoppers(log, batch).history), vectors, k)
-        wanted = np.where(batch.positives > 0, batch.positives, -1)
-        hits.append((found[:, :, None] == wanted[:, None, :]).any(2))
-        targets.append((batch.positives > 0).sum(1))
-    hit, target = np.concatenate(hits), np.concatenate(targets)
-    return {
-        f"recall@{k}": float(recall(hit, target, k).mean()),
-        f"hit_rate@{k}": float(hit_rate(hit, k).mean()),
-    }
 
 
 def train_mind(
@@ -92,7 +61,9 @@ def train_mind(
             yield loss
 
     def validate() -> dict[str, float]:
-        return recall_at(model, log, held_out, VALIDATION_K)
+        return recall_at(
+            lambda batch: model(*batch.history), model.item_vectors(), log, held_out, VALIDATION_K
+        )
 
     budget = training.bounded_by(len(points))
     return model, train(model, losses(), validate, f"recall@{VALIDATION_K}", budget, progress)
@@ -110,4 +81,7 @@ def _loss(
     shopper, targets = shopper[present], targets[present]
     positive = (shopper * targets).sum(-1) / temperature
     negative = shopper @ model.vectors_of(negatives).T / temperature
-    return sampled_softmax_loss(positive, negative, log_share, positives[present], negatives)
+    loss = sampled_softmax_loss(positive, negative, log_share, positives[present], negatives)
+    if model.settings.separation:
+        loss = loss + model.settings.separation * closeness(interests)
+    return loss

@@ -25,6 +25,8 @@ from models.mind_network import Mind
 from models.mind_settings import MindNetworkSettings
 from models.prerank_settings import TwoTowerNetworkSettings
 from models.registry import MODELS
+from models.sequential_network import Sequential
+from models.sequential_settings import SequentialNetworkSettings
 from models.two_tower import TwoTower
 from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
@@ -79,9 +81,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     dataset = synthetic_dataset(workspace, users=60, items=120, events=3000)
     features = ItemFeatures.from_catalogue(dataset.catalogue)
     profile_counts = tuple(len(dataset.catalogue.profile_vocab.get(field, ())) for field in _PROFILE)
-    models: dict[str, Bst | Mind | TwoTower] = {
+    models: dict[str, Bst | Mind | Sequential | TwoTower] = {
         "bst": Bst(BstNetworkSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
         "mind": Mind(MindNetworkSettings(dimension=16), features),
+        "sequential": Sequential(SequentialNetworkSettings(dimension=16, feed_forward=32), features),
         "prerank": TwoTower(TwoTowerNetworkSettings(dimension=8, hidden=16), features, profile_counts),
     }
     checkpoints = {}
@@ -99,7 +102,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> ModelRepository:
     return ModelRepository(tmp_path_factory.mktemp("exported") / "triton", contracts())
 
 
-@pytest.fixture(scope="session", params=["bst", "mind", "prerank"])
+@pytest.fixture(scope="session", params=["bst", "mind", "sequential", "prerank"])
 def exported(request: pytest.FixtureRequest, shop: Shop, repository: ModelRepository) -> ExportedVersion:
     """The first version of each model, really exported."""
     return export(shop.checkpoints[request.param], shop.dataset, repository, SETTINGS, seed=3, clock=clock)

@@ -60,7 +60,14 @@ def checkpoint(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def test_its_settings_are_a_section_and_a_channel_makes_a_build_train_it() -> None:
-    assert [*ModelsSettings().sections()] == ["bst", "mind", "prerank", "picture_encoder", "toy"]
+    assert [*ModelsSettings().sections()] == [
+        "bst",
+        "mind",
+        "sequential",
+        "prerank",
+        "picture_encoder",
+        "toy",
+    ]
     assert build_order({"the recall channel moods": ("toy",)}, registry.MODELS) == ["toy"]
 
 

@@ -61,7 +61,8 @@ def test_a_channel_switched_off_is_neither_built_nor_opened(shop, tmp_path):
     off = settings.mind.model_copy(update={"enabled": False})
     settings = settings.model_copy(update={"mind": off})
     assert enabled_channels(settings) == [name for name in CHANNELS if name != "mind"]
-    rows = build_channels(replace(shop.source, vectors={}), tmp_path, settings)
+    others = {model: vectors for model, vectors in shop.source.vectors.items() if model != "mind"}
+    rows = build_channels(replace(shop.source, vectors=others), tmp_path, settings)
     assert "mind" not in rows
     assert not (tmp_path / "mind").exists()
     assert "mind" not in open_channels(tmp_path, shop.dataset.catalogue, NO_INTERESTS, settings)
