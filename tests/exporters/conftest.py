@@ -84,7 +84,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     models: dict[str, Bst | Mind | Sequential | TwoTower] = {
         "bst": Bst(BstNetworkSettings(dimension=16, hidden=(32, 8)), features, profile_counts),
         "mind": Mind(MindNetworkSettings(dimension=16), features),
-        "sequential": Sequential(SequentialNetworkSettings(dimension=16, feed_forward=32), features),
+        "sequential": Sequential(SequentialNetworkSettings(dimension=16, feed_forward=256), features),
         "prerank": TwoTower(TwoTowerNetworkSettings(dimension=8, hidden=16), features, profile_counts),
     }
     checkpoints = {}
