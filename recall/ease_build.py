@@ -7,10 +7,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from recall.channel import BuildSource, NothingToRecall
+from recall.channel import BuildSource
 from recall.ease_settings import EaseChannelSettings
-from recall.interactions import interactions_of
 from recall.lists import ItemLists, best_of_each_row, ranked_lists
+from recall.taken_matrix import TakenMatrix
 
 ROWS_PER_BLOCK = 512
 
@@ -20,22 +20,9 @@ def item_weights(source: BuildSource, settings: EaseChannelSettings) -> ItemList
 
     Raises NothingToRecall where no shopper took two of the items.
     """
-    taken = interactions_of(source).latest_of_each_user(settings.items_per_user)
-    size = source.catalogue.size
-    shoppers = np.bincount(taken.item, minlength=size + 1)
-    scored = np.sort(np.argsort(-shoppers, kind="stable")[: settings.max_items])
-    scored = scored[shoppers[scored] > 0]
-    number = np.full(size + 1, -1)
-    number[scored] = np.arange(len(scored))
-    row, column = taken.user, number[taken.item]
-    known = column >= 0
-    matrix = sp.csr_matrix(
-        (np.ones(int(known.sum()), np.float32), (row[known], column[known])),
-        shape=(int(row.max(initial=0)) + 1, len(scored)),
-    )
+    taken = TakenMatrix.of(source, settings.max_items, settings.items_per_user)
+    size, scored, matrix = source.catalogue.size, taken.items, taken.presence
     counts = (matrix.T @ matrix).tocsr()
-    if counts.nnz <= len(scored):
-        raise NothingToRecall("no shopper of the log took two items")
     inverse = _inverse(counts, settings.regularisation)
     diagonal = inverse.diagonal().copy()
     wanted = source.catalogue.in_stock[scored]

@@ -73,6 +73,8 @@ QUICK: dict[str, dict[str, object]] = {
     "graph_embedding": _FEW_PAIRS,
     "query_intent": _FEW_PAIRS,
     "fresh": {"window_days": 300.0},
+    "svd": {"factors": 4, "epochs": 1},
+    "rbm": {"hidden": 4, "epochs": 1},
     "alert_picks": {"categories": {"haze": ["Plants", "Lamps"], "heat": ["Tea"]}},
 }
 """Settings of channels that are trained, or that recall nothing here by default."""
