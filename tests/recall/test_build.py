@@ -57,15 +57,16 @@ def test_progress_rises_to_the_end_and_names_every_channel(shop, tmp_path):
 
 
 def test_a_channel_switched_off_is_neither_built_nor_opened(shop, tmp_path):
+    # The one channel of its model, which then need not be trained.
     settings = every_channel()
-    off = settings.mind.model_copy(update={"enabled": False})
-    settings = settings.model_copy(update={"mind": off})
-    assert enabled_channels(settings) == [name for name in CHANNELS if name != "mind"]
-    others = {model: vectors for model, vectors in shop.source.vectors.items() if model != "mind"}
+    off = settings.sequential.model_copy(update={"enabled": False})
+    settings = settings.model_copy(update={"sequential": off})
+    assert enabled_channels(settings) == [name for name in CHANNELS if name != "sequential"]
+    others = {model: vectors for model, vectors in shop.source.vectors.items() if model != "sequential"}
     rows = build_channels(replace(shop.source, vectors=others), tmp_path, settings)
-    assert "mind" not in rows
-    assert not (tmp_path / "mind").exists()
-    assert "mind" not in open_channels(tmp_path, shop.dataset.catalogue, NO_INTERESTS, settings)
+    assert "sequential" not in rows
+    assert not (tmp_path / "sequential").exists()
+    assert "sequential" not in open_channels(tmp_path, shop.dataset.catalogue, NO_INTERESTS, settings)
 
 
 def test_a_channel_that_has_nothing_to_recall_switches_itself_off_and_says_why(tmp_path):
