@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from server.ingress.ray_side_processes import without_side_processes
+from server.ingress.sessions import program_of
 
 OBJECT_STORE_BYTES = 100 * 2**20
 _ENVIRONMENT = {
@@ -33,14 +34,14 @@ _NOTICED_SOON = {
 
 
 class RayNodes:
-    """A head, which this process is a driver of, and two more nodes of one CPU each."""
+    """A head and two more nodes, of one CPU each."""
 
-    def __init__(self, head_cpus: int = 1) -> None:
+    def __init__(self) -> None:
         """Starts them; the environment that Ray reads must be set."""
         from ray.cluster_utils import Cluster
 
         self._lean: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
-        head = {"num_cpus": head_cpus, "_system_config": _NOTICED_SOON, **self._lean}
+        head = {"num_cpus": 1, "_system_config": _NOTICED_SOON, **self._lean}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self._others: list[Any] = []
         for _ in range(2):
@@ -59,11 +60,24 @@ class RayNodes:
         """Stops the workers of the node that `kill` will kill: what they compute is not done before."""
         for process in self._processes(self._others[-1]):
             with suppress(psutil.NoSuchProcess):
-                if process.name().startswith("ray::"):
+                if program_of(process).startswith("ray::"):
                     process.suspend()
 
-    def kill(self) -> None:
-        """Kills every process of the newest node at once; it is not replaced."""
+    def count(self, program: str) -> list[int]:
+        """How many processes whose title begins so each node has, the head first and the newest last."""
+        return [
+            sum(program_of(process).startswith(program) for process in self._processes(node))
+            for node in (self._cluster.head_node, *self._others)
+        ]
+
+    def kill(self, after_s: float = 0.0) -> None:
+        """Kills every process of the newest node at once; it is not replaced.
+
+        after_s: seconds for which its workers are stopped before, so that they are busy when it is lost.
+        """
+        if after_s:
+            self.freeze_workers()
+            time.sleep(after_s)
         node = self._others.pop()
         processes = self._processes(node)
         for process in processes:
@@ -92,15 +106,18 @@ class RayNodes:
 
 
 @contextmanager
-def three_nodes(head_cpus: int = 1) -> Iterator[RayNodes]:
-    """Three nodes while the body runs, without the processes of Ray's dashboard."""
+def three_nodes(environment: Mapping[str, str] | None = None) -> Iterator[RayNodes]:
+    """Three nodes while the body runs, without the processes of Ray's dashboard.
+
+    `environment`: of the nodes and of what runs on them, besides what makes them small.
+    """
     with tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp") as folder:
         # Other programs look for a Ray of this machine in the usual folder.
-        wanted = {**_ENVIRONMENT, "RAY_TMPDIR": folder}
+        wanted = {**_ENVIRONMENT, "RAY_TMPDIR": folder, **(environment or {})}
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)
         with without_side_processes(Path(folder)):
-            nodes = RayNodes(head_cpus)
+            nodes = RayNodes()
             try:
                 yield nodes
             finally:

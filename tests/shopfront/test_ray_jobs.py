@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.lost_node_jobs import JOBS, job_loss
 from recall.channel import BuildSource
 from recall.registry import CHANNELS
 from shopfront.cluster.errors import NodesLost, PartFailed
@@ -16,21 +17,10 @@ from shopfront.cluster.ray_cluster import Part, RayCluster, connected
 from shopfront.cluster.ray_work import RayWork
 from shopfront.cluster.settings import JobSettings
 from snapshot import Dataset
-from testing.ray_nodes import KilledDuring, RayNodes, three_nodes
+from testing.ray_nodes import RayNodes, three_nodes
 from testing.synthetic_shop import synthetic_dataset
 
 PARTS = 4
-CHANNEL_OF = {
-    "interactions": "ranki2i",
-    "impressions": "ranki2i",
-    "ranki2i": "ranki2i",
-    "sequences": "item_knn",
-    "item_knn": "item_knn",
-    "baskets": "bought_together",
-    "bought_together": "bought_together",
-}
-"""Job → the channel whose build runs it."""
-
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -65,35 +55,21 @@ def table(source: BuildSource, channel: str, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def built_while_a_node_is_killed(
-    job: str, dataset: Dataset, nodes: RayNodes, cluster: RayCluster, folder: Path
-) -> None:
-    """Builds a channel's table on the nodes, loses one during the job, and compares."""
-    channel = CHANNEL_OF[job]
-    # Workers that are up take parts of the job at once.
-    events = dataset.path / "events.parquet"
-    table(source_of(dataset, work=RayWork(cluster, events, folder / "before")), channel, folder / "warm")
-    killed = KilledDuring(nodes, job)
-    work = RayWork(cluster, events, folder / "jobs", killed)
-    found = table(source_of(dataset, work=work), channel, folder / "parts")
-    assert killed.killed_at is not None
-    assert found == table(source_of(dataset), channel, folder / "whole")
-    nodes.replace()
-
-
 @pytest.mark.slow
 def test_a_node_killed_while_tables_are_computed_changes_nothing(
     dataset: Dataset, nodes: RayNodes, cluster: RayCluster, tmp_path: Path
 ) -> None:
-    built_while_a_node_is_killed("ranki2i", dataset, nodes, cluster, tmp_path)
+    assert job_loss("ranki2i", dataset, tmp_path, nodes, cluster).equal
+    nodes.replace()
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("job", sorted(set(CHANNEL_OF) - {"ranki2i"}))
+@pytest.mark.parametrize("job", [job for job in JOBS if job != "ranki2i"])
 def test_a_node_killed_during_any_job_changes_nothing(
     job: str, dataset: Dataset, nodes: RayNodes, cluster: RayCluster, tmp_path: Path
 ) -> None:
-    built_while_a_node_is_killed(job, dataset, nodes, cluster, tmp_path)
+    assert job_loss(job, dataset, tmp_path, nodes, cluster).equal
+    nodes.replace()
 
 
 @pytest.mark.slow
