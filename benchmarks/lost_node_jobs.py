@@ -105,15 +105,14 @@ def job_losses(folder: Path, jobs: Sequence[str], events: int) -> list[JobLoss]:
         three_nodes() as nodes,
         connected(JobSettings(address=nodes.address, parts=PARTS)) as cluster,
     ):
+        assert cluster is not None
         for job in jobs:
             losses.append(job_loss(job, dataset, folder / job, nodes, cluster))
             nodes.replace()
     return losses
 
 
-def job_loss(
-    job: str, dataset: Dataset, folder: Path, nodes: RayNodes, cluster: RayCluster | None
-) -> JobLoss:
+def job_loss(job: str, dataset: Dataset, folder: Path, nodes: RayNodes, cluster: RayCluster) -> JobLoss:
     """Runs one job three times, as `job_losses` does; the newest node is lost in the third."""
     make = JOBS[job]
     whole = make(JobRun(dataset, folder / "whole", None, silent))
@@ -128,7 +127,7 @@ def job_loss(
         raise RuntimeError(f"no node was lost during {job}")
     return JobLoss(
         job,
-        PARTS,
+        cluster.settings.parts,
         undisturbed.seconds,
         disturbed.seconds,
         killed.ended_at - killed.killed_at,

@@ -34,6 +34,7 @@ from snapshot.dataset import (
 from snapshot.event_codes import EVENT_CODES
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.manifest import Manifest
+from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 from snapshot.tombstones import NO_TOMBSTONES, Tombstones
 
 _LOG = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ def write_dataset(
     progress: Progress,
     created_at: datetime,
     tombstones: Tombstones = NO_TOMBSTONES,
+    work: PartitionWork = IN_THIS_PROCESS,
 ) -> Dataset:
     """Clean a shop's tables and seal them as the published data set of a workspace.
 
@@ -58,6 +60,7 @@ def write_dataset(
         progress: told stage and share done.
         created_at: date of the data set, with a time zone.
         tombstones: shoppers that were deleted, whose rows are left out.
+        work: where events are cleaned.
 
     Returns:
         The opened data set.
@@ -72,7 +75,11 @@ def write_dataset(
     events, item_ids = by_first_appearance(events, "item_id", "item")
     events = events.sort("user", "ts_ms", maintain_order=True)
     cleaned = clean(
-        events, settings.cleaning, seed, lambda rule: progress(f"cleaning: {rule.replace('_', ' ')}", 0.5)
+        events,
+        settings.cleaning,
+        seed,
+        lambda rule: progress(f"cleaning: {rule.replace('_', ' ')}", 0.5),
+        work,
     )
     events = events[cleaned.rows]
     if events.is_empty():

@@ -32,7 +32,31 @@ def without_duplicates(
         keep = event_ids.is_first_distinct() | event_ids.is_null()
         findings.count(f"{source}: repeated event_id (the first row counts)", ~keep)
         return keep
-    keep = _first_of_equals(raw)
+    return _unless_dates_alone(_first_of_equals(raw), times, source, findings)
+
+
+def without_repeated_keys(
+    keys: pl.DataFrame, times: pl.Series, event_ids: bool, source: str, findings: Findings
+) -> pl.Series:
+    """What `without_duplicates` does, for rows that are known by keys.
+
+    Args:
+        keys: one, other: uint64, both equal where two rows are the same event; keyed: bool, False where a row
+            is no repetition whatever its keys.
+        times: as of `without_duplicates`.
+        event_ids: whether the keys are those of event ids.
+        source: as of `without_duplicates`.
+        findings: as of `without_duplicates`.
+    """
+    first = keys.select(pl.struct("one", "other").is_first_distinct()).to_series()
+    keep = first | ~keys["keyed"]
+    if event_ids:
+        findings.count(f"{source}: repeated event_id (the first row counts)", ~keep)
+        return keep
+    return _unless_dates_alone(keep, times, source, findings)
+
+
+def _unless_dates_alone(keep: pl.Series, times: pl.Series, source: str, findings: Findings) -> pl.Series:
     repeated = int((~keep).sum())
     if not repeated:
         return keep
@@ -41,7 +65,7 @@ def without_duplicates(
             f"{source}: {repeated:,} rows repeat an earlier one in every column; they are kept, because "
             "the log has dates without a time of day; map event_id if there is one"
         )
-        return pl.repeat(True, raw.height, dtype=pl.Boolean, eager=True)
+        return pl.repeat(True, len(keep), dtype=pl.Boolean, eager=True)
     findings.count(f"{source}: exact duplicate of an earlier row", ~keep)
     return keep
 

@@ -11,6 +11,7 @@ from ingest.importers.registry import IMPORTERS, detect_layout
 from ingest.settings import IngestSettings
 from ingest.shop_tables import Progress
 from snapshot.dataset import Dataset
+from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 from snapshot.tombstones import NO_TOMBSTONES, Tombstones
 
 
@@ -26,6 +27,7 @@ def ingest_folder(
     progress: Progress = _silent,
     created_at: datetime | None = None,
     tombstones: Tombstones = NO_TOMBSTONES,
+    work: PartitionWork = IN_THIS_PROCESS,
 ) -> Dataset:
     """Read a shop's folder, clean it, and seal and publish it as a data set of the workspace.
 
@@ -38,6 +40,7 @@ def ingest_folder(
         created_at: date of the data set, with a time zone; the present where None. Events more than a day
             later are impossible and removed.
         tombstones: shoppers that were deleted, whose rows are left out.
+        work: where files are read and events cleaned that can be in parts.
 
     Raises:
         IngestError: the files fit no layout, cannot be read or hold nothing usable.
@@ -46,8 +49,12 @@ def ingest_folder(
     now = created_at or datetime.now(UTC)
     layout = detect_layout(folder)
     progress(f"reading {folder} ({layout})", 0.0)
-    tables = IMPORTERS[layout].read(folder, now)
-    return write_dataset(tables, workspace, settings, seed, progress, now, tombstones)
+    importer = IMPORTERS[layout]
+    if importer.read_in_parts is None:
+        tables = importer.read(folder, now)
+    else:
+        tables = importer.read_in_parts(folder, now, work)
+    return write_dataset(tables, workspace, settings, seed, progress, now, tombstones, work)
 
 
 def ingest_sample(

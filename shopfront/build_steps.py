@@ -19,6 +19,7 @@ from router.tables.kind import TableKind
 from shopfront import picture_step, ranker
 from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
 from shopfront.build_step import run_step
+from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.part_files import remove_all
 from shopfront.cluster.ray_cluster import RayCluster
 from shopfront.deleted_shoppers import read_tombstones
@@ -304,7 +305,13 @@ class Build:
                 dataset = ingest_sample(workspace, settings, seed, step.stage, tombstones=tombstones)
             else:
                 dataset = ingest_folder(
-                    self.data, workspace, settings, seed, step.stage, tombstones=tombstones
+                    self.data,
+                    workspace,
+                    settings,
+                    seed,
+                    step.stage,
+                    tombstones=tombstones,
+                    work=work_of(self.cluster, None, self.workspace.jobs, step.counted),
                 )
         choose_sample_shopper(self.workspace, dataset)
         self.progress.ingested(dataset.manifest)

@@ -12,13 +12,13 @@ from recall.outfit_sets import OutfitSets
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.tables.kind import TableKind
+from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.ray_cluster import RayCluster
-from shopfront.progress import Progress, Step
+from shopfront.progress import Progress
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 from snapshot.dataset import EVENTS_NAME, Dataset
 from snapshot.manifest import Manifest
-from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 from snapshot.store import SnapshotStore
 
 
@@ -86,7 +86,7 @@ def build_snapshot(
                 pictures=pictures,
                 no_pictures=no_pictures,
                 outfits=None if outfits is None else OutfitSets(outfits.number, outfits.item),
-                work=_work(workspace, dataset, cluster, step),
+                work=work_of(cluster, dataset.path / EVENTS_NAME, workspace.jobs, step.counted),
             )
             if pictures is not None:
                 groups = pictures.groups
@@ -141,14 +141,6 @@ def _objectives_off(tables: Path, kinds: Mapping[str, TableKind], progress: Prog
     for scene, objective, reason in off:
         progress.objective_switched_off(scene, objective, reason)
     return [f"objectives.{scene}.{objective}" for scene, objective, _ in off]
-
-
-def _work(workspace: Workspace, dataset: Dataset, cluster: RayCluster | None, step: Step) -> PartitionWork:
-    if cluster is None:
-        return IN_THIS_PROCESS
-    from shopfront.cluster.ray_work import RayWork
-
-    return RayWork(cluster, dataset.path.absolute() / EVENTS_NAME, workspace.jobs.absolute(), step.counted)
 
 
 def _item_vectors(checkpoints: Mapping[str, Path]) -> dict[str, NDArray[np.float32]]:

@@ -33,4 +33,5 @@ class CleaningRule:
     """Its section of `ingest.cleaning`."""
     keep: Callable[[pl.DataFrame, Any, Evidence], pl.Series]
     """keep(events, settings, evidence) returns bool[e], True for the events to keep. Events have user, item
-    int32, event uint8, ts_ms int64, sorted by user and time."""
+    int32, event uint8, ts_ms int64, sorted by user and time. They are all events of some shoppers, or of all:
+    what is kept of a shopper must not depend on who else is there."""

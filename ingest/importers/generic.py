@@ -13,21 +13,22 @@ from ingest.findings import Findings
 from ingest.id_overlap import alarm_on_small_overlap
 from ingest.importers.generic_attributes import KNOWN_ITEMS, KNOWN_USERS, attributes, file_as_ours
 from ingest.importers.generic_categories import with_standard_categories
-from ingest.importers.generic_columns import ALIASES, with_attribute_sources
+from ingest.importers.generic_columns import ALIASES
 from ingest.importers.generic_events import (
     BELOW_ALL,
     KNOWN,
-    events_as_ours,
-    excluded_rows,
+    parse_events,
     usable_ids_and_quantities,
     within_period,
 )
+from ingest.importers.generic_parts import FOLDERS, event_parts, parse_parts
 from ingest.importers.generic_venues import with_venues
 from ingest.mapping import MAPPING_NAME, AttributesMapping, EventsMapping, Mapping, find_mapping, load_mapping
 from ingest.shop_ids import without_fraction, written_as_floats
 from ingest.shop_tables import IngestError, ShopTables
 from ingest.table_files import TABLE_SUFFIXES, FileForm, read_table
 from ingest.usable_events import IGNORED, keep_usable
+from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 
 _DAY_MS = 86_400_000
 
@@ -42,13 +43,14 @@ def matches(folder: Path) -> bool:
     return has_mapping(folder) or bool(_files(folder, "events"))
 
 
-def read(folder: Path, now: datetime) -> ShopTables:
+def read(folder: Path, now: datetime, work: PartitionWork = IN_THIS_PROCESS) -> ShopTables:
     """Read a shop's files.
 
     Args:
-        folder: holds events.csv or events.parquet, and optionally items.*, users.*, categories.* and
-            venues.*, or whatever files `mapping.yaml` names.
+        folder: holds events.csv or events.parquet, or a folder `events` of Parquet files, and optionally
+            items.*, users.*, categories.* and venues.*, or whatever files `mapping.yaml` names.
         now: events later than a day after this are impossible.
+        work: where the files of a folder `events` are read.
 
     Raises:
         IngestError: `mapping.yaml` is wrong, a file or a required column is missing, a value can be read in
@@ -62,9 +64,15 @@ def read(folder: Path, now: datetime) -> ShopTables:
             f"{folder}: has no events file; bring events.csv or events.parquet, "
             f"or name the file in {MAPPING_NAME} under events.file"
         )
-    raw = read_table(path, form=_form(mapping.events, KNOWN))
-    rows_read = raw.height
-    events = _events(raw, mapping, path, now, findings)
+    if path.is_dir():
+        parsed = parse_parts(path, mapping, now, findings, work)
+        rows_read = parsed.read
+        _refuse_no_rows(parsed.events.height, rows_read, path)
+        events = _usable(parsed.events, parsed.keep, rows_read, mapping, path, now, findings)
+    else:
+        raw = read_table(path, form=_form(mapping.events, KNOWN))
+        rows_read = raw.height
+        events = _events(raw, mapping, path, now, findings)
     findings.row_numbers = None
     items, items_name = _file(folder, "item", mapping.items, findings)
     users, users_name = _file(folder, "user", mapping.users, findings)
@@ -102,18 +110,9 @@ def _events(
 ) -> pl.DataFrame:
     """Usable events, with the columns that attributes are taken from."""
     section = mapping.events
-    excluded = excluded_rows(raw, section, path, findings)
-    if excluded.any():
-        findings.row_numbers = (~excluded).arg_true() + 2
-        raw = raw.filter(~excluded)
-    taken = {"item": mapping.items.from_events, "user": mapping.users.from_events}
-    events = events_as_ours(
-        with_attribute_sources(raw, section.columns, taken, path), section, path, now, findings
-    )
-    if not raw.height:
-        raise IngestError(
-            f"{path}: no row is left after events.exclude" if excluded.any() else f"{path}: has no rows"
-        )
+    rows_read = raw.height
+    raw, events = parse_events(raw, mapping, path, now, findings)
+    _refuse_no_rows(raw.height, rows_read, path)
     keep = without_duplicates(
         raw,
         events["ts_ms"],
@@ -122,6 +121,27 @@ def _events(
         findings,
     )
     keep = keep & usable_ids_and_quantities(events, raw, section, path, findings)
+    return _usable(events, keep, rows_read, mapping, path, now, findings)
+
+
+def _refuse_no_rows(rows: int, rows_read: int, path: Path) -> None:
+    if not rows:
+        raise IngestError(
+            f"{path}: no row is left after events.exclude" if rows_read else f"{path}: has no rows"
+        )
+
+
+def _usable(
+    events: pl.DataFrame,
+    keep: pl.Series,
+    rows_read: int,
+    mapping: Mapping,
+    path: Path,
+    now: datetime,
+    findings: Findings,
+) -> pl.DataFrame:
+    """What of parsed events can be used, of the rows to `keep`."""
+    section, rows = mapping.events, events.height
     if not keep.any():
         counts = ", ".join(
             f"{count:,} × {reason.removeprefix(f'{path.name}: ')}"
@@ -132,10 +152,10 @@ def _events(
         events = events.filter(keep)
     names = {**section.all_event_names, BELOW_ALL: IGNORED}
     events, removed = keep_usable(events, names, int(now.timestamp() * 1_000) + _DAY_MS, path.name)
-    _alarm_on_unknown_events(removed, len(raw), path, findings)
+    _alarm_on_unknown_events(removed, rows, path, findings)
     findings.removed |= removed
     events = within_period(events, section, path, findings)
-    used = {name for columns in taken.values() for name in columns.values()}
+    used = {*mapping.items.from_events.values(), *mapping.users.from_events.values()}
     used -= {*section.columns.values(), *KNOWN} - {"query", "scene"}
     return events.drop(name for name in used if name in events.columns)
 
@@ -190,7 +210,10 @@ def _path(folder: Path, file: str | None) -> Path | None:
 
 def _files(folder: Path, stem: str) -> list[Path]:
     return sorted(
-        path for path in folder.iterdir() if path.is_file() and path.name.lower().startswith(f"{stem}.")
+        path
+        for path in folder.iterdir()
+        if (path.is_file() and path.name.lower().startswith(f"{stem}."))
+        or (stem == "events" and path.is_dir() and path.name in FOLDERS and event_parts(path))
     )
 
 
@@ -201,7 +224,7 @@ def _find(folder: Path, stem: str) -> Path | None:
         IngestError: several files may be meant.
     """
     files = _files(folder, stem)
-    readable = [path for path in files if path.name.lower()[len(stem) :] in TABLE_SUFFIXES]
+    readable = [path for path in files if path.is_dir() or path.name.lower()[len(stem) :] in TABLE_SUFFIXES]
     if len(readable) > 1:
         raise IngestError(
             f"{folder}: has {' and '.join(path.name for path in readable)}; remove all but one, or name "

@@ -10,8 +10,13 @@ import polars as pl
 from ingest.column_types import FROM_EVENTS, with_plain_types
 from ingest.event_times import TimeColumn, read_event_times
 from ingest.findings import Findings
-from ingest.importers.generic_columns import require, set_aside, with_our_names
-from ingest.mapping import MAPPING_NAME, EventsMapping
+from ingest.importers.generic_columns import (
+    require,
+    set_aside,
+    with_attribute_sources,
+    with_our_names,
+)
+from ingest.mapping import MAPPING_NAME, EventsMapping, Mapping
 from ingest.numbers import read_numbers
 from ingest.placeholders import without_placeholders
 from ingest.shop_ids import stripped_ids, within_limit
@@ -45,6 +50,32 @@ def excluded_rows(raw: pl.DataFrame, mapping: EventsMapping, path: Path, finding
         findings.count(f"{path.name}: excluded by {column}", chosen)
         excluded = excluded | chosen
     return excluded
+
+
+def parse_events(
+    raw: pl.DataFrame, mapping: Mapping, path: Path, now: datetime, findings: Findings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that `events.exclude` leaves: as the file has them, and in our columns and types.
+
+    Args:
+        raw: as the file has it.
+        mapping: of the shop.
+        path: file to name.
+        now: bounds possible times.
+        findings: gains counts and alarms; `row_numbers` is set where rows are excluded.
+
+    Returns:
+        The rows, and the same rows as `events_as_ours` returns them, with the columns that attributes are
+        taken from.
+    """
+    section = mapping.events
+    excluded = excluded_rows(raw, section, path, findings)
+    if excluded.any():
+        findings.row_numbers = (~excluded).arg_true() + 2
+        raw = raw.filter(~excluded)
+    taken = {"item": mapping.items.from_events, "user": mapping.users.from_events}
+    with_sources = with_attribute_sources(raw, section.columns, taken, path)
+    return raw, events_as_ours(with_sources, section, path, now, findings)
 
 
 def events_as_ours(

@@ -10,6 +10,7 @@ from pathlib import Path
 from ingest.importers import amazon_beauty, generic, retailrocket, taobao
 from ingest.shop_tables import IngestError, ShopTables
 from registration.registry import Registry
+from snapshot.partition_work import PartitionWork
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Importer:
     matches: Callable[[Path], bool]
     read: Callable[[Path, datetime], ShopTables]
     layout: str
+    read_in_parts: Callable[[Path, datetime, PartitionWork], ShopTables] | None = None
+    """`read`, where files may be read on many machines; None where there is but one way."""
 
 
 IMPORTERS: Registry[Importer] = Registry(
@@ -45,7 +48,9 @@ IMPORTERS: Registry[Importer] = Registry(
         "generic": Importer(
             generic.matches,
             generic.read,
-            "events.csv or events.parquet, or mapping.yaml that names the files",
+            "events.csv, events.parquet or a folder events of Parquet files, or mapping.yaml that names the "
+            "files",
+            generic.read,
         ),
     },
     kind=Importer,

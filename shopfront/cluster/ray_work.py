@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from recall.build_events import build_events
 from shopfront.cluster.part_files import PartFiles
 from shopfront.cluster.ray_cluster import Part, RayCluster, Report, silent
+from snapshot.durable_files import write_durably
 from snapshot.manifest import SnapshotError
 from snapshot.partition_work import Columns, Range, balanced_ranges
 
-if TYPE_CHECKING:
-    import polars as pl
+_ROW_GROUP = 65_536
+"""Rows; a range of shoppers reads the groups that it has a part of."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class RayWork:
     """`PartitionWork` over the events of a sealed data set, which every node reads for itself."""
 
     cluster: RayCluster
-    events: Path
-    """The data set's events.parquet, under the same path on every node."""
+    events: Path | None
+    """The data set's events.parquet, under the same path on every node; None: a job writes its events."""
     jobs: Path
     """Folder of what is done, which all nodes share."""
     report: Report = silent
@@ -40,21 +42,31 @@ class RayWork:
             ValueError: `events` are not those of the data set.
             JobError: see `RayCluster.run`.
         """
-        import polars as pl
-
-        rows = pl.scan_parquet(self.events).select(pl.len()).collect().item()
-        if rows != events.height:
-            raise ValueError(f"{events.height:,} events are not those of {self.events}, which has {rows:,}")
         load = np.bincount(events["user"].to_numpy(), minlength=2)
+        ranges = balanced_ranges(load, self.cluster.parts(self.jobs))
+        inputs = (_name(function), argument, ranges, events.columns, str(self.events))
+        if self.events is None:
+            content = {"rows": events.hash_rows().to_numpy()}
+            files = PartFiles.of(self.jobs, job, inputs, content)
+            file = files.folder / "events.parquet"
+            if not file.is_file():
+                buffer = io.BytesIO()
+                events.write_parquet(buffer, row_group_size=_ROW_GROUP)
+                write_durably(file, buffer.getvalue())
+        else:
+            files, file = PartFiles.of(self.jobs, job, inputs), self.events
+            rows = pl.scan_parquet(file).select(pl.len()).collect().item()
+            if rows != events.height:
+                raise ValueError(f"{events.height:,} events are not those of {file}, which has {rows:,}")
         parts = [
             Part(
-                f"shoppers {start}…{stop - 1} of {self.events}",
+                f"shoppers {start}…{stop - 1} of {file}",
                 of_shoppers,
-                (self.events, (start, stop), function, argument),
+                (file, events.columns, (start, stop), function, argument),
             )
-            for start, stop in balanced_ranges(load, self.cluster.parts(self.jobs))
+            for start, stop in ranges
         ]
-        return self._run(job, parts)
+        return self.cluster.run(job, files, parts, self.report)
 
     def over_ranges(
         self,
@@ -73,25 +85,18 @@ class RayWork:
         ]
         return self.cluster.run(job, files, parts, self.report)
 
-    def _run(self, job: str, parts: list[Part]) -> list[Columns]:
-        inputs = [(_name(part.function), [_name(value) for value in part.arguments]) for part in parts]
-        return self.cluster.run(job, PartFiles.of(self.jobs, job, inputs), parts, self.report)
 
-
-def _name(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else repr(value)
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def of_shoppers(
-    file: Path, shoppers: Range, function: Callable[[Any, Any], Columns], argument: Any
+    file: Path, columns: list[str], shoppers: Range, function: Callable[[Any, Any], Columns], argument: Any
 ) -> Columns:
     """function(events of the shoppers, argument); runs on a node. Raises SnapshotError: the file is torn."""
-    import polars as pl
-
     try:
-        events = build_events(
-            pl.scan_parquet(file).filter(pl.col("user").is_between(shoppers[0], shoppers[1] - 1))
-        )
+        of_range = pl.col("user").is_between(shoppers[0], shoppers[1] - 1)
+        events = pl.scan_parquet(file).filter(of_range).select(columns).collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         # Polars panics at some torn pages; its message is of no use to people.
         raise SnapshotError(
