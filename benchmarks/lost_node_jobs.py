@@ -7,15 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
+from ingest.ingest_folder import ingest_folder
+from ingest.settings import IngestSettings
 from recall.channel import BuildSource
 from recall.registry import CHANNELS
+from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.ray_cluster import RayCluster, Report, connected, silent
-from shopfront.cluster.ray_work import RayWork
 from shopfront.cluster.settings import JobSettings
 from snapshot import Dataset
 from snapshot.dataset import EVENTS_NAME
+from snapshot.event_codes import EVENT_CODES
+from snapshot.manifest import MANIFEST_NAME
 from testing.ray_nodes import KilledDuring, RayNodes, three_nodes
-from testing.synthetic_shop import synthetic_dataset
+from testing.synthetic_shop import CREATED_AT, synthetic_dataset
 
 PARTS = 6
 Made = dict[str, bytes]
@@ -51,7 +57,13 @@ def _table(channel: str) -> Callable[[JobRun], Made]:
         dataset = run.dataset
         now = dataset.manifest.time_range[1]
         source = BuildSource(
-            dataset.events().collect(), dataset.users(), dataset.catalogue, now, {}, seed=0, **_work(run)
+            dataset.events().collect(),
+            dataset.users(),
+            dataset.catalogue,
+            now,
+            {},
+            seed=0,
+            work=work_of(run.cluster, dataset.path / EVENTS_NAME, run.folder / "jobs", run.report),
         )
         folder = run.folder / "table"
         folder.mkdir(parents=True)
@@ -61,13 +73,30 @@ def _table(channel: str) -> Callable[[JobRun], Made]:
     return build
 
 
-def _work(run: JobRun) -> dict[str, RayWork]:
-    if run.cluster is None:
-        return {}
-    return {"work": RayWork(run.cluster, run.dataset.path / EVENTS_NAME, run.folder / "jobs", run.report)}
+def _data_set(run: JobRun) -> Made:
+    """Ingests the data set's events anew, from a folder of files in order of time."""
+    shop = run.folder / "shop"
+    (shop / "events").mkdir(parents=True)
+    names = pl.DataFrame({"code": list(EVENT_CODES.values()), "name": list(EVENT_CODES)})
+    events = run.dataset.events().sort("ts", "user", "item", maintain_order=True).collect()
+    rows = events.select(
+        pl.format("u{}", "user").alias("user_id"),
+        pl.format("i{}", "item").alias("item_id"),
+        pl.col("event").replace_strict(names["code"], names["name"]).alias("event"),
+        pl.col("ts").alias("timestamp"),
+    )
+    length = -(-rows.height // PARTS)
+    for number, part in enumerate(rows.iter_slices(length)):
+        part.write_parquet(shop / "events" / f"{number}.parquet")
+    work = work_of(run.cluster, None, run.folder / "jobs", run.report)
+    made = ingest_folder(shop, run.folder / "made", IngestSettings(), 0, created_at=CREATED_AT, work=work)
+    files = [path for path in made.path.rglob("*") if path.is_file() and path.name != MANIFEST_NAME]
+    return {str(path.relative_to(made.path)): path.read_bytes() for path in sorted(files)}
 
 
 JOBS: dict[str, Callable[[JobRun], Made]] = {
+    "events": _data_set,
+    "cleaning": _data_set,
     "interactions": _table("ranki2i"),
     "impressions": _table("ranki2i"),
     "ranki2i": _table("ranki2i"),

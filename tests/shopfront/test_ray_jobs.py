@@ -87,7 +87,15 @@ def test_a_part_that_cannot_be_read_is_named_and_the_others_are_not_computed_aga
 
 
 @pytest.mark.slow
-def test_a_job_that_lost_its_nodes_says_so_and_continues_where_it_was(
+def test_a_job_without_a_node_waits_and_says_how_to_resume(cluster: RayCluster, tmp_path: Path) -> None:
+    waiting = RayCluster(cluster.settings.model_copy(update={"cpus_per_part": 9.0, "node_wait_s": 0.1}))
+    files = PartFiles.of(tmp_path, "job", "inputs", {})
+    with pytest.raises(NodesLost, match=r"no node has been left with 9 CPUs. 0 of 1 parts are done and kept"):
+        waiting.run("job", files, [Part("part 0", dies_until, (tmp_path, 0))])
+
+
+@pytest.mark.faults
+def test_a_job_that_lost_its_processes_says_so_and_continues_where_it_was(
     cluster: RayCluster, tmp_path: Path
 ) -> None:
     files = PartFiles.of(tmp_path, "job", "inputs", {"numbers": np.arange(3)})
