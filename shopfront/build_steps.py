@@ -264,6 +264,7 @@ class Build:
                 self.data,
                 repository.version_folder(ENCODER, versions[ENCODER]),
                 self.progress,
+                partial(work_of, self.cluster, None, self.workspace.jobs),
             ),
             partial(picture_step.opened, self.workspace),
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,13 +17,15 @@ import numpy as np
 
 from models.picture_encoder import NAME as ENCODER
 from recall.item_pictures import ItemPictures
+from shopfront.cluster.ray_cluster import Report
 from shopfront.progress import Progress
 from shopfront.received_pictures import read_received, read_revision
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
-from snapshot.dataset import ITEMS_WITH_PICTURES, DatasetStore
+from snapshot.dataset import ITEMS_NAME, ITEMS_WITH_PICTURES, DatasetStore
 from snapshot.durable_files import sync_file, sync_folder
 from snapshot.manifest import Manifest
+from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 from snapshot.thumbnails import save_thumbnails
 from triton_repo.manifest import read_manifest
 
@@ -65,26 +70,40 @@ def make(
     data: Path | None,
     encoder_version: Path,
     progress: Progress,
+    work_of: Callable[[Report], PartitionWork] = lambda report: IN_THIS_PROCESS,
 ) -> str:
-    """Encodes and compares the pictures; returns the name of their folder, "" where none can be used."""
-    from vision.build_pictures import build_pictures
+    """Encodes and compares the pictures; returns the name of their folder, "" where none can be used.
+
+    work_of: where ranges of items are encoded, by what is called with what is done.
+    """
+    from vision.build_pictures import build_pictures, open_cache
+    from vision.encode_in_parts import EncodingOrder, encode_in_parts
     from vision.encoder import GraphEncoder
     from vision.photo_files import read_photos
     from vision.thumbnails import make_thumbnails
 
     dataset = DatasetStore(workspace.datasets).open(dataset_id, verify=False)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset_id[-8:]}"
-    encoder = GraphEncoder(
-        encoder_version,
+    opener = partial(
+        GraphEncoder,
+        encoder_version.absolute(),
         f"{ENCODER} {read_manifest(encoder_version).checkpoint_sha256}",
         settings.pictures.threads,
     )
+    encoder = opener()
+    encoded_before = 0
     photos = read_photos(data, dataset.catalogue)
     received = read_received(settings.router.state, dataset.catalogue)
     workspace.pictures.mkdir(exist_ok=True)
     staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=workspace.pictures))
     try:
         with progress.step(STEP) as step:
+            work = work_of(step.counted)
+            if work is not IN_THIS_PROCESS:
+                folder = None if data is None else data.absolute()
+                order = EncodingOrder(dataset.path.absolute() / ITEMS_NAME, folder, opener, settings.pictures)
+                with closing(open_cache(workspace.pictures / FEATURES_FOLDER, encoder)) as cache:
+                    encoded_before = encode_in_parts(dataset.catalogue.size, order, cache, work)
             report = build_pictures(
                 dataset.items(),
                 dataset.catalogue.size,
@@ -99,7 +118,8 @@ def make(
                 received,
                 np.asarray(dataset.catalogue.category),
             )
-        progress.pictures(report.used, report.items, report.encoded, report.groups, report.grouped)
+        encoded = encoded_before + report.encoded
+        progress.pictures(report.used, report.items, encoded, report.groups, report.grouped)
         unknown = {"photos of unknown items": photos.unknown} if photos and photos.unknown else {}
         progress.refused_pictures({**report.refused, **unknown})
         progress.received_pictures(report.received, report.deleted, report.foreign, received.unknown)

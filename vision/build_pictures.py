@@ -61,6 +61,14 @@ class PictureReport:
     head: CategoryHead | None = None
 
 
+def open_cache(folder: Path, encoder: Encoder) -> FeatureCache:
+    """The features by content that this encoder made.
+
+    Raises StorageError where the folder cannot be opened.
+    """
+    return FeatureCache(folder, f"{encoder.name} {encoder.side} {_PREPARATION}", FEATURES)
+
+
 def build_pictures(
     items: pl.DataFrame,
     size: int,
@@ -100,7 +108,7 @@ def build_pictures(
     """
     sent = items.clear() if photos is None else photos
     total = count_pictures(items, settings.per_item) + count_pictures(sent, settings.per_item)
-    cache = FeatureCache(cache_folder, f"{encoder.name} {encoder.side} {_PREPARATION}", FEATURES)
+    cache = open_cache(cache_folder, encoder)
     try:
         encoded, taken = (
             encode_pictures(

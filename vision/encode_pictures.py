@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vision.decode import PictureRefused, decode
 from vision.encoder import Encoder
-from vision.feature_cache import FeatureCache, content_key
+from vision.feature_cache import Records, content_key
 from vision.item_files import ItemPicture
 from vision.picture_records import content_numbers
 from vision.settings import PictureLimits
@@ -49,7 +49,7 @@ class EncodedPictures:
 def encode_pictures(
     pictures: Iterator[ItemPicture],
     encoder: Encoder,
-    cache: FeatureCache,
+    cache: Records,
     limits: PictureLimits,
     batch: int,
     progress: Progress,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import lmdb
 import numpy as np
@@ -24,9 +25,30 @@ _NAMES = StorageNames(
 _FIRST_BYTES, _MOST_BYTES = 64 * 2**20, 2**40
 
 
+KEY_BYTES = 16
+"""Length of what names a content."""
+
+
 def content_key(content: bytes) -> bytes:
     """16 bytes that name a picture's content."""
-    return hashlib.blake2b(content, digest_size=16).digest()
+    return hashlib.blake2b(content, digest_size=KEY_BYTES).digest()
+
+
+class Records(Protocol):
+    """Where records of contents are kept."""
+
+    @property
+    def record(self) -> np.dtype[np.void]:
+        """The type of a record."""
+        ...
+
+    def read(self, keys: Sequence[bytes]) -> dict[bytes, np.void]:
+        """The records of those of `keys` that are kept."""
+        ...
+
+    def write(self, records: Mapping[bytes, np.void]) -> None:
+        """Keeps records by key."""
+        ...
 
 
 class FeatureCache:
@@ -64,6 +86,22 @@ class FeatureCache:
     def record(self) -> np.dtype[np.void]:
         """The type of a record."""
         return self._record
+
+    def keys(self) -> list[bytes]:
+        """The keys of all records of this encoder, ascending."""
+        database = self._environment.databases[_DATABASE]
+        prefix = self._prefix
+
+        def found(transaction: lmdb.Transaction) -> list[bytes]:
+            keys = []
+            with transaction.cursor(db=database) as cursor:
+                there = cursor.set_range(prefix)
+                while there and (key := bytes(cursor.key())).startswith(prefix):
+                    keys.append(key[len(prefix) :])
+                    there = cursor.next()
+            return keys
+
+        return self._environment.read(found)
 
     def read(self, keys: Sequence[bytes]) -> dict[bytes, np.void]:
         """The records of those of `keys` that are kept."""
