@@ -61,6 +61,8 @@ class OnnxInside(TritonClient):
         inputs: Mapping[str, NDArray[Any]],
         outputs: Sequence[str],
         timeout_s: float,
+        *,
+        in_process: bool = True,
     ) -> dict[str, NDArray[Any]]:
         """As over gRPC, without waiting."""
         session = self._sessions.get((model, version))

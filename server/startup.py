@@ -222,6 +222,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
 
     async def make_ready(engine: Engine) -> None:
         await followed.prepare(engine)
+        await ranking.triton.prepare(engine.model_versions)
         await warm_up(engine)
 
     watch = snapshot_watch(settings, snapshots, live, readiness, metrics, watches, make_ready)

@@ -118,6 +118,13 @@ def default_settings() -> Settings:
                         "experiments": Path(f"{WORKSPACE}/experiments"),
                     }
                 ),
+                "ranking": router.ranking.model_copy(
+                    update={
+                        "in_replica": router.ranking.in_replica.model_copy(
+                            update={"folder": Path(f"{WORKSPACE}/triton/models")}
+                        )
+                    }
+                ),
                 "metrics": router.metrics.model_copy(update={"folder": f"{WORKSPACE}/metrics"}),
             }
         ),

@@ -1,5 +1,7 @@
 """Settings of the calls to Triton."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -28,6 +30,32 @@ class BreakerSettings(BaseModel):
         default=1.0,
         gt=0,
         description="Seconds for which calls fail at once; then one at a time tries whether it is answered.",
+    )
+
+
+class InReplicaSettings(BaseModel):
+    """Which graphs a replica runs itself instead of asking Triton."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    folder: Path | None = Field(
+        default=None,
+        description="Triton's folder of models, where this machine has it; null: every model is asked of "
+        "Triton.",
+    )
+    models: tuple[str, ...] = Field(
+        default=("mind",),
+        max_length=32,
+        description="Models that a replica runs itself, so that a call costs its graph alone: small ones, "
+        "since other requests wait meanwhile. A graph that ends its process would end the replica, so a "
+        "model under rollout is better left to Triton.",
+    )
+    largest_mib: int = Field(
+        default=64,
+        ge=1,
+        le=65_536,
+        description="Largest graph that a replica runs itself, MiB: each holds it in memory. Triton runs a "
+        "larger one.",
     )
 
 
@@ -77,6 +105,9 @@ class TritonClientSettings(BaseModel):
         "as many instances, each on a core of its own.",
     )
     max_parts: int = Field(default=4, ge=1, le=64, description="Most calls that score one request; no unit.")
+    in_replica: InReplicaSettings = Field(
+        default_factory=InReplicaSettings, description="Graphs that a replica runs itself."
+    )
     breaker: BreakerSettings = Field(
         default_factory=BreakerSettings, description="When a model that hangs is not waited for."
     )

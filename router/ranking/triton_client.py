@@ -22,6 +22,7 @@ from pipeline.stages import DependencyError
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.settings import TritonClientSettings
 from triton_repo.contract import Contract
+from triton_repo.local_graphs import GraphFailed, LocalGraph, LocalGraphs
 from triton_repo.tensors import NUMPY_OF_WIRE, Tensor, wire_type
 
 _LARGEST_MESSAGE = 64 * 1024 * 1024
@@ -44,12 +45,14 @@ class TritonClient:
         breaker: CircuitBreaker | None = None,
         released_while: Callable[[], AbstractContextManager[None]] = nullcontext,
         models: Mapping[str, Contract] | None = None,
+        local: LocalGraphs | None = None,
     ) -> None:
         """Creates no connection yet.
 
         breaker         default: one by the settings that reports nothing
         released_while  entered while an answer is awaited, so that other calls compute meanwhile
         models          whose tensors answers are checked against; default: those registered
+        local           runs graphs in this process in Triton's place; None: none
         """
         declared = contracts() if models is None else models
         self._inputs: dict[str, DeclaredInputs] = {
@@ -63,6 +66,7 @@ class TritonClient:
         self.url = settings.url
         self._breaker = breaker or CircuitBreaker(settings.breaker)
         self.released_while = released_while
+        self._local = local
         self._reconnect_ms = settings.reconnect_ms
         self._channel: aio.Channel | None = None
         self._stub: service_pb2_grpc.GRPCInferenceServiceStub | None = None
@@ -74,6 +78,8 @@ class TritonClient:
         inputs: Mapping[str, NDArray[Any]],
         outputs: Sequence[str],
         timeout_s: float,
+        *,
+        in_process: bool = True,
     ) -> dict[str, NDArray[Any]]:
         """Outputs of one version of a model, by name.
 
@@ -84,6 +90,7 @@ class TritonClient:
                 `str` each) or of fixed-length bytes.
             outputs: names of those wanted.
             timeout_s: longest wait, seconds.
+            in_process: whether a graph of this process may answer, where there is one.
 
         Returns:
             Arrays of their own memory, in the declared types; bytes are arrays of `bytes` objects.
@@ -94,6 +101,9 @@ class TritonClient:
                 output is missing or not of the type that the model's registration declares.
             TypeError: an input is not declared, or of another type than declared: a bug of the caller.
         """
+        graph = self._local.find(model, version) if self._local is not None and in_process else None
+        if graph is not None:
+            return self._run(graph, model, version, inputs, outputs)
         request = infer_request(model, version, inputs, outputs, self._inputs.get(model))
         with self._breaker.call(model, version), self.released_while():
             try:
@@ -106,6 +116,36 @@ class TritonClient:
             except aio.AioRpcError as error:
                 raise self._failure(error, model, version, timeout_s) from error
         return {output: self._output(response, output) for output in outputs}
+
+    async def prepare(self, versions: Mapping[str, str]) -> None:
+        """Opens the graphs of these versions (model → version) that are run in this process."""
+        if self._local is not None:
+            await self._local.prepare(versions)
+
+    def _run(
+        self,
+        graph: LocalGraph,
+        model: str,
+        version: str,
+        inputs: Mapping[str, NDArray[Any]],
+        outputs: Sequence[str],
+    ) -> dict[str, NDArray[Any]]:
+        """As `infer`, in this process."""
+        declared = self._inputs.get(model)
+        if declared is not None:
+            for name, values in inputs.items():
+                _declared_type(model, name, values, declared)
+        try:
+            answered = graph.run(inputs, outputs)
+        except GraphFailed as error:
+            raise DependencyError(f"{model} version {version} failed in this process: {error}") from error
+        for name, tensor in self._outputs.get(model, {}).items():
+            if name in answered and answered[name].dtype != tensor.numpy:
+                raise DependencyError(
+                    f"{model} version {version} answered {name} as {answered[name].dtype}, {tensor} was"
+                    " expected; export the model again, or correct its declared tensors"
+                )
+        return answered
 
     async def close(self) -> None:
         """Closes the channel; calls in flight are cancelled. A later call opens a new one."""

@@ -52,8 +52,15 @@ class TritonScorer:
             "candidate_item": candidates.items,
             "candidate_row": np.zeros(count, np.int32),
         }
+        ticket = query.rollout
         outputs = await self._client.infer(
-            self._model, version, inputs, ("score",), self._timeout_s if timeout_s is None else timeout_s
+            self._model,
+            version,
+            inputs,
+            ("score",),
+            self._timeout_s if timeout_s is None else timeout_s,
+            # A graph that ends its process must not end a replica before its rollout has shown that.
+            in_process=ticket is None or version != str(ticket.candidate),
         )
         scores = outputs["score"]
         if scores.shape != (count,):

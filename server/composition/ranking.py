@@ -12,10 +12,12 @@ from rollout.registry import open_rollout_store
 from rollout.rollouts import Rollouts
 from router.ranking.circuit_breaker import CircuitBreaker
 from router.ranking.circuit_metrics import CircuitMetrics
+from router.ranking.settings import InReplicaSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from router.service.compute_limiter import ComputeLimiter
 from server.settings import RouterSettings
+from triton_repo.local_graphs import LocalGraphs
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,17 @@ def scoring_models(settings: RouterSettings) -> list[str]:
 def build_ranking(settings: RouterSettings, limiter: ComputeLimiter, metrics: ProcessMetrics) -> Ranking:
     """Builds the client of Triton and a scorer per model; Triton need not be up."""
     breaker = CircuitBreaker(settings.ranking.breaker, report=metrics.group(CircuitMetrics).observe)
-    triton = TritonClient(settings.ranking, breaker, limiter.released_while)
+    triton = TritonClient(
+        settings.ranking, breaker, limiter.released_while, local=_local_graphs(settings.ranking.in_replica)
+    )
     scorers = {model: TritonScorer(triton, settings.ranking, model) for model in scoring_models(settings)}
     return Ranking(triton, scorers)
+
+
+def _local_graphs(settings: InReplicaSettings) -> LocalGraphs | None:
+    if settings.folder is None or not settings.models:
+        return None
+    return LocalGraphs(settings.folder, settings.models, settings.largest_mib * 2**20)
 
 
 async def open_rollouts(settings: RouterSettings, ranking: Ranking, metrics: ProcessMetrics) -> Rollouts:

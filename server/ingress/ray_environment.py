@@ -39,6 +39,10 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(2 * settings.health_check_period_s),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
         "RAY_SERVE_LOG_TO_STDERR": "0",
+        # What runs by the clock: each step of the controller takes 3 ms of a core, ten times a second by
+        # default. HAProxy notices a replica that died by itself.
+        "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.25",
+        "RAY_SERVE_METRICS_EXPORT_INTERVAL_MS": "1000",
         # One that does not answer its health checks would not drain either.
         "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
         REQUEST_BYTES_VARIABLE: str(settings.limits.request_bytes),
@@ -88,6 +92,9 @@ def local_environment(ray: RaySettings, folder: Path) -> dict[str, str]:
         "RAY_ROTATION_MAX_BYTES": str(_RAY_LOG_BYTES),
         "RAY_ROTATION_BACKUP_COUNT": "1",
         "RAY_enable_metrics_collection": "0",
+        "RAY_event_stats": "0",
+        "RAY_task_events_report_interval_ms": "0",
+        "RAY_raylet_report_resources_period_milliseconds": "1000",
         # Replicas end so long after the GCS or the raylet: they answer while the router that replaces them
         # starts, which then ends them.
         "RAY_gcs_rpc_server_reconnect_timeout_s": str(_WITHOUT_RAY_S),

@@ -57,6 +57,7 @@ logger = logging.getLogger(__name__)
 
 APPLICATION = "shopfront"
 _BEAT = msgspec.json.encode(ProcessStatus(beat=True)) + b"\n"
+_QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 LOST_RAY = 3
 """Exit status of a process whose Ray was lost."""
 
@@ -225,9 +226,8 @@ def _start_serve(settings: RouterSettings) -> None:
     from server.ingress.ports import free_ports
     from server.ingress.reflection import add_reflection_service
 
-    quiet = {"enable_access_log": False, "log_level": "WARNING"}
     if settings.ingress.kind == "grpc":
-        serve.start(proxy_location=ProxyLocation.Disabled, logging_config=quiet)
+        serve.start(proxy_location=ProxyLocation.Disabled, logging_config=_QUIET)
         return
     host, port = split_address(settings.ingress.address)
     (http_port,) = free_ports(1)
@@ -242,7 +242,7 @@ def _start_serve(settings: RouterSettings) -> None:
             # Ray Serve's own requires no token and answers UNKNOWN to what it cannot read.
             enable_reflection=False,
         ),
-        logging_config=quiet,
+        logging_config=_QUIET,
     )
 
 
@@ -270,6 +270,8 @@ def application_of(settings: RouterSettings, plugins: Sequence[str]) -> Any:
         graceful_shutdown_timeout_s=settings.ingress.deregister_s + settings.ingress.drain_s,
         graceful_shutdown_wait_loop_s=0.1,
         ray_actor_options={"num_cpus": settings.ray.cpus_per_replica},
+        # Serve's line about each request is made even where it is written nowhere.
+        logging_config=_QUIET,
     )(ingress)
     return deployment.bind(settings.model_dump(mode="json"), tuple(plugins))
 

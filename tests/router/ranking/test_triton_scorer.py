@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent import futures
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -18,22 +19,30 @@ from features.history import encode_history
 from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.channel import ModelCall
 from recall.query import Query
+from recall.rollout_ticket import RolloutTicket
 from router.ranking.model_calls import TritonModelCalls
 from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
 from testing.triton_models import bst_scores, mind_interests
-from testing.triton_server import tiny_triton
+from testing.triton_server import OUTPUTS, tiny_triton
 from tests.router.ranking.queries import candidates, query
+from triton_repo.local_graphs import LocalGraphs
 from triton_repo.server import TritonServer
 
 
 @asynccontextmanager
-async def ranking(url: str) -> AsyncIterator[tuple[TritonScorer, ModelCall]]:
+async def ranking(
+    url: str, local: LocalGraphs | None = None, answers_kept: int = 0
+) -> AsyncIterator[tuple[TritonScorer, ModelCall]]:
     settings = TritonClientSettings(
-        url=url, score_timeout_ms=2000, interests_timeout_ms=2000, reconnect_ms=50
+        url=url,
+        score_timeout_ms=2000,
+        interests_timeout_ms=2000,
+        reconnect_ms=50,
+        answers_kept=answers_kept,
     )
-    client = TritonClient(settings)
+    client = TritonClient(settings, local=local)
     try:
         yield TritonScorer(client, settings), TritonModelCalls(client, settings).model("mind")
     finally:
@@ -85,6 +94,28 @@ async def test_concurrent_requests_get_their_own_answers(triton: TritonServer) -
         )
     for one, other in zip(alone, together, strict=False):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+async def test_a_replica_that_runs_the_graphs_itself_answers_the_same_to_the_byte(
+    triton: TritonServer,
+) -> None:
+    local = LocalGraphs(triton.repository.models_folder, OUTPUTS, 2**20)
+    asked, among = [query(9, seed=seed) for seed in range(5)], candidates(300)
+    async with ranking(triton.grpc_url) as (scorer, interests):
+        scores = [await scorer.score(each, among) for each in asked]
+        vectors = [(await interests(each, expected_history(each)))["interests"] for each in asked]
+    # At this address nobody answers.
+    async with ranking("127.0.0.1:1", local) as (scorer, interests):
+        await local.prepare(dict.fromkeys(OUTPUTS, "1"))
+        for each, score, vector in zip(asked, scores, vectors, strict=True):
+            np.testing.assert_array_equal(await scorer.score(each, among), score)
+            found = (await interests(each, expected_history(each)))["interests"]
+            np.testing.assert_array_equal(found, vector)
+        # A version on trial may end the process that runs it.
+        ticket = RolloutTicket("r1", "candidate", "bst", 3, 1, 0, True)
+        with pytest.raises(DependencyError, match="not reachable"):
+            await scorer.score(replace(asked[0], rollout=ticket), among)
 
 
 @pytest.mark.slow
