@@ -10,7 +10,7 @@ PYTEST_FAST = $(BIN)/python -m pytest -m "not slow and not faults" -n 2 --dist w
 PYTEST_SLOW = $(BIN)/python -m pytest -m "slow and not faults" -n 2 --dist loadfile $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-faults browser lint format docs protos evaluate bench bench-ranking bench-gpu gpu clean
+.PHONY: help run test test-fast test-faults browser lint format docs protos evaluate bench bench-ranking bench-gpu bench-scale gpu clean
 
 help: ## Show the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ bench-gpu: $(INSTALLED_DEV) ## Run the GPU tests and measure ranking and search 
 gpu: $(INSTALLED) ## Install what an NVIDIA GPU is used by, in place of the same for CPUs
 	$(BIN)/pip uninstall --disable-pip-version-check -q -y faiss-cpu onnxruntime
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements-gpu.txt
+
+bench-scale: $(INSTALLED_DEV) ## Measure how everything grows, from 10,000 items to ten million (hours; goes on where it ended)
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 clean: ## Remove everything built (data sets, models, state), keeping .venv
 	rm -rf build
