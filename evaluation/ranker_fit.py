@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -23,13 +23,12 @@ from foundation.statistics.logistic import fit_logistic
 from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline
 from pipeline.runner import rank
-from recall.build import build_channels, open_channels
+from recall.build import build_channels, only, open_channels
 from recall.build_events import build_events
 from recall.channel import BuildSource
 from recall.item_facts import item_facts
 from recall.popularity import NO_PRICES, PopularityTableSettings, Prices
 from recall.query import Query
-from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
@@ -186,13 +185,6 @@ def fit_ranker(
             few = [shoppers[row] for row in rng.choice(len(shoppers), prices.max_shoppers, replace=False)]
         pages = asyncio.run(simulated_pages(ordered, few, prices.head))
         return FittedRanker(weights, fit_prices(pages, prices.head), objectives)
-
-
-def only(settings: RecallSettings, names: Collection[str]) -> RecallSettings:
-    """The settings with all channels but these switched off."""
-    others = [name for name in CHANNELS if name not in names]
-    off = {name: getattr(settings, name).model_copy(update={"enabled": False}) for name in others}
-    return settings.model_copy(update=off)
 
 
 def channels_of(scene: ServedScene) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from recall.channel import BuildSource, Channel, NothingToRecall, Services
@@ -22,6 +22,9 @@ SWITCHED_OFF = "switched_off.txt"
 Progress = Callable[[str, float], None]
 """(what is being built, share done in 0…1)."""
 
+ChannelRows = dict[str, dict[str, int]]
+"""Channel → table → entries; without entries for a channel that is switched off."""
+
 
 def _silent(stage: str, share: float) -> None:
     """Report nothing."""
@@ -34,7 +37,7 @@ def enabled_channels(settings: RecallSettings) -> list[str]:
 
 def build_channels(
     source: BuildSource, folder: Path, settings: RecallSettings, progress: Progress = _silent
-) -> dict[str, dict[str, int]]:
+) -> ChannelRows:
     """Build every enabled channel into `folder/<channel>/`.
 
     Args:
@@ -63,6 +66,20 @@ def build_channels(
             rows[name] = {}
     progress("recall", 1.0)
     return rows
+
+
+def only(settings: RecallSettings, names: Collection[str]) -> RecallSettings:
+    """The settings with all channels but these switched off."""
+    others = [name for name in CHANNELS if name not in names]
+    off = {name: getattr(settings, name).model_copy(update={"enabled": False}) for name in others}
+    return settings.model_copy(update=off)
+
+
+def move_channels(built: Path, folder: Path) -> None:
+    """Move the channels' folders of one recall folder into another, which lacks them, of one file system."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for channel in built.iterdir():
+        channel.rename(folder / channel.name)
 
 
 def _switch_off(folder: Path, reason: str) -> None:

@@ -1,12 +1,11 @@
 """From a shop's files to a published snapshot: each step runs only where its inputs changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from models.build_order import build_order, check_needs
 from models.contracts import contracts
@@ -17,16 +16,19 @@ from recall.registry import CHANNELS
 from router.registrations import check_registrations
 from router.tables.kind import TableKind
 from shopfront import picture_step, ranker
-from shopfront.build_record import BuildRecord, files_fingerprint, fingerprint
+from shopfront.build_record import BuildRecord, files_fingerprint
 from shopfront.build_step import run_step
+from shopfront.channels_process import ChannelsProcess
 from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.part_files import remove_all
 from shopfront.cluster.ray_cluster import RayCluster
 from shopfront.deleted_shoppers import read_tombstones
+from shopfront.model_build import ModelBuild
 from shopfront.model_steps import ModelSteps
 from shopfront.needed_models import models_needed
 from shopfront.old_builds import prune
 from shopfront.progress import Progress
+from shopfront.publish_step import publish
 from shopfront.sample_shopper import choose_sample_shopper
 from shopfront.settings import Settings, configured_tables
 from shopfront.snapshot_build import build_snapshot
@@ -36,8 +38,6 @@ from snapshot.manifest import read_manifest
 from snapshot.shop_facts import ShopFacts
 from snapshot.store import SnapshotStore
 from snapshot.tombstones import Tombstones
-from triton_repo.control import TritonControl, publish_version
-from triton_repo.engine_names import ENGINE_SUFFIX
 from triton_repo.repository import ModelRepository
 
 
@@ -96,51 +96,22 @@ class Build:
         order = build_order(needs, MODELS)
         repository = self._repository()
         steps = ModelSteps(self.workspace, self.settings, self.progress, dataset)
-        try:
-            checkpoints, versions = self._models(record, steps, order, repository)
-        finally:
-            steps.stop()
-        pictures = "" if no_pictures else self._pictures(record, dataset, checkpoints, versions, repository)
-        tables = configured_tables(self.settings)
-        fitted = self._ranker(record, steps, checkpoints)
-        vectors = self._vector_checkpoints(checkpoints, tables)
-        snapshot = run_step(
-            self.progress,
-            record,
-            "snapshot",
-            {
-                "dataset": dataset,
-                "versions": versions,
-                **vectors,
-                "recall": self.settings.router.recall.model_dump(mode="json"),
-                "tables": {
-                    name: getattr(self.settings.router.tables, name).model_dump(mode="json")
-                    for name in tables
-                },
-                **({} if fitted is None else {"ranker": fitted}),
-                **({"pictures": pictures} if pictures else {}),
-                # A snapshot without these measures cannot tell what a scene's `auto` becomes.
-                "shop": list(ShopFacts.__struct_fields__),
-                "seed": self.settings.seed,
-            },
-            lambda: build_snapshot(
-                self.workspace,
-                self.settings,
-                DatasetStore(self.workspace.datasets).open(dataset, verify=False),
-                {model: steps.checkpoint(model, name) for model, name in vectors.items()},
-                versions,
-                tables,
-                ranker.fitted(self.workspace, fitted),
-                self.progress,
-                picture_step.opened(self.workspace, pictures),
-                no_pictures or picture_step.NONE_USABLE,
-                self.workspace.pictures / pictures if pictures else None,
-                self.data,
-                self.cluster,
-            ),
-            SnapshotStore(self.workspace.snapshots).open,
-        )
-        self._publish(snapshot, versions, repository)
+        models = ModelBuild(record, steps, order, repository)
+        with ExitStack() as running:
+            running.callback(steps.stop)
+            # On a cluster, tables are computed in parts.
+            channels = models.begin(no_pictures if self.cluster is None else "", self.data)
+            if channels is not None:
+                running.callback(channels.stop)
+            checkpoints, versions = models.run()
+            pictures = (
+                "" if no_pictures else self._pictures(record, dataset, checkpoints, versions, repository)
+            )
+            fitted = self._ranker(record, steps, checkpoints)
+            snapshot = self._snapshot(
+                record, steps, checkpoints, versions, fitted, pictures, no_pictures, channels
+            )
+        publish(self.workspace, self.settings, self.triton_url, snapshot, versions, repository)
         remove_all(self.workspace.jobs)
         prune(self.workspace, self.settings.keep_builds, repository, tombstones, self.progress)
         return Built(dataset, snapshot, versions)
@@ -160,61 +131,6 @@ class Build:
 
     def _repository(self) -> ModelRepository:
         return ModelRepository(self.workspace.triton, contracts())
-
-    def _models(
-        self, record: BuildRecord, steps: ModelSteps, order: Sequence[str], repository: ModelRepository
-    ) -> tuple[dict[str, str], dict[str, int]]:
-        """Model → checkpoint, and model or engine → version, of the models in `order`."""
-        versions: dict[str, int] = {}
-        checkpoints: dict[str, str] = {}
-        if self.settings.parallel_training:
-            # The first of them is trained in this process.
-            steps.begin(self._to_train(record, steps.dataset, order)[1:])
-        export = self.settings.export.model_dump(mode="json")
-        for model in order:
-            teachers = {teacher: checkpoints[teacher] for teacher in MODELS[model].teachers}
-            checkpoints[model] = run_step(
-                self.progress,
-                record,
-                f"checkpoint {model}",
-                self._training_inputs(steps.dataset, model, teachers),
-                partial(steps.train, model, teachers),
-                partial(steps.verify_checkpoint, model),
-            )
-            versions[model] = run_step(
-                self.progress,
-                record,
-                f"version {model}",
-                {"checkpoint": checkpoints[model], "settings": export},
-                partial(steps.export, model, checkpoints[model], repository),
-                partial(repository.verify, model),
-            )
-        if self.settings.export.tensorrt.build:
-            for model in (model for model in order if MODELS[model].engine):
-                engine = f"{model}{ENGINE_SUFFIX}"
-                versions[engine] = run_step(
-                    self.progress,
-                    record,
-                    f"engine {engine}",
-                    {"checkpoint": checkpoints[model], "settings": export, "machine": steps.machine()},
-                    partial(steps.engine, engine, steps.checkpoint(model, checkpoints[model]), repository),
-                    partial(repository.verify, engine),
-                )
-        return checkpoints, versions
-
-    def _to_train(self, record: BuildRecord, dataset: str, order: Sequence[str]) -> list[str]:
-        """Those without teachers that were not trained on these inputs before, in this order."""
-        return [
-            model
-            for model in order
-            if not MODELS[model].teachers
-            and record.made(f"checkpoint {model}", fingerprint(self._training_inputs(dataset, model, {})))
-            is None
-        ]
-
-    def _training_inputs(self, dataset: str, model: str, teachers: Mapping[str, str]) -> dict[str, Any]:
-        section: BaseModel = getattr(self.settings.models, model)
-        return {"dataset": dataset, "settings": section.model_dump(mode="json"), **_taught_by(teachers)}
 
     def _ranker(self, record: BuildRecord, steps: ModelSteps, checkpoints: Mapping[str, str]) -> str | None:
         """The fitted weights of the last layer of ranking; None where no scene scores by them."""
@@ -270,6 +186,59 @@ class Build:
         )
         return made
 
+    def _snapshot(
+        self,
+        record: BuildRecord,
+        steps: ModelSteps,
+        checkpoints: Mapping[str, str],
+        versions: dict[str, int],
+        fitted: str | None,
+        pictures: str,
+        no_pictures: str,
+        channels: ChannelsProcess | None,
+    ) -> str:
+        """The id of the sealed snapshot."""
+        tables = configured_tables(self.settings)
+        vectors = self._vector_checkpoints(checkpoints, tables)
+        made: str = run_step(
+            self.progress,
+            record,
+            "snapshot",
+            {
+                "dataset": steps.dataset,
+                "versions": versions,
+                **vectors,
+                "recall": self.settings.router.recall.model_dump(mode="json"),
+                "tables": {
+                    name: getattr(self.settings.router.tables, name).model_dump(mode="json")
+                    for name in tables
+                },
+                **({} if fitted is None else {"ranker": fitted}),
+                **({"pictures": pictures} if pictures else {}),
+                # A snapshot without these measures cannot tell what a scene's `auto` becomes.
+                "shop": list(ShopFacts.__struct_fields__),
+                "seed": self.settings.seed,
+            },
+            lambda: build_snapshot(
+                self.workspace,
+                self.settings,
+                DatasetStore(self.workspace.datasets).open(steps.dataset, verify=False),
+                {model: steps.checkpoint(model, name) for model, name in vectors.items()},
+                versions,
+                tables,
+                ranker.fitted(self.workspace, fitted),
+                self.progress,
+                picture_step.opened(self.workspace, pictures),
+                no_pictures or picture_step.NONE_USABLE,
+                self.workspace.pictures / pictures if pictures else None,
+                self.data,
+                self.cluster,
+                channels,
+            ),
+            SnapshotStore(self.workspace.snapshots).open,
+        )
+        return made
+
     def _vector_checkpoints(
         self, checkpoints: Mapping[str, str], tables: Mapping[str, TableKind]
     ) -> dict[str, str]:
@@ -317,25 +286,6 @@ class Build:
         choose_sample_shopper(self.workspace, dataset)
         self.progress.ingested(dataset.manifest)
         return dataset.manifest.id
-
-    def _publish(self, snapshot: str, versions: dict[str, int], repository: ModelRepository) -> None:
-        if self.triton_url is not None:
-            with TritonControl(self.triton_url, self.settings.triton.embedded.load_timeout_s) as control:
-                for model, version in versions.items():
-                    if not (repository.models_folder / model / "config.pbtxt").is_file():
-                        # A model that no scene used when the server started.
-                        repository.configure({model: self.settings.triton.embedded.of_model(model)})
-                    if version not in control.ready_versions(model):
-                        publish_version(control, repository, model, version)
-        repository.record_served(versions)
-        store = SnapshotStore(self.workspace.snapshots)
-        if store.current_id() != snapshot:
-            store.publish(snapshot)
-
-
-def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:
-    """What a step's inputs hold of the teachers: their checkpoints; nothing where there are none."""
-    return {"teacher": ", ".join(teachers.values())} if teachers else {}
 
 
 def built(workspace: Workspace) -> Built:

@@ -4,8 +4,9 @@ Torch is imported inside them, so that a build that finds everything unchanged d
 """
 
 import os
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ class ModelSteps:
     dataset: str
     """The data set's id."""
     _begun: dict[str, "TrainerProcess"] = field(default_factory=dict, init=False)
+    _core_freed: threading.Event = field(default_factory=threading.Event, init=False)
 
     def checkpoint(self, model: str, name: str) -> Path:
         """Folder of a checkpoint of the model."""
@@ -64,7 +66,20 @@ class ModelSteps:
                     self.workspace.datasets / self.dataset,
                     section,
                     self.workspace.checkpoints,
+                    self._core_freed.set,
                 )
+
+    def core_beside(self, model: str) -> Callable[[], object] | None:
+        """What waits until a core is free beside the training of `model` in this process and those begun.
+
+        None where none is before that training ends, or where it is too short to do anything meanwhile.
+        """
+        if self._section(model).training.max_steps < WORTH_STEPS:
+            return None
+        busy = sum(self._section(each).training.threads for each in (model, *self._begun))
+        if busy < len(os.sched_getaffinity(0)):
+            return lambda: None
+        return self._core_freed.wait if self._begun else None
 
     def stop(self) -> None:
         """Ends what `begin` has begun and is not done."""

@@ -71,8 +71,9 @@ class Settings(BaseModel):
     )
     parallel_training: bool = Field(
         True,
-        description="Whether models that need nothing of each other are trained at the same time, each in a "
-        "process of its own, as far as there are cores; one takes up to 1 GB of memory.",
+        description="Whether models that need nothing of each other are trained at the same time, and tables "
+        "of channels that need no model are built meanwhile, each in a process of its own, as far as there "
+        "are cores; training one takes up to 1 GB of memory.",
     )
     jobs: JobSettings = JobSettings()
     ingest: IngestSettings = Field(default_factory=IngestSettings)

@@ -1,17 +1,21 @@
 """Builds a snapshot of a data set: the catalogue, the channels' tables and the learned tables."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.registry import MODELS
+from recall.build import RECALL_FOLDER, ChannelRows, build_channels, enabled_channels, only, switched_off
+from recall.channel import BuildSource
 from recall.item_pictures import ItemPictures
-from recall.outfit_sets import OutfitSets
+from recall.settings import RecallSettings
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.tables.kind import TableKind
+from shopfront.channels_process import ChannelsProcess
 from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.ray_cluster import RayCluster
 from shopfront.progress import Progress
@@ -36,6 +40,7 @@ def build_snapshot(
     thumbnails: Path | None = None,
     data: Path | None = None,
     cluster: RayCluster | None = None,
+    channels: ChannelsProcess | None = None,
 ) -> str:
     """Builds and seals a snapshot, without publishing it; returns its id.
 
@@ -53,17 +58,15 @@ def build_snapshot(
         thumbnails: folder of small pictures for people to look at; None where there are none.
         data: the shop's folder, in which `outfits` may lie; None where there is none.
         cluster: where tables are computed that can be computed in parts; None: in this process.
+        channels: builds those that need no model, of the same data set and settings; None where nothing does.
 
     Raises:
         JobError: a part cannot be computed; nothing is kept but the parts that can.
         PartBuildError: a channel or table cannot be built; nothing is kept.
     """
-    from ingest.outfit_file import read_outfits
     from ingest.shop_facts import facts_of
-    from recall.build import RECALL_FOLDER, build_channels, switched_off
-    from recall.build_events import build_events
-    from recall.channel import BuildSource
     from router.tables.files import TABLES_FOLDER, build_tables
+    from shopfront.channel_source import channel_source
     from snapshot.catalogue_writer import add_column, link_catalogue
     from snapshot.thumbnails import copy_thumbnails
 
@@ -72,20 +75,14 @@ def build_snapshot(
     try:
         with progress.step("recall tables") as step:
             link_catalogue(dataset.path, staged)
-            outfits = read_outfits(data, dataset.catalogue)
-            if outfits is not None and outfits.unknown:
-                progress.refused_pictures({"rows of outfits whose items are unknown": outfits.unknown})
-            source = BuildSource(
-                events=build_events(dataset.events()),
-                users=dataset.users(),
-                catalogue=dataset.catalogue,
-                now=dataset.manifest.time_range[1],
+            source, unknown = channel_source(dataset, data, settings.seed, no_pictures)
+            if unknown:
+                progress.refused_pictures({"rows of outfits whose items are unknown": unknown})
+            source = replace(
+                source,
                 vectors=_item_vectors(vectors),
-                seed=settings.seed,
                 fitted=fitted,
                 pictures=pictures,
-                no_pictures=no_pictures,
-                outfits=None if outfits is None else OutfitSets(outfits.number, outfits.item),
                 work=work_of(cluster, dataset.path / EVENTS_NAME, workspace.jobs, step.counted),
             )
             if pictures is not None:
@@ -93,7 +90,7 @@ def build_snapshot(
                 add_column(
                     staged, "picture_group", groups, [str(code + 1) for code in range(int(groups.max()))]
                 )
-            rows = build_channels(source, staged / RECALL_FOLDER, settings.router.recall, step.stage)
+            rows = _channels(source, staged / RECALL_FOLDER, settings.router.recall, channels, step.stage)
         if thumbnails is not None:
             copy_thumbnails(thumbnails, staged)
         off = switched_off(staged / RECALL_FOLDER, settings.router.recall)
@@ -127,6 +124,24 @@ def build_snapshot(
         )
     finally:
         store.discard(staged)
+
+
+def _channels(
+    source: BuildSource,
+    folder: Path,
+    settings: RecallSettings,
+    beside: ChannelsProcess | None,
+    progress: Callable[[str, float], None],
+) -> ChannelRows:
+    """Builds the channels that nothing builds beside, and takes the others."""
+    if beside is None:
+        return build_channels(source, folder, settings, progress)
+    taken = beside.take(folder)
+    names = enabled_channels(settings)
+    rows = taken | build_channels(
+        source, folder, only(settings, [name for name in names if name not in taken]), progress
+    )
+    return {name: rows[name] for name in names}
 
 
 def _objectives_off(tables: Path, kinds: Mapping[str, TableKind], progress: Progress) -> list[str]:

@@ -49,7 +49,13 @@ class TrainerProcess:
     """A model that is being trained by another process, which ends with the thread that started it."""
 
     def __init__(
-        self, plugins: tuple[str, ...], model: str, dataset: Path, settings: ModelKindSettings, to: Path
+        self,
+        plugins: tuple[str, ...],
+        model: str,
+        dataset: Path,
+        settings: ModelKindSettings,
+        to: Path,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """Starts to train a registered model.
 
@@ -59,7 +65,9 @@ class TrainerProcess:
             dataset: folder of the data set.
             settings: its section of the settings.
             to: folder of all models' checkpoints.
+            on_end: called, from another thread, when the process trains no more.
         """
+        self._on_end = on_end
         self.began = monotonic()
         """When it started, seconds of `time.monotonic`."""
         self.ended: float | None = None
@@ -121,6 +129,7 @@ class TrainerProcess:
                     self._came, self.ended = message, monotonic()
                 elif self._report is not None:
                     self._report(*message.step)
+        self._on_end()
 
 
 def main(orders: IO[bytes], answers: IO[bytes]) -> None:

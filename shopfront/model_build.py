@@ -1,0 +1,111 @@
+"""The models of a build: each is trained and exported where its inputs changed, several at the same time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from models.registry import MODELS
+from shopfront.build_record import BuildRecord, fingerprint
+from shopfront.build_step import run_step
+from shopfront.channels_process import ChannelsProcess
+from shopfront.model_steps import ModelSteps
+from triton_repo.engine_names import ENGINE_SUFFIX
+from triton_repo.repository import ModelRepository
+
+
+@dataclass(frozen=True)
+class ModelBuild:
+    """The models `order` of a build, each after its teachers, into `repository`."""
+
+    record: BuildRecord
+    steps: ModelSteps
+    order: Sequence[str]
+    repository: ModelRepository
+
+    def begin(self, no_pictures: str, data: Path | None) -> ChannelsProcess | None:
+        """Begins what can be made beside the training in this process; returns what builds channels.
+
+        no_pictures: why the items' pictures are not used, "" where they are; data: the shop's folder.
+        """
+        steps, settings = self.steps, self.steps.settings
+        here, *beside = self._to_train() or [""]
+        if not settings.parallel_training or not here:
+            return None
+        steps.begin(beside)
+        wait = steps.core_beside(here)
+        if wait is None or not no_pictures:
+            # Channels of pictures are built once those are encoded.
+            return None
+        return ChannelsProcess(
+            settings.plugins,
+            steps.workspace.datasets / steps.dataset,
+            data,
+            settings.router.recall,
+            no_pictures,
+            settings.seed,
+            steps.workspace.snapshots,
+            wait,
+        )
+
+    def run(self) -> tuple[dict[str, str], dict[str, int]]:
+        """Model → checkpoint, and model or engine → version, of the models in `order`."""
+        steps, record, repository = self.steps, self.record, self.repository
+        versions: dict[str, int] = {}
+        checkpoints: dict[str, str] = {}
+        export = steps.settings.export.model_dump(mode="json")
+        for model in self.order:
+            teachers = {teacher: checkpoints[teacher] for teacher in MODELS[model].teachers}
+            checkpoints[model] = run_step(
+                steps.progress,
+                record,
+                f"checkpoint {model}",
+                self._training_inputs(model, teachers),
+                partial(steps.train, model, teachers),
+                partial(steps.verify_checkpoint, model),
+            )
+            versions[model] = run_step(
+                steps.progress,
+                record,
+                f"version {model}",
+                {"checkpoint": checkpoints[model], "settings": export},
+                partial(steps.export, model, checkpoints[model], repository),
+                partial(repository.verify, model),
+            )
+        if steps.settings.export.tensorrt.build:
+            for model in (model for model in self.order if MODELS[model].engine):
+                engine = f"{model}{ENGINE_SUFFIX}"
+                versions[engine] = run_step(
+                    steps.progress,
+                    record,
+                    f"engine {engine}",
+                    {"checkpoint": checkpoints[model], "settings": export, "machine": steps.machine()},
+                    partial(steps.engine, engine, steps.checkpoint(model, checkpoints[model]), repository),
+                    partial(repository.verify, engine),
+                )
+        return checkpoints, versions
+
+    def _to_train(self) -> list[str]:
+        """Those without teachers that were not trained on these inputs before, in this order."""
+        return [
+            model
+            for model in self.order
+            if not MODELS[model].teachers
+            and self.record.made(f"checkpoint {model}", fingerprint(self._training_inputs(model, {}))) is None
+        ]
+
+    def _training_inputs(self, model: str, teachers: Mapping[str, str]) -> dict[str, Any]:
+        section: BaseModel = getattr(self.steps.settings.models, model)
+        return {
+            "dataset": self.steps.dataset,
+            "settings": section.model_dump(mode="json"),
+            **_taught_by(teachers),
+        }
+
+
+def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:
+    """What a step's inputs hold of the teachers: their checkpoints; nothing where there are none."""
+    return {"teacher": ", ".join(teachers.values())} if teachers else {}
