@@ -16,11 +16,12 @@ the shopper then viewed or took within the window.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recall.pair_blocks import Block, UserEvents, pair_sums, values_at
+from recall.pair_blocks import Block, RunsWithin, UserEvents, pair_sums, values_at
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,18 @@ class FollowRate:
         prior = (followed + 1) / (len(taken.item) + item_count)
         return cls(taken, item_count, window, strength, prior)
 
+    @cached_property
+    def _following(self) -> RunsWithin:
+        return RunsWithin.of(self.taken, self.taken, self.window)
+
     def of(
         self, block: Block, triggers: NDArray[np.integer], targets: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """The smoothed rate of each (trigger, target), triggers inside the block; float32[n] in (0, 1]."""
-        followed = pair_sums(self.taken, self.taken, self.item_count, block, self._follows)
+        followed = pair_sums(self.taken, self.taken, self.item_count, block, _one, self._following)
         successes = values_at(followed, triggers - block[0], targets)
         trials = np.bincount(self.taken.item, minlength=self.item_count + 1)[triggers]
         return _posterior_mean(successes, trials, self.prior[targets], self.strength)
-
-    def _follows(self, trigger: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.float32]:
-        gap = self.taken.ts[target] - self.taken.ts[trigger]
-        return ((gap >= 0) & (gap <= self.window)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,18 @@ class ClickRate:
         prior = (clicks + strength * overall) / (shows + strength)
         return cls(taken, shown, clicked, item_count, window, strength, prior)
 
+    @cached_property
+    def _following(self) -> RunsWithin:
+        return RunsWithin.of(self.taken, self.shown, self.window)
+
     def of(
         self, block: Block, triggers: NDArray[np.integer], targets: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """The smoothed rate of each (trigger, target), triggers inside the block; float32[n] in (0, 1]."""
-        shown = pair_sums(self.taken, self.shown, self.item_count, block, self._shown_after)
-        clicked = pair_sums(self.taken, self.shown, self.item_count, block, self._clicked_after)
+        shown, clicked = (
+            pair_sums(self.taken, self.shown, self.item_count, block, value, self._following)
+            for value in (_one, self._clicked)
+        )
         rows = triggers - block[0]
         return _posterior_mean(
             values_at(clicked, rows, targets),
@@ -100,12 +107,12 @@ class ClickRate:
             self.strength,
         )
 
-    def _shown_after(self, trigger: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:
-        gap = self.shown.ts[shown] - self.taken.ts[trigger]
-        return ((gap >= 0) & (gap <= self.window)).astype(np.float32)
+    def _clicked(self, trigger: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.clicked[shown].astype(np.float32)
 
-    def _clicked_after(self, trigger: NDArray[np.int64], shown: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self._shown_after(trigger, shown) * self.clicked[shown]
+
+def _one(trigger: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.float32]:
+    return np.ones(len(target), np.float32)
 
 
 def events_within(events: UserEvents, at: UserEvents, window: int) -> NDArray[np.int64]:

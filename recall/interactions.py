@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,7 @@ from snapshot.event_codes import IMPRESSION
 from snapshot.partition_work import Columns, joined
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Interactions:
     """Distinct (shopper, item) pairs as columns of equal length, sorted by user, ts and item."""
 
@@ -26,7 +27,7 @@ class Interactions:
     score: NDArray[np.float32]
     """float32, `features.behaviour_score` of the pair, above 0."""
 
-    @property
+    @cached_property
     def events(self) -> UserEvents:
         """The same rows without their scores."""
         return UserEvents(self.user, self.item, self.ts)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,7 +24,11 @@ PairValue = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]
 """(positions of trigger events, positions of target events) → the value of each pair, float32."""
 
 
-@dataclass(frozen=True, slots=True)
+Runs = Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Positions of trigger events → where the run of target events that each meets starts, and its length."""
+
+
+@dataclass(frozen=True)
 class UserEvents:
     """Events as columns of equal length, sorted by user: user and item int32, ts int64 (unix seconds)."""
 
@@ -35,6 +40,46 @@ class UserEvents:
         """Where the events of each of the users start and how many there are, int64[n] each."""
         first = np.searchsorted(self.user, users, side="left")
         return first, np.searchsorted(self.user, users, side="right") - first
+
+    @cached_property
+    def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The order of the events by item, and their items in it."""
+        order = np.argsort(self.item, kind="stable")
+        return order, self.item[order]
+
+    def of_items(self, block: Block) -> NDArray[np.int64]:
+        """Positions of the events of a block of items, by item and then as they are; int64[n]."""
+        order, items = self._by_item
+        first, last = np.searchsorted(items, block)
+        return order[first:last]
+
+
+@dataclass(frozen=True)
+class RunsWithin:
+    """The targets that follow a trigger of the same shopper within a window; both sorted by user and ts."""
+
+    keys: NDArray[np.int64]
+    """int64[targets], user and time in one sorted number."""
+    trigger_keys: NDArray[np.int64]
+    """int64[triggers], the same of the triggers."""
+    window: int
+    """Seconds."""
+
+    @classmethod
+    def of(cls, triggers: UserEvents, targets: UserEvents, window: int) -> RunsWithin:
+        """Those in [ts, ts + window] of each trigger."""
+        earliest = min(triggers.ts.min(initial=0), targets.ts.min(initial=0))
+        latest = max(triggers.ts.max(initial=0), targets.ts.max(initial=0))
+        # Spread so that a window never reaches into the next user's run.
+        spread = int(latest - earliest) + window + 1
+        keys = [each.user.astype(np.int64) * spread + (each.ts - earliest) for each in (targets, triggers)]
+        return cls(keys[0], keys[1], window)
+
+    def __call__(self, triggers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the run of each of these triggers starts in the targets and how long it is, int64[n] each."""
+        at = self.trigger_keys[triggers]
+        first = np.searchsorted(self.keys, at, side="left")
+        return first, np.searchsorted(self.keys, at + self.window, side="right") - first
 
 
 def pairs_by_trigger(triggers: UserEvents, targets: UserEvents, item_count: int) -> NDArray[np.float64]:
@@ -58,27 +103,39 @@ def trigger_blocks(pairs: NDArray[np.float64], pairs_per_block: int, within: Blo
 
 
 def pair_sums(
-    triggers: UserEvents, targets: UserEvents, item_count: int, block: Block, value: PairValue
+    triggers: UserEvents,
+    targets: UserEvents,
+    item_count: int,
+    block: Block,
+    value: PairValue,
+    runs: Runs | None = None,
 ) -> sp.csr_matrix:
     """Sum `value` over the pairs whose trigger item lies in the block.
 
-    Returns float32[stop − start, item_count + 1]. Pairs of an item with itself and pairs of value 0 leave no
-    entry.
+    Args:
+        triggers: events that pairs begin with.
+        targets: events that they end with.
+        item_count: N.
+        block: of trigger items.
+        value: of each pair.
+        runs: which targets each trigger event meets; None = all of its shopper's.
+
+    Returns:
+        float32[stop − start, item_count + 1]. Pairs of an item with itself and pairs of value 0 leave no
+        entry.
     """
     start, stop = block
-    chosen = np.flatnonzero((triggers.item >= start) & (triggers.item < stop))
-    chosen = chosen[np.argsort(triggers.item[chosen], kind="stable")]
-    first, met = targets.runs(triggers.user[chosen])
+    chosen = triggers.of_items(block)
+    first, met = targets.runs(triggers.user[chosen]) if runs is None else runs(chosen)
+    ends = np.cumsum(met)
+    total = int(ends[-1]) if len(ends) else 0
 
-    row = np.repeat(np.arange(len(chosen)), met)
-    target = np.arange(len(row)) + (first - (np.cumsum(met) - met))[row]
-    trigger = chosen[row]
-    values = value(trigger, target)
-    counts = (values != 0) & (triggers.item[trigger] != targets.item[target])
-    row_ends = np.r_[0, np.cumsum(np.bincount(row[counts], minlength=len(chosen)))]
-    kernel = sp.csr_matrix(
-        (values[counts], targets.item[target[counts]], row_ends), shape=(len(chosen), item_count + 1)
-    )
+    target = np.arange(total) + np.repeat(first - (ends - met), met)
+    values = value(np.repeat(chosen, met), target)
+    item = targets.item[target]
+    counts = np.flatnonzero((values != 0) & (np.repeat(triggers.item[chosen], met) != item))
+    row_ends = np.r_[0, np.searchsorted(counts, ends)]
+    kernel = sp.csr_matrix((values[counts], item[counts], row_ends), shape=(len(chosen), item_count + 1))
     item_ends = np.searchsorted(triggers.item[chosen], np.arange(start, stop + 1))
     by_item = sp.csr_matrix(
         (np.ones(len(chosen), np.float32), np.arange(len(chosen)), item_ends),

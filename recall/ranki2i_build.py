@@ -71,25 +71,36 @@ def item_neighbours(taken: Interactions, source: BuildSource, settings: Ranki2iS
     }
     parts = source.work.over_ranges("ranki2i", neighbours_of_range, columns["pairs"], settings, columns)
     found = joined(parts)
-    return ranked_lists(found["row"], found["item"], found["score"], size + 1, settings.neighbours)
+    # Row 0, of no item, is empty.
+    offsets = np.concatenate((np.zeros(2, np.int64), np.cumsum(found["length"])))
+    return ItemLists(offsets, found["item"], found["score"])
 
 
 def neighbours_of_range(items: Range, settings: Ranki2iSettings, columns: Columns) -> Columns:
-    """The best targets of the trigger items of a range: row int64, item int32, score float64."""
+    """The best targets of the trigger items of a range, best first, one after the other.
+
+    Returns `length` int64, by trigger item, and `item` int32 and `score` float32 of the targets.
+    """
     inputs = _Inputs.of(columns, settings)
-    rows: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
-    targets: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
-    scores: list[NDArray[np.float64]] = [np.empty(0, np.float64)]
+    # Block by block, since sorting all lists at once takes several times their memory.
+    nothing = np.empty(0, np.int64)
+    found = [ranked_lists(nothing, nothing, nothing, 0, settings.neighbours)]
     for block in trigger_blocks(columns["pairs"], settings.pairs_per_block, items):
         row, item, score = _similar(inputs, settings, block)
         score *= inputs.rate.of(block, row, item) ** settings.rate_exponent
         best = best_of_each_row(
             np.searchsorted(row, np.arange(block[0], block[1] + 1)), score, settings.neighbours
         )
-        rows.append(row[best])
-        targets.append(item[best])
-        scores.append(score[best])
-    return {"row": np.concatenate(rows), "item": np.concatenate(targets), "score": np.concatenate(scores)}
+        found.append(
+            ranked_lists(
+                row[best] - block[0], item[best], score[best], block[1] - block[0], settings.neighbours
+            )
+        )
+    return {
+        "length": np.concatenate([np.diff(lists.offsets) for lists in found]),
+        "item": np.concatenate([lists.items for lists in found]),
+        "score": np.concatenate([lists.scores for lists in found]),
+    }
 
 
 @dataclass(frozen=True)
@@ -145,14 +156,20 @@ def _similar(
 
 
 def _pair_weight(taken: Interactions, settings: Ranki2iSettings) -> PairValue:
-    activity = _activity(taken)
+    scaled = taken.score * _activity(taken)
     scale = settings.time_scale_hours * 3600
 
     def weight(trigger: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.float32]:
         gap = (taken.ts[target] - taken.ts[trigger]).astype(np.float32)
-        decay = 1 / (1 + np.abs(gap) / np.float32(scale))
-        decay[gap < 0] *= settings.backward_weight
-        return decay * (taken.score * activity)[trigger] * taken.score[target]
+        # In place: there are millions of pairs.
+        decay = np.abs(gap)
+        decay /= np.float32(scale)
+        decay += 1
+        np.divide(1, decay, out=decay)
+        np.multiply(decay, np.float32(settings.backward_weight), out=decay, where=gap < 0)
+        decay *= scaled[trigger]
+        decay *= taken.score[target]
+        return decay
 
     return weight
 

@@ -99,8 +99,7 @@ class Build:
         models = ModelBuild(record, steps, order, repository)
         with ExitStack() as running:
             running.callback(steps.stop)
-            # On a cluster, tables are computed in parts.
-            channels = models.begin(no_pictures if self.cluster is None else "", self.data)
+            channels = models.begin(no_pictures, self.data, channels=self.cluster is None)
             if channels is not None:
                 running.callback(channels.stop)
             checkpoints, versions = models.run()

@@ -26,10 +26,13 @@ class ModelBuild:
     order: Sequence[str]
     repository: ModelRepository
 
-    def begin(self, no_pictures: str, data: Path | None) -> ChannelsProcess | None:
+    def begin(self, no_pictures: str, data: Path | None, *, channels: bool) -> ChannelsProcess | None:
         """Begins what can be made beside the training in this process; returns what builds channels.
 
-        no_pictures: why the items' pictures are not used, "" where they are; data: the shop's folder.
+        Args:
+            no_pictures: why the items' pictures are not used, "" where they are.
+            data: the shop's folder.
+            channels: whether channels may be built on this machine.
         """
         steps, settings = self.steps, self.steps.settings
         here, *beside = self._to_train() or [""]
@@ -37,7 +40,7 @@ class ModelBuild:
             return None
         steps.begin(beside)
         wait = steps.core_beside(here)
-        if wait is None or not no_pictures:
+        if not channels or wait is None or not no_pictures:
             # Channels of pictures are built once those are encoded.
             return None
         return ChannelsProcess(
