@@ -23,13 +23,13 @@ import polars as pl
 import torch
 
 from benchmarks.public_data import SHARED, dataset_of
-from evaluation.rankers.examples import Examples, Float64, Ranges
 from evaluation.rankers.log_examples import LogSizes, log_examples
-from evaluation.rankers.measure import Measured, measure
 from evaluation.rankers.merge import merged
 from evaluation.rankers.registry import RANKERS
 from evaluation.rankers.search_examples import search_examples
 from foundation.statistics.bootstrap import grouped_interval
+from models.rankers.examples import Examples, Float64, Ranges
+from models.rankers.measure import Measured, measure
 
 OUT = Path("build/benchmarks")
 SEARCHES = SHARED / "crowdflower_search" / "relevance.parquet"

@@ -18,7 +18,7 @@ from evaluation.baselines import ItemCf
 from evaluation.cart_rows import measure_carts
 from evaluation.channel_table import CUTS, channel_table
 from evaluation.held_out_carts import held_out_carts
-from evaluation.loaded_models import item_vectors, load_models, services
+from evaluation.loaded_models import item_vectors, load_models, services, with_facts
 from evaluation.page_metrics import PageFacts
 from evaluation.page_table import ServedPages
 from evaluation.peers.past_events import PastEvents
@@ -42,6 +42,7 @@ from recall.context import NAME as CONTEXT
 from recall.context import ContextChannel
 from recall.item_pictures import ItemPictures
 from recall.settings import RecallSettings
+from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
 from snapshot.dataset import Dataset
 
 STEPS = (
@@ -138,6 +139,7 @@ def evaluate(
         fitted=fitted,
         pictures=pictures,
     )
+    models = with_facts(models, source, _rate_prior((*scenes, *anchored)))
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)
         channels = open_channels(Path(tables), dataset.catalogue, services(models), recall_settings)
@@ -287,6 +289,13 @@ def drawn(shoppers: Sequence[TestShopper], count: int, rng: np.random.Generator)
     if len(shoppers) <= count:
         return list(shoppers)
     return [shoppers[row] for row in np.sort(rng.choice(len(shoppers), count, replace=False))]
+
+
+def _rate_prior(scenes: Sequence[ServedScene]) -> float:
+    """That of the table of the last layer, as the scenes' settings have it."""
+    sections = [scene.table_settings.get(LOGISTIC_RANKER.name) for scene in scenes]
+    found = [section for section in sections if isinstance(section, LogisticRankerSettings)]
+    return (found[0] if found else LogisticRankerSettings()).rate_prior
 
 
 def _facts(record: ModelRecord) -> dict[str, object]:

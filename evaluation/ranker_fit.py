@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evaluation.loaded_models import LoadedModel, item_vectors, services
+from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
 from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import TestShopper, test_shoppers
@@ -129,6 +129,7 @@ def fit_ranker(
         vectors=item_vectors(models),
         seed=seed,
     )
+    models = with_facts(models, source, settings.rate_prior)
     names = tuple(scene.settings.channels)
     if not shoppers or not source.events.height:
         return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)

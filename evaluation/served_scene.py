@@ -105,7 +105,7 @@ class InProcessScorer:
 
     async def score(self, query: Query, candidates: Candidates) -> NDArray[np.float32]:
         """float32[n], the model's first output."""
-        return self.model_here.scores(query, candidates.items)
+        return self.model_here.ranked(query, candidates)
 
     def model(self, query: Query) -> Model:
         """No version on Triton."""

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import onnx
@@ -30,6 +30,15 @@ OPSET = 18
 MODEL_FILE = "model.onnx"
 
 
+@runtime_checkable
+class WritesGraph(Protocol):
+    """A network with operators that torch does not have, such as a forest."""
+
+    def onnx_graph(self) -> onnx.ModelProto:
+        """The graph with the declared inputs and outputs."""
+        ...
+
+
 class OnnxFormat:
     """float32 ONNX, for ONNX Runtime on CPU and GPU.
 
@@ -49,10 +58,17 @@ class OnnxFormat:
     ) -> None:
         """Writes `model.onnx`: inputs and outputs as the contract names them, named sizes left open.
 
-        The module takes the codes of a bytes input; the graph takes the words themselves. Raises
-        ExportRefused where the graph's tensors are not the declared ones.
+        A module that makes its own graph (`WritesGraph`) is not traced. Any other takes the codes of a bytes
+        input; the graph takes the words themselves. Raises ExportRefused where the graph's tensors are not the
+        declared ones.
         """
         del samples
+        if isinstance(module, WritesGraph):
+            graph = module.onnx_graph()
+            onnx.checker.check_model(graph)
+            onnx.save(graph, folder / MODEL_FILE)
+            check_signature(graph, contract)
+            return
         words = words or {}
         unknown = [t.name for t in contract.tensors.inputs if t.dtype == "bytes" and t.name not in words]
         if unknown:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.profile import PROFILE_FIELDS
 from models.moments import Moments
-from models.settings import ModelKindSettings
+from models.settings import ModelKindSettings, SampleSettings, TrainingSettings
 from models.shopper_inputs import shopper_inputs
 from triton_repo.tensors import Tensors
 
@@ -25,9 +25,15 @@ if TYPE_CHECKING:
     from models.interaction_log import InteractionLog
     from models.item_features import ItemFeatures
     from models.labelled_points import LabelledPoints
+    from models.rankers.examples import LearningRanges
     from models.training_loop import Progress, TrainingResult
     from snapshot.dataset import Dataset
     from snapshot.manifest import Cuts
+
+
+def no_ranges(samples: SampleSettings, training: TrainingSettings) -> LearningRanges:
+    """For a source of models that do not rank by inputs."""
+    raise NotImplementedError("this training source makes no examples of rankers")
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,14 @@ class TrainingSource:
     """What a model learns from.
 
     dataset: the data set; log: its events; teachers: the trained networks of `ModelKind.teachers`, in eval
-    mode.
+    mode; ranges: makes the examples of rankers over inputs (`models.ranker_inputs`); raises TrainingError
+    where a range holds no point.
     """
 
     dataset: Dataset
     log: InteractionLog
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)
+    ranges: Callable[[SampleSettings, TrainingSettings], LearningRanges] = no_ranges
 
     @property
     def cuts(self) -> Cuts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from models import bst, mind, picture_encoder, prerank, sequential
+from models import bst, forest, mind, picture_encoder, prerank, rank_net, sequential
 from models.kind import ModelKind
 from registration.registry import Registry
 from triton_repo.engine_names import ENGINE_SUFFIX
@@ -24,6 +24,8 @@ MODELS: Registry[ModelKind] = Registry(
         "mind": mind.MODEL,
         "sequential": sequential.MODEL,
         "prerank": prerank.MODEL,
+        "forest": forest.MODEL,
+        "rank_net": rank_net.MODEL,
         picture_encoder.NAME: picture_encoder.MODEL,
     },
     _fault,

@@ -10,8 +10,9 @@ import torch
 from models.checkpoint import TrainedOn, load_checkpoint, record_of, save_checkpoint
 from models.interaction_log import InteractionLog
 from models.kind import TrainingSource
+from models.rankers.examples import LearningRanges
 from models.registry import MODELS
-from models.settings import ModelKindSettings
+from models.settings import ModelKindSettings, SampleSettings, TrainingSettings
 from models.training_loop import Progress
 from snapshot.dataset import Dataset
 
@@ -55,7 +56,13 @@ def train_model(
         name: load_checkpoint(checkpoints / name / checkpoint, name)[0]
         for name, checkpoint in teachers.items()
     }
-    trained = MODELS[model].train(TrainingSource(dataset, log, networks), settings, progress)
+
+    def ranges(samples: SampleSettings, training: TrainingSettings) -> LearningRanges:
+        from evaluation.rankers.log_examples import learning_ranges
+
+        return learning_ranges(dataset, samples, training)
+
+    trained = MODELS[model].train(TrainingSource(dataset, log, networks, ranges), settings, progress)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset.manifest.id[-8:]}"
     record = record_of(
         model,

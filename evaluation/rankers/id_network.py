@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from evaluation.rankers.examples import Examples, Float64, Ranges
 from evaluation.rankers.hard_negatives import HardNegatives
-from evaluation.rankers.measure import mean_ndcg
 from evaluation.rankers.ranker import RankerKind, Scores
 from models.batches import encode_shoppers
 from models.bst_network import POPULARITY_BANDS, Bst
 from models.bst_settings import BstNetworkSettings
 from models.history_tokens import Rows
+from models.rankers.examples import Examples, Float64, Ranges
+from models.rankers.measure import mean_ndcg
 from models.settings import TrainingSettings
 from models.train_bst import score_points
 from models.training_loop import train

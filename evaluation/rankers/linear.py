@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evaluation.rankers.examples import Examples, Float64, Ranges
-from evaluation.rankers.measure import mean_ndcg
 from evaluation.rankers.ranker import RankerKind, Scores
-from evaluation.rankers.standardised import Standardised
+from models.rankers.examples import Examples, Float64, Ranges
+from models.rankers.measure import mean_ndcg
+from models.rankers.standardised import Standardised
 
 _STRENGTHS = (0.003, 0.03, 0.3)
 """Inverse strengths of the penalty that are tried."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from evaluation.queries import profiles_of, shopper_at
-from evaluation.rankers.examples import Examples, Float32, Ranges
 from features.profile import PROFILE_FIELDS
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.labelled_points import LabelledPoints, with_candidates
 from models.negatives import NegativeSampler
+from models.rankers.examples import Examples, Float32, LearningRanges, Ranges
 from models.samples import cut_points
-from models.settings import NegativeSettings, SampleSettings
+from models.settings import NegativeSettings, SampleSettings, TrainingSettings
+from models.training_loop import TrainingError
 from pipeline.candidates import unscored
 from recall.build_events import build_events
 from recall.channel import BuildSource
@@ -34,6 +35,7 @@ class LogSizes:
     """How much is drawn: points of each range, and of each point the most positives, and the negatives.
 
     spare_negatives  of a training point, from which hard ones are chosen
+    sources          where negatives come from
     """
 
     train_points: int = 4_000
@@ -43,6 +45,7 @@ class LogSizes:
     negatives: int = 15
     test_negatives: int = 30
     spare_negatives: int = 60
+    sources: NegativeSettings = field(default_factory=NegativeSettings)
 
 
 def log_examples(dataset: Dataset, sizes: LogSizes, seed: int) -> Ranges:
@@ -54,46 +57,89 @@ def log_examples(dataset: Dataset, sizes: LogSizes, seed: int) -> Ranges:
 
     Raises ValueError where a range holds no point.
     """
-    random = np.random.default_rng(seed)
-    events, users = build_events(dataset.events()), dataset.users()
-    log = InteractionLog.from_frames(
-        events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
-    )
-    cuts = dataset.manifest.cuts
-    plan = {
-        "train": ((0, cuts.valid_from), sizes.train_points, sizes.negatives, True),
-        "valid": ((cuts.valid_from, cuts.test_from), sizes.valid_points, sizes.test_negatives, False),
-        "test": ((cuts.test_from, FOREVER), sizes.test_points, sizes.test_negatives, False),
-    }
-    parts: dict[str, Examples] = {}
-    spare: NDArray[np.int32] | None = None
-    for name, (span, count, negatives, most_recent) in plan.items():
-        samples = SampleSettings(
-            positives=sizes.positives, negatives=negatives, negative_sources=NegativeSettings()
-        )
-        points = cut_points(log, samples, span, random, max_points=count, most_recent=most_recent)
-        if not len(points):
-            raise ValueError(f"the {name} range {span} holds no sample point; move the data set's cuts")
-        sampler = NegativeSampler.fit(log, samples.negative_sources, span)
-        labelled = with_candidates(points, sampler, negatives, random)
-        if name == "train":
-            spare = sampler.draw(points, sizes.spare_negatives, random)
-        before = events.filter(pl.col("ts") < int(points.now.min()))
-        source = BuildSource(
-            before, users, dataset.catalogue, int(points.now.min()) - 1, vectors={}, seed=seed
-        )
-        parts[name] = _examples(dataset, log, users, labelled, item_facts(source, _RATE_PRIOR))
+    drawn = _Drawn(dataset, sizes, np.random.default_rng(seed), seed)
+    train, spare = drawn.train()
     counts = tuple(len(dataset.catalogue.profile_vocab.get(field, ())) for field in PROFILE_FIELDS)
     return Ranges(
-        parts["train"],
-        parts["valid"],
-        parts["test"],
+        train,
+        drawn.valid(),
+        drawn.test(),
         input_names(()),
-        log,
+        drawn.log,
         ItemFeatures.from_catalogue(dataset.catalogue),
         counts,
         spare,
     )
+
+
+def learning_ranges(dataset: Dataset, samples: SampleSettings, training: TrainingSettings) -> LearningRanges:
+    """The same, without those to be measured by: what a ranker that is to serve learns from.
+
+    Raises TrainingError where a range holds no point.
+    """
+    sizes = LogSizes(
+        train_points=samples.max_points,
+        valid_points=training.validation_points,
+        positives=samples.positives,
+        negatives=samples.negatives,
+        test_negatives=2 * samples.negatives,
+        spare_negatives=0,
+        sources=samples.negative_sources,
+    )
+    try:
+        drawn = _Drawn(dataset, sizes, np.random.default_rng(training.seed), training.seed)
+        return LearningRanges(drawn.train()[0], drawn.valid())
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+
+
+class _Drawn:
+    """Draws the examples of a data set; the order of the calls is a part of what the seed fixes."""
+
+    def __init__(self, dataset: Dataset, sizes: LogSizes, random: np.random.Generator, seed: int) -> None:
+        self._dataset = dataset
+        self._sizes = sizes
+        self._random = random
+        self._seed = seed
+        self._events, self._users = build_events(dataset.events()), dataset.users()
+        self.log = InteractionLog.from_frames(
+            self._events, self._users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
+        )
+
+    def train(self) -> tuple[Examples, NDArray[np.int32]]:
+        """The newest points before the validation range, and `spare_negatives` of each."""
+        sizes, span = self._sizes, (0, self._dataset.manifest.cuts.valid_from)
+        return self._of("train", span, sizes.train_points, sizes.negatives, spare=sizes.spare_negatives)
+
+    def valid(self) -> Examples:
+        """Drawn points of the validation range."""
+        cuts, sizes = self._dataset.manifest.cuts, self._sizes
+        span = (cuts.valid_from, cuts.test_from)
+        return self._of("valid", span, sizes.valid_points, sizes.test_negatives)[0]
+
+    def test(self) -> Examples:
+        """Drawn points of the test range."""
+        span, sizes = (self._dataset.manifest.cuts.test_from, FOREVER), self._sizes
+        return self._of("test", span, sizes.test_points, sizes.test_negatives)[0]
+
+    def _of(
+        self, name: str, span: tuple[int, int], count: int, negatives: int, spare: int | None = None
+    ) -> tuple[Examples, NDArray[np.int32]]:
+        dataset, sizes, random = self._dataset, self._sizes, self._random
+        samples = SampleSettings(
+            positives=sizes.positives, negatives=negatives, negative_sources=sizes.sources
+        )
+        points = cut_points(self.log, samples, span, random, max_points=count, most_recent=spare is not None)
+        if not len(points):
+            raise ValueError(f"the {name} range {span} holds no sample point; move the data set's cuts")
+        sampler = NegativeSampler.fit(self.log, samples.negative_sources, span)
+        labelled = with_candidates(points, sampler, negatives, random)
+        further = sampler.draw(points, spare, random) if spare else np.empty((len(points), 0), np.int32)
+        first = int(points.now.min())
+        before = self._events.filter(pl.col("ts") < first)
+        source = BuildSource(before, self._users, dataset.catalogue, first - 1, vectors={}, seed=self._seed)
+        facts = item_facts(source, _RATE_PRIOR)
+        return _examples(dataset, self.log, self._users, labelled, facts), further
 
 
 def _examples(

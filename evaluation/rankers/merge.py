@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluation.rankers.examples import Examples, Float32, Float64
 from foundation.statistics.logistic import fit_logistic
+from models.rankers.examples import Examples, Float32, Float64
 
 _STRENGTH = 1.0
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.rankers.examples import Examples, Float32, Float64, Ranges
-from evaluation.rankers.measure import mean_ndcg
 from evaluation.rankers.ranker import RankerKind, Scores
-from evaluation.rankers.standardised import Standardised
+from models.rankers.examples import Examples, Float32, Float64, Ranges
+from models.rankers.measure import mean_ndcg
+from models.rankers.standardised import Standardised
 
 _KEPT = (20, 60, 150)
 """Numbers of terms that are tried."""

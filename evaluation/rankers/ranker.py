@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from evaluation.rankers.examples import Examples, Float64, Ranges
+from models.rankers.examples import Examples, Float64, Ranges
 
 Scores = Callable[[Examples], Float64]
 """Gives float64[n] by which candidates of one query are ordered, the highest first."""

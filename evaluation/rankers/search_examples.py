@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evaluation.rankers.examples import Examples, Float32, Float64, Ranges
+from models.rankers.examples import Examples, Float32, Float64, Ranges
 
 NAMES = (
     "title.bm25", "description.bm25", "title.cosine", "description.cosine", "title.trigrams", "title.share",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from evaluation.rankers.examples import Ranges
 from evaluation.rankers.hard_negatives import HardNegatives
 from evaluation.rankers.id_network import NETWORK, network_ranker
 from models.bst_network import Bst
+from models.rankers.examples import Ranges
 
 
 def _bst(ranges: Ranges) -> Bst:

@@ -7,26 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.rankers.examples import Examples, Float64, Ranges
 from evaluation.rankers.ranker import RankerKind, Scores
+from models.rankers.examples import Examples, Float64, Ranges
+from models.rankers.forest import fit_forest
+from models.rankers.settings import ForestNetworkSettings
 
 _TREES = 400
 _PATIENCE = 30
-_FOREST = 100
 
 
 def random_forest(ranges: Ranges, seed: int) -> Scores:
     """Regression of the grade (Breiman 2001)."""
-    from sklearn.ensemble import RandomForestRegressor
-
-    forest = RandomForestRegressor(
-        _FOREST, min_samples_leaf=10, max_features=0.4, max_samples=0.5, n_jobs=1, random_state=seed
-    ).fit(ranges.train.inputs, ranges.train.grades)
-
-    def scores(examples: Examples) -> Float64:
-        return np.asarray(forest.predict(examples.inputs), np.float64)
-
-    return scores
+    return fit_forest(ranges, ForestNetworkSettings(), seed).scores
 
 
 def _boosted(**objective: Any) -> Callable[[Ranges, int], Scores]:

@@ -12,6 +12,7 @@ from router.ranking import (
     live,
     log_odds_merge,
     online,
+    ranker_model,
     satisfaction,
     triton_model,
     value_merge,
@@ -34,6 +35,7 @@ SCORERS: Registry[ScorerKind] = Registry(
     "SCORERS",
     {
         "triton": triton_model.SCORER,
+        "ranker": ranker_model.SCORER,
         "anchor": anchor.SCORER,
         "context": context.SCORER,
         "logistic": logistic.SCORER,

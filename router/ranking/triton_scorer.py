@@ -1,5 +1,8 @@
 """Scoring candidates by a model on Triton: BST for ranking, a lighter one for prerank."""
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,19 +14,39 @@ from router.ranking.settings import TritonClientSettings
 from router.ranking.shopper import model_version
 from router.ranking.triton_client import TritonClient
 
+Inputs = Callable[[Query, Candidates], Mapping[str, NDArray[Any]]]
+"""Makes a model's inputs by name."""
+
+
+def shopper_inputs(query: Query, candidates: Candidates) -> Mapping[str, NDArray[Any]]:
+    """The history once, and the candidates: what `bst` and `prerank` take."""
+    return {
+        **history_inputs(query.history_items, query.history_events, query.history_ts, query.now),
+        "profile": query.profile_codes[None],
+        "context": query.context_codes[None],
+        "candidate_item": candidates.items,
+        "candidate_row": np.zeros(len(candidates), np.int32),
+    }
+
 
 class TritonScorer:
     """The pipeline's Scorer: one call per candidate list, the history once for all its candidates.
 
-    model  scores by the inputs and the output of `bst`; by default the settings' ranking model
+    model   gives one array `score` for the inputs; by default the settings' ranking model
+    inputs  makes them
     """
 
     def __init__(
-        self, client: TritonClient, settings: TritonClientSettings, model: str | None = None
+        self,
+        client: TritonClient,
+        settings: TritonClientSettings,
+        model: str | None = None,
+        inputs: Inputs = shopper_inputs,
     ) -> None:
         """Creates no connection."""
         self._client = client
         self._model = model or settings.model
+        self._inputs = inputs
         self._timeout_s = settings.score_timeout_ms / 1000
 
     def model(self, query: Query) -> Model:
@@ -45,18 +68,11 @@ class TritonScorer:
         version = model_version(query, self._model)
         if not version:
             raise DependencyError(f"the snapshot names no version of {self._model}; train and publish one")
-        inputs = {
-            **history_inputs(query.history_items, query.history_events, query.history_ts, query.now),
-            "profile": query.profile_codes[None],
-            "context": query.context_codes[None],
-            "candidate_item": candidates.items,
-            "candidate_row": np.zeros(count, np.int32),
-        }
         ticket = query.rollout
         outputs = await self._client.infer(
             self._model,
             version,
-            inputs,
+            self._inputs(query, candidates),
             ("score",),
             self._timeout_s if timeout_s is None else timeout_s,
             # A graph that ends its process must not end a replica before its rollout has shown that.

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.ranker_inputs import reads_ranker_inputs
+from models.registry import MODELS
 from pipeline.deadlines import Division
 from pipeline.metrics import NoMetrics, StageMetrics
 from pipeline.plan import Backfill, ChannelSlot, MergedRanking, Pipeline, Prerank, Ranking
@@ -186,6 +188,11 @@ def _prerank(name: str, scene: SceneSettings, scorers: Mapping[str, ModelScorer]
 def _model_column(key: str, model: str, scorers: Mapping[str, ModelScorer]) -> ModelColumn:
     if model not in scorers:
         raise _refused(key, f"the model {model} is not", scorers)
+    if model in MODELS and reads_ranker_inputs(MODELS[model].tensors):
+        raise SettingsError(
+            "scene configuration",
+            [f"{key}: the model {model} reads inputs that only the scorer ranker makes; name it in scorers"],
+        )
     return ModelColumn(scorers[model])
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.batch_rankers import MERGES, compare, difference
-from evaluation.rankers.measure import measure
 from evaluation.rankers.registry import RANKERS
+from models.rankers.measure import measure
 from tests.evaluation.rankers.planted import examples, ranges
 
 pytestmark = pytest.mark.slow

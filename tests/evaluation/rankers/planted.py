@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.rankers.examples import Examples, Ranges
+from models.rankers.examples import Examples, Ranges
 
 INPUTS = 6
 

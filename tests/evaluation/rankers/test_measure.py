@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.rankers.examples import Examples
-from evaluation.rankers.measure import K, measure, ndcg_by_query
 from evaluation.rankers.merge import merged
+from models.rankers.examples import Examples
+from models.rankers.measure import K, measure, ndcg_by_query
 from tests.evaluation.rankers.planted import examples
 
 

@@ -7,13 +7,14 @@ import polars as pl
 import pytest
 import torch
 
-from evaluation.rankers import id_network, mlp
-from evaluation.rankers.examples import Ranges
+from evaluation.rankers import id_network
 from evaluation.rankers.hard_negatives import HardNegatives
 from evaluation.rankers.log_examples import LogSizes, log_examples
-from evaluation.rankers.measure import mean_ndcg
 from evaluation.rankers.registry import RANKERS
 from evaluation.rankers.search_examples import NAMES, search_examples
+from models.rankers import mlp
+from models.rankers.examples import Ranges
+from models.rankers.measure import mean_ndcg
 from testing.synthetic_shop import synthetic_dataset
 from tests.evaluation.rankers.planted import ranges
 

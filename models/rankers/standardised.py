@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.rankers.examples import Examples, Float32
+from models.rankers.examples import Examples, Float32
 
-_LARGEST = 8.0
+LARGEST = 8.0
 """Standard deviations at which an input is cut."""
 
 
@@ -29,4 +29,4 @@ class Standardised:
     def __call__(self, examples: Examples) -> Float32:
         """float32[n, F]."""
         scaled = (examples.inputs - self.mean) / self.scale
-        return np.asarray(np.clip(scaled, -_LARGEST, _LARGEST), np.float32)
+        return np.asarray(np.clip(scaled, -LARGEST, LARGEST), np.float32)

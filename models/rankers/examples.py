@@ -61,16 +61,22 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranges:
-    """Examples to learn from, to choose by and to be measured by, which share no query.
+class LearningRanges:
+    """Examples to learn from and to choose by, which share no query."""
+
+    train: Examples
+    valid: Examples
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranges(LearningRanges):
+    """Beside these the examples to be measured by, which share no query with them.
 
     names           of the inputs
     log, features, profile_counts  of the shop, for networks of ids; None, empty where there are no shoppers
     spare           int32[S, P], further negatives of each training point, likewise
     """
 
-    train: Examples
-    valid: Examples
     test: Examples
     names: tuple[str, ...]
     log: InteractionLog | None = None

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.rankers.examples import Examples, Float64
 from foundation.statistics.bootstrap import grouped_interval
 from foundation.statistics.ranking_metrics import gauc
+from models.rankers.examples import Examples, Float64
 
 K = 10
+NDCG = f"ndcg@{K}"
+"""Name of the metric by which rankers choose."""
 _DRAWS = 500
 
 
