@@ -59,8 +59,8 @@ class OnnxFormat:
         """Writes `model.onnx`: inputs and outputs as the contract names them, named sizes left open.
 
         A module that makes its own graph (`WritesGraph`) is not traced. Any other takes the codes of a bytes
-        input; the graph takes the words themselves. Raises ExportRefused where the graph's tensors are not the
-        declared ones.
+        input; the graph takes the words themselves. Raises ExportRefused where the graph's tensors are not
+        the declared ones.
         """
         del samples
         if isinstance(module, WritesGraph):

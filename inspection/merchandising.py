@@ -108,6 +108,7 @@ class Merchandising:
                 scene=request.scene,
                 position=request.position or None,
                 expires_at=request.expires_at or None,
+                alert=request.alert,
                 plan=terms,
                 catalogue=self._live.current.catalogue,
             )
@@ -221,6 +222,7 @@ def _messages(rules: list[BusinessRule], catalogue: Catalogue) -> list[Rule]:
             known=bool(code),
             item=item if rule.by == ITEM and code else None,
             plan=_plan_message(rule.plan),
+            alert=rule.alert,
         )
         for rule, code, item in zip(rules, codes, summaries(catalogue, items), strict=True)
     ]

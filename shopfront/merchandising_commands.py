@@ -28,6 +28,10 @@ _HOUR_S = 3_600
 What = Annotated[str, typer.Argument(help="item, brand, category or another item column of groups.")]
 Value = Annotated[str, typer.Argument(help="The shop's item id, or the group's name.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the rule and in the audit log.")]
+Alert = Annotated[
+    str,
+    typer.Option(help="Only in cities with this alert, such as haze; default: everywhere, always."),
+]
 Hours = Annotated[float | None, typer.Option(help="Hours until it expires; default: never.")]
 
 
@@ -38,12 +42,13 @@ def block(
     reason: Reason,
     scene: Annotated[str, typer.Option(help="Scene; default: all.")] = "",
     hours: Hours = None,
+    alert: Alert = "",
     data: Data = None,
     workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
     """Block an item, brand or category: running routers stop showing it within seconds."""
-    _add("block", what, value, reason, scene, None, hours, data, workspace, config)
+    _add("block", what, value, reason, scene, None, hours, alert, data, workspace, config)
 
 
 @app.command()
@@ -54,12 +59,13 @@ def pin(
     position: Annotated[int, typer.Option(help="Slot; the first is 1.")],
     reason: Reason,
     hours: Hours = None,
+    alert: Alert = "",
     data: Data = None,
     workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,
 ) -> None:
     """Pin an item, or the best candidate of a brand or category, to a slot of a scene."""
-    _add("pin", what, value, reason, scene, position, hours, data, workspace, config)
+    _add("pin", what, value, reason, scene, position, hours, alert, data, workspace, config)
 
 
 @app.command()
@@ -118,6 +124,7 @@ def _add(
     scene: str,
     position: int | None,
     hours: float | None,
+    alert: str,
     data: Path | None,
     workspace: Path | None,
     config: Path,
@@ -135,6 +142,7 @@ def _add(
             scene=scene,
             position=position,
             expires_at=None if hours is None else int(time.time() + hours * _HOUR_S),
+            alert=alert,
         )
     except RulesError as error:
         raise typer.BadParameter(str(error)) from error
@@ -185,7 +193,7 @@ def print_rules(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> N
 
     unknown = set() if catalogue is None else {rule.id for rule in unknown_rules(rules, catalogue)}
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for name in ("rule", "what", "scene", "slot", "until", "by", "reason"):
+    for name in ("rule", "what", "scene", "slot", "alert", "until", "by", "reason"):
         table.add_column(name, overflow="fold")
     for rule in rules:
         what = f"{rule.by} {rule.value}" + (" (unknown)" if rule.id in unknown else "")
@@ -196,6 +204,7 @@ def print_rules(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> N
             Text(what),
             rule.scene or "all",
             slot,
+            Text(rule.alert),
             until,
             Text(rule.operator),
             Text(rule.reason),

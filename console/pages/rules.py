@@ -49,7 +49,7 @@ async def act(request: Request, console: Console) -> Response:
     return console.back(session, to, query, said)
 
 
-_SUBJECT = ("id", "by", "value", "scene", "position", "reason", "hours", "guarantee", "cap")
+_SUBJECT = ("id", "by", "value", "scene", "position", "reason", "hours", "alert", "guarantee", "cap")
 
 
 async def _acted(console: Console, who: str, action: str, fields: dict[str, str]) -> str:
@@ -80,6 +80,7 @@ async def _acted(console: Console, who: str, action: str, fields: dict[str, str]
                 operator=who,
                 expires_at=_expiry(hours, console.now()),
                 plan=plan,
+                alert=fields.get("alert", "").strip(),
             )
         )
     except _NoCount as error:

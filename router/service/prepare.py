@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from environment.board import Board
+from environment.board import NO_SURROUNDINGS, Board
 from pipeline.metrics import StageMetrics
 from pipeline.trace import Clock
 from recall.query import Query
@@ -16,6 +16,7 @@ from recall.search.context_index import wish_of
 from router.engine.engine import Engine, Variant
 from router.page.exposure_plans import ExposurePlans
 from router.query_features.read import FeatureReading
+from router.query_features.surroundings import NAME as SURROUNDINGS
 from router.service.anchor import Anchors, find_anchors
 from router.service.queries import build_query
 from router.service.rollout_hooks import RolloutHooks
@@ -110,6 +111,7 @@ async def prepare(
     )
     shopper = await read_shopper(sources.store, engine.catalogue, asked.user_id, asked.city, reading, crowd)
     anchors = [find_anchors(engine.catalogue, asked, shopper, each.settings, now) for each in variants]
+    surroundings = shopper.features.get(SURROUNDINGS, NO_SURROUNDINGS)
     wish, unknown = wish_of(engine.context_index, asked.looking_for, engine.catalogue)
     queries = [
         sources.rollouts.under_rollout(
@@ -123,7 +125,7 @@ async def prepare(
                 variant.arms,
                 wish,
                 before,
-                sources.rules.of(engine.catalogue, scene.scene, now),
+                sources.rules.of(engine.catalogue, scene.scene, now, surroundings.alerts),
             ),
             engine,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from collections.abc import Iterable
 from pathlib import Path
 
 from features.scene_rules import NO_SCENE_RULES, SceneRules
@@ -30,16 +31,21 @@ class LiveRules:
         """`path`: the file, which may be absent; None = no rules. Nothing is read yet."""
         self._path = path
         self._content = NO_RULES.encode()
-        self._resolved: OrderedDict[str, _Resolved] = OrderedDict()
+        self._resolved: OrderedDict[tuple[str, tuple[str, ...]], _Resolved] = OrderedDict()
+        self._alerts: frozenset[str] = frozenset()
         self.rules = NO_RULES
         self.refused: str | None = None
         """Why the file's present content does not serve; None where it does."""
 
-    def of(self, catalogue: Catalogue, scene: str, now: int) -> SceneRules:
-        """The scene's rules that hold at unix second `now`; kept until a rule expires or the file changes."""
+    def of(self, catalogue: Catalogue, scene: str, now: int, alerts: Iterable[str] = ()) -> SceneRules:
+        """The scene's rules that hold at unix second `now`; kept until a rule expires or the file changes.
+
+        alerts: those in force in the shopper's city.
+        """
         if not self.rules.rules:
             return NO_SCENE_RULES
-        known = self._resolved.get(scene)
+        on = tuple(sorted(self._alerts.intersection(alerts))) if self._alerts else ()
+        known = self._resolved.get((scene, on))
         if (
             known is not None
             and known[0] is catalogue
@@ -47,12 +53,16 @@ class LiveRules:
             and (known[2] is None or now < known[2])
         ):
             return known[3]
-        holding = [rule for rule in self.rules.rules if rule.holds(now) and rule.started(now)]
+        holding = [
+            rule
+            for rule in self.rules.rules
+            if rule.holds(now) and rule.started(now) and (not rule.alert or rule.alert in on)
+        ]
         ends = [rule.expires_at for rule in holding if rule.expires_at is not None]
         starts = [rule.plan.starts_at for rule in self.rules.rules if rule.plan and not rule.started(now)]
         until = min((*ends, *starts), default=None)
         resolved = resolve(holding, catalogue, scene)
-        self._resolved[scene] = (catalogue, self.rules, until, resolved)
+        self._resolved[scene, on] = (catalogue, self.rules, until, resolved)
         if len(self._resolved) > _MOST_RESOLVED:
             self._resolved.popitem(last=False)
         return resolved
@@ -91,6 +101,7 @@ class LiveRules:
             self._refuse(str(error))
             return
         self.rules, self.refused = rules, None
+        self._alerts = frozenset(rule.alert for rule in rules.rules if rule.alert)
         log.info("%d business rules of %s serve (%s)", len(rules.rules), self._path, rules.digest[:12])
         if catalogue is not None and (unknown := unknown_rules(rules.rules, catalogue)):
             named = ", ".join(f"{rule.by} {rule.value!r}" for rule in unknown[:_SHOWN])

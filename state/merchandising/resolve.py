@@ -14,8 +14,11 @@ from state.merchandising.rules import ITEM, BusinessRule
 
 
 def resolve(rules: Iterable[BusinessRule], catalogue: Catalogue, scene: str) -> SceneRules:
-    """The rules of the scene, of those that hold; what the catalogue does not know has no effect."""
-    mine = [rule for rule in rules if rule.scene in ("", scene)]
+    """The rules of the scene, of those that hold; what the catalogue does not know has no effect.
+
+    A pin of an alert takes the slot of one that holds always.
+    """
+    mine = sorted((rule for rule in rules if rule.scene in ("", scene)), key=lambda rule: bool(rule.alert))
     if not mine:
         return NO_SCENE_RULES
     codes = codes_of(mine, catalogue)

@@ -51,6 +51,11 @@ class BusinessRule(BaseModel):
     position: int | None = Field(
         default=None, ge=1, le=100, description="Of a pin: the slot, the first is 1. Others have none."
     )
+    alert: Text = Field(
+        default="",
+        description="It holds only in cities in which this alert (section environment) is in force; empty = "
+        "always. A plan has none.",
+    )
     plan: PlanTerms | None = Field(default=None, description="Of a plan: what it promises and limits.")
     reason: str = Field(min_length=1, max_length=300, description="Why, for who reads it later.")
     operator: str = Field(min_length=1, max_length=300, description="Who made it.")
@@ -73,6 +78,8 @@ class BusinessRule(BaseModel):
     def _a_plan_has_a_window(self) -> BusinessRule:
         if (self.plan is not None) != (self.action == "plan"):
             raise ValueError("a plan needs its terms (guarantee, cap), and blocks and pins have none")
+        if self.plan is not None and self.alert:
+            raise ValueError("alert: a plan holds whatever the weather is")
         if self.plan is not None and not self.plan.starts_at:
             raise ValueError("a plan needs a start: exposures are spread from starts_at on")
         if self.plan is not None and self.expires_at is None:
@@ -121,8 +128,9 @@ class BusinessRules(BaseModel):
 
 
 def _line(rule: BusinessRule) -> str:
-    """One rule's JSON. Blocks and pins read as before there were plans, for routers of that version."""
-    return rule.model_dump_json(exclude={"plan"} if rule.plan is None else None)
+    """One rule's JSON, without what it does not have, so that routers of earlier versions can read it."""
+    absent = {name for name in ("plan", "alert") if not getattr(rule, name)}
+    return rule.model_dump_json(exclude=absent or None)
 
 
 NO_RULES = BusinessRules()

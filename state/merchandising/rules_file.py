@@ -79,14 +79,16 @@ class BusinessRulesFile:
         scene: str = "",
         position: int | None = None,
         expires_at: int | None = None,
+        alert: str = "",
         plan: PlanTerms | None = None,
         catalogue: Catalogue | None = None,
     ) -> BusinessRule:
         """Adds a rule and returns it; rules that have expired are dropped from the file with it.
 
-        A rule of the same action, by, value and scene is replaced, and so is a pin to the same slot. An item
-        or group that the shop does not have is accepted: it takes effect when a snapshot has it. A plan that
-        replaces another keeps its id, so that what was shown under it still counts.
+        A rule of the same action, by, value, scene and alert is replaced, and so is a pin to the same slot
+        under the same alert. An item or group that the shop does not have is accepted: it takes effect when a
+        snapshot has it. A plan that replaces another keeps its id, so that what was shown under it still
+        counts.
 
         `plan`: terms of a plan; `catalogue`: which items are of which group, to tell plans that contradict
         each other; None = only those about the same are compared.
@@ -116,6 +118,7 @@ class BusinessRulesFile:
                     operator=operator,
                     created_at=now,
                     expires_at=expires_at,
+                    alert=alert,
                     plan=plan,
                 )
             except ValidationError as error:
@@ -211,7 +214,7 @@ def _same_plan(
 
 
 def _replaced(present: BusinessRule, added: BusinessRule) -> bool:
-    if present.action != added.action or present.scene != added.scene:
+    if (present.action, present.scene, present.alert) != (added.action, added.scene, added.alert):
         return False
     same = (present.by, present.value) == (added.by, added.value)
     return same or (added.position is not None and present.position == added.position)

@@ -567,7 +567,7 @@ class Report(_message.Message):
     def __init__(self, name: _Optional[str] = ..., at_ms: _Optional[int] = ..., json: _Optional[str] = ...) -> None: ...
 
 class Rule(_message.Message):
-    __slots__ = ("id", "action", "by", "value", "scene", "position", "reason", "operator", "created_at", "expires_at", "known", "item", "plan", "progress")
+    __slots__ = ("id", "action", "by", "value", "scene", "position", "reason", "operator", "created_at", "expires_at", "known", "item", "plan", "progress", "alert")
     ID_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
@@ -582,6 +582,7 @@ class Rule(_message.Message):
     ITEM_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    ALERT_FIELD_NUMBER: _ClassVar[int]
     id: str
     action: str
     by: str
@@ -596,7 +597,8 @@ class Rule(_message.Message):
     item: ItemSummary
     plan: ExposurePlan
     progress: ExposureProgress
-    def __init__(self, id: _Optional[str] = ..., action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., created_at: _Optional[int] = ..., expires_at: _Optional[int] = ..., known: _Optional[bool] = ..., item: _Optional[_Union[ItemSummary, _Mapping]] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ..., progress: _Optional[_Union[ExposureProgress, _Mapping]] = ...) -> None: ...
+    alert: str
+    def __init__(self, id: _Optional[str] = ..., action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., created_at: _Optional[int] = ..., expires_at: _Optional[int] = ..., known: _Optional[bool] = ..., item: _Optional[_Union[ItemSummary, _Mapping]] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ..., progress: _Optional[_Union[ExposureProgress, _Mapping]] = ..., alert: _Optional[str] = ...) -> None: ...
 
 class ExposurePlan(_message.Message):
     __slots__ = ("starts_at", "guarantee", "cap", "slack", "at_once")
@@ -649,7 +651,7 @@ class ListRulesResponse(_message.Message):
     def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., total: _Optional[int] = ..., refused: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AddRuleRequest(_message.Message):
-    __slots__ = ("action", "by", "value", "scene", "position", "reason", "operator", "expires_at", "plan")
+    __slots__ = ("action", "by", "value", "scene", "position", "reason", "operator", "expires_at", "plan", "alert")
     ACTION_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -659,6 +661,7 @@ class AddRuleRequest(_message.Message):
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
+    ALERT_FIELD_NUMBER: _ClassVar[int]
     action: str
     by: str
     value: str
@@ -668,7 +671,8 @@ class AddRuleRequest(_message.Message):
     operator: str
     expires_at: int
     plan: ExposurePlan
-    def __init__(self, action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., expires_at: _Optional[int] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ...) -> None: ...
+    alert: str
+    def __init__(self, action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., expires_at: _Optional[int] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ..., alert: _Optional[str] = ...) -> None: ...
 
 class RemoveRuleRequest(_message.Message):
     __slots__ = ("id", "reason", "operator")

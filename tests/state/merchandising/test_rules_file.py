@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from snapshot import Catalogue, write_catalogue
 from state.merchandising.live_rules import LiveRules
+from state.merchandising.plan_terms import PlanTerms
 from state.merchandising.rules import NO_RULES, RulesError, decode_rules
 from state.merchandising.rules_file import BusinessRulesFile
 from tests.snapshot.contents import columns as empty_columns
@@ -208,3 +209,29 @@ def test_too_much_is_refused_before_it_is_read() -> None:
     with pytest.raises(RulesError, match="more than 8,388,608"):
         decode_rules(b" " * ((8 << 20) + 1), "rules.json")
     assert decode_rules(NO_RULES.encode(), "rules.json") == NO_RULES
+
+
+def test_a_rule_of_an_alert_holds_under_it_alone(
+    file: BusinessRulesFile, catalogue: Catalogue, clock: Clock
+) -> None:
+    who = {"operator": "ada", "reason": "why"}
+    file.add("pin", "item", "i2", scene="home", position=1, alert="haze", **who)
+    file.add("pin", "item", "i1", scene="home", position=1, **who)
+    file.add("block", "brand", "b", alert="heat", **who)
+    assert len(file.read().rules) == 3
+    assert b"alert" not in file.path.read_bytes().splitlines()[2]
+    rules = live(file, catalogue)
+
+    def of(*alerts: str) -> tuple[list[int], bool]:
+        found = rules.of(catalogue, "home", NOW, alerts)
+        return [pin.item for pin in found.pins], found.blocked is not None
+
+    assert of() == of("storm") == ([1], False)
+    assert of("haze") == of("storm", "haze") == ([2], False)
+    assert of("heat", "haze") == ([2], True)
+    file.add("pin", "item", "i3", scene="home", position=1, alert="haze", **who)
+    rules.consider(rules.content(), catalogue)
+    assert of("haze") == ([3], False)
+    terms = PlanTerms(starts_at=NOW, cap=5)
+    with pytest.raises(RulesError, match="alert: a plan holds whatever the weather is"):
+        file.add("plan", "item", "i1", alert="haze", expires_at=NOW + 9, plan=terms, **who)
