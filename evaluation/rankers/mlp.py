@@ -10,10 +10,12 @@ from models.rankers.losses import Loss, lambda_rank, pointwise, rank_net, softma
 from models.rankers.mlp import fit_mlp
 from models.rankers.settings import MlpNetworkSettings, ranker_training
 
+TRAINING = ranker_training()
+
 
 def _fit(loss: Loss) -> Callable[[Ranges, int], Scores]:
     def fit(ranges: Ranges, seed: int) -> Scores:
-        training = ranker_training().model_copy(update={"seed": seed})
+        training = TRAINING.model_copy(update={"seed": seed})
         network, _ = fit_mlp(ranges, loss, MlpNetworkSettings(), training)
         return network.scores
 

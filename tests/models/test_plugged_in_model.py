@@ -63,8 +63,8 @@ def test_its_settings_are_a_section_and_a_channel_makes_a_build_train_it() -> No
     assert [*ModelsSettings().sections()] == [
         "bst",
         "mind",
-        "sequential",
-        "prerank",
+    ranking = ["prerank", "forest", "rank_net"]
+    assert [*ModelsSettings().sections()] == ["bst", "mind", "sequential", *ranking, "picture_encoder", "toy"]
         "picture_encoder",
         "toy",
     ]

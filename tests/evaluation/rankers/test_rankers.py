@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 import torch
 
-from evaluation.rankers import id_network
+from evaluation.rankers import id_network, mlp
 from evaluation.rankers.hard_negatives import HardNegatives
 from evaluation.rankers.log_examples import LogSizes, log_examples
 from evaluation.rankers.registry import RANKERS
 from evaluation.rankers.search_examples import NAMES, search_examples
-from models.rankers import mlp
+from models.rankers import losses
 from models.rankers.examples import Ranges
 from models.rankers.measure import mean_ndcg
 from testing.synthetic_shop import synthetic_dataset
@@ -32,7 +32,7 @@ def planted() -> Ranges:
 def test_a_ranker_of_features_learns_what_is_planted(
     planted: Ranges, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlp, "_ROUNDS", 14)
+    monkeypatch.setattr(mlp, "TRAINING", mlp.TRAINING.model_copy(update={"max_steps": 280}))
     scores = RANKERS[name].fit(planted, 1)
     assert mean_ndcg(planted.test, scores(planted.test)) > 0.8
     assert mean_ndcg(planted.test, np.zeros(planted.test.grades.size)) < 0.6
@@ -43,7 +43,7 @@ def test_a_ranker_of_features_learns_what_is_planted(
 def test_the_same_seed_gives_the_same_ranker(
     planted: Ranges, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlp, "_ROUNDS", 2)
+    monkeypatch.setattr(mlp, "TRAINING", mlp.TRAINING.model_copy(update={"max_steps": 40}))
     one, other = (RANKERS[name].fit(planted, 1)(planted.test) for _ in range(2))
     np.testing.assert_array_equal(one, other)
 
@@ -65,14 +65,14 @@ def test_losses_are_those_of_their_papers() -> None:
     present = torch.tensor([[True, True, True, False]])
     # The only pairs are (1, 0) and (1, 2); the last cell is no candidate.
     pairs = [np.log1p(np.exp(2.0 - 0.5)), np.log1p(np.exp(-1.0 - 0.5))]
-    assert float(mlp.rank_net(scores, grades, present).detach()) == pytest.approx(np.mean(pairs), rel=1e-6)
+    assert float(losses.rank_net(scores, grades, present).detach()) == pytest.approx(np.mean(pairs), rel=1e-6)
     # Places: 0 first, 1 second, 2 third. NDCG's ideal is 1; a swap changes it by the discounts' difference.
     weights = [1 - 1 / np.log2(3), 1 / np.log2(3) - 1 / 2]
     expected = np.mean([weight * pair for weight, pair in zip(weights, pairs, strict=True)])
-    assert float(mlp.lambda_rank(scores, grades, present).detach()) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.lambda_rank(scores, grades, present).detach()) == pytest.approx(expected, rel=1e-5)
     total = np.log(np.exp([2.0, 0.5, -1.0]).sum())
-    assert float(mlp.softmax(scores, grades, present).detach()) == pytest.approx(total - 0.5, rel=1e-5)
-    for loss in (mlp.rank_net, mlp.lambda_rank, mlp.softmax):
+    assert float(losses.softmax(scores, grades, present).detach()) == pytest.approx(total - 0.5, rel=1e-5)
+    for loss in (losses.rank_net, losses.lambda_rank, losses.softmax):
         (gradient,) = torch.autograd.grad(loss(scores, grades, present), scores)
         assert gradient[0, 1] < 0 < gradient[0, 0]
         assert gradient[0, 3] == 0
