@@ -10,6 +10,9 @@ from features.history import HISTORY_LENGTH
 from models.interaction_log import EventColumns
 
 
+_POOL = 16
+
+
 @dataclass(frozen=True, slots=True)
 class Sequences:
     """Half-open stretches of the log's behaviours that are read from their end.
@@ -37,6 +40,19 @@ class Sequences:
         length = int((end - start).max())
         places = end[:, None] - 1 - np.arange(length)
         return np.where(places >= start[:, None], places, -1)
+
+    def batches(self, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """All stretches once, int[m ≤ size] each, in random order.
+
+        Of every `_POOL` batches drawn together, each holds stretches of about one length, since a batch costs
+        what its longest one costs.
+        """
+        order = rng.permutation(len(self))
+        length = (self.end - self.start)[order]
+        pool = np.arange(len(order)) // (_POOL * size)
+        order = order[np.lexsort((length, pool))]
+        batches = [order[first : first + size] for first in range(0, len(order), size)]
+        return [batches[at] for at in rng.permutation(len(batches))]
 
     def draw_targets(self, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """int64 of the places' shape: for each place a later one that it may predict, each alike; −1 = none.

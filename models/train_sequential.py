@@ -91,9 +91,8 @@ class SequenceFit:
     def losses(self, batch_size: int, rng: np.random.Generator) -> Iterator[Callable[[], Tensor]]:
         """Endless: every epoch all sequences in a new order, with targets drawn anew."""
         while True:
-            order = rng.permutation(len(self.sequences))
-            for first in range(0, len(order), batch_size):
-                places = self.sequences.places(order[first : first + batch_size])
+            for rows in self.sequences.batches(batch_size, rng):
+                places = self.sequences.places(rows)
                 targets = self._targets(places, rng)
                 if not (targets > 0).any():
                     continue

@@ -133,6 +133,9 @@ def test_a_long_history_is_cut_from_its_end() -> None:
     columns = log_of([(2, 1 + at % 9, at) for at in range(120)]).behaviours
     sequences = sequences_before(columns, 1_000, 0)
     assert list(zip(sequences.start, sequences.end, strict=True)) == [(69, 119), (19, 69), (0, 19)]
+    batches = sequences.batches(2, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches).tolist()) == [0, 1, 2]
+    assert {len(batch) for batch in batches} == {1, 2}
     places = sequences.places(np.array([2]))
     assert places.shape == (1, 19)
     assert places[0, 0] == 18
