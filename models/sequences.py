@@ -9,7 +9,6 @@ import numpy as np
 from features.history import HISTORY_LENGTH
 from models.interaction_log import EventColumns
 
-
 _POOL = 16
 
 

@@ -113,7 +113,7 @@ def strongest_partners(
 
 def baskets_of(source: BuildSource, settings: VisitSettings) -> Baskets:
     """The baskets of the log up to `source.now`, a shopper's one after the other."""
-    contents = BasketContents(source.now, _purchases_alone(source, settings), settings)
+    contents = BasketContents(source.now, purchases_alone(source, settings), settings)
     parts = source.work.over_shoppers("baskets", basket_columns, source.events, contents)
     before = np.cumsum([0, *(len(part["begin"]) for part in parts)])
     numbered = [part["basket"] + np.int32(first) for part, first in zip(parts, before, strict=False)]
@@ -162,7 +162,7 @@ def basket_columns(events: pl.DataFrame, contents: BasketContents) -> Columns:
     return {"basket": basket[kept], "item": item[kept], "user": user, "begin": begin}
 
 
-def _purchases_alone(source: BuildSource, settings: VisitSettings) -> bool:
+def purchases_alone(source: BuildSource, settings: VisitSettings) -> bool:
     """Whether purchases alone fill baskets: the whole log decides, not a part of it."""
     if settings.events != "auto":
         return settings.events == "purchases"

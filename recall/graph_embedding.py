@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from recall.channel import BuildSource, ChannelKind, Recalled, Services
-from recall.evidence import evidence_of
+from recall.evidence import EvidenceSettings, evidence_of
 from recall.graph_embedding_settings import GraphEmbeddingSettings
 from recall.lists import ItemLists
 from recall.merge import merge_by_item
@@ -30,7 +30,7 @@ class GraphEmbedding:
 
     name = NAME
 
-    def __init__(self, neighbours: ItemLists, settings: GraphEmbeddingSettings) -> None:
+    def __init__(self, neighbours: ItemLists, settings: EvidenceSettings) -> None:
         """The neighbours of each item, N + 1 rows."""
         self._neighbours = neighbours
         self._settings = settings
@@ -51,7 +51,8 @@ def build(source: BuildSource, folder: Path, settings: GraphEmbeddingSettings) -
 
     Raises NothingToRecall where no session has two items.
     """
-    from recall.graph_embedding_build import item_vectors, nearest_items
+    from recall.graph_embedding_build import item_vectors
+    from recall.skip_gram import nearest_items
 
     vectors, sessions = item_vectors(source, settings)
     neighbours = nearest_items(vectors, sessions, source.catalogue.in_stock, settings, source.seed)

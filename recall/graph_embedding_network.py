@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from recall.embedding_table import shared_table
 from recall.item_parts import ItemParts
 
 _STEP = 16_384
-_DENSE_ROWS = 10_000
 
 
 class ItemMixture(nn.Module):
@@ -19,21 +19,13 @@ class ItemMixture(nn.Module):
         """Vectors begin small and random, attention equal."""
         super().__init__()
         items = len(parts.columns)
-
-        def table(rows: int) -> nn.Embedding:
-            # A step touches few rows of a large table, and most of a small one.
-            made = nn.Embedding(rows, dimensions, sparse=rows > _DENSE_ROWS)
-            with torch.no_grad():
-                made.weight.uniform_(-0.5 / dimensions, 0.5 / dimensions, generator=random)
-            return made
-
-        self.items = table(items)
-        self.columns = nn.ModuleList(table(size) for size in parts.sizes)
-        self.words = table(parts.vocabulary)
-        self.context = table(items)
+        self.items = shared_table(items, dimensions, random)
+        self.columns = nn.ModuleList(shared_table(size, dimensions, random) for size in parts.sizes)
+        self.words = shared_table(parts.vocabulary, dimensions, random)
+        self.context = shared_table(items, dimensions, random)
         count = 2 + len(parts.sizes)
         self.attention = nn.Parameter(torch.zeros(count))
-        self.own_attention = nn.Embedding(items, count, sparse=items > _DENSE_ROWS)
+        self.own_attention = nn.Embedding(items, count, sparse=self.items.sparse)
         nn.init.zeros_(self.own_attention.weight)
         self._column_codes = torch.from_numpy(parts.columns.astype(np.int64))
         self._word_codes = torch.from_numpy(parts.words.astype(np.int64))

@@ -72,6 +72,7 @@ _FEW_PAIRS: dict[str, object] = {"dimensions": 8, "max_pairs": 20_000, "walks_pe
 QUICK: dict[str, dict[str, object]] = {
     "graph_embedding": _FEW_PAIRS,
     "query_intent": _FEW_PAIRS,
+    "item_units": {"dimensions": 8, "max_pairs": 20_000},
     "fresh": {"window_days": 300.0},
     "svd": {"factors": 4, "epochs": 1},
     "rbm": {"hidden": 4, "epochs": 1},
