@@ -39,11 +39,8 @@ def item_vectors(
     sessions = unit_sessions(source, settings.session_gap_minutes, cut_on_purchase=not purchases)
     occurrences = np.bincount(sessions.ravel(), minlength=size + 1)
     occurrences[0] = 0
-    centres, contexts = walk_contexts(
-        thinned(sessions, settings.popular_threshold, rng), settings.window, TOGETHER, settings.max_pairs, rng
-    )
-    known = parts.known[centres] & parts.known[contexts].all(axis=1)
-    centres, contexts = centres[known], contexts[known]
+    sessions = thinned(np.where(parts.known[sessions], sessions, 0), settings.popular_threshold, rng)
+    centres, contexts = walk_contexts(sessions, settings.window, TOGETHER, settings.max_pairs, rng)
     if not centres.size:
         raise NothingToRecall(f"no item has {TOGETHER} known others near it in sessions")
     titles: list[list[str]] = [[]] + [

@@ -17,7 +17,7 @@ def unit_sessions(source: BuildSource, gap_minutes: float, *, cut_on_purchase: b
     """int32[rows, 50]: the items of each session in their order, 0 behind the last.
 
     A session ends where its shopper pauses for longer than the gap, where `session_id` changes and, with
-    `cut_on_purchase`, behind a purchase. Impressions do not count.
+    `cut_on_purchase`, behind the purchases of one moment. Impressions do not count.
     """
     events = source.events.filter(
         (pl.col("event") != IMPRESSION) & (pl.col("ts") <= source.now) & (pl.col("item") > 0)
@@ -28,7 +28,9 @@ def unit_sessions(source: BuildSource, gap_minutes: float, *, cut_on_purchase: b
     if "session_id" in events.columns:
         begins = begins | pl.col("session_id").ne_missing(pl.col("session_id").shift())
     if cut_on_purchase:
-        begins = begins | (pl.col("event").shift() == PURCHASE)
+        # What is bought together stays together.
+        later = pl.col("ts") > pl.col("ts").shift()
+        begins = begins | ((pl.col("event").shift() == PURCHASE) & later)
     session = events.select(begins.fill_null(True).cum_sum().cast(pl.Int64)).to_series().to_numpy() - 1
     item = events["item"].to_numpy()
     first = np.searchsorted(session, np.arange(int(session.max(initial=-1)) + 1))

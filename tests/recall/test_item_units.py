@@ -32,15 +32,15 @@ def rows_of(sessions: np.ndarray) -> list[list[int]]:
 def test_sessions_end_with_a_purchase_a_pause_and_another_shopper(tmp_path) -> None:  # type: ignore[no-untyped-def]
     catalogue = make_catalogue(tmp_path, [1] * 6)
     log = [
-        (1, 1, VIEW, 0), (1, 2, PURCHASE, 60), (1, 3, VIEW, 120), (1, 4, VIEW, 3_780), (1, 5, VIEW, 7_300),
-        (2, 6, VIEW, 7_382), (2, 1, 1, 7_383), (2, 2, VIEW, 7_384),
+        (1, 1, VIEW, 0), (1, 2, PURCHASE, 60), (1, 6, PURCHASE, 60), (1, 3, VIEW, 120), (1, 4, VIEW, 3_780),
+        (1, 5, VIEW, 7_300), (2, 6, VIEW, 7_382), (2, 1, 1, 7_383), (2, 2, VIEW, 7_384),
     ]  # fmt: skip
     source = make_source(catalogue, log)
-    assert rows_of(unit_sessions(source, 60, cut_on_purchase=True)) == [[1, 2], [3], [4, 5], [6, 2]]
-    assert rows_of(unit_sessions(source, 60, cut_on_purchase=False)) == [[1, 2, 3], [4, 5], [6, 2]]
-    numbered = source.events.with_columns(session_id=pl.Series([1, 1, 2, 2, 2, 3, 3, 3]))
+    assert rows_of(unit_sessions(source, 60, cut_on_purchase=True)) == [[1, 2, 6], [3], [4, 5], [6, 2]]
+    assert rows_of(unit_sessions(source, 60, cut_on_purchase=False)) == [[1, 2, 6, 3], [4, 5], [6, 2]]
+    numbered = source.events.with_columns(session_id=pl.Series([1, 1, 1, 2, 2, 2, 3, 3, 3]))
     given = replace(source, events=numbered)
-    assert rows_of(unit_sessions(given, 10_000, cut_on_purchase=False)) == [[1, 2], [3, 4, 5], [6, 2]]
+    assert rows_of(unit_sessions(given, 10_000, cut_on_purchase=False)) == [[1, 2, 6], [3, 4, 5], [6, 2]]
 
 
 def test_a_long_session_continues_in_another_row(tmp_path) -> None:  # type: ignore[no-untyped-def]
