@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def page_of_pipeline(pipeline: Pipeline[Query], size: int) -> PageOf:
     """What the scene serves."""
 
     async def page(query: Query) -> NDArray[np.int32]:
-        return await served_items(pipeline, query, size)
+        return await served_items(pipeline, replace(query, scene=pipeline.name), size)
 
     return page
 

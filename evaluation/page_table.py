@@ -17,7 +17,7 @@ from evaluation.loaded_models import LoadedModel
 from evaluation.objective_fit import Happened, asked_shoppers
 from evaluation.objective_reliability import objective_rows, value_of
 from evaluation.page_metrics import PageFacts, page_row
-from evaluation.peers.fit import fit_peers
+from evaluation.peers.fit import fit_peers, missing_libraries
 from evaluation.peers.past_events import PastEvents, Visits
 from evaluation.peers.peer import peer_pages
 from evaluation.queries import TestShopper
@@ -183,10 +183,14 @@ class ServedPages:
         catalogue = self.source.catalogue
         shown = np.asarray(catalogue.in_stock) & ~np.asarray(catalogue.adult)
         users = np.array([shopper.user for shopper in shoppers], np.int32)
-        peers = fit_peers(past, visits, self.item_cf, settings.peers)
+        category = np.asarray(catalogue.category)
+        peers = fit_peers(past, visits, self.item_cf, settings.peers, category, settings.seed)
         taken = len(np.unique(past.item))
         scored = settings.peers.ease.max_items
-        notes = []
+        notes = [
+            f"the row {row} is left out: the library {library} is not installed"
+            for row, library in missing_libraries().items()
+        ]
         if taken > scored:
             notes.append(
                 f"ease scores {scored} of {taken} items, those taken by most shoppers "

@@ -52,6 +52,36 @@ class EaseSettings(BaseModel):
     regularisation: float = Field(300.0, gt=0, description="λ, added to the diagonal of the item counts.")
 
 
+class AlsSettings(BaseModel):
+    """Implicit ALS (Hu, Koren and Volinsky, ICDM 2008), by the library `implicit`."""
+
+    model_config = FROZEN
+
+    factors: int = Field(64, ge=1, le=1024, description="Length of a shopper's and an item's vector.")
+    regularisation: float = Field(0.05, ge=0, description="λ, the penalty on long vectors.")
+    confidence: float = Field(
+        10.0, gt=0, description="α: confidence that each unit of log(1 + decayed visits) adds to 1."
+    )
+    iterations: int = Field(15, ge=1, description="Rounds of alternating least squares.")
+    half_life_days: float = Field(90.0, gt=0, description="Days after which a visit counts half.")
+
+
+class BoostedCountsSettings(BaseModel):
+    """LightGBM over counts of the shopper's own items and the most popular ones."""
+
+    model_config = FROZEN
+
+    learned_days: float = Field(
+        14.0, gt=0, description="Last days of the past, of which it learns what is taken."
+    )
+    max_shoppers: int = Field(2_000, ge=1, description="Shoppers it learns from, at most.")
+    popular: int = Field(100, ge=0, description="Most popular items scored beside the shopper's own.")
+    trees: int = Field(200, ge=1, description="Trees.")
+    leaves: int = Field(31, ge=2, description="Leaves of a tree.")
+    least_in_leaf: int = Field(100, ge=1, description="Fewest rows in a leaf.")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="Part of a tree's prediction that is added.")
+
+
 class PeersSettings(BaseModel):
     """The peers of the served pages; each sees all that its shopper did before the test range."""
 
@@ -73,3 +103,5 @@ class PeersSettings(BaseModel):
     tifu_knn: TifuKnnSettings = Field(default_factory=TifuKnnSettings)
     session_knn: SessionKnnSettings = Field(default_factory=SessionKnnSettings)
     ease: EaseSettings = Field(default_factory=EaseSettings)
+    als: AlsSettings = Field(default_factory=AlsSettings)
+    boosted_counts: BoostedCountsSettings = Field(default_factory=BoostedCountsSettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from evaluation.anchor_fit import fit_anchor_rankers
 from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
 from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
@@ -30,6 +32,7 @@ from recall.item_facts import item_facts
 from recall.popularity import NO_PRICES, PopularityTableSettings, Prices
 from recall.query import Query
 from recall.settings import RecallSettings
+from router.ranking.anchor_ranker.fitted import FittedAnchorRankers
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
 from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
@@ -51,14 +54,15 @@ def no_progress(what: str, share: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FittedRanker:
-    """Weights of the scorer `logistic`; prices of the reranker `head_cap`, and objectives of scenes.
+    """Weights of `logistic`; prices of `head_cap`; objectives; and regressions of pages about an item.
 
-    The latter two are empty where not asked for.
+    All but the first are empty where not asked for.
     """
 
     weights: Weights
     prices: Prices
     objectives: FittedObjectives = field(default_factory=FittedObjectives)
+    anchored: FittedAnchorRankers = field(default_factory=FittedAnchorRankers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ def fit_ranker(
     seed: int,
     prices: PopularityTableSettings | None = None,
     valued: Sequence[ServedScene] = (),
+    anchored: Sequence[ServedScene] = (),
     progress: StageProgress = no_progress,
 ) -> FittedRanker:
     """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
@@ -107,6 +112,7 @@ def fit_ranker(
         seed: of the draw of shoppers.
         prices: how the prices of `recall.popularity` are fitted; None = they are not.
         valued: scenes with the merge `value`, whose objectives are fitted; each has the table `objectives`.
+        anchored: scenes with the scorer `anchor_ranker`, fitted for each on baskets of the same days.
         progress: called before each stage.
     """
     cuts = dataset.manifest.cuts
@@ -134,7 +140,9 @@ def fit_ranker(
     if not shoppers or not source.events.height:
         return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)
     with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
-        asked = only(recall_settings, [name for each in (scene, *valued) for name in channels_of(each)])
+        asked = only(
+            recall_settings, [name for each in (scene, *valued, *anchored) for name in channels_of(each)]
+        )
         build_channels(source, Path(folder), asked, lambda what, share: progress(what, share / 2))
         channels = open_channels(Path(folder), dataset.catalogue, services(models), asked)
         pipeline = scene.open(source, Path(folder) / "learned", channels, models)
@@ -177,15 +185,26 @@ def fit_ranker(
                 source,
                 cast(ObjectivesTableSettings, valued[0].table_settings[OBJECTIVES.name]),
             )
+        progress("pages about items", 0.915)
+        about_items = fit_anchor_rankers(
+            anchored,
+            log,
+            replace(source, events=events, now=math.ceil(until) - 1),
+            source,
+            learned,
+            channels,
+            models,
+            recall_settings.triggers,
+        )
         if prices is None:
-            return FittedRanker(weights, NO_PRICES, objectives)
+            return FittedRanker(weights, NO_PRICES, objectives, about_items)
         progress("prices", 0.92)
         ordered = scene.opened(learned, dataset.catalogue, channels, models)
         few = shoppers
         if len(shoppers) > prices.max_shoppers:
             few = [shoppers[row] for row in rng.choice(len(shoppers), prices.max_shoppers, replace=False)]
         pages = asyncio.run(simulated_pages(ordered, few, prices.head))
-        return FittedRanker(weights, fit_prices(pages, prices.head), objectives)
+        return FittedRanker(weights, fit_prices(pages, prices.head), objectives, about_items)
 
 
 def channels_of(scene: ServedScene) -> tuple[str, ...]:

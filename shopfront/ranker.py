@@ -10,14 +10,21 @@ from typing import Any
 from models.contracts import network_of
 from recall.popularity import NAME as POPULARITY
 from recall.popularity import PopularityTableSettings, Prices
+from router.ranking.anchor_ranker.fitted import FILE as ANCHOR_FILE
+from router.ranking.anchor_ranker.fitted import FittedAnchorRankers
+from router.ranking.anchor_ranker.inputs import input_names as anchor_input_names
+from router.ranking.anchor_ranker.table import ANCHOR_RANKER
+from router.ranking.anchor_table import ANCHOR_PAIRS
 from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import NAME
 from router.ranking.logistic.weights import Weights
 from router.ranking.objectives.fitted import FILE, FittedObjectives
 from router.ranking.objectives.table import NAME as OBJECTIVES
+from router.ranking.objectives.table import OBJECTIVES as OBJECTIVES_TABLE
 from router.scenes.components import tables_of
 from router.scenes.fit_shop import fit_scene
 from router.scenes.settings import SceneSettings
+from router.tables.kind import TableKind
 from shopfront.progress import Progress
 from shopfront.settings import Settings, configured_scenes, configured_tables, main_scene
 from shopfront.workspace import Workspace
@@ -56,6 +63,7 @@ def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> 
         "settings": getattr(settings.router.tables, NAME).model_dump(mode="json"),
         **_price_inputs(settings, scene),
         **({"valued": valued} if valued else {}),
+        **_anchored_inputs(settings),
         "model": settings.router.ranking.model,
         "seed": settings.seed,
     }
@@ -104,6 +112,15 @@ def fit(
                 )
                 for each, valued in _valued(settings).items()
             ],
+            anchored=[
+                ServedScene(
+                    each,
+                    fit_scene(each, about, facts_of(log)),
+                    tables_of([about]),
+                    settings.router.tables.sections(),
+                )
+                for each, about in _with_table(settings, ANCHOR_RANKER).items()
+            ],
             progress=step.stage,
         )
         folder = workspace.rankers / made
@@ -111,17 +128,41 @@ def fit(
         made_of.weights.write(folder)
         made_of.prices.write(folder)
         made_of.objectives.write(folder)
+        made_of.anchored.write(folder)
         sync_folder(folder.parent)
     return made
 
 
 def _valued(settings: Settings) -> dict[str, SceneSettings]:
     """The scenes, or arms of them, that order by several objectives; the first form of each."""
+    return _with_table(settings, OBJECTIVES_TABLE)
+
+
+def _with_table(settings: Settings, table: TableKind) -> dict[str, SceneSettings]:
+    """The scenes, or arms of them, that need the table; the first form of each."""
     found: dict[str, SceneSettings] = {}
     for name, scene in configured_scenes(settings):
-        if OBJECTIVES in tables_of([scene]):
+        if table.name in tables_of([scene]):
             found.setdefault(name, scene)
     return found
+
+
+def _anchored_inputs(settings: Settings) -> dict[str, Any]:
+    """What the regressions of pages about an item depend on besides; nothing where no scene has any."""
+    scenes = _with_table(settings, ANCHOR_RANKER)
+    if not scenes:
+        return {}
+    return {
+        "anchored": [
+            [name, repr((each.channels, each.fusion, each.filters, each.candidates))]
+            for name, each in scenes.items()
+        ],
+        "anchor_settings": [
+            getattr(settings.router.tables, name).model_dump(mode="json")
+            for name in (ANCHOR_RANKER.name, ANCHOR_PAIRS.name)
+        ],
+        "anchor_inputs": list(anchor_input_names(())),
+    }
 
 
 def _own_score(scene: SceneSettings) -> str:
@@ -153,8 +194,17 @@ def verify(workspace: Workspace, made: str) -> None:
     Prices.read(workspace.rankers / made)
     if (workspace.rankers / made / FILE).exists():
         FittedObjectives.read(workspace.rankers / made)
+    if (workspace.rankers / made / ANCHOR_FILE).exists():
+        FittedAnchorRankers.read(workspace.rankers / made)
 
 
 def fitted(workspace: Workspace, made: str | None) -> dict[str, Path]:
     """Learned table → folder of what was fitted for it, as `BuildSource.fitted`; `made` by `fit`."""
-    return {} if made is None else dict.fromkeys((NAME, POPULARITY, OBJECTIVES), workspace.rankers / made)
+    if made is None:
+        return {}
+    folder = workspace.rankers / made
+    names = [NAME, POPULARITY, OBJECTIVES]
+    # What an older build fitted lacks it; the scorer then orders as `anchor` does.
+    if (folder / ANCHOR_FILE).exists():
+        names.append(ANCHOR_RANKER.name)
+    return dict.fromkeys(names, folder)

@@ -12,6 +12,8 @@ from recall.build import RECALL_FOLDER, ChannelRows, build_channels, enabled_cha
 from recall.channel import BuildSource
 from recall.item_pictures import ItemPictures
 from recall.settings import RecallSettings
+from router.ranking.anchor_ranker.fitted import FittedAnchorRankers
+from router.ranking.anchor_ranker.table import NAME as ANCHOR_RANKER
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.tables.kind import TableKind
@@ -103,6 +105,7 @@ def build_snapshot(
                 )
             rows |= {f"{TABLES_FOLDER}/{table}": counts for table, counts in learned.items()}
         objectives = _objectives_off(staged / TABLES_FOLDER, kinds, progress)
+        objectives += _anchor_rankers_off(staged / TABLES_FOLDER, kinds, progress)
         return store.seal(
             staged,
             Manifest(
@@ -156,6 +159,16 @@ def _objectives_off(tables: Path, kinds: Mapping[str, TableKind], progress: Prog
     for scene, objective, reason in off:
         progress.objective_switched_off(scene, objective, reason)
     return [f"objectives.{scene}.{objective}" for scene, objective, _ in off]
+
+
+def _anchor_rankers_off(tables: Path, kinds: Mapping[str, TableKind], progress: Progress) -> list[str]:
+    """Says which pages about an item could not be fitted, and returns their names for the manifest."""
+    if ANCHOR_RANKER not in kinds:
+        return []
+    off = FittedAnchorRankers.read(tables / ANCHOR_RANKER).off
+    for scene, reason in off.items():
+        progress.objective_switched_off(scene, ANCHOR_RANKER, reason)
+    return [f"{ANCHOR_RANKER}.{scene}" for scene in off]
 
 
 def _item_vectors(checkpoints: Mapping[str, Path]) -> dict[str, NDArray[np.float32]]:

@@ -17,7 +17,7 @@ others, the best sold of the anchor's category first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,18 @@ class AnchorSettings(BaseModel):
     )
 
 
+class Evidence(NamedTuple):
+    """Shared baskets of n candidates with the anchors: float64[n] each, weighted and summed over the anchors.
+
+    together     with the anchors themselves
+    of_category  with an item of their categories, beyond what is shared with any item; 0 where the settings
+                 have no `category_baskets`
+    """
+
+    together: NDArray[np.float64]
+    of_category: NDArray[np.float64]
+
+
 class AnchorScorer:
     """The scorer over the tables of one snapshot."""
 
@@ -115,43 +127,67 @@ class AnchorScorer:
         anchors, weights = query.anchors, query.anchor_weights
         if not anchors.size:
             anchors, weights = query.triggers, query.trigger_weights
-        score = self._scores(query, candidates.items, anchors, weights)
+        score = self.scores(query, candidates.items, anchors, weights)
         log_score = np.zeros(score.size)
         if query.anchors.size and score.size:
             log_score = np.log(np.maximum(score, LEAST_SCORE))
             log_score -= log_score.mean()
         return {SCORE: score.astype(np.float32), LOG_SCORE: log_score.astype(np.float32)}
 
-    def _scores(
+    def scores(
         self,
         query: Query,
         items: NDArray[np.int32],
         anchors: NDArray[np.int32],
         weights: NDArray[np.float32],
     ) -> NDArray[np.float64]:
+        """float64[n], not negative: the formula for the items int32[n] and the anchors with their weights."""
         settings = self._settings
-        partners, together, source = self._pairs.gather(anchors, MOST_PAIRS // max(anchors.size, 1))
         rows = _Rows(items)
-        baskets = self._baskets[items]
-        telling = popularity_discount(self._baskets[anchors], settings.anchor_exponent)
-        part = weights * telling / telling.mean() if anchors.size else weights
-        evidence = rows.sums(partners, together * part[source])
-        if settings.category_baskets:
-            categories, weight = _summed(self._category[anchors], part)
-            partners, together, source = self._category_pairs.gather(
-                categories, MOST_PAIRS // max(categories.size, 1)
-            )
-            evidence += settings.category_baskets * rows.sums(partners, together * weight[source])
-        evidence += settings.unseen / self._most * baskets
-        match = 1 + settings.category_boost * _shared(self._category, anchors, weights, items)
-        if settings.brand_boost:
-            match += settings.brand_boost * _shared(self._brand, anchors, weights, items)
-        score = evidence * popularity_discount(baskets, settings.popularity_exponent) * match
+        score = self.combined(items, anchors, weights, self._evidence(rows, anchors, weights))
         if settings.own_weight:
             bought = np.minimum(rows.counts(query.purchased_items), 1)
             taken = np.maximum(rows.counts(query.history_items), bought)
             score *= 1 + settings.own_weight * np.log1p(taken)
         return score
+
+    def evidence(
+        self, items: NDArray[np.int32], anchors: NDArray[np.int32], weights: NDArray[np.float32]
+    ) -> Evidence:
+        """What the items int32[n] share with the anchors."""
+        return self._evidence(_Rows(items), anchors, weights)
+
+    def combined(
+        self,
+        items: NDArray[np.int32],
+        anchors: NDArray[np.int32],
+        weights: NDArray[np.float32],
+        found: Evidence,
+    ) -> NDArray[np.float64]:
+        """float64[n], not negative: the formula but for its last factor, what the shopper took."""
+        settings = self._settings
+        baskets = self._baskets[items]
+        evidence = found.together + settings.unseen / self._most * baskets
+        if settings.category_baskets:
+            evidence += settings.category_baskets * found.of_category
+        match = 1 + settings.category_boost * shared(self._category, anchors, weights, items)
+        if settings.brand_boost:
+            match += settings.brand_boost * shared(self._brand, anchors, weights, items)
+        return np.asarray(evidence * popularity_discount(baskets, settings.popularity_exponent) * match)
+
+    def _evidence(self, rows: _Rows, anchors: NDArray[np.int32], weights: NDArray[np.float32]) -> Evidence:
+        settings = self._settings
+        partners, together, source = self._pairs.gather(anchors, MOST_PAIRS // max(anchors.size, 1))
+        telling = popularity_discount(self._baskets[anchors], settings.anchor_exponent)
+        part = weights * telling / telling.mean() if anchors.size else weights
+        direct = rows.sums(partners, together * part[source])
+        if not settings.category_baskets:
+            return Evidence(direct, np.zeros(direct.size))
+        categories, weight = _summed(self._category[anchors], part)
+        partners, together, source = self._category_pairs.gather(
+            categories, MOST_PAIRS // max(categories.size, 1)
+        )
+        return Evidence(direct, rows.sums(partners, together * weight[source]))
 
     def model(self, query: Query) -> Model:
         """No model of Triton: the table is the snapshot's."""
@@ -191,7 +227,7 @@ def _summed(
     return known, np.asarray(np.bincount(group, weights=weights, minlength=known.size), np.float64)
 
 
-def _shared(
+def shared(
     codes: NDArray[np.integer],
     anchors: NDArray[np.int32],
     weights: NDArray[np.float32],

@@ -18,6 +18,7 @@ from router.ranking import (
     value_merge,
     weighted_sum,
 )
+from router.ranking.anchor_ranker import scorer as anchor_ranker
 from router.ranking.logistic import scorer as logistic
 from router.ranking.merge_kind import MergeKind
 from router.ranking.objectives import scorer as objectives
@@ -37,6 +38,7 @@ SCORERS: Registry[ScorerKind] = Registry(
         "triton": triton_model.SCORER,
         "ranker": ranker_model.SCORER,
         "anchor": anchor.SCORER,
+        "anchor_ranker": anchor_ranker.SCORER,
         "context": context.SCORER,
         "logistic": logistic.SCORER,
         "live": live.SCORER,

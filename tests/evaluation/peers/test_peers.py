@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 
 from evaluation.baselines import ItemCf
-from evaluation.peer_settings import EaseSettings, PeersSettings, SessionKnnSettings, TifuKnnSettings
+from evaluation.peer_settings import (
+    AlsSettings,
+    BoostedCountsSettings,
+    EaseSettings,
+    PeersSettings,
+    SessionKnnSettings,
+    TifuKnnSettings,
+)
+from evaluation.peers.als import Als
+from evaluation.peers.boosted_counts import BoostedCounts
 from evaluation.peers.ease import Ease
 from evaluation.peers.fit import fit_peers
 from evaluation.peers.item_cf_history import ItemCfHistory
-from evaluation.peers.past_events import PastEvents, Visits
+from evaluation.peers.past_events import DAY, PastEvents, Visits
 from evaluation.peers.peer import Peer, peer_pages
 from evaluation.peers.personal_frequency import PersonalFrequency
 from evaluation.peers.session_knn import SessionKnn
@@ -150,11 +159,36 @@ def test_ease_leaves_out_what_few_take() -> None:
     assert peer.scores(np.array([3], np.int32))[0, 3] == 0
 
 
+def test_als_gives_what_similar_shoppers_take() -> None:
+    past = past_of([*BUYERS_OF_PAIRS, (7, 3, 1)], 4)
+    peer = Als.fit(Visits.of(past), AlsSettings(factors=2), seed=1)
+    (scores,) = peer.scores(np.array([7], np.int32))
+    assert scores[4] > max(scores[1], scores[2]) + 0.1
+    assert scores[0] == 0
+    nobody = Als.fit(Visits.of(past_of(BUYERS_OF_PAIRS, 4, users=9)), AlsSettings(factors=2), seed=1)
+    assert not nobody.scores(np.array([9], np.int32)).any()
+
+
+def test_boosted_counts_learn_what_is_taken_again() -> None:
+    """Items 1 to 4 are taken weekly, items 5 to 8 once: who took both takes the weekly one again."""
+    weekly = [(user, 1 + user % 4, age) for user in range(1, 61) for age in range(3, 60, 7)]
+    once = [(user, 5 + user % 4, 30) for user in range(1, 61)]
+    past = past_of([*weekly, *once], 8)
+    settings = BoostedCountsSettings(popular=2, trees=20, least_in_leaf=5, learned_days=7.0)
+    peer = BoostedCounts.fit(past, np.zeros(9, np.int32), settings, seed=1)
+    assert peer is not None
+    (scores,) = peer.scores(np.array([6], np.int32))
+    assert scores[1 + 6 % 4] > 2 * scores[5 + 6 % 4]
+    assert scores[0] == 0
+    nothing = replace(past, now=past.now + 100 * DAY)
+    assert BoostedCounts.fit(nothing, np.zeros(9, np.int32), settings, seed=1) is None
+
+
 def test_every_peer_gives_everybody_a_page_and_sees_no_future() -> None:
     log = random_log(8, users=12, items=20, events=900)
     cut = int(np.sort(log.behaviours.ts)[400])
     pages = {name: _pages(log, cut, peer) for name, peer in _fitted(log, cut).items()}
-    assert len(pages) == 7
+    assert len(pages) == 9
     for shown in pages.values():
         for page in shown:
             assert len(set(page.tolist())) == len(page) == 10
@@ -169,7 +203,10 @@ def test_every_peer_gives_everybody_a_page_and_sees_no_future() -> None:
 def _fitted(log: InteractionLog, cut: int) -> dict[str, Peer]:
     past = PastEvents.before(log, cut)
     item_cf = ItemCf.fit(log, cut, ItemCfSettings())
-    return fit_peers(past, Visits.of(past), item_cf, PeersSettings())
+    half = (cut - int(log.behaviours.ts.min())) / 2 / DAY
+    boosted = BoostedCountsSettings(trees=5, least_in_leaf=5, learned_days=half)
+    settings = PeersSettings(als=AlsSettings(factors=4), boosted_counts=boosted)
+    return fit_peers(past, Visits.of(past), item_cf, settings, np.zeros(log.items + 1, np.int32), 1)
 
 
 def _pages(log: InteractionLog, cut: int, peer: Peer) -> list[np.ndarray]:

@@ -1,0 +1,166 @@
+"""Fits the scorer `anchor_ranker` on what was taken next in the baskets of the validation range."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.anchor_pairs import AnchorPairs, next_in_basket
+from evaluation.loaded_models import LoadedModel
+from evaluation.queries import anonymous_at, profiles_of, shopper_at
+from evaluation.served_scene import UNHURRIED_MS, ServedScene
+from foundation.statistics.logistic import fit_logistic
+from models.interaction_log import InteractionLog
+from pipeline.plan import Pipeline
+from pipeline.runner import rank
+from recall.channel import BuildSource, Channel
+from recall.item_facts import item_facts
+from recall.query import Query
+from recall.triggers import TriggerSettings
+from router.ranking.anchor_ranker.fitted import FittedAnchorRankers, Regression, SceneRegressions
+from router.ranking.anchor_ranker.inputs import FORMULA, AnchorInputs, input_names
+from router.ranking.anchor_ranker.table import ANCHOR_RANKER, AnchorRankerTableSettings
+from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable
+from router.ranking.logistic.weights import scaled
+from router.tables.files import open_tables
+
+_LEAST_SCALE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorSample:
+    """Some of the candidates of many pages about one item: those taken next, and a part of the others.
+
+    inputs  float32[n, F], of `router.ranking.anchor_ranker.inputs`
+    taken   bool[n], whether the candidate was the next item of the basket
+    pages   of which they are
+    kept    part of the candidates not taken that is here, 0…1
+    """
+
+    inputs: NDArray[np.float32]
+    taken: NDArray[np.bool_]
+    pages: int
+    kept: float
+
+
+def fit_anchor_rankers(
+    scenes: Sequence[ServedScene],
+    log: InteractionLog,
+    whole: BuildSource,
+    source: BuildSource,
+    learned: Path,
+    channels: Mapping[str, Channel],
+    models: Mapping[str, LoadedModel],
+    triggers: TriggerSettings,
+) -> FittedAnchorRankers:
+    """The regressions of each scene, on its own candidates for baskets after `source.now`.
+
+    Args:
+        scenes: each has the table `anchor_ranker`.
+        log: the whole log, for the shoppers' histories.
+        whole: the same with all events that may be learned from, up to its `now`.
+        source: what channels and tables are built from; its seed draws baskets and candidates.
+        learned: folder of the learned tables; missing ones are built.
+        channels: open, by name.
+        models: of the channels.
+        triggers: of the queries.
+    """
+    if not scenes:
+        return FittedAnchorRankers()
+    rng = np.random.default_rng(source.seed)
+    settings = cast(AnchorRankerTableSettings, scenes[0].table_settings[ANCHOR_RANKER.name])
+    now = source.now + 1
+    pairs = next_in_basket(whole, now, whole.now + 1, settings.max_pairs, rng)
+    profiles = profiles_of(source.users)
+    shoppers = {
+        int(user): shopper_at(log, int(user), profiles, now, triggers).query for user in np.unique(pairs.user)
+    }
+    facts = item_facts(source, settings.rate_prior)
+    fitted, off = {}, {}
+    for scene in scenes:
+        pipeline = scene.open(source, learned, channels, models)
+        tables = open_tables(
+            {ANCHOR_PAIRS.name: ANCHOR_PAIRS}, learned, source.catalogue, scene.table_settings
+        )
+        inputs = AnchorInputs(cast(AnchorTable, tables[ANCHOR_PAIRS.name]), facts, source.catalogue)
+        unranked = replace(pipeline, ranking=None, channel_ranks=True)
+        names = tuple(scene.settings.channels)
+        found = {}
+        for known in (True, False):
+            asked = shoppers if known else dict.fromkeys(shoppers, anonymous_at(now))
+            sample = asyncio.run(_sample(unranked, pairs, asked, inputs, names, settings, rng))
+            if sample.taken.sum() < settings.least_taken:
+                off[scene.name] = (
+                    f"{sample.taken.sum()} of {sample.pages} pages have the next item of the basket"
+                )
+                break
+            found[known] = regression_of(sample, names, settings.prior_strength)
+        else:
+            fitted[scene.name] = SceneRegressions(
+                channels=names, inputs=input_names(names), known=found[True], anonymous=found[False]
+            )
+    return FittedAnchorRankers(scenes=fitted, off=off)
+
+
+async def _sample(
+    pipeline: Pipeline[Query],
+    pairs: AnchorPairs,
+    shoppers: Mapping[int, Query],
+    inputs: AnchorInputs,
+    channels: tuple[str, ...],
+    settings: AnchorRankerTableSettings,
+    rng: np.random.Generator,
+) -> AnchorSample:
+    """A page for each pair, asked for as its shopper's query."""
+    rows, taken = [], []
+    for user, anchor, target in zip(
+        pairs.user.tolist(), pairs.anchor.tolist(), pairs.target.tolist(), strict=True
+    ):
+        query = replace(shoppers[user], scene=pipeline.name).about(np.array([anchor], np.int32))
+        deadline = time.monotonic() + UNHURRIED_MS / 1_000
+        candidates = (await rank(pipeline, query, 1, deadline, time.monotonic)).candidates
+        if not len(candidates):
+            continue
+        is_target = candidates.items == target
+        kept = np.flatnonzero(is_target | (rng.random(len(candidates)) < settings.kept_candidates))
+        rows.append(inputs.of(query, candidates, channels)[kept])
+        taken.append(is_target[kept])
+    if not rows:
+        return AnchorSample(
+            np.empty((0, len(input_names(channels))), np.float32),
+            np.empty(0, np.bool_),
+            0,
+            settings.kept_candidates,
+        )
+    return AnchorSample(np.concatenate(rows), np.concatenate(taken), len(rows), settings.kept_candidates)
+
+
+def regression_of(sample: AnchorSample, channels: tuple[str, ...], strength: float) -> Regression:
+    """The weights fitted on a sample with at least one candidate of either kind.
+
+    strength: precision of the prior, by scaled input, around the order of the scorer `anchor`.
+
+    What is drawn of the candidates not taken raises the odds by 1 / kept, which the bias takes back.
+    """
+    names = input_names(channels)
+    mean = sample.inputs.mean(axis=0, dtype=np.float64)
+    deviation = sample.inputs.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > _LEAST_SCALE, deviation, 1.0)
+    prior = np.array([name == f"anchor.{FORMULA}" for name in names]) * scale
+    inputs = scaled(sample.inputs, mean.astype(np.float32), scale.astype(np.float32))
+    fitted = fit_logistic(inputs, sample.taken, prior, strength)
+    return Regression(
+        mean=tuple(mean.tolist()),
+        scale=tuple(scale.tolist()),
+        weights=tuple(fitted.weights.tolist()),
+        bias=fitted.bias + cast(float, np.log(sample.kept)),
+        pages=sample.pages,
+        taken=int(sample.taken.sum()),
+    )
