@@ -45,7 +45,7 @@ class AnchorRankerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     popularity_weight: float = Field(
-        default=0.3,
+        default=0.35,
         ge=0,
         le=2,
         description="Log-odds that an item loses per e-fold of the baskets that hold it, beyond 10: the "

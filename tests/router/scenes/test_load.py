@@ -13,7 +13,7 @@ from router.scenes.problems import SettingsError
 from router.scenes.ranking_settings import PrerankSettings
 from router.scenes.recall_settings import SceneChannel
 from router.scenes.settings import SceneSettings
-from router.service.validation import ITEM_SCENES
+from router.service.validation import ITEM_SCENES, SIMILAR_ITEMS_SCENE
 
 CHANNELS = (
     "ranki2i",
@@ -81,7 +81,8 @@ def test_the_projects_own_scenes_are_good() -> None:
     ]
     for name in ITEM_SCENES:
         assert not scenes[name].rerank
-        assert list(scenes[name].ranking.scorers) == ["anchor"]
+        scorer = "anchor_ranker" if name == SIMILAR_ITEMS_SCENE else "anchor"
+        assert list(scenes[name].ranking.scorers) == [scorer]
 
 
 def test_a_scene_without_keys_takes_every_default() -> None:
