@@ -17,6 +17,7 @@ from evaluation.queries import test_shoppers
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from models.interaction_log import InteractionLog
+from pipeline.candidates import Candidates
 from recall.channel import Recalled
 from recall.query import Query
 from recall.registry import CHANNELS
@@ -162,8 +163,8 @@ class LastFirst:
     def __init__(self, *, probability: bool = True) -> None:
         self._divisor = 2 * ITEMS if probability else 1
 
-    def scores(self, query: Query, items: np.ndarray) -> np.ndarray:
-        return (items / self._divisor).astype(np.float32)
+    def ranked(self, query: Query, candidates: Candidates) -> np.ndarray:
+        return (candidates.items / self._divisor).astype(np.float32)
 
 
 def merged(name: str) -> ServedScene:
