@@ -39,6 +39,12 @@ class InProcessEncoder:
         ]
         return np.concatenate(parts)
 
+    def maps(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """float32[n, 112, 14, 14] and float32[n, 320, 7, 7] of squares uint8[n, 224, 224, 3]; not kept."""
+        with torch.no_grad():
+            _, fine, coarse = self._network(torch.from_numpy(squares.copy()))
+        return fine.numpy(), coarse.numpy()
+
     def _batch(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         file = None
         if self._cache is not None:
@@ -47,7 +53,7 @@ class InProcessEncoder:
                 kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
                 return kept
         with torch.no_grad():
-            made: NDArray[np.float32] = self._network(torch.from_numpy(squares)).numpy()
+            made: NDArray[np.float32] = self._network(torch.from_numpy(squares))[0].numpy()
         if file is not None:
             np.save(file, made, allow_pickle=False)
         return made

@@ -33,7 +33,11 @@ FEATURES = 1280
 PICTURES = "pictures"
 """Its input."""
 OUTPUT = "features"
-"""Its output."""
+"""Its first output."""
+FINE, COARSE = "fine", "coarse"
+"""Its others: maps in which things are found."""
+FINE_SHAPE, COARSE_SHAPE = (112, SIDE // 16, SIDE // 16), (320, SIDE // 32, SIDE // 32)
+"""Channels, rows and columns of the maps."""
 
 
 class PictureEncoderSettings(ModelKindSettings):
@@ -70,10 +74,14 @@ MODEL = ModelKind(
     settings=PictureEncoderSettings,
     tensors=Tensors(
         (TensorDeclaration(PICTURES, "uint8", ("B", SIDE, SIDE, 3)),),
-        (TensorDeclaration(OUTPUT, "float32", ("B", FEATURES)),),
+        (
+            TensorDeclaration(OUTPUT, "float32", ("B", FEATURES)),
+            TensorDeclaration(FINE, "float32", ("B", *FINE_SHAPE)),
+            TensorDeclaration(COARSE, "float32", ("B", *COARSE_SHAPE)),
+        ),
     ),
     train=train,
     restore=restore,
     inputs=noise_pictures,
-    description="EfficientNet-lite0: the features of B pictures (RGB), of length 1.",
+    description="EfficientNet-lite0: features of B pictures (RGB), of length 1, and maps of what is where.",
 )

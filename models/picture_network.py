@@ -29,6 +29,8 @@ _STAGES = (
     (1, 3, 1, 6, 192, 320),
 )
 _STEM, _EPSILON = 32, 1e-3
+_FINE, _COARSE = 12, 17
+"""Layers up to the end of the fifth and of the seventh stage."""
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 _CLASSIFIER = 2
@@ -84,7 +86,10 @@ class _Block(nn.Module):
 
 
 class PictureNetwork(nn.Module):
-    """Pictures uint8[B, S, S, 3] (RGB) → features float32[B, 1280] of length 1; the same for every S."""
+    """Pictures uint8[B, S, S, 3] (RGB) → features float32[B, 1280] of length 1 for every S, and maps.
+
+    The maps are float32[B, 112, S/16, S/16] and float32[B, 320, S/32, S/32]: what is where.
+    """
 
     mean: Tensor
     deviation: Tensor
@@ -105,10 +110,12 @@ class PictureNetwork(nn.Module):
             "deviation", 255 * torch.tensor(_DEVIATION).reshape(1, 3, 1, 1), persistent=False
         )
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """The mean over all places of the last layer, divided by its length."""
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean over all places of the last layer, divided by its length, and the ends of two stages."""
         x = (pictures.permute(0, 3, 1, 2).to(torch.float32) - self.mean) / self.deviation
-        return functional.normalize(self.layers(x).mean(dim=(2, 3)), dim=1)
+        fine = self.layers[:_FINE](x)
+        coarse = self.layers[_FINE:_COARSE](fine)
+        return functional.normalize(self.layers[_COARSE:](coarse).mean(dim=(2, 3)), dim=1), fine, coarse
 
 
 def load_pretrained(network: PictureNetwork) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recall.category_head import CategoryHead
+from recall.object_head import ObjectHead
 from recall.picture_space import PictureSpace
 from recall.vector_index import open_vectors, write_vectors
 from snapshot.columns import load_column, save_column
@@ -30,6 +31,7 @@ class ItemPictures:
         contents: uint64[P, 2], what names each picture's content.
         revision: number of the last change of a picture, made while the shop was open, that is in it.
         head: names a picture's category; None where there were too few pictures to fit one.
+        objects: finds things in photos; None as with `head`, or where the shop's settings have none.
     """
 
     items: NDArray[np.int32]
@@ -39,6 +41,7 @@ class ItemPictures:
     contents: NDArray[np.uint64]
     revision: int = 0
     head: CategoryHead | None = None
+    objects: ObjectHead | None = None
 
     def save(self, folder: Path) -> None:
         """Writes the pictures into `folder`, which exists."""
@@ -49,6 +52,8 @@ class ItemPictures:
         self.space.save(folder)
         if self.head is not None:
             self.head.save(folder)
+        if self.objects is not None:
+            self.objects.save(folder)
 
     @classmethod
     def open(cls, folder: Path) -> ItemPictures:
@@ -66,7 +71,7 @@ class ItemPictures:
                 "build again",
             )
         head = CategoryHead.open(folder, space.features)
-        return cls(items, vectors, space, groups, contents, revision, head)
+        return cls(items, vectors, space, groups, contents, revision, head, ObjectHead.open(folder))
 
 
 def save_contents(folder: Path, contents: NDArray[np.uint64], revision: int) -> None:

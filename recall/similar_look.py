@@ -17,6 +17,7 @@ from pipeline.stages import EMPTY_RECALL, DependencyError
 from recall.category_head import CategoryHead
 from recall.channel import BuildSource, ChannelKind, NothingToRecall, Recalled, Services
 from recall.item_pictures import open_contents, save_contents
+from recall.object_head import ObjectHead
 from recall.picture_space import PictureSpace
 from recall.pictures.delta_part import DeltaPart
 from recall.pictures.files import open_index_files, write_index_files
@@ -45,11 +46,14 @@ class SimilarLook:
         settings: SimilarLookSettings,
         revision: int,
         head: CategoryHead | None = None,
+        objects: ObjectHead | None = None,
     ) -> None:
         """`revision`: number of the last change of a picture that is in the snapshot."""
         self.space = space
         self.head = head
         """Names the category of a picture's features; None where too few pictures taught it."""
+        self.objects = objects
+        """Finds things in a picture; None where nothing taught it."""
         self.catalogue = catalogue
         self.revision = revision
         """Of the last change that is in the index."""
@@ -149,6 +153,8 @@ def build(source: BuildSource, folder: Path, settings: SimilarLookSettings) -> d
     pictures.space.save(folder)
     if pictures.head is not None:
         pictures.head.save(folder)
+    if pictures.objects is not None:
+        pictures.objects.save(folder)
     write_index_files(folder, pictures.vectors, settings, source.seed)
     return {
         "pictures": len(pictures.items),
@@ -185,7 +191,7 @@ def open_channel(
     head = CategoryHead.open(folder, space.features)
     if head is not None and not 0 < head.codes.max() <= catalogue.code_count("category"):
         raise SnapshotError(folder, "head_codes.npy", "names unknown categories", "build the snapshot again")
-    return SimilarLook(index, space, catalogue, settings, revision, head)
+    return SimilarLook(index, space, catalogue, settings, revision, head, ObjectHead.open(folder))
 
 
 CHANNEL = ChannelKind(settings=SimilarLookSettings, build=build, open=open_channel, optional=True)

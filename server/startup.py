@@ -79,8 +79,10 @@ from state.plan_counts.plan_ledger import PlanLedger
 from state.published import LiveFolder
 from state.registry import open_state
 from state.store import StateStore
+from vision.detect_objects import ObjectDetector
 from vision.follow_pictures import PictureFollower
 from vision.match_outfit import OutfitMatcher
+from vision.photo_encoder import PhotoEncoder
 from vision.photo_search import PhotoSearch
 from vision.put_pictures import PictureUploads
 
@@ -120,6 +122,8 @@ class RunningService:
     """What shoppers say."""
     photo_search: PhotoSearch
     """Answers photos."""
+    objects: ObjectDetector
+    """Answers where things are in photos."""
     outfits: OutfitMatcher
     """Answers what goes with an item."""
     uploads: PictureUploads
@@ -260,6 +264,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
         quality,
         snapshot_damage=lambda: verification.damage,
     )
+    photo_encoder = PhotoEncoder(settings.photo_search, ranking.triton, metrics)
     running = RunningService(
         service,
         RequestLog(user_ids, settings.request_log.log_answers),
@@ -279,7 +284,8 @@ async def start_service(settings: RouterSettings) -> RunningService:
             metrics,
             rollouts.count_rating,
         ),
-        PhotoSearch(settings.photo_search, ranking.triton, live, service, metrics),
+        PhotoSearch(settings.photo_search, live, service, photo_encoder),
+        ObjectDetector(settings.photo_search, live, photo_encoder),
         OutfitMatcher(live, service),
         PictureUploads(settings.photo_search, ranking.triton, live, store.pictures, followed, metrics),
         why_uploads_refused(settings),

@@ -99,6 +99,12 @@ def search_image_command(
     box: Annotated[
         str, typer.Option(help="Part of the picture that counts: left,top,right,bottom, each 0 to 1.")
     ] = "",
+    tap: Annotated[
+        str, typer.Option(help="A place on what is looked for: x,y, each 0 to 1; the object there counts.")
+    ] = "",
+    surest_object: Annotated[
+        bool, typer.Option("--surest-object", help="Only the surest object of the picture counts.")
+    ] = False,
     user: Annotated[str, typer.Option(help="Shopper whose blocks hold.")] = "",
     page_size: Annotated[int, typer.Option(help="Items wanted.")] = 10,
     category: Annotated[
@@ -111,7 +117,7 @@ def search_image_command(
 ) -> None:
     """Ask a running router for items that look like a picture."""
     from shopfront.answer_table import show
-    from shopfront.picture_command import box_of, read_picture, search_image
+    from shopfront.picture_command import box_of, point_of, read_picture, search_image, show_objects
     from shopfront.trigger_titles import titles_of_triggers
 
     if (picture is None) == (not item):
@@ -125,17 +131,44 @@ def search_image_command(
             b"" if picture is None else read_picture(picture),
             item,
             box=box_of(box),
+            tap=point_of(tap),
+            surest_object=surest_object,
             user_id=user,
             page_size=page_size,
             looked_for=looked_for,
             cursor=cursor,
             with_trace=trace,
         )
-        show(console, user, answer, titles_of_triggers(router, answer), with_cursor=True)
+        show_objects(answer, console)
+        page = answer.page
+        show(console, user, page, titles_of_triggers(router, page), with_cursor=True)
     except ValueError as error:
         raise Refused(str(error)) from error
     except grpc.RpcError as error:
         raise Refused(why_unanswered(router, error)) from error
+
+
+@app.command("detect-objects")
+@takes_router
+def detect_objects_command(
+    router: RouterAddress,
+    picture: Annotated[Path, typer.Argument(help="JPEG, PNG, WebP, GIF, BMP or TIFF file.")],
+    limit: Annotated[int, typer.Option(help="Most objects.")] = 5,
+) -> None:
+    """Ask a running router where things are in a picture."""
+    from protos.shopfront.v1 import visual_pb2
+    from shopfront.picture_command import detect_objects, read_picture, show_objects
+
+    try:
+        found = detect_objects(router, read_picture(picture), limit=limit)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    except grpc.RpcError as error:
+        raise Refused(why_unanswered(router, error)) from error
+    show_objects(visual_pb2.SearchByImageResponse(objects=found.objects), console)
+    how = "by trained layers" if found.learned else "by what stands out of the picture's edges"
+    degraded = f"; degraded: {', '.join(found.degraded)}" if found.degraded else ""
+    console.print(f"{len(found.objects)} objects, found {how}{degraded}", highlight=False)
 
 
 Items = Annotated[list[str] | None, typer.Option(help="Item; may be given several times.")]

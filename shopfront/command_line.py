@@ -27,6 +27,7 @@ from shopfront.command_options import Config, Data, Ray, WorkspaceFolder, consol
 from shopfront.learning_command import app as learning
 from shopfront.measuring_commands import app as measuring
 from shopfront.merchandising_commands import app as merchandising
+from shopfront.mislabelled_command import app as mislabelled
 from shopfront.plan_commands import app as planning
 from shopfront.related_words_command import app as related_words
 from shopfront.rollout_commands import app as rollout
@@ -320,6 +321,7 @@ app.add_typer(sandbox)
 app.add_typer(merchandising)
 app.add_typer(planning)
 app.add_typer(related_words)
+app.add_typer(mislabelled)
 
 
 @rollout.command("candidate")

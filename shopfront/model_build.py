@@ -74,7 +74,12 @@ class ModelBuild:
                 steps.progress,
                 record,
                 f"version {model}",
-                {"checkpoint": checkpoints[model], "settings": export},
+                {
+                    "checkpoint": checkpoints[model],
+                    "settings": export,
+                    # A version of before another output was declared lacks it.
+                    "outputs": [each.name for each in MODELS[model].tensors.outputs],
+                },
                 partial(steps.export, model, checkpoints[model], repository),
                 partial(repository.verify, model),
             )

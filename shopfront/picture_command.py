@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from models.picture_encoder import NAME as ENCODER
-from protos.shopfront.v1 import recommend_pb2, visual_pb2, visual_pb2_grpc
+from protos.shopfront.v1 import visual_pb2, visual_pb2_grpc
 from recall.similar_look import NAME
 from server.ingress.client_channel import RouterAddress, open_channel, why_unanswered
 from shopfront.answer_table import show
@@ -37,6 +37,32 @@ def box_of(text: str) -> visual_pb2.Box | None:
     return visual_pb2.Box(left=edges[0], top=edges[1], right=edges[2], bottom=edges[3])
 
 
+def point_of(text: str) -> visual_pb2.Point | None:
+    """The place of "x,y" in shares of the picture; None for "". Raises ValueError."""
+    if not text:
+        return None
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--tap {text!r} is not x,y, such as 0.4,0.6") from None
+    return visual_pb2.Point(x=x, y=y)
+
+
+def show_objects(answer: visual_pb2.SearchByImageResponse, console: Console) -> None:
+    """Prints the part of a photo that was searched for, and the objects in it; nothing of an item."""
+    if answer.HasField("searched"):
+        console.print(f"Searched for: the part {_edges(answer.searched)}", highlight=False)
+    for number, each in enumerate(answer.objects, start=1):
+        console.print(
+            f"[dim]object {number}: {_edges(each.box)}, sure by {each.confidence:.2f}[/]", highlight=False
+        )
+
+
+def _edges(box: visual_pb2.Box) -> str:
+    """As --box takes it."""
+    return ",".join(f"{edge:.3f}" for edge in (box.left, box.top, box.right, box.bottom))
+
+
 def read_picture(file: Path) -> bytes:
     """A file's bytes. Raises ValueError where it cannot be read, or is far too large to be sent."""
     try:
@@ -53,19 +79,23 @@ def search_image(
     item_id: str,
     *,
     box: visual_pb2.Box | None = None,
+    tap: visual_pb2.Point | None = None,
+    surest_object: bool = False,
     user_id: str = "",
     page_size: int = 10,
     looked_for: LookedFor = NOTHING,
     cursor: str = "",
     with_trace: bool = False,
     timeout_s: float = 10.0,
-) -> recommend_pb2.RecommendResponse:
+) -> visual_pb2.SearchByImageResponse:
     """One `SearchByImage` call, by `content` or, where it is empty, by the item.
 
     Raises grpc.RpcError where it fails, ChannelError where `router` is none.
     """
     request = visual_pb2.SearchByImageRequest(
         box=box,
+        tap=tap,
+        surest_object=surest_object,
         user_id=user_id,
         context=looked_for.message(),
         page_size=page_size,
@@ -80,7 +110,18 @@ def search_image(
         answer: visual_pb2.SearchByImageResponse = visual_pb2_grpc.VisualServiceStub(channel).SearchByImage(
             request, timeout=timeout_s
         )
-    return answer.page
+    return answer
+
+
+def detect_objects(
+    router: RouterAddress, content: bytes, *, limit: int = 0, timeout_s: float = 10.0
+) -> visual_pb2.DetectObjectsResponse:
+    """One `DetectObjects` call. Raises as `search_image` does."""
+    with open_channel(router) as channel:
+        answer: visual_pb2.DetectObjectsResponse = visual_pb2_grpc.VisualServiceStub(channel).DetectObjects(
+            visual_pb2.DetectObjectsRequest(image=content, limit=limit), timeout=timeout_s
+        )
+    return answer
 
 
 def sample_picture(workspace: Workspace, data: Path | None) -> tuple[str, bytes] | None:
@@ -121,7 +162,7 @@ def show_photo_search(
         say(f"No photo search: {why_unanswered(router, error)}")
         return
     console.print(f"\nSearched for by the picture of {title}:", markup=False, highlight=False)
-    show(console, "", answer, {})
+    show(console, "", answer.page, {})
 
 
 def _pictures(dataset: Dataset, data: Path | None) -> Iterator[tuple[int, bytes]]:

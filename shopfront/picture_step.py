@@ -30,7 +30,7 @@ from snapshot.thumbnails import save_thumbnails
 from triton_repo.manifest import read_manifest
 
 STEP = "pictures"
-FEATURES_FOLDER = "features"
+FEATURES_FOLDER, OBJECTS_FOLDER = "features", "objects"
 NEEDED_BY = "the items' pictures"
 """What needs the encoder, as messages call it."""
 NONE_USABLE = "none of the items' pictures can be used"
@@ -76,6 +76,7 @@ def make(
 
     work_of: where ranges of items are encoded, by what is called with what is done.
     """
+    from vision.build_objects import object_head
     from vision.build_pictures import build_pictures, open_cache
     from vision.encode_in_parts import EncodingOrder, encode_in_parts
     from vision.encoder import GraphEncoder
@@ -104,6 +105,15 @@ def make(
                 order = EncodingOrder(dataset.path.absolute() / ITEMS_NAME, folder, opener, settings.pictures)
                 with closing(open_cache(workspace.pictures / FEATURES_FOLDER, encoder)) as cache:
                     encoded_before = encode_in_parts(dataset.catalogue.size, order, cache, work)
+            objects = object_head(
+                dataset.items(),
+                data,
+                workspace.pictures / OBJECTS_FOLDER,
+                encoder,
+                settings.pictures,
+                settings.seed,
+                step.counted,
+            )
             report = build_pictures(
                 dataset.items(),
                 dataset.catalogue.size,
@@ -117,6 +127,7 @@ def make(
                 None if photos is None else photos.photos,
                 received,
                 np.asarray(dataset.catalogue.category),
+                objects,
             )
         encoded = encoded_before + report.encoded
         progress.pictures(report.used, report.items, encoded, report.groups, report.grouped)
@@ -125,6 +136,8 @@ def make(
         progress.received_pictures(report.received, report.deleted, report.foreign, received.unknown)
         if report.head is not None:
             progress.categories_named(len(report.head.codes), report.head.accuracy)
+        if objects is not None:
+            progress.objects_found(objects.overlap)
         if report.photos is not None:
             progress.photos(report.photos.photos, report.photos.plain, report.photos.trained)
         if not report.used:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.picture_encoder import FEATURES
 from recall.category_head import CategoryHead
 from recall.item_pictures import ItemPictures
+from recall.object_head import ObjectHead
 from vision.encode_pictures import EncodedPictures, encode_pictures
 from vision.encoder import Encoder
 from vision.feature_cache import FeatureCache
@@ -82,6 +83,7 @@ def build_pictures(
     photos: pl.DataFrame | None = None,
     received: Received = NOTHING_RECEIVED,
     categories: NDArray[np.int32] | None = None,
+    objects: ObjectHead | None = None,
 ) -> PictureReport:
     """Writes the items' pictures (`recall.item_pictures`) into `folder`, which exists.
 
@@ -98,6 +100,7 @@ def build_pictures(
         photos: photos of items, as `items`; None where there are none.
         received: what arrived and was deleted while the shop was open.
         categories: int32[N + 1], of the items, that are learned to be named; None = none are.
+        objects: finds things in photos, for what is written.
 
     Returns:
         What became of the pictures. Nothing is written where none can be used.
@@ -139,7 +142,8 @@ def build_pictures(
         if categories is None
         else fit_category_head(encoded.items, encoded.features, vectors, categories, seed)
     )
-    ItemPictures(encoded.items, vectors, space, groups, encoded.contents, received.revision, head).save(
+    revision = received.revision
+    ItemPictures(encoded.items, vectors, space, groups, encoded.contents, revision, head, objects).save(
         folder
     )
     return PictureReport(

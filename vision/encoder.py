@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from models.picture_encoder import OUTPUT, PICTURES, SIDE
+from models.picture_encoder import COARSE, FINE, OUTPUT, PICTURES, SIDE
 
 _GRAPH = "model.onnx"
 
@@ -24,6 +24,14 @@ class Encoder(Protocol):
 
     def encode(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8[n, side, side, 3] → float32[n, F]."""
+        ...
+
+
+class MapEncoder(Encoder, Protocol):
+    """One that tells where things are, too."""
+
+    def maps(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """uint8[n, S, S, 3] → float32[n, 112, S/16, S/16] and float32[n, 320, S/32, S/32]."""
         ...
 
 
@@ -45,3 +53,8 @@ class GraphEncoder:
         """uint8[n, side, side, 3] → float32[n, F]."""
         (features,) = self._session.run([OUTPUT], {PICTURES: squares})
         return np.asarray(features, np.float32)
+
+    def maps(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As in `MapEncoder`."""
+        fine, coarse = self._session.run([FINE, COARSE], {PICTURES: squares})
+        return np.asarray(fine, np.float32), np.asarray(coarse, np.float32)

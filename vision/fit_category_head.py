@@ -45,7 +45,7 @@ def fit_category_head(
         return None
     # All pictures of an item are on one side.
     held = random.permutation(int(items.max()) + 1)[items[usable]] % _HELD_OUT == 0
-    weights, bias = _trained(features[usable[~held]], labels[~held], len(codes), seed)
+    weights, bias = fit_layer(features[usable[~held]], labels[~held], len(codes), seed)
     shown, truth = usable[held], labels[held]
     logits = features[shown] @ weights + bias
     temperature = fit_temperature(logits, truth)
@@ -95,9 +95,20 @@ def _nearest(
     return found
 
 
-def _trained(
+def fit_layer(
     features: NDArray[np.float32], labels: NDArray[np.int64], classes: int, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A multinomial logistic regression by AdamW.
+
+    Args:
+        features: float32[n, F].
+        labels: int64[n], 0…C−1.
+        classes: C.
+        seed: of the order in which they are shown.
+
+    Returns:
+        Weights float32[F, C] and bias float32[C].
+    """
     import torch
 
     centre, spread = features.mean(axis=0), features.std(axis=0) + 1e-6

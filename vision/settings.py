@@ -38,6 +38,12 @@ class PhotoSearchSettings(BaseModel):
     temperature: float = Field(
         default=0.05, gt=0, description="Difference of cosines by which a neighbour counts e times less."
     )
+    least_confidence: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="Confidence from which on something in a photo is an object, where a call does not say.",
+    )
     put_per_item: int = Field(
         default=10, ge=1, le=100, description="Pictures that an item may get by PutPictures."
     )
@@ -72,6 +78,14 @@ class PictureSettings(BaseModel):
         description="Photos of items (photos.csv in the data folder) from which on they train the space in "
         "which pictures are compared.",
     )
+    object_scenes: int = Field(
+        default=600,
+        ge=0,
+        le=100_000,
+        description="Made-up scenes of the items' pictures, by which layers learn once where things are in "
+        "photos; each takes some 40 ms. 0 = what stands out of a photo's ground is taken for its objects.",
+    )
+    object_steps: int = Field(default=800, ge=1, le=100_000, description="Steps of that training.")
     thumbnails: int = Field(
         default=10_000,
         ge=0,

@@ -33,9 +33,11 @@ async def search(request: Request, console: Console) -> Response:
     problem = None
     try:
         answer = await console.client.search_by_image(
-            visual_pb2.SearchByImageRequest(image=fields.get("photo", b""), page_size=_FOUND)
+            visual_pb2.SearchByImageRequest(
+                image=fields.get("photo", b""), surest_object="surest" in fields, page_size=_FOUND
+            )
         )
-        values["found"] = answer.page
+        values.update(found=answer.page, objects=answer.objects, in_part=answer.HasField("searched"))
     except RouterProblem as error:
         problem = error
     return await console.render(request, "photo.html", "Search by photo", problem, **values)

@@ -11,12 +11,14 @@ from router.ranking import (
     first_merge,
     live,
     log_odds_merge,
+    look,
     online,
     ranker_model,
     satisfaction,
     triton_model,
     value_merge,
     weighted_sum,
+    within_look_merge,
 )
 from router.ranking.anchor_ranker import scorer as anchor_ranker
 from router.ranking.logistic import scorer as logistic
@@ -42,6 +44,7 @@ SCORERS: Registry[ScorerKind] = Registry(
         "context": context.SCORER,
         "logistic": logistic.SCORER,
         "live": live.SCORER,
+        "look": look.SCORER,
         "online": online.SCORER,
         "satisfaction": satisfaction.SCORER,
         "objectives": objectives.SCORER,
@@ -58,6 +61,7 @@ MERGES: Registry[MergeKind] = Registry(
         "weighted_sum": weighted_sum.MERGE,
         "log_odds": log_odds_merge.MERGE,
         "value": value_merge.MERGE,
+        "within_look": within_look_merge.MERGE,
     },
     kind=MergeKind,
 )

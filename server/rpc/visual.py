@@ -34,6 +34,12 @@ class VisualHandler:
         """Items that look like a picture."""
         return await self._photo_search.search(request, call)
 
+    async def DetectObjects(
+        self, request: visual_pb2.DetectObjectsRequest, call: Call
+    ) -> visual_pb2.DetectObjectsResponse:
+        """Where things are in a picture."""
+        return await self._running.objects.detect(request, call)
+
     async def PredictCategory(
         self, request: visual_pb2.PredictCategoryRequest, call: Call
     ) -> visual_pb2.PredictCategoryResponse:

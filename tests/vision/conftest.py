@@ -32,13 +32,16 @@ from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings
 
 USERS, ITEMS, PICTURED = 60, 120, 60
+SCENES_MADE, STEPS = 96, 150
 
 
 def settings_of(workspace: Workspace) -> Settings:
     """The defaults, with a state store in the workspace, beside the one that a router there has open."""
     defaults = default_settings()
     state = defaults.router.state.model_copy(update={"url": f"lmdb://{workspace.root / 'build_state'}"})
-    return defaults.model_copy(update={"router": defaults.router.model_copy(update={"state": state})})
+    pictures = defaults.pictures.model_copy(update={"object_scenes": SCENES_MADE, "object_steps": STEPS})
+    router = defaults.router.model_copy(update={"state": state})
+    return defaults.model_copy(update={"router": router, "pictures": pictures})
 
 
 def make_pictures(

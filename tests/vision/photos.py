@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from protos.shopfront.v1 import visual_pb2, visual_pb2_grpc
+from protos.shopfront.v1 import event_pb2_grpc, visual_pb2, visual_pb2_grpc
 from server.ingress.status import DETAILS_KEY
 from testing.running_router import Ingress
 from testing.served_shop import ServedShop
@@ -20,7 +20,10 @@ PHOTO_SEARCH = """
     channels:
       similar_look: {share: 1.0, timeout_ms: 2000.0}
     backfill: null
-    ranking: {enabled: false}
+    ranking:
+      scorers: {look: {}, triton: {}}
+      merge:
+        within_look: {taste: triton.score, margin: 0.3}
     rerank: {scatter: null}
   match_outfit:
     needs: [outfit]
@@ -42,6 +45,7 @@ class Photos:
     def __init__(self, shop: PictureShop, served: ServedShop, ingress: Ingress, triton: TritonServer) -> None:
         self.shop, self.served, self.ingress, self.triton = shop, served, ingress, triton
         self.stub = visual_pb2_grpc.VisualServiceStub(ingress.channel)
+        self.events = event_pb2_grpc.EventServiceStub(ingress.channel)
 
     def search(self, **fields: object) -> visual_pb2.SearchByImageResponse:
         request = visual_pb2.SearchByImageRequest(**fields)  # type: ignore[arg-type]

@@ -13,8 +13,9 @@ from PIL import Image
 from rich.console import Console
 
 from console.settings import ConsoleSettings
-from protos.shopfront.v1 import visual_pb2, visual_pb2_grpc
+from protos.shopfront.v1 import event_pb2, visual_pb2, visual_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import CONTEXT_FIELD_CATEGORY, Context
+from recall.found_boxes import overlaps
 from server.ingress.client_channel import RouterAddress
 from server.ingress.ports import free_ports
 from shopfront.picture_command import sample_picture, search_image
@@ -24,7 +25,7 @@ from testing.picture_shop import draw, jpeg
 from testing.running_router import in_process
 from testing.served_shop import SCENES, ServedShop
 from testing.synthetic_shop import CATEGORIES
-from tests.vision.conftest import PICTURED
+from tests.vision.conftest import ITEMS, PICTURED
 from tests.vision.photos import PHOTO_SEARCH, Photos, refused
 from tests.vision.pictures import BAD, GOOD
 
@@ -67,6 +68,63 @@ def test_a_part_of_a_photo_is_searched_for_by_a_box(photos: Photos) -> None:
     assert page.items[0].score > 0.8
 
 
+def scene_of(photos: Photos, row: int) -> tuple[bytes, np.ndarray]:
+    """A photo of an item and of something else, and the boxes float32[2, 4] of the item and the other."""
+    street = Image.new("RGB", (400, 300), (90, 120, 90))
+    street.paste(draw(1, 999).resize((120, 120)), (20, 20))
+    street.paste(Image.open(io.BytesIO(photos.picture(row))).resize((180, 180)), (200, 100))
+    return jpeg(street, 95), np.array([[0.5, 1 / 3, 0.95, 0.933], [0.05, 1 / 15, 0.35, 0.467]], np.float32)
+
+
+def edges_of(box: visual_pb2.Box) -> np.ndarray:
+    return np.array([[box.left, box.top, box.right, box.bottom]], np.float32)
+
+
+def test_objects_are_detected_with_the_search_and_alone(photos: Photos) -> None:
+    photo, truth = scene_of(photos, 12)
+    answer = photos.stub.DetectObjects(visual_pb2.DetectObjectsRequest(image=photo, limit=3), timeout=20)
+    assert answer.learned
+    assert not answer.degraded
+    assert 1 <= len(answer.objects) <= 3
+    confidences = [each.confidence for each in answer.objects]
+    assert confidences == sorted(confidences, reverse=True)
+    found = np.concatenate([edges_of(each.box) for each in answer.objects])
+    # The whole photo would overlap the item by less than a third.
+    assert overlaps(found, truth).max() > 0.4
+    searched = photos.search(image=photo, page_size=2, with_trace=True)
+    assert [each.box for each in searched.objects][: len(found)] == [each.box for each in answer.objects]
+    assert not searched.HasField("searched")
+    assert [stage.stage for stage in searched.page.trace.stages[:2]] == ["encode", "detect"]
+    surest = photos.search(image=photo, page_size=2, surest_object=True)
+    assert surest.searched == answer.objects[0].box
+    tapped = photos.search(image=photo, page_size=2, tap=visual_pb2.Point(x=0.7, y=0.6))
+    assert tapped.searched.left <= 0.7 <= tapped.searched.right
+    assert tapped.searched.top <= 0.6 <= tapped.searched.bottom
+    boxed = photos.search(image=photo, page_size=2, box=tapped.searched)
+    assert [item.item_id for item in boxed.page.items] == [item.item_id for item in tapped.page.items]
+    assert not boxed.objects
+    sure = visual_pb2.DetectObjectsRequest(image=photo, least_confidence=1)
+    assert not photos.stub.DetectObjects(sure, timeout=20).objects
+
+
+@pytest.mark.parametrize(
+    ("field", "request_"),
+    [
+        ("limit", visual_pb2.DetectObjectsRequest(image=GOOD["jpeg"], limit=-1)),
+        ("least_confidence", visual_pb2.DetectObjectsRequest(image=GOOD["jpeg"], least_confidence=1.5)),
+        ("image", visual_pb2.DetectObjectsRequest(image=b"no picture")),
+        ("image", visual_pb2.DetectObjectsRequest()),
+    ],
+)
+def test_what_is_wrong_with_a_detection_is_said(
+    photos: Photos, field: str, request_: visual_pb2.DetectObjectsRequest
+) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        photos.stub.DetectObjects(request_, timeout=20)
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert list(refused(error.value)[1]) == [field]
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_every_usable_picture_gets_an_answer(photos: Photos, name: str) -> None:
     assert not photos.search(image=GOOD[name]).page.degraded
@@ -94,7 +152,12 @@ def test_what_is_wrong_besides_the_picture_is_said(photos: Photos) -> None:
     ):
         box = visual_pb2.Box(**dict(zip(("left", "top", "right", "bottom"), edges, strict=True)))
         assert "box" in photos.refusal(image=good, box=box)[1]
-    assert "box" in photos.refusal(item_id="i0000", box=visual_pb2.Box(right=1, bottom=1))[1]
+    box, tap = visual_pb2.Box(right=1, bottom=1), visual_pb2.Point(x=0.5, y=0.5)
+    assert "box" in photos.refusal(item_id="i0000", box=box)[1]
+    assert "tap" in photos.refusal(item_id="i0000", tap=tap)[1]
+    assert "tap" in photos.refusal(image=good, box=box, tap=tap)[1]
+    assert "tap" in photos.refusal(image=good, tap=visual_pb2.Point(x=float("nan")))[1]
+    assert "surest_object" in photos.refusal(image=good, tap=tap, surest_object=True)[1]
     code, _ = photos.refusal(image=bytes(3 * 2**20))
     assert code == grpc.StatusCode.INVALID_ARGUMENT
 
@@ -126,6 +189,34 @@ def test_a_must_is_searched_in_and_pages_follow(photos: Photos) -> None:
     assert not {item.item_id for item in first.items} & {item.item_id for item in second.items}
     excluded = photos.search(image=photos.picture(0), excluded_item_ids=[first.items[0].item_id]).page
     assert first.items[0].item_id not in [item.item_id for item in excluded.items]
+
+
+def test_a_known_shoppers_taste_decides_among_what_looks_nearly_the_same(photos: Photos) -> None:
+    anonymous = photos.search(image=photos.picture(0), page_size=20).page
+    plain = {item.item_id: item.score for item in anonymous.items}
+    assert list(plain.values()) == sorted(plain.values(), reverse=True)
+    orders = set()
+    for number in range(3):
+        seen = [f"i{row:04d}" for row in range(number, ITEMS, 11)]
+        events = [
+            event_pb2.Event(
+                user_id=f"looker{number}",
+                item_id=id,
+                type=event_pb2.EVENT_TYPE_VIEW,
+                event_id=f"{number}{id}",
+            )
+            for id in seen
+        ]
+        answer = photos.events.ReportEvents(event_pb2.ReportEventsRequest(events=events), timeout=20)
+        assert answer.accepted == len(events)
+        page = photos.search(image=photos.picture(0), page_size=20, user_id=f"looker{number}").page
+        assert not page.degraded
+        scores = np.array([item.score for item in page.items])
+        # Nothing stands before what is more alike by more than the margin, and scores stay cosines.
+        assert (np.maximum.accumulate(scores[::-1])[::-1] - scores <= 0.3 + 1e-5).all()
+        assert all(plain.get(item.item_id, item.score) == pytest.approx(item.score) for item in page.items)
+        orders.add(tuple(item.item_id for item in page.items))
+    assert orders != {tuple(plain)}
 
 
 def test_a_trace_names_the_encoding(photos: Photos) -> None:
@@ -174,7 +265,7 @@ def test_the_command_asks_by_file_and_the_sample_is_a_real_picture(photos: Photo
     assert sample is not None
     title, content = sample
     router = RouterAddress(photos.ingress.address)
-    page = search_image(router, content, "", page_size=3)
+    page = search_image(router, content, "", page_size=3).page
     assert page.items
     assert (
         title in [item.title for item in page.items] or not in_stock(photos, [page.items[0].item_id]) or title
@@ -193,6 +284,11 @@ def test_without_triton_the_answer_is_degraded_and_with_it_whole_again(photos: P
             visual_pb2.PredictCategoryRequest(image=GOOD["jpeg"]), timeout=20
         )
         assert list(predicted.degraded) == ["picture_encoder"]
+        photo, truth = scene_of(photos, 12)
+        detected = photos.stub.DetectObjects(visual_pb2.DetectObjectsRequest(image=photo), timeout=20)
+        assert (list(detected.degraded), detected.learned) == (["picture_encoder"], False)
+        # What stands out of a plain ground is found without the encoder.
+        assert overlaps(edges_of(detected.objects[0].box), truth).max() > 0.8
         assert photos.search(item_id="i0004").page.items
     finally:
         photos.triton.start()

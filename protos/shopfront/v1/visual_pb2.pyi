@@ -44,8 +44,24 @@ class Box(_message.Message):
     bottom: float
     def __init__(self, left: _Optional[float] = ..., top: _Optional[float] = ..., right: _Optional[float] = ..., bottom: _Optional[float] = ...) -> None: ...
 
+class Point(_message.Message):
+    __slots__ = ("x", "y")
+    X_FIELD_NUMBER: _ClassVar[int]
+    Y_FIELD_NUMBER: _ClassVar[int]
+    x: float
+    y: float
+    def __init__(self, x: _Optional[float] = ..., y: _Optional[float] = ...) -> None: ...
+
+class DetectedObject(_message.Message):
+    __slots__ = ("box", "confidence")
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    box: Box
+    confidence: float
+    def __init__(self, box: _Optional[_Union[Box, _Mapping]] = ..., confidence: _Optional[float] = ...) -> None: ...
+
 class SearchByImageRequest(_message.Message):
-    __slots__ = ("image", "item_id", "box", "user_id", "context", "page_size", "excluded_item_ids", "page_cursor", "with_trace", "timeout_ms", "scene")
+    __slots__ = ("image", "item_id", "box", "user_id", "context", "page_size", "excluded_item_ids", "page_cursor", "with_trace", "timeout_ms", "scene", "tap", "surest_object")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     BOX_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +73,8 @@ class SearchByImageRequest(_message.Message):
     WITH_TRACE_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     SCENE_FIELD_NUMBER: _ClassVar[int]
+    TAP_FIELD_NUMBER: _ClassVar[int]
+    SUREST_OBJECT_FIELD_NUMBER: _ClassVar[int]
     image: bytes
     item_id: str
     box: Box
@@ -68,13 +86,45 @@ class SearchByImageRequest(_message.Message):
     with_trace: bool
     timeout_ms: int
     scene: str
-    def __init__(self, image: _Optional[bytes] = ..., item_id: _Optional[str] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[_recommend_pb2.Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., page_cursor: _Optional[str] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ...) -> None: ...
+    tap: Point
+    surest_object: bool
+    def __init__(self, image: _Optional[bytes] = ..., item_id: _Optional[str] = ..., box: _Optional[_Union[Box, _Mapping]] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[_recommend_pb2.Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., page_cursor: _Optional[str] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ..., tap: _Optional[_Union[Point, _Mapping]] = ..., surest_object: _Optional[bool] = ...) -> None: ...
 
 class SearchByImageResponse(_message.Message):
-    __slots__ = ("page",)
+    __slots__ = ("page", "objects", "searched", "learned")
     PAGE_FIELD_NUMBER: _ClassVar[int]
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    SEARCHED_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_FIELD_NUMBER: _ClassVar[int]
     page: _recommend_pb2.RecommendResponse
-    def __init__(self, page: _Optional[_Union[_recommend_pb2.RecommendResponse, _Mapping]] = ...) -> None: ...
+    objects: _containers.RepeatedCompositeFieldContainer[DetectedObject]
+    searched: Box
+    learned: bool
+    def __init__(self, page: _Optional[_Union[_recommend_pb2.RecommendResponse, _Mapping]] = ..., objects: _Optional[_Iterable[_Union[DetectedObject, _Mapping]]] = ..., searched: _Optional[_Union[Box, _Mapping]] = ..., learned: _Optional[bool] = ...) -> None: ...
+
+class DetectObjectsRequest(_message.Message):
+    __slots__ = ("image", "limit", "least_confidence")
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LEAST_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    image: bytes
+    limit: int
+    least_confidence: float
+    def __init__(self, image: _Optional[bytes] = ..., limit: _Optional[int] = ..., least_confidence: _Optional[float] = ...) -> None: ...
+
+class DetectObjectsResponse(_message.Message):
+    __slots__ = ("objects", "learned", "degraded", "snapshot_id", "request_id")
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    LEARNED_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    objects: _containers.RepeatedCompositeFieldContainer[DetectedObject]
+    learned: bool
+    degraded: _containers.RepeatedScalarFieldContainer[str]
+    snapshot_id: str
+    request_id: str
+    def __init__(self, objects: _Optional[_Iterable[_Union[DetectedObject, _Mapping]]] = ..., learned: _Optional[bool] = ..., degraded: _Optional[_Iterable[str]] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class PredictCategoryRequest(_message.Message):
     __slots__ = ("image", "box", "limit")

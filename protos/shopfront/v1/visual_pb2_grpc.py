@@ -50,6 +50,11 @@ class VisualServiceStub:
                 request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.SearchByImageRequest.SerializeToString,
                 response_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.SearchByImageResponse.FromString,
                 _registered_method=True)
+        self.DetectObjects = channel.unary_unary(
+                '/shopfront.v1.VisualService/DetectObjects',
+                request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DetectObjectsRequest.SerializeToString,
+                response_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DetectObjectsResponse.FromString,
+                _registered_method=True)
         self.PredictCategory = channel.unary_unary(
                 '/shopfront.v1.VisualService/PredictCategory',
                 request_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.PredictCategoryRequest.SerializeToString,
@@ -88,6 +93,14 @@ class VisualServiceServicer:
 
     def SearchByImage(self, request, context):
         """Items whose pictures look like a picture, most alike first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DetectObjects(self, request, context):
+        """Where things are in a picture, whatever they are: by layers that made-up scenes of the catalogue's pictures taught,
+        or by what stands out of the picture's ground.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,6 +146,11 @@ def add_VisualServiceServicer_to_server(servicer, server):
                     servicer.SearchByImage,
                     request_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.SearchByImageRequest.FromString,
                     response_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.SearchByImageResponse.SerializeToString,
+            ),
+            'DetectObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.DetectObjects,
+                    request_deserializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DetectObjectsRequest.FromString,
+                    response_serializer=protos_dot_shopfront_dot_v1_dot_visual__pb2.DetectObjectsResponse.SerializeToString,
             ),
             'PredictCategory': grpc.unary_unary_rpc_method_handler(
                     servicer.PredictCategory,
@@ -193,6 +211,33 @@ class VisualService:
             '/shopfront.v1.VisualService/SearchByImage',
             protos_dot_shopfront_dot_v1_dot_visual__pb2.SearchByImageRequest.SerializeToString,
             protos_dot_shopfront_dot_v1_dot_visual__pb2.SearchByImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DetectObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shopfront.v1.VisualService/DetectObjects',
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.DetectObjectsRequest.SerializeToString,
+            protos_dot_shopfront_dot_v1_dot_visual__pb2.DetectObjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from router.ranking.log_odds_merge import LogOddsSettings, log_odds_of
 from router.ranking.registry import MERGES
 from router.ranking.weighted_sum import WeightedSumSettings
+from router.ranking.within_look_merge import WithinLookSettings, standing
 
 
 def columns(**values: list[float]) -> dict[str, np.ndarray]:
@@ -105,3 +106,42 @@ def test_columns_that_are_added_are_checked_by_name_and_weight() -> None:
     assert "anchor.log_score" in MERGES["log_odds"].columns(ADDED)
     with pytest.raises(ValidationError):
         LogOddsSettings.model_validate({"added": {"anchor.log_score": float("inf")}})
+
+
+@given(
+    rows=st.lists(st.tuples(st.floats(-1, 1, width=32), st.floats(0, 1, width=32)), min_size=1, max_size=20),
+    margin=st.floats(0, 0.5),
+)
+def test_taste_lifts_nothing_over_what_is_more_alike_by_more_than_the_margin(
+    rows: list[tuple[float, float]], margin: float
+) -> None:
+    likeness, taste = (np.array(column, np.float32) for column in zip(*rows, strict=True))
+    found = {"look.likeness": likeness, "look.known": np.ones(len(rows), np.float32), "logistic.score": taste}
+    merge = MERGES["within_look"].create(WithinLookSettings(margin=margin))
+    merged = merge.merge(found)
+    assert merged is not None
+    assert merged.probability is likeness
+    order = np.argsort(-merged.values, kind="stable")
+    later = np.maximum.accumulate(likeness[order][::-1])[::-1]
+    assert (later - likeness[order] <= margin + 1e-5).all()
+    for unknown in (
+        {**found, "look.known": np.zeros(len(rows), np.float32)},
+        {name: column for name, column in found.items() if name != "logistic.score"},
+    ):
+        plain = merge.merge(unknown)
+        assert plain is not None
+        np.testing.assert_array_equal(plain.values, likeness)
+
+
+def test_within_the_margin_taste_decides_and_equal_tastes_change_nothing() -> None:
+    merge = MERGES["within_look"].create(WithinLookSettings(margin=0.1))
+    look = {"look.likeness": np.array([0.9, 0.85, 0.5], np.float32), "look.known": np.ones(3, np.float32)}
+    merged = merge.merge({**look, "logistic.score": np.array([0.1, 0.9, 0.95], np.float32)})
+    assert merged is not None
+    np.testing.assert_allclose(merged.values, [0.9, 0.9, 0.6], atol=1e-6)
+    same = merge.merge({**look, "logistic.score": np.full(3, 0.3, np.float32)})
+    assert same is not None
+    assert np.argsort(-same.values).tolist() == [0, 1, 2]
+    np.testing.assert_allclose(standing(np.array([3, 1, 3, np.nan], np.float32)), [5 / 6, 1 / 3, 5 / 6, 0])
+    assert merge.merge({"logistic.score": np.zeros(3, np.float32)}) is None
+    assert "look.likeness" in MERGES["within_look"].columns(WithinLookSettings())
