@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from recall.category_head import softmax
-from vision.fit_category_head import fit_layer, fit_temperature
+from vision.fit_category_head import fit_temperature
 
+_PENALTY, _ITERATIONS = 1e-4, 100
 _FOLDS, _LEAST_PER_CATEGORY, _LEAST_PICTURES = 4, 5, 50
 
 
@@ -95,6 +97,28 @@ def _held_out(
     fold[by_label] = np.arange(len(labels)) % _FOLDS
     logits = np.empty((len(labels), classes), np.float32)
     for held in range(_FOLDS):
-        weights, bias = fit_layer(pictures[fold != held], labels[fold != held], classes, seed + held)
+        weights, bias = _regression(pictures[fold != held], labels[fold != held], classes)
         logits[fold == held] = pictures[fold == held] @ weights + bias
     return softmax(logits, fit_temperature(logits, labels))
+
+
+def _regression(
+    pictures: NDArray[np.float32], labels: NDArray[np.int64], classes: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weights float32[D, C] and bias float32[C] of a multinomial logistic regression, by L-BFGS."""
+    count, dimensions = pictures.shape
+    rows = np.arange(count)
+
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights = flat.reshape(dimensions + 1, classes)
+        found = softmax((pictures @ weights[:-1] + weights[-1]).astype(np.float32), 1.0)
+        value = -np.log(found[rows, labels] + 1e-12).mean() + _PENALTY * (weights[:-1] ** 2).sum() / 2
+        found[rows, labels] -= 1
+        gradient = np.concatenate((pictures.T @ found / count, found.mean(axis=0)[None]))
+        gradient[:-1] += _PENALTY * weights[:-1]
+        return float(value), gradient.reshape(-1)
+
+    start = np.zeros((dimensions + 1) * classes)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _ITERATIONS}).x
+    weights = best.reshape(dimensions + 1, classes).astype(np.float32)
+    return weights[:-1], weights[-1]

@@ -32,7 +32,7 @@ from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings
 
 USERS, ITEMS, PICTURED = 60, 120, 60
-SCENES_MADE, STEPS = 96, 150
+SCENES_MADE, STEPS = 48, 100
 
 
 def settings_of(workspace: Workspace) -> Settings:

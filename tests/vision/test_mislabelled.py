@@ -16,7 +16,7 @@ def _shop(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Items 1…300 of three categories, a picture of each, and the true categories int32[301]."""
     random = np.random.default_rng(seed)
     truth = np.concatenate(([0], random.integers(1, 4, 300))).astype(np.int32)
-    vectors = np.eye(8, dtype=np.float32)[truth[1:]] * 0.8 + random.normal(0, 0.3, (300, 8))
+    vectors = np.eye(8, dtype=np.float32)[truth[1:]] * 0.8 + random.normal(0, 0.2, (300, 8))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.arange(1, 301, dtype=np.int32), vectors.astype(np.float32), truth
 
@@ -62,11 +62,13 @@ def test_the_command_names_items_of_a_built_workspace(
             return picture_shop.made
 
     monkeypatch.setattr("shopfront.build_record.BuildRecord", Record)
-    table, judged, accuracy = mislabelled_table(picture_shop.workspace, "category", 1)
+    table, judged, accuracy = mislabelled_table(picture_shop.workspace, "shop", 1)
     assert table.schema["item_id"] == pl.String
     assert judged >= 50
     assert 0 < accuracy <= 1
     assert set(table["item_id"]) <= {f"i{row:04d}" for row in range(60)}
+    with pytest.raises(ValueError, match="too few items"):
+        mislabelled_table(picture_shop.workspace, "category", 1)
     with pytest.raises(ValueError, match="no column colourless"):
         mislabelled_table(picture_shop.workspace, "colourless", 1)
 
