@@ -40,6 +40,7 @@ REPLICAS = 3
 _REPLICA = "ray::ServeReplica"
 _PATIENCE_S = 90.0
 _FROZEN_S = 1.0
+_SAID_LENGTH = 80
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class ServingLoss:
     acknowledged, lost, doubled       events acknowledged; of these, not in the log, and there more than once
     replaced_s                        seconds from the loss until as many replicas ran as before
     whole_s                           seconds from the loss to the end of the last call that needed a retry
+    said                              status and first words of the calls that failed in the end, by how often
     """
 
     replicas_before: Sequence[int]
@@ -68,6 +70,7 @@ class ServingLoss:
     doubled: int
     replaced_s: float
     whole_s: float
+    said: dict[str, int]
 
     @property
     def as_it_should(self) -> bool:
@@ -155,6 +158,7 @@ def _outcome(
         doubled=sum(logged[id] > 1 for id, call in acknowledged if call.with_ids),
         replaced_s=replaced_s,
         whole_s=max((call.ended - lost_at for call in sent if call.first != "OK"), default=0.0),
+        said=dict(Counter(f"{call.status}: {call.detail[:_SAID_LENGTH]}" for call in failed)),
     )
 
 

@@ -147,7 +147,7 @@ class KilledDuring:
         if done == 0:
             self._nodes.freeze_workers()
         if done == of - 1 and self.killed_at is None:
-            self._nodes.kill()
             self.killed_at = time.monotonic()
+            self._nodes.kill()
         if done == of:
             self.ended_at = time.monotonic()
