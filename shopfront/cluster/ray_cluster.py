@@ -76,8 +76,15 @@ class RayCluster:
             Exception: what else a part raises is a bug, with the traceback of its process.
         """
         import ray
-        from ray.exceptions import RayError, RayTaskError
+        from ray import exceptions
 
+        lost = (
+            exceptions.WorkerCrashedError,
+            exceptions.NodeDiedError,
+            exceptions.LocalRayletDiedError,
+            exceptions.OutOfMemoryError,
+            exceptions.ObjectLostError,
+        )
         missing = [number for number in range(len(parts)) if not files.has(number)]
         done = len(parts) - len(missing)
         options: dict[str, Any] = {
@@ -98,18 +105,15 @@ class RayCluster:
                 for reference in ready:
                     number = waiting.pop(reference)
                     try:
-                        ray.get(reference)
-                    except RayTaskError as error:
-                        cause = error.cause
-                        if isinstance(cause, _of_the_data()):
-                            raise PartFailed(f"{job}: {parts[number].name}: {cause}") from error
-                        raise
-                    except RayError as error:
+                        fault = ray.get(reference)
+                    except lost as error:
                         raise NodesLost(
                             f"{job}: {parts[number].name}: {self.settings.attempts} processes or nodes that "
                             f"computed it were lost, the last one so: {_first_line(error)}. "
                             f"{_resumption(done, len(parts))}"
                         ) from error
+                    if fault:
+                        raise PartFailed(f"{job}: {parts[number].name}: {fault}")
                     done += 1
                     report(job, done, len(parts))
                 if not ready and nodes.none_for_too_long():
@@ -164,15 +168,24 @@ class _NodeWait:
         return time.monotonic() - self._since > self._settings.node_wait_s
 
 
-def run_part(files: PartFiles, number: int, part: Part, plugins: Sequence[str]) -> None:
-    """Computes a part and writes its result; runs on a node."""
+def run_part(files: PartFiles, number: int, part: Part, plugins: Sequence[str]) -> str:
+    """Computes a part and writes its result; runs on a node.
+
+    Returns "", or why the part cannot be computed from its data. What else is raised is a bug, and reaches
+    the build with its traceback.
+    """
     if plugins:
         from shopfront.plugins import load, load_for_building
 
         load(plugins)
         load_for_building(plugins)
     files.begin(number)
-    files.write(number, part.function(*part.arguments))
+    try:
+        result = part.function(*part.arguments)
+    except _of_the_data() as error:
+        return str(error)
+    files.write(number, result)
+    return ""
 
 
 @contextmanager
