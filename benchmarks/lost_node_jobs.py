@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from ingest.ingest_folder import ingest_folder
 from ingest.settings import IngestSettings
+from models.interaction_log import InteractionLog
+from models.samples import SamplePoints, cut_points
+from models.settings import SampleSettings
 from recall.channel import BuildSource
 from recall.registry import CHANNELS
 from shopfront.cluster.chosen_work import work_of
@@ -94,9 +98,19 @@ def _data_set(run: JobRun) -> Made:
     return {str(path.relative_to(made.path)): path.read_bytes() for path in sorted(files)}
 
 
+def _samples(run: JobRun) -> Made:
+    """Cuts the sample points that a model would be trained on."""
+    work = work_of(run.cluster, None, run.folder / "jobs", run.report)
+    log = InteractionLog.from_dataset(run.dataset, work)
+    before = (0, run.dataset.manifest.cuts.valid_from)
+    points = cut_points(log, SampleSettings(), before, np.random.default_rng(0), max_points=2_000)
+    return {name: getattr(points, name).tobytes() for name in SamplePoints.__dataclass_fields__}
+
+
 JOBS: dict[str, Callable[[JobRun], Made]] = {
     "events": _data_set,
     "cleaning": _data_set,
+    "samples": _samples,
     "interactions": _table("ranki2i"),
     "impressions": _table("ranki2i"),
     "ranki2i": _table("ranki2i"),

@@ -51,10 +51,10 @@ class ServingLoss:
     replicas_before, replicas_after   replicas of each node, the head first
     calls                             calls sent
     failed_first                      first tries that failed
-    failed                            calls that failed after one retry; those that must not be sent again, and
-                                      those that were shed, are left out
-    shed                              calls refused as RESOURCE_EXHAUSTED: more than the replicas that are left
-                                      can answer while a new one starts
+    failed                            calls that failed after one retry; those that must not be sent again,
+                                      and those that were shed, are left out
+    shed                              calls refused as RESOURCE_EXHAUSTED: more than the replicas that are
+                                      left can answer while a new one starts
     failed_unretried                  events without an id that failed: a caller must not send them again
     acknowledged, lost, doubled       events acknowledged; of these, not in the log, and there more than once
     replaced_s                        seconds from the loss until as many replicas ran as before

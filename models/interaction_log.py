@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from features.profile import PROFILE_FIELDS
 from snapshot.dataset import Dataset
 from snapshot.event_codes import IMPRESSION
+from snapshot.partition_work import IN_THIS_PROCESS, Columns, PartitionWork
 
 _TIME_SPAN = 2**34
 
@@ -48,6 +49,10 @@ class EventColumns:
         """Number of events."""
         return len(self.user)
 
+    def columns(self) -> Columns:
+        """The columns by name, without `keys`."""
+        return {name: getattr(self, name) for name in ("user", "item", "event", "ts", "offsets")}
+
     def position_before(self, user: np.ndarray, ts: np.ndarray) -> np.ndarray:
         """int64[n]: for each (user, ts) the end of the user's events strictly before ts.
 
@@ -67,7 +72,8 @@ class InteractionLog:
     """A data set's events: what shoppers did apart from what the shop showed them.
 
     behaviours: events other than impressions; impressions: the impressions; profile: int32[U+1, 4], codes in
-    the order of `PROFILE_FIELDS`, row 0 unknown; items: N; categories: int32[N+1].
+    the order of `PROFILE_FIELDS`, row 0 unknown; items: N; categories: int32[N+1]; work: where samples
+    are cut.
     """
 
     behaviours: EventColumns
@@ -75,16 +81,18 @@ class InteractionLog:
     profile: np.ndarray
     items: int
     categories: np.ndarray
+    work: PartitionWork = IN_THIS_PROCESS
 
     @classmethod
-    def from_dataset(cls, dataset: Dataset) -> InteractionLog:
-        """Reads a data set's events and users."""
-        return cls.from_frames(
+    def from_dataset(cls, dataset: Dataset, work: PartitionWork = IN_THIS_PROCESS) -> InteractionLog:
+        """Reads a data set's events and users. `work`: where samples are cut."""
+        log = cls.from_frames(
             dataset.events().select("user", "item", "event", "ts").collect(),
             dataset.users(),
             dataset.catalogue.size,
             np.asarray(dataset.catalogue.category),
         )
+        return replace(log, work=work)
 
     @classmethod
     def from_frames(

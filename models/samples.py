@@ -12,6 +12,7 @@ import numpy as np
 
 from models.interaction_log import InteractionLog
 from models.settings import SampleSettings
+from snapshot.partition_work import Columns, Range, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,50 @@ def flat_slices(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return positions
 
 
+@dataclass(frozen=True)
+class TakenWanted:
+    """Which behaviours may be sample points or their positives.
+
+    time_range: [start, end), unix seconds; events: codes of positive events; most: points wanted of the whole
+    log, the most recent; None = all.
+    """
+
+    time_range: tuple[int, int]
+    events: tuple[int, ...]
+    most: int | None
+
+
+def taken_columns(shoppers: Range, wanted: TakenWanted, columns: Columns) -> Columns:
+    """The behaviours of some shoppers that may be sample points or their positives, in the log's order.
+
+    Args:
+        shoppers: whose.
+        wanted: which.
+        columns: user, item, event, ts and offsets of the log's behaviours (`EventColumns`).
+
+    Returns:
+        user int32, ts int64, item int32; without those before the `wanted.most` most recent points of these
+        shoppers, which are not among the most recent ones of all.
+    """
+    own = slice(int(columns["offsets"][shoppers[0]]), int(columns["offsets"][shoppers[1]]))
+    user, item, event, ts = (columns[name][own] for name in ("user", "item", "event", "ts"))
+    start, end = wanted.time_range
+    rows = np.flatnonzero((ts >= start) & (ts < end) & np.isin(event, np.asarray(wanted.events)))
+    user, ts, item = user[rows], ts[rows], item[rows]
+    points = np.flatnonzero(_begins_point(user, ts))
+    if wanted.most is not None and len(points) > wanted.most:
+        recent = ts >= np.partition(ts[points], -wanted.most)[-wanted.most]
+        user, ts, item = user[recent], ts[recent], item[recent]
+    return {"user": user, "ts": ts, "item": item}
+
+
+def _begins_point(user: np.ndarray, ts: np.ndarray) -> np.ndarray:
+    """bool[n]: the first row of its shopper and time."""
+    first = np.ones(len(user), dtype=bool)
+    first[1:] = (user[1:] != user[:-1]) | (ts[1:] != ts[:-1])
+    return first
+
+
 def cut_points(
     log: InteractionLog,
     settings: SampleSettings,
@@ -78,16 +123,12 @@ def cut_points(
     """
     start, end = time_range
     behaviours = log.behaviours
-    wanted = (
-        (behaviours.ts >= start)
-        & (behaviours.ts < end)
-        & np.isin(behaviours.event, np.asarray(settings.positive_events))
-    )
-    rows = np.flatnonzero(wanted)
-    user, ts, item = behaviours.user[rows], behaviours.ts[rows], behaviours.item[rows]
-    first = np.ones(len(rows), dtype=bool)
-    first[1:] = (user[1:] != user[:-1]) | (ts[1:] != ts[:-1])
-    points = np.flatnonzero(first)
+    wanted = TakenWanted(time_range, settings.positive_events, max_points if most_recent else None)
+    load = np.diff(behaviours.offsets)
+    parts = log.work.over_ranges("samples", taken_columns, load, wanted, behaviours.columns())
+    taken_rows = joined(parts)
+    user, ts, item = taken_rows["user"], taken_rows["ts"], taken_rows["item"]
+    points = np.flatnonzero(_begins_point(user, ts))
     if len(points) > max_points:
         if most_recent:
             points = points[np.argsort(-ts[points], kind="stable")[:max_points]]

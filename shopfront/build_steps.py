@@ -95,7 +95,7 @@ class Build:
             needs[picture_step.NEEDED_BY] = (ENCODER,)
         order = build_order(needs, MODELS)
         repository = self._repository()
-        steps = ModelSteps(self.workspace, self.settings, self.progress, dataset)
+        steps = ModelSteps(self.workspace, self.settings, self.progress, dataset, self.cluster)
         models = ModelBuild(record, steps, order, repository)
         with ExitStack() as running:
             running.callback(steps.stop)

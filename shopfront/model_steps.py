@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from models.checkpoint_files import verify_checkpoint
 from models.settings import ModelKindSettings
+from shopfront.cluster.chosen_work import work_of
+from shopfront.cluster.ray_cluster import RayCluster, silent
 from shopfront.progress import Progress
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
@@ -35,6 +37,8 @@ class ModelSteps:
     progress: Progress
     dataset: str
     """The data set's id."""
+    cluster: RayCluster | None = None
+    """Where samples are cut of models that this process trains; None: here."""
     _begun: dict[str, "TrainerProcess"] = field(default_factory=dict, init=False)
     _core_freed: threading.Event = field(default_factory=threading.Event, init=False)
 
@@ -108,6 +112,7 @@ class ModelSteps:
                     self.workspace.checkpoints,
                     step.training,
                     teachers,
+                    work_of(self.cluster, None, self.workspace.jobs, silent),
                 )
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint

@@ -15,6 +15,7 @@ from models.registry import MODELS
 from models.settings import ModelKindSettings, SampleSettings, TrainingSettings
 from models.training_loop import Progress
 from snapshot.dataset import Dataset
+from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ def train_model(
     checkpoints: Path,
     progress: Progress,
     teachers: Mapping[str, str],
+    work: PartitionWork = IN_THIS_PROCESS,
 ) -> Trained:
     """Trains a registered model and writes `checkpoints/<model>/<id>/`.
 
@@ -42,6 +44,7 @@ def train_model(
         checkpoints: folder of all models' checkpoints.
         progress: called after every step.
         teachers: model → checkpoint, of each of its teachers.
+        work: where samples are cut.
 
     Returns:
         The checkpoint's name and metrics.
@@ -51,7 +54,7 @@ def train_model(
         CheckpointError: a teacher cannot be read.
     """
     torch.set_num_threads(settings.training.threads)
-    log = InteractionLog.from_dataset(dataset)
+    log = InteractionLog.from_dataset(dataset, work)
     networks = {
         name: load_checkpoint(checkpoints / name / checkpoint, name)[0]
         for name, checkpoint in teachers.items()

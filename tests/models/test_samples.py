@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from models.batches import encode_shoppers
 from models.interaction_log import InteractionLog
 from models.samples import SamplePoints, cut_points
 from models.settings import SampleSettings
+from testing.divided_work import DividedWork
 from tests.models.small_log import START, random_log
 
 
@@ -128,3 +131,28 @@ def test_selected_points_keep_what_belongs_to_them() -> None:
             points.taken_items[points.taken_offsets[old] : points.taken_offsets[old + 1]],
         )
     np.testing.assert_array_equal(chosen.now, points.now[rows])
+
+
+@given(
+    seed=st.integers(0, 1_000),
+    parts=st.integers(2, 5),
+    most=st.sampled_from([1, 7, 30, 10_000]),
+    most_recent=st.booleans(),
+)
+def test_points_do_not_depend_on_how_the_shoppers_are_divided(
+    seed: int, parts: int, most: int, most_recent: bool
+) -> None:
+    log = random_log(seed)
+    whole, divided = (
+        cut_points(
+            each,
+            SampleSettings(horizon=600),
+            (START + 5_000, START + 30_000),
+            np.random.default_rng(seed),
+            max_points=most,
+            most_recent=most_recent,
+        )
+        for each in (log, replace(log, work=DividedWork(parts)))
+    )
+    for name in SamplePoints.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(divided, name), getattr(whole, name), err_msg=name)
