@@ -7,6 +7,7 @@ Plain tasks, one for each part: a part is a function's call on a range, its resu
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from server.ingress_settings import split_address
 from shopfront.cluster.errors import CannotReachCluster, NodesLost, PartFailed
 from shopfront.cluster.part_files import PartFiles
 from shopfront.cluster.settings import JobSettings
@@ -26,6 +28,7 @@ Report = Callable[[str, int, int], None]
 _PARTS_PER_CPU = 3
 _PARTS_FILE = "parts"
 _LOOK_S = 1.0
+_CONNECT_S = 10.0
 
 
 def silent(job: str, done: int, of: int) -> None:
@@ -201,6 +204,10 @@ def connected(settings: JobSettings, plugins: Sequence[str] = ()) -> Iterator[Ra
     import ray
 
     try:
+        if settings.address != "local":
+            # Ray itself waits for minutes for a head that is not there.
+            place = split_address(settings.address.removeprefix("ray://"))
+            socket.create_connection(place, timeout=_CONNECT_S).close()
         ray.init(address=settings.address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise CannotReachCluster(

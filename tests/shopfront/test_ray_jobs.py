@@ -11,12 +11,14 @@ import pytest
 from benchmarks.lost_node_jobs import JOBS, job_loss
 from recall.channel import BuildSource
 from recall.registry import CHANNELS
-from shopfront.cluster.errors import NodesLost, PartFailed
+from shopfront.cluster.chosen_work import work_of
+from shopfront.cluster.errors import CannotReachCluster, NodesLost, PartFailed
 from shopfront.cluster.part_files import PartFiles
-from shopfront.cluster.ray_cluster import Part, RayCluster, connected
+from shopfront.cluster.ray_cluster import Part, RayCluster, connected, silent
 from shopfront.cluster.ray_work import RayWork
 from shopfront.cluster.settings import JobSettings
 from snapshot import Dataset
+from snapshot.partition_work import IN_THIS_PROCESS
 from testing.ray_nodes import RayNodes, three_nodes
 from testing.synthetic_shop import synthetic_dataset
 
@@ -117,3 +119,19 @@ def dies_until(alive: Path, number: int) -> dict[str, np.ndarray]:
     if number == 2 and not alive.exists():
         os._exit(1)
     return {"number": np.array(number)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "head"])
+def test_a_cluster_that_is_not_there_is_named(address: str) -> None:
+    with (
+        pytest.raises(CannotReachCluster, match=f"jobs.address '{address}' is no Ray cluster that accepts"),
+        connected(JobSettings(address=address)),
+    ):
+        pass
+
+
+def test_without_an_address_everything_is_done_in_this_process(tmp_path: Path) -> None:
+    with connected(JobSettings()) as cluster:
+        assert cluster is None
+        assert work_of(cluster, None, tmp_path, silent) is IN_THIS_PROCESS
