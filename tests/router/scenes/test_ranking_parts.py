@@ -136,7 +136,8 @@ async def test_a_live_scorer_is_opened_once_for_all_scenes_and_snapshots() -> No
     [
         (
             "{scorers: {lerner: {}}}",
-            f"ranking.scorers.lerner: unknown scorer; expected one of {', '.join(sorted({*SCORERS, 'learner'}))}",
+            "ranking.scorers.lerner: unknown scorer; expected one of "
+            + ", ".join(sorted({*SCORERS, "learner"})),
         ),
         ("{scorers: {a: {scorer: lerner}}}", "ranking.scorers.a: unknown scorer"),
         ("{scorers: {learner: {sgn: 1}}}", "ranking.scorers.learner.sgn: unknown key; expected one of sign"),
