@@ -22,6 +22,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -33,6 +34,8 @@ RESULT = PROJECT / "build" / "benchmarks" / "scale.json"
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 _FURTHER_TO = 1_000_000
 """Items up to which the channels are built that no shop has unless it enables them."""
+_LOOK_S = 0.25
+"""Seconds between two looks at what a step holds."""
 _SMALL = {"seconds": 0.5, "s": 0.001, "cpu_s": 0.5, "mib": 1.0, "peak_mib": 500.0}
 """By unit: a figure that is below it at every size says nothing of growth, and is not printed."""
 
@@ -89,7 +92,7 @@ def main() -> None:
                 continue
             if step.startswith("channel ") and items > _FURTHER_TO:
                 continue
-            fault = _run(replace(order, step=step), given.again, console)
+            fault = _run(replace(order, step=step), given.again, given.most_gib, console)
             if fault:
                 failed.append(f"{items:,} items, {step}: {fault}")
                 if not step.startswith("channel "):
@@ -101,7 +104,7 @@ def main() -> None:
     report(given.folder, failed, console)
 
 
-def _run(order: Order, again: bool, console: Console) -> str:
+def _run(order: Order, again: bool, most_gib: float, console: Console) -> str:
     """Runs a step unless it is done; why it failed, or ""."""
     place = Place(order)
     result = place.result(order.step)
@@ -112,17 +115,45 @@ def _run(order: Order, again: bool, console: Console) -> str:
     began = time.monotonic()
     log = place.folder / "steps.log"
     with log.open("a") as lines:
-        done = subprocess.run(
+        running = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.scale_steps", str(place.folder / "order.json")],
             stdout=lines,
             stderr=lines,
             cwd=PROJECT,
-            check=False,
         )
+        beyond = _ended_beyond(running, most_gib * 2**30)
     console.print(
         f"{order.items:>12,} items  {order.step:24} {time.monotonic() - began:8.1f} s", highlight=False
     )
-    return "" if done.returncode == 0 else f"ended with status {done.returncode}, see {log}"
+    if beyond:
+        return f"ended, since it held more than {most_gib:g} GiB"
+    return "" if running.returncode == 0 else f"ended with status {running.returncode}, see {log}"
+
+
+def _ended_beyond(running: subprocess.Popen[bytes], most: float) -> bool:
+    """Waits for a process; ends it where it and its children hold more than so many bytes by themselves."""
+    while True:
+        try:
+            running.wait(_LOOK_S)
+        except subprocess.TimeoutExpired:
+            if _own_bytes(psutil.Process(running.pid)) < most:
+                continue
+            running.terminate()
+            running.wait()
+            return True
+        return False
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """Bytes that are no mapped files, of a process and those it started."""
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        try:
+            memory = each.memory_info()
+        except psutil.NoSuchProcess:
+            continue
+        total += memory.rss - memory.shared
+    return total
 
 
 def report(folder: Path, failed: Sequence[str], console: Console) -> None:
@@ -166,6 +197,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--training-steps", type=int, default=100, help="of each model")
     parser.add_argument("--requests", type=int, default=400, help="of each load on the served path")
+    parser.add_argument("--most-gib", type=float, default=24.0, help="memory at which a step is ended")
     parser.add_argument("--only", nargs="+", choices=list(STEPS), metavar="STEP", help="these steps alone")
     parser.add_argument("--again", action="store_true", help="also steps that are done")
     parser.add_argument("--remove", action="store_true", help="files of a size once it is measured")

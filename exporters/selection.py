@@ -69,9 +69,8 @@ def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings)
     made: dict[tuple[GraphRewrite, ...], onnx.ModelProto] = {(): onnx.load(float32 / MODEL_FILE)}
     refused: dict[str, str] = {}
     forms: dict[str, _Form] = {FLOAT32: _opened(trial, float32, settings.tolerance)}
-    for name in settings.formats:
-        if name == FLOAT32:
-            continue
+    others = [name for name in settings.formats if name != FLOAT32]
+    for done, name in enumerate(others):
         folder = scratch / name
         folder.mkdir(parents=True)
         try:
@@ -79,6 +78,7 @@ def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings)
             forms[name] = _opened(trial, folder, settings.quantised_tolerance)
         except (NotApplicable, ExportRefused) as reason:
             refused[name] = str(reason)
+        _forget(made, others[done + 1 :])
     reports = _qualities(trial, forms)
     speeds = _speeds(trial, forms, settings.speed_rounds)
     for name in forms:
@@ -121,12 +121,23 @@ def _rewritten(
     name: str, trial: Trial, made: dict[tuple[GraphRewrite, ...], onnx.ModelProto]
 ) -> onnx.ModelProto:
     """The graph of a form; `made` holds the graphs of all steps taken so far, by those steps."""
-    rewrite = REWRITES[name]
-    steps = rewrite.steps if isinstance(rewrite, InTurn) else (rewrite,)
+    steps = _steps(name)
     for count, step in enumerate(steps):
         if steps[: count + 1] not in made:
             made[steps[: count + 1]] = step.rewrite(made[steps[:count]], trial.contract, trial.calibration)
     return made[steps]
+
+
+def _steps(name: str) -> tuple[GraphRewrite, ...]:
+    rewrite = REWRITES[name]
+    return rewrite.steps if isinstance(rewrite, InTurn) else (rewrite,)
+
+
+def _forget(made: dict[tuple[GraphRewrite, ...], onnx.ModelProto], forms: Sequence[str]) -> None:
+    """Drops the graphs that none of these forms is made from: each holds the tables of all items."""
+    needed = {steps[:count] for steps in map(_steps, forms) for count in range(len(steps))}
+    for steps in [steps for steps in made if steps not in needed]:
+        del made[steps]
 
 
 def _opened(trial: Trial, folder: Path, tolerance: float) -> _Form:

@@ -13,6 +13,8 @@ from models.mind_settings import MindNetworkSettings
 from models.pooled_items import PooledItems
 from models.transformer import MASKED
 
+_ITEMS_AT_ONCE = 131_072
+
 EVENTS = 6  # event codes 1…5, 0 = padding
 
 
@@ -77,7 +79,8 @@ class Mind(PooledItems):
         """float32[N+1, D]: all item vectors, of length 1; row 0 (unknown) is zero."""
         was_training = self.training
         self.eval()
-        vectors = self.vectors_of(torch.arange(self.tables.items + 1))
+        items = torch.arange(self.tables.items + 1)
+        vectors = torch.cat([self.vectors_of(some) for some in items.split(_ITEMS_AT_ONCE)])
         self.train(was_training)
         vectors[0] = 0
         return vectors

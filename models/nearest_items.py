@@ -13,18 +13,37 @@ from models.batches import ShopperBatch, encode_shoppers, ordered_batches
 from models.interaction_log import InteractionLog
 from models.samples import SamplePoints
 
+_ITEMS_AT_ONCE = 131_072
+
 
 def nearest_items(interests: Tensor, item_vectors: Tensor, k: int) -> np.ndarray:
     """int64[B, k]: the items nearest to any of a shopper's interests, best first.
 
     interests: float32[B, K, D]; item_vectors: float32[N+1, D], row 0 never returned.
     """
+    k = min(k, len(item_vectors) - 1)
+    scores, items = [], []
+    # Part by part: scores of millions of items would take gigabytes.
+    for first in range(0, len(item_vectors), _ITEMS_AT_ONCE):
+        score = _best_scores(interests, item_vectors[first : first + _ITEMS_AT_ONCE])
+        if first == 0:
+            score[:, 0] = -torch.inf
+        best = torch.topk(score, min(k, score.shape[1]), dim=1)
+        scores.append(best.values)
+        items.append(best.indices + first)
+    if len(items) == 1:
+        return items[0].numpy()
+    order = torch.topk(torch.cat(scores, dim=1), k, dim=1).indices
+    return torch.gather(torch.cat(items, dim=1), 1, order).numpy()
+
+
+def _best_scores(interests: Tensor, item_vectors: Tensor) -> Tensor:
+    """float32[B, n]: the largest product of each item's vector with one of a shopper's active interests."""
     score = interests[:, 0] @ item_vectors.T
     for interest in interests.unbind(1)[1:]:
         active = (interest.abs().sum(-1, keepdim=True) > 0).float()
         score = torch.maximum(score, interest @ item_vectors.T * active - 2 * (1 - active))
-    score[:, 0] = -torch.inf
-    return torch.topk(score, min(k, score.shape[1] - 1), dim=1).indices.numpy()
+    return score
 
 
 def recall_at(

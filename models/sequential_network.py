@@ -14,6 +14,8 @@ from models.sequential_settings import SequentialNetworkSettings
 from models.transformer import MASKED, TransformerBlock
 from snapshot.event_codes import EVENT_CODES
 
+_ITEMS_AT_ONCE = 131_072
+
 
 class Sequential(PooledItems):
     """Turns a history into one vector, in the space of the item vectors that it is read with (tied).
@@ -59,7 +61,8 @@ class Sequential(PooledItems):
         """float32[N+1, D]: all item vectors; row 0 (unknown) is zero."""
         was_training = self.training
         self.eval()
-        vectors = self.vectors_of(torch.arange(self.tables.items + 1))
+        items = torch.arange(self.tables.items + 1)
+        vectors = torch.cat([self.vectors_of(some) for some in items.split(_ITEMS_AT_ONCE)])
         self.train(was_training)
         vectors[0] = 0
         return vectors

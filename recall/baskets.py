@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recall.channel import BuildSource
-from recall.lists import best_of_each_row
+from recall.lists import ItemLists, best_of_each_row, ranked_lists, stacked
 from recall.pair_blocks import Block, UserEvents, pairs_by_trigger, trigger_blocks
 from recall.visit_settings import VisitSettings
 from snapshot.event_codes import IMPRESSION, PURCHASE
@@ -95,20 +96,29 @@ def strongest_partners(
     most: int,
     strength: Callable[[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]], NDArray[np.float64]],
     within: Block | None = None,
-) -> Partners:
-    """At most `most` partners of each item, of all 1…size or those of `within`.
+    scored_by: Literal["strength", "together"] = "strength",
+) -> ItemLists:
+    """At most `most` partners of each item, best first.
 
-    They are chosen by strength(row, item, together).
+    Args:
+        baskets: of the whole log.
+        size: N.
+        pairs_per_block: pairs in memory at once.
+        most: partners kept of an item.
+        strength: by which they are chosen: strength(row, item, together).
+        within: the items whose partners are looked for, one row each; None = all, with an empty row 0 before.
+        scored_by: what a partner's score is, and the lists are ordered by.
     """
-    found = [Partners(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0))]
+    found: list[ItemLists] = []
     for block, together in baskets.pairs(size, pairs_per_block, within):
         row, item = np.repeat(np.arange(*block), np.diff(together.indptr)), together.indices
         strengths = strength(row, item, together.data)
         best = best_of_each_row(together.indptr, strengths, most)
-        found.append(Partners(row[best], item[best].astype(np.int32), together.data[best], strengths[best]))
-    return Partners(
-        *(np.concatenate([getattr(part, name) for part in found]) for name in Partners.__dataclass_fields__)
-    )
+        score = strengths[best] if scored_by == "strength" else together.data[best]
+        # Block by block, since sorting all lists at once takes several times their memory.
+        found.append(ranked_lists(row[best] - block[0], item[best], score, block[1] - block[0], most))
+    lists = stacked(found)
+    return ItemLists.of_columns(lists.columns()) if within is None else lists
 
 
 def baskets_of(source: BuildSource, settings: VisitSettings) -> Baskets:

@@ -56,18 +56,16 @@ def basket_neighbours(
         "category": np.asarray(catalogue.category),
     }
     parts = work.over_ranges("bought_together", neighbours_of_range, baskets.load(size), settings, columns)
-    found = joined(parts)
-    return ranked_lists(found["row"], found["item"], found["score"], size + 1, settings.neighbours)
+    return ItemLists.of_columns(joined(parts))
 
 
 def neighbours_of_range(items: Range, settings: BoughtTogetherSettings, columns: Columns) -> Columns:
-    """The best neighbours of the items of a range: row int64, item int32, score float64."""
+    """The best neighbours of the items of a range, as columns of lists."""
     baskets = Baskets(*(columns[name] for name in ("basket", "item", "user", "begin")))
     category, size = columns["category"], len(columns["category"]) - 1
     strength = _strength(columns["discount"], category, category, settings)
     most = settings.neighbours
-    found = strongest_partners(baskets, size, settings.pairs_per_block, most, strength, within=items)
-    return {"row": found.row, "item": found.item, "score": found.strength}
+    return strongest_partners(baskets, size, settings.pairs_per_block, most, strength, within=items).columns()
 
 
 def category_neighbours(

@@ -5,8 +5,10 @@ Neighbours of an item, hot items of a category, hot items of a crowd: all are "r
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +53,16 @@ class ItemLists:
         first = np.cumsum(lengths) - lengths
         at = np.arange(len(source)) + (self.offsets[rows] - first)[source]
         return self.items[at], self.scores[at], source
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """`length` int64 of every row, `item` and `score`: those of several parts are joined by name."""
+        return {"length": np.diff(self.offsets), "item": self.items, "score": self.scores}
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, NDArray[Any]]) -> ItemLists:
+        """The lists of rows 1, 2, … that are given as `columns`; row 0 is empty."""
+        offsets = np.concatenate((np.zeros(2, np.int64), np.cumsum(columns["length"])))
+        return cls(offsets, columns["item"], columns["score"])
 
     def write(self, folder: Path, name: str) -> int:
         """Write `<name>_offsets.npy`, `_items.npy` and `_scores.npy` into `folder`; returns the entries."""
@@ -100,6 +112,18 @@ def ranked_lists(
     offsets = np.zeros(row_count + 1, np.int64)
     np.cumsum(np.bincount(rows[kept], minlength=row_count), out=offsets[1:])
     return ItemLists(offsets, items[kept].astype(np.int32), scores[kept])
+
+
+def stacked(parts: Sequence[ItemLists]) -> ItemLists:
+    """The rows of all parts, one part after the other; no part or more."""
+    columns = [part.columns() for part in (_NO_ROWS, *parts)]
+    length, items, scores = (
+        np.concatenate([each[name] for each in columns]) for name in ("length", "item", "score")
+    )
+    return ItemLists(np.concatenate((np.zeros(1, np.int64), np.cumsum(length))), items, scores)
+
+
+_NO_ROWS = ItemLists(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def united(first: ItemLists, second: ItemLists, limit: int) -> ItemLists:

@@ -74,8 +74,7 @@ def _together(
         return np.asarray(other * together / np.sqrt(counts[row] * counts[item]))
 
     most = settings.slots * settings.per_slot * 4
-    found = strongest_partners(baskets, catalogue.size, settings.pairs_per_block, most, strength)
-    lists = ranked_lists(found.row, found.item, found.strength, catalogue.size + 1, most)
+    lists = strongest_partners(baskets, catalogue.size, settings.pairs_per_block, most, strength)
     return _Together(lists, _categories(category, baskets, catalogue.code_count("category"), least, lifted))
 
 

@@ -31,7 +31,7 @@ from recall.channel import BuildSource
 from recall.completed_neighbours import COMPLETION, NEIGHBOURS
 from recall.follow_rate import ClickRate, FollowRate
 from recall.interactions import Interactions, impressions_of, interactions_of
-from recall.lists import ItemLists, best_of_each_row, ranked_lists
+from recall.lists import ItemLists, best_of_each_row, ranked_lists, stacked
 from recall.pair_blocks import (
     Block,
     PairValue,
@@ -70,21 +70,14 @@ def item_neighbours(taken: Interactions, source: BuildSource, settings: Ranki2iS
         **({} if isinstance(rate, FollowRate) else _shown_columns(rate)),
     }
     parts = source.work.over_ranges("ranki2i", neighbours_of_range, columns["pairs"], settings, columns)
-    found = joined(parts)
-    # Row 0, of no item, is empty.
-    offsets = np.concatenate((np.zeros(2, np.int64), np.cumsum(found["length"])))
-    return ItemLists(offsets, found["item"], found["score"])
+    return ItemLists.of_columns(joined(parts))
 
 
 def neighbours_of_range(items: Range, settings: Ranki2iSettings, columns: Columns) -> Columns:
-    """The best targets of the trigger items of a range, best first, one after the other.
-
-    Returns `length` int64, by trigger item, and `item` int32 and `score` float32 of the targets.
-    """
+    """The best targets of the trigger items of a range, as columns of lists."""
     inputs = _Inputs.of(columns, settings)
     # Block by block, since sorting all lists at once takes several times their memory.
-    nothing = np.empty(0, np.int64)
-    found = [ranked_lists(nothing, nothing, nothing, 0, settings.neighbours)]
+    found: list[ItemLists] = []
     for block in trigger_blocks(columns["pairs"], settings.pairs_per_block, items):
         row, item, score = _similar(inputs, settings, block)
         score *= inputs.rate.of(block, row, item) ** settings.rate_exponent
@@ -96,11 +89,7 @@ def neighbours_of_range(items: Range, settings: Ranki2iSettings, columns: Column
                 row[best] - block[0], item[best], score[best], block[1] - block[0], settings.neighbours
             )
         )
-    return {
-        "length": np.concatenate([np.diff(lists.offsets) for lists in found]),
-        "item": np.concatenate([lists.items for lists in found]),
-        "score": np.concatenate([lists.scores for lists in found]),
-    }
+    return stacked(found).columns()
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,7 @@ def build(source: BuildSource, folder: Path, settings: AnchorTableSettings) -> d
         return np.asarray(together * discount[item])
 
     block, most = settings.pairs_per_block, settings.partners
-    found = strongest_partners(baskets, size, block, most, strength)
-    pairs = ranked_lists(found.row, found.item, found.together, size + 1, most)
+    pairs = strongest_partners(baskets, size, block, most, strength, scored_by="together")
     most = settings.category_partners
     found = category_partners(baskets, catalogue.category, categories, block, most, strength)
     of_category = ranked_lists(found.row, found.item, found.together, categories + 1, most)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recall.lists import ItemLists, ranked_lists, united
+from recall.lists import ItemLists, ranked_lists, stacked, united
 from snapshot import SnapshotError
 
 ROWS = 5
@@ -34,6 +34,22 @@ def test_united_lists_hold_the_best_of_both_and_nothing_twice(one, other, limit)
         strict=True,
     ):
         assert mine.tolist() == theirs.tolist()
+
+
+@given(st.lists(pairs, max_size=4))
+def test_stacked_lists_are_those_of_all_rows_at_once(parts):
+    whole = [
+        (row + at * ROWS, item, score) for at, part in enumerate(parts) for (row, item), score in part.items()
+    ]
+    rows, items, scores = np.array(whole, np.int64).reshape(-1, 3).T
+    expected = ranked_lists(rows, items, scores, ROWS * len(parts), 100)
+    found = stacked([lists_of(part) for part in parts])
+    later = ItemLists.of_columns(found.columns())
+    assert found.offsets.tolist() == expected.offsets.tolist() == later.offsets.tolist()[1:]
+    for lists in (found, later):
+        assert lists.items.tolist() == expected.items.tolist()
+        assert lists.scores.tolist() == expected.scores.tolist()
+        assert (lists.items.dtype, lists.scores.dtype) == (np.int32, np.float32)
 
 
 @given(pairs, st.lists(st.integers(0, ROWS - 1), max_size=8), st.none() | st.integers(0, 3))
