@@ -77,15 +77,14 @@ def memory(things: NDArray[np.integer], touched: NDArray[np.integer], past: Past
         >>> found[COUNT].tolist(), found[BOUGHT].tolist(), found[NEWEST].tolist()
         ([2.0, 0.0], [1.0, 0.0], [1.0, 10000.0])
     """
-    codes, code_of_thing = np.unique(things, return_inverse=True)
-    found = np.zeros((len(ROWS), codes.size), np.float32)
+    count, code_of_thing, place = _places(things, touched)
+    found = np.zeros((len(ROWS), count), np.float32)
     found[NEWEST] = NEVER_DAYS
-    place = _places(codes, touched)
     (behaviour,) = np.nonzero(place >= 0)
     if behaviour.size:
         place = place[behaviour]
         # A stable sort keeps the behaviours of a thing newest first.
-        order = np.argsort(place.astype(np.uint16) if codes.size <= _FEW else place, kind="stable")
+        order = np.argsort(place.astype(np.uint16) if count <= _FEW else place, kind="stable")
         place, behaviour = place[order], behaviour[order]
         first = np.append(True, place[1:] != place[:-1])
         (starts,) = np.nonzero(first)
@@ -100,13 +99,23 @@ def memory(things: NDArray[np.integer], touched: NDArray[np.integer], past: Past
     return found[:, code_of_thing]
 
 
-def _places(codes: NDArray[np.integer], touched: NDArray[np.integer]) -> NDArray[np.intp]:
-    """intp[h]: each code's position in `codes` (ascending, distinct), −1 where it is absent or 0."""
-    highest = int(codes[-1]) if codes.size else 0
+def _places(
+    things: NDArray[np.integer], touched: NDArray[np.integer]
+) -> tuple[int, NDArray[np.intp], NDArray[np.intp]]:
+    """How many distinct codes the things have; where among these, ascending, each thing and behaviour stands.
+
+    Returns:
+        The number; intp[n] of the things; intp[h] of the behaviours, −1 where one is of none of them or of 0.
+    """
+    highest = int(things.max(initial=0))
     if highest < _FEW:
-        table = np.full(highest + 2, -1)
+        table = np.full(highest + 2, -1, np.intp)
+        table[things] = 0
+        (codes,) = np.nonzero(table == 0)
         table[codes] = np.arange(codes.size)
+        of_things = table[things]
         table[0] = -1
-        return np.asarray(table[np.minimum(touched, highest + 1)], np.intp)
+        return codes.size, of_things, table[np.minimum(touched, highest + 1)]
+    codes, of_things = np.unique(things, return_inverse=True)
     at = np.minimum(np.searchsorted(codes, touched), codes.size - 1)
-    return np.where((codes[at] == touched) & (touched > 0), at, -1)
+    return codes.size, of_things, np.where((codes[at] == touched) & (touched > 0), at, -1)

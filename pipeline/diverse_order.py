@@ -65,12 +65,16 @@ def mmr(
     gain = tradeoff * wanted
     open_slots = np.ones(count, np.bool_)
     page: list[int] = []
+    # Written in place: at this size an array made anew costs as much as what is computed in it.
+    value = np.empty(count)
+    join = np.add if summed else np.maximum
     for _ in range(min(page_size, count)):
-        best = int(np.where(open_slots, gain - (1 - tradeoff) * likeness, -np.inf).argmax())
+        np.multiply(likeness, 1 - tradeoff, out=value)
+        best = int(np.subtract(gain, value, out=value).argmax())
         page.append(best)
         open_slots[best] = False
-        like = _like(groups, weights, best, count)
-        likeness = likeness + like if summed else np.maximum(likeness, like)
+        gain[best] = -np.inf
+        join(likeness, _like(groups, weights, best, count), out=likeness)
     return np.concatenate((np.array(page, np.intp), np.flatnonzero(open_slots)))
 
 

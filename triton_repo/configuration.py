@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
-from triton_repo.contract import Contract
+from triton_repo.contract import ROWS, Contract
 from triton_repo.tensors import DTYPES, Tensor
 
 VERSIONS_SERVED = 2
@@ -58,6 +58,12 @@ def _lines(contract: Contract) -> Iterator[str]:
         yield "# Requests run side by side in instances; pools inside them would compete for the cores."
         yield 'parameters { key: "intra_op_thread_count" value { string_value: "1" } }'
         yield 'parameters { key: "inter_op_thread_count" value { string_value: "1" } }'
+        if contract.inputs_of_candidates:
+            yield ""
+            yield "# The embedded server runs the shoppers of a call one after the other, each as alone."
+            yield f'parameters {{ key: "rows_input" value {{ string_value: "{ROWS}" }} }}'
+            names = ",".join(contract.inputs_of_candidates)
+            yield f'parameters {{ key: "inputs_of_candidates" value {{ string_value: "{names}" }} }}'
     yield ""
     yield from _warm_up(contract)
 

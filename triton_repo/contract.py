@@ -10,6 +10,8 @@ from triton_repo.tensors import Tensors
 
 CANDIDATES = "candidate_item"
 """The input by which a model that scores candidates is recognised."""
+ROWS = "candidate_row"
+"""The input that names each candidate's shopper."""
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,16 @@ class Contract:
     def scores_candidates(self) -> bool:
         """Whether the model answers for candidates (by its first output), or for shoppers alone."""
         return CANDIDATES in self.inputs
+
+    @property
+    def inputs_of_candidates(self) -> tuple[str, ...]:
+        """The inputs with a row for each candidate, where those of several shoppers can be told apart.
+
+        Empty where there is no input that names the shopper, or an output has no row for each candidate.
+        """
+        if ROWS not in self.inputs:
+            return ()
+        size = self.tensors.input(ROWS).shape[0]
+        if any(tensor.shape[0] != size for tensor in self.tensors.outputs):
+            return ()
+        return tuple(tensor.name for tensor in self.tensors.inputs if tensor.shape[0] == size)

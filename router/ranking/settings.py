@@ -59,6 +59,27 @@ class InReplicaSettings(BaseModel):
     )
 
 
+class SharedCallSettings(BaseModel):
+    """When shoppers share a call of the model that scores."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shoppers: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Most shoppers of one call, where a replica's requests wait for each other; 1: every "
+        "request calls at once.",
+    )
+    wait_ms: float = Field(
+        default=5.0,
+        ge=0,
+        le=1_000,
+        description="Longest wait of a request for the call under way, milliseconds; it then calls beside "
+        "it.",
+    )
+
+
 class TritonClientSettings(BaseModel):
     """Where Triton is and how long its answers may take."""
 
@@ -105,6 +126,12 @@ class TritonClientSettings(BaseModel):
         "as many instances, each on a core of its own.",
     )
     max_parts: int = Field(default=4, ge=1, le=64, description="Most calls that score one request; no unit.")
+    shared_calls: SharedCallSettings = Field(
+        default_factory=SharedCallSettings,
+        description="Calls for several shoppers. Each is scored as alone by the embedded server; of NVIDIA's "
+        "container scores differ a little where the graph measures the range of its numbers per call, as "
+        "dynamic INT8 does.",
+    )
     in_replica: InReplicaSettings = Field(
         default_factory=InReplicaSettings, description="Graphs that a replica runs itself."
     )

@@ -11,8 +11,10 @@ from pipeline.candidates import Candidates
 from pipeline.stages import NO_MODEL, DependencyError, Model
 from recall.query import Query
 from router.ranking.settings import TritonClientSettings
+from router.ranking.shared_calls import SharedCalls
 from router.ranking.shopper import model_version
 from router.ranking.triton_client import TritonClient
+from triton_repo.contract import CANDIDATES
 
 Inputs = Callable[[Query, Candidates], Mapping[str, NDArray[Any]]]
 """Makes a model's inputs by name."""
@@ -48,6 +50,10 @@ class TritonScorer:
         self._model = model or settings.model
         self._inputs = inputs
         self._timeout_s = settings.score_timeout_ms / 1000
+        shared = settings.shared_calls
+        # Parts of one request are to run side by side, and other inputs name no shopper.
+        most = 1 if settings.part_size or inputs is not shopper_inputs else shared.shoppers
+        self._shared = SharedCalls(most, shared.wait_ms / 1000, client.released_while)
 
     def model(self, query: Query) -> Model:
         """The model and version that `score` asks for this query; NO_MODEL where its snapshot names none."""
@@ -69,18 +75,23 @@ class TritonScorer:
         if not version:
             raise DependencyError(f"the snapshot names no version of {self._model}; train and publish one")
         ticket = query.rollout
-        outputs = await self._client.infer(
-            self._model,
-            version,
-            self._inputs(query, candidates),
-            ("score",),
-            self._timeout_s if timeout_s is None else timeout_s,
-            # A graph that ends its process must not end a replica before its rollout has shown that.
-            in_process=ticket is None or version != str(ticket.candidate),
-        )
-        scores = outputs["score"]
-        if scores.shape != (count,):
-            raise DependencyError(
-                f"{self._model} version {version} answered {list(scores.shape)} scores for {count} candidates"
+        # A graph that ends its process must not end a replica before its rollout has shown that.
+        in_process = ticket is None or version != str(ticket.candidate)
+
+        async def call(inputs: Mapping[str, NDArray[Any]], timeout_s: float) -> NDArray[np.float32]:
+            outputs = await self._client.infer(
+                self._model, version, inputs, ("score",), timeout_s, in_process=in_process
             )
-        return scores
+            scores = outputs["score"]
+            expected = inputs[CANDIDATES].size if CANDIDATES in inputs else count
+            if scores.shape != (expected,):
+                raise DependencyError(
+                    f"{self._model} version {version} answered {list(scores.shape)} scores for {expected}"
+                    " candidates"
+                )
+            return scores
+
+        inputs = self._inputs(query, candidates)
+        return await self._shared.score(
+            self._model, version, inputs, self._timeout_s if timeout_s is None else timeout_s, call
+        )

@@ -70,7 +70,10 @@ class Ranker:
 @asynccontextmanager
 async def ranker(url: str, breaker: BreakerSettings = NO_BREAKER) -> AsyncIterator[Ranker]:
     metrics = ProcessMetrics()
-    settings = TritonClientSettings(url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker)
+    # With a size of parts none of them waits for another.
+    settings = TritonClientSettings(
+        url=url, score_timeout_ms=PATIENT_MS, reconnect_ms=50, breaker=breaker, part_size=1
+    )
     client = TritonClient(settings, CircuitBreaker(breaker, report=metrics.group(CircuitMetrics).observe))
     try:
         yield Ranker(client, settings, metrics)

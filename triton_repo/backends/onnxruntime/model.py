@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+import shoppers_apart
 import string_inputs
 import triton_python_backend_utils as pb_utils
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
@@ -45,6 +46,8 @@ class TritonPythonModel:
         self.session = ort.InferenceSession(
             path, session_options(config["parameters"]), providers=["CPUExecutionProvider"]
         )
+        self.rows = _text(config["parameters"], "rows_input")
+        self.of_candidates = _text(config["parameters"], "inputs_of_candidates").split(",")
         self.inputs = {tensor["name"]: _DTYPES[tensor["data_type"]] for tensor in config["input"]}
         self.outputs = [tensor["name"] for tensor in config["output"]]
         texts = [tensor["name"] for tensor in config["output"] if tensor["data_type"] == _TEXT]
@@ -76,19 +79,31 @@ class TritonPythonModel:
                 name: _from_tensor(pb_utils.get_input_tensor_by_name(request, name), dtype)
                 for name, dtype in self.inputs.items()
             }
-            results = self.session.run(wanted, feeds)
+            results = self._run(wanted, feeds)
         except Exception as error:
             return pb_utils.InferenceResponse(error=_triton_error(error))
         return pb_utils.InferenceResponse(
             [_to_tensor(name, result) for name, result in zip(wanted, results, strict=True)]
         )
 
+    def _run(self, wanted: list[str], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        def run(given: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+            return list(self.session.run(wanted, given))
+
+        if not self.rows:
+            return run(feeds)
+        return shoppers_apart.run_apart(run, feeds, self.rows, self.of_candidates)
+
+
+def _text(parameters: Mapping[str, Mapping[str, str]], key: str) -> str:
+    return parameters.get(key, {}).get("string_value", "")
+
 
 def session_options(parameters: Mapping[str, Mapping[str, str]]) -> ort.SessionOptions:
     """ONNX Runtime's options from the parameters the C++ backend documents; others are ignored, as there."""
 
     def number(key: str, default: int) -> int:
-        value = parameters.get(key, {}).get("string_value", "")
+        value = _text(parameters, key)
         return int(value) if value else default
 
     options = ort.SessionOptions()
