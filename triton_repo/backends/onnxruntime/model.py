@@ -92,7 +92,7 @@ class TritonPythonModel:
 
         if not self.rows:
             return run(feeds)
-        return shoppers_apart.run_apart(run, feeds, self.rows, self.of_candidates)
+        return list(shoppers_apart.run_apart(run, feeds, self.rows, self.of_candidates))
 
 
 def _text(parameters: Mapping[str, Mapping[str, str]], key: str) -> str:
