@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from models.class_weights import ClassWeightSettings
 from models.kind import ModelKind, Trained, TrainingSource
 from models.ranker_inputs import RANKER, drawn_rows
 from models.rankers.settings import ForestNetworkSettings, ranker_samples, ranker_training
@@ -22,6 +23,7 @@ class ForestSettings(ModelKindSettings):
     """A random forest over the inputs of the last layer; of `training` only seed and points are used."""
 
     network: ForestNetworkSettings = ForestNetworkSettings()
+    class_weights: ClassWeightSettings = ClassWeightSettings()
     samples: SampleSettings = ranker_samples()
     training: TrainingSettings = ranker_training()
 
@@ -33,7 +35,8 @@ def train(source: TrainingSource, settings: ForestSettings, progress: Progress) 
     from models.training_loop import TrainingResult
 
     ranges = source.ranges(settings.samples, settings.training)
-    forest = fit_forest(ranges, settings.network, settings.training.seed)
+    weights = ranges.train.weights(settings.class_weights)
+    forest = fit_forest(ranges, settings.network, settings.training.seed, weights)
     metrics = {NDCG: mean_ndcg(ranges.valid, forest.scores(ranges.valid))}
     progress(1, 1, 0.0, metrics)
     return Trained(forest.eval(), TrainingResult(1, metrics))

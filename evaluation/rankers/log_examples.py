@@ -161,4 +161,5 @@ def _examples(
         query=np.nonzero(known)[0].astype(np.int64),
         unit=points.user.astype(np.int64),
         labelled=labelled,
+        moment=points.now.astype(np.int64),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.class_weights import ClassWeightSettings, class_weights
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.labelled_points import LabelledPoints
@@ -25,6 +26,7 @@ class Examples:
     query     int64[n], 0…q − 1, ascending: a query's candidates are one stretch
     unit      int64[q], what queries are drawn by for intervals: the shopper, or the query itself
     labelled  the same candidates by point, for networks of ids; None where there are no shoppers
+    moment    int64[q], unix seconds of each query; None where they are not known
     """
 
     inputs: Float32
@@ -32,6 +34,7 @@ class Examples:
     query: NDArray[np.int64]
     unit: NDArray[np.int64]
     labelled: LabelledPoints | None = None
+    moment: NDArray[np.int64] | None = None
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -47,6 +50,14 @@ class Examples:
     def sizes(self) -> NDArray[np.int64]:
         """int64[q], candidates of each query."""
         return np.diff(self.offsets)
+
+    def weights(self, settings: ClassWeightSettings) -> Float32:
+        """float32[n], of mean 1. ValueError where they are to follow a drift and no moment is known."""
+        if self.moment is None:
+            if settings.follow_drift:
+                raise ValueError("these examples have no time, so weights cannot follow a drift")
+            return class_weights(self.relevant, np.zeros(self.grades.size, np.int64), settings)
+        return class_weights(self.relevant, self.moment[self.query], settings)
 
     @classmethod
     def together(cls, parts: Sequence[Examples]) -> Examples:

@@ -136,8 +136,10 @@ class Forest(nn.Module):
         return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
-def fit_forest(ranges: LearningRanges, settings: ForestNetworkSettings, seed: int) -> Forest:
-    """Regression of the grade, as a part of the best one.
+def fit_forest(
+    ranges: LearningRanges, settings: ForestNetworkSettings, seed: int, weights: Float32 | None = None
+) -> Forest:
+    """Regression of the grade, as a part of the best one; `weights` float32[n] of the training examples.
 
     Raises TrainingError where scikit-learn is not installed.
     """
@@ -155,7 +157,7 @@ def fit_forest(ranges: LearningRanges, settings: ForestNetworkSettings, seed: in
         max_samples=settings.examples_share,
         n_jobs=1,
         random_state=seed,
-    ).fit(ranges.train.inputs, grades)
+    ).fit(ranges.train.inputs, grades, weights)
     return Forest.of(fitted.estimators_)
 
 

@@ -12,11 +12,20 @@ from models.rankers.measure import K
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of scores float32[b, c], grades float32[b, c] and bool[b, c], which cells are candidates."""
+WeightedLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""Likewise, then float32[b, c], the weight of each cell."""
 
 
 def pointwise(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:
     """Cross entropy of each grade, as a part of the best one."""
     return functional.binary_cross_entropy_with_logits(scores[present], grades[present] / grades.max())
+
+
+def weighted_pointwise(scores: Tensor, grades: Tensor, present: Tensor, weights: Tensor) -> Tensor:
+    """The same with a weight for each grade."""
+    return functional.binary_cross_entropy_with_logits(
+        scores[present], grades[present] / grades.max(), weights[present]
+    )
 
 
 def rank_net(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:

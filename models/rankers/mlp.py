@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.rankers.examples import Examples, Float64, LearningRanges
-from models.rankers.losses import Loss
+from models.rankers.examples import Examples, Float32, Float64, LearningRanges
+from models.rankers.losses import Loss, weighted_pointwise
 from models.rankers.measure import NDCG, mean_ndcg
 from models.rankers.settings import MlpNetworkSettings
 from models.rankers.standardised import LARGEST, Standardised
@@ -61,8 +61,11 @@ def fit_mlp(
     settings: MlpNetworkSettings,
     training: TrainingSettings,
     progress: Progress = silent,
+    weights: Float32 | None = None,
 ) -> tuple[Mlp, TrainingResult]:
     """Trains on whole lists, stopping early by NDCG@10 of the validation range.
+
+    With `weights` float32[n] of the training examples, the loss is the pointwise one.
 
     All randomness comes from `training.seed`. Raises TrainingError where a loss is not finite.
     """
@@ -71,6 +74,7 @@ def fit_mlp(
     inputs = torch.from_numpy(ranges.train.inputs)
     grades = torch.from_numpy(ranges.train.grades.astype(np.float32))
     cells = _cells(ranges.train)
+    weighed = None if weights is None else torch.from_numpy(weights)
     network = Mlp(inputs.shape[1], settings)
     scaled = Standardised.of(ranges.train)
     network.mean.copy_(torch.from_numpy(scaled.mean))
@@ -82,7 +86,10 @@ def fit_mlp(
 
             def of_batch(batch: Tensor = batch) -> Tensor:
                 at = batch.clamp(min=0)
-                return loss(network.logits(inputs[at]), grades[at], batch >= 0)
+                scores, present = network.logits(inputs[at]), batch >= 0
+                if weighed is None:
+                    return loss(scores, grades[at], present)
+                return weighted_pointwise(scores, grades[at], present, weighed[at])
 
             yield of_batch
 

@@ -290,11 +290,28 @@ def test_counts_are_kept_by_query_however_it_is_written(catalogue: Catalogue, tm
     assert of("the vert", "c2") == of("", "c2") == (0, 0)
 
 
+def test_a_click_after_the_window_is_a_view_alone(catalogue: Catalogue, tmp_path: Path) -> None:
+    shown, late = token("u1", 1, START_S), START_S + SETTINGS.window_s + 1
+    state = new_state(catalogue, tmp_path)
+    read(state, [event(IMPRESSION, "i1", START_S, "u1", shown), event(VIEW, "i1", late, "u1", shown)])
+    assert state.drops["after_window"] == 1
+    found = counts(state, tmp_path, "item", item("i1"), late // 60 * 60.0)
+    assert (round(found["clicks"]), round(found["views"])) == (0, 1)
+
+
 def test_a_codec_without_the_secret_learns_nothing_of_tokens(catalogue: Catalogue, tmp_path: Path) -> None:
     state = StreamState(SETTINGS, AttributionCodec([b"another secret of the shop"]), catalogue, tmp_path)
     read(state, [event(IMPRESSION, "i1", START_S, "u1", TOKENS[0])])
     assert +state.drops == {"token_forged": 1}
     assert CODEC.decode(TOKENS[0]).scene == "home"
+    # Without any secret tokens have a checksum alone.
+    unsigned = AttributionCodec([])
+    sound = token("u1", 1, START_S, codec=unsigned)
+    damaged = sound[:-2] + ("A" if sound[-2] != "A" else "B") + sound[-1]
+    (tmp_path / "unsigned").mkdir()
+    state = StreamState(SETTINGS, unsigned, catalogue, tmp_path / "unsigned")
+    read(state, [event(IMPRESSION, "i1", START_S, "u1", each) for each in (sound, damaged)])
+    assert +state.drops == {"token_damaged": 1}
 
 
 def test_a_sample_knows_the_alerts_that_were_in_force_when_its_answer_was_made(
