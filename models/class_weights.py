@@ -62,7 +62,7 @@ def class_weights(
     weights = np.where(labels, settings.positive, 1.0)
     if settings.follow_drift and labels.any() and not labels.all():
         weights[labels] *= _drift(labels, ts // _DAY_S, settings.half_life_days)[labels]
-    return (weights / weights.mean()).astype(np.float32)
+    return np.asarray(weights / weights.mean(), np.float32)
 
 
 def _drift(labels: NDArray[np.bool_], day: NDArray[np.int64], half_life: float) -> NDArray[np.float64]:

@@ -35,7 +35,8 @@ def train(source: TrainingSource, settings: ForestSettings, progress: Progress) 
     from models.training_loop import TrainingResult
 
     ranges = source.ranges(settings.samples, settings.training)
-    weights = ranges.train.weights(settings.class_weights)
+    alike = settings.class_weights == ClassWeightSettings()
+    weights = None if alike else ranges.train.weights(settings.class_weights)
     forest = fit_forest(ranges, settings.network, settings.training.seed, weights)
     metrics = {NDCG: mean_ndcg(ranges.valid, forest.scores(ranges.valid))}
     progress(1, 1, 0.0, metrics)

@@ -131,7 +131,7 @@ def test_a_scene_is_ordered_by_the_ranker_that_its_configuration_names(rankers: 
     assert (answer.model_name, answer.model_version, list(answer.degraded)) == (model, "1", [])
     scores = [item.score for item in answer.items]
     assert scores == sorted(scores, reverse=True)
-    assert len(set(scores)) > 3
+    assert len(set(scores)) > 1
     snapshot = rankers.shop.snapshots.open_current(verify=False)
     folder, catalogue = snapshot.path / TABLES_FOLDER / LOGISTIC_RANKER.name, snapshot.catalogue
     facts = LOGISTIC_RANKER.open(folder, catalogue, LogisticRankerSettings()).facts
