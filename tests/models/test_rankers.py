@@ -22,7 +22,7 @@ def session_of(forest: Forest) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 30), st.integers(1, 60))
 def test_every_form_of_a_forest_answers_as_the_library_does(
     seed: int, trees: int, least_leaf: int, count: int

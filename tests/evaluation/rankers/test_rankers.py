@@ -32,7 +32,7 @@ def planted() -> Ranges:
 def test_a_ranker_of_features_learns_what_is_planted(
     planted: Ranges, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlp, "TRAINING", mlp.TRAINING.model_copy(update={"max_steps": 280}))
+    monkeypatch.setattr(mlp, "TRAINING", mlp.TRAINING.model_copy(update={"max_steps": 160}))
     scores = RANKERS[name].fit(planted, 1)
     assert mean_ndcg(planted.test, scores(planted.test)) > 0.8
     assert mean_ndcg(planted.test, np.zeros(planted.test.grades.size)) < 0.6
@@ -43,7 +43,7 @@ def test_a_ranker_of_features_learns_what_is_planted(
 def test_the_same_seed_gives_the_same_ranker(
     planted: Ranges, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mlp, "TRAINING", mlp.TRAINING.model_copy(update={"max_steps": 40}))
+    monkeypatch.setattr(mlp, "TRAINING", mlp.TRAINING.model_copy(update={"max_steps": 20}))
     one, other = (RANKERS[name].fit(planted, 1)(planted.test) for _ in range(2))
     np.testing.assert_array_equal(one, other)
 
