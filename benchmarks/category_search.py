@@ -31,7 +31,7 @@ BASE = 16
 """Coordinates of a digit."""
 SHIFT = 4.0
 """M, whose square is far above 2, the most that two inner products of unit vectors differ by."""
-_K, _QUERIES, _PROBES = 20, 300, 32
+_K, _QUERIES, _PROBES = 20, 200, 32
 _FAISS: Any = faiss
 
 Float32 = NDArray[np.float32]
@@ -70,7 +70,7 @@ def methods(vectors: Float32, categories: NDArray[np.int64], count: int, seed: i
     digits = digits_of(count)
     dimensions = vectors.shape[1]
     plain, wide = faiss.IndexFlatIP(dimensions), faiss.IndexFlatIP(dimensions + BASE * digits)
-    lists = max(1, int(4 * len(vectors) ** 0.5))
+    lists = max(1, int(len(vectors) ** 0.5))
     few, few_wide = (
         faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, lists, faiss.METRIC_INNER_PRODUCT)
         for d in (dimensions, dimensions + BASE * digits)

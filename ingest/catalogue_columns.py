@@ -44,7 +44,7 @@ def catalogue_content(
     names: dict[str, list[str]] = {}
     exact: dict[str, NDArray[Any]] = {}
     for name, column in ITEM_COLUMNS.items():
-        if column.later:
+        if column.later and not (column.from_items and name in table.columns):
             continue
         if column.kind == "group":
             columns[name], names[name] = _coded(table, name)

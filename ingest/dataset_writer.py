@@ -191,6 +191,7 @@ def _switched_off(tables: ShopTables, events: pl.DataFrame) -> list[str]:
         name
         for name, column in ITEM_COLUMNS.items()
         if column.from_items
+        and not column.later
         and not (name == "price" and _has_values(events, name))
         and not _has_values(tables.items, name)
     ]

@@ -155,6 +155,16 @@ class Catalogue:
         return self._columns["brand"]
 
     @property
+    def list_price(self) -> NDArray[np.float32]:
+        """float32[N+1], price before a reduction, NaN where unknown."""
+        return self._columns["list_price"]
+
+    @property
+    def region(self) -> NDArray[np.int32]:
+        """int32[N+1], codes of the places in which alone items are sold, 0 = everywhere."""
+        return self._columns["region"]
+
+    @property
     def picture_group(self) -> NDArray[np.int32]:
         """int32[N+1], groups of items whose first pictures are nearly identical, 0 = in none."""
         return self._columns["picture_group"]

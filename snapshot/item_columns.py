@@ -43,7 +43,8 @@ class ItemColumn:
         shown: whether answers contain it among an item's `attributes`.
         from_items: whether ingest reads it from the items file; otherwise it is computed.
         bands_of: the column that a band divides.
-        later: whether a build may add it after ingest; in a catalogue without it every item has the default.
+        later: whether a catalogue may lack it, so that every item has the default: a build adds it after
+            ingest, or few shops' files have it.
     """
 
     kind: Kind
@@ -163,6 +164,18 @@ ITEM_COLUMNS: Registry[ItemColumn] = Registry(
             "Price of one piece; where missing, that at which the events say it was sold.",
             unit="the shop's currency",
             minimum=0,
+        ),
+        "list_price": replace(
+            ItemColumn.value(
+                "Price before a reduction; an item below it is on promotion.",
+                unit="the shop's currency",
+                minimum=0,
+            ),
+            later=True,
+        ),
+        "region": replace(
+            ItemColumn.group("Where alone it is sold or delivered (city, country); empty = everywhere."),
+            later=True,
         ),
         "title": ItemColumn.text("Title for people."),
         "in_stock": ItemColumn.flag("Whether it can be sold now.", default=True),

@@ -26,10 +26,15 @@ class OnOfferSettings(BaseModel):
         "still reach it.",
     )
 
+    required: bool = Field(
+        default=False,
+        description="Show only items that have an end, as on a page of flash sales.",
+    )
+
 
 @dataclass(frozen=True, slots=True)
 class OnOffer:
-    """Removes items that have not begun or have ended.
+    """Removes items that have not begun or have ended and, where it is `required`, those that never end.
 
     starts_at, expires_at  int64[N + 1], unix seconds, 0 = at no time
     """
@@ -37,18 +42,22 @@ class OnOffer:
     starts_at: npt.NDArray[np.int64]
     expires_at: npt.NDArray[np.int64]
     margin_s: float
+    required: bool
     name: str = "on_offer"
 
     def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
         """bool[n], whether the item has begun and has not ended."""
         ends = self.expires_at[candidates.items]
         ended = (ends > 0) & (query.now >= ends - self.margin_s)
-        return np.asarray((self.starts_at[candidates.items] <= query.now) & ~ended)
+        kept = (self.starts_at[candidates.items] <= query.now) & ~ended
+        return np.asarray(kept & (ends > 0) if self.required else kept)
 
 
 def create(parts: Parts, settings: OnOfferSettings) -> OnOffer:
     """The filter over the catalogue's columns `starts_at` and `expires_at`."""
-    return OnOffer(parts.catalogue.starts_at, parts.catalogue.expires_at, settings.margin_s)
+    return OnOffer(
+        parts.catalogue.starts_at, parts.catalogue.expires_at, settings.margin_s, settings.required
+    )
 
 
 FILTER = FilterKind(settings=OnOfferSettings, create=create)

@@ -13,7 +13,10 @@ from router.filters import (
     not_interested,
     on_offer,
     out_of_stock,
+    price_range,
+    promotion,
     purchase_cycle,
+    region,
     seen_too_often,
 )
 from router.filters.kind import FilterKind
@@ -33,6 +36,9 @@ FILTERS: Registry[FilterKind] = Registry(
         "seen_too_often": seen_too_often.FILTER,
         "exposed": exposed.FILTER,
         "on_offer": on_offer.FILTER,
+        "promotion": promotion.FILTER,
+        "price_range": price_range.FILTER,
+        "region": region.FILTER,
     },
     kind=FilterKind,
 )

@@ -107,6 +107,12 @@ def test_a_filter_goes_by_its_registered_name(name: str) -> None:
         category=group,
         starts_at=group,
         expires_at=group,
+        price=group.astype(np.float32),
+        list_price=group.astype(np.float32),
+        price_band=group,
+        column=lambda name: group,
+        code_count=lambda name: 0,
+        names=lambda name, codes: [],
     )
     kind = FILTERS[name]
     assert kind.create(Parts(catalogue, no_cycles(0)), kind.settings()).name == name

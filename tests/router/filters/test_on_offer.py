@@ -22,3 +22,5 @@ def test_what_has_begun_and_not_ended_is_shown(margin: float, kept: list[int]) -
     found = candidates([1, 2, 3, 4, 5, 6])
     stage = FILTER.create(PARTS, OnOfferSettings(margin_s=margin))
     assert found.items[stage.keep(shopper(), found)].tolist() == kept
+    stage = FILTER.create(PARTS, OnOfferSettings(margin_s=margin, required=True))
+    assert found.items[stage.keep(shopper(), found)].tolist() == [item for item in kept if item in (4, 6)]
