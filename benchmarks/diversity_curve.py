@@ -28,7 +28,6 @@ from pydantic import BaseModel
 
 from evaluation.loaded_models import item_vectors, load_models, services
 from evaluation.queries import TestShopper, test_shoppers
-from evaluation.ranker_fit import only
 from evaluation.served_scene import ServedScene
 from foundation.statistics.bootstrap import grouped_interval
 from foundation.statistics.ranking_metrics import ndcg
@@ -36,7 +35,7 @@ from ingest.shop_facts import facts_of
 from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline, Ranked
 from pipeline.runner import arrange, rank
-from recall.build import build_channels, open_channels
+from recall.build import build_channels, only, open_channels
 from recall.build_events import build_events
 from recall.channel import BuildSource
 from recall.graph_embedding_build import item_vectors as graph_vectors
