@@ -116,12 +116,15 @@ def three_nodes(environment: Mapping[str, str] | None = None) -> Iterator[RayNod
         wanted = {**_ENVIRONMENT, "RAY_TMPDIR": folder, **(environment or {})}
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)
+        # Ray takes over a signal of the process that starts nodes.
+        on_end = signal.getsignal(signal.SIGTERM)
         with without_side_processes(Path(folder)):
             nodes = RayNodes()
             try:
                 yield nodes
             finally:
                 nodes.stop()
+                signal.signal(signal.SIGTERM, on_end)
                 for name, value in before.items():
                     if value is None:
                         os.environ.pop(name, None)

@@ -74,6 +74,21 @@ def test_a_node_killed_during_any_job_changes_nothing(
     nodes.replace()
 
 
+@pytest.mark.faults
+def test_a_part_that_may_be_begun_once_is_lost_with_its_node(
+    dataset: Dataset, nodes: RayNodes, cluster: RayCluster, tmp_path: Path
+) -> None:
+    once = RayCluster(cluster.settings.model_copy(update={"attempts": 1}))
+    with pytest.raises(
+        NodesLost, match=r"ranki2i: rows \d+…\d+: 1 processes or nodes.*3 of 4 parts are done"
+    ):
+        job_loss("ranki2i", dataset, tmp_path, nodes, once)
+    nodes.replace()
+    kept = RayWork(cluster, dataset.path / "events.parquet", tmp_path / "disturbed" / "jobs")
+    resumed = table(source_of(dataset, work=kept), "ranki2i", tmp_path / "resumed")
+    assert resumed == table(source_of(dataset), "ranki2i", tmp_path / "alone")
+
+
 @pytest.mark.slow
 def test_a_part_that_cannot_be_read_is_named_and_the_others_are_not_computed_again(
     dataset: Dataset, cluster: RayCluster, tmp_path: Path
