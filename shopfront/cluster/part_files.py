@@ -50,7 +50,6 @@ class PartFiles:
     def _write_columns(self, columns: Columns) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=".columns-", dir=self.folder))
-        staged.chmod(0o755)
         for name, values in columns.items():
             np.save(staged / f"{name}.npy", values, allow_pickle=False)
             sync_file(staged / f"{name}.npy")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foundation.storage.private_files import keep_files_private
 from server.ingress_settings import split_address
 from shopfront.cluster.errors import CannotReachCluster, NodesLost, PartFailed
 from shopfront.cluster.part_files import PartFiles
@@ -177,6 +178,7 @@ def run_part(files: PartFiles, number: int, part: Part, plugins: Sequence[str]) 
     Returns "", or why the part cannot be computed from its data. What else is raised is a bug, and reaches
     the build with its traceback.
     """
+    keep_files_private()
     if plugins:
         from shopfront.plugins import load, load_for_building
 
