@@ -55,7 +55,7 @@ def one_file(folder: Path, rows: pl.DataFrame) -> Path:
     return folder
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(st.lists(_ROWS, max_size=25), st.data())
 def test_rows_are_read_as_those_of_one_file(rows, data):
     # Half of the rows are usable for certain, and times of the parts need not show what all times show.
@@ -85,7 +85,7 @@ def counts(of: dict[str, int]) -> dict[str, int]:
     return {reason.split(": ", 1)[1]: count for reason, count in of.items()}
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(logs(), st.integers(2, 4))
 def test_a_log_is_cleaned_the_same_in_ranges_of_shoppers(events, parts):
     whole, parted = (clean(events, STRICT, 5, work=work) for work in (IN_THIS_PROCESS, DividedWork(parts)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.batches import encode_shoppers
@@ -133,6 +133,7 @@ def test_selected_points_keep_what_belongs_to_them() -> None:
     np.testing.assert_array_equal(chosen.now, points.now[rows])
 
 
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 1_000),
     parts=st.integers(2, 5),
