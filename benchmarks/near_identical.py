@@ -24,6 +24,8 @@ from PIL import Image, ImageDraw
 from benchmarks.picture_features import InProcessEncoder
 from benchmarks.public_data import SHARED
 from vision.fingerprint import fingerprints
+from vision.same_picture import difference, small_copy
+from vision.settings import PictureSettings
 
 _MOST_OF_A_KIND = 40
 _SIDE_OF_HASH = 16
@@ -168,8 +170,41 @@ def _forms(sampled: Sample, encoder: InProcessEncoder) -> Iterator[Prints]:
         yield name, of(sampled.pictures), {key: of(copies) for key, copies in sampled.copies.items()}
 
 
+def _served(sampled: Sample, others: NDArray[np.int64], forms: Mapping[str, Prints]) -> str:
+    """The rule by which a build groups: few bits of a form, or more and pictures that differ little."""
+    settings = PictureSettings()
+    bits = {
+        "fingerprint": (settings.identical_bits, settings.doubtful_bits),
+        "phash": (settings.structure_bits, settings.doubtful_structure_bits),
+    }
+    plain = [small_copy(each) for each in sampled.pictures]
+    same: list[NDArray[np.bool_]] = []
+    other: list[NDArray[np.bool_]] = []
+    recalls: list[str] = []
+    for change, copies in sampled.copies.items():
+        changed = [small_copy(each) for each in copies]
+        for partners, found in ((np.arange(len(plain)), same), (others, other)):
+            near = np.zeros((2, len(plain)), np.bool_)
+            for form, reach in bits.items():
+                _, prints, of_copies = forms[form]
+                differing = np.bitwise_count(of_copies[change] ^ prints[partners]).sum(1)
+                near |= differing <= np.array(reach)[:, None]
+            for row in np.flatnonzero(near[1] & ~near[0] & (partners >= 0)).tolist():
+                apart = difference(plain[partners[row]], changed[row])
+                near[0, row] = apart <= settings.largest_difference
+            found.append(near[0][partners >= 0])
+        recalls.append(f"{change} {same[-1].mean():.3f}")
+    hits, wrong = (np.concatenate(each) for each in (same, other))
+    precision, recall = hits.sum() / max(hits.sum() + wrong.sum(), 1), hits.mean()
+    score = 2 * precision * recall / max(precision + recall, 1e-9)
+    return (
+        f"served                     F1, precision, recall {score:.3f}  {precision:.3f}  {recall:.3f}  "
+        f"recall: {'  '.join(recalls)}"
+    )
+
+
 def main() -> None:
-    """Prints one row per form."""
+    """Prints one row per form, and one of the rule that is served."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -181,7 +216,8 @@ def main() -> None:
     for split in ("val", "test"):
         sampled = sample(split, given.pictures, seed=1)
         others = others_of_a_kind(sampled.kind, np.random.default_rng(2))
-        for name, prints, copies in _forms(sampled, encoder):
+        forms = {form[0]: form for form in _forms(sampled, encoder)}
+        for name, prints, copies in forms.values():
             measured = {change: pairs(prints, changed, others) for change, changed in copies.items()}
             same = np.concatenate([each[0] for each in measured.values()])
             other = np.concatenate([each[1] for each in measured.values()])
@@ -196,6 +232,7 @@ def main() -> None:
             print(
                 f"{name:12} ≤ {bits:3} bits  F1, precision, recall {figures}  recall: {recalls}", flush=True
             )
+        print(_served(sampled, others, forms), flush=True)
         paired = int((others >= 0).sum())
         print(f"{split}: {len(sampled.pictures)} pictures, {paired} with another of the kind", flush=True)
 

@@ -17,11 +17,11 @@ from recall.object_head import ObjectHead
 from vision.encode_pictures import EncodedPictures, encode_pictures
 from vision.encoder import Encoder
 from vision.feature_cache import FeatureCache
-from vision.fingerprint import fingerprints, groups_of
 from vision.fit_by_photos import Labelled, PhotoFit, fit_by_photos
 from vision.fit_category_head import fit_category_head
 from vision.fit_space import fit_space
 from vision.item_files import count_pictures, item_pictures
+from vision.near_identical import PhotographComparison, near_identical
 from vision.received_pictures import NOTHING_RECEIVED, Received, fold
 from vision.settings import PictureSettings
 
@@ -136,7 +136,8 @@ def build_pictures(
     space = fit_space(encoded.features, settings.dimensions, seed) if fitted is None else fitted.space
     space = replace(space, encoder=cache.maker)
     vectors = space.project(encoded.features)
-    groups = near_identical(encoded, size, settings.identical_bits, settings.structure_bits)
+    photographs = PhotographComparison.of(encoded, items, data, settings)
+    groups = near_identical(encoded, size, settings, photographs.same)
     head = (
         None
         if categories is None
@@ -174,19 +175,3 @@ def _fitted(
         settings.dimensions,
         seed,
     )
-
-
-def near_identical(encoded: EncodedPictures, size: int, bits: int, structure_bits: int) -> NDArray[np.int32]:
-    """Groups of items whose first pictures are nearly identical, int32[N + 1]; 0 = alone or without picture.
-
-    Args:
-        encoded: in the order of the items.
-        size: N.
-        bits: in which fingerprints of the features differ at most, or
-        structure_bits: in which structures do.
-    """
-    shown, first = np.unique(encoded.items, return_index=True)
-    groups = np.zeros(size + 1, np.int32)
-    forms = ((fingerprints(encoded.features[first]), bits), (encoded.structures[first], structure_bits))
-    groups[shown] = groups_of(forms)
-    return groups

@@ -109,3 +109,26 @@ class PictureSettings(BaseModel):
         le=255,
         description="Bits of 256 in which their structures (a perceptual hash) differ at most.",
     )
+    doubtful_bits: int = Field(
+        default=65,
+        ge=0,
+        le=255,
+        description="Bits of fingerprints up to which the pictures themselves are compared, and are nearly "
+        "identical where they show one photograph; `identical_bits` or fewer = none are.",
+    )
+    doubtful_structure_bits: int = Field(
+        default=58, ge=0, le=255, description="The same, for bits of structures and `structure_bits`."
+    )
+    largest_difference: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Part of what is in a small copy of a picture that may differ where both are one "
+        "photograph, one laid over the other at best, without a band of it.",
+    )
+    compared_pairs: int = Field(
+        default=20_000,
+        ge=0,
+        le=10_000_000,
+        description="Pairs of pictures compared so by one build, at most; each takes some 10 ms.",
+    )

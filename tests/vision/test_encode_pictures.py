@@ -16,10 +16,10 @@ from snapshot.manifest import SnapshotError
 from testing.picture_shop import draw, jpeg, write_picture_shop
 from tests.vision.pictures import BAD
 from tests.vision.plain_encoder import PlainEncoder, encode
-from vision.build_pictures import near_identical
 from vision.fit_space import fit_space
 from vision.item_files import count_pictures, item_pictures
-from vision.settings import PictureLimits
+from vision.near_identical import near_identical
+from vision.settings import PictureLimits, PictureSettings
 
 PICTURED = 60
 LIMITS = PictureLimits()
@@ -129,7 +129,7 @@ def test_nothing_usable_gives_nothing(tmp_path: Path) -> None:
 
 def test_nearly_identical_items_form_a_group(data: Path, tmp_path: Path) -> None:
     done = encode(data, tmp_path / "cache", PlainEncoder())
-    groups = near_identical(done, 80, 5, 58)
+    groups = near_identical(done, 80, PictureSettings(identical_bits=5, structure_bits=58))
     assert len(groups) == 81
     assert groups[0] == 0
     twins = groups[1:21].reshape(10, 2)
