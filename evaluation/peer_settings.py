@@ -57,10 +57,10 @@ class AlsSettings(BaseModel):
 
     model_config = FROZEN
 
-    factors: int = Field(64, ge=1, le=1024, description="Length of a shopper's and an item's vector.")
-    regularisation: float = Field(0.05, ge=0, description="λ, the penalty on long vectors.")
+    factors: int = Field(32, ge=1, le=1024, description="Length of a shopper's and an item's vector.")
+    regularisation: float = Field(5.0, ge=0, description="λ, the penalty on long vectors.")
     confidence: float = Field(
-        10.0, gt=0, description="α: confidence that each unit of log(1 + decayed visits) adds to 1."
+        1.0, gt=0, description="α: confidence that each unit of log(1 + decayed visits) adds to 1."
     )
     iterations: int = Field(15, ge=1, description="Rounds of alternating least squares.")
     half_life_days: float = Field(90.0, gt=0, description="Days after which a visit counts half.")
