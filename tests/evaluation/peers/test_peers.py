@@ -161,11 +161,15 @@ def test_ease_leaves_out_what_few_take() -> None:
 
 def test_als_gives_what_similar_shoppers_take() -> None:
     past = past_of([*BUYERS_OF_PAIRS, (7, 3, 1)], 4)
-    peer = Als.fit(Visits.of(past), AlsSettings(factors=2), seed=1)
+    peer = Als.fit(Visits.of(past), AlsSettings(factors=2, regularisation=0.05, confidence=10.0), seed=1)
     (scores,) = peer.scores(np.array([7], np.int32))
     assert scores[4] > max(scores[1], scores[2]) + 0.1
     assert scores[0] == 0
-    nobody = Als.fit(Visits.of(past_of(BUYERS_OF_PAIRS, 4, users=9)), AlsSettings(factors=2), seed=1)
+    nobody = Als.fit(
+        Visits.of(past_of(BUYERS_OF_PAIRS, 4, users=9)),
+        AlsSettings(factors=2, regularisation=0.05, confidence=10.0),
+        seed=1,
+    )
     assert not nobody.scores(np.array([9], np.int32)).any()
 
 
