@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from learning.labelled.labelled_rows import LabelledRows
+from learning.labelled.logged_answers import LoggedAnswers
 from learning.stream.samples import Samples
 from learning.stream.served_features import ServedFeatures
 from learning.stream.settings import StreamSettings
@@ -28,9 +31,10 @@ from state.live_counters.kinds import Subjects
 from state.live_counters.profile_keys import ProfileKeys
 from state.logged_event import LoggedEvent
 from state.published import LiveFolder, LiveManifest, write_manifest
+from state.store import StateStore
 from testing.browsing_log import CODEC, START_S, event
 from testing.browsing_log import token as token_of
-from tests.learning.stream.logs import ITEMS, SCENES, SETTINGS, numbered, small_catalogue
+from tests.learning.stream.logs import ITEMS, SCENES, SETTINGS, append, numbered, small_catalogue
 
 VOCABULARY = {"gender": ["f", "m"], "age_band": ["18-24"], "city": ["Beijing", "Xi'an"]}
 F_YOUNG_XIAN = [1, 1, 2, 0]
@@ -238,3 +242,19 @@ def test_the_state_is_the_same_however_both_logs_are_read(
         parts.load(*kept)
     log.close()
     assert parts.digest() == whole.digest()
+
+
+def test_an_item_that_the_logged_answer_lacks_has_no_row(
+    catalogue: Catalogue, one_store: StateStore, tmp_path: Path
+) -> None:
+    whole = answer("u1", 1, START_S, F_YOUNG_XIAN)
+    two = {name: getattr(whole, name)[:2] for name in ("item_ids", "scores", "recall_scores", "channels")}
+    write_log(tmp_path / "log", [replace(whole, **two)]).close()
+    seen = [shown("u1", 1, START_S, START_S, item) for item in ITEMS]
+    append(one_store, [*seen, end(START_S + SETTINGS.label_wait_s + 1)])
+    (tmp_path / "scratch").mkdir()
+    answers = LoggedAnswers.of(tmp_path / "log")
+    rows = LabelledRows(SETTINGS, CODEC, catalogue, answers, tmp_path / "scratch")
+    made = [part for part in rows.read(one_store, SCENES) if part]
+    assert tuple(item for part in made for item in part["item_id"]) == tuple(ITEMS[:2])
+    assert rows.dropped["features_item"] == len(ITEMS) - 2
