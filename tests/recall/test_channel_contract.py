@@ -56,7 +56,7 @@ def query_of(shop, history, profile, alerts=()):
 
 
 @pytest.mark.parametrize("name", list(CHANNELS))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
 @given(
     history=histories,
     k=st.integers(0, 450),
