@@ -82,7 +82,17 @@ TABLES = {ANCHOR_PAIRS.name: AnchorTableSettings(), POPULARITY.name: PopularityT
 HOME, CART, COMPANION, HALLS, *ABOUT_ITEMS = (
     ServedScene(name, scene, tables_of([scene]), TABLES) for name, scene in SCENES.by_name.items()
 )
-PEERS = ("popularity", "gp_topfreq", "decayed_frequency", "item_cf, all events", "tifu_knn", "v_sknn", "ease")
+PEERS = (
+    "popularity",
+    "gp_topfreq",
+    "decayed_frequency",
+    "item_cf, all events",
+    "tifu_knn",
+    "v_sknn",
+    "ease",
+    "als",
+    "lightgbm, counts",
+)
 # Of what is enabled, the shop lacks what two need: pictures, or outfits.
 BUILT = tuple(name for name in enabled_channels(RecallSettings()) if name not in ("similar_look", "outfit"))
 QUOTAS = dict.fromkeys(BUILT, 1.0)
