@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
@@ -12,10 +9,12 @@ from snapshot.catalogue import Catalogue
 from snapshot.dataset import Dataset
 from snapshot.event_codes import EVENT_CODES, IMPRESSION, PURCHASE
 from snapshot.item_columns import ITEM_COLUMNS
+from snapshot.item_keys import item_keys
 from snapshot.shop_facts import ShopFacts
 
 _DAY_S = 86_400
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+_ITEMS_AT_ONCE = 65_536
 
 
 def facts_of(dataset: Dataset) -> ShopFacts:
@@ -46,8 +45,7 @@ def measure_shop(events: pl.DataFrame, catalogue: Catalogue, test_from: int) -> 
     categories = (
         in_category.filter(pl.col("category") > 0).group_by("user").agg(pl.col("category").n_unique())
     )
-    items = np.arange(1, catalogue.size + 1)
-    titled, shared = _shared_titles(catalogue.titles(items), catalogue.brand[items].tolist())
+    titled, shared = _shared_titles(catalogue)
     return ShopFacts(
         days=_span_days(before["ts"].to_numpy()),
         shoppers=len(per_shopper),
@@ -74,9 +72,10 @@ def measure_shop(events: pl.DataFrame, catalogue: Catalogue, test_from: int) -> 
 def _by_day(events: pl.DataFrame) -> pl.DataFrame:
     """One row per user, item and day: whether it is the user's first day, and days since the item's last."""
     return (
-        events.select("user", "item", day=pl.col("ts") // _DAY_S)
-        .unique()
+        events.select("user", "item", day=(pl.col("ts") // _DAY_S).cast(pl.Int32))
         .sort("user", "item", "day")
+        # Equal rows follow each other now: no table of all rows is needed to find them.
+        .filter(pl.any_horizontal(pl.all() != pl.all().shift(1)).fill_null(True))
         .with_columns(
             first_day=pl.col("day") == pl.col("day").min().over("user"),
             gap_days=pl.when(
@@ -104,10 +103,16 @@ def _quantiles(counts: np.ndarray) -> tuple[float, float, float, float, float]:
     return low, lower, middle, upper, high
 
 
-def _shared_titles(titles: Sequence[str], brands: Sequence[int]) -> tuple[int, int]:
+def _shared_titles(catalogue: Catalogue) -> tuple[int, int]:
     """How many items have a title, and how many of these share title and brand, as `dedup` compares them."""
-    products = Counter(
-        (" ".join(title.casefold().split()), brand) for title, brand in zip(titles, brands, strict=True)
-    )
-    named = {product: count for product, count in products.items() if product[0]}
-    return sum(named.values()), sum(count for count in named.values() if count > 1)
+    # Keys of 64 bits, part by part: the titles of millions of items would take gigabytes.
+    keys = [np.empty(0, np.uint64)]
+    for first in range(1, catalogue.size + 1, _ITEMS_AT_ONCE):
+        items = np.arange(first, min(first + _ITEMS_AT_ONCE, catalogue.size + 1))
+        titles = [" ".join(title.casefold().split()) for title in catalogue.titles(items)]
+        brands = catalogue.brand[items].tolist()
+        keys.append(
+            item_keys(f"{title}\n{brand}" for title, brand in zip(titles, brands, strict=True) if title)
+        )
+    counts = np.unique(np.concatenate(keys), return_counts=True)[1]
+    return int(counts.sum()), int(counts[counts > 1].sum())
