@@ -29,7 +29,7 @@ from evaluation.recall_table import ask, recall_table
 from evaluation.report import EvaluationReport
 from evaluation.scene_fusion import SceneFusion
 from evaluation.search_table import search_table, simulated_searches
-from evaluation.served_scene import ServedScene
+from evaluation.served_scene import ServedScene, rate_prior
 from evaluation.settings import EvaluationSettings
 from evaluation.venue_table import shows_venues, venue_table
 from evaluation.visit_table import CHANGING, visit_table
@@ -42,7 +42,6 @@ from recall.context import NAME as CONTEXT
 from recall.context import ContextChannel
 from recall.item_pictures import ItemPictures
 from recall.settings import RecallSettings
-from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
 from snapshot.dataset import Dataset
 
 STEPS = (
@@ -139,7 +138,7 @@ def evaluate(
         fitted=fitted,
         pictures=pictures,
     )
-    models = with_facts(models, source, _rate_prior((*scenes, *anchored)))
+    models = with_facts(models, source, rate_prior((*scenes, *anchored)))
     with tempfile.TemporaryDirectory(prefix="evaluation-") as tables:
         build_channels(source, Path(tables), recall_settings)
         channels = open_channels(Path(tables), dataset.catalogue, services(models), recall_settings)
@@ -289,13 +288,6 @@ def drawn(shoppers: Sequence[TestShopper], count: int, rng: np.random.Generator)
     if len(shoppers) <= count:
         return list(shoppers)
     return [shoppers[row] for row in np.sort(rng.choice(len(shoppers), count, replace=False))]
-
-
-def _rate_prior(scenes: Sequence[ServedScene]) -> float:
-    """That of the table of the last layer, as the scenes' settings have it."""
-    sections = [scene.table_settings.get(LOGISTIC_RANKER.name) for scene in scenes]
-    found = [section for section in sections if isinstance(section, LogisticRankerSettings)]
-    return (found[0] if found else LogisticRankerSettings()).rate_prior
 
 
 def _facts(record: ModelRecord) -> dict[str, object]:

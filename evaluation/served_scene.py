@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pipeline.runner import arrange, rank
 from pipeline.stages import NO_MODEL, Model
 from recall.channel import BuildSource, Channel
 from recall.query import Query
+from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
 from router.ranking.triton_model import TritonModelSettings
 from router.scenes.assemble import assemble
 from router.scenes.settings import SceneSettings
@@ -110,6 +111,13 @@ class InProcessScorer:
     def model(self, query: Query) -> Model:
         """No version on Triton."""
         return NO_MODEL
+
+
+def rate_prior(scenes: Sequence[ServedScene]) -> float:
+    """That of the table of the last layer, as the scenes' settings have it."""
+    sections = [scene.table_settings.get(LOGISTIC_RANKER.name) for scene in scenes]
+    found = [section for section in sections if isinstance(section, LogisticRankerSettings)]
+    return (found[0] if found else LogisticRankerSettings()).rate_prior
 
 
 def unhurried(scene: SceneSettings) -> SceneSettings:
