@@ -70,6 +70,7 @@ def test_a_wrong_rooms_table_is_corrected_or_refused() -> None:
         with_imports(table, {"router": ["state"], "state": []})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modules", "unwanted"),
     [

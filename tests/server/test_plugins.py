@@ -206,6 +206,7 @@ def test_a_clusters_application_loads_the_plugins_of_its_file(tmp_path: Path) ->
         router_settings(path)
 
 
+@pytest.mark.slow
 def test_a_program_that_serves_loads_nothing_that_only_building_needs() -> None:
     code = (
         "import sys, server.plugins, shopfront.plugins\n"

@@ -105,6 +105,7 @@ async def test_a_part_that_fails_is_lost_alone() -> None:
     assert "failed with INTERNAL: out of memory" in ranking_detail(page)
 
 
+@pytest.mark.slow
 async def test_a_part_that_hangs_is_cancelled_on_the_server_and_the_others_count() -> None:
     async with inference_server(hangs={9}) as server, ranker(server.url) as ranks:
         page = await ranks.page(Split(3, 8), timeout_ms=1_000.0)
@@ -142,6 +143,7 @@ async def test_prerank_by_its_own_model_narrows_what_ranking_is_sent() -> None:
     assert record.detail == "the snapshot names no version of prerank; train and publish one"
 
 
+@pytest.mark.slow
 async def test_a_server_that_hangs_is_not_waited_for_by_every_request() -> None:
     breaker = BreakerSettings(timeouts=3, window_s=600.0, patience_ms=10.0, open_s=1.0)
     async with inference_server(frozen=True) as server, ranker(server.url, breaker) as ranks:

@@ -119,6 +119,7 @@ def test_the_first_successor_shares_the_address_with_what_is_left_and_later_ones
     assert watcher.given_up == ""
 
 
+@pytest.mark.slow
 def test_a_process_that_is_stopped_for_long_is_killed_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         router = StandIn(settings(stopped_after_s=0.2))

@@ -39,6 +39,7 @@ def test_what_cannot_be_done_is_named(variable: str, value: str) -> None:
         traces_are_wanted(ENDPOINT | {variable: value})
 
 
+@pytest.mark.slow
 def test_without_an_endpoint_opentelemetry_is_not_imported() -> None:
     code = (
         "import sys\n"
