@@ -138,13 +138,16 @@ def main() -> None:
     parser.add_argument("--live", type=float, default=1.0, help="weight of live.lift")
     parser.add_argument("--online", type=float, default=1.0, help="weight of online.lift")
     parser.add_argument("--most", type=float, default=3.0, help="log-odds that either is cut to")
+    parser.add_argument(
+        "--half-life-hours", type=float, default=24.0, help="of what the online ranker learned"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of tastes and clicks")
     options = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="flip-", dir=PROJECT / "build") as folder:
         workspace = copy_of(Workspace(options.workspace), Path(folder) / "workspace")
         workspace.make()
-        config = configuration(workspace, options.live, options.online, options.most)
+        config = configuration(workspace, options.live, options.online, options.most, options.half_life_hours)
         settings = load_settings(config, workspace)
         dataset = DatasetStore(workspace.datasets).open_current(verify=False)
         seed_user_state(workspace, dataset.manifest.id, settings.router, lambda done, of: None)
@@ -162,7 +165,9 @@ def main() -> None:
     write_durably(RESULT, json.dumps(result, indent=2).encode())
 
 
-def configuration(workspace: Workspace, live: float, online: float, most: float) -> Path:
+def configuration(
+    workspace: Workspace, live: float, online: float, most: float, half_life_hours: float
+) -> Path:
     """Writes scenes with both arms, and the configuration that names them; returns the latter."""
     folder = workspace.root / "config"
     folder.mkdir()
@@ -187,7 +192,7 @@ def configuration(workspace: Workspace, live: float, online: float, most: float)
         "metrics": {"port": 0},
         "ranking": {"score_timeout_ms": 2_000.0, "interests_timeout_ms": 2_000.0},
         # Simulated shoppers click at once.
-        "learning": {"stream": {"label_wait_s": 3}},
+        "learning": {"stream": {"label_wait_s": 3}, "ranker": {"half_life_hours": half_life_hours}},
     }
     path = folder / "shopfront.yaml"
     path.write_text(yaml.safe_dump({"router": router, "console": {"enabled": False}}))
