@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from snapshot.durable_files import write_durably
-from snapshot.manifest import SnapshotError
+from router.ranking.fitted_file import FittedFile
 
 FILE = "weights.json"
 FURTHEST = 8.0
@@ -19,13 +16,13 @@ FURTHEST = 8.0
 _DEFAULT_RANK_WEIGHT = 1.0
 
 
-class Weights(BaseModel):
+class Weights(FittedFile):
     """Two regressions over the same inputs: one by itself, one beside the log-odds of a model's score.
 
     An input x enters as (x − mean) / scale, cut to ±8.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+    file_name: ClassVar[str] = FILE
 
     schema_version: Literal[1] = 1
     channels: tuple[str, ...] = Field(description="Channels whose ranks are inputs.")
@@ -53,20 +50,6 @@ class Weights(BaseModel):
         if min(self.scale, default=1.0) <= 0:
             raise ValueError("a scale is not above 0")
         return self
-
-    def write(self, folder: Path) -> None:
-        """`weights.json` in the folder, which must exist; whole or not at all."""
-        write_durably(folder / FILE, (self.model_dump_json(indent=1) + "\n").encode())
-
-    @classmethod
-    def read(cls, folder: Path) -> Weights:
-        """Those of the folder; raises SnapshotError where the file is missing or not valid."""
-        try:
-            return cls.model_validate(json.loads((folder / FILE).read_bytes()))
-        except (OSError, ValueError, ValidationError) as error:
-            raise SnapshotError(
-                folder, FILE, f"cannot be read ({error})", "build the folder again"
-            ) from error
 
 
 def default_weights(channels: tuple[str, ...], inputs: tuple[str, ...]) -> Weights:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from snapshot.durable_files import write_durably
-from snapshot.manifest import SnapshotError
+from router.ranking.fitted_file import FittedFile
+from router.ranking.scaled_regression import ScaledRegression
 
 FILE = "objectives.json"
 CLICK, PURCHASE_GIVEN_CLICK, PRICE = "click", "purchase_given_click", "price"
@@ -35,10 +33,8 @@ class FittedClick(BaseModel):
     off: str = Field(default="", description="Why it could not be fitted; empty: it was.")
 
 
-class FittedPurchase(BaseModel):
-    """p(purchase | click) = σ(scaled inputs · weights + bias); the observed rate where it is off."""
-
-    model_config = _STRICT
+class FittedPurchase(ScaledRegression):
+    """p(purchase | click) by the scaled inputs; the observed rate where it is off."""
 
     mean: tuple[float, ...] = Field(default=(), description="Mean of each input; empty where it is off.")
     scale: tuple[float, ...] = Field(default=(), description="Standard deviation of each input, above 0.")
@@ -47,14 +43,6 @@ class FittedPurchase(BaseModel):
     rate: float = Field(default=1.0, ge=0, le=1, description="Part of the clicked that was bought.")
     rows: int = Field(default=0, ge=0, description="Clicked candidates it was fitted on.")
     off: str = Field(default="", description="Why it could not be fitted; empty: it was.")
-
-    @model_validator(mode="after")
-    def _as_long(self) -> FittedPurchase:
-        if not len(self.mean) == len(self.scale) == len(self.weights):
-            raise ValueError("mean, scale and weights must be of one length")
-        if min(self.scale, default=1.0) <= 0:
-            raise ValueError("a scale is not above 0")
-        return self
 
 
 class SceneObjectives(BaseModel):
@@ -75,10 +63,10 @@ class SceneObjectives(BaseModel):
         return self
 
 
-class FittedObjectives(BaseModel):
+class FittedObjectives(FittedFile):
     """By scene; one that is not there was not fitted."""
 
-    model_config = _STRICT
+    file_name: ClassVar[str] = FILE
 
     schema_version: Literal[1] = 1
     scenes: dict[str, SceneObjectives] = Field(default={}, description="Scene → its objectives.")
@@ -94,17 +82,3 @@ class FittedObjectives(BaseModel):
             ):
                 if part:
                     yield scene, name, part
-
-    def write(self, folder: Path) -> None:
-        """`objectives.json` in the folder, which must exist; whole or not at all."""
-        write_durably(folder / FILE, (self.model_dump_json(indent=1) + "\n").encode())
-
-    @classmethod
-    def read(cls, folder: Path) -> FittedObjectives:
-        """Those of the folder; raises SnapshotError where the file is missing or not valid."""
-        try:
-            return cls.model_validate(json.loads((folder / FILE).read_bytes()))
-        except (OSError, ValueError, ValidationError) as error:
-            raise SnapshotError(
-                folder, FILE, f"cannot be read ({error})", "build the folder again"
-            ) from error
