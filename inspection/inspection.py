@@ -79,6 +79,7 @@ class Inspection:
         self.settings = settings
         self._live = live
         self._store = sources.store
+        self._published = sources.published
         self._recent = recent
         self._logged = logged
         self._metrics = None if metrics is None else MetricSamples(metrics)
@@ -193,7 +194,7 @@ class Inspection:
 
     def scenes(self) -> admin_pb2.InspectScenesResponse:
         """The configuration in service."""
-        return inspect_scenes(self._live.current)
+        return inspect_scenes(self._live.current, self._published().channel_rates)
 
     async def metrics(self, request: admin_pb2.ReadMetricsRequest) -> admin_pb2.ReadMetricsResponse:
         """The counts. Raises `PreconditionError` where nothing is counted."""

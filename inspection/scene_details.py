@@ -6,20 +6,29 @@ import json
 from collections.abc import Iterator
 
 from foundation.statistics.assignment import BUCKETS
+from inspection.channel_shares import channel_shares
 from inspection.setting_rows import setting_rows
 from protos.shopfront.v1.admin_pb2 import ExperimentArm, InspectScenesResponse, SceneDetails, SettingRow
 from router.engine.engine import Engine
 from router.scenes.settings import SceneSettings
+from state.channel_rates.rates import ChannelRates
 
 
-def inspect_scenes(engine: Engine) -> InspectScenesResponse:
+def inspect_scenes(engine: Engine, rates: ChannelRates) -> InspectScenesResponse:
     """Every scene that serves, key by key, as the file means it and as it serves; and every arm.
+
+    `rates`: by which shares are moved.
 
     Scenes that need a channel which the snapshot does not have are left out: nobody can ask for them.
     """
     return InspectScenesResponse(
         scenes=[
-            SceneDetails(name=name, settings=list(_rows(settings, fitted)))
+            SceneDetails(
+                name=name,
+                settings=list(_rows(settings, fitted)),
+                channel_shares=channel_shares(name, engine.pipelines[name], rates),
+                rates_version=rates.seq,
+            )
             for name, settings in engine.configured.by_name.items()
             if (fitted := engine.scenes.get(name)) is not None
         ],

@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from foundation.storage.errors import StorageError
+from learning.channel_rates_publisher import ChannelRatesPublisher
 from learning.folder_lock import lock_folder
 from learning.metrics import LearnerMetrics
 from learning.ranker.ranker import OnlineRanker
@@ -26,6 +27,7 @@ from learning.stream.served_features import ServedFeatures
 from learning.stream.shop_facts import ShopFacts
 from learning.stream.stream import StreamState, below
 from state.attribution import AttributionCodec
+from state.channel_rates.rates import SUFFIX as RATES
 from state.live_counters.counter_file import SUFFIX as COUNTERS
 from state.live_model.satisfaction import SUFFIX as SATISFACTION
 from state.live_model.weights import SUFFIX as WEIGHTS
@@ -37,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 _PUBLISH_S = 1.0
 _FAILURE_PAUSE_S = 1.0
-_FORMAT = 3
+_FORMAT = 4
 
 
 class Learner:
@@ -91,17 +93,19 @@ class Learner:
         self._erased_at: float | None = None
         self._lock = lock_folder(self._folder)
         try:
-            for name in (FILE, MANIFEST, f"*{WEIGHTS}", f"*{SATISFACTION}"):
+            for name in (FILE, MANIFEST, f"*{WEIGHTS}", f"*{SATISFACTION}", f"*{RATES}"):
                 for left in self._folder.glob(f".{name}.*"):
                     left.unlink()
             self.ranker = OnlineRanker(settings.ranker)
             self.satisfaction = SatisfactionPredictor(settings.satisfaction)
             self._versions = RankerPublisher(self._folder, metrics)
+            self._rates = ChannelRatesPublisher(self._folder)
             self.state = self._opened()
             self._versions.take_up(self.ranker, settings.ranker.bits, self._erasures)
             self._metrics.begin(self.state.drops)
             self._checkpointed = self.state.seq
             self.satisfaction.publish(self._folder)
+            self._rates.publish(self.state)
             self.publish()
         except BaseException:
             os.close(self._lock)
@@ -128,7 +132,7 @@ class Learner:
 
     def run(self, stop: threading.Event) -> None:
         """Reads until `stop` is set, then writes a checkpoint. Raises what `checkpoint` does."""
-        followed = published = ranked = checkpointed = self._clock()
+        followed = published = ranked = measured = checkpointed = self._clock()
         rated = -self._settings.satisfaction.every_s
         failing = False
         while not stop.is_set():
@@ -148,6 +152,9 @@ class Learner:
             if now - ranked >= self._settings.ranker.publish_s:
                 ranked = now
                 self.publish_model()
+            if now - measured >= self._settings.stream.channels.publish_s:
+                measured = now
+                self.publish_rates()
             if now - rated >= self._settings.satisfaction.every_s:
                 rated = now
                 self.publish_satisfaction()
@@ -165,12 +172,12 @@ class Learner:
 
     def publish(self) -> None:
         """Names the present files to the replicas, and removes older ones. Raises OSError."""
-        files, learned = self.state.files, (self._versions.file, self.satisfaction.file)
+        files, learned = self.state.files, (self._versions.file, self.satisfaction.file, self._rates.file)
         write_manifest(
             self._folder, LiveManifest(files, self.state.seq, self.state.log_s, self._erasures, *learned)
         )
         named = {*files.values(), *learned}
-        for suffix in (COUNTERS, WEIGHTS, SATISFACTION):
+        for suffix in (COUNTERS, WEIGHTS, SATISFACTION, RATES):
             for path in self._folder.glob(f"*{suffix}"):
                 if path.name not in named:
                     # Replicas that still map it keep it until they look.
@@ -182,6 +189,11 @@ class Learner:
         if changed:
             self.publish()
         return changed
+
+    def publish_rates(self) -> None:
+        """Publishes the recall channels' rates. Raises OSError."""
+        if self._rates.publish(self.state):
+            self.publish()
 
     def publish_satisfaction(self) -> None:
         """Publishes what ratings say since the last time. Raises OSError."""
@@ -214,6 +226,7 @@ class Learner:
         self.ranker = OnlineRanker(self._settings.ranker)
         self.satisfaction = SatisfactionPredictor(self._settings.satisfaction)
         self._versions = RankerPublisher(self._folder, self._metrics)
+        self._rates = ChannelRatesPublisher(self._folder)
         self._checkpointed = 0
         self._metrics.begin(self.state.drops)
         (self._folder / FILE).unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from pipeline.candidates import MAX_CHANNELS, Candidates
 from pipeline.deadlines import Cutoffs, Division
 from pipeline.metrics import NoMetrics, StageMetrics
 from pipeline.scoring import WHOLE, Split
-from pipeline.stages import Channel, Filter, Fusion, LiveScorer, Merge, Model, Reranker, Scorer
+from pipeline.stages import Channel, Filter, Fusion, LiveFusion, LiveScorer, Merge, Model, Reranker, Scorer
 from pipeline.trace import StageRecord, Trace
 
 Q = TypeVar("Q")
@@ -108,6 +108,7 @@ class Pipeline(Generic[Q]):
     name        as metrics call it (a scene)
     channels    called concurrently; channel i sets bit i of `Candidates.channels`
     fusion      joins their answers
+    live_fusion  gives each query the fusion that does so in its place; None: there is none
     filters     in this order, cheap before expensive
     prerank     None: the first `candidates` in recall order are ranked
     ranking     None: recall order is page order
@@ -129,6 +130,7 @@ class Pipeline(Generic[Q]):
     ranking: Ranking[Q] | MergedRanking[Q] | None = None
     rerankers: tuple[Reranker[Q], ...] = ()
     backfill: Backfill[Q] | None = None
+    live_fusion: LiveFusion[Q] | None = None
     candidates: int = 300
     oversample: float = 1.5
     division: Division = field(default_factory=Division)

@@ -123,11 +123,14 @@ class Request(Generic[Q]):
         began = self.clock()
         count_in = sum(columns.items.size for columns in recalled)
         with bugs_of("fusion"):
-            fused = self.pipeline.fusion.fuse(recalled, total)
+            fusion, detail = self.pipeline.fusion, ""
+            if self.pipeline.live_fusion is not None:
+                fusion, detail = self.pipeline.live_fusion.fusion_for(self.query)
+            fused = fusion.fuse(recalled, total)
             if self.pipeline.channel_ranks:
                 names = [slot.channel.name for slot in self.pipeline.channels]
                 fused = with_channel_ranks(fused, recalled, names)
-        self.trace.record("fusion", began, count_in, len(fused))
+        self.trace.record("fusion", began, count_in, len(fused), detail=detail)
         return fused
 
     def filter(self, stage: Filter[Q], candidates: Candidates) -> Candidates:

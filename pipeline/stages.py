@@ -120,6 +120,14 @@ class Fusion(Protocol):
         ...
 
 
+class LiveFusion(Protocol[Q_contra]):
+    """A source of fusions, for one whose parts change while the shop is open."""
+
+    def fusion_for(self, query: Q_contra) -> tuple[Fusion, str]:
+        """The fusion of this query, and what its trace says of it; "" where there is nothing to say."""
+        ...
+
+
 class Filter(Protocol[Q_contra]):
     """Decides which candidates may be shown."""
 

@@ -12,6 +12,7 @@ from foundation.telemetry.metrics.queue_metrics import QueueMetrics
 from learning.satisfaction.metrics import FeedbackMetrics
 from registration.registry import Registry
 from rollout.metrics import RolloutMetrics
+from router.engine.share_metrics import ShareMetrics
 from router.engine.snapshot_metrics import SnapshotMetrics
 from router.events.event_metrics import EventMetrics
 from router.feature_log.metrics import FeatureLogMetrics
@@ -49,6 +50,7 @@ METRIC_GROUPS: Registry[Callable[[ProcessMetrics], Any]] = Registry(
         "photo_search": PhotoSearchMetrics,
         "put_pictures": PutPicturesMetrics,
         "feature_log": FeatureLogMetrics,
+        "shares": ShareMetrics,
         "snapshots": SnapshotMetrics,
         "build": BuildMetrics,
         "queues": QueueMetrics,

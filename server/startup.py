@@ -29,6 +29,7 @@ from rollout.rollouts import Rollouts
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
+from router.engine.share_metrics import ShareMetrics
 from router.engine.snapshot_verification import SnapshotVerification
 from router.engine.warm_up import warm_up
 from router.feature_log.feature_log import FeatureLog
@@ -189,11 +190,14 @@ async def _watch_rules(rules: LiveRules, live: LiveEngine, interval_s: float) ->
         await rules.look(live.current.catalogue)
 
 
-async def _follow_learner(published: LiveFolder, interval_s: float) -> None:
+async def _follow_learner(
+    published: LiveFolder, live: LiveEngine, shares: ShareMetrics, interval_s: float
+) -> None:
     """Takes up what a learner publishes, every `interval_s` seconds until cancelled."""
     while True:
         await asyncio.sleep(interval_s)
-        await asyncio.to_thread(published.look)
+        if await asyncio.to_thread(published.look):
+            shares.observe(live.current, published.current.channel_rates)
 
 
 async def start_service(settings: RouterSettings) -> RunningService:
@@ -320,7 +324,9 @@ async def start_service(settings: RouterSettings) -> RunningService:
     running.keep_running(budgets.run(settings.exposure_exchange_s / 10, lambda: int(time.time())))
     running.keep_running(follow_erasures(store, recent, running.privacy))
     running.keep_running(followed.run(live))
-    running.keep_running(_follow_learner(published, settings.learning.follow_s))
+    running.keep_running(
+        _follow_learner(published, live, metrics.group(ShareMetrics), settings.learning.follow_s)
+    )
     for work in running.inspection.background():
         running.keep_running(work)
     if environment_watch is not None:

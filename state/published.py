@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from state.channel_rates.rates import NO_RATES, ChannelRates, RatesError, read_rates
 from state.live_counters.counter_file import CounterColumns, CounterFileError, open_counters
 from state.live_counters.live_counters import NO_COUNTERS, LiveCounters
 from state.live_model.satisfaction import NO_SATISFACTION, SatisfactionModel, read_satisfaction
@@ -27,6 +28,7 @@ class LiveManifest(msgspec.Struct, frozen=True):
     """What is published.
 
     counters  kind → name of its file
+    channel_rates  name of the file of the recall channels' rates; "" where there is none
     model     name of the file of the ranker's last good version; "" where there is none
     satisfaction  name of the file of the model of satisfaction; likewise
     seq       sequence number of the last event of the log that was counted when this was written
@@ -40,6 +42,7 @@ class LiveManifest(msgspec.Struct, frozen=True):
     erasures: int = 0
     model: str = ""
     satisfaction: str = ""
+    channel_rates: str = ""
 
 
 def write_manifest(folder: Path, manifest: LiveManifest) -> None:
@@ -56,6 +59,7 @@ class Published:
     counters: LiveCounters = NO_COUNTERS
     model: OnlineModel = NO_MODEL
     satisfaction: SatisfactionModel = NO_SATISFACTION
+    channel_rates: ChannelRates = NO_RATES
 
 
 NOTHING = Published()
@@ -92,6 +96,7 @@ class LiveFolder:
         self._files: dict[str, tuple[str, CounterColumns]] = {}
         self._model = ""
         self._satisfaction = ""
+        self._rates = ""
         self._complained = ""
 
     def look(self) -> bool:
@@ -124,18 +129,25 @@ class LiveFolder:
                 satisfaction = NO_SATISFACTION
                 if _is_plain(manifest.satisfaction):
                     satisfaction = read_satisfaction(self.folder / manifest.satisfaction)
-        except (OSError, CounterFileError, WeightsError) as error:
+            rates = self.current.channel_rates
+            if manifest.channel_rates != self._rates:
+                rates = NO_RATES
+                if _is_plain(manifest.channel_rates):
+                    rates = read_rates(self.folder / manifest.channel_rates)
+        except (OSError, CounterFileError, WeightsError, RatesError) as error:
             self._complain(f"what the learner publishes cannot be taken up: {error}")
             return False
         self._seen = seen
         self._complained = ""
-        named = {kind: name for kind, (name, _) in files.items()}, manifest.model, manifest.satisfaction
-        held = {kind: name for kind, (name, _) in self._files.items()}, self._model, self._satisfaction
-        if named == held:
+        named = {kind: name for kind, (name, _) in files.items()}
+        learned = manifest.model, manifest.satisfaction, manifest.channel_rates
+        held = {kind: name for kind, (name, _) in self._files.items()}
+        if named == held and learned == (self._model, self._satisfaction, self._rates):
             return False
-        self._files, self._model, self._satisfaction = files, manifest.model, manifest.satisfaction
+        self._files = files
+        self._model, self._satisfaction, self._rates = learned
         counters = LiveCounters({kind: columns for kind, (_, columns) in files.items()})
-        self.current = Published(counters, model, satisfaction)
+        self.current = Published(counters, model, satisfaction, rates)
         return True
 
     def _columns(self, kind: str, name: str) -> CounterColumns:

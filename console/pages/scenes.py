@@ -21,6 +21,7 @@ async def show(request: Request, console: Console) -> Response:
         "scene": wanted,
         "groups": [],
         "only_changed": only_changed,
+        "shares": None,
         "file": None,
         "as_text": request.query_params.get("text", "") == "1",
     }
@@ -32,6 +33,7 @@ async def show(request: Request, console: Console) -> Response:
         if chosen is not None:
             values["scene"] = chosen.name
             values["groups"] = _groups(chosen, only_changed)
+            values["shares"] = chosen
         values["file"] = await console.client.scene_file()
     except RouterProblem as error:
         problem = error

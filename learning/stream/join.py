@@ -80,15 +80,16 @@ class Join:
         drops["click_without_impression"] += int(np.count_nonzero(gone))
         self._before, self._now = self._now, HashedColumns(_allocate)
 
-    def add(self, events: EventColumns, drops: Counter[str]) -> tuple[Bools, Bools]:
+    def add(self, events: EventColumns, drops: Counter[str]) -> tuple[Bools, Bools, Bools]:
         """Adds events of one window, in the order of the log.
 
         Returns:
-            Which events count, bool[n]: the first of their kind of their pair, and those of no pair; and
-            which of them complete an impression and its click, bool[n].
+            Which events count, bool[n]: the first of their kind of their pair, and those of no pair; which of
+            them complete an impression and its click, bool[n]; and which are of a pair whose label was known
+            before, bool[n].
         """
         counts = events.pairs == 0
-        completes = np.zeros(len(events), np.bool_)
+        completes, late = np.zeros((2, len(events)), np.bool_)
         slots, at, outside = self._located(events, np.flatnonzero(~counts), drops)
         # An event of a pair that is not kept still says what is popular.
         counts[outside[events.codes[outside] != IMPRESSION]] = True
@@ -103,9 +104,9 @@ class Join:
         counts[at] = True
         completes[at[self._completing(slots, bits, drops)]] = True
         self._show(events, slots, at, bits)
-        self._label(events, slots, at, bits, drops)
+        late[at] = self._label(events, slots, at, bits, drops)
         np.bitwise_or.at(self._now.columns["bits"], slots, bits.astype(np.uint8))
-        return counts, completes
+        return counts, completes, late
 
     def credited(self, answer: int) -> NDArray[np.uint64]:
         """Keys of the items of an answer that were bought, or else opened; of pairs that are kept."""
@@ -209,9 +210,10 @@ class Join:
 
     def _label(
         self, events: EventColumns, slots: Slots, at: Slots, bits: NDArray[np.int64], drops: Counter[str]
-    ) -> None:
-        """Notes what came in time for the label: before the impression, or soon after it."""
+    ) -> Bools:
+        """Notes what came in time for the label: before the impression, or soon after it; True: too late."""
         shown_s = self._now.columns["shown_s"][slots]
         in_time = (shown_s == 0) | (events.log_s[at] < shown_s + self._wait_s)
         np.bitwise_or.at(self._now.columns["label"], slots[in_time], bits[in_time].astype(np.uint8))
         drops["click_after_label"] += int(np.count_nonzero(~in_time & (bits == _CLICKED)))
+        return np.asarray(~in_time)

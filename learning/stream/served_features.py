@@ -15,13 +15,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.stream.credited_answers import CreditedAnswers
 from learning.stream.hashed_columns import KEYS, Columns, HashedColumns
 from learning.stream.samples import Samples
 from learning.stream.settings import StreamSettings
 from state.attribution import MAX_AHEAD_S
 from state.feature_log.log_file import FeatureLogError, entries_after
 from state.feature_log.log_folder import files_of
-from state.feature_log.logged_page import EntryError, LoggedAnswer, decode_answer
+from state.feature_log.logged_page import (
+    CreditedAnswer,
+    EntryError,
+    LoggedAnswer,
+    decode_answer,
+    decode_credited,
+)
 from state.live_counters.keys import text_key
 from state.live_counters.profile_keys import ProfileKeys
 
@@ -66,6 +73,8 @@ class ServedFeatures:
         self._profiles = profiles
         self._files: dict[str, _Followed] = {}
         self._answers = HashedColumns(_allocate)
+        self.credited = CreditedAnswers(settings.most_credited, settings.answer_window_s)
+        """What items are due to, of answers of scenes that move shares."""
 
     def __len__(self) -> int:
         """Answers that are kept."""
@@ -79,6 +88,7 @@ class ServedFeatures:
         """
         latest, oldest = log_s + MAX_AHEAD_S, self._oldest(since_s)
         read: list[LoggedAnswer] = []
+        credited: list[CreditedAnswer] = []
         present = files_of(self._folder)
         self._files = {path.name: self._files.get(path.name, _Followed()) for _, _, path in present}
         for written_s, size, path in present:
@@ -87,13 +97,14 @@ class ServedFeatures:
             if file.is_damaged or size <= file.at or file.next_s > latest or has_old_alone:
                 continue
             try:
-                self._read(path, file, latest, read)
+                self._read(path, file, latest, read, credited)
             except FileNotFoundError:
                 continue
             except (FeatureLogError, EntryError, OSError) as error:
                 file.is_damaged = not isinstance(error, OSError)
                 logger.warning("samples lack what serving saw in %s: %s", path, error)
         self._note([answer for answer in read if answer.ts >= oldest], drops)
+        self.credited.note([answer for answer in credited if answer.ts >= oldest], drops)
 
     def added(self, samples: Samples, drops: Counter[str]) -> Samples:
         """The samples with what serving knew of their shoppers; `drops` counts those without, by reason."""
@@ -110,6 +121,7 @@ class ServedFeatures:
 
     def forget(self, log_s: int) -> None:
         """Drops answers of which no sample due after unix second `log_s` can be."""
+        self.credited.forget(self._oldest(log_s))
         slots = self._answers.occupied()
         kept = slots[self._answers.columns[_SERVED][slots] >= self._oldest(log_s)]
         # Copying them is worth it where many go.
@@ -120,13 +132,22 @@ class ServedFeatures:
         return log_s - self._settings.answer_window_s - self._settings.label_wait_s - MAX_AHEAD_S
 
     @staticmethod
-    def _read(path: Path, file: _Followed, latest: int, read: list[LoggedAnswer]) -> None:
+    def _read(
+        path: Path,
+        file: _Followed,
+        latest: int,
+        read: list[LoggedAnswer],
+        credited: list[CreditedAnswer],
+    ) -> None:
         for end, content in entries_after(path, file.at):
             answer = decode_answer(content)
             if answer.ts > latest:
                 file.next_s = answer.ts
                 return
             read.append(answer)
+            due = decode_credited(content)
+            if due is not None:
+                credited.append(due)
             file.at = end
         file.next_s = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from learning.stream.channel_settings import ChannelSettings
 from state.live_counters.decay import TICK_S
 
 
@@ -58,6 +59,15 @@ class StreamSettings(BaseModel):
         ge=1_000,
         description="Answers of the feature log that are kept for that, about 100 bytes each; further ones "
         "are counted as features_full.",
+    )
+    most_credited: int = Field(
+        default=100_000,
+        ge=1_000,
+        description="Answers of scenes that move shares that are kept with what their items are due to, "
+        "about 500 bytes each; further ones are counted as credits_full.",
+    )
+    channels: ChannelSettings = Field(
+        default=ChannelSettings(), description="Click and purchase rates of recall channels."
     )
     shopper_impressions: int = Field(
         default=2_000,

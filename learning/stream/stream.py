@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from learning.stream.channel_counts import ChannelCounts, Done
 from learning.stream.checkpoint import digest
 from learning.stream.counter_table import CounterTable
 from learning.stream.event_columns import EventColumns, EventReader
@@ -25,6 +26,7 @@ from learning.stream.shopper_caps import ShopperCaps
 from snapshot.catalogue import Catalogue
 from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
 from state.attribution import AttributionCodec
+from state.channel_rates.rates import ChannelRates
 from state.live_counters.decay import SIGNALS, TICK_S
 from state.live_counters.kinds import LIVE_KINDS, Subjects
 from state.logged_event import LoggedEvent
@@ -67,6 +69,7 @@ class StreamState:
         self._window = settings.window_s // TICK_S
         self._join = Join(settings)
         self._caps = ShopperCaps(settings)
+        self._channels = ChannelCounts(settings.channels)
         self._tables = {name: CounterTable(folder, name, kind.most_rows) for name, kind in LIVE_KINDS.items()}
         self._tick = 0
         self.seq = 0
@@ -100,8 +103,10 @@ class StreamState:
                 # What is due is due before windows begin: no event of this minute comes in time for it.
                 made.append(self._due(tick * TICK_S))
                 self._advance(tick)
-                self._count(events.take(events.log_s // TICK_S == tick))
+                late = self._count(events.take(events.log_s // TICK_S == tick))
                 made.append(self._due(int(log_s[log_s // TICK_S == tick][-1])))
+                # After the impressions that these events are of, wherever the log is cut.
+                self._credit(late, late.log_s, late.codes == VIEW, late.codes == PURCHASE, late=True)
             self.seq, self.log_s = entries[-1][0], int(log_s[-1])
             self.events += len(entries)
             if self._features is not None:
@@ -124,6 +129,10 @@ class StreamState:
         self.drops[reason] += 1
         self.seq = seq
 
+    def channel_rates(self) -> ChannelRates:
+        """The recall channels' rates as of the last event."""
+        return self._channels.rates(self.seq)
+
     @property
     def files(self) -> dict[str, str]:
         """Kind → name of its file of counters."""
@@ -134,11 +143,21 @@ class StreamState:
         """What is kept in memory, by kind: rows of counters, pairs, and impressions without a label yet."""
         kept = {name: len(table) for name, table in self._tables.items()}
         answers = 0 if self._features is None else len(self._features)
-        return {**kept, "pairs": self._join.pairs, "waiting": self._join.waiting, "answers": answers}
+        credited = 0 if self._features is None else len(self._features.credited)
+        return {
+            **kept,
+            "pairs": self._join.pairs,
+            "waiting": self._join.waiting,
+            "answers": answers,
+            "credited": credited,
+            "channel_shoppers": self._channels.rows,
+        }
 
     def exported(self) -> tuple[dict[str, Any], Arrays]:
         """Everything: numbers and counts, and arrays by name."""
+        of_channels, channel_arrays = self._channels.exported()
         numbers = {
+            "channels": of_channels,
             "seq": self.seq,
             "log_s": self.log_s,
             "tick": self._tick,
@@ -147,6 +166,7 @@ class StreamState:
             "drops": {reason: count for reason, count in sorted(self.drops.items()) if count},
         }
         arrays: Arrays = {f"join.{name}": array for name, array in self._join.exported().items()}
+        arrays |= {f"channels.{name}": array for name, array in channel_arrays.items()}
         arrays |= {f"caps.{name}": array for name, array in self._caps.exported().items()}
         for kind, table in self._tables.items():
             arrays |= {f"{kind}.{name}": array for name, array in table.exported().items()}
@@ -159,6 +179,7 @@ class StreamState:
         self.drops = Counter(numbers["drops"])
         self._join.load(below("join", arrays))
         self._caps.load(below("caps", arrays))
+        self._channels.load(numbers["channels"], below("channels", arrays))
         for kind, table in self._tables.items():
             table.load(below(kind, arrays))
 
@@ -175,6 +196,7 @@ class StreamState:
             self._join.rotate(self.drops)
         if self._tick // _HOUR != before // _HOUR:
             self._caps.begin_hour()
+        self._channels.advance(self._tick)
         for kind, table in self._tables.items():
             self.drops[f"evicted_{kind}"] += table.evict(self._tick)
 
@@ -184,6 +206,7 @@ class StreamState:
         if self._features is None or not len(samples):
             return samples
         samples = self._features.added(samples, self.drops)
+        self._credit(samples, samples.shown_s, samples.clicked, samples.purchased, late=False)
         happened = {"impressions": None, "clicks": samples.clicked, "purchases": samples.purchased}
         rows = [np.arange(len(samples)) if of is None else np.flatnonzero(of) for of in happened.values()]
         signals = [
@@ -209,12 +232,28 @@ class StreamState:
             if kind.served == served:
                 table.add(kind.key(subjects), signals, self._tick)
 
-    def _count(self, events: EventColumns) -> None:
-        """Counts events of one minute."""
+    def _credit(
+        self,
+        of: Samples | EventColumns,
+        at_s: NDArray[np.int64],
+        clicked: NDArray[np.bool_],
+        purchased: NDArray[np.bool_],
+        *,
+        late: bool,
+    ) -> None:
+        """Counts what was shown, or taken `late`, for the recall channels that it is due to."""
+        if self._features is not None and len(of):
+            found = self._features.credited.credited(of.answers, of.items, at_s)
+            self._channels.add(
+                found, Done(of.shoppers, of.served_s, clicked, purchased), self.drops, late=late
+            )
+
+    def _count(self, events: EventColumns) -> EventColumns:
+        """Counts events of one minute; returns those of impressions whose label was known before."""
         within = self._caps.within(events)
         self.drops["shopper_cap"] += int(np.count_nonzero(~within))
         events = events.take(within)
-        counts, completes = self._join.add(events, self.drops)
+        counts, completes, late = self._join.add(events, self.drops)
         signals = np.full(len(events), _UNCOUNTED, np.uint8)
         for code, signal in _SIGNAL_OF.items():
             signals[events.codes == code] = signal
@@ -234,6 +273,7 @@ class StreamState:
             events.queries[chosen],
         )
         self._add(subjects, signals, served=False)
+        return events.take(late)
 
 
 def below(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Literal, NamedTuple
 
 from recall.query import Query
+from router.fusion.credit import credits_of
 from router.service.impressions import ShownPage
 from state.feature_log.log_folder import FeatureLogFolder, Written
 from state.feature_log.logged_page import LoggedPage, encode
@@ -158,6 +159,9 @@ class FeatureLog:
             channels=shown.items.channels,
             columns=shown.items.columns,
             propensities=shown.propensities,
+            segment=shown.segment,
+            credited=() if shown.credit is None else tuple(shown.credit.shares),
+            credits=None if shown.credit is None else credits_of(shown.items, shown.credit),
         )
 
     def _report(self, error: OSError) -> None:

@@ -30,6 +30,11 @@ def no_channels(settings: Any) -> tuple[tuple[str, str], ...]:
     return ()
 
 
+def even_ranks(settings: Any) -> float:
+    """For fusions that do not divide by ranks: the offset of Cormack, Clarke and Büttcher (SIGIR 2009)."""
+    return 60.0
+
+
 @dataclass(frozen=True)
 class FusionKind(ComponentKind[FusionParts, Fusion]):
     """A fusion's settings, how it is created, the tables it reads, and the channels its settings name."""
@@ -37,3 +42,6 @@ class FusionKind(ComponentKind[FusionParts, Fusion]):
     channels: Callable[[Any], Iterable[tuple[str, str]]] = no_channels
     """Settings → (key of the settings, channel that is named below it); one that the scene does not have is
     refused when the configuration is read."""
+    offset: Callable[[Any], float] = even_ranks
+    """Settings → what is added to a channel's ranks where an item is credited to channels by
+    share / (offset + rank)."""

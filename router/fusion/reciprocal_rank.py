@@ -205,4 +205,9 @@ def named_channels(settings: ReciprocalRankSettings) -> list[tuple[str, str]]:
     ]
 
 
-FUSION = FusionKind(settings=ReciprocalRankSettings, create=create, channels=named_channels)
+FUSION = FusionKind(
+    settings=ReciprocalRankSettings,
+    create=create,
+    channels=named_channels,
+    offset=lambda settings: float(settings.offset),
+)

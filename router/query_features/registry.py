@@ -10,7 +10,9 @@ import numpy as np
 
 from recall.fresh_trials import FEATURE as FRESH_TRIALS
 from registration.registry import Registry
+from router.fusion.modulated import FEATURE as CHANNEL_RATES
 from router.query_features import (
+    channel_rates,
     feedback,
     fresh_trials,
     impressions,
@@ -50,6 +52,7 @@ QUERY_FEATURES: Registry[QueryFeatureKind[Any]] = Registry(
         "seen": seen.FEATURE,
         FRESH_TRIALS: fresh_trials.FEATURE,
         surroundings.NAME: surroundings.FEATURE,
+        CHANNEL_RATES: channel_rates.FEATURE,
     },
     _fault,
     kind=QueryFeatureKind,

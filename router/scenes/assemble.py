@@ -21,6 +21,7 @@ from recall.registry import CHANNELS
 from recall.restricted import Restricted
 from router.filters.registry import FILTERS
 from router.fusion.kind import FusionParts
+from router.fusion.modulated import ModulatedFusion
 from router.fusion.registry import FUSIONS
 from router.ranking.first_merge import First
 from router.ranking.model_scorer import ModelColumn, ModelScorer
@@ -80,13 +81,16 @@ def assemble(
     if shares.sum() <= 0:
         raise _refused(f"scenes.{name}.channels", "no channel with a share", channels)
     parts = PartsOf(f"scenes.{name}", catalogue, tables or {})
+    fusion = _fusion(scene, parts, tuple(live), shares)
+    modulated = _modulated(name, scene, parts, tuple(live), shares)
     return Pipeline(
         name=name,
         channels=tuple(
             ChannelSlot(Restricted(channels[channel]), part.k, part.timeout_ms, _waits(channel))
             for channel, part in live.items()
         ),
-        fusion=_fusion(scene, parts, tuple(live), shares),
+        fusion=fusion,
+        live_fusion=modulated,
         filters=tuple(
             FILTERS[key].create(parts.of_component("filters", key, FILTERS[key], settings), settings)
             for key, settings in scene.filters.items()
@@ -106,7 +110,8 @@ def assemble(
             scene.deadline.rerank_share,
             scene.deadline.prerank_share,
         ),
-        channel_ranks=any(SCORERS[scorer.scorer].channel_ranks for scorer in scene.ranking.scorers.values()),
+        channel_ranks=modulated is not None
+        or any(SCORERS[scorer.scorer].channel_ranks for scorer in scene.ranking.scorers.values()),
         metrics=metrics or NoMetrics(),
     )
 
@@ -115,6 +120,23 @@ def _fusion(scene: SceneSettings, parts: PartsOf, channels: tuple[str, ...], sha
     ((name, settings),) = scene.fusion.items()
     given = parts.of_component("fusion", name, FUSIONS[name], settings)
     return FUSIONS[name].create(FusionParts(given.catalogue, given.tables, channels, shares), settings)
+
+
+def _modulated(
+    name: str, scene: SceneSettings, parts: PartsOf, channels: tuple[str, ...], shares: Float64
+) -> ModulatedFusion | None:
+    """What moves the scene's shares; None where they stay."""
+    if scene.modulation is None:
+        return None
+    ((fusion, settings),) = scene.fusion.items()
+    return ModulatedFusion(
+        name,
+        channels,
+        shares,
+        FUSIONS[fusion].offset(settings),
+        scene.modulation,
+        lambda moved: _fusion(scene, parts, channels, moved),
+    )
 
 
 def _ranking(

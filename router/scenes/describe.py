@@ -27,6 +27,7 @@ def describe(scene: SceneSettings, pipeline: Pipeline[Query]) -> dict[str, Any]:
             "candidates": pipeline.candidates,
             "oversample": pipeline.oversample,
         },
+        "modulation": scene.modulation.model_dump(mode="json") if scene.modulation else None,
         "filters": [_component(stage.name, scene.filters) for stage in pipeline.filters],
         "backfill": scene.backfill.model_dump(mode="json") if scene.backfill else None,
         "prerank": scene.prerank.model_dump(mode="json") if scene.prerank else None,

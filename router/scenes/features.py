@@ -7,6 +7,7 @@ from typing import Any
 
 from recall.registry import CHANNELS
 from registration.registry import RegistrationError, Registry
+from router.fusion.modulated import FEATURE as CHANNEL_RATES
 from router.query_features.registry import QUERY_FEATURES
 from router.scenes.components import REGISTRIES, components_of
 from router.scenes.settings import SceneSettings
@@ -20,6 +21,7 @@ def scene_features(scenes: Iterable[SceneSettings]) -> frozenset[str]:
         for features in (
             *(kind.features for kind in components_of(scene)),
             *(CHANNELS[name].features for name in _channels(scene)),
+            () if scene.modulation is None else (CHANNEL_RATES,),
         )
         for feature in features
     )

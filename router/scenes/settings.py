@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, SerializeAsAny, ValidationInfo, field_val
 
 from features.shop_fit.auto import AUTO
 from pipeline.candidates import MAX_CHANNELS
+from router.fusion.modulation_settings import MOST_CHANNELS, ModulationSettings
 from router.fusion.quota import QuotaSettings
 from router.page.settings import ExplorationSettings, ExposurePlansSettings
 from router.scenes.ranking_settings import PrerankSettings, RankingSettings
@@ -95,6 +96,11 @@ class SceneSettings(BaseModel):
         default={"quota": QuotaSettings()},
         description="The fusion that joins what the channels recalled: one name with its settings.",
     )
+    modulation: ModulationSettings | None = Field(
+        default=None,
+        description="Moves the channels' shares, within bounds, by what shoppers do with their items; null = "
+        "they stay. Needs `feature_log.enabled`, by which items are credited.",
+    )
     filters: dict[str, SerializeAsAny[BaseModel]] = Field(
         default={}, description="Filters by name with their settings, in this order: cheap before dear."
     )
@@ -158,6 +164,21 @@ class SceneSettings(BaseModel):
                 "deadline.recall_share, prerank_share and rerank_share must sum to at most 1 where there is a"
                 f" prerank, got {time.recall_share} + {time.prerank_share} + {time.rerank_share}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _modulation_is_credited(self) -> SceneSettings:
+        if self.modulation is None:
+            return self
+        if not self.feature_log.enabled:
+            raise ValueError("modulation needs feature_log.enabled, by which items are credited to channels")
+        others = [name for name in self.modulation.bounds if name not in self.channels]
+        if others:
+            raise ValueError(
+                f"modulation.bounds must name channels of the scene; {', '.join(others)} is none"
+            )
+        if sum(part.enabled and part.share != 0 for part in self.channels.values()) > MOST_CHANNELS:
+            raise ValueError(f"modulation takes at most {MOST_CHANNELS} channels with a share")
         return self
 
     @model_validator(mode="after")

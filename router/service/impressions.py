@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.candidates import Candidates, no_candidates
 from pipeline.stages import NO_MODEL, Model
 from recall.query import Query
+from router.fusion.credit import CreditRule
 from state.store import StateStore
 
 
@@ -27,6 +28,8 @@ class ShownPage:
     snapshot_id    of the snapshot that answered
     propensities   float64[n], as `router.page.exploration` draws them; None where no slot can be drawn
     log_features   whether the scene's answers belong into the feature log
+    segment        of the shopper, among whom the scene's channels are compared
+    credit         how its items are credited to channels; None where the scene does not move shares
     took_ms        milliseconds from the call's arrival until the answer was made
     degraded       what did not take part, as the answer names it
     """
@@ -46,6 +49,8 @@ class ShownPage:
     log_features: bool = False
     took_ms: float = 0.0
     degraded: Sequence[str] = ()
+    segment: str = ""
+    credit: CreditRule | None = None
 
 
 class ServedImpressions:

@@ -13,6 +13,7 @@ from pipeline.side_effects import SideEffects
 from protos.shopfront.v1 import recommend_pb2
 from recall.query import Query
 from router.engine.engine import Engine, Variant
+from router.fusion.modulated import ModulatedFusion
 from router.page.arrangement import structure_of
 from router.page.drawn_slots import DrawnPage
 from router.query_features.surroundings import NAME as SURROUNDINGS
@@ -85,6 +86,8 @@ class Responder:
         response.attribution_token = token
         most = variant.settings.page.cursor_items
         response.next_page_cursor = next_cursor(self._cursors, cursor, scene, shown_keys, most, now)
+        moved = variant.pipeline.live_fusion
+        moved = moved if isinstance(moved, ModulatedFusion) else None
         shown = ShownPage(
             query.scene,
             shown_ids,
@@ -101,6 +104,8 @@ class Responder:
             log_features=variant.settings.feature_log.enabled,
             took_ms=(self._clock() - call.arrival) * 1_000,
             degraded=tuple(response.degraded),
+            segment="" if moved is None else moved.segment(query),
+            credit=None if moved is None else moved.credit,
         )
         self._side_effects.schedule(query.scene, query, shown)
         return response

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
+CREDIT = 255
+"""What an item that is due to one channel alone is worth to it; parts are whole numbers of 1/`CREDIT`."""
+
 
 class EntryError(ValueError):
     """Bytes are not an entry of the feature log."""
@@ -41,6 +44,10 @@ class LoggedPage:
     columns            float32[n] by "<scorer>.<column>", where several scorers were merged
     propensities       float64[n], the probability of each drawn slot's item, NaN for slots that were not
                        drawn; None where the scene does not explore
+    segment            of the shopper, among whom channels are compared; empty where the scene has none
+    credited           names of the c channels that items can be credited to
+    credits            uint8[n, c], in units of 1/`CREDIT`: what each item is due to; None where the scene
+                       does not move shares
     """
 
     attribution_token: str
@@ -62,6 +69,9 @@ class LoggedPage:
     channels: NDArray[np.uint32]
     columns: Mapping[str, Float32] = field(default_factory=dict)
     propensities: Float64 | None = None
+    segment: str = ""
+    credited: Sequence[str] = ()
+    credits: NDArray[np.uint8] | None = None
 
 
 class LoggedAnswer(msgspec.Struct, frozen=True, array_like=True):
@@ -94,6 +104,25 @@ class _Entry(LoggedAnswer, frozen=True, array_like=True, forbid_unknown_fields=T
     channels: bytes
     columns: dict[str, bytes]
     propensities: bytes | None
+    segment: str = ""
+    credited: list[str] = []
+    credits: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CreditedAnswer:
+    """What channels are credited by: an answer of n items in page order, and its c channels.
+
+    credits  uint8[n, c], as of `LoggedPage`
+    """
+
+    attribution_token: str
+    scene: str
+    segment: str
+    ts: int
+    credited: Sequence[str]
+    item_ids: Sequence[str]
+    credits: NDArray[np.uint8]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -124,6 +153,9 @@ def encode(page: LoggedPage) -> bytes:
             _bytes(page.channels, "<u4"),
             {name: _bytes(column, "<f4") for name, column in page.columns.items()},
             None if page.propensities is None else _bytes(page.propensities, "<f8"),
+            page.segment,
+            list(page.credited),
+            b"" if page.credits is None else _bytes(page.credits, "u1"),
         )
     )
 
@@ -152,6 +184,9 @@ def decode(content: bytes) -> LoggedPage:
             np.frombuffer(entry.channels, "<u4"),
             {name: np.frombuffer(column, "<f4") for name, column in entry.columns.items()},
             None if entry.propensities is None else np.frombuffer(entry.propensities, "<f8"),
+            entry.segment,
+            tuple(entry.credited),
+            _credits(entry),
         )
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
         raise EntryError(f"not an entry of the feature log: {error}") from error
@@ -169,6 +204,37 @@ def decode_answer(content: bytes) -> LoggedAnswer:
         return _ANSWER_DECODER.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EntryError(f"not an entry of the feature log: {error}") from error
+
+
+def decode_credited(content: bytes) -> CreditedAnswer | None:
+    """Of an entry, what channels are credited by; None where its scene does not move shares.
+
+    Raises `EntryError`.
+    """
+    try:
+        entry = _DECODER.decode(content)
+        credits = _credits(entry)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise EntryError(f"not an entry of the feature log: {error}") from error
+    if credits is None:
+        return None
+    return CreditedAnswer(
+        entry.attribution_token,
+        entry.scene,
+        entry.segment,
+        entry.ts,
+        entry.credited,
+        entry.item_ids,
+        credits,
+    )
+
+
+def _credits(entry: _Entry) -> NDArray[np.uint8] | None:
+    """uint8[n, c]; None where there are none. Raises ValueError where they are of another size."""
+    if not entry.credits:
+        return None
+    shape = len(entry.item_ids), len(entry.credited)
+    return np.frombuffer(entry.credits, "u1").reshape(shape)
 
 
 def _bytes(column: NDArray[Any], dtype: str) -> bytes:

@@ -30,7 +30,14 @@ class Admin(AdminServiceServicer):
     """Knows one scene and one item; what else it has is UNIMPLEMENTED, as in an older release."""
 
     def InspectScenes(self, request: Any, context: Any) -> Any:
-        return admin_pb2.InspectScenesResponse(scenes=[admin_pb2.SceneDetails(name="home")])
+        return admin_pb2.InspectScenesResponse(
+            scenes=[
+                admin_pb2.SceneDetails(
+                    name="home",
+                    channel_shares=[admin_pb2.ChannelShare(channel=HOSTILE[:99], segment=HOSTILE[:99])],
+                )
+            ]
+        )
 
     def InspectVersions(self, request: Any, context: Any) -> Any:
         return admin_pb2.InspectVersionsResponse(snapshot_id="s1", models={"bst": "1"})

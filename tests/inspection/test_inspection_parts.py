@@ -27,6 +27,7 @@ from router.scenes.load import KnownNames, read_scenes
 from router.service.impressions import ShownPage
 from snapshot import Catalogue, write_catalogue
 from snapshot.item_keys import item_keys
+from state.channel_rates.rates import NO_RATES
 from tests.snapshot.contents import columns as empty_columns
 
 TITLES = ["", "Green Tea", "tea <b>POT</b>", "Straße", "Coffee", "x" * 10_000 + " tea"]
@@ -79,7 +80,8 @@ scenes:
 """
     scenes = read_scenes(text, "scenes.yaml", KnownNames(CHANNELS, ("bst",)))
     engine = SimpleNamespace(configured=scenes, scenes={"home": scenes["home"]}, plans={})
-    (shown,) = inspect_scenes(cast(Engine, engine)).scenes
+    engine.pipelines = {"home": SimpleNamespace(live_fusion=None)}
+    (shown,) = inspect_scenes(cast(Engine, engine), NO_RATES).scenes
     assert shown.name == "home"
     assert {row.key: row.value for row in shown.settings}["channels.hot.share"] == "1.0"
 

@@ -290,12 +290,44 @@ class InspectScenesResponse(_message.Message):
     def __init__(self, scenes: _Optional[_Iterable[_Union[SceneDetails, _Mapping]]] = ..., arms: _Optional[_Iterable[_Union[ExperimentArm, _Mapping]]] = ...) -> None: ...
 
 class SceneDetails(_message.Message):
-    __slots__ = ("name", "settings")
+    __slots__ = ("name", "settings", "channel_shares", "rates_version")
     NAME_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_SHARES_FIELD_NUMBER: _ClassVar[int]
+    RATES_VERSION_FIELD_NUMBER: _ClassVar[int]
     name: str
     settings: _containers.RepeatedCompositeFieldContainer[SettingRow]
-    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[SettingRow, _Mapping]]] = ...) -> None: ...
+    channel_shares: _containers.RepeatedCompositeFieldContainer[ChannelShare]
+    rates_version: int
+    def __init__(self, name: _Optional[str] = ..., settings: _Optional[_Iterable[_Union[SettingRow, _Mapping]]] = ..., channel_shares: _Optional[_Iterable[_Union[ChannelShare, _Mapping]]] = ..., rates_version: _Optional[int] = ...) -> None: ...
+
+class ChannelShare(_message.Message):
+    __slots__ = ("channel", "segment", "share", "moved_share", "least_share", "most_share", "shown", "clicks", "expected_clicks", "purchases", "expected_purchases", "shoppers")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    MOVED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    LEAST_SHARE_FIELD_NUMBER: _ClassVar[int]
+    MOST_SHARE_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_FIELD_NUMBER: _ClassVar[int]
+    CLICKS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_CLICKS_FIELD_NUMBER: _ClassVar[int]
+    PURCHASES_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_PURCHASES_FIELD_NUMBER: _ClassVar[int]
+    SHOPPERS_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    segment: str
+    share: float
+    moved_share: float
+    least_share: float
+    most_share: float
+    shown: float
+    clicks: float
+    expected_clicks: float
+    purchases: float
+    expected_purchases: float
+    shoppers: float
+    def __init__(self, channel: _Optional[str] = ..., segment: _Optional[str] = ..., share: _Optional[float] = ..., moved_share: _Optional[float] = ..., least_share: _Optional[float] = ..., most_share: _Optional[float] = ..., shown: _Optional[float] = ..., clicks: _Optional[float] = ..., expected_clicks: _Optional[float] = ..., purchases: _Optional[float] = ..., expected_purchases: _Optional[float] = ..., shoppers: _Optional[float] = ...) -> None: ...
 
 class SettingRow(_message.Message):
     __slots__ = ("key", "value", "default_value", "description", "bounds", "path", "configured_value")

@@ -181,6 +181,19 @@ scenes:
         ),
         ("scenes: {a: {channels: {rank2i: {}}}}", "did you mean ranki2i?"),
         ("scenes: {a: {channels: {hot: {share: 0}}}}", "scenes.a.channels: the channels' shares must sum"),
+        ("scenes: {a: {modulation: {}}}", "scenes.a: modulation needs feature_log.enabled"),
+        (
+            "scenes: {a: {modulation: {bounds: {mind: {}}}, feature_log: {enabled: true}}}",
+            "scenes.a: modulation.bounds must name channels of the scene; mind is none",
+        ),
+        (
+            "scenes: {a: {modulation: {bounds: {hot: {least: 1.5}}}, feature_log: {enabled: true}}}",
+            "scenes.a.modulation.bounds.hot.least: should be less than or equal to 1, got 1.5",
+        ),
+        (
+            "scenes: {a: {modulation: {most: 0.9}, feature_log: {enabled: true}}}",
+            "scenes.a.modulation.most: should be greater than or equal to 1, got 0.9",
+        ),
         ("scenes: {a: {channels: {}}}", "scenes.a.channels: at least one channel"),
         ("scenes: {a: {channels: 3}}", "scenes.a.channels: should be a valid dictionary, got 3"),
         ("scenes: {a: {backfill: {channel: warm}}}", "scenes.a.backfill.channel: unknown channel warm"),

@@ -7,6 +7,8 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -26,6 +28,11 @@ from rollout.metrics import RolloutMetrics
 from rollout.replica import ReplicaRollouts, ServingSnapshot
 from rollout.settings import RolloutSettings
 from rollout.shadow import ShadowScoring
+from router.engine.engine import Engine
+from router.engine.share_metrics import ShareMetrics
+from router.fusion.modulated import ModulatedFusion
+from router.fusion.modulation_settings import ModulationSettings
+from router.fusion.quota import QuotaFusion
 from router.page.exposure_plan_metrics import ExposurePlanMetrics
 from router.ranking.circuit_breaker import CircuitBreaker, NoAnswer
 from router.ranking.circuit_metrics import CircuitMetrics
@@ -34,6 +41,7 @@ from server.connection_metrics import ConnectionMetrics
 from server.ingress.calls import call_handler
 from server.metric_groups import open_groups
 from server.startup import RunningService, start_service
+from state.channel_rates.rates import ChannelRates
 from state.metrics import StateMetrics
 from state.store import StoreStatus
 from testing.served_shop import SCENES, ServedShop, make_shop
@@ -170,6 +178,11 @@ async def break_the_rest(folder: Path) -> list[tuple[Samples, Samples]]:
     shown, one, lost = np.arange(2), np.ones(1, np.int64), np.array([0.5])
     metrics.group(ExposurePlanMetrics).observe("home", Swapped(shown, one, one, one, lost, 2.0))
     metrics.group(StateMetrics).observe(StoreStatus(5, 8, 1, 2, 3, failed_reads=2, available=True))
+    shares = ModulatedFusion(
+        "home", ("hot",), np.ones(1), 2.0, ModulationSettings(), lambda moved: QuotaFusion(moved)
+    )
+    engine = SimpleNamespace(pipelines={"home": SimpleNamespace(live_fusion=shares)})
+    metrics.group(ShareMetrics).observe(cast(Engine, engine), ChannelRates(9))
     store = LmdbRolloutStore(folder / "rollouts")
     replica = ReplicaRollouts("bst", store, RolloutSettings(), "r1", rollout_metrics)
     replica.adopt(under_way(2))
@@ -239,6 +252,8 @@ ELSEWHERE = {
     "shopfront_snapshot_damaged",
     "shopfront_connections_open",
     "shopfront_connections_ended_total",
+    "shopfront_channel_share_factor",
+    "shopfront_channel_rates_sequence",
     "shopfront_exposure_plan_slots_total",
     "shopfront_exposure_plan_value_total",
     "shopfront_exposure_plan_lost_total",
