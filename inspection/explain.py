@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.profile import PROFILE_FIELDS
+from inspection.bounds import MAX_ITEMS
 from inspection.item_journeys import Journey, journey
 from inspection.item_summaries import summaries
 from inspection.observed_request import Observation, finish, observe
@@ -26,7 +27,6 @@ from snapshot.catalogue import Catalogue
 from snapshot.id_limit import MAX_ID_BYTES
 from state.plan_counts.budget_ledger import Uncounted
 
-MAX_ITEMS = 20
 _MAX_PROFILE_VALUE = 128
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import PROFILE_FIELDS
+from inspection.bounds import MAX_DESCRIBED
 from inspection.catalogue_search import CatalogueSearch
 from inspection.explain import Explainer
 from inspection.item_facts import inspect_item
@@ -42,8 +43,6 @@ from snapshot.id_limit import MAX_ID_BYTES
 
 CONTRACT = 3
 """Rises with what is added to AdminService, so that a console knows what a router can show."""
-MAX_PREFIXES = 50
-MAX_DESCRIBED = 200
 _MAX_QUERY = 200
 _MAX_PROFILE_VALUES = 500
 

@@ -12,6 +12,9 @@ from typing import Any
 
 from registration.registry import RegistrationError, Registry
 
+VARIABLE = "SHOPFRONT_PLUGINS"
+"""Environment variable with the modules, separated by commas, for processes that receive no settings."""
+
 
 def load_plugins(
     modules: Iterable[str], registries: Iterable[Registry[Any]], elsewhere: Collection[str] = ()

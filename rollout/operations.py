@@ -16,6 +16,7 @@ from foundation.verdicts.gate import VerdictGate
 from foundation.verdicts.verdict import Subject
 from protos.shopfront.v1 import rollout_pb2
 from rollout import transitions
+from rollout.bounds import MAX_STAGES
 from rollout.errors import CandidateUnfit, StatisticsError, TransitionNotAllowed
 from rollout.judging.check_results import Check
 from rollout.judging.judge_stage import judge_stage
@@ -34,7 +35,6 @@ _MAX_REASON = 500
 _MAX_CHARACTERS = {"model": 128, "rollout_id": 256, "operator": _MAX_NAME, "reason": _MAX_REASON}
 _MAX_HISTORY = 1_000
 _DEFAULT_HISTORY = 100
-MAX_STAGES = 50
 _MAX_SECONDS = 10 * 366 * 86_400
 _CHANGES_OF_LEADER = 5
 _Changing = Callable[[ModelRecord, str, float, str], Change]

@@ -13,7 +13,7 @@ from typing import Any
 
 from models.registry import MODELS
 from recall.registry import CHANNELS
-from registration.plugins import load_plugins
+from registration.plugins import VARIABLE, load_plugins
 from registration.registry import Registry
 from router.filters.registry import FILTERS
 from router.fusion.registry import FUSIONS
@@ -44,8 +44,6 @@ REGISTRIES: tuple[Registry[Any], ...] = (
 """What a plug-in may extend and a serving process uses."""
 OFFLINE_ATTRIBUTES = ("RULES", "IMPORTERS", "REWRITES")
 """Registries that only building uses (`shopfront.plugins`); serving does not import them."""
-VARIABLE = "SHOPFRONT_PLUGINS"
-"""Environment variable with the modules, separated by commas, for processes that receive no settings."""
 
 
 def load(modules: Sequence[str]) -> None:

@@ -22,13 +22,13 @@ from router.service.call import Call
 from snapshot.id_limit import MAX_ID_BYTES
 from snapshot.item_keys import item_keys
 from state.picture_changes import ALL_CONTENTS, CONTENT_BYTES, Outcome, PictureChange, PictureChanges
+from vision.bounds import MAX_DELETED, MAX_PUT
 from vision.feature_cache import content_key
 from vision.follow_pictures import PictureFollower, looks_of
 from vision.metrics import PutPicturesMetrics
 from vision.picture_records import encode_record
 from vision.settings import PhotoSearchSettings
 
-MAX_PUT, MAX_DELETED = 32, 1_000
 """Pictures of one call."""
 _TOGETHER = 8
 """Pictures that Triton encodes at a time."""

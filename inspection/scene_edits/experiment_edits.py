@@ -7,11 +7,11 @@ import json
 
 from experiments.load import read_experiments
 from experiments.settings import ExperimentSettings
+from inspection.bounds import MAX_EDITS
 from inspection.scene_edits.edit_text import Edit, EditError, edited
 from inspection.scene_edits.history import digest_of
 from inspection.scene_edits.scene_edits import (
     MAX_DEPTH,
-    MAX_EDITS,
     change_message,
     json_value,
     require_texts,

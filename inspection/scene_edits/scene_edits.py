@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from inspection.bounds import MAX_EDITS, MAX_SHOPPERS
 from inspection.explain import Explainer
 from inspection.scene_edits.edit_text import Edit, EditError, edited
 from inspection.scene_edits.history import Change, digest_of
@@ -20,8 +21,6 @@ from router.scenes.problems import SettingsError
 from router.scenes.yaml_tree import YamlError
 from router.service.call import Call
 
-MAX_EDITS = 200
-MAX_SHOPPERS = 5
 MAX_DEPTH = 12
 """Names on the way to a key."""
 _MOST_TEXT = 300

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from inspection.bounds import MAX_BYTES
 from inspection.scene_edits.history import Change, SceneHistory, digest_of
 from router.errors import CallerError, FieldViolation, PreconditionError, RaceLostError
 from router.scenes.load import Scenes
@@ -16,7 +17,6 @@ from router.scenes.problems import SettingsError
 from router.scenes.watch import SceneWatch
 from snapshot.durable_files import write_durably
 
-MAX_BYTES = 128 * 1024
 _KIND = "SCENES"
 _NEW_FILE_MODE = 0o644
 MAX_ALIASES = 20

@@ -10,9 +10,9 @@ import grpc
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from registration.plugins import VARIABLE
 from server.ingress.malformed import TolerantRegistrar, tolerant
 from server.ingress_settings import LimitSettings
-from server.plugins import load_from_environment
 from server.rpc.methods import method_table
 
 REQUEST_BYTES_VARIABLE = "SHOPFRONT_REQUEST_BYTES"
@@ -56,6 +56,10 @@ def add_services_in_ray(servicer: Any, server: Any) -> None:
 
     Its proxies receive no settings: plug-ins and limits come from the environment.
     """
-    load_from_environment()
+    if os.environ.get(VARIABLE):
+        # A proxy without plug-ins does without the registries, and so without the libraries of channels.
+        from server.plugins import load_from_environment
+
+        load_from_environment()
     limit = os.environ.get(REQUEST_BYTES_VARIABLE)
     add_services(servicer, server, int(limit) if limit else LimitSettings().request_bytes)

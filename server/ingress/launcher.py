@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from registration.plugins import VARIABLE
 from server.ingress.add_services import REQUEST_BYTES_VARIABLE
 from server.ingress.awake_clock import AwakeClock
 from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
@@ -30,7 +31,7 @@ from server.ingress.session_folder import hold, make_session_folder
 from server.ingress.sessions import kill_all, program_of, session_processes
 from server.ingress.startup_probe import why_not_serving
 from server.ingress_settings import split_address
-from server.plugins import VARIABLE, plugins_environment
+from server.plugins import plugins_environment
 from server.settings import RouterSettings
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from registration.plugins import VARIABLE
 from server.ingress.add_services import REQUEST_BYTES_VARIABLE
 from server.ingress.haproxy_admin import ADMIN_SOCKET
 from server.ingress.haproxy_launch import CONNECTIONS_VARIABLE
 from server.ingress.haproxy_program import write_haproxy_program
 from server.ingress.ports import free_ports, free_range
 from server.ingress_settings import IngressSettings, RaySettings
-from server.plugins import VARIABLE
 from server.rpc.methods import received_bytes
 
 _WITHOUT_RAY_S = 300

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from router.scenes.problems import SettingsError, explain
 from router.scenes.yaml_tree import parse
-from server.ingress.router_process import application_of
+from server.ingress.application import application_of
 from server.plugins import load
 from server.settings import RouterSettings, plugins_of
 
@@ -30,7 +30,8 @@ def application(arguments: dict[str, str]) -> Any:
         SettingsError: a key of the file is wrong.
         RegistrationError: a plug-in cannot be loaded.
     """
-    return application_of(*router_settings(Path(arguments["configuration"])))
+    settings, plugins = router_settings(Path(arguments["configuration"]))
+    return application_of(settings.model_dump(mode="json"), plugins)
 
 
 def router_settings(path: Path) -> tuple[RouterSettings, tuple[str, ...]]:

@@ -4,8 +4,10 @@ Ray 2.60 starts them beside every head node, also with `include_dashboard=False`
 them out. They take 400 MiB and a second of the start, and nothing here asks them anything: Ray's metrics are
 off, its logs are read as files, and a local node does not grow.
 
-The raylet does not run without a dashboard agent, whose ports it waits for in files. A program of two lines
-takes its place: it writes −1, Ray's own sign for a service that is not in use, and ends with the raylet.
+The raylet does not run without a dashboard agent and an agent for runtime environments, whose ports it waits
+for in files. A small program takes the place of both: it writes −1, Ray's own sign for a service that is not
+in use, and ends with the raylet. Nothing here asks for a runtime environment, which the latter would make:
+the node's processes inherit the environment of the one that starts it.
 """
 
 from __future__ import annotations
@@ -20,13 +22,17 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 _STARTERS = ("start_api_server", "start_monitor", "start_log_monitor")
-_AGENT_OPTION = "--dashboard_agent_command="
+_AGENT_OPTIONS = ("--dashboard_agent_command=", "--runtime_env_agent_command=")
 _AGENT = """#!/bin/sh
-# In place of Ray's dashboard agent.
+# In place of Ray's dashboard agent and of its agent for runtime environments.
+ports="metrics_agent_port metrics_export_port dashboard_agent_listen_port"
 for argument; do
-    case $argument in --session-dir=*) folder=${argument#*=} ;; esac
+    case $argument in
+    --session-dir=*) folder=${argument#*=} ;;
+    --runtime-env-dir=*) ports=runtime_env_agent_port ;;
+    esac
 done
-for port in metrics_agent_port metrics_export_port dashboard_agent_listen_port; do
+for port in $ports; do
     printf %s -1 >"$folder/.$port"
     mv "$folder/.$port" "$folder/${port}_$RAY_NODE_ID"
 done
@@ -74,13 +80,15 @@ def without_side_processes(folder: Path) -> Iterator[None]:
 
 
 def with_agent(command: Sequence[str], agent: Path) -> list[str]:
-    """A command line, that of a raylet with `agent` as the program of its dashboard agent."""
-    return [
-        f"{_AGENT_OPTION}{shlex.quote(str(agent))} {word.removeprefix(_AGENT_OPTION)}"
-        if word.startswith(_AGENT_OPTION)
-        else word
-        for word in command
-    ]
+    """A command line, that of a raylet with `agent` as the program of its agents."""
+    return [_with_program(word, agent) for word in command]
+
+
+def _with_program(word: str, agent: Path) -> str:
+    for option in _AGENT_OPTIONS:
+        if word.startswith(option):
+            return f"{option}{shlex.quote(str(agent))} {word.removeprefix(option)}"
+    return word
 
 
 def _start_nothing(*args: Any, **named: Any) -> None:

@@ -20,7 +20,6 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -30,10 +29,8 @@ import msgspec
 from foundation.storage.private_files import keep_files_private
 from foundation.telemetry.metrics.counts_file import flush_counts
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_metrics
-from rollout.registry import open_rollout_store
-from server.composition.scenes import scene_configuration
 from server.connection_metrics import ConnectionMetrics
-from server.ingress.bearer_tokens import BearerTokens
+from server.ingress.application import QUIET, StartedSettings, application_of
 from server.ingress.haproxy_drain import refuse_new_calls
 from server.ingress.haproxy_watch import HaproxyWatch
 from server.ingress.process_status import ProcessStatus
@@ -41,14 +38,8 @@ from server.ingress.ray_environment import local_environment, serve_environment
 from server.ingress.ray_side_processes import without_side_processes
 from server.ingress.session_folder import hold
 from server.ingress.sessions import kill_all, program_of, session_processes
-from server.ingress.tls import server_credentials
+from server.ingress.start_check import in_one_line, why_replicas_would_fail
 from server.ingress_settings import split_address
-from server.plugins import load
-from server.settings import RouterSettings
-from server.written_folders import check_written_folders
-from snapshot.last_good import open_usable
-from snapshot.store import SnapshotStore
-from state.registry import open_state
 
 if TYPE_CHECKING:
     from server.ingress.ray_watch import RayWatch
@@ -57,7 +48,6 @@ logger = logging.getLogger(__name__)
 
 APPLICATION = "shopfront"
 _BEAT = msgspec.json.encode(ProcessStatus(beat=True)) + b"\n"
-_QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 LOST_RAY = 3
 """Exit status of a process whose Ray was lost."""
 
@@ -83,17 +73,17 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     folder = Path(request.folder)
     hold(folder, leads=True)
-    settings: RouterSettings | None = None
+    settings: StartedSettings | None = None
     watch: RayWatch | None = None
     try:
-        load(request.plugins)
-        settings = RouterSettings.model_validate(request.settings)
-        _check_what_replicas_need(settings)
-        watch = _start(settings, request.plugins, folder)
-        outcome = ProcessStatus()
+        failure = why_replicas_would_fail(request.settings, request.plugins)
+        if not failure:
+            settings = StartedSettings.model_validate(request.settings)
+            watch = _start(settings, request, folder)
+        outcome = ProcessStatus(error=failure)
     except Exception as error:
         logger.exception("the router does not start")
-        outcome = ProcessStatus(error=_in_one_line(error))
+        outcome = ProcessStatus(error=in_one_line(error))
     output.write(msgspec.json.encode(outcome) + b"\n")
     if settings is not None:
         loss = None
@@ -122,7 +112,7 @@ def _leave_nothing(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _watch_haproxy(settings: RouterSettings, folder: Path) -> HaproxyWatch | None:
+def _watch_haproxy(settings: StartedSettings, folder: Path) -> HaproxyWatch | None:
     """The watch over the HAProxy of a local node; None where there is none."""
     if settings.ingress.kind != "haproxy" or settings.ray.address:
         return None
@@ -164,27 +154,13 @@ def _wait(watch: RayWatch, interval_s: float, output: BinaryIO) -> str | None:
     return None
 
 
-def _check_what_replicas_need(settings: RouterSettings) -> None:
-    """Raises what every replica would fail with, before Ray is started and has tried several times."""
-    scene_configuration(settings).load(settings.scenes)
-    open_usable(SnapshotStore(settings.snapshots.folder))
-    check_written_folders(settings)
-    _open_stores(settings)
-    BearerTokens(settings.ingress.tokens)
-    if settings.ingress.tls is not None:
-        server_credentials(settings.ingress.tls)
+def _start(settings: StartedSettings, request: StartRequest, folder: Path) -> RayWatch:
+    if request.plugins:
+        # Their RPC services may take larger requests. Without any, no room is imported here.
+        from server.plugins import load
 
-
-def _open_stores(settings: RouterSettings) -> None:
-    """Raises where a store on this machine's disk cannot be opened; a server may come up later."""
-    if settings.state.url.startswith("lmdb://"):
-        open_state(settings.state).close()
-    if settings.rollout.url.startswith("lmdb://"):
-        open_rollout_store(settings.rollout.url).close()
-
-
-def _start(settings: RouterSettings, plugins: Sequence[str], folder: Path) -> RayWatch:
-    os.environ.update(serve_environment(settings.ingress, plugins))
+        load(request.plugins)
+    os.environ.update(serve_environment(settings.ingress, request.plugins))
     if not settings.ray.address:
         os.environ.update(local_environment(settings.ray, folder))
     # Only now: importing Ray reads the environment.
@@ -210,7 +186,7 @@ def _start(settings: RouterSettings, plugins: Sequence[str], folder: Path) -> Ra
     logger.info("Ray is up after %.1f s", time.monotonic() - began)
     _start_serve(settings)
     try:
-        serve.run(application_of(settings, plugins), name=APPLICATION, route_prefix="/")
+        serve.run(application_of(request.settings, request.plugins), name=APPLICATION, route_prefix="/")
     except RuntimeError as error:
         # Serve's own message omits why a replica could not be built.
         raise RuntimeError(_why_deploying_failed() or str(error)) from error
@@ -218,7 +194,7 @@ def _start(settings: RouterSettings, plugins: Sequence[str], folder: Path) -> Ra
     return RayWatch(settings.ray)
 
 
-def _start_serve(settings: RouterSettings) -> None:
+def _start_serve(settings: StartedSettings) -> None:
     from ray import serve
     from ray.serve.config import HTTPOptions, ProxyLocation, gRPCOptions
 
@@ -227,7 +203,7 @@ def _start_serve(settings: RouterSettings) -> None:
     from server.ingress.reflection import add_reflection_service
 
     if settings.ingress.kind == "grpc":
-        serve.start(proxy_location=ProxyLocation.Disabled, logging_config=_QUIET)
+        serve.start(proxy_location=ProxyLocation.Disabled, logging_config=QUIET)
         return
     host, port = split_address(settings.ingress.address)
     (http_port,) = free_ports(1)
@@ -242,38 +218,8 @@ def _start_serve(settings: RouterSettings) -> None:
             # Ray Serve's own requires no token and answers UNKNOWN to what it cannot read.
             enable_reflection=False,
         ),
-        logging_config=_QUIET,
+        logging_config=QUIET,
     )
-
-
-def application_of(settings: RouterSettings, plugins: Sequence[str]) -> Any:
-    """The router as an application of Ray Serve; Ray must not be imported before its environment is set.
-
-    `plugins`: modules that each replica loads before it reads the settings.
-    """
-    from ray import serve
-
-    from server.ingress.serve_haproxy import HaproxyIngress
-    from server.ingress.serve_own_grpc import OwnGrpcIngress
-
-    ingress: type = HaproxyIngress if settings.ingress.kind == "haproxy" else OwnGrpcIngress
-    # Above the limit of admission, which answers with RetryInfo; Serve's refusal carries none.
-    most_calls = 2 * settings.admission.max_concurrent
-    deployment = serve.deployment(
-        name="router",
-        num_replicas=settings.ingress.replicas,
-        max_ongoing_requests=most_calls,
-        max_queued_requests=most_calls,
-        max_constructor_retry_count=3,
-        health_check_period_s=settings.ingress.health_check_period_s,
-        health_check_timeout_s=settings.ingress.health_check_timeout_s,
-        graceful_shutdown_timeout_s=settings.ingress.deregister_s + settings.ingress.drain_s,
-        graceful_shutdown_wait_loop_s=0.1,
-        ray_actor_options={"num_cpus": settings.ray.cpus_per_replica},
-        # Serve's line about each request is made even where it is written nowhere.
-        logging_config=_QUIET,
-    )(ingress)
-    return deployment.bind(settings.model_dump(mode="json"), tuple(plugins))
 
 
 def _why_deploying_failed() -> str:
@@ -285,7 +231,7 @@ def _why_deploying_failed() -> str:
     return "\n".join(deployment.message for deployment in application.deployments.values())
 
 
-def _stop(settings: RouterSettings, folder: Path) -> None:
+def _stop(settings: StartedSettings, folder: Path) -> None:
     import ray
     from ray import serve
 
@@ -300,11 +246,6 @@ def _stop(settings: RouterSettings, folder: Path) -> None:
     else:
         # What is left of the local node holds nothing that must be put away, and is killed with the session.
         serve.shutdown()
-
-
-def _in_one_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 if __name__ == "__main__":

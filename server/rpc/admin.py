@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from inspection.explain import MAX_ITEMS
-from inspection.inspection import MAX_DESCRIBED, MAX_PREFIXES, Inspection
-from inspection.scene_edits.scene_edits import MAX_EDITS, MAX_SHOPPERS
-from inspection.scene_edits.scene_file import MAX_BYTES
+from inspection.bounds import MAX_BYTES, MAX_DESCRIBED, MAX_EDITS, MAX_ITEMS, MAX_PREFIXES, MAX_SHOPPERS
 from protos.shopfront.v1 import admin_pb2
 from router.errors import ForbiddenError
 from router.service.call import Call
@@ -15,6 +12,7 @@ from router.service.validation import MAX_CART_ITEMS
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
+    from inspection.inspection import Inspection
     from server.startup import RunningService
 
 _REQUEST_BYTES = 64 * 1024

@@ -9,11 +9,11 @@ import msgspec
 from protos.shopfront.v1 import privacy_pb2
 from router.errors import CallerError, ForbiddenError
 from router.service.call import Call
-from server.privacy.process import PrivacyWorkers
 from server.rpc.service import MethodOptions, Service
 from snapshot.id_limit import MAX_ID_BYTES
 
 if TYPE_CHECKING:
+    from server.privacy.process import PrivacyWorkers
     from server.startup import RunningService
 
 _REQUEST_BYTES = 4 * 1024

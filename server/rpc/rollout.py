@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import rollout_pb2
-from rollout.operations import MAX_STAGES
+from rollout.bounds import MAX_STAGES
 from router.service.call import Call
 from server.rpc.service import MethodOptions, Service
 

@@ -9,10 +9,11 @@ from router.errors import ForbiddenError
 from router.service.call import Call
 from router.service.validation import MAX_EXCLUDED
 from server.rpc.service import MethodOptions, Service
-from vision.put_pictures import MAX_DELETED, MAX_PUT, PictureUploads
+from vision.bounds import MAX_DELETED, MAX_PUT
 
 if TYPE_CHECKING:
     from server.startup import RunningService
+    from vision.put_pictures import PictureUploads
 
 # A photo of 1.5 MiB, and 1,000 excluded items with the longest ids; pictures that are put, together.
 _REQUEST_BYTES = 2 * 2**20
