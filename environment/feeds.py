@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Protocol
-
-import aiohttp
+from typing import TYPE_CHECKING, Protocol
 
 from environment.readings import FeedError
 from environment.settings import EnvironmentSettings
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _CHUNK = 65_536
 
@@ -65,16 +66,20 @@ class UrlFeed:
         """`timeout_s`: of a whole answer; `most_bytes`: of its body."""
         self.name = url.partition("?")[0]
         self._url = url
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timeout_s = timeout_s
         self._most = most_bytes
         self._tag = ""
 
     async def read(self) -> bytes | None:
         """As of `Feed`; no redirect is followed, and no compressed body is asked for."""
+        # Only a router with such a feed pays for the library.
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s)
         headers = {"Accept-Encoding": "identity"} | ({"If-None-Match": self._tag} if self._tag else {})
         try:
             async with (
-                aiohttp.ClientSession(timeout=self._timeout, auto_decompress=False) as session,
+                aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
                 session.get(self._url, headers=headers, allow_redirects=False) as answer,
             ):
                 if answer.status == 304 and self._tag:
@@ -83,7 +88,7 @@ class UrlFeed:
                     raise FeedError(f"it answered with status {answer.status}")
                 content = await self._body(answer)
         except TimeoutError as error:
-            raise FeedError(f"it did not answer within {self._timeout.total:g} s") from error
+            raise FeedError(f"it did not answer within {self._timeout_s:g} s") from error
         except aiohttp.ClientError as error:
             raise FeedError(f"it cannot be reached: {error}") from error
         self._tag = answer.headers.get("ETag", "")[:256]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from cryptography import x509
 
 from server.ingress.client_channel import ChannelError, RouterAddress, token_in
 from server.ingress_settings import IngressSettings, is_loopback, split_address
@@ -174,6 +173,9 @@ def _operators_token(ingress: IngressSettings, environment: Mapping[str, str]) -
 
 def _other_name(path: Path, host: str) -> str:
     """The name to expect in the certificate of a router that is called by `host`; "" where that is in it."""
+    # Only a call of a router with certificates pays for the library that reads them.
+    from cryptography import x509
+
     try:
         certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -13,6 +13,7 @@ from types import FrameType
 from foundation.telemetry.metrics.endpoint import prepare_folder, serve_metrics
 from foundation.telemetry.metrics.supervision_metrics import Part, SupervisionMetrics
 from models.contracts import contracts
+from router.ranking.settings import InReplicaSettings
 from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.ports import free_ports
 from server.ingress.watch import RouterEvent, RouterWatcher
@@ -158,15 +159,30 @@ def _triton(workspace: Workspace, settings: Settings) -> tuple[TritonServer | No
     server = TritonServer(
         ModelRepository(workspace.triton, contracts()),
         workspace.logs / "triton.log",
-        embedded.model_copy(update={"grpc_port": port, "models": _models(workspace, embedded.models)}),
+        embedded.model_copy(
+            update={
+                "grpc_port": port,
+                "models": _models(workspace, embedded.models, settings.router.ranking.in_replica),
+            }
+        ),
     )
     return server, f"127.0.0.1:{port}"
 
 
-def _models(workspace: Workspace, configured: Mapping[str, ModelSettings]) -> dict[str, ModelSettings]:
+def _models(
+    workspace: Workspace, configured: Mapping[str, ModelSettings], in_replica: InReplicaSettings
+) -> dict[str, ModelSettings]:
     """The configured models and those that the published snapshot names beside them (prerank)."""
     named = open_usable(SnapshotStore(workspace.snapshots)).opened.manifest.models
-    return {**{model: ModelSettings() for model in named}, **configured}
+    # What replicas run themselves is here for one that cannot, and holds no memory until then.
+    run_elsewhere = in_replica.models if in_replica.folder is not None else ()
+    return {
+        **{
+            model: ModelSettings(opened="when_called" if model in run_elsewhere else "at_start")
+            for model in named
+        },
+        **configured,
+    }
 
 
 def _supervision_metrics(settings: RouterSettings) -> SupervisionMetrics:

@@ -13,6 +13,8 @@ from triton_repo.tensors import DTYPES, Tensor
 VERSIONS_SERVED = 2
 """Newest versions that are loaded: routers on the old and on the new snapshot are both answered in a swap."""
 WARM_UP_REQUESTS = 3
+OPENED = "opened"
+"""Parameter of the embedded server: `when_called` has the first call open a graph."""
 TENSORRT_INSTANCES = 2
 """While one computes, the other's inputs travel."""
 

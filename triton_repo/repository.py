@@ -10,7 +10,7 @@ import msgspec
 from google.protobuf import text_format
 
 from triton_repo.acceleration import accelerate
-from triton_repo.configuration import VERSIONS_SERVED, config_text, parsed
+from triton_repo.configuration import OPENED, VERSIONS_SERVED, config_text, parsed
 from triton_repo.contract import Contract
 from triton_repo.errors import RepositoryError
 from triton_repo.manifest import VersionManifest, read_manifest, verify
@@ -265,6 +265,10 @@ def _with_settings(text: str, settings: ModelSettings) -> str:
     if config.backend == "onnxruntime":
         accelerate(config, settings.accelerator)
         config.parameters["intra_op_thread_count"].string_value = str(settings.intra_op_threads)
+        if settings.opened == "when_called":
+            config.parameters[OPENED].string_value = settings.opened
+            # It would be the first call.
+            config.ClearField("model_warmup")
     if config.SerializeToString(deterministic=True) == before:
         return text
     return text_format.MessageToString(config)

@@ -19,6 +19,13 @@ class ModelSettings(BaseModel):
         le=256,
         description="Threads inside one operator; 0 lets ONNX Runtime take every core.",
     )
+    opened: Literal["at_start", "when_called"] = Field(
+        default="at_start",
+        description="When a process of the embedded server opens its graph. when_called: by its first call, "
+        "which waits for it; at the start the graph is checked in a process that ends. It is how models of "
+        "router.ranking.in_replica are run that are not named here: nobody calls them as long as replicas "
+        "can open their graphs.",
+    )
     accelerator: Literal["none", "tensorrt"] = Field(
         default="none",
         description="tensorrt: on a GPU, NVIDIA's container has ONNX Runtime compute with TensorRT; the "

@@ -22,7 +22,6 @@ from server.ingress.connection_keeper import ConnectionKeeper, most_accepted, pl
 from server.ingress.health_service import HealthService
 from server.ingress.reflection import add_reflection
 from server.ingress.status import Refusal, unavailable_refusal
-from server.ingress.tls import server_credentials
 from server.ingress_settings import LimitSettings, TlsSettings, TokenSettings
 from server.rpc.methods import method_table, received_bytes
 
@@ -146,7 +145,7 @@ async def serve_in_process(
             limits.connections,
         )
     accepted = BearerTokens(tokens or TokenSettings())
-    credentials = None if tls is None else server_credentials(tls)
+    credentials = None if tls is None else _credentials(tls)
     server = grpc.aio.server(
         options=[("grpc.so_reuseport", int(reuse_port)), *_options(limits, most_accepted(files))],
         # An interceptor costs every call some 50 µs, so there is none where none is needed.
@@ -186,3 +185,10 @@ def _options(limits: LimitSettings, beyond: int) -> list[tuple[str, int]]:
         ("grpc.max_connection_idle_ms", int(limits.idle_connection_s * 1_000)),
         ("grpc.max_allowed_incoming_connections", beyond),
     ]
+
+
+def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:
+    # Only a server with certificates pays for the library that reads them.
+    from server.ingress.tls import server_credentials
+
+    return server_credentials(tls)

@@ -104,10 +104,22 @@ def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     linked = tmp_path / "linked"
     linked.symlink_to(folder)
     feeds = bst_feeds(1, 3)
-    with tiny_triton(linked) as server, TritonControl(server.grpc_url) as control:
+    models = {**BOTH, "mind": {"opened": "when_called"}}
+    with tiny_triton(linked, models=models) as server, TritonControl(server.grpc_url) as control:
         np.testing.assert_allclose(infer(server.grpc_url, "bst", feeds), bst_scores(1, feeds), atol=1e-6)
         assert find_problem(server, control) is None
         assert len(server.model_processes()) == 2
+        _opens_its_graph_when_called(server)
+
+
+def _opens_its_graph_when_called(server: TritonServer) -> None:
+    (mind,) = (process.process for process in server.model_processes() if "mind" in process.graph.parts)
+    before = mind.memory_info().rss
+    assert not any("onnxruntime_pybind11" in mapped.path for mapped in mind.memory_maps())
+    feeds = mind_feeds(1)
+    answered = infer(server.grpc_url, "mind", feeds)
+    np.testing.assert_allclose(answered, mind_interests(1, feeds), rtol=0, atol=1e-6)
+    assert mind.memory_info().rss > before + 20 * 2**20
 
 
 def test_stop_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:
@@ -199,7 +211,8 @@ def test_a_model_without_versions_is_named(tmp_path: Path) -> None:
         server.start()
 
 
-def test_a_model_the_server_cannot_load_is_named_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", ["at_start", "when_called"])
+def test_a_model_the_server_cannot_load_is_named_in_one_line(tmp_path: Path, opened: str) -> None:
     repository = tiny_repository(tmp_path)
     # The configuration asks for a tensor the graph lacks: only the server can notice.
     mind = contract("mind")
@@ -207,7 +220,7 @@ def test_a_model_the_server_cannot_load_is_named_in_one_line(tmp_path: Path) -> 
     server = TritonServer(
         ModelRepository(repository.root, {**contracts(), "mind": other}),
         tmp_path / "log",
-        TritonSettings(models=BOTH),
+        TritonSettings.model_validate({"models": {**BOTH, "mind": {"opened": opened}}}),
     )
     with pytest.raises(TritonStartError) as failure:
         server.start()

@@ -18,37 +18,44 @@ from server.ingress.sessions import program_of
 from testing.served_shop import make_shop
 
 
-def test_only_the_command_of_the_dashboard_agent_is_replaced() -> None:
-    command = ["raylet", "--node_id=1", "--dashboard_agent_command=/bin/python agent.py --node-id=1"]
+def test_only_the_commands_of_agents_are_replaced() -> None:
+    agents = ("--dashboard_agent_command=", "--runtime_env_agent_command=")
+    command = ["raylet", "--node_id=1", *(f"{agent}/bin/python agent.py --node-id=1" for agent in agents)]
     assert with_agent(command, Path("/tmp/a b/agent")) == [
         "raylet",
         "--node_id=1",
-        "--dashboard_agent_command='/tmp/a b/agent' /bin/python agent.py --node-id=1",
+        *(f"{agent}'/tmp/a b/agent' /bin/python agent.py --node-id=1" for agent in agents),
     ]
     assert with_agent(command[:2], Path("/tmp/agent")) == command[:2]
 
 
 @pytest.mark.slow
-def test_the_program_in_the_agents_place_says_that_nothing_is_served_and_ends_with_its_parent(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("option", "names"),
+    [
+        ("--minimal", ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")),
+        ("--runtime-env-dir=/tmp", ("runtime_env_agent_port",)),
+    ],
+)
+def test_the_program_in_an_agents_place_says_that_nothing_is_served_and_ends_with_its_parent(
+    tmp_path: Path, option: str, names: tuple[str, ...]
 ) -> None:
     with without_side_processes(tmp_path):
         pass
     session = tmp_path / "the session"
     session.mkdir()
     agent = tmp_path / "dashboard-agent"
-    words = [str(agent), "python", "agent.py", "--node-id=x", f"--session-dir={session}", "--minimal"]
+    words = [str(agent), "python", "agent.py", "--node-id=x", f"--session-dir={session}", option]
     # Its parent is a program that ends once it is told to.
     parent = subprocess.Popen(
         [sys.executable, "-c", "import subprocess, sys; subprocess.Popen(sys.argv[1:]); input()", *words],
         env=os.environ | {"RAY_NODE_ID": "ab12"},
         stdin=subprocess.PIPE,
     )
-    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port")
     files = [session / f"{name}_ab12" for name in names]
     while not all(file.exists() for file in files):
         time.sleep(0.01)
-    assert [file.read_text() for file in files] == ["-1"] * 3
+    assert [file.read_text() for file in files] == ["-1"] * len(names)
     (stand_in,) = psutil.Process(parent.pid).children()
     assert stand_in.memory_info().rss < 16 * 2**20
     parent.communicate(b"\n")
@@ -68,11 +75,16 @@ def test_ray_is_as_before_outside(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ray_serve_goes_without_pandas_and_others_have_it(tmp_path: Path) -> None:
+def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import os\nos.environ['THE_SYSTEMS_OWN'] = 'ran'\n")
     program = (
-        "import os, sys; import ray.serve; without = 'pandas' not in sys.modules;"
-        "import pandas; print(without, pandas.DataFrame({'a': [1]}).shape, os.environ['THE_SYSTEMS_OWN'])"
+        "import os, sys; import ray.serve; from ray.util.serialization_addons import apply;"
+        "from ray._private.serialization import SerializationContext;"
+        "apply(SerializationContext(None));"
+        "loaded = [name for name in ('pandas', 'pyarrow', 'urllib3', 'referencing') if name in sys.modules];"
+        "import pandas, pyarrow; print(loaded, pandas.DataFrame({'a': [1]}).shape, pyarrow.array([1]).sum());"
+        "import requests, jsonschema; print(requests.__version__ > '2', requests.get.__name__);"
+        "print(jsonschema.validate(1, {}), os.environ['THE_SYSTEMS_OWN'])"
     )
     found = subprocess.run(
         [sys.executable, "-c", program],
@@ -81,7 +93,7 @@ def test_ray_serve_goes_without_pandas_and_others_have_it(tmp_path: Path) -> Non
         text=True,
         check=True,
     )
-    assert found.stdout.strip() == "True (1, 1) ran"
+    assert found.stdout.split("\n") == ["[] (1, 1) 1", "True get", "None ran", ""]
 
 
 @pytest.mark.slow
@@ -92,7 +104,7 @@ def test_a_router_runs_none_of_the_side_processes(tmp_path: Path) -> None:
     try:
         programs = [" ".join(process.cmdline()) for process in router.processes()]
         assert sum(program.startswith("ray::ServeReplica") for program in programs) == 2
-        for side in ("dashboard.py", "monitor.py", "ray::DashboardAgent"):
+        for side in ("dashboard.py", "monitor.py", "ray::DashboardAgent", "ray::RuntimeEnvAgent"):
             assert not [program for program in programs if side in program]
         assert any(program_of(process) == "tail" for process in router.processes())
     finally:

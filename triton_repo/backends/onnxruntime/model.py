@@ -8,17 +8,22 @@ Tensors cross by DLPack: the `as_numpy()` of this server is compiled against num
 arrays under numpy 2. DLPack has no text: see `string_inputs`. Text outputs are refused.
 """
 
+from __future__ import annotations
+
 import ctypes
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
+import separate_process
 import shoppers_apart
 import string_inputs
 import triton_python_backend_utils as pb_utils
-from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 _TEXT = "TYPE_STRING"
 _DTYPES = {
@@ -38,14 +43,16 @@ class TritonPythonModel:
     """One instance of one version of a model."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Loads `<version>/model.onnx` and checks that it has the tensors the configuration names."""
+        """Loads `<version>/model.onnx` and checks that it has the tensors the configuration names.
+
+        With the parameter `opened` of `when_called`, only the check is made, in a process that ends.
+        """
         config = json.loads(args["model_config"])
-        path = Path(args["model_repository"], args["model_version"], "model.onnx")
+        self.path = path = Path(args["model_repository"], args["model_version"], "model.onnx")
+        self.parameters = config["parameters"]
         if not path.is_file():
             raise pb_utils.TritonModelException(f"{path} is missing")
-        self.session = ort.InferenceSession(
-            path, session_options(config["parameters"]), providers=["CPUExecutionProvider"]
-        )
+        self.session: ort.InferenceSession | None = None
         self.rows = _text(config["parameters"], "rows_input")
         self.of_candidates = _text(config["parameters"], "inputs_of_candidates").split(",")
         self.inputs = {tensor["name"]: _DTYPES[tensor["data_type"]] for tensor in config["input"]}
@@ -58,20 +65,36 @@ class TritonPythonModel:
             )
         if np.object_ in self.inputs.values():
             string_inputs.repair()
+        if _text(self.parameters, "opened") == "when_called":
+            failure = separate_process.failure_of(self._opened)
+            if failure:
+                raise pb_utils.TritonModelException(failure)
+        else:
+            self.session = self._opened()
+
+    def _opened(self) -> ort.InferenceSession:
+        """The graph; raises where it cannot be read or has other tensors than the configuration names."""
+        # Only a process that runs a graph pays for the library.
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(
+            self.path, session_options(self.parameters), providers=["CPUExecutionProvider"]
+        )
         for kind, declared, found in (
-            ("inputs", set(self.inputs), {tensor.name for tensor in self.session.get_inputs()}),
-            ("outputs", set(self.outputs), {tensor.name for tensor in self.session.get_outputs()}),
+            ("inputs", set(self.inputs), {tensor.name for tensor in session.get_inputs()}),
+            ("outputs", set(self.outputs), {tensor.name for tensor in session.get_outputs()}),
         ):
             if declared - found or (kind == "inputs" and found - declared):
                 raise pb_utils.TritonModelException(
-                    f"{path} has {kind} {sorted(found)}, config.pbtxt names {sorted(declared)}"
+                    f"{self.path} has {kind} {sorted(found)}, config.pbtxt names {sorted(declared)}"
                 )
+        return session
 
-    def execute(self, requests: Sequence["pb_utils.InferenceRequest"]) -> list["pb_utils.InferenceResponse"]:
+    def execute(self, requests: Sequence[pb_utils.InferenceRequest]) -> list[pb_utils.InferenceResponse]:
         """Answers each request on its own; one that fails does not touch the others."""
         return [self._answer(request) for request in requests]
 
-    def _answer(self, request: "pb_utils.InferenceRequest") -> "pb_utils.InferenceResponse":
+    def _answer(self, request: pb_utils.InferenceRequest) -> pb_utils.InferenceResponse:
         wanted = [name for name in self.outputs if name in request.requested_output_names()]
         try:
             # The arrays are views of the request's shared memory, which lives until the answer is sent.
@@ -87,8 +110,10 @@ class TritonPythonModel:
         )
 
     def _run(self, wanted: list[str], feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        session = self.session = self.session or self._opened()
+
         def run(given: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-            return list(self.session.run(wanted, given))
+            return list(session.run(wanted, given))
 
         if not self.rows:
             return run(feeds)
@@ -101,6 +126,7 @@ def _text(parameters: Mapping[str, Mapping[str, str]], key: str) -> str:
 
 def session_options(parameters: Mapping[str, Mapping[str, str]]) -> ort.SessionOptions:
     """ONNX Runtime's options from the parameters the C++ backend documents; others are ignored, as there."""
+    import onnxruntime as ort
 
     def number(key: str, default: int) -> int:
         value = _text(parameters, key)
@@ -118,7 +144,7 @@ def session_options(parameters: Mapping[str, Mapping[str, str]]) -> ort.SessionO
     return options
 
 
-def _from_tensor(tensor: "pb_utils.Tensor", dtype: type) -> np.ndarray:
+def _from_tensor(tensor: pb_utils.Tensor, dtype: type) -> np.ndarray:
     shape = tensor.shape()
     if 0 in shape:
         return np.empty(shape, dtype)
@@ -127,7 +153,7 @@ def _from_tensor(tensor: "pb_utils.Tensor", dtype: type) -> np.ndarray:
     return np.from_dlpack(tensor)
 
 
-def _to_tensor(name: str, array: np.ndarray) -> "pb_utils.Tensor":
+def _to_tensor(name: str, array: np.ndarray) -> pb_utils.Tensor:
     array = np.ascontiguousarray(array)
     if array.size == 0:
         # Numpy gives an empty array strides of 0, which this server takes for gaps.
@@ -146,9 +172,10 @@ _set_capsule_name.argtypes = [ctypes.py_object, ctypes.c_char_p]
 _set_capsule_name.restype = ctypes.c_int
 
 
-def _triton_error(error: Exception) -> "pb_utils.TritonError":
+def _triton_error(error: Exception) -> pb_utils.TritonError:
     message = " ".join(f"{type(error).__name__}: {error}".split())
-    invalid = isinstance(error, InvalidArgument)
+    # ONNX Runtime's class of this name, without importing it where no graph is open.
+    invalid = type(error).__name__ == "InvalidArgument"
     return pb_utils.TritonError(
         message, pb_utils.TritonError.INVALID_ARG if invalid else pb_utils.TritonError.INTERNAL
     )
