@@ -132,6 +132,7 @@ def evaluate(
         events=events.filter(pl.col("ts") < cuts.test_from),
         users=users,
         catalogue=dataset.catalogue,
+        tagged_titles=dataset.tagged_titles(),
         now=cuts.test_from - 1,
         vectors=item_vectors(models),
         seed=settings.seed,

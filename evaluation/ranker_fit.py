@@ -131,6 +131,7 @@ def fit_ranker(
         events=events.filter(pl.col("ts") < cuts.valid_from),
         users=users,
         catalogue=dataset.catalogue,
+        tagged_titles=dataset.tagged_titles(),
         now=cuts.valid_from - 1,
         vectors=item_vectors(models),
         seed=seed,

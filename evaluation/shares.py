@@ -71,6 +71,7 @@ def choose_shares(
         events=events.filter(pl.col("ts") < cuts.valid_from),
         users=users,
         catalogue=dataset.catalogue,
+        tagged_titles=dataset.tagged_titles(),
         now=cuts.valid_from - 1,
         vectors=item_vectors(models),
         seed=seed,

@@ -27,6 +27,7 @@ from snapshot.dataset import (
     IMAGE_COLUMN,
     ITEMS_NAME,
     ITEMS_WITH_PICTURES,
+    TAGGED_TITLES_NAME,
     USERS_NAME,
     Dataset,
     DatasetStore,
@@ -122,6 +123,8 @@ def write_dataset(
         events.write_parquet(staged / EVENTS_NAME, compression="zstd")
         users.write_parquet(staged / USERS_NAME, compression="zstd")
         _items_table(item_ids, tables.items).write_parquet(staged / ITEMS_NAME, compression="zstd")
+        if tables.tagged_titles is not None:
+            tables.tagged_titles.write_parquet(staged / TAGGED_TITLES_NAME, compression="zstd")
         write_catalogue(
             staged / CATALOGUE_FOLDER,
             item_ids.ids.to_list(),
@@ -179,6 +182,8 @@ def _row_counts(
     if _has_values(tables.items, IMAGE_COLUMN):
         pictured = tables.items.filter(pl.col(IMAGE_COLUMN).is_not_null())["item_id"]  # type: ignore[union-attr]
         counts[ITEMS_WITH_PICTURES] = int(item_ids.ids.is_in(pictured.implode()).sum())
+    if tables.tagged_titles is not None:
+        counts["tagged_titles"] = tables.tagged_titles.height
     if tables.rows_read:
         counts = {"events_read": tables.rows_read} | counts
     by_code = dict(events["event"].value_counts().iter_rows())

@@ -10,6 +10,7 @@ from ingest.importers import sample
 from ingest.importers.registry import IMPORTERS, detect_layout
 from ingest.settings import IngestSettings
 from ingest.shop_tables import Progress
+from ingest.tagged_titles_file import with_tagged_titles
 from snapshot.dataset import Dataset
 from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 from snapshot.tombstones import NO_TOMBSTONES, Tombstones
@@ -54,6 +55,7 @@ def ingest_folder(
         tables = importer.read(folder, now)
     else:
         tables = importer.read_in_parts(folder, now, work)
+    tables = with_tagged_titles(tables, folder)
     return write_dataset(tables, workspace, settings, seed, progress, now, tombstones, work)
 
 

@@ -29,6 +29,8 @@ class ShopTables:
             further columns. None where the shop has no items file.
         users: user_id str (no nulls), optional gender, age_band, city, purchasing_power str; further columns.
             None where the shop has no users file.
+        tagged_titles: tokens list[str], tags list[str], optional held_out bool
+            (`ingest.tagged_titles_file`). None where the shop has none.
         removed: rows already left out, by reason.
         changed: rows whose ids were brought to another form, by reason.
         examples: by reason, the row and masked form of the first value with that fault.
@@ -41,6 +43,7 @@ class ShopTables:
     events: pl.DataFrame
     items: pl.DataFrame | None = None
     users: pl.DataFrame | None = None
+    tagged_titles: pl.DataFrame | None = None
     removed: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)

@@ -75,6 +75,9 @@ class BuildSource:
     outfits: OutfitSets | None = None
     """Items that belong together; None where the shop brings no such sets."""
 
+    tagged_titles: pl.DataFrame | None = None
+    """Titles that the shop tagged (`snapshot.dataset.Dataset.tagged_titles`); None where it brought none."""
+
     work: PartitionWork = IN_THIS_PROCESS
     """Where tables are computed that can be computed in parts, of these events."""
 

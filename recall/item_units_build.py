@@ -8,6 +8,8 @@ What is learned of a unit holds for every item that has it, for one listed a min
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +19,13 @@ from recall.item_graph import walk_contexts
 from recall.item_parts import ItemParts
 from recall.item_units_settings import ItemUnitsSettings
 from recall.search.words import terms_of
-from recall.selling_points import point_codes
+from recall.selling_points import found_point_codes, point_codes
 from recall.skip_gram import TOGETHER, trained
+from recall.titles.agreement import ALL
+from recall.titles.tagger import learn_tagger
 from recall.unit_sessions import thinned, unit_sessions
+
+_LOG = logging.getLogger(__name__)
 
 
 def item_vectors(
@@ -43,10 +49,7 @@ def item_vectors(
     centres, contexts = walk_contexts(sessions, settings.window, TOGETHER, settings.max_pairs, rng)
     if not centres.size:
         raise NothingToRecall(f"no item has {TOGETHER} known others near it in sessions")
-    titles: list[list[str]] = [[]] + [
-        terms_of(title) for title in catalogue.texts("title", np.arange(1, size + 1))
-    ]
-    points, count = point_codes(titles, settings.point_items, settings.point_lift, settings.selling_points)
+    points, count = _points(source, settings)
     import torch
 
     from recall.item_units_network import ItemUnits
@@ -59,3 +62,22 @@ def item_vectors(
     vectors[~parts.known] = 0
     vectors[0] = 0
     return vectors, occurrences
+
+
+def _points(source: BuildSource, settings: ItemUnitsSettings) -> tuple[NDArray[np.int32], int]:
+    """Codes int32[N + 1, selling_points] of the items' selling points, 0 = no more, and their number."""
+    titles = ["", *source.catalogue.texts("title", np.arange(1, source.catalogue.size + 1))]
+    if source.tagged_titles is None or not settings.selling_points:
+        spelled = [terms_of(title) for title in titles]
+        return point_codes(spelled, settings.point_items, settings.point_lift, settings.selling_points)
+    tagger = learn_tagger(source.tagged_titles, settings.tagger, source.seed)
+    for kind, counts in tagger.agreement.items():
+        _LOG.info(
+            "selling points%s: F1 %.3f of %d in %d held-out titles; learned of %d",
+            f" {kind}" if kind != ALL else "",
+            counts.f1,
+            counts.tagged,
+            tagger.held_out,
+            tagger.learned,
+        )
+    return found_point_codes(tagger.points(titles), settings.point_items, settings.selling_points)

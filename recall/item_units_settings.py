@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from recall.item_vector_settings import ItemVectorSettings
+from recall.titles.settings import TitleTaggerSettings
 
 
 class ItemUnitsSettings(ItemVectorSettings):
@@ -16,12 +17,17 @@ class ItemUnitsSettings(ItemVectorSettings):
     point_items: int = Field(
         default=10,
         ge=1,
-        description="Items whose titles have two or three words in a row, for these to be a selling point.",
+        description="Items whose titles have a selling point at least, for it to have a vector.",
     )
     point_lift: float = Field(
         default=5.0,
         gt=0,
-        description="Times as often as by chance the words of a selling point are side by side at least.",
+        description="Times as often as by chance the words of a selling point are side by side at least; not "
+        "used where the shop tagged titles.",
+    )
+    tagger: TitleTaggerSettings = Field(
+        default=TitleTaggerSettings(),
+        description="The tagger that finds selling points where the shop brings tagged titles.",
     )
     window: int = Field(
         default=5, ge=1, le=49, description="Places between two items of a session that are a pair, at most."

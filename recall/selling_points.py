@@ -1,7 +1,8 @@
-"""Selling points: groups of words that many titles have and that belong together. Offline only.
+"""Selling points: what in titles sells, and is the same in many of them. Offline only.
 
-A shop has no labels of what in a title sells; what recurs as a whole stands in. An n-gram of title words is a
-selling point where enough items have it and its words occur together more often than apart would make likely:
+Where a shop tagged titles, they are the points that a tagger which learned these finds in all titles
+(`recall.titles`). Where it did not, what recurs as a whole stands in: an n-gram of title words is a selling
+point where enough items have it and its words occur together more often than apart would make likely:
 
     lift(a b) = n(a b) · N / (n(a) · n(b))
 
@@ -11,7 +12,8 @@ over the N titles, n counting titles, and for three words by its first two and i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
 import numpy as np
@@ -62,10 +64,35 @@ def point_codes(
         The codes, and how many there are, 0 among them.
     """
     points = selling_points(titles, items, lift)
-    code_of = {gram: code for code, gram in enumerate(sorted(points), start=1)}
+    grams = [{*pairwise(title), *zip(title, title[1:], title[2:], strict=False)} for title in titles]
+    return _codes(grams, points, most)
+
+
+def found_point_codes(
+    titles: Sequence[Sequence[Gram]], items: int, most: int
+) -> tuple[NDArray[np.int32], int]:
+    """Codes int32[titles, most] of points that a tagger found, those of the fewest titles first, 0 = no more.
+
+    Args:
+        titles: of each, its points, as kind and text.
+        items: titles that have a point at least, for it to have a code.
+        most: of one title.
+
+    Returns:
+        The codes, and how many there are, 0 among them.
+    """
+    have = Counter(point for title in titles for point in set(title))
+    points = {point: 1 / count for point, count in have.items() if count >= items}
+    return _codes([set(title) for title in titles], points, most)
+
+
+def _codes(
+    titles: Sequence[AbstractSet[Gram]], points: Mapping[Gram, float], most: int
+) -> tuple[NDArray[np.int32], int]:
+    """Codes of each title's points, those of the largest value first."""
+    code_of = {point: code for code, point in enumerate(sorted(points), start=1)}
     codes = np.zeros((len(titles), most), np.int32)
     for row, title in enumerate(titles):
-        grams = {*pairwise(title), *zip(title, title[1:], title[2:], strict=False)} & points.keys()
-        best = sorted(grams, key=lambda gram: (-points[gram], gram))[:most]
-        codes[row, : len(best)] = [code_of[gram] for gram in best]
+        best = sorted(title & points.keys(), key=lambda point: (-points[point], point))[:most]
+        codes[row, : len(best)] = [code_of[point] for point in best]
     return codes, len(points) + 1

@@ -28,6 +28,7 @@ def channel_source(
         events=build_events(dataset.events()),
         users=dataset.users(),
         catalogue=dataset.catalogue,
+        tagged_titles=dataset.tagged_titles(),
         now=dataset.manifest.time_range[1],
         vectors={},
         seed=seed,

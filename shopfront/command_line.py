@@ -34,6 +34,7 @@ from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router
 from shopfront.sandbox_command import app as sandbox
 from shopfront.shopper_commands import app as shopper
+from shopfront.title_tags_command import app as titles
 from shopfront.workspace import DEFAULT_FILE, Workspace
 
 if TYPE_CHECKING:
@@ -322,6 +323,7 @@ app.add_typer(merchandising)
 app.add_typer(planning)
 app.add_typer(related_words)
 app.add_typer(mislabelled)
+app.add_typer(titles)
 
 
 @rollout.command("candidate")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EVENTS_NAME = "events.parquet"
 USERS_NAME = "users.parquet"
 ITEMS_NAME = "items.parquet"
+TAGGED_TITLES_NAME = "tagged_titles.parquet"
 IMAGE_COLUMN = "image"
 """Column of the items that names or holds their pictures."""
 ITEMS_WITH_PICTURES = "items_with_pictures"
@@ -61,6 +62,17 @@ class Dataset:
         import polars as pl
 
         return pl.read_parquet(self.path / ITEMS_NAME)
+
+    def tagged_titles(self) -> pl.DataFrame | None:
+        """Titles that the shop tagged; None where it brought none.
+
+        Columns: tokens list[str], tags list[str] (a tag for each token, `features.title_tags`) and, where the
+        shop said which titles a tagger is to be measured on, held_out bool.
+        """
+        import polars as pl
+
+        path = self.path / TAGGED_TITLES_NAME
+        return pl.read_parquet(path) if path.is_file() else None
 
 
 class DatasetStore(SealedFolders[Dataset]):

@@ -14,11 +14,15 @@ import torch
 from recall import item_units
 from recall.channel import NothingToRecall
 from recall.item_parts import ItemParts
+from recall.item_units_build import item_vectors
 from recall.item_units_network import UnitVectors
 from recall.item_units_settings import ItemUnitsSettings
-from recall.selling_points import point_codes, selling_points
+from recall.selling_points import found_point_codes, point_codes, selling_points
+from recall.titles.settings import TitleTaggerSettings
 from recall.unit_sessions import WIDTH, thinned, unit_sessions
+from snapshot import Catalogue, write_catalogue
 from tests.recall.small_shop import NOW, make_catalogue, make_query, make_source
+from tests.snapshot.contents import columns as empty_columns
 
 VIEW, PURCHASE = 2, 5
 EACH = 8
@@ -98,6 +102,49 @@ def test_a_title_is_its_attention_over_its_words() -> None:
     expected = (near / near.sum(1, keepdims=True)) @ (words @ v.T)
     np.testing.assert_allclose(found[1], expected.mean(0), rtol=1e-4, atol=1e-6)
     assert (found[0] == 0).all()
+
+
+def test_points_that_a_tagger_found_are_shared_by_enough_titles_the_rarest_first() -> None:
+    red, cotton = ("colour", "red"), ("material", "cotton")
+    titles = [[red, cotton], [red, red], [cotton], [("material", "red")], [red]]
+    codes, count = found_point_codes(titles, 2, 2)
+    assert count == 3
+    assert codes.tolist() == [[2, 1], [1, 0], [2, 0], [0, 0], [1, 0]]
+    assert found_point_codes(titles, 2, 1)[0].tolist() == [[2], [1], [2], [0], [1]]
+
+
+@pytest.mark.slow
+def test_points_of_tagged_titles_place_items_where_groups_of_words_cannot(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    # One category; a single word of the title tells which items go together.
+    size = 24
+    titles = ["", *(f"{'red' if item <= size // 2 else 'blue'} thing{item}" for item in range(1, size + 1))]
+    columns = empty_columns(size)
+    columns["category"][1:] = 1
+    columns["in_stock"][1:] = True
+    columns["title"] = titles
+    items = [f"i{item}" for item in range(1, size + 1)]
+    write_catalogue(tmp_path / "catalogue", items, columns, {"category": ["c1"]}, {})
+    rng = np.random.default_rng(3)
+    log = [
+        (user, 1 + size // 2 * (user % 2) + int(item), VIEW, NOW - 1_000 + step)
+        for user in range(1, 81)
+        for step, item in enumerate(rng.permutation(size // 2)[:6])
+    ]
+    source = make_source(Catalogue.open(tmp_path / "catalogue"), log)
+    tagged = pl.DataFrame({
+        "tokens": [[colour, f"pot{at}"] for at in range(4) for colour in ("red", "blue")],
+        "tags": [["B-colour", "O"]] * 8,
+    })  # fmt: skip
+    settings = ItemUnitsSettings(
+        dimensions=8, batch=256, words=0, popular_threshold=0, max_pairs=20_000,
+        tagger=TitleTaggerSettings(form="dictionary"),
+    )  # fmt: skip
+    plain, _ = item_vectors(source, settings)
+    np.testing.assert_allclose(plain[1:] @ plain[1:].T, 1, rtol=1e-5)
+    vectors, _ = item_vectors(replace(source, tagged_titles=tagged), settings)
+    near = vectors[1:] @ vectors[1:].T
+    half = size // 2
+    assert near[:half, :half].min() > near[:half, half:].max()
 
 
 @pytest.mark.slow
