@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.next_item_network import with_network
 from benchmarks.next_item_parts import Part, beauty_part, diginetica_dataset, diginetica_part
@@ -81,24 +82,31 @@ def by_reciprocal_rank(shares: Mapping[str, float]) -> Fusion:
     return ReciprocalRankFusion(np.array(list(shares.values()), np.float64), 2.0, {}, {})
 
 
-def row_of(lists: Sequence[np.ndarray], shoppers: Sequence[TestShopper], cut: int) -> dict[str, float]:
-    """HR, NDCG and MRR@cut and recall@DEPTH of one target each, and 95 % intervals of the first three."""
+def gains_of(
+    lists: Sequence[np.ndarray], shoppers: Sequence[TestShopper], cut: int
+) -> dict[str, NDArray[np.float64]]:
+    """HR, NDCG and MRR@cut and recall@DEPTH of one target each, float64[s] by shopper."""
     place = np.full(len(shoppers), np.inf)
     for row, (items, shopper) in enumerate(zip(lists, shoppers, strict=True)):
         at = np.flatnonzero(items[:DEPTH] == shopper.targets[0])
         if len(at):
             place[row] = at[0] + 1
     inside = place <= cut
-    gains = {
+    return {
         f"hr@{cut}": inside.astype(np.float64),
         f"ndcg@{cut}": inside / np.log2(np.where(inside, place, 1) + 1),
         f"mrr@{cut}": inside / np.where(inside, place, 1),
+        f"recall@{DEPTH}": np.isfinite(place).astype(np.float64),
     }
+
+
+def row_of(gains: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Means of what shoppers gain, with 95 % bootstrap intervals."""
     row_values: dict[str, float] = {}
     for name, gain in gains.items():
         low, high = grouped_interval(gain, np.arange(len(gain)), np.random.default_rng(0), 300)
         row_values |= {name: float(gain.mean()), f"{name} low": low, f"{name} high": high}
-    return row_values | {f"recall@{DEPTH}": float(np.isfinite(place).mean())}
+    return row_values
 
 
 def measure(
@@ -109,26 +117,36 @@ def measure(
     fusion_of: FusionOf,
     services: Services = NO_MODELS,
 ) -> dict[str, Any]:
-    """Rows of the test by channels and by their fusion, whose shares the validation part chose."""
+    """Rows of the test by channels and by their fusion, whose shares the validation part chose.
+
+    A last row is what the fusion gains over the channel of the best NDCG on the validation part, by shopper.
+    """
     before = answers_of(validation, settings, services)
     names = list(before[0])
     chosen = search_shares(validation.shoppers, before, names, fusion_of, DEPTH)
     after = answers_of(test, settings, services)
-    rows = {name: row_of([answer[name].items for answer in after], test.shoppers, cut) for name in names}
+
+    def gains(lists: Sequence[np.ndarray]) -> dict[str, NDArray[np.float64]]:
+        return gains_of(lists, test.shoppers, cut)
 
     def fused(left_out: str | None) -> list[np.ndarray]:
         shares = {name: share for name, share in chosen.shares.items() if name != left_out}
         fusion = fusion_of(shares)
         return [fusion.fuse([answer[name] for name in shares], DEPTH).items for answer in after]
 
-    rows["fused"] = row_of(fused(None), test.shoppers, cut)
+    alone = {name: gains([answer[name].items for answer in after]) for name in names}
+    whole = gains(fused(None))
+    rows = {name: row_of(each) for name, each in alone.items()} | {"fused": row_of(whole)}
     for name in names:
-        if chosen.shares[name] > 0:
-            rows[f"fused without {name}"] = row_of(fused(name), test.shoppers, cut)
+        if chosen.shares[name] > 0 and sum(chosen.shares.values()) > chosen.shares[name]:
+            rows[f"fused without {name}"] = row_of(gains(fused(name)))
+    best = max(names, key=lambda name: chosen.alone[name].ndcg)
+    rows[f"fused less {best}"] = row_of({name: whole[name] - alone[best][name] for name in whole})
     return {
         "shares": dict(chosen.shares),
         "validation": {name: [alone.recall, alone.ndcg] for name, alone in chosen.alone.items()},
         "shoppers": len(test.shoppers),
+        "fused on the validation part": [chosen.fused.recall, chosen.fused.ndcg],
         "rows": rows,
     }
 

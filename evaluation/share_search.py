@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.queries import TestShopper
 from evaluation.scene_fusion import FusionOf
@@ -26,6 +28,9 @@ ROUNDING = 1e-12
 
 ANSWERS_PER_POINT = 12_000
 """Answers (shoppers × channels) that one point of an ascent is measured on; with 31 channels 387 shoppers."""
+
+SURENESS = 1.645
+"""Standard errors of its mean over shoppers that a gain at the head is to exceed; chance does in 5 %."""
 
 FINALISTS = 12
 """Best points of the ascents, which are measured on all shoppers where an ascent saw only a part of them."""
@@ -48,7 +53,7 @@ class ChosenShares:
     shares    channel → share, summing to about 1
     fused     of the fusion with these shares
     alone     channel → of the channel alone
-    head_kept whether the fusion's NDCG is at least that of the channel that has the best alone
+    head_kept whether the fusion's NDCG is surely not below that of the channel that has the best alone
     """
 
     shares: Mapping[str, float]
@@ -70,26 +75,30 @@ def search_shares(
     Maximises recall at `total` / that of the channel with the best + NDCG at the head / that of the channel
     with the best. One ascent starts from equal shares and one from the channel of the best head alone; each
     changes one channel's share at a time until no change helps (a local optimum). Of all points measured, the
-    best is taken among those whose NDCG is not below the best channel's; where there is none, the best.
+    best is taken among those whose NDCG, shopper by shopper, surely is not below the best channel's: equal,
+    or above it by `SURENESS` standard errors, since of many points the best owes a part of its gain to
+    chance. Where there is none, the best.
 
     Where there are many channels the ascents see a part of the shoppers, every n-th (`ANSWERS_PER_POINT`),
     and the choice is made on all of them among the `FINALISTS` best points: 31 channels take minutes.
     """
     lists = {name: [answer[name].items[:total] for answer in answers] for name in names}
-    alone = {name: quality_of(shoppers, lists[name], total) for name in names}
+    measured = {name: _quality(shoppers, lists[name], total) for name in names}
+    alone = {name: each.means() for name, each in measured.items()}
     best_recall = max(quality.recall for quality in alone.values())
     best_head = max(names, key=lambda name: alone[name].ndcg)
     columns = [[answer[name] for name in names] for answer in answers]
 
-    def objective(quality: ListQuality) -> float:
-        return _ratio(quality.recall, best_recall) + _ratio(quality.ndcg, alone[best_head].ndcg)
+    def objective(quality: _Quality) -> float:
+        means = quality.means()
+        return _ratio(means.recall, best_recall) + _ratio(means.ndcg, alone[best_head].ndcg)
 
     def on(rows: Sequence[int]) -> _Measured:
         asked = [shoppers[row] for row in rows]
 
-        def measure(point: Point) -> ListQuality:
+        def measure(point: Point) -> _Quality:
             fusion = fusion_of(dict(zip(names, point, strict=True)))
-            return quality_of(asked, [fusion.fuse(columns[row], total).items for row in rows], total)
+            return _quality(asked, [fusion.fuse(columns[row], total).items for row in rows], total)
 
         return _Measured(measure, objective)
 
@@ -100,31 +109,57 @@ def search_shares(
     points.ascend(only_best, lambda share: progress((1 + share) / 2))
     if every > 1:
         points = points.best_measured_by(on(range(len(shoppers))))
-    least = alone[best_head].ndcg - ROUNDING
-    kept = {point: each for point, each in points.found.items() if each.ndcg >= least}
+    kept = {
+        point: each
+        for point, each in points.found.items()
+        if _surely_not_below(each.ndcg, measured[best_head].ndcg)
+    }
     among = kept or points.found
     chosen = max(among, key=lambda point: objective(among[point]))
-    return ChosenShares(dict(zip(names, chosen, strict=True)), among[chosen], alone, bool(kept))
+    return ChosenShares(dict(zip(names, chosen, strict=True)), among[chosen].means(), alone, bool(kept))
 
 
 def quality_of(shoppers: Sequence[TestShopper], ranked: Sequence[np.ndarray], total: int) -> ListQuality:
     """Of one list of items for each shopper, best first: int[m] each, m at most `total`."""
+    return _quality(shoppers, ranked, total).means()
+
+
+@dataclass(frozen=True, slots=True)
+class _Quality:
+    """What `ListQuality` is the mean of, float64[s] by shopper."""
+
+    recall: NDArray[np.float64]
+    ndcg: NDArray[np.float64]
+
+    def means(self) -> ListQuality:
+        return ListQuality(float(self.recall.mean()), float(self.ndcg.mean()))
+
+
+def _quality(shoppers: Sequence[TestShopper], ranked: Sequence[np.ndarray], total: int) -> _Quality:
     targets = np.array([len(shopper.targets) for shopper in shoppers])
     hits = np.zeros((len(shoppers), max(total, HEAD)), dtype=bool)
     for row, (shopper, items) in enumerate(zip(shoppers, ranked, strict=True)):
         hits[row, : len(items)] = np.isin(items, shopper.targets)
-    return ListQuality(
-        float(recall(hits, targets, total).mean()), float(ndcg(hits[:, :total], targets, HEAD).mean())
+    return _Quality(
+        np.asarray(recall(hits, targets, total), np.float64),
+        np.asarray(ndcg(hits[:, :total], targets, HEAD), np.float64),
     )
+
+
+def _surely_not_below(values: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+    """Whether the mean of float64[s] is that of the other float64[s], or above it by `SURENESS`."""
+    gains = values - best
+    error = float(gains.std()) / math.sqrt(len(gains))
+    return float(gains.mean()) - SURENESS * error >= -ROUNDING
 
 
 @dataclass
 class _Measured:
     """Points of shares, each measured once."""
 
-    measure: Callable[[Point], ListQuality]
-    objective: Callable[[ListQuality], float]
-    found: dict[Point, ListQuality] = field(default_factory=dict)
+    measure: Callable[[Point], _Quality]
+    objective: Callable[[_Quality], float]
+    found: dict[Point, _Quality] = field(default_factory=dict)
 
     def value(self, point: Point) -> float:
         """The objective at a point."""

@@ -66,6 +66,29 @@ def test_more_recall_does_not_buy_a_worse_head(fusion_of: FusionOf) -> None:
     assert chosen.fused.ndcg >= chosen.alone["head"].ndcg > chosen.alone["tail"].ndcg
 
 
+@pytest.mark.parametrize(("better", "worse", "taken"), [(30, 0, True), (3, 6, False), (3, 2, False)])
+def test_a_gain_at_the_head_that_may_be_chance_is_not_taken(better: int, worse: int, taken: bool) -> None:
+    class Joined:
+        """`best` has the target second; both together have it first for some, and third for others."""
+
+        def __init__(self, shares: dict[str, float]) -> None:
+            self.both = min(shares.values()) > 0
+
+        def fuse(self, answers: list[Recalled], total: int) -> Recalled:
+            return recalled(answers[1].items[::-1].tolist()) if self.both else answers[0]
+
+    places = [1] * better + [3] * worse + [2] * (60 - better - worse)
+    answers = []
+    for place in places:
+        together = [*range(101, 100 + place), 1, *range(100 + place, TOTAL + 100)]
+        answers.append({"best": recalled([100, 1, *range(201, 219)]), "other": recalled(together[::-1])})
+    shoppers = [shopper_taking([1])] * len(places)
+    chosen = search_shares(shoppers, answers, ["best", "other"], Joined, TOTAL)  # type: ignore[arg-type]
+    assert chosen.head_kept
+    assert (min(chosen.shares.values()) > 0) is taken
+    assert chosen.fused.ndcg >= chosen.alone["best"].ndcg > chosen.alone["other"].ndcg
+
+
 def test_a_floor_that_spoils_the_head_is_reported() -> None:
     def half_noise(shares: dict[str, float]) -> Fusion:
         return ReciprocalRankFusion(np.array(list(shares.values())), 1.0, {1: 0.5}, {})
