@@ -13,7 +13,7 @@ class TitleTaggerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     form: Literal["dictionary", "window", "title"] = Field(
-        default="title",
+        default="window",
         description="dictionary: points as tagged, longest first; window: a conditional random field over "
         "what is around each piece; title: the same with an LSTM over the whole title.",
     )
