@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.anchor_pairs import AnchorPairs, next_in_basket
+from evaluation.calibration_fit import fit_calibration
 from evaluation.loaded_models import LoadedModel
 from evaluation.queries import anonymous_at, profiles_of, shopper_at
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
@@ -156,11 +157,17 @@ def regression_of(sample: AnchorSample, channels: tuple[str, ...], strength: flo
     prior = np.array([name == f"anchor.{FORMULA}" for name in names]) * scale
     inputs = scaled(sample.inputs, mean.astype(np.float32), scale.astype(np.float32))
     fitted = fit_logistic(inputs, sample.taken, prior, strength)
+    calibration = fit_calibration(
+        inputs @ fitted.weights.astype(np.float32) + np.float32(fitted.bias), sample.taken.astype(np.float64)
+    )
+    # The candidates that are not here lower all odds alike.
+    fewer = float(np.log(sample.kept))
     return Regression(
         mean=tuple(mean.tolist()),
         scale=tuple(scale.tolist()),
         weights=tuple(fitted.weights.tolist()),
-        bias=fitted.bias + cast(float, np.log(sample.kept)),
+        bias=fitted.bias + fewer,
+        calibration=calibration.shifted(fewer),
         pages=sample.pages,
         taken=int(sample.taken.sum()),
     )

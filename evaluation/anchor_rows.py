@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from evaluation.anchor_pairs import AnchorPairs, best_sold
+from evaluation.anchor_reliability import anchor_reliability
 from evaluation.anchor_table import (
     anchor_table,
     page_of_basket_knn,
@@ -27,6 +28,7 @@ from recall.query import Query
 from recall.triggers import TriggerSettings
 
 PAGE = 10
+Rows = dict[str, dict[str, float]]
 COMPARED_CHANNELS = ("ranki2i", "bought_together")
 
 
@@ -39,8 +41,10 @@ def measure_anchors(
     item_cf: ItemCf,
     settings: EvaluationSettings,
     triggers: TriggerSettings,
-) -> dict[str, dict[str, float]]:
-    """The rows of `evaluation.anchor_table`; empty where there are no pairs.
+) -> tuple[Rows, Rows]:
+    """The rows of `evaluation.anchor_table`, and those of `evaluation.anchor_reliability`.
+
+    Both are empty where there are no pairs.
 
     Args:
         source: what the pipeline's tables were built from; nothing of `pairs`.
@@ -53,7 +57,7 @@ def measure_anchors(
         triggers: how triggers are chosen from a history.
     """
     if not len(pairs.user):
-        return {}
+        return {}, {}
     rng = np.random.default_rng(settings.seed)
     now = source.now + 1
     profiles = profiles_of(source.users)
@@ -68,7 +72,7 @@ def measure_anchors(
         **{name: page_of_channel(channels[name], PAGE) for name in COMPARED_CHANNELS if name in channels},
     }
     served = {name: page_of_pipeline(pipeline, PAGE) for name, pipeline in pipelines.items()}
-    return anchor_table(
+    rows = anchor_table(
         pairs,
         best_sold(source, settings.anchors_among, settings.anchors, rng),
         shoppers,
@@ -79,3 +83,4 @@ def measure_anchors(
         now,
         settings.seed,
     )
+    return rows, anchor_reliability(pairs, shoppers, pipelines, now, settings.seed)

@@ -185,8 +185,9 @@ def evaluate(
         learned, whole = Path(tables) / "learned", replace(source, events=events)
         end = dataset.manifest.time_range[1] + 1
         about_items: dict[str, dict[str, float]] = {}
+        next_items: dict[str, dict[str, float]] = {}
         if anchored:
-            about_items = measure_anchors(
+            about_items, next_items = measure_anchors(
                 source,
                 log,
                 next_in_basket(whole, cuts.test_from, end, settings.anchor_pairs, rng),
@@ -279,7 +280,7 @@ def evaluate(
         pages=measured.pages,
         visits=visits,
         venues=venues,
-        reliability=measured.reliability,
+        reliability=measured.reliability | next_items,
         notes=[*measured.notes, *(f"the channel {name} is switched off: {why}" for name, why in off.items())],
     )
 

@@ -13,15 +13,15 @@ from typing import cast
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from evaluation.anchor_fit import fit_anchor_rankers
 from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
 from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import TestShopper, test_shoppers
+from evaluation.ranker_weights import RankedSample, weights_of
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
-from foundation.statistics.logistic import fit_logistic
+from evaluation.take_level import take_level
 from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline
 from pipeline.runner import rank
@@ -36,13 +36,12 @@ from router.ranking.anchor_ranker.fitted import FittedAnchorRankers
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
 from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
-from router.ranking.logistic.weights import Weights, default_weights, scaled
+from router.ranking.logistic.weights import Weights, default_weights
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from snapshot.dataset import Dataset
 
 _DAY_S = 86_400
-_LEAST_SCALE = 1e-6
 
 StageProgress = Callable[[str, float], None]
 """Called with what is under way and the share done, 0…1."""
@@ -63,22 +62,6 @@ class FittedRanker:
     prices: Prices
     objectives: FittedObjectives = field(default_factory=FittedObjectives)
     anchored: FittedAnchorRankers = field(default_factory=FittedAnchorRankers)
-
-
-@dataclass(frozen=True, slots=True)
-class RankedSample:
-    """n candidates of many shoppers, as the scene hands them to its scorers.
-
-    inputs    float32[n, F], of `router.ranking.logistic.inputs`
-    model     float32[n], log-odds of the model's score
-    taken     bool[n], whether the shopper took the candidate in the range
-    shoppers  of whom they are
-    """
-
-    inputs: NDArray[np.float32]
-    model: NDArray[np.float32]
-    taken: NDArray[np.bool_]
-    shoppers: int
 
 
 def fit_ranker(
@@ -161,7 +144,8 @@ def fit_ranker(
             )
         )
         progress("weights", 0.9)
-        weights = weights_of(sample, names, settings.prior_strength).model_copy(
+        level = take_level(events, until, window_days * _DAY_S, settings.level_windows)
+        weights = weights_of(sample, names, settings, level).model_copy(
             update={"model": model, "window_days": window_days}
         )
         learned = Path(folder) / "learned"
@@ -224,7 +208,7 @@ async def _sample(
     progress: Callable[[float], None],
 ) -> RankedSample:
     facts = item_facts(source, settings.rate_prior)
-    inputs, scores, taken = [], [], []
+    inputs, scores, taken, counts = [], [], [], []
     for done, shopper in enumerate(shoppers):
         if done % 100 == 0:
             progress(0.5 + 0.45 * done / len(shoppers))
@@ -235,48 +219,16 @@ async def _sample(
         inputs.append(ranker_inputs(shopper.query, candidates, facts, source.catalogue, channels))
         scores.append(log_odds_of(model.scores(shopper.query, candidates.items)))
         taken.append(np.isin(candidates.items, shopper.targets))
+        counts.append(len(candidates))
     if not inputs:
         return RankedSample(
             np.empty((0, len(input_names(channels))), np.float32),
             np.empty(0, np.float32),
             np.empty(0, np.bool_),
             0,
+            np.empty(0, np.int32),
         )
-    return RankedSample(np.concatenate(inputs), np.concatenate(scores), np.concatenate(taken), len(inputs))
-
-
-def weights_of(sample: RankedSample, channels: tuple[str, ...], strength: float) -> Weights:
-    """The weights fitted on a sample; the default ones where nothing, or everything, of it was taken.
-
-    strength: precision of the prior around the default weights, by scaled input.
-    """
-    names = input_names(channels)
-    default = default_weights(channels, names)
-    if not sample.taken.any() or sample.taken.all():
-        return default
-    mean = sample.inputs.mean(axis=0, dtype=np.float64)
-    deviation = sample.inputs.std(axis=0, dtype=np.float64)
-    scale = np.where(deviation > _LEAST_SCALE, deviation, 1.0)
-    inputs = scaled(sample.inputs, mean.astype(np.float32), scale.astype(np.float32))
-    # A weight of 1 per unit of an input is one of its scale per unit of the scaled input.
-    alone = fit_logistic(inputs, sample.taken, np.array(default.alone) * scale, strength)
-    known = np.isfinite(sample.model)
-    middle, width = float(sample.model[known].mean()), float(sample.model[known].std()) or 1.0
-    standard = np.where(known, (sample.model - middle) / width, 0)[:, None].astype(np.float32)
-    prior = np.append(np.array(default.with_model) * scale, default.model_weight * width)
-    beside = fit_logistic(np.concatenate((inputs, standard), axis=1), sample.taken, prior, strength)
-    model_weight = float(beside.weights[-1]) / width
-    return Weights(
-        channels=channels,
-        inputs=names,
-        mean=tuple(mean.tolist()),
-        scale=tuple(scale.tolist()),
-        alone=tuple(alone.weights.tolist()),
-        alone_bias=alone.bias,
-        with_model=tuple(beside.weights[:-1].tolist()),
-        with_model_bias=beside.bias - model_weight * middle,
-        model_weight=model_weight,
-        shoppers=sample.shoppers,
-        candidates=len(sample.taken),
-        taken=int(sample.taken.sum()),
+    whose = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    return RankedSample(
+        np.concatenate(inputs), np.concatenate(scores), np.concatenate(taken), len(inputs), whose
     )

@@ -16,7 +16,9 @@ Float32 = npt.NDArray[np.float32]
 MAX_CHANNELS = 32
 
 PROBABILITY = "probability"
-"""Further column: what answers show as an item's score, where `score` is a value that orders and no score."""
+"""Further column: the probability of the scene's event, which answers show as an item's score."""
+SHOWN = "shown"
+"""Further column: what answers show in its place, where it is neither that nor what orders."""
 
 NO_COLUMNS: Mapping[str, Float32] = MappingProxyType({})
 """The further columns of candidates that have none."""

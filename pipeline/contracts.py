@@ -66,8 +66,10 @@ def check_columns(columns: Mapping[str, Float32], count: int, names: tuple[str, 
 def check_merged(merged: MergedScore, columns: Mapping[str, Float32], count: int) -> None:
     """Raises `ContractError` unless the merged score is float32[count] and names one of its columns."""
     check_columns({"merged": merged.values}, count)
-    if merged.probability is not None:
-        check_columns({"merged.probability": merged.probability}, count)
+    for name in ("probability", "shown"):
+        further = getattr(merged, name)
+        if further is not None:
+            check_columns({f"merged.{name}": further}, count)
     if merged.column not in columns:
         raise ContractError(f"a merge must name one of {', '.join(columns)}, got {merged.column}")
 

@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from pipeline.candidates import PROBABILITY, Candidates
+from pipeline.candidates import PROBABILITY, SHOWN, Candidates
 from pipeline.contracts import check_merged
 from pipeline.deadlines import Cutoffs, abandon
 from pipeline.guard import OUTAGES, Outage, bugs_of, record_outage
@@ -104,6 +104,8 @@ class RankingStage(Generic[Q]):
         scored_by_all = np.logical_and.reduce([scored.scores.scored for scored in answers.values()])
         if merged.probability is not None:
             columns[PROBABILITY] = merged.probability
+        if merged.shown is not None:
+            columns[SHOWN] = merged.shown
         ranked = (
             candidates.with_score(merged.values)
             .with_columns(columns)

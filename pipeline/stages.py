@@ -170,12 +170,14 @@ class MergedScore(NamedTuple):
 
     values       float32[n], higher is better; a NaN sinks below every number
     column       name of the column that counts most; the model of its scorer is named as the answer's
-    probability  float32[n], what answers show as the score where `values` are something else; None: these
+    probability  float32[n], of the scene's event, which answers show as the score; None: it is not known
+    shown        float32[n], what answers show where it is neither; None: `values`
     """
 
     values: Float32
     column: str
     probability: Float32 | None = None
+    shown: Float32 | None = None
 
 
 class Merge(Protocol):

@@ -6,19 +6,25 @@ not learn from. p = σ(with_model + model_weight · log(s / (1 − s))) for the 
 Further columns can be added to the joined log-odds: the product of independent evidence. With the column
 `log_score` of the scorer `anchor`, a page with a cart is ordered by what the shopper takes anyway times what
 goes with the cart, and one without a cart as if the scorer were not there.
+
+Where nothing is added, the joined log-odds are calibrated by what was taken (`router.ranking.calibration`),
+which keeps their order; what answers then show is a probability.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Float32
 from pipeline.stages import MergedScore
+from router.ranking.calibration import AS_IT_IS, Calibration
 from router.ranking.logistic.scorer import MODEL_WEIGHT, WITH_MODEL, probability
+from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticTable
 from router.ranking.merge_kind import MergeKind
 from router.ranking.model_scorer import SCORE
 
@@ -49,24 +55,41 @@ class LogOddsSettings(BaseModel):
 class LogOdds:
     """The joined probability; of one of the two alone where the other failed.
 
-    added  weight by the name of a further column
+    added        weight by the name of a further column
+    calibration  of the joined log-odds
+    calibrated   whether joined scores, and those of the ranker alone, are probabilities of a take
     """
 
     model: str
     ranker: str
     added: Mapping[str, float] = field(default_factory=dict)
+    calibration: Calibration = AS_IT_IS
+    calibrated: bool = False
     name: str = "log_odds"
 
     def merge(self, columns: Mapping[str, Float32]) -> MergedScore | None:
-        """float32[n]; a NaN of the model stays one. None where neither is there, nor an added column."""
+        """float32[n]; a NaN of the model stays one. None where neither is there, nor an added column.
+
+        They are shown as probabilities where they are calibrated: nothing is added, and the ranker is there.
+        """
         joined = self._joined(columns)
         there = {name: columns[name] for name in self.added if name in columns and columns[name].any()}
         if not there:
-            return joined
+            return self._probability(joined, columns)
         total = np.sum([np.float32(self.added[name]) * column for name, column in there.items()], axis=0)
         if joined is None:
             return MergedScore(probability(total), next(iter(there)))
         return MergedScore(probability(log_odds_of(joined.values) + total), joined.column)
+
+    def _probability(self, joined: MergedScore | None, columns: Mapping[str, Float32]) -> MergedScore | None:
+        """The joined score as what answers show, calibrated where both parts are in it."""
+        if joined is None or not self.calibrated or f"{self.ranker}.{SCORE}" not in columns:
+            return joined
+        values = joined.values
+        # The ranker calibrates its own column.
+        if self.model in columns and self.calibration.knots:
+            values = probability(self.calibration.of(log_odds_of(values)))
+        return MergedScore(values, joined.column, values)
 
     def _joined(self, columns: Mapping[str, Float32]) -> MergedScore | None:
         """The model and the ranker, or the one that is there."""
@@ -97,4 +120,13 @@ def mentioned(settings: LogOddsSettings) -> tuple[str, ...]:
     return *model, f"{settings.ranker}.{WITH_MODEL}", *settings.added
 
 
-MERGE = MergeKind(LogOddsSettings, create, mentioned)
+def fitted(merge: LogOdds, tables: Mapping[str, Any]) -> LogOdds:
+    """The merge with the calibration of the snapshot's last layer; as it is where there is none."""
+    table = tables.get(LOGISTIC_RANKER.name)
+    if not isinstance(table, LogisticTable):
+        return merge
+    learned = table.learned
+    return replace(merge, calibration=learned.calibration, calibrated=learned.taken > 0)
+
+
+MERGE = MergeKind(LogOddsSettings, create, mentioned, fitted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,11 @@ def no_columns(settings: Any) -> tuple[str, ...]:
     return ()
 
 
+def as_created(merge: Merge, tables: Mapping[str, Any]) -> Merge:
+    """For merges of which nothing is fitted."""
+    return merge
+
+
 @dataclass(frozen=True, slots=True)
 class MergeKind:
     """A registered merge.
@@ -24,8 +29,11 @@ class MergeKind:
     create    settings → the merge
     columns   settings → names of the columns that they mention, as "<scorer>.<column>"; a name that no
               scorer of the scene gives is refused when the configuration is read
+    fitted    (merge, open learned tables of the snapshot by name) → the merge with what was fitted for
+              it when the snapshot was built
     """
 
     settings: type[BaseModel]
     create: Callable[[Any], Merge]
     columns: Callable[[Any], Collection[str]] = no_columns
+    fitted: Callable[[Any, Mapping[str, Any]], Merge] = as_created

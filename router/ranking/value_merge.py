@@ -14,7 +14,8 @@ What the answer shows as `score` is p(click), the probability of the scene's eve
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -23,6 +24,7 @@ from pipeline.candidates import Float32
 from pipeline.stages import MergedScore
 from router.ranking.log_odds_merge import LogOdds, LogOddsSettings, log_odds_of
 from router.ranking.log_odds_merge import create as create_log_odds
+from router.ranking.log_odds_merge import fitted as fitted_log_odds
 from router.ranking.log_odds_merge import mentioned as mentioned_by_log_odds
 from router.ranking.logistic.scorer import probability
 from router.ranking.merge_kind import MergeKind
@@ -128,4 +130,9 @@ def mentioned(settings: ValueSettings) -> tuple[str, ...]:
     )
 
 
-MERGE = MergeKind(ValueSettings, create, mentioned)
+def fitted(merge: Value, tables: Mapping[str, Any]) -> Value:
+    """The merge over the scene's own score as the snapshot's last layer calibrates it."""
+    return replace(merge, own=fitted_log_odds(merge.own, tables))
+
+
+MERGE = MergeKind(ValueSettings, create, mentioned, fitted)

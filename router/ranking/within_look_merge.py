@@ -57,7 +57,7 @@ class WithinLook:
         if taste is None or not known.any():
             return MergedScore(likeness, own)
         lifted = likeness + np.float32(self.margin) * known * standing(taste)
-        return MergedScore(np.asarray(lifted, np.float32), own, likeness)
+        return MergedScore(np.asarray(lifted, np.float32), own, shown=likeness)
 
 
 def standing(taste: Float32) -> Float32:

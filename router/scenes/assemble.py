@@ -15,7 +15,7 @@ from pipeline.deadlines import Division
 from pipeline.metrics import NoMetrics, StageMetrics
 from pipeline.plan import Backfill, ChannelSlot, MergedRanking, Pipeline, Prerank, Ranking
 from pipeline.scoring import WHOLE, Split
-from pipeline.stages import Channel, Fusion
+from pipeline.stages import Channel, Fusion, Merge
 from recall.query import Query
 from recall.registry import CHANNELS
 from recall.restricted import Restricted
@@ -33,7 +33,7 @@ from router.rerank.registry import RERANKERS
 from router.scenes.fit_shop import fit_scene
 from router.scenes.parts_of import PartsOf
 from router.scenes.problems import SettingsError
-from router.scenes.ranking_settings import SceneScorer
+from router.scenes.ranking_settings import MergeChoice, SceneScorer
 from router.scenes.settings import SceneSettings
 from snapshot.catalogue import Catalogue
 
@@ -166,9 +166,17 @@ def _ranking(
             )
             for key, scorer in ranking.scorers.items()
         },
-        First() if ranking.merge is None else MERGES[ranking.merge.name].create(ranking.merge.settings),
+        _merge(ranking.merge, parts.tables),
         main[0] if main else "",
     )
+
+
+def _merge(choice: MergeChoice | None, tables: Mapping[str, Any]) -> Merge:
+    """The merge, with what was fitted for it when the snapshot was built."""
+    if choice is None:
+        return First()
+    kind = MERGES[choice.name]
+    return kind.fitted(kind.create(choice.settings), tables)
 
 
 def _opened(

@@ -8,10 +8,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.candidates import PROBABILITY, Candidates
+from pipeline.candidates import PROBABILITY, SHOWN, Candidates
 from pipeline.plan import Page, channels_of
 from pipeline.trace import StageRecord
-from protos.shopfront.v1.recommend_pb2 import Reason, RecommendedItem, RecommendResponse, StageTrace, Trace
+from protos.shopfront.v1.recommend_pb2 import (
+    Reason,
+    RecommendedItem,
+    RecommendResponse,
+    ScoreKind,
+    StageTrace,
+    Trace,
+)
 from snapshot.catalogue import Catalogue
 
 
@@ -39,8 +46,9 @@ def build_response(
         scene=scene,
         snapshot_id=snapshot_id,
         request_id=request_id,
+        score_kind=score_kind(page.items),
     )
-    response.items.extend(_items(page, page.items, catalogue, channel_names))
+    response.items.extend(_items(page.items, catalogue, channel_names))
     return response
 
 
@@ -66,9 +74,7 @@ def add_trace(response: RecommendResponse, records: Sequence[StageRecord], total
     )
 
 
-def _items(
-    page: Page, items: Candidates, catalogue: Catalogue, channel_names: tuple[str, ...]
-) -> list[RecommendedItem]:
+def _items(items: Candidates, catalogue: Catalogue, channel_names: tuple[str, ...]) -> list[RecommendedItem]:
     answered = [
         RecommendedItem(
             item_id=item_id,
@@ -79,7 +85,7 @@ def _items(
         )
         for item_id, score, channels, trigger_id, title, category in zip(
             catalogue.item_ids(items.items),
-            shown_scores(page, items).tolist(),
+            shown_scores(items).tolist(),
             items.channels.tolist(),
             catalogue.item_ids(items.trigger),
             catalogue.titles(items.items),
@@ -87,7 +93,7 @@ def _items(
             strict=True,
         )
     ]
-    if page.model.name and PROBABILITY in items.columns:
+    if _ordered_by_something_else(items):
         for item, value in zip(answered, np.nan_to_num(items.score, nan=0.0).tolist(), strict=True):
             item.value = value
     for name in catalogue.shown:
@@ -97,11 +103,31 @@ def _items(
     return answered
 
 
-def shown_scores(page: Page, items: Candidates) -> NDArray[np.float32]:
-    """float32[n]: the model's probabilities, 0 where it gave none; recall scores where no model scored."""
-    if not page.model.name:
+def _ordered_by_something_else(items: Candidates) -> bool:
+    """Whether what answers show is not what ordered the items."""
+    shown = items.columns.get(PROBABILITY, items.columns.get(SHOWN))
+    return shown is not None and not np.array_equal(shown, items.score, equal_nan=True)
+
+
+def score_kind(items: Candidates) -> ScoreKind:
+    """What `shown_scores` are."""
+    if not len(items):
+        return ScoreKind.SCORE_KIND_UNSPECIFIED
+    if PROBABILITY in items.columns:
+        return ScoreKind.SCORE_KIND_PROBABILITY
+    ordered = SHOWN in items.columns or np.isfinite(items.score).any()
+    return ScoreKind.SCORE_KIND_ORDER if ordered else ScoreKind.SCORE_KIND_RECALL
+
+
+def shown_scores(items: Candidates) -> NDArray[np.float32]:
+    """float32[n]: probabilities where they are known, else what ordered, 0 where an item has none.
+
+    Recall scores where nothing ranked the items.
+    """
+    if score_kind(items) == ScoreKind.SCORE_KIND_RECALL:
         return items.recall_score
-    return np.nan_to_num(items.columns.get(PROBABILITY, items.score), nan=0.0)
+    columns = items.columns
+    return np.nan_to_num(columns.get(PROBABILITY, columns.get(SHOWN, items.score)), nan=0.0)
 
 
 def _reasons(channels: int, channel_names: tuple[str, ...], trigger_id: str) -> list[Reason]:

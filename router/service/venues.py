@@ -19,7 +19,7 @@ def venues_of(stage: Venues, page: Page, catalogue: Catalogue) -> list[Venue]:
     items = page.items.items
     groups = stage.column[items]
     found, first = np.unique(groups, return_index=True)
-    scores = shown_scores(page, page.items)
+    scores = shown_scores(page.items)
     ids = catalogue.item_ids(items)
     shown = [int(found[place]) for place in np.argsort(first) if found[place]]
     names = catalogue.names(stage.settings.by, np.array(shown, np.int32))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from evaluation.loaded_models import LoadedModel
-from evaluation.ranker_fit import RankedSample, fit_ranker, only, weights_of
+from evaluation.ranker_fit import fit_ranker, only
+from evaluation.ranker_weights import RankedSample, weights_of
 from evaluation.served_scene import ServedScene
 from models.bst_network import Bst
 from models.bst_settings import BstNetworkSettings
@@ -38,6 +39,7 @@ scenes:
     KnownNames(CHANNELS),
 )["home"]
 NAMES = ("ranki2i", "again", "hot")
+SETTINGS = LogisticRankerSettings(prior_strength=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +133,11 @@ def sample(count: int, telling: str, seed: int, model: bool) -> RankedSample:
     odds = (5 * random.standard_normal(count)).astype(np.float32)
     cause = odds / 2 if model else 2 * inputs[:, names.index(telling)]
     taken = random.random(count) < 1 / (1 + np.exp(-(cause - 1)))
-    return RankedSample(inputs, odds, taken, 10)
+    return RankedSample(inputs, odds, taken, 10, np.arange(count, dtype=np.int32) % 10)
 
 
 def test_the_input_that_tells_gets_the_weight_and_the_model_none() -> None:
-    learned = weights_of(sample(20_000, "item.bought", 1, model=False), NAMES, 1.0)
+    learned = weights_of(sample(20_000, "item.bought", 1, model=False), NAMES, SETTINGS)
     place = learned.inputs.index("item.bought")
     assert learned.alone[place] == pytest.approx(2, abs=0.15)
     assert learned.with_model[place] == pytest.approx(2, abs=0.15)
@@ -144,14 +146,14 @@ def test_the_input_that_tells_gets_the_weight_and_the_model_none() -> None:
 
 
 def test_a_model_that_tells_gets_its_own_scale_back() -> None:
-    learned = weights_of(sample(20_000, "item.bought", 2, model=True), NAMES, 1.0)
+    learned = weights_of(sample(20_000, "item.bought", 2, model=True), NAMES, SETTINGS)
     assert learned.model_weight == pytest.approx(0.5, abs=0.03)
     assert learned.with_model_bias == pytest.approx(-1, abs=0.15)
 
 
 def test_probabilities_are_those_observed() -> None:
     drawn = sample(50_000, "item.bought", 3, model=False)
-    learned = weights_of(drawn, NAMES, 1.0)
+    learned = weights_of(drawn, NAMES, SETTINGS)
     inputs = scaled(drawn.inputs, np.array(learned.mean, np.float32), np.array(learned.scale, np.float32))
     predicted = 1 / (1 + np.exp(-(inputs @ np.array(learned.alone) + learned.alone_bias)))
     for tenth in np.array_split(np.argsort(predicted), 10):
@@ -159,7 +161,7 @@ def test_probabilities_are_those_observed() -> None:
 
 
 def test_an_input_that_never_varies_keeps_its_default() -> None:
-    learned = weights_of(sample(5_000, "item.bought", 4, model=False), NAMES, 1.0)
+    learned = weights_of(sample(5_000, "item.bought", 4, model=False), NAMES, SETTINGS)
     place = learned.inputs.index("item.trend")
     assert (learned.scale[place], learned.alone[place]) == (1.0, 0.0)
 
@@ -167,14 +169,14 @@ def test_an_input_that_never_varies_keeps_its_default() -> None:
 @pytest.mark.parametrize("label", [False, True])
 def test_a_sample_of_one_label_gives_the_default_weights(label: bool) -> None:
     drawn = sample(100, "item.bought", 5, model=False)
-    alike = RankedSample(drawn.inputs, drawn.model, np.full(100, label), 1)
-    assert weights_of(alike, NAMES, 1.0) == default_weights(NAMES, input_names(NAMES))
+    alike = RankedSample(drawn.inputs, drawn.model, np.full(100, label), 1, drawn.shopper)
+    assert weights_of(alike, NAMES, SETTINGS) == default_weights(NAMES, input_names(NAMES))
 
 
 def test_models_scores_that_are_nan_do_not_spoil_the_fit() -> None:
     drawn = sample(2_000, "item.bought", 6, model=True)
     drawn.model[::7] = np.nan
-    assert np.isfinite(weights_of(drawn, NAMES, 1.0).model_weight)
+    assert np.isfinite(weights_of(drawn, NAMES, SETTINGS).model_weight)
 
 
 def test_only_the_channels_asked_are_built(tmp_path: Path) -> None:

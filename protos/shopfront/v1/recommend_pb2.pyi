@@ -20,6 +20,13 @@ class SimilarItemsKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SIMILAR_ITEMS_KIND_UNSPECIFIED: _ClassVar[SimilarItemsKind]
     SIMILAR_ITEMS_KIND_SIMILAR: _ClassVar[SimilarItemsKind]
     SIMILAR_ITEMS_KIND_COMPLEMENTARY: _ClassVar[SimilarItemsKind]
+
+class ScoreKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SCORE_KIND_UNSPECIFIED: _ClassVar[ScoreKind]
+    SCORE_KIND_PROBABILITY: _ClassVar[ScoreKind]
+    SCORE_KIND_ORDER: _ClassVar[ScoreKind]
+    SCORE_KIND_RECALL: _ClassVar[ScoreKind]
 CONTEXT_FIELD_UNSPECIFIED: ContextField
 CONTEXT_FIELD_SEARCH_QUERY: ContextField
 CONTEXT_FIELD_CATEGORY: ContextField
@@ -28,6 +35,10 @@ CONTEXT_FIELD_PRICE: ContextField
 SIMILAR_ITEMS_KIND_UNSPECIFIED: SimilarItemsKind
 SIMILAR_ITEMS_KIND_SIMILAR: SimilarItemsKind
 SIMILAR_ITEMS_KIND_COMPLEMENTARY: SimilarItemsKind
+SCORE_KIND_UNSPECIFIED: ScoreKind
+SCORE_KIND_PROBABILITY: ScoreKind
+SCORE_KIND_ORDER: ScoreKind
+SCORE_KIND_RECALL: ScoreKind
 
 class Context(_message.Message):
     __slots__ = ("city", "device", "search_query", "category", "brand", "price", "must")
@@ -142,7 +153,7 @@ class SimilarItemsRequest(_message.Message):
     def __init__(self, item_id: _Optional[str] = ..., user_id: _Optional[str] = ..., context: _Optional[_Union[Context, _Mapping]] = ..., page_size: _Optional[int] = ..., excluded_item_ids: _Optional[_Iterable[str]] = ..., with_trace: _Optional[bool] = ..., timeout_ms: _Optional[int] = ..., scene: _Optional[str] = ..., kind: _Optional[_Union[SimilarItemsKind, str]] = ..., page_cursor: _Optional[str] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("items", "attribution_token", "model_name", "model_version", "arms", "degraded", "trace", "scene", "snapshot_id", "request_id", "next_page_cursor", "matching_items", "venues")
+    __slots__ = ("items", "attribution_token", "model_name", "model_version", "arms", "degraded", "trace", "scene", "snapshot_id", "request_id", "next_page_cursor", "matching_items", "venues", "score_kind")
     class ArmsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -163,6 +174,7 @@ class RecommendResponse(_message.Message):
     NEXT_PAGE_CURSOR_FIELD_NUMBER: _ClassVar[int]
     MATCHING_ITEMS_FIELD_NUMBER: _ClassVar[int]
     VENUES_FIELD_NUMBER: _ClassVar[int]
+    SCORE_KIND_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[RecommendedItem]
     attribution_token: str
     model_name: str
@@ -176,7 +188,8 @@ class RecommendResponse(_message.Message):
     next_page_cursor: str
     matching_items: int
     venues: _containers.RepeatedCompositeFieldContainer[Venue]
-    def __init__(self, items: _Optional[_Iterable[_Union[RecommendedItem, _Mapping]]] = ..., attribution_token: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., scene: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ..., next_page_cursor: _Optional[str] = ..., matching_items: _Optional[int] = ..., venues: _Optional[_Iterable[_Union[Venue, _Mapping]]] = ...) -> None: ...
+    score_kind: ScoreKind
+    def __init__(self, items: _Optional[_Iterable[_Union[RecommendedItem, _Mapping]]] = ..., attribution_token: _Optional[str] = ..., model_name: _Optional[str] = ..., model_version: _Optional[str] = ..., arms: _Optional[_Mapping[str, str]] = ..., degraded: _Optional[_Iterable[str]] = ..., trace: _Optional[_Union[Trace, _Mapping]] = ..., scene: _Optional[str] = ..., snapshot_id: _Optional[str] = ..., request_id: _Optional[str] = ..., next_page_cursor: _Optional[str] = ..., matching_items: _Optional[int] = ..., venues: _Optional[_Iterable[_Union[Venue, _Mapping]]] = ..., score_kind: _Optional[_Union[ScoreKind, str]] = ...) -> None: ...
 
 class Venue(_message.Message):
     __slots__ = ("name", "score", "item_ids")

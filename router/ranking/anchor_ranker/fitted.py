@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from router.ranking.calibration import AS_IT_IS, Calibration
 from router.ranking.fitted_file import FittedFile
 from router.ranking.scaled_regression import ScaledRegression
 
@@ -15,6 +16,9 @@ FILE = "anchor_ranker.json"
 class Regression(ScaledRegression):
     """That of one kind of shoppers."""
 
+    calibration: Calibration = Field(
+        default=AS_IT_IS, description="Of the log-odds, what makes them those of next items."
+    )
     pages: int = Field(ge=1, description="Pages whose candidates it was fitted on.")
     taken: int = Field(ge=1, description="Of these candidates, those taken next in the basket.")
 

@@ -28,6 +28,7 @@ from router.ranking.anchor_ranker.fitted import Regression, SceneRegressions
 from router.ranking.anchor_ranker.inputs import AnchorInputs, own_inputs
 from router.ranking.anchor_ranker.table import ANCHOR_RANKER, AnchorRankerTable
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable
+from router.ranking.calibration import Calibration
 from router.ranking.first_merge import PROBABILITY
 from router.ranking.logistic.scorer import probability
 from router.ranking.logistic.weights import scaled
@@ -45,7 +46,7 @@ class AnchorRankerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     popularity_weight: float = Field(
-        default=0.35,
+        default=0.4,
         ge=0,
         le=2,
         description="Log-odds that an item loses per e-fold of the baskets that hold it, beyond 10: the "
@@ -67,6 +68,7 @@ class _Arrays(NamedTuple):
     scale: NDArray[np.float32]
     weights: NDArray[np.float32]
     bias: float
+    calibration: Calibration
 
     @classmethod
     def of(cls, fitted: Regression, own: NDArray[np.bool_]) -> _Arrays:
@@ -77,6 +79,7 @@ class _Arrays(NamedTuple):
             np.array(fitted.scale, np.float32),
             both.astype(np.float32),
             fitted.bias,
+            fitted.calibration,
         )
 
 
@@ -131,7 +134,7 @@ class AnchorRanker:
         order -= np.float32(settings.popularity_weight) * np.log1p(
             self._baskets[candidates.items] / _BASKETS
         ).astype(np.float32)
-        return {VALUE: probability(order), PROBABILITY: probability(log_odds)}
+        return {VALUE: probability(order), PROBABILITY: probability(fitted.calibration.of(log_odds))}
 
     def model(self, query: Query) -> Model:
         """No model of Triton: the weights are the snapshot's."""

@@ -31,6 +31,8 @@ Float32 = NDArray[np.float32]
 
 GROUPS = ("item", "category", "brand")
 """Of what the shopper's memory is an input."""
+TAKEN_BEFORE = "item.count"
+"""The input that is above 0 where the shopper took the item before."""
 _RECENCY_DAYS = {"newest_week": 7.0, "newest_month": 30.0}
 _RHYTHM = ("item.share_of_visits", "category.share_of_visits", "item.share_of_category")
 _GAP = ("item.returned", "item.gap", "item.due", "item.off_due")

@@ -49,7 +49,7 @@ class LogisticScorer:
         inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
         log_odds = table.log_odds(inputs)
         return {
-            SCORE: probability(log_odds[:, 0]),
+            SCORE: probability(table.learned.alone_calibration.of(log_odds[:, 0])),
             WITH_MODEL: np.ascontiguousarray(log_odds[:, 1]),
             MODEL_WEIGHT: np.full(len(candidates), table.learned.model_weight, np.float32),
         }

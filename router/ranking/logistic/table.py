@@ -34,6 +34,19 @@ class LogisticRankerSettings(BaseModel):
         description="A score is the probability that the shopper takes the item within so many days; where "
         "the validation range is shorter, within its length.",
     )
+    level_windows: int = Field(
+        default=4,
+        ge=1,
+        le=52,
+        description="Windows of window_days, the one fitted on and those before it, whose mean is the level "
+        "of the probabilities: how much a shopper takes again, and newly. 1: that of the fitted one.",
+    )
+    cross_fitted_below: int = Field(
+        default=5_000,
+        ge=0,
+        description="With fewer takes the calibration is fitted on scores of shoppers that the weights were "
+        "not fitted on; with more, both would be the same, and the build is quicker without.",
+    )
     prior_strength: float = Field(
         default=30.0,
         gt=0,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from router.ranking.calibration import AS_IT_IS, Calibration
 from router.ranking.fitted_file import FittedFile
 
 FILE = "weights.json"
@@ -34,6 +35,10 @@ class Weights(FittedFile):
     with_model: tuple[float, ...] = Field(description="Weight of each scaled input beside a model.")
     with_model_bias: float = Field(description="Log-odds where all are 0, the model's among them.")
     model_weight: float = Field(description="Weight of the log-odds of the model's score.")
+    alone_calibration: Calibration = Field(
+        default=AS_IT_IS, description="Of the log-odds without a model, what makes them those of takes."
+    )
+    calibration: Calibration = Field(default=AS_IT_IS, description="Likewise beside a model.")
     model: str = Field(default="", description="The model beside which they were fitted.")
     shoppers: int = Field(default=0, ge=0, description="Shoppers they were fitted on; 0: default weights.")
     candidates: int = Field(default=0, ge=0, description="Candidates of these shoppers.")

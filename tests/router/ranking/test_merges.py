@@ -120,7 +120,7 @@ def test_taste_lifts_nothing_over_what_is_more_alike_by_more_than_the_margin(
     merge = MERGES["within_look"].create(WithinLookSettings(margin=margin))
     merged = merge.merge(found)
     assert merged is not None
-    assert merged.probability is likeness
+    assert merged.shown is likeness
     order = np.argsort(-merged.values, kind="stable")
     later = np.maximum.accumulate(likeness[order][::-1])[::-1]
     assert (later - likeness[order] <= margin + 1e-5).all()
