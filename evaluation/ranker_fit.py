@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
 import polars as pl
+from pydantic import BaseModel
 
 from evaluation.anchor_fit import fit_anchor_rankers
 from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
@@ -20,6 +22,7 @@ from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import TestShopper, test_shoppers
 from evaluation.ranker_weights import RankedSample, weights_of
+from evaluation.sample_rules.window import sample_log, take_weights
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
 from evaluation.take_level import take_level
 from models.interaction_log import InteractionLog
@@ -55,13 +58,14 @@ def no_progress(what: str, share: float) -> None:
 class FittedRanker:
     """Weights of `logistic`; prices of `head_cap`; objectives; and regressions of pages about an item.
 
-    All but the first are empty where not asked for.
+    All but the first are empty where not asked for. `sample`: what the weights were fitted on; None: nothing.
     """
 
     weights: Weights
     prices: Prices
     objectives: FittedObjectives = field(default_factory=FittedObjectives)
     anchored: FittedAnchorRankers = field(default_factory=FittedAnchorRankers)
+    sample: RankedSample | None = None
 
 
 def fit_ranker(
@@ -76,6 +80,7 @@ def fit_ranker(
     prices: PopularityTableSettings | None = None,
     valued: Sequence[ServedScene] = (),
     anchored: Sequence[ServedScene] = (),
+    rules: Mapping[str, BaseModel] = MappingProxyType({}),
     progress: StageProgress = no_progress,
 ) -> FittedRanker:
     """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
@@ -96,6 +101,7 @@ def fit_ranker(
         prices: how the prices of `recall.popularity` are fitted; None = they are not.
         valued: scenes with the merge `value`, whose objectives are fitted; each has the table `objectives`.
         anchored: scenes with the scorer `anchor_ranker`, fitted for each on baskets of the same days.
+        rules: name of a sample rule that is on → its settings.
         progress: called before each stage.
     """
     cuts = dataset.manifest.cuts
@@ -144,6 +150,9 @@ def fit_ranker(
             )
         )
         progress("weights", 0.9)
+        if rules:
+            told = take_weights(sample_log(dataset, cuts.valid_from, until), rules)
+            sample = replace(sample, weight=told.of_sample(sample))
         level = take_level(events, until, window_days * _DAY_S, settings.level_windows)
         weights = weights_of(sample, names, settings, level).model_copy(
             update={"model": model, "window_days": window_days}
@@ -182,14 +191,14 @@ def fit_ranker(
             recall_settings.triggers,
         )
         if prices is None:
-            return FittedRanker(weights, NO_PRICES, objectives, about_items)
+            return FittedRanker(weights, NO_PRICES, objectives, about_items, sample)
         progress("prices", 0.92)
         ordered = scene.opened(learned, dataset.catalogue, channels, models)
         few = shoppers
         if len(shoppers) > prices.max_shoppers:
             few = [shoppers[row] for row in rng.choice(len(shoppers), prices.max_shoppers, replace=False)]
         pages = asyncio.run(simulated_pages(ordered, few, prices.head))
-        return FittedRanker(weights, fit_prices(pages, prices.head), objectives, about_items)
+        return FittedRanker(weights, fit_prices(pages, prices.head), objectives, about_items, sample)
 
 
 def channels_of(scene: ServedScene) -> tuple[str, ...]:
@@ -208,7 +217,7 @@ async def _sample(
     progress: Callable[[float], None],
 ) -> RankedSample:
     facts = item_facts(source, settings.rate_prior)
-    inputs, scores, taken, counts = [], [], [], []
+    inputs, scores, taken, items, users = [], [], [], [], []
     for done, shopper in enumerate(shoppers):
         if done % 100 == 0:
             progress(0.5 + 0.45 * done / len(shoppers))
@@ -219,7 +228,8 @@ async def _sample(
         inputs.append(ranker_inputs(shopper.query, candidates, facts, source.catalogue, channels))
         scores.append(log_odds_of(model.scores(shopper.query, candidates.items)))
         taken.append(np.isin(candidates.items, shopper.targets))
-        counts.append(len(candidates))
+        items.append(candidates.items)
+        users.append(shopper.user)
     if not inputs:
         return RankedSample(
             np.empty((0, len(input_names(channels))), np.float32),
@@ -227,8 +237,16 @@ async def _sample(
             np.empty(0, np.bool_),
             0,
             np.empty(0, np.int32),
+            np.empty(0, np.int32),
+            np.empty(0, np.int32),
         )
-    whose = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    whose = np.repeat(np.arange(len(items), dtype=np.int32), [len(each) for each in items])
     return RankedSample(
-        np.concatenate(inputs), np.concatenate(scores), np.concatenate(taken), len(inputs), whose
+        np.concatenate(inputs),
+        np.concatenate(scores),
+        np.concatenate(taken),
+        len(inputs),
+        whose,
+        np.concatenate(items),
+        np.array(users, np.int32),
     )

@@ -27,6 +27,9 @@ class RankedSample:
     taken     bool[n], whether the shopper took the candidate in the range
     shoppers  of whom they are
     shopper   int32[n], 0…shoppers − 1, of whom each is
+    items     int32[n]
+    users     int32[shoppers], their indexes in the log
+    weight    float32[n], what each counts as a sample; 0: it is none; None: 1 for all
     """
 
     inputs: NDArray[np.float32]
@@ -34,6 +37,22 @@ class RankedSample:
     taken: NDArray[np.bool_]
     shoppers: int
     shopper: NDArray[np.int32]
+    items: NDArray[np.int32]
+    users: NDArray[np.int32]
+    weight: NDArray[np.float32] | None = None
+
+    def of(self, rows: NDArray[np.bool_]) -> RankedSample:
+        """The candidates where `rows` bool[n] is True."""
+        return RankedSample(
+            self.inputs[rows],
+            self.model[rows],
+            self.taken[rows],
+            self.shoppers,
+            self.shopper[rows],
+            self.items[rows],
+            self.users,
+            None if self.weight is None else self.weight[rows],
+        )
 
 
 def weights_of(
@@ -50,7 +69,9 @@ def weights_of(
         settings: of the fit.
         level: what a take counts in the calibration.
     """
-    strength = settings.prior_strength
+    if sample.weight is not None:
+        sample = sample.of(sample.weight > 0)
+    strength, counts = settings.prior_strength, sample.weight
     names = input_names(channels)
     default = default_weights(channels, names)
     if not sample.taken.any() or sample.taken.all():
@@ -60,13 +81,13 @@ def weights_of(
     scale = np.where(deviation > _LEAST_SCALE, deviation, 1.0)
     inputs = scaled(sample.inputs, mean.astype(np.float32), scale.astype(np.float32))
     # A weight of 1 per unit of an input is one of its scale per unit of the scaled input.
-    alone = fit_logistic(inputs, sample.taken, np.array(default.alone) * scale, strength)
+    alone = fit_logistic(inputs, sample.taken, np.array(default.alone) * scale, strength, weights=counts)
     known = np.isfinite(sample.model)
     middle, width = float(sample.model[known].mean()), float(sample.model[known].std()) or 1.0
     standard = np.where(known, (sample.model - middle) / width, 0)[:, None].astype(np.float32)
     prior = np.append(np.array(default.with_model) * scale, default.model_weight * width)
     both = np.concatenate((inputs, standard), axis=1)
-    beside = fit_logistic(both, sample.taken, prior, strength)
+    beside = fit_logistic(both, sample.taken, prior, strength, weights=counts)
     model_weight = float(beside.weights[-1]) / width
     before = sample.inputs[:, names.index(TAKEN_BEFORE)] > 0
     happened = np.where(sample.taken, np.where(before, level.again, level.new), 0.0)
@@ -108,6 +129,7 @@ def _crossed(
     found = np.empty(len(inputs))
     for fold in range(_FOLDS):
         here = sample.shopper % _FOLDS == fold
-        fit = fit_logistic(inputs[~here], sample.taken[~here], prior, strength)
+        counts = None if sample.weight is None else sample.weight[~here]
+        fit = fit_logistic(inputs[~here], sample.taken[~here], prior, strength, weights=counts)
         found[here] = inputs[here] @ fit.weights.astype(np.float32) + fit.bias
     return found

@@ -42,7 +42,7 @@ REGISTRIES: tuple[Registry[Any], ...] = (
     METRIC_GROUPS,
 )
 """What a plug-in may extend and a serving process uses."""
-OFFLINE_ATTRIBUTES = ("RULES", "IMPORTERS", "REWRITES")
+OFFLINE_ATTRIBUTES = ("RULES", "SAMPLE_RULES", "IMPORTERS", "REWRITES")
 """Registries that only building uses (`shopfront.plugins`); serving does not import them."""
 
 

@@ -32,6 +32,7 @@ from shopfront.plan_commands import app as planning
 from shopfront.related_words_command import app as related_words
 from shopfront.rollout_commands import app as rollout
 from shopfront.router_options import own_router
+from shopfront.sample_rules_command import app as sample_rules
 from shopfront.sandbox_command import app as sandbox
 from shopfront.shopper_commands import app as shopper
 from shopfront.title_tags_command import app as titles
@@ -319,6 +320,7 @@ app.add_typer(asking)
 app.add_typer(measuring)
 app.add_typer(learning)
 app.add_typer(sandbox)
+app.add_typer(sample_rules)
 app.add_typer(merchandising)
 app.add_typer(planning)
 app.add_typer(related_words)

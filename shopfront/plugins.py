@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from evaluation.sample_rules.registry import SAMPLE_RULES
 from ingest.cleaning.rules import RULES
 from registration.plugins import load_plugins
 from registration.registry import Registry
@@ -30,7 +31,7 @@ def load(modules: Sequence[str]) -> None:
         RegistrationError: as `server.plugins.load`.
     """
     serving_plugins.load(modules)
-    load_plugins(modules, (RULES,), elsewhere=_ATTRIBUTES)
+    load_plugins(modules, (RULES, SAMPLE_RULES), elsewhere=_ATTRIBUTES)
 
 
 def load_for_building(modules: Sequence[str]) -> None:

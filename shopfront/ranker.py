@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
+from evaluation.sample_rules.registry import SampleRulesSettings
 from models.contracts import network_of
 from recall.popularity import NAME as POPULARITY
 from recall.popularity import PopularityTableSettings, Prices
@@ -30,6 +33,9 @@ from shopfront.settings import Settings, configured_scenes, configured_tables, m
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import sync_folder
+
+if TYPE_CHECKING:
+    from evaluation.ranker_fit import FittedRanker
 
 STEP = "ranker"
 
@@ -64,6 +70,7 @@ def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> 
         **_price_inputs(settings, scene),
         **({"valued": valued} if valued else {}),
         **_anchored_inputs(settings),
+        **_sample_inputs(settings),
         "model": settings.router.ranking.model,
         "seed": settings.seed,
     }
@@ -80,49 +87,9 @@ def fit(
 
     checkpoints: model → folder, of every model that was trained.
     """
-    import torch
-
-    from evaluation.loaded_models import load_models
-    from evaluation.ranker_fit import fit_ranker
-    from evaluation.served_scene import ServedScene
-    from ingest.shop_facts import facts_of
-
-    name, configured = fitted_scene(settings)
-    log = DatasetStore(workspace.datasets).open(dataset, verify=False)
-    scene = fit_scene(name, configured, facts_of(log))
-    model = network_of(settings.router.ranking.model)
-    torch.set_num_threads(getattr(settings.models, model).training.threads)
     made = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{dataset[-8:]}"
     with progress.step("fit ranker") as step:
-        made_of = fit_ranker(
-            log,
-            load_models(checkpoints, dataset),
-            settings.router.recall,
-            ServedScene(name, scene, tables_of([scene]), settings.router.tables.sections()),
-            getattr(settings.router.tables, NAME),
-            model=model,
-            seed=settings.seed,
-            prices=_price_settings(settings),
-            valued=[
-                ServedScene(
-                    each,
-                    fit_scene(each, valued, facts_of(log)),
-                    tables_of([valued]),
-                    settings.router.tables.sections(),
-                )
-                for each, valued in _valued(settings).items()
-            ],
-            anchored=[
-                ServedScene(
-                    each,
-                    fit_scene(each, about, facts_of(log)),
-                    tables_of([about]),
-                    settings.router.tables.sections(),
-                )
-                for each, about in _with_table(settings, ANCHOR_RANKER).items()
-            ],
-            progress=step.stage,
-        )
+        made_of = _fitted(workspace, settings, dataset, checkpoints, step.stage, whole=True)
         folder = workspace.rankers / made
         folder.mkdir(parents=True)
         made_of.weights.write(folder)
@@ -131,6 +98,66 @@ def fit(
         made_of.anchored.write(folder)
         sync_folder(folder.parent)
     return made
+
+
+def last_layer(
+    workspace: Workspace,
+    settings: Settings,
+    dataset: str,
+    checkpoints: Mapping[str, Path],
+    progress: Callable[[str, float], None],
+) -> FittedRanker:
+    """The last layer alone, with the candidates it learns of, none of them weighed; nothing is kept."""
+    unweighed = settings.model_copy(update={"samples": SampleRulesSettings()})
+    return _fitted(workspace, unweighed, dataset, checkpoints, progress, whole=False)
+
+
+def _fitted(
+    workspace: Workspace,
+    settings: Settings,
+    dataset: str,
+    checkpoints: Mapping[str, Path],
+    progress: Callable[[str, float], None],
+    *,
+    whole: bool,
+) -> FittedRanker:
+    """What is fitted; with `whole`, prices, objectives and pages about an item besides."""
+    import torch
+
+    from evaluation.loaded_models import load_models
+    from evaluation.ranker_fit import fit_ranker
+    from evaluation.served_scene import ServedScene
+    from ingest.shop_facts import facts_of
+
+    log = DatasetStore(workspace.datasets).open(dataset, verify=False)
+    facts, tables = facts_of(log), settings.router.tables.sections()
+
+    def served(name: str, scene: SceneSettings) -> ServedScene:
+        return ServedScene(name, fit_scene(name, scene, facts), tables_of([scene]), tables)
+
+    model = network_of(settings.router.ranking.model)
+    torch.set_num_threads(getattr(settings.models, model).training.threads)
+    valued, anchored = _valued(settings), _with_table(settings, ANCHOR_RANKER)
+    return fit_ranker(
+        log,
+        load_models(checkpoints, dataset),
+        settings.router.recall,
+        served(*fitted_scene(settings)),
+        getattr(settings.router.tables, NAME),
+        model=model,
+        seed=settings.seed,
+        prices=_price_settings(settings) if whole else None,
+        valued=[served(name, scene) for name, scene in valued.items()] if whole else [],
+        anchored=[served(name, scene) for name, scene in anchored.items()] if whole else [],
+        rules=_sample_rules(settings),
+        progress=progress,
+    )
+
+
+def _sample_rules(settings: Settings) -> dict[str, BaseModel]:
+    """The sample rules that are on, with their settings."""
+    sections = settings.samples.sections()
+    return {name: sections[name] for name in settings.samples.enabled()}
 
 
 def _valued(settings: Settings) -> dict[str, SceneSettings]:
@@ -163,6 +190,12 @@ def _anchored_inputs(settings: Settings) -> dict[str, Any]:
         ],
         "anchor_inputs": list(anchor_input_names(())),
     }
+
+
+def _sample_inputs(settings: Settings) -> dict[str, Any]:
+    """What the sample rules that are on say; nothing where none is."""
+    rules = _sample_rules(settings)
+    return {"samples": {name: rule.model_dump(mode="json") for name, rule in rules.items()}} if rules else {}
 
 
 def _own_score(scene: SceneSettings) -> str:

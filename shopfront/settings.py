@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from console.settings import ConsoleSettings
+from evaluation.sample_rules.registry import SampleRulesSettings
 from evaluation.settings import EvaluationSettings
 from experiments.configuration import SceneConfiguration
 from exporters.settings import ExportSettings
@@ -79,6 +80,7 @@ class Settings(BaseModel):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     pictures: PictureSettings = PictureSettings()
     models: ModelsSettings = Field(default_factory=ModelsSettings)
+    samples: SampleRulesSettings = Field(default_factory=SampleRulesSettings)
     export: ExportSettings = ExportSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     triton: TritonChoice = TritonChoice()

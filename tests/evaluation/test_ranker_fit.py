@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,8 @@ def sample(count: int, telling: str, seed: int, model: bool) -> RankedSample:
     odds = (5 * random.standard_normal(count)).astype(np.float32)
     cause = odds / 2 if model else 2 * inputs[:, names.index(telling)]
     taken = random.random(count) < 1 / (1 + np.exp(-(cause - 1)))
-    return RankedSample(inputs, odds, taken, 10, np.arange(count, dtype=np.int32) % 10)
+    shopper = np.arange(count, dtype=np.int32) % 10
+    return RankedSample(inputs, odds, taken, 10, shopper, shopper + 1, np.arange(10, dtype=np.int32))
 
 
 def test_the_input_that_tells_gets_the_weight_and_the_model_none() -> None:
@@ -169,7 +171,7 @@ def test_an_input_that_never_varies_keeps_its_default() -> None:
 @pytest.mark.parametrize("label", [False, True])
 def test_a_sample_of_one_label_gives_the_default_weights(label: bool) -> None:
     drawn = sample(100, "item.bought", 5, model=False)
-    alike = RankedSample(drawn.inputs, drawn.model, np.full(100, label), 1, drawn.shopper)
+    alike = replace(drawn, taken=np.full(100, label))
     assert weights_of(alike, NAMES, SETTINGS) == default_weights(NAMES, input_names(NAMES))
 
 

@@ -1,0 +1,106 @@
+"""What each sample rule would change, and what that is worth on the validation range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from evaluation.ranker_weights import RankedSample, weights_of
+from evaluation.sample_rules.registry import SAMPLE_RULES
+from evaluation.sample_rules.rule import SampleLog
+from evaluation.sample_rules.window import take_weights
+from foundation.statistics.bootstrap import grouped_interval
+from foundation.statistics.ranking_metrics import ndcg
+from router.ranking.logistic.table import LogisticRankerSettings
+from router.ranking.logistic.weights import scaled
+from snapshot.event_codes import IMPRESSION
+
+HEAD = 10
+COLUMNS = ("takes", "weighed", "left_out", f"ndcg@{HEAD}", "gain", "low", "high")
+
+
+def sample_effects(
+    log: SampleLog,
+    sample: RankedSample,
+    channels: tuple[str, ...],
+    settings: LogisticRankerSettings,
+    rules: Mapping[str, BaseModel],
+    seed: int,
+) -> tuple[dict[str, dict[str, float]], dict[str, str]]:
+    """A row without rules and one of each rule alone, and why a rule could say nothing.
+
+    The last layer is fitted on the candidates of half of the shoppers, as the rule weighs them, and orders
+    those of the other half, and the other way round; what counts as a hit is the same in every row.
+
+    Args:
+        log: with the window that the sample is from.
+        sample: every candidate, none weighed.
+        channels: whose ranks are inputs.
+        settings: of the fit.
+        rules: name → settings; whether they are on does not matter.
+        seed: of the bootstrap.
+
+    Returns:
+        takes: events of the window but impressions; weighed: those that a rule gives another weight than 1;
+        left_out: those of weight 0; ndcg@10 of all candidates by the fitted order; gain over the row without
+        rules, of the same shoppers, and its 95 % bootstrap interval. A rule that weighs nothing has only the
+        first three. Then name → note.
+    """
+    plain = _ndcg(sample, channels, settings)
+    takes = float((log.window["event"] != IMPRESSION).sum())
+    nothing = dict.fromkeys(COLUMNS, float("nan"))
+    rows = {
+        "no rule": nothing
+        | {"takes": takes, "weighed": 0, "left_out": 0, f"ndcg@{HEAD}": float(plain.mean())}
+    }
+    notes = {}
+    for name, rule in rules.items():
+        told = SAMPLE_RULES[name].weigh(log, rule)
+        weights = told.weights.filter(log.window["event"] != IMPRESSION)
+        counts = {
+            "takes": takes,
+            "weighed": float((weights != 1).sum()),
+            "left_out": float((weights == 0).sum()),
+        }
+        rows[name] = nothing | counts
+        if told.note:
+            notes[name] = told.note
+        if not counts["weighed"]:
+            continue
+        weighed = replace(sample, weight=take_weights(log, {name: rule}).of_sample(sample))
+        found = _ndcg(weighed, channels, settings)
+        low, high = grouped_interval(found - plain, np.arange(len(plain)), np.random.default_rng(seed))
+        rows[name] |= {
+            f"ndcg@{HEAD}": float(found.mean()),
+            "gain": float((found - plain).mean()),
+            "low": low,
+            "high": high,
+        }
+    return rows, notes
+
+
+def _ndcg(
+    sample: RankedSample, channels: tuple[str, ...], settings: LogisticRankerSettings
+) -> NDArray[np.float64]:
+    """float64[s]: of each shopper with a hit among the candidates, by weights fitted on the other half."""
+    odds = np.empty(len(sample.taken), np.float32)
+    uncrossed = settings.model_copy(update={"cross_fitted_below": 0})
+    for half in (0, 1):
+        here = sample.shopper % 2 == half
+        learned = weights_of(sample.of(~here), channels, uncrossed)
+        inputs = scaled(
+            sample.inputs[here], np.array(learned.mean, np.float32), np.array(learned.scale, np.float32)
+        )
+        odds[here] = inputs @ np.array(learned.with_model, np.float32) + np.float32(learned.with_model_bias)
+        odds[here] += np.float32(learned.model_weight) * np.nan_to_num(sample.model[here])
+    ends = np.searchsorted(sample.shopper, np.arange(1, sample.shoppers))
+    found = []
+    for own, taken in zip(np.split(odds, ends), np.split(sample.taken, ends), strict=True):
+        if taken.any():
+            head = taken[np.argsort(-own, kind="stable")[:HEAD]]
+            found.append(ndcg(np.pad(head, (0, HEAD - len(head)))[None], [int(taken.sum())], HEAD)[0])
+    return np.array(found)

@@ -1,0 +1,1 @@
+"""Rules on the samples of the last layer."""
