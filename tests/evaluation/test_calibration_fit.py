@@ -52,7 +52,7 @@ def test_too_little_to_learn_from_changes_nothing() -> None:
 
 def log(windows: list[list[tuple[int, int]]]) -> pl.DataFrame:
     """(user, item) taken in each window of ten days, the oldest first."""
-    rows = [(user, item, number * 10 * DAY + 5) for number, each in enumerate(windows) for user, item in each]
+    rows = [(user, item, number * 10 * DAY) for number, each in enumerate(windows) for user, item in each]
     return pl.DataFrame(rows, schema=["user", "item", "ts"], orient="row")
 
 
