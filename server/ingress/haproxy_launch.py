@@ -1,7 +1,7 @@
 """Amends the configuration that Ray Serve wrote for HAProxy, then becomes HAProxy.
 
 Run as a script, by the program that `haproxy_program` writes: `haproxy_launch.py <haproxy> [argument…]`,
-where `-f <file>` names the configuration, which Ray Serve writes before each start. Four amendments:
+where `-f <file>` names the configuration, which Ray Serve writes before each start. Five amendments:
 
 - Until a fresh HAProxy has received the list of replicas it would answer NOT_FOUND, which callers do not
   retry. It does not listen for gRPC until then, so that callers wait for a connection.
@@ -9,6 +9,8 @@ where `-f <file>` names the configuration, which Ray Serve writes before each st
   another one with the same id, so that events without an event_id are stored once.
 - Once the router stops (`haproxy_drain`), new calls are refused as UNAVAILABLE, which callers send elsewhere,
   and a fresh HAProxy does not listen for gRPC. Ray Serve's own fallback would answer NOT_FOUND.
+- A HAProxy that takes over from none does not load the state of replicas that was saved at the last change
+  of the configuration: one that was down then would count as down until its checks pass, and calls be refused.
 - Connections that say nothing, or not all of their first request, are closed. As many are taken as the
   limit of open files allows; when three quarters of the places are taken, an address that has more than its
   share gets no further ones, so that others do. `CONNECTIONS_VARIABLE` has the figures. Else silent
@@ -29,7 +31,9 @@ STOPPING_FILE = "stopping"
 
 _FRONTEND = "frontend grpc_frontend\n"
 _BIND = "    bind "
+_SAVED_STATE = "    load-server-state-from-file global\n"
 # https://docs.haproxy.org/2.8/management.html#3
+_TAKE_OVER = "-sf"
 _NO_SHARED_PORT = "-dR"
 _MODE = "    mode http\n"
 # Ray Serve writes one such line for each application that has replicas.
@@ -68,14 +72,28 @@ def affordable(connections: int, files: int) -> int:
     return max(1, min(connections, (files - _OTHER_FILES) // 2 - _OTHER_CONNECTIONS))
 
 
-def amended(configuration: str, *, stopping: bool = False, connections: str = "", files: int = 2**20) -> str:
+def amended(
+    configuration: str,
+    *,
+    stopping: bool = False,
+    takes_over: bool = False,
+    connections: str = "",
+    files: int = 2**20,
+) -> str:
     """The configuration with the amendments; as it is where it has no gRPC frontend, or has them already.
 
-    `connections`: value of `CONNECTIONS_VARIABLE`; `files`: how many HAProxy may open.
+    Args:
+        configuration: what Ray Serve wrote.
+        stopping: whether the router stops.
+        takes_over: whether another HAProxy runs, whose state of replicas was saved just now.
+        connections: value of `CONNECTIONS_VARIABLE`.
+        files: how many HAProxy may open.
     """
     before, found, frontend = configuration.partition(_FRONTEND)
     if not found or CALL_ID_HEADER in configuration:
         return configuration
+    if not takes_over:
+        before = before.replace(_SAVED_STATE, "")
     limits = ""
     if connections:
         setup_ms, idle_ms, wanted, per_address = connections.split()
@@ -112,7 +130,15 @@ def main(program: str, arguments: list[str]) -> None:
     stopping = any((folder / STOPPING_FILE).exists() for folder in (path.parent, path.parent.parent))
     connections = os.environ.get(CONNECTIONS_VARIABLE, "")
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    fresh.write_text(amended(path.read_text(), stopping=stopping, connections=connections, files=files))
+    fresh.write_text(
+        amended(
+            path.read_text(),
+            stopping=stopping,
+            takes_over=_TAKE_OVER in arguments,
+            connections=connections,
+            files=files,
+        )
+    )
     fresh.replace(path)
     os.execv(program, [program, *shared(arguments)])
 

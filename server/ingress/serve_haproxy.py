@@ -90,9 +90,11 @@ class HaproxyIngress:
         if refusal is not None:
             _refuse(grpc_context, refusal)
             return
+        # A stream ends only as this replica stops. Set before the first status: where HAProxy sends a call
+        # through Serve's proxy, that takes over the code with each message, and none that is set later.
+        _refuse(grpc_context, unavailable_refusal("this replica is stopping; watch again"))
         async for status in self._checks.watch(request):
             yield status
-        _refuse(grpc_context, unavailable_refusal("this replica is stopping; watch again"))
 
     async def ServerReflectionInfo(self, request_stream: Any, grpc_context: Any) -> AsyncIterator[Message]:
         """`grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo`."""

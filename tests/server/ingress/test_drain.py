@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -13,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from server.ingress.launcher import start_router
+from server.ingress.launcher import RouterHandle, start_router
 from server.ingress_settings import IngressKind
 from testing.running_router import in_process
 from testing.served_shop import make_shop
@@ -81,6 +83,8 @@ class Watching:
 
     def __exit__(self, *error: object) -> None:
         self._thread.join(30)
+        if self._thread.is_alive():
+            self.statuses.append("has not ended")
 
     def _watch(self) -> None:
         with grpc.insecure_channel(self._address) as channel:
@@ -88,8 +92,20 @@ class Watching:
                 for answer in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
                     self.statuses.append(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
                     self._began.set()
+                self.statuses.append("ended with OK")
             except grpc.RpcError as error:
                 self.statuses.append(f"{error.code().name}: {error.details()}")
+
+
+def fallback_of(router: RouterHandle) -> str:
+    """Address of Serve's proxy, to which HAProxy turns while it takes all replicas for down."""
+    for process in router.processes():
+        for argument in process.cmdline():
+            if argument.endswith("haproxy.cfg"):
+                found = re.search(r"server SERVE_PROXY_ACTOR-\S+ (\S+) proto h2 .* backup", Path(argument).read_text())
+                assert found is not None
+                return found[1]
+    raise AssertionError("there is no HAProxy")
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +125,17 @@ def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more_and_ends
         shop.settings(NO_TRITON, ingress={"kind": kind, "address": "127.0.0.1:0", "replicas": 1})
     )
     try:
-        with Watching(stopped.address) as watching, Asking((stopped.address, kept)) as asking:
+        watched = [stopped.address] if kind == "grpc" else [stopped.address, fallback_of(stopped)]
+        with ExitStack() as stack:
+            watches = [stack.enter_context(Watching(address)) for address in watched]
+            asking = stack.enter_context(Asking((stopped.address, kept)))
             until = time.monotonic() + 60
             while asking.answered[0] < 50:
                 assert time.monotonic() < until, asking.failed
                 time.sleep(0.02)
+            print("DIAG stop", time.monotonic())
             stopped.stop()
+            print("DIAG stopped", time.monotonic())
             assert stopped.exit_status() == 0
             elsewhere = asking.answered[1]
             while asking.answered[1] < elsewhere + 20:
@@ -126,8 +147,11 @@ def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more_and_ends
             # What was in progress was answered: no call was cut off, those after it were not taken.
             assert not [words for words in asking.first_codes if "GOAWAY" in words]
         # Behind HAProxy another replica goes on serving, so a watch ends without NOT_SERVING.
-        ended = "UNAVAILABLE: this replica is stopping; watch again" if kind == "haproxy" else "NOT_SERVING"
-        assert watching.statuses == ["SERVING", ended]
+        ended = {
+            "haproxy": ["SERVING", "UNAVAILABLE: this replica is stopping; watch again"],
+            "grpc": ["SERVING", "NOT_SERVING", "ended with OK"],
+        }
+        assert [watch.statuses for watch in watches] == [ended[kind]] * len(watches)
     finally:
         if stopped.is_running():
             stopped.stop()

@@ -65,6 +65,14 @@ def test_where_files_are_plenty_the_setting_holds() -> None:
     assert "    maxconn 16384\n    timeout client 5000ms\n" in bounded
 
 
+def test_the_saved_state_of_replicas_is_taken_over_from_a_running_haproxy_alone() -> None:
+    defaults = "defaults\n    mode http\n    load-server-state-from-file global\n    balance leastconn\n"
+    fresh, taking_over = (amended(defaults + GRPC + REPLICAS, takes_over=takes) for takes in (False, True))
+    assert "load-server-state-from-file" not in fresh
+    assert taking_over.startswith(defaults)
+    assert fresh.startswith("defaults\n    mode http\n    balance leastconn\n")
+
+
 def test_amending_twice_or_without_grpc_changes_nothing() -> None:
     once = amended(HTTP + GRPC + REPLICAS)
     assert amended(once) == once
@@ -72,17 +80,22 @@ def test_amending_twice_or_without_grpc_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("stopping", [False, True])
-def test_the_script_amends_the_file_and_becomes_the_program(tmp_path: Path, stopping: bool) -> None:
+@pytest.mark.parametrize("take_over", [[], ["-sf", "1"]])
+def test_the_script_amends_the_file_and_becomes_the_program(
+    tmp_path: Path, stopping: bool, take_over: list[str]
+) -> None:
     folder = tmp_path / "node"
     folder.mkdir()
     path = folder / "haproxy.cfg"
-    path.write_text(GRPC + REPLICAS)
+    written = "defaults\n    load-server-state-from-file global\n" + GRPC + REPLICAS
+    path.write_text(written)
     if stopping:
         (tmp_path / STOPPING_FILE).touch()
     script = [sys.executable, "-I", "-S", haproxy_launch.__file__, "/bin/echo", "-db", "-f", str(path), "-dR"]
+    script += take_over
     with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as process:
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert said == f"-db -f {path}\n", "two routers may share the port"
-    assert path.read_text() == amended(GRPC + REPLICAS, stopping=stopping)
+    assert said == " ".join(["-db", "-f", str(path), *take_over]) + "\n", "two routers may share the port"
+    assert path.read_text() == amended(written, stopping=stopping, takes_over=bool(take_over))
     assert os.listdir(folder) == ["haproxy.cfg"]
