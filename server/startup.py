@@ -7,10 +7,8 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tritonclient.grpc.aio import InferenceServerClient
 
@@ -19,7 +17,6 @@ from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_me
 from foundation.telemetry.metrics.stage_metrics import PrometheusStageMetrics
 from foundation.telemetry.tracing.environment import tracing_from_environment
 from foundation.telemetry.tracing.traced_stages import TracedStages
-from inspection.inspection import Inspection
 from inspection.recent_pages import RecentPages
 from learning.satisfaction.service import Feedback
 from pipeline.metrics import StageMetrics
@@ -30,15 +27,12 @@ from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.engine.models import TritonModels
 from router.engine.share_metrics import ShareMetrics
-from router.engine.snapshot_verification import SnapshotVerification
 from router.engine.warm_up import warm_up
 from router.feature_log.feature_log import FeatureLog
 from router.feature_log.open_log import open_feature_log
 from router.page.exposure_plans import ExposurePlans
-from router.ranking.triton_client import TritonClient
 from router.registrations import check_registrations
 from router.scenes.watch import watch_scenes
-from router.service.admission import Admission
 from router.service.exposure import ExposureLog
 from router.service.exposure_metrics import ExposureMetrics
 from router.service.fresh_exposures import FreshExposures
@@ -70,7 +64,7 @@ from server.metric_groups import open_groups
 from server.privacy.places import Places
 from server.privacy.process import PrivacyWorkers, follow_erasures
 from server.recording.begin import begin_recording
-from server.recording.request_recorder import RequestRecorder
+from server.running_service import RunningService
 from server.settings import RouterSettings
 from snapshot.store import SnapshotStore
 from state.attribution import AttributionCodec
@@ -91,96 +85,6 @@ if TYPE_CHECKING:
     from foundation.telemetry.tracing.open_tracing import Tracing
 
 logger = logging.getLogger(__name__)
-
-_SIDE_EFFECTS_DRAIN_MS = 2_000.0
-_RECORDING_CLOSES_WITHIN_S = 2.0
-_FEATURE_LOG_CLOSES_WITHIN_S = 2.0
-
-
-class ServiceDied(Exception):
-    """A part of the service that must run for ever has ended; the process should be replaced."""
-
-
-@dataclass
-class RunningService:
-    """A service, what ingresses and RPC handlers need with it, and the work that keeps it current."""
-
-    service: RecommendationService
-    request_log: RequestLog
-    metrics: ProcessMetrics
-    live: LiveEngine
-    verification: SnapshotVerification
-    """Told of bugs, which may come of a damaged file."""
-    rollouts: Rollouts
-    admission: Admission
-    tracing: Tracing | None
-    """Where traces of requests go; None where none are exported."""
-    recorder: RequestRecorder | None
-    """Keeps requests for replay; None where none are kept."""
-    feature_log: FeatureLog
-    """Keeps answers for learners."""
-    feedback: Feedback
-    """What shoppers say."""
-    photo_search: PhotoSearch
-    """Answers photos."""
-    objects: ObjectDetector
-    """Answers where things are in photos."""
-    outfits: OutfitMatcher
-    """Answers what goes with an item."""
-    uploads: PictureUploads
-    """Adds and deletes pictures of items."""
-    uploads_refused: str
-    """Why nobody may do that; "" where operators may."""
-    inspection: Inspection
-    """What operators look at."""
-    inspection_refused: str
-    """Why nobody may look; "" where operators may."""
-    privacy: PrivacyWorkers
-    """Hands out and deletes data of shoppers."""
-    privacy_refused: str
-    """Why nobody may do that; "" where operators may."""
-    _store: StateStore
-    _ledger: PlanLedger
-    _budgets: BudgetLedger
-    _triton: TritonClient
-    _readiness: InferenceServerClient
-    _background: list[asyncio.Task[None]] = field(default_factory=list)
-
-    @property
-    def store(self) -> StateStore:
-        """User state and event log."""
-        return self._store
-
-    def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs `work` until `stop`."""
-        self._background.append(asyncio.create_task(work))
-
-    def check_alive(self) -> None:
-        """Raises `ServiceDied` where background work has ended."""
-        for task in self._background:
-            if task.done():
-                raise ServiceDied(f"{task.get_coro()} has ended") from (
-                    None if task.cancelled() else task.exception()
-                )
-
-    async def stop(self) -> None:
-        """Ends background work, waits for side effects, closes what was opened; idempotent."""
-        background, self._background = self._background, []
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
-        await self.service.drain(_SIDE_EFFECTS_DRAIN_MS)
-        await self._ledger.close()
-        await self._budgets.close()
-        await self.rollouts.close()
-        await self._triton.close()
-        await self._readiness.close()
-        await asyncio.to_thread(self._store.close)
-        if self.recorder is not None:
-            await asyncio.to_thread(self.recorder.close, _RECORDING_CLOSES_WITHIN_S)
-        await asyncio.to_thread(self.feature_log.close, _FEATURE_LOG_CLOSES_WITHIN_S)
-        if self.tracing is not None:
-            await asyncio.to_thread(self.tracing.close)
 
 
 async def _watch_rules(rules: LiveRules, live: LiveEngine, interval_s: float) -> None:

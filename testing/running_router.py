@@ -16,8 +16,9 @@ from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from server.ingress.calls import call_handler
 from server.ingress.launcher import RouterHandle, start_router
 from server.ingress.own_grpc import serve_in_process
+from server.running_service import RunningService
 from server.settings import RouterSettings
-from server.startup import RunningService, start_service
+from server.startup import start_service
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher
 

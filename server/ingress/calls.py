@@ -36,7 +36,7 @@ from server.rpc.methods import BoundMethod, bind_methods
 
 if TYPE_CHECKING:
     from foundation.telemetry.tracing.open_tracing import Tracing
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 _OK = "OK"
 # With the position of an event appended, it must be an event_id.

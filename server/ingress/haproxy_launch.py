@@ -10,7 +10,7 @@ where `-f <file>` names the configuration, which Ray Serve writes before each st
 - Once the router stops (`haproxy_drain`), new calls are refused as UNAVAILABLE, which callers send elsewhere,
   and a fresh HAProxy does not listen for gRPC. Ray Serve's own fallback would answer NOT_FOUND.
 - A HAProxy that takes over from none does not load the state of replicas that was saved at the last change
-  of the configuration: one that was down then would count as down until its checks pass, and calls be refused.
+  of the configuration: one that was down then would be down until its checks pass, and calls be refused.
 - Connections that say nothing, or not all of their first request, are closed. As many are taken as the
   limit of open files allows; when three quarters of the places are taken, an address that has more than its
   share gets no further ones, so that others do. `CONNECTIONS_VARIABLE` has the figures. Else silent

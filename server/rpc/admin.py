@@ -13,7 +13,7 @@ from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
     from inspection.inspection import Inspection
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 _REQUEST_BYTES = 64 * 1024
 _SCENE_BYTES = MAX_BYTES + _REQUEST_BYTES

@@ -10,7 +10,7 @@ from router.service.call import Call
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 # An event with every field at its limit has less than 2,000 bytes.
 _REQUEST_BYTES = 2 * 2**20

@@ -10,7 +10,7 @@ from router.service.call import Call
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 # Feedback with every field at its limit has less than 32 KiB. A text of a megabyte is read all the
 # same, so that the answer can name its field.

@@ -22,7 +22,7 @@ from server.rpc.registry import SERVICES
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 HEALTH_SERVICE: str = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 REFLECTION_SERVICE: str = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name

@@ -14,7 +14,7 @@ from snapshot.id_limit import MAX_ID_BYTES
 
 if TYPE_CHECKING:
     from server.privacy.process import PrivacyWorkers
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 _REQUEST_BYTES = 4 * 1024
 _MOST_SKIPPED = 100_000_000

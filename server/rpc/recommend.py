@@ -10,7 +10,7 @@ from router.service.validation import MAX_CART_ITEMS, MAX_EXCLUDED, MAX_SCENES
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 # 1,000 excluded items and 200 of a cart with the longest ids take 310 KiB.
 _REQUEST_BYTES = 512 * 1024

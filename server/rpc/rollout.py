@@ -10,7 +10,7 @@ from router.service.call import Call
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 _REQUEST_BYTES = 16 * 1024
 

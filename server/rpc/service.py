@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from google.protobuf.descriptor import ServiceDescriptor
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 Cost = Literal["interactive", "bulk", "control"]
 """How a call is accounted for under load.

@@ -12,7 +12,7 @@ from server.rpc.service import MethodOptions, Service
 from vision.bounds import MAX_DELETED, MAX_PUT
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
     from vision.put_pictures import PictureUploads
 
 # A photo of 1.5 MiB, and 1,000 excluded items with the longest ids; pictures that are put, together.

@@ -14,8 +14,9 @@ from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
 from router.service.call import Call, new_call
 from router.service.exposure_metrics import ExposureMetrics
+from server.running_service import RunningService
 from server.settings import RouterSettings
-from server.startup import RunningService, start_service
+from server.startup import start_service
 from shopfront.experiment_report import UnknownExperiment, make_reports
 from snapshot.event_codes import IMPRESSION
 from state.attribution import AttributionCodec

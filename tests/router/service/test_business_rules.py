@@ -10,7 +10,8 @@ import pytest
 
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
 from router.service.call import new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from state.merchandising.plan_terms import PlanTerms
 from state.merchandising.rules_file import BusinessRulesFile
 from state.plan_counts.plan_count import PlanCount

@@ -25,7 +25,8 @@ from protos.shopfront.v1.recommend_pb2 import (
 from router.errors import CallerError
 from router.service.call import new_call
 from router.service.context import asked_of
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"

@@ -11,7 +11,8 @@ import pytest
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from router.service.call import new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from testing.served_shop import SCENES, ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"

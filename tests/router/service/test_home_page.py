@@ -22,7 +22,8 @@ from recall.registry import CHANNELS
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, load_scenes
 from router.service.call import new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"

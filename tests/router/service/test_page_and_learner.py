@@ -27,7 +27,8 @@ from router.page.settings import ExplorationSettings
 from router.ranking.registry import SCORERS
 from router.ranking.scorer_kind import ScorerKind
 from router.service.call import Call, new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from state.attribution import AttributionCodec
 from state.feature_log.read_log import read_feature_log
 from testing.served_shop import SCENES, ServedShop, make_shop

@@ -13,7 +13,8 @@ import pytest
 from models.contracts import contracts
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse, StageTrace
 from router.service.call import new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from testing.served_shop import SCENES, ServedShop, make_shop
 from testing.triton_models import ITEMS, add_tiny_version, item_weights
 from triton_repo.control import TritonControl, publish_version

@@ -19,7 +19,8 @@ from recall.query import Query
 from router.page.arrangement import PageArrangement
 from router.query_features.kind import FeatureRequest, QueryFeatureKind
 from router.service.call import new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from snapshot.item_columns import ItemColumn
 from testing.served_shop import ServedShop, make_shop
 from tests.router.query_features.plugin_features import registered

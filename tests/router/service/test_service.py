@@ -27,7 +27,8 @@ from router.errors import CallerError
 from router.service.call import Call, new_call
 from server.ingress.calls import call_handler
 from server.ingress.status import Refusal
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from state.user_state import UserState
 from testing.served_shop import ITEMS, ServedShop, make_shop
 

@@ -11,7 +11,8 @@ import pytest
 from protos.shopfront.v1.recommend_pb2 import RecommendResponse, SimilarItemsKind, SimilarItemsRequest
 from router.ranking.anchor_table import ANCHOR_PAIRS
 from router.service.call import new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"

@@ -13,7 +13,8 @@ from aiohttp import web
 from environment.settings import EnvironmentSettings
 from protos.shopfront.v1.recommend_pb2 import Context, RecommendRequest
 from router.service.call import new_call
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from state.attribution import Attribution, AttributionCodec
 from state.merchandising.rules_file import BusinessRulesFile
 from testing.served_shop import ServedShop, make_shop

@@ -102,7 +102,9 @@ def fallback_of(router: RouterHandle) -> str:
     for process in router.processes():
         for argument in process.cmdline():
             if argument.endswith("haproxy.cfg"):
-                found = re.search(r"server SERVE_PROXY_ACTOR-\S+ (\S+) proto h2 .* backup", Path(argument).read_text())
+                found = re.search(
+                    r"server SERVE_PROXY_ACTOR-\S+ (\S+) proto h2 .* backup", Path(argument).read_text()
+                )
                 assert found is not None
                 return found[1]
     raise AssertionError("there is no HAProxy")

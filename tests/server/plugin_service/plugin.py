@@ -11,7 +11,7 @@ from server.rpc.service import MethodOptions, Service
 from tests.server.plugin_service import greeting_pb2
 
 if TYPE_CHECKING:
-    from server.startup import RunningService
+    from server.running_service import RunningService
 
 SMALL, LARGE = 2_000, 9 * 2**20
 

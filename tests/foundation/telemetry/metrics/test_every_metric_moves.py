@@ -40,7 +40,8 @@ from router.ranking.settings import BreakerSettings
 from server.connection_metrics import ConnectionMetrics
 from server.ingress.calls import call_handler
 from server.metric_groups import open_groups
-from server.startup import RunningService, start_service
+from server.running_service import RunningService
+from server.startup import start_service
 from state.channel_rates.rates import ChannelRates
 from state.metrics import StateMetrics
 from state.store import StoreStatus
