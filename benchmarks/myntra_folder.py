@@ -1,9 +1,11 @@
-"""Writes a shop's folder from Myntra's catalogue (`shared/data/myntra_fashion`), for `make run DATA=`.
+"""Writes a shop's folder from Myntra's catalogue, for `make run DATA=`.
 
-    python -m benchmarks.myntra_folder FOLDER [--items 1500]
+    python -m benchmarks.myntra_folder FOLDER [--items 1500] [--styles DOWNLOAD]
 
-Titles, categories and pictures are the catalogue's. It has no log, so events are made up: shoppers who prefer
-a few article types, and look at items of these. What channels of behaviour recall from them means nothing.
+The catalogue is that of `shared/data/myntra_fashion`, or a download as Kaggle offers it ("Fashion Product
+Images"): a folder with `styles.csv` and `images/<id>.jpg`. Titles, categories and pictures are the
+catalogue's. It has no log, so events are made up: shoppers who prefer a few article types, and look at items
+of these. What channels of behaviour recall from them means nothing.
 """
 
 from __future__ import annotations
@@ -21,15 +23,27 @@ _EVENTS = ("impression", "view", "favorite", "cart", "purchase")
 _SHARES = (0.3, 0.45, 0.05, 0.1, 0.1)
 
 
-def write_folder(folder: Path, items: int, shoppers: int, events: int, seed: int) -> int:
+def catalogue_of_parquet(source: Path) -> pl.DataFrame:
+    """Items with a picture: id, title, articleType, subCategory, baseColour, jpeg (bytes)."""
+    return pl.read_parquet(source / "items.parquet").join(pl.read_parquet(source / "images.parquet"), on="id")
+
+
+def catalogue_of_styles(source: Path) -> pl.DataFrame:
+    """As `catalogue_of_parquet`, of a folder with styles.csv and images/; titles may contain commas there."""
+    table = pl.read_csv(source / "styles.csv", infer_schema=False, truncate_ragged_lines=True)
+    table = table.rename({"productDisplayName": "title"})
+    names = {path.stem: path for path in (source / "images").glob("*.jpg")}
+    table = table.filter(pl.col("id").is_in(list(names)))
+    return table.with_columns(
+        jpeg=pl.Series([names[id].read_bytes() for id in table["id"].to_list()], dtype=pl.Binary)
+    )
+
+
+def write_folder(table: pl.DataFrame, folder: Path, items: int, shoppers: int, events: int, seed: int) -> int:
     """Writes events.csv, items.csv and images/ into `folder`, which is created; returns the number of items.
 
-    Items are drawn among those with a picture, and keep their order.
+    Items are drawn among those of the catalogue `table`, and keep their order.
     """
-    source = SHARED / "myntra_fashion"
-    table = pl.read_parquet(source / "items.parquet").join(
-        pl.read_parquet(source / "images.parquet"), on="id"
-    )
     random = np.random.default_rng(seed)
     chosen = np.sort(random.choice(table.height, min(items, table.height), replace=False))
     table = table[chosen]
@@ -75,11 +89,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--styles", type=Path, help="folder with styles.csv and images/")
     parser.add_argument("--items", type=int, default=1500)
     parser.add_argument("--shoppers", type=int, default=400)
     parser.add_argument("--events", type=int, default=20_000)
     given = parser.parse_args()
-    written = write_folder(given.folder, given.items, given.shoppers, given.events, seed=1)
+    table = (
+        catalogue_of_styles(given.styles) if given.styles else catalogue_of_parquet(SHARED / "myntra_fashion")
+    )
+    written = write_folder(table, given.folder, given.items, given.shoppers, given.events, seed=1)
     print(f"{written:,} items with pictures in {given.folder}")
 
 

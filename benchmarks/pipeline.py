@@ -43,6 +43,7 @@ class Columns(NamedTuple):
     items: Int32
     scores: Float32
     triggers: Int32
+    missing: str = ""
 
 
 @dataclass(frozen=True)

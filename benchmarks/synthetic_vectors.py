@@ -9,10 +9,11 @@ that both are those of given vectors, among as many of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 BLOCK = 65_536
 _LARGE, _SMALL = 64, 8_192
 _NEIGHBOURS, _ASKED = 20, 500
+_first = itemgetter(0)
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,23 @@ def difficulty(vectors: NDArray[np.float32], seed: int) -> Difficulty:
     squares[squares < 1e-6] = np.nan
     distances = np.sqrt(squares)
     nearest = np.sort(distances, axis=1)[:, :_NEIGHBOURS]
-    contrast = float(np.nanmean(distances) / nearest[:, 0].mean())
+    return _difficulty(nearest, float(np.nanmean(distances)))
+
+
+def hardness(likeness: NDArray[np.float32], distance: float) -> Difficulty:
+    """Of queries among vectors, all of length 1.
+
+    Args:
+        likeness: float32[q, k], cosines of each query's k nearest, best first.
+        distance: mean of the queries' distances to all vectors.
+    """
+    return _difficulty(np.sqrt(np.maximum(2 - 2 * likeness, 1e-12)), distance)
+
+
+def _difficulty(nearest: NDArray[np.float32], distance: float) -> Difficulty:
     # The maximum likelihood estimate, averaged as MacKay & Ghahramani correct it.
     logarithms = np.log(nearest[:, -1:] / nearest[:, :-1])
-    return Difficulty(contrast, float(1 / logarithms.mean()))
+    return Difficulty(distance / float(nearest[:, 0].mean()), float(1 / logarithms.mean()))
 
 
 @dataclass(frozen=True)
@@ -90,16 +105,36 @@ class Recipe:
 
 
 def fit(wanted: Difficulty, count: int, dimensions: int, seed: int) -> tuple[Recipe, Difficulty]:
-    """The recipe whose `count` vectors come nearest to a difficulty, of a grid, and theirs."""
-    best: tuple[float, Recipe, Difficulty] | None = None
-    for fall, large, small in product(
-        np.arange(0.6, 2.21, 0.2), (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.2, 0.3, 0.4)
-    ):
-        recipe = replace(Recipe(dimensions), fall=float(fall), large=large, small=small, seed=seed)
-        made = difficulty(recipe.block(0, count), seed)
-        off = abs(np.log(made.contrast / wanted.contrast)) + abs(np.log(made.dimension / wanted.dimension))
-        if best is None or off < best[0]:
-            best = float(off), recipe, made
-    if best is None:
-        raise AssertionError("the grid is empty")
-    return best[1], best[2]
+    """The recipe whose `count` vectors come nearest to a difficulty, of two grids, and theirs."""
+    wide = product(np.arange(0.6, 2.21, 0.2), (0.1, 0.2, 0.3, 0.4, 0.5), (0.1, 0.2, 0.3, 0.4))
+    _, found, made = _nearest(wanted, count, Recipe(dimensions, seed=seed), wide, seed)
+    near = product(
+        (found.fall - 0.1, found.fall, found.fall + 0.1),
+        (found.large - 0.05, found.large, found.large + 0.05),
+        (found.small - 0.05, found.small, found.small + 0.05),
+    )
+    return min((_nearest(wanted, count, found, near, seed), (_off(made, wanted), found, made)), key=_first)[
+        1:
+    ]
+
+
+def _nearest(
+    wanted: Difficulty,
+    count: int,
+    recipe: Recipe,
+    grid: Iterable[tuple[float, float, float]],
+    seed: int,
+) -> tuple[float, Recipe, Difficulty]:
+    best = float("inf"), recipe, Difficulty(1.0, 0.0)
+    for fall, large, small in grid:
+        tried = replace(recipe, fall=float(fall), large=large, small=small)
+        made = difficulty(tried.block(0, count), seed)
+        best = min(best, (_off(made, wanted), tried, made), key=_first)
+    return best
+
+
+def _off(made: Difficulty, wanted: Difficulty) -> float:
+    """By how much a difficulty is missed, the sum of both logarithms."""
+    return float(
+        abs(np.log(made.contrast / wanted.contrast)) + abs(np.log(made.dimension / wanted.dimension))
+    )

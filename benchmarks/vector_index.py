@@ -24,15 +24,17 @@ from typing import Any
 
 import faiss
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.synthetic_vectors import BLOCK, Difficulty, Recipe, difficulty, fit
+from benchmarks.synthetic_vectors import BLOCK, Difficulty, Recipe, difficulty, fit, hardness
 from recall.pictures.compact import CompactSettings, train_compact
 from recall.pictures.delta_part import DeltaPart
 from recall.pictures.files import sample_size
 from recall.pictures.main_part import MainPart
-from recall.pictures.picture_index import IndexChange, PictureIndex
+from recall.pictures.picture_index import PictureIndex
+from recall.pictures.searched import IndexChange
 from recall.pictures.settings import SimilarLookSettings
 from recall.vector_index import open_index, save_index
 
@@ -52,6 +54,8 @@ class Built:
     train_s: tuple[float, float]
     add_s: tuple[float, float]
     bytes: int
+    difficulty: Difficulty
+    """Of the queries among all vectors, which is harder the more there are."""
 
 
 class _Stopwatch:
@@ -82,7 +86,7 @@ def build(folder: Path, recipe: Recipe, count: int, settings: SimilarLookSetting
     queries = recipe.block(_QUERY_BLOCK, _QUERIES)
     best = np.full((_QUERIES, _K), -2.0, np.float32)
     exact = np.zeros((_QUERIES, _K), np.int64)
-    first = 0
+    first, distance = 0, 0.0
     for block in recipe.blocks(count):
         with adding:
             index.add(block)
@@ -92,6 +96,7 @@ def build(folder: Path, recipe: Recipe, count: int, settings: SimilarLookSetting
         exact = np.take_along_axis(np.concatenate((exact, rows + first), axis=1), order, axis=1)
         best = np.take_along_axis(both, order, axis=1)
         first += len(block)
+        distance += float(np.sqrt(np.maximum(2 - 2 * queries @ block.T, 0)).mean()) * len(block)
     path = folder / f"{count}.faiss"
     with adding:
         save_index(path, index)
@@ -100,7 +105,16 @@ def build(folder: Path, recipe: Recipe, count: int, settings: SimilarLookSetting
     items = np.arange(1, count + 1, dtype=np.int32)
     contents = np.stack((np.arange(count), np.zeros(count)), axis=1).astype(np.uint64)
     main = MainPart(open_index(path), None, items, contents, np.ones(count, np.bool_), settings)
-    return Built(main, empty, queries, exact, training.total, adding.total, path.stat().st_size)
+    return Built(
+        main,
+        empty,
+        queries,
+        exact,
+        training.total,
+        adding.total,
+        path.stat().st_size,
+        hardness(best, distance / count),
+    )
 
 
 def recall_of(rows: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
@@ -239,14 +253,15 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[100_000])
     parser.add_argument("--dimensions", type=int, default=512)
     parser.add_argument("--probes", type=int, nargs="+", default=[16, 32, 64, 128])
-    parser.add_argument("--scanned", choices=("pq", "rabitq"), default="rabitq")
-    parser.add_argument("--refined-bits", type=int, choices=(4, 8), default=8)
+    parser.add_argument("--scanned", choices=("pq", "rabitq"), default="pq")
+    parser.add_argument("--refined-bits", type=int, choices=(4, 6, 8), default=8)
+    parser.add_argument("--scanned-dimensions", type=int, default=0)
     parser.add_argument("--refined", type=float, default=10.0)
     parser.add_argument("--folder", type=Path, required=True, help="where indexes are written, and removed")
     parser.add_argument("--real", type=int, default=0, help="pictures of Myntra to fit the recipe on")
-    parser.add_argument("--fall", type=float, default=0.6)
-    parser.add_argument("--large", type=float, default=0.3)
-    parser.add_argument("--small", type=float, default=0.3)
+    parser.add_argument("--fall", type=float, default=1.2)
+    parser.add_argument("--large", type=float, default=0.45)
+    parser.add_argument("--small", type=float, default=0.25)
     parser.add_argument("--arrived", type=int, nargs="+", default=[0, 20_000])
     parser.add_argument("--adds", type=int, default=1_000, help="a second, beside the queries")
     given = parser.parse_args()
@@ -258,7 +273,10 @@ def main() -> None:
     settings = SimilarLookSettings(
         index="compact",
         compact=CompactSettings(
-            scanned=given.scanned, refined_bits=given.refined_bits, refined=given.refined
+            scanned=given.scanned,
+            scanned_dimensions=given.scanned_dimensions,
+            refined_bits=given.refined_bits,
+            refined=given.refined,
         ),
     )
     for count in given.counts:
@@ -277,6 +295,8 @@ def main() -> None:
             )
             for probes in given.probes:
                 print(measure(built, probes), flush=True)
+            resident = psutil.Process().memory_info().rss / 2**20
+            print(f"  as hard as {built.difficulty}; resident {resident:,.0f} MiB", flush=True)
             print(measure_filtered(built, recipe, 0.1), flush=True)
             for arrived in given.arrived:
                 print(measure_live(built, recipe, settings, given.adds, arrived), flush=True)

@@ -187,7 +187,7 @@ class Page:
     items     in page order, at most page_size
     degraded  what did not take part: "channel:mind", "filter:adult", "prerank", "ranking",
               "ranking:<scorer>", "rerank:scatter"; "prerank:partial" or "ranking:partial" where some
-              candidates could not be scored
+              candidates could not be scored; "channel:<name>:partial" where a part of one did not answer
     trace     one record per stage, in the order they began
     model     name and version of the model that scored the items; both empty where none did
     """

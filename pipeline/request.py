@@ -115,8 +115,20 @@ class Request(Generic[Q]):
         if recalled is not None:
             with bugs_of(stage):
                 check_recalled(recalled, k)
-            self.trace.record(stage, began, k, recalled.items.size)
+            self.trace.record(
+                stage,
+                began,
+                k,
+                recalled.items.size,
+                outcome="partial" if recalled.missing else "ok",
+                detail=recalled.missing,
+            )
+            self._note_missing(channel, recalled)
         return recalled
+
+    def _note_missing(self, channel: Channel[Q], recalled: RecalledColumns) -> None:
+        if recalled.missing:
+            self.trace.degrade(f"channel:{channel.name}:partial")
 
     def fuse(self, recalled: list[RecalledColumns], total: int) -> Candidates:
         """At most `total` candidates out of the channels' answers."""
@@ -204,6 +216,7 @@ class Request(Generic[Q]):
         if recalled is not None:
             with bugs_of(stage):
                 check_recalled(recalled, k)
+            self._note_missing(channel, recalled)
         return recalled
 
     def _filtered_backfill(

@@ -66,7 +66,7 @@ NO_MODEL = Model("", "")
 
 
 class RecalledColumns(Protocol):
-    """A channel's answer: three columns of equal length m, best first."""
+    """A channel's answer: three columns of equal length m, best first, and what is missing in it."""
 
     @property
     def items(self) -> Int32:
@@ -83,6 +83,11 @@ class RecalledColumns(Protocol):
         """int32[m], item that caused the recall, 0 = none."""
         ...
 
+    @property
+    def missing(self) -> str:
+        """What of the channel took no part in it, for people; "" = nothing."""
+        ...
+
 
 class Recalled(NamedTuple):
     """What a channel returns, best first: never a duplicate, never item 0, never −1."""
@@ -93,6 +98,8 @@ class Recalled(NamedTuple):
     """float32[m], descending; comparable inside one channel only."""
     triggers: Int32
     """int32[m], the query's item that caused each; 0 = none."""
+    missing: str = ""
+    """What of the channel took no part in it, for people; "" = nothing. Named in `degraded`."""
 
 
 EMPTY_RECALL = Recalled(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32))

@@ -24,7 +24,8 @@ class StageRecord(NamedTuple):
     removed     candidates removed, by reason
     start_ms    milliseconds from the request's arrival to the stage's begin
     elapsed_ms  milliseconds the stage took
-    outcome     "ok"; "partial": some candidates could not be scored; "timeout": its deadline passed;
+    outcome     "ok"; "partial": some candidates could not be scored, or a
+                part of a channel did not answer; "timeout": its deadline passed;
                 "failed": a dependency did, or a bug; "skipped"
     detail      what went wrong, where something did
     """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from recall.item_pictures import ItemPictures
     from recall.outfit_sets import OutfitSets
+    from recall.pictures.sharded_index import OpenShards
     from snapshot.catalogue import Catalogue
 
 
@@ -122,6 +123,8 @@ class Services:
 
     model: Callable[[str], ModelCall]
     """The call of a model by its name in `models.registry`; KeyError where there is none."""
+    open_shards: OpenShards | None = None
+    """Opens the parts of an index on many machines; None = in this process."""
 
 
 @runtime_checkable

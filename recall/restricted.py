@@ -26,4 +26,5 @@ class Restricted:
         if eligible is None or not recalled.items.size:
             return recalled
         kept = eligible[recalled.items]
-        return Recalled(recalled.items[kept], recalled.scores[kept], recalled.triggers[kept])
+        columns = (column[kept] for column in (recalled.items, recalled.scores, recalled.triggers))
+        return Recalled(*columns, missing=recalled.missing)

@@ -6,8 +6,10 @@ files: `SimilarLook.search` takes vectors of pictures that are no item's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import faiss
 import numpy as np
@@ -22,8 +24,11 @@ from recall.picture_space import PictureSpace
 from recall.pictures.delta_part import DeltaPart
 from recall.pictures.files import open_index_files, write_index_files
 from recall.pictures.main_part import MainPart
-from recall.pictures.picture_index import IndexChange, PictureIndex
+from recall.pictures.picture_index import PictureIndex
+from recall.pictures.searched import Alike, IndexChange, Pictured, PictureSearch
 from recall.pictures.settings import SimilarLookSettings
+from recall.pictures.shard import shard_folders, write_shards
+from recall.pictures.sharded_index import ShardedIndex, ShardsInProcess
 from recall.query import Query
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
@@ -31,6 +36,8 @@ from snapshot.manifest import SnapshotError
 
 NAME = "similar_look"
 _ITEMS = "picture_items"
+
+T = TypeVar("T")
 
 
 class SimilarLook:
@@ -40,23 +47,20 @@ class SimilarLook:
 
     def __init__(
         self,
-        index: PictureIndex,
+        index: PictureSearch,
         space: PictureSpace,
         catalogue: Catalogue,
         settings: SimilarLookSettings,
-        revision: int,
         head: CategoryHead | None = None,
         objects: ObjectHead | None = None,
     ) -> None:
-        """`revision`: number of the last change of a picture that is in the snapshot."""
+        """Opens nothing."""
         self.space = space
         self.head = head
         """Names the category of a picture's features; None where too few pictures taught it."""
         self.objects = objects
         """Finds things in a picture; None where nothing taught it."""
         self.catalogue = catalogue
-        self.revision = revision
-        """Of the last change that is in the index."""
         self.withheld = ""
         """Why the index must not be searched, since it may contain what was deleted; "" where it may."""
         self._index = index
@@ -68,8 +72,17 @@ class SimilarLook:
         """Rows of the index, deleted pictures included."""
         return sum(self._index.pictures)
 
-    def vectors_of(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Those of `items` that have a picture, and the vectors float32[m, D] of their first ones."""
+    @property
+    def revision(self) -> int:
+        """Number of the last change of a picture that is in the index; may wait for other processes."""
+        return self._index.revision
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """The result of `work`, which searches: in a thread where that waits for other processes."""
+        return await asyncio.to_thread(work) if self._index.waits else work()
+
+    def vectors_of(self, items: NDArray[np.int32]) -> Pictured:
+        """Those of `items` that have a picture, and the vectors of their first ones."""
         return self._index.vectors_of(items)
 
     def search(
@@ -80,8 +93,11 @@ class SimilarLook:
         category: int = 0,
         eligible: NDArray[np.bool_] | None = None,
         minimum: float = -1.0,
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """See `PictureIndex.search`. Raises DependencyError where it is not known what was deleted."""
+    ) -> Alike:
+        """See `PictureIndex.search`.
+
+        Raises DependencyError where it is not known what was deleted, or no part of the index answers.
+        """
         if self.withheld:
             raise DependencyError(self.withheld)
         faiss.omp_set_num_threads(self._settings.threads)
@@ -89,8 +105,7 @@ class SimilarLook:
 
     def apply(self, changes: Sequence[IndexChange], revision: int) -> None:
         """Takes up pictures that were put and deleted, up to a revision; on any one thread at a time."""
-        self._index.apply(changes)
-        self.revision = revision
+        self._index.apply(changes, revision)
 
     def vector_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[D] of the features float32[F] of a picture.
@@ -111,23 +126,30 @@ class SimilarLook:
         look, the items most like it, by cosine, of those that a must allows.
         """
         if query.look is not None:
-            items, likeness = self.search(self.vector_of(query.look), k, eligible=query.wish.eligible)
-            return Recalled(items, likeness, np.zeros(len(items), np.int32))
+            vector = self.vector_of(query.look)
+            found = await self.aside(lambda: self.search(vector, k, eligible=query.wish.eligible))
+            return Recalled(found.items, found.likeness, np.zeros(len(found.items), np.int32), found.missing)
+        return await self.aside(lambda: self._like_triggers(query, k))
+
+    def _like_triggers(self, query: Query, k: int) -> Recalled:
         heaviest = np.argsort(-query.trigger_weights, kind="stable")
-        triggers, vectors = self.vectors_of(query.triggers[heaviest])
-        triggers, vectors = triggers[: self._settings.triggers], vectors[: self._settings.triggers]
+        pictured = self.vectors_of(query.triggers[heaviest])
+        triggers = pictured.items[: self._settings.triggers]
+        vectors = pictured.vectors[: self._settings.triggers]
         if not len(triggers) or k <= 0:
-            return EMPTY_RECALL
+            return EMPTY_RECALL._replace(missing=pictured.missing)
         weight_of = dict(zip(query.triggers.tolist(), query.trigger_weights.tolist(), strict=True))
-        parts = []
+        parts, missing = [], pictured.missing
         for trigger, vector in zip(triggers.tolist(), vectors, strict=True):
-            items, likeness = self.search(
+            found = self.search(
                 vector,
                 k + len(query.triggers),
                 category=int(self._category[trigger]) if self._settings.within == "category" else 0,
                 minimum=self._settings.minimum_likeness,
             )
-            parts.append((items, likeness * np.float32(weight_of[trigger]), np.full(len(items), trigger)))
+            weighted = found.likeness * np.float32(weight_of[trigger])
+            parts.append((found.items, weighted, np.full(len(found.items), trigger)))
+            missing = missing or found.missing
         items, scores, causes = (np.concatenate(column) for column in zip(*parts, strict=True))
         kept = ~np.isin(items, query.triggers)
         items, scores, causes = items[kept], scores[kept], causes[kept]
@@ -135,7 +157,10 @@ class SimilarLook:
         _, first = np.unique(items[order], return_index=True)
         best = order[np.sort(first)][:k]
         return Recalled(
-            items[best].astype(np.int32), scores[best].astype(np.float32), causes[best].astype(np.int32)
+            items[best].astype(np.int32),
+            scores[best].astype(np.float32),
+            causes[best].astype(np.int32),
+            missing,
         )
 
 
@@ -155,7 +180,19 @@ def build(source: BuildSource, folder: Path, settings: SimilarLookSettings) -> d
         pictures.head.save(folder)
     if pictures.objects is not None:
         pictures.objects.save(folder)
-    write_index_files(folder, pictures.vectors, settings, source.seed)
+    if settings.shards:
+        write_shards(
+            folder,
+            pictures.items,
+            pictures.contents,
+            pictures.vectors,
+            pictures.revision,
+            source.catalogue,
+            settings,
+            source.seed,
+        )
+    else:
+        write_index_files(folder, pictures.vectors, settings, source.seed)
     return {
         "pictures": len(pictures.items),
         "items": len(np.unique(pictures.items)),
@@ -177,21 +214,26 @@ def open_channel(
             "build the snapshot again",
         )
     contents, revision = open_contents(folder, len(items))
-    files = open_index_files(folder, len(items), space.dimensions)
-    main = MainPart(files.index, files.vectors, items, contents, catalogue.in_stock[items], settings)
-    delta = DeltaPart(files.empty, space.dimensions, settings)
-    index = PictureIndex(
-        main,
-        delta,
-        catalogue.category,
-        catalogue.code_count("category"),
-        np.asarray(catalogue.in_stock),
-        settings,
-    )
+    bounds, folders = shard_folders(folder, catalogue.size)
+    if folders:
+        shards = (services.open_shards or ShardsInProcess)(folders, space.dimensions, settings)
+        index: PictureSearch = ShardedIndex(shards, bounds, revision, settings.shard_timeout_ms / 1_000)
+    else:
+        files = open_index_files(folder, len(items), space.dimensions)
+        main = MainPart(files.index, files.vectors, items, contents, catalogue.in_stock[items], settings)
+        index = PictureIndex(
+            main,
+            DeltaPart(files.empty, space.dimensions, settings),
+            catalogue.category,
+            catalogue.code_count("category"),
+            np.asarray(catalogue.in_stock),
+            settings,
+            revision,
+        )
     head = CategoryHead.open(folder, space.features)
     if head is not None and not 0 < head.codes.max() <= catalogue.code_count("category"):
         raise SnapshotError(folder, "head_codes.npy", "names unknown categories", "build the snapshot again")
-    return SimilarLook(index, space, catalogue, settings, revision, head, ObjectHead.open(folder))
+    return SimilarLook(index, space, catalogue, settings, head, ObjectHead.open(folder))
 
 
 CHANNEL = ChannelKind(settings=SimilarLookSettings, build=build, open=open_channel, optional=True)

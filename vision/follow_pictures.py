@@ -10,7 +10,7 @@ import numpy as np
 
 from foundation.storage.errors import StorageError
 from models.picture_encoder import FEATURES
-from recall.pictures.picture_index import IndexChange
+from recall.pictures.searched import IndexChange
 from recall.similar_look import NAME, SimilarLook
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
@@ -84,9 +84,10 @@ class PictureFollower:
 
 def take_up(looks: SimilarLook, store: PictureChanges) -> None:
     """Takes the changes after the index's own revision into it. Raises StorageError."""
-    if store.revision() <= looks.revision:
+    taken_up = looks.revision
+    if store.revision() <= taken_up:
         return
-    changes = store.since(looks.revision)
+    changes = store.since(taken_up)
     while part := list(islice(changes, _STEP)):
         looks.apply(_in_terms_of(looks, part), part[-1].revision)
 

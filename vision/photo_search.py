@@ -11,6 +11,7 @@ from models.picture_encoder import NAME as ENCODER
 from models.picture_encoder import OUTPUT
 from pipeline.stages import DependencyError
 from protos.shopfront.v1 import recommend_pb2, visual_pb2
+from recall.similar_look import NAME as CHANNEL_NAME
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.errors import CallerError
@@ -24,6 +25,8 @@ from vision.photo_part import box_message, box_of, check_part, object_messages, 
 from vision.settings import PhotoSearchSettings
 
 SCENE = "photo_search"
+PARTIAL = f"channel:{CHANNEL_NAME}:partial"
+"""In `degraded`, where a part of the index did not answer."""
 _DEFAULT_CATEGORIES, _MOST_CATEGORIES = 5, 20
 
 
@@ -125,16 +128,19 @@ class PhotoSearch:
             box = box_of(request)
             image = await self._encoder.decode(request.image, whole=box is None)
             features = (await self._encoder.infer(engine, image, box, [OUTPUT], call, 0))[OUTPUT]
-            items, likeness = looks.search(looks.vector_of(features), self._settings.neighbours)
+            vector = looks.vector_of(features)
+            found = await looks.aside(lambda: looks.search(vector, self._settings.neighbours))
         except DependencyError:
             answer.degraded.append(ENCODER)
             return answer
-        if len(likeness):
-            answer.likeness = float(likeness[0])
+        if found.missing:
+            answer.degraded.append(PARTIAL)
+        if len(found.likeness):
+            answer.likeness = float(found.likeness[0])
         limit = min(request.limit or _DEFAULT_CATEGORIES, _MOST_CATEGORIES)
         if looks.head is None:
             codes, shares = category_shares(
-                engine.catalogue.category[items], likeness, self._settings.temperature, limit
+                engine.catalogue.category[found.items], found.likeness, self._settings.temperature, limit
             )
         else:
             (probabilities,) = looks.head.probabilities(features[None])
@@ -193,9 +199,11 @@ class PhotoSearch:
             ),
             call,
         )
-        pictured, _ = self._encoder.looks(engine).vectors_of(engine.catalogue.dense([request.item_id]))
-        if not len(pictured) and ANCHOR_UNKNOWN not in page.degraded:
-            page.degraded.append(ANCHOR_UNKNOWN)
+        looks, anchor = self._encoder.looks(engine), engine.catalogue.dense([request.item_id])
+        pictured = await looks.aside(lambda: looks.vectors_of(anchor))
+        unknown = PARTIAL if pictured.missing else ANCHOR_UNKNOWN
+        if not len(pictured.items) and unknown not in page.degraded:
+            page.degraded.append(unknown)
         return page
 
 

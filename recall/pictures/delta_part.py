@@ -86,10 +86,7 @@ class DeltaPart:
         found = np.empty((len(rows), view.open.shape[1]), np.float32)
         older = rows < view.sealed
         if older.any():
-            holder = view.index
-            if isinstance(holder, faiss.IndexRefine):
-                holder = faiss.downcast_index(holder.refine_index)
-            found[older] = holder.reconstruct_batch(np.ascontiguousarray(rows[older], np.int64))
+            found[older] = view.index.reconstruct_batch(np.ascontiguousarray(rows[older], np.int64))
         found[~older] = view.open[rows[~older] - view.sealed]
         return found
 

@@ -70,7 +70,7 @@ def open_index_files(folder: Path, rows: int, dimensions: int) -> IndexFiles:
     Raises SnapshotError where a file is missing, torn or of another number of vectors or of dimensions.
     """
     index = open_index(folder / _INDEX)
-    compact = isinstance(index, faiss.IndexRefine)
+    compact = isinstance(index, faiss.IndexPreTransform)
     vectors = None if compact else open_vectors(folder, _VECTORS, max(rows, 1))
     shape = (rows, index.d) if vectors is None else vectors.shape
     if (index.ntotal, index.d) != shape or index.d != dimensions:

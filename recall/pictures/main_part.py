@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,8 +72,7 @@ class MainPart:
         """float32[m, D] of rows; of a compact index as its longer codes have them."""
         if self._vectors is not None:
             return np.asarray(self._vectors[rows])
-        longer = faiss.downcast_index(self._index.refine_index)
-        return np.asarray(longer.reconstruct_batch(np.ascontiguousarray(rows, np.int64)), np.float32)
+        return np.asarray(self._index.reconstruct_batch(np.ascontiguousarray(rows, np.int64)), np.float32)
 
     def search(
         self,

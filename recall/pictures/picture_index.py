@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recall.pictures.delta_part import DeltaPart
 from recall.pictures.main_part import MainPart
+from recall.pictures.searched import Alike, IndexChange, Pictured, best_items
 from recall.pictures.settings import SimilarLookSettings
 
 _PICTURES_PER_ITEM = 4
 """Pictures asked of each part for every item wanted, since several may be one item's."""
 
 
-@dataclass(frozen=True, slots=True)
-class IndexChange:
-    """A picture that was put or deleted, in the terms of one snapshot.
-
-    Attributes:
-        item: 1…N.
-        content: the picture's content as two numbers; None = all pictures of the item.
-        vector: float32[D] of length 1; None = deleted.
-    """
-
-    item: int
-    content: tuple[int, int] | None
-    vector: NDArray[np.float32] | None
-
-
 class PictureIndex:
     """Searches of many threads run beside `apply`, and see each change whole."""
+
+    waits = False
 
     def __init__(
         self,
@@ -43,6 +30,7 @@ class PictureIndex:
         codes: int,
         in_stock: NDArray[np.bool_],
         settings: SimilarLookSettings,
+        revision: int = 0,
     ) -> None:
         """Opens nothing.
 
@@ -53,7 +41,9 @@ class PictureIndex:
             codes: the largest code.
             in_stock: bool[N + 1], items that a search may find.
             settings: how it is searched.
+            revision: of the last change that is in `main`.
         """
+        self.revision = revision
         self._main, self._delta = main, delta
         self._settings = settings
         self._categories, self._in_stock = categories, in_stock
@@ -68,17 +58,19 @@ class PictureIndex:
         """Rows of the main part and of the delta, dead ones included."""
         return len(self._main), len(self._delta)
 
-    def apply(self, changes: Sequence[IndexChange]) -> None:
-        """Takes up changes in their order; each is visible to the next search. Repeatable."""
+    def apply(self, changes: Sequence[IndexChange], revision: int | None = None) -> None:
+        """Takes up changes in their order, up to a revision; the next search sees each. Repeatable."""
         with self._changing:
             for change in changes:
                 if change.vector is None:
                     self._end(change)
                 elif change.content is not None:
                     self._put(change.item, change.content, change.vector)
+            if revision is not None:
+                self.revision = max(self.revision, revision)
 
-    def vectors_of(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Those of `items` that have a picture, and the vectors float32[m, D] of their first ones."""
+    def vectors_of(self, items: NDArray[np.int32]) -> Pictured:
+        """Those of `items` that have a picture, and the vectors of their first ones."""
         known, vectors = [], []
         for item in items.tolist():
             rows = self._main.rows_of(item)[:1]
@@ -91,7 +83,7 @@ class PictureIndex:
                 vectors.append(self._delta.vectors(np.array(later, np.int64)))
             known.append(item)
         found = np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)
-        return np.array(known, np.int32), found
+        return Pictured(np.array(known, np.int32), found)
 
     def search(
         self,
@@ -101,7 +93,7 @@ class PictureIndex:
         category: int = 0,
         eligible: NDArray[np.bool_] | None = None,
         minimum: float = -1.0,
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    ) -> Alike:
         """The items in stock whose pictures are most alike.
 
         Args:
@@ -110,12 +102,9 @@ class PictureIndex:
             category: only items of the category with this code; 0 = of all.
             eligible: bool[N + 1], items that alone may be found; None = all.
             minimum: cosine below which an item is left out.
-
-        Returns:
-            Distinct items int32[m] and cosines float32[m], best first.
         """
         if k <= 0:
-            return np.empty(0, np.int32), np.empty(0, np.float32)
+            return Alike(np.empty(0, np.int32), np.empty(0, np.float32))
         near = max(1, min(_PICTURES_PER_ITEM * k, len(self._main)))
         items, likeness = self._search_main(vector, near, category, eligible)
         if len(self._delta):
@@ -125,12 +114,7 @@ class PictureIndex:
             later, cosines = self._delta.search(vector, _PICTURES_PER_ITEM * k, allowed)
             items, likeness = np.concatenate((items, later)), np.concatenate((likeness, cosines))
         kept = likeness >= minimum
-        items, likeness = items[kept], likeness[kept]
-        # Equal pictures are ordered by their items, whatever the order in which they were found.
-        order = np.lexsort((items, -likeness))
-        _, first = np.unique(items[order], return_index=True)
-        best = order[np.sort(first)[:k]]
-        return items[best], likeness[best].astype(np.float32)
+        return best_items(items[kept], likeness[kept], k)
 
     def _search_main(
         self, vector: NDArray[np.float32], k: int, category: int, eligible: NDArray[np.bool_] | None

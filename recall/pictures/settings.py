@@ -34,6 +34,19 @@ class SimilarLookSettings(VectorIndexSettings):
         le=1_000_000,
         description="Newest pictures of those that arrived since the snapshot that are compared one by one.",
     )
+    shards: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="Parts of the index, built with the next snapshot, each searched by a process of its own "
+        "that Ray starts on one of its machines; 0 = every replica searches all of it.",
+    )
+    shard_timeout_ms: float = Field(
+        default=40.0,
+        gt=0,
+        description="Longest wait for a part that searches; without it the answer is degraded. Less than the "
+        "channel's timeout in a scene, milliseconds.",
+    )
     within: Literal["category", "anything"] = Field(
         default="category",
         description="category: only items of the trigger's category, where it has one; anything: all items.",

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from tritonclient.grpc.aio import InferenceServerClient
@@ -14,6 +15,8 @@ from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.metrics import StageMetrics
 from pipeline.scoring import Split
 from recall.channel import Services
+from recall.pictures.settings import SimilarLookSettings
+from recall.pictures.sharded_index import Shards
 from rollout.rollouts import Rollouts
 from router.engine.engine import Engine, EngineBuilder
 from router.engine.live import LiveEngine
@@ -38,12 +41,19 @@ def engine_builder(
     triton = settings.ranking
     return EngineBuilder(
         recall=settings.recall,
-        services=Services(TritonModelCalls(ranking.triton, triton).model),
+        services=Services(TritonModelCalls(ranking.triton, triton).model, _open_shards),
         scorers={**ranking.scorers, triton.model: rollouts.scorer},
         metrics=metrics,
         split=Split(triton.part_size, triton.max_parts),
         tables=settings.tables,
     )
+
+
+def _open_shards(folders: Sequence[Path], dimensions: int, settings: SimilarLookSettings) -> Shards:
+    # Only where a snapshot has shards: a replica runs in Ray, a test of the composition need not.
+    from server.composition.picture_shards import RayShards
+
+    return RayShards(folders, dimensions, settings)
 
 
 async def open_engine(

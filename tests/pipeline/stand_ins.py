@@ -19,6 +19,7 @@ class Columns(NamedTuple):
     items: np.ndarray
     scores: np.ndarray
     triggers: np.ndarray
+    missing: str = ""
 
 
 def columns(items: Sequence[int], triggers: Sequence[int] | None = None) -> Columns:

@@ -103,6 +103,18 @@ async def test_a_failed_dependency_of_a_channel_degrades(error: BaseException, o
     assert str(error) in record.detail
 
 
+async def test_a_channel_of_which_a_part_did_not_answer_counts_and_is_named() -> None:
+    answer = columns([3, 1])._replace(missing="part 2 of 3: gone")
+    page = await run(pipeline(FixedChannel("a", answer=answer), FixedChannel("b", [2])))
+    assert page.items.items.tolist() == [3, 1, 2]
+    assert page.degraded == ("channel:a:partial",)
+    record = next(record for record in page.trace if record.stage == "channel:a")
+    assert (record.outcome, record.detail, record.count_out) == ("partial", "part 2 of 3: gone", 2)
+    backfill = Backfill(FixedChannel("hot", answer=answer), limit=10)
+    page = await run(pipeline(FixedChannel("a", [7]), backfill=backfill), page_size=3)
+    assert page.degraded == ("channel:hot:partial",)
+
+
 async def test_a_channel_that_returns_nothing_at_all_is_a_bug_and_no_empty_answer() -> None:
     class Forgetful(FixedChannel):
         async def recall(self, query: object, k: int) -> Columns:

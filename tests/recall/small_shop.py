@@ -94,7 +94,7 @@ NO_INTERESTS = services_of(np.zeros((2, 4), np.float32))
 
 def assert_well_formed(recalled: Recalled, k: int, causes: Sequence[int]) -> None:
     """What every channel owes: at most k, no duplicate, only items, best first, known triggers or 0."""
-    items, scores, triggers = recalled
+    items, scores, triggers, _ = recalled
     assert (items.dtype, scores.dtype, triggers.dtype) == (np.int32, np.float32, np.int32)
     assert len(items) == len(scores) == len(triggers) <= k
     assert len(np.unique(items)) == len(items)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from recall.pictures.delta_part import DeltaPart
 from recall.pictures.files import open_index_files, write_index_files
 from recall.pictures.main_part import MainPart
-from recall.pictures.picture_index import IndexChange, PictureIndex
+from recall.pictures.picture_index import PictureIndex
+from recall.pictures.searched import IndexChange
 from recall.pictures.settings import SimilarLookSettings
 from snapshot.manifest import SnapshotError
 
@@ -83,12 +84,12 @@ class Shop:
             mask = everything if allowed is None else allowed
             mask = mask & (self.categories == category) if category else mask
             best = self.brute_force(vector, mask)
-            items, likeness = self.index.search(vector, ITEMS, category=category, eligible=allowed)
+            items, likeness, _ = self.index.search(vector, ITEMS, category=category, eligible=allowed)
             assert set(items.tolist()) == set(best)
             assert (np.diff(likeness) <= 0).all()
             np.testing.assert_allclose(likeness, [best[item] for item in items.tolist()], atol=tolerance)
         having = {item for item, _ in self.expected}
-        known, vectors = self.index.vectors_of(np.arange(1, ITEMS + 1, dtype=np.int32))
+        known, vectors, _ = self.index.vectors_of(np.arange(1, ITEMS + 1, dtype=np.int32))
         assert set(known.tolist()) == having
         for item, own in zip(known.tolist(), vectors, strict=True):
             of_item = np.stack([each for (other, _), each in self.expected.items() if other == item])
@@ -124,7 +125,7 @@ def test_many_that_arrive_are_found_at_once_and_never_after_their_deletion(
         item = number % ITEMS + 1
         (vector,) = unit(np.random.default_rng((item, 500 + number)), 1)
         shop.put(item, 500 + number)
-        items, likeness = shop.index.search(vector, 1)
+        items, likeness, _ = shop.index.search(vector, 1)
         assert items.tolist() == [item]
         assert likeness[0] > 0.98
         shop.index.apply([IndexChange(item, (500 + number, 0), vector)])

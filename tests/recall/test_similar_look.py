@@ -89,7 +89,7 @@ def test_what_is_not_alike_or_has_no_picture_is_not_recalled(tmp_path: Path) -> 
 def test_a_search_takes_any_vector(tmp_path: Path) -> None:
     channel = open_over(tmp_path)
     east = np.array([1, 0], np.float32)
-    items, likeness = channel.search(east, 3)
+    items, likeness, _ = channel.search(east, 3)
     assert items.tolist() == [1, 5, 3]
     np.testing.assert_allclose(likeness, [1, cosine(2), cosine(5)], atol=1e-3)
     assert channel.search(east, 9, category=2)[0].tolist() == [5, 4]
@@ -98,6 +98,13 @@ def test_a_search_takes_any_vector(tmp_path: Path) -> None:
     eligible[[3, 4, 7]] = True
     assert channel.search(east, 9, eligible=eligible)[0].tolist() == [3, 4]
     assert channel.search(east, 9, eligible=eligible, category=2)[0].tolist() == [4]
+
+
+def test_in_shards_the_same_is_recalled(tmp_path: Path) -> None:
+    whole, parts = open_over(tmp_path / "whole"), open_over(tmp_path / "parts", shards=3)
+    for triggers in ([1], [6, 1], [8]):
+        assert recalled(parts, triggers) == recalled(whole, triggers)
+    assert not (tmp_path / "parts" / "channel" / "pictures.faiss").exists()
 
 
 def test_a_shop_without_pictures_has_no_such_channel(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 
 from benchmarks.lost_node_jobs import JOBS, job_loss
 from recall.channel import BuildSource
+from recall.pictures.searched import IndexChange
+from recall.pictures.settings import SimilarLookSettings
+from recall.pictures.shard import shard_folders, write_shards
+from recall.pictures.sharded_index import ShardedIndex, ShardsInProcess
 from recall.registry import CHANNELS
 from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.errors import CannotReachCluster, NodesLost, PartFailed
@@ -150,3 +155,52 @@ def test_without_an_address_everything_is_done_in_this_process(tmp_path: Path) -
     with connected(JobSettings()) as cluster:
         assert cluster is None
         assert work_of(cluster, None, tmp_path, silent) is IN_THIS_PROCESS
+
+
+@pytest.mark.slow
+def test_shards_of_pictures_answer_as_one_index_and_say_which_one_was_killed(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
+    import ray
+
+    from server.composition.picture_shards import RayShards
+
+    random = np.random.default_rng(1)
+    vectors = random.standard_normal((200, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    items = np.arange(1, 81, dtype=np.int32).repeat(3)[:200]
+    contents = np.arange(400, dtype=np.uint64).reshape(-1, 2)
+    catalogue = synthetic_dataset(tmp_path / "shop", users=5, items=80, events=100).catalogue
+    settings = SimilarLookSettings(index="flat", shards=2)
+    assert write_shards(tmp_path, items, contents, vectors, 0, catalogue, settings, 1) == 2
+    bounds, folders = shard_folders(tmp_path, catalogue.size)
+    shards = RayShards(folders, 8, settings)
+    try:
+        index = ShardedIndex(shards, bounds, 0, timeout_s=30.0)
+        assert index.revision == 0
+        assert index.pictures == (200, 0)
+        deleted = int(index.search(vectors[0], 1).items[0])
+        index.apply([IndexChange(deleted, None, None)], 1)
+        alone = ShardedIndex(ShardsInProcess(folders, 8, settings), bounds, 0, timeout_s=1.0)
+        alone.apply([IndexChange(deleted, None, None)], 1)
+        for vector in vectors[::40]:
+            one, many = alone.search(vector, 20), index.search(vector, 20)
+            assert many.items.tolist() == one.items.tolist()
+            assert many.missing == ""
+        ray.kill(shards.actors[1])
+        found = index.search(vectors[0], 80)
+        assert "part 2 of 2: its process is gone" in found.missing
+        assert len(found.items)
+        assert found.items.max() <= bounds[1]
+        # What follows the pictures that arrive looks for it, and gives it what was deleted.
+        assert index.revision == 1
+        until = time.monotonic() + 60
+        while index.revision and time.monotonic() < until:
+            time.sleep(0.2)
+        assert "catching up" in index.search(vectors[0], 80).missing
+        index.apply([IndexChange(deleted, None, None)], 1)
+        everything = index.search(vectors[0], 80)
+        assert everything.missing == ""
+        assert everything.items.tolist() == alone.search(vectors[0], 80).items.tolist()
+    finally:
+        shards.end()

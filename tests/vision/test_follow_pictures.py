@@ -73,7 +73,7 @@ async def test_nothing_is_found_before_it_is_known_what_was_deleted(
     store.lost = False
     await follower.catch_up(engine)
     assert looks.revision == 4
-    items, _ = looks.search(EAST, 3)
+    items, _, _ = looks.search(EAST, 3)
     assert items.tolist() == [8, 5, 3]
     # What was taken up before stays where the store is lost later.
     store.lost = True

@@ -87,7 +87,7 @@ def test_a_snapshot_recalls_by_looks_and_has_the_groups(tmp_path: Path, picture_
     channel = channels[NAME]
     assert isinstance(channel, SimilarLook)
     first, twin = snapshot.catalogue.dense(["i0002", "i0003"])
-    found, _ = channel.search(channel.vectors_of(np.array([first]))[1][0], 3)
+    found, _, _ = channel.search(channel.vectors_of(np.array([first]))[1][0], 3)
     sold = [item for item in (first, twin) if snapshot.catalogue.in_stock[item]]
     assert found[: len(sold)].tolist() == sold
     query = replace(make_query(triggers=[int(first)]), now=0)

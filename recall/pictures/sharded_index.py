@@ -1,0 +1,204 @@
+"""An index of pictures in shards, each asked at once; what does not answer is left out and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.stages import DependencyError
+from recall.pictures.searched import Alike, IndexChange, Pictured, best_items
+from recall.pictures.settings import SimilarLookSettings
+from recall.pictures.shard import Shard, ShardBehind, ShardStatus
+
+_APPLY_S = 60.0
+"""Longest wait for a shard that takes up changes, seconds: it may have to copy an index."""
+_STATUS_S = 2.0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A shard that gave no answer, and why."""
+
+    why: str
+
+
+class Shards(Protocol):
+    """Shards wherever they are, numbered from 0."""
+
+    def ask(
+        self, calls: Mapping[int, tuple[str, tuple[Any, ...]]], timeout_s: float
+    ) -> dict[int, Any | Lost]:
+        """Calls methods of `Shard` (name, arguments) by the number of the shard, all at once."""
+        ...
+
+    def renew(self, number: int) -> None:
+        """Opens a shard again that was lost, where nothing else does; returns before it is open."""
+        ...
+
+
+OpenShards = Callable[[Sequence[Path], int, SimilarLookSettings], Shards]
+"""(folders of the shards, D, settings) → the shards, open. Raises SnapshotError where one is torn."""
+
+
+class ShardsInProcess:
+    """All shards in this process, which has no cluster: a program that measures a snapshot."""
+
+    def __init__(self, folders: Sequence[Path], dimensions: int, settings: SimilarLookSettings) -> None:
+        """Maps each. Raises SnapshotError where one is torn."""
+        self._shards = [Shard.open(folder, dimensions, settings) for folder in folders]
+
+    def ask(
+        self, calls: Mapping[int, tuple[str, tuple[Any, ...]]], timeout_s: float
+    ) -> dict[int, Any | Lost]:
+        """As the contract says, one after the other; nothing is ever lost but what is behind."""
+        answers: dict[int, Any | Lost] = {}
+        for number, (method, arguments) in calls.items():
+            try:
+                answers[number] = getattr(self._shards[number], method)(*arguments)
+            except ShardBehind as error:
+                answers[number] = Lost(str(error))
+        return answers
+
+    def renew(self, number: int) -> None:
+        """Does nothing."""
+
+
+class ShardedIndex:
+    """Searches all shards and joins what they find; changes go to the shard of their item."""
+
+    waits = True
+
+    def __init__(self, shards: Shards, bounds: NDArray[np.int32], revision: int, timeout_s: float) -> None:
+        """Opens nothing.
+
+        Args:
+            shards: n of them.
+            bounds: int32[n + 1]; shard s holds the items from bounds[s] + 1 to bounds[s + 1].
+            revision: of the last change that is in the snapshot.
+            timeout_s: longest wait for a shard that searches.
+        """
+        self._shards = shards
+        self._bounds = bounds
+        self._applied = revision
+        self._timeout_s = timeout_s
+        self._statuses = [ShardStatus(revision, 0, 0) for _ in bounds[1:]]
+
+    @property
+    def pictures(self) -> tuple[int, int]:
+        """Of the snapshot and arrived since, as the shards last said."""
+        return sum(each.main for each in self._statuses), sum(each.delta for each in self._statuses)
+
+    @property
+    def revision(self) -> int:
+        """Of the last change in every shard that answers now; asks them, and opens lost ones again.
+
+        A shard that was opened again begins at the snapshot's revision, and is searched once it has been
+        given the changes that this index had been given before.
+        """
+        answers = self._shards.ask(dict.fromkeys(range(len(self._statuses)), ("status", ())), _STATUS_S)
+        self._note(answers)
+        for number, answer in answers.items():
+            if isinstance(answer, Lost):
+                self._shards.renew(number)
+        return min(
+            (answer.revision for answer in answers.values() if isinstance(answer, ShardStatus)),
+            default=self._applied,
+        )
+
+    def apply(self, changes: Sequence[IndexChange], revision: int) -> None:
+        """Takes up changes in their order, up to a revision. Repeatable.
+
+        A shard that does not answer is not searched until `revision` says what it lacks and it was given it.
+        """
+        own: list[list[IndexChange]] = [[] for _ in self._statuses]
+        for change in changes:
+            number = int(self._shard_of(np.array([change.item]))[0])
+            own[number].append(replace(change, item=change.item - int(self._bounds[number])))
+        calls = {number: ("apply", (part, revision)) for number, part in enumerate(own)}
+        self._applied = max(self._applied, revision)
+        self._note(self._shards.ask(calls, _APPLY_S))
+
+    def vectors_of(self, items: NDArray[np.int32]) -> Pictured:
+        """As `PictureIndex.vectors_of`."""
+        of_shard = self._shard_of(items)
+        wanted = np.unique(of_shard).tolist()
+        answers = self._shards.ask(
+            {
+                number: (
+                    "vectors_of",
+                    (self._applied, (items[of_shard == number] - self._bounds[number]).astype(np.int32)),
+                )
+                for number in wanted
+            },
+            self._timeout_s,
+        )
+        found = [
+            (answer.items + self._bounds[number], answer.vectors)
+            for number, answer in sorted(answers.items())
+            if not isinstance(answer, Lost) and len(answer.items)
+        ]
+        missing = self._missing(answers)
+        if not found:
+            return Pictured(np.empty(0, np.int32), np.empty((0, 0), np.float32), missing)
+        known, vectors = (np.concatenate(column) for column in zip(*found, strict=True))
+        place = {item: at for at, item in reversed(list(enumerate(items.tolist())))}
+        order = np.argsort([place[item] for item in known.tolist()], kind="stable")
+        return Pictured(known[order].astype(np.int32), vectors[order], missing)
+
+    def search(
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        *,
+        category: int = 0,
+        eligible: NDArray[np.bool_] | None = None,
+        minimum: float = -1.0,
+    ) -> Alike:
+        """As `PictureIndex.search`. Raises DependencyError where no shard answers."""
+        if k <= 0:
+            return Alike(np.empty(0, np.int32), np.empty(0, np.float32))
+        calls = {
+            number: (
+                "search",
+                (self._applied, vector, k, category, self._own_bits(eligible, number), minimum),
+            )
+            for number in range(len(self._statuses))
+        }
+        answers = self._shards.ask(calls, self._timeout_s)
+        missing = self._missing(answers)
+        found = [
+            (answer.items + self._bounds[number], answer.likeness)
+            for number, answer in sorted(answers.items())
+            if not isinstance(answer, Lost)
+        ]
+        if not found:
+            raise DependencyError(f"no part of the index of pictures answers: {missing}")
+        items, likeness = (np.concatenate(column) for column in zip(*found, strict=True))
+        return best_items(items, likeness, k, missing)
+
+    def _own_bits(self, eligible: NDArray[np.bool_] | None, number: int) -> NDArray[np.uint8] | None:
+        if eligible is None:
+            return None
+        first, after = self._bounds[number : number + 2].tolist()
+        return np.packbits(np.concatenate(([False], eligible[first + 1 : after + 1])))
+
+    def _shard_of(self, items: NDArray[Any]) -> NDArray[np.int64]:
+        return np.searchsorted(self._bounds, items, side="left") - 1
+
+    def _note(self, answers: Mapping[int, Any | Lost]) -> None:
+        for number, answer in answers.items():
+            if isinstance(answer, ShardStatus):
+                self._statuses[number] = answer
+
+    def _missing(self, answers: Mapping[int, Any | Lost]) -> str:
+        count = len(self._statuses)
+        return "; ".join(
+            f"part {number + 1} of {count}: {answer.why}"
+            for number, answer in sorted(answers.items())
+            if isinstance(answer, Lost)
+        )
