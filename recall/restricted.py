@@ -26,5 +26,5 @@ class Restricted:
         if eligible is None or not recalled.items.size:
             return recalled
         kept = eligible[recalled.items]
-        columns = (column[kept] for column in (recalled.items, recalled.scores, recalled.triggers))
-        return Recalled(*columns, missing=recalled.missing)
+        items, scores, triggers = recalled.items[kept], recalled.scores[kept], recalled.triggers[kept]
+        return Recalled(items, scores, triggers, recalled.missing)

@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from recall.pictures.compact import CompactSettings, train_compact
 from recall.pictures.delta_part import DeltaPart
 from recall.pictures.files import open_index_files, write_index_files
 from recall.pictures.main_part import MainPart
 from recall.pictures.picture_index import PictureIndex
+from recall.pictures.search_parameters import search_parameters
 from recall.pictures.searched import IndexChange
 from recall.pictures.settings import SimilarLookSettings
 from snapshot.manifest import SnapshotError
@@ -171,3 +173,21 @@ def test_an_index_of_other_dimensions_is_refused(tmp_path: Path) -> None:
     (tmp_path / "index" / "empty.faiss").unlink()
     with pytest.raises(SnapshotError, match=r"empty\.faiss"):
         open_index_files(tmp_path / "index", 90, DIMENSIONS)
+
+
+@pytest.mark.parametrize(("scanned", "bits", "least"), [("pq", 8, 0.93), ("rabitq", 8, 0.93), ("pq", 4, 0.7)])
+def test_codes_of_vectors_with_few_strong_dimensions_find_nearly_all(
+    scanned: str, bits: int, least: float
+) -> None:
+    random = np.random.default_rng(5)
+    strength = np.arange(1, 65) ** -0.6
+    vectors = (random.standard_normal((4_000, 64)) * strength).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    choice = CompactSettings.model_validate({"scanned": scanned, "refined_bits": bits, "lists": 8})
+    index = train_compact(vectors, len(vectors), choice, 1)
+    index.add(vectors)
+    asked = vectors[::80]
+    parameters = search_parameters(index, 10, probes=8, width=64, refined=20.0)
+    found = index.search(asked, 10, params=parameters)[1]
+    exact = np.argsort(-asked @ vectors.T, axis=1)[:, :10]
+    assert (found[:, :, None] == exact[:, None, :]).any(axis=1).mean() >= least
