@@ -149,7 +149,7 @@ def test_asking_merges_the_triggers_lists(
     }
     best = sorted(total.values(), reverse=True)[:k]
     np.testing.assert_allclose(recalled.scores, best, rtol=1e-5)
-    for item, score, trigger in zip(*recalled, strict=True):
+    for item, score, trigger in zip(*recalled[:3], strict=True):
         assert score == pytest.approx(total[int(item)], rel=1e-5)
         largest = max(share for all_of in shares[int(item)].values() for share in all_of)
         assert max(shares[int(item)][int(trigger)]) == pytest.approx(largest, rel=1e-5)
