@@ -147,10 +147,10 @@ class _Caller:
 
     def __init__(self, plan: LoadPlan) -> None:
         self._plan = plan
-        # Each of these is a connection of its own, as several machines of callers would have.
+        # Each of these is a connection of its own, as several machines of callers would have. What no server
+        # took gRPC itself sends again, as for every caller: a HAProxy that hands over closes its connections.
         options = [
             ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.enable_retries", 0),
             # By gRPC's own rule a client stays away for seconds after a few refused connections.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 100),
