@@ -7,7 +7,9 @@ by the same scene with the columns `live.lift` and `online.lift` added. At the f
 third. Both arms learn of clicks through user state, the recall channels and the model's history; only the
 second has the learner's columns.
 
-The shoppers are simulated; everything that answers them is not.
+The shoppers are simulated; everything that answers them is not. They ask for one page after the other,
+hundreds in minutes, which the learner would take for robots: `shopper_impressions` and `shopper_events` are
+raised so that all of it counts, unless `--robots` says otherwise.
 
 Run `python -m benchmarks.taste_flip [--workspace build/sample] [--before 90] [--after 150]`.
 """
@@ -51,6 +53,7 @@ LIKED_CLICK, OTHER_CLICK = 0.35, 0.03
 PAGE = 20
 WINDOW_S = 10.0
 RECOVERED = 0.9
+UNLIMITED = 1_000_000_000
 _CALL_S = 20.0
 
 
@@ -141,13 +144,16 @@ def main() -> None:
     parser.add_argument(
         "--half-life-hours", type=float, default=24.0, help="of what the online ranker learned"
     )
+    parser.add_argument(
+        "--robots", action="store_true", help="keep the limits of what one shopper counts within an hour"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of tastes and clicks")
     options = parser.parse_args()
     console = Console()
     with tempfile.TemporaryDirectory(prefix="flip-", dir=PROJECT / "build") as folder:
         workspace = copy_of(Workspace(options.workspace), Path(folder) / "workspace")
         workspace.make()
-        config = configuration(workspace, options.live, options.online, options.most, options.half_life_hours)
+        config = configuration(workspace, options)
         settings = load_settings(config, workspace)
         dataset = DatasetStore(workspace.datasets).open_current(verify=False)
         seed_user_state(workspace, dataset.manifest.id, settings.router, lambda done, of: None)
@@ -165,9 +171,7 @@ def main() -> None:
     write_durably(RESULT, json.dumps(result, indent=2).encode())
 
 
-def configuration(
-    workspace: Workspace, live: float, online: float, most: float, half_life_hours: float
-) -> Path:
+def configuration(workspace: Workspace, options: Any) -> Path:
     """Writes scenes with both arms, and the configuration that names them; returns the latter."""
     folder = workspace.root / "config"
     folder.mkdir()
@@ -178,21 +182,25 @@ def configuration(
     for channel in home["channels"].values():
         channel["timeout_ms"] = 2_000.0
     home["ranking"]["timeout_ms"] = 2_000.0
+    learned = {name: {"most": options.most} for name in ("live", "online")}
     ranking = {
         **home["ranking"],
-        "scorers": {**home["ranking"]["scorers"], "live": {"most": most}, "online": {"most": most}},
-        "merge": {"log_odds": {"added": {"live.lift": live, "online.lift": online}}},
+        "scorers": {**home["ranking"]["scorers"], **learned},
+        "merge": {"log_odds": {"added": {"live.lift": options.live, "online.lift": options.online}}},
     }
     tree["scenes"] = {ARMS["without"]: home, ARMS["with"]: {**home, "ranking": ranking}}
     (folder / "scenes.yaml").write_text(yaml.safe_dump(tree))
+    # Simulated shoppers click at once.
+    stream = {"label_wait_s": 3}
+    if not options.robots:
+        stream |= {"shopper_impressions": UNLIMITED, "shopper_events": UNLIMITED}
     router = {
         "scenes": str(folder / "scenes.yaml"),
         "experiments": None,
         "ingress": {"address": "127.0.0.1:0", "kind": "grpc"},
         "metrics": {"port": 0},
         "ranking": {"score_timeout_ms": 2_000.0, "interests_timeout_ms": 2_000.0},
-        # Simulated shoppers click at once.
-        "learning": {"stream": {"label_wait_s": 3}, "ranker": {"half_life_hours": half_life_hours}},
+        "learning": {"stream": stream, "ranker": {"half_life_hours": options.half_life_hours}},
     }
     path = folder / "shopfront.yaml"
     path.write_text(yaml.safe_dump({"router": router, "console": {"enabled": False}}))

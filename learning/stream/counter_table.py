@@ -12,6 +12,7 @@ from state.live_counters.counter_file import SUFFIX, make_counters
 from state.live_counters.decay import HALF_LIVES_S, ONE, SIGNALS, decayed
 from state.live_counters.slots import UInt64
 
+_IMPRESSIONS = SIGNALS.index("impressions")
 _LONGEST = list(HALF_LIVES_S).index("7d")
 _KEPT = 7 / 8
 """Part of the bound that is left when rows are dropped, so that it does not happen every minute."""
@@ -20,11 +21,15 @@ _KEPT = 7 / 8
 class CounterTable:
     """Adds to counters; its file changes where the table is made larger or smaller."""
 
-    def __init__(self, folder: Path, kind: str, most_rows: int) -> None:
-        """Makes the first file. `most_rows`: above it `evict` drops rows. Raises OSError."""
+    def __init__(self, folder: Path, kind: str, most_rows: int, most_impressions: int | None = None) -> None:
+        """Makes the first file. Raises OSError.
+
+        `most_rows`: above it `evict` drops rows. `most_impressions`: as of `LiveKind`.
+        """
         self._folder = folder
         self._kind = kind
         self._most_rows = most_rows
+        self._most_impressions = most_impressions
         self._number = 0
         self.file = ""
         self._table = HashedColumns(self._allocate)
@@ -49,10 +54,25 @@ class CounterTable:
         rows = columns["counts"][slots]
         later = tick - columns["ticks"][slots]
         (older,) = np.nonzero(later)
-        rows[older] = decayed(rows[older], later[older])
+        rows[older] = decayed(self._bounded(rows[older]), later[older])
         rows += added.reshape(unique.size, 1, width) * ONE
         columns["counts"][slots] = rows
         columns["ticks"][slots] = tick
+
+    def _bounded(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """int64[n, h, s]: counts of a minute that is over, of at most `most_impressions` impressions.
+
+        The sums of a minute do not depend on how it was cut into batches, so neither does this.
+        """
+        if self._most_impressions is None:
+            return counts
+        impressions = counts[:, :, _IMPRESSIONS]
+        bound = self._most_impressions * ONE
+        (rows,) = np.nonzero((impressions > bound).any(axis=1))
+        scaled = counts.copy()
+        factors = bound / np.maximum(impressions[rows], bound)
+        scaled[rows] = np.rint(counts[rows] * factors[:, :, None])
+        return scaled
 
     def evict(self, tick: int) -> int:
         """Drops rows where there are more than the bound, the least counted first; returns how many."""

@@ -34,7 +34,11 @@ class ShopperCaps:
         self._table = HashedColumns(_allocate)
 
     def within(self, events: EventColumns) -> NDArray[np.bool_]:
-        """bool[n]: which events, all of one hour and in the order of the log, count."""
+        """bool[n]: which events, all of one hour and in the order of the log, count.
+
+        An impression counts while its shopper's other events do: else it would be learned from as one
+        without a click, whose click is left out.
+        """
         shown = events.codes == IMPRESSION
         keys = combined(events.shoppers, np.where(shown, np.uint64(2), np.uint64(1)))
         unique, inverse, sizes = np.unique(keys, return_inverse=True, return_counts=True)
@@ -46,7 +50,28 @@ class ShopperCaps:
         place[order] = np.arange(keys.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         place += counted[slots][inverse]
         counted[slots] += sizes
-        return np.asarray(place < self._limits[shown.astype(np.intp)])
+        within = place < self._limits[shown.astype(np.intp)]
+        within[shown] &= self._clickable(events, shown)
+        return within
+
+    def _clickable(self, events: EventColumns, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """bool[m]: of the impressions, whether events of their shopper other than impressions count then.
+
+        The events are counted already.
+        """
+        shoppers, others = events.shoppers, np.flatnonzero(~shown)
+        unique, inverse = np.unique(shoppers, return_inverse=True)
+        slots = self._table.find(combined(unique, np.uint64(1)))
+        total = np.where(slots >= 0, self._table.columns[_COUNTED][slots], 0)
+        total -= np.bincount(inverse[others], minlength=unique.size)
+        # Of each shopper, in the order of the log: how many there were, with those before this batch.
+        order = np.argsort(inverse, kind="stable")
+        so_far = np.cumsum(~shown[order])
+        begins = np.searchsorted(inverse[order], np.arange(unique.size))
+        earlier = np.concatenate(([0], so_far))[begins]
+        count = np.empty(shoppers.size, np.int64)
+        count[order] = so_far - earlier[inverse[order]]
+        return np.asarray((count + total[inverse])[shown] < self._limits[0])
 
     def exported(self) -> dict[str, NDArray[Any]]:
         """As of `HashedColumns`."""

@@ -70,7 +70,10 @@ class StreamState:
         self._join = Join(settings)
         self._caps = ShopperCaps(settings)
         self._channels = ChannelCounts(settings.channels)
-        self._tables = {name: CounterTable(folder, name, kind.most_rows) for name, kind in LIVE_KINDS.items()}
+        self._tables = {
+            name: CounterTable(folder, name, kind.most_rows, kind.most_impressions)
+            for name, kind in LIVE_KINDS.items()
+        }
         self._tick = 0
         self.seq = 0
         """Sequence number of the last event that was read."""

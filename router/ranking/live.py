@@ -12,6 +12,8 @@ change of log-odds that can be added to those of another scorer, cut to ±`most`
     lift = change(item) − change(all)
          + interest · (log-odds of the shopper's click rate in the category − of the category's own)
 
+the shopper's being that of the last hour or, as far as they contradict it, of the latest impressions
+(`state/live_counters/changing_rate.py`).
 change(item) is the difference of the log-odds of its click rate in the last hour and in the week before that
 hour, where the former is smoothed by the latter, changed as the category's has. Without a learner, or where
 nothing was counted lately, `lift` is 0.
@@ -29,6 +31,7 @@ from pipeline.candidates import Candidates
 from pipeline.stages import NO_MODEL, Model
 from recall.query import Query
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
+from state.live_counters.changing_rate import changing_rate
 from state.live_counters.decay import HALF_LIVES_S, SIGNALS
 from state.live_counters.keys import CatalogueKeys, text_key
 from state.live_counters.kinds import UNKNOWN, Subjects
@@ -80,6 +83,13 @@ class LiveSettings(BaseModel):
     interest: float = Field(
         default=1.0, ge=0, le=10, description="Weight in `lift` of the shopper's own clicks in the category."
     )
+    turn: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Probability that the shopper's taste in a category has just changed, before the latest "
+        "impressions are looked at. The larger, the sooner they replace what was counted within the hour.",
+    )
     most: float = Field(default=1.0, ge=0, le=10, description="Log-odds that `lift` is cut to, up and down.")
 
 
@@ -113,6 +123,7 @@ class LiveScorer:
             cvr = _smoothed(counts, _PURCHASES, _VIEWS, settings.prior, cvr)
             counted.append(counts)
             rates |= {f"{kind}_ctr": ctr, f"{kind}_cvr": cvr, f"{kind}_popularity": self._popularity(counts)}
+        own: Float32 | None = None
         for kind, coarser, popular in (
             ("shopper_category", rates["category_ctr"], True),
             ("shop", all_ctr, True),
@@ -127,6 +138,8 @@ class LiveScorer:
                     rates[f"{kind}_popularity"] = np.zeros((items.size, len(HALF_LIVES_S)), np.float32)
                 continue
             counts = live.counts(kind, subjects, query.now)
+            if kind == "shopper_category":
+                own = counts
             rates[f"{kind}_ctr"] = _smoothed(counts, _CLICKS, _IMPRESSIONS, settings.prior, coarser)
             if popular:
                 rates[f"{kind}_popularity"] = self._popularity(counts)
@@ -136,9 +149,9 @@ class LiveScorer:
             for life, column in zip(HALF_LIVES_S, np.ascontiguousarray(values.T), strict=True)
         }
         lift = self._changes(every, counted)
-        lift += settings.interest * (
-            _log_odds(rates["shopper_category_ctr"][:, _HOUR]) - _log_odds(rates["category_ctr"][:, _HOUR])
-        )
+        if own is not None:
+            coarser = rates["category_ctr"][:, _HOUR]
+            lift += settings.interest * self._interest(own, live, subjects, query.now, coarser)
         columns[LIFT] = np.clip(lift, -settings.most, settings.most).astype(np.float32)
         return {name: columns[name] for name in COLUMNS}
 
@@ -158,6 +171,19 @@ class LiveScorer:
             self._profiles.regions(codes),
             self._profiles.crowds(codes),
         )
+
+    def _interest(
+        self, counts: Float32, live: LiveCounters, subjects: Subjects, now_s: float, coarser: Float32
+    ) -> Float32:
+        """float32[n]: log-odds of the shopper's click rate in the category less those of `coarser`.
+
+        `counts`: float32[n, h, s], the shopper's.
+        """
+        of_hour = (slice(None), _HOUR, [_CLICKS, _IMPRESSIONS])
+        lately = live.counts("shopper_category_lately", subjects, now_s)[of_hour]
+        settings = self._settings
+        rate = changing_rate(counts[of_hour], lately, settings.prior, coarser, settings.turn)
+        return _log_odds(rate) - _log_odds(coarser)
 
     def _changes(self, every: Float32, counted: Sequence[Float32]) -> Float32:
         """float32[n]: change(item) − change(all), of counts float32[n, h, s] from coarse to fine."""

@@ -15,6 +15,8 @@ UInt64 = NDArray[np.uint64]
 UNKNOWN: UInt64 = np.zeros(1, np.uint64)
 """Of something that is known of none of the events or candidates."""
 UNKNOWN.flags.writeable = False
+_LATELY = np.ones(1, np.uint64)
+"""What tells the latest impressions of a pair from all of them."""
 
 
 def _unknown() -> UInt64:
@@ -49,12 +51,15 @@ class LiveKind:
     description  for the manual
     served       whether it needs what only serving knew of the shopper: then it is counted by labelled
                  samples, of answers that the feature log has, and not event by event
+    most_impressions  impressions that a row keeps when a minute is over: where it has more, all that it
+                 counts is scaled down in proportion, so that it is of the latest ones; None: no bound
     """
 
     key: Callable[[Subjects], UInt64]
     most_rows: int
     description: str
     served: bool = False
+    most_impressions: int | None = None
 
 
 def _each(keys: UInt64, of: Subjects) -> UInt64:
@@ -73,6 +78,12 @@ LIVE_KINDS: Mapping[str, LiveKind] = {
     "item_scene": LiveKind(lambda of: _pairs(of.items, of.scenes), 500_000, "an item in a scene"),
     "shopper_category": LiveKind(
         lambda of: _pairs(of.shoppers, _each(of.categories, of)), 500_000, "a shopper in a category"
+    ),
+    "shopper_category_lately": LiveKind(
+        lambda of: _pairs(_pairs(of.shoppers, _each(of.categories, of)), _LATELY),
+        500_000,
+        "a shopper in a category, over the latest impressions",
+        most_impressions=16,
     ),
     "query_category": LiveKind(
         lambda of: _pairs(_each(of.categories, of), of.queries), 200_000, "a category behind a search query"

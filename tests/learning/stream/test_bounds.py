@@ -11,7 +11,7 @@ from learning.stream.counter_table import CounterTable
 from learning.stream.settings import StreamSettings
 from snapshot.catalogue import Catalogue
 from snapshot.event_codes import IMPRESSION, VIEW
-from state.live_counters.decay import HALF_LIVES_S, SIGNALS
+from state.live_counters.decay import HALF_LIVES_S, ONE, SIGNALS
 from state.live_counters.live_counters import LiveCounters
 from testing.browsing_log import START_S, event
 from tests.learning.stream.logs import counts, item, new_state, read, small_catalogue, token
@@ -39,19 +39,58 @@ def test_a_robot_counts_no_more_than_a_shopper_may(catalogue: Catalogue, tmp_pat
     read(state, events, size=7_777)
     now = START_S // 60 * 60.0
     assert counts(state, tmp_path, "item", item("i1"), now)["views"] == 50
-    assert counts(state, tmp_path, "item", item("i2"), now) == {
-        "impressions": 80,
-        "clicks": 0,
-        "views": 0,
-        "purchases": 0,
-    }
+    assert not any(counts(state, tmp_path, "item", item("i2"), now).values())
     assert counts(state, tmp_path, "item", item("i3"), now)["views"] == 60
-    assert state.drops["shopper_cap"] == 30_000 - 50 + 200 - 80 + 200
+    assert state.drops["shopper_cap"] == 30_000 - 50 + 200 + 200
     whole = new_state(catalogue, tmp_path / "whole", limits)
     read(whole, events)
     assert whole.digest() == state.digest()
     read(state, [event(VIEW, "i1", START_S + 3_600, "robot")])
     assert counts(state, tmp_path, "item", item("i1"), now + 3_600)["views"] == pytest.approx(26)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_impressions_whose_clicks_do_not_count_do_not_count_either(
+    catalogue: Catalogue, tmp_path: Path, size: int
+) -> None:
+    events = []
+    for number in range(40):
+        for shopper in ("u1", "u2"):
+            shown = token(shopper, number, START_S)
+            events.append(event(IMPRESSION, "i2", START_S, shopper, shown))
+            if shopper == "u1" or number % 10 == 0:
+                events.append(event(VIEW, "i2", START_S, shopper, shown))
+    state = new_state(catalogue, tmp_path, StreamSettings(shopper_events=25, shopper_impressions=30))
+    read(state, events, size=size)
+    # u1: 25 of each; u2: 30 impressions, and the views at 0, 10, 20 and 30, which has no impression.
+    now = START_S // 60 * 60.0
+    assert counts(state, tmp_path, "item", item("i2"), now) == {
+        "impressions": 25 + 30,
+        "clicks": 25 + 3,
+        "views": 25 + 4,
+        "purchases": 0,
+    }
+    assert state.drops["shopper_cap"] == 15 + 15 + 10
+
+
+def test_of_the_latest_impressions_a_row_keeps_no_more_than_its_bound(tmp_path: Path) -> None:
+    impressions, clicks = SIGNALS.index("impressions"), SIGNALS.index("clicks")
+    key = np.array([7], np.uint64)
+    digests = set()
+    for cut in (1, 5, 40):
+        table = CounterTable(tmp_path, "kind", 1_000, most_impressions=20)
+        # 40 impressions with 20 clicks, and a minute later 10 without.
+        signals = np.array([impressions] * 40 + [clicks] * 20, np.uint8)
+        for at in range(0, signals.size, cut):
+            table.add(np.repeat(key, signals[at : at + cut].size), signals[at : at + cut], 10)
+        assert table.exported()["counts"][0, 0, impressions] == 40 * ONE
+        table.add(np.repeat(key, 10), np.full(10, impressions, np.uint8), 11)
+        row = table.exported()["counts"][0, 0] / ONE
+        fade = 2 ** (-1 / 60)
+        assert row[impressions] == pytest.approx(20 * fade + 10, abs=1e-5)
+        assert row[clicks] == pytest.approx(10 * fade, abs=1e-5)
+        digests.add(table.exported()["counts"].tobytes())
+    assert len(digests) == 1
 
 
 def test_a_table_keeps_its_bound(tmp_path: Path) -> None:

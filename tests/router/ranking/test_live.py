@@ -44,8 +44,12 @@ def candidates(*items: int) -> Candidates:
 
 def published(folder: Path, catalogue: Catalogue, *rows: tuple[int, str, int, int, str, str]) -> LiveCounters:
     """Counters of (item, signal, count, minutes ago, scene, shopper), oldest first."""
+    folder.mkdir(exist_ok=True)
     keys = CatalogueKeys.of(catalogue)
-    tables = {name: CounterTable(folder, name, kind.most_rows) for name, kind in LIVE_KINDS.items()}
+    tables = {
+        name: CounterTable(folder, name, kind.most_rows, kind.most_impressions)
+        for name, kind in LIVE_KINDS.items()
+    }
     for item, signal, count, ago, scene, shopper in rows:
         subjects = Subjects(
             np.repeat(keys.items[item], count),
@@ -149,6 +153,23 @@ def test_a_shopper_is_lifted_towards_the_categories_that_this_shopper_clicks(tmp
     ]
     assert lift[0] < -0.2
     assert lift[1] > 0.5
+
+
+def test_what_a_shopper_does_not_click_any_more_is_lifted_no_more(tmp_path: Path) -> None:
+    catalogue = make_catalogue(tmp_path, [1, 2])
+    shop = [(2, "impressions", 900, 59, "home", "u2"), (2, "clicks", 90, 59, "home", "u2")]
+    liked = [(2, "impressions", 400, 30, "home", "u1"), (2, "clicks", 140, 30, "home", "u1")]
+    lately = [(2, "impressions", 5, ago, "home", "u1") for ago in range(8, 0, -1)]
+    before = published(tmp_path / "before", catalogue, *shop, *liked)
+    after = published(tmp_path / "after", catalogue, *shop, *liked, *lately)
+
+    def lift(live: LiveCounters, turn: float) -> float:
+        columns = scored(catalogue, live, make_query(), candidates(2, 1), most=5.0, turn=turn)
+        return float(columns[LIFT][0] - columns[LIFT][1])
+
+    assert lift(before, 0.1) > 1
+    assert lift(after, 0.1) < 0.5 * lift(before, 0.1)
+    assert lift(after, 1e-12) > 0.8 * lift(before, 1e-12)
 
 
 def test_rates_of_shops_queries_cities_and_crowds_are_theirs_alone(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+"""A click rate that follows a change: that of the latest impressions where they contradict the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+_SMALLEST = 1e-4
+_FURTHEST = 50.0
+
+
+def changing_rate(counts: Float32, lately: Float32, prior: float, coarser: Float32, turn: float) -> Float32:
+    """The click rate float32[n], smoothed by a coarser one.
+
+    Two models of the latest impressions are compared: that their rate is the one before them, and that it is
+    any other. The second counts by its posterior probability, for which the approximation of Schwarz is taken
+    ("Estimating the dimension of a model", Annals of Statistics 1978): of k clicks in n impressions the
+    log-odds of a change are
+
+        ln(turn / (1 − turn)) + k · ln(r / b) + (n − k) · ln((1 − r) / (1 − b)) − ½ · ln(n + 1)
+
+    where r = k / n and b is the rate before, smoothed by the coarser one. The rate is the mean of that of all
+    impressions and that of the latest ones alone, weighted by these probabilities.
+
+    Args:
+        counts: float32[n, 2], clicks and impressions.
+        lately: float32[n, 2], of the latest impressions, which are among `counts`.
+        prior: impressions that the coarser rate counts for.
+        coarser: float32[n], the coarser rate.
+        turn: probability of a change before anything is known, between 0 and 1.
+    """
+    older = np.maximum(counts - lately, 0)
+    before = np.clip((older[:, 0] + prior * coarser) / (older[:, 1] + prior), _SMALLEST, 1 - _SMALLEST)
+    clicks, impressions = lately[:, 0], lately[:, 1]
+    own = np.clip(clicks / np.maximum(impressions, _SMALLEST), _SMALLEST, 1 - _SMALLEST)
+    log_odds = clicks * np.log(own / before) + (impressions - clicks) * np.log((1 - own) / (1 - before))
+    log_odds += np.log(turn / (1 - turn)) - 0.5 * np.log1p(impressions)
+    changed = 1 / (1 + np.exp(np.clip(-log_odds, -_FURTHEST, _FURTHEST)))
+    of_all, of_latest = (
+        np.minimum((each[:, 0] + prior * coarser) / (each[:, 1] + prior), 1) for each in (counts, lately)
+    )
+    return np.asarray(of_all + changed * (of_latest - of_all), np.float32)
