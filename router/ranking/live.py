@@ -84,7 +84,7 @@ class LiveSettings(BaseModel):
         default=1.0, ge=0, le=10, description="Weight in `lift` of the shopper's own clicks in the category."
     )
     turn: float = Field(
-        default=0.05,
+        default=0.03,
         gt=0,
         lt=1,
         description="Probability that the shopper's taste in a category has just changed, before the latest "

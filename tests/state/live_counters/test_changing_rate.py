@@ -64,7 +64,7 @@ def test_it_is_hardly_worse_where_nothing_changes_and_far_better_where_something
     def errors(of: np.ndarray) -> tuple[float, float]:
         lately = np.stack((draw.binomial(late, of), late), axis=1).astype(np.float32)
         counts = older + lately
-        followed = changing_rate(counts, lately, PRIOR, coarser, 0.05)
+        followed = changing_rate(counts, lately, PRIOR, coarser, 0.03)
         plain = (counts[:, 0] + PRIOR * coarser) / (counts[:, 1] + PRIOR)
         return float(np.mean((followed - of) ** 2)), float(np.mean((plain - of) ** 2))
 
