@@ -71,15 +71,17 @@ class OnlineRanker:
 
     def exported(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """What was learned: numbers, and the inputs that were active, as arrays by name."""
-        (active,) = np.nonzero((self._ftrl.n != 0) | (self._ftrl.z != 0))
+        ftrl = self._ftrl
+        (active,) = np.nonzero(((ftrl.n != 0) | (ftrl.z != 0)).any(axis=1))
         return (
-            {"samples": self.samples, "tick": self._ftrl.tick},
-            {"active": active, "z": self._ftrl.z[active], "n": self._ftrl.n[active]},
+            {"samples": self.samples, "tick": ftrl.tick, "trust": ftrl.trust},
+            {"active": active, "z": ftrl.z[active], "n": ftrl.n[active]},
         )
 
     def load(self, numbers: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Replaces what was learned by what `exported` gave; KeyError where something is missing."""
         self.samples, self._ftrl.tick = numbers["samples"], numbers["tick"]
+        self._ftrl.trust = numbers["trust"]
         for name, sums in (("z", self._ftrl.z), ("n", self._ftrl.n)):
             sums[:] = 0
             sums[arrays["active"]] = arrays[name]

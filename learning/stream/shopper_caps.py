@@ -50,7 +50,7 @@ class ShopperCaps:
         place[order] = np.arange(keys.size) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         place += counted[slots][inverse]
         counted[slots] += sizes
-        within = place < self._limits[shown.astype(np.intp)]
+        within: NDArray[np.bool_] = place < self._limits[shown.astype(np.intp)]
         within[shown] &= self._clickable(events, shown)
         return within
 

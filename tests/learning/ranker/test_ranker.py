@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from learning.ranker.ftrl import Ftrl
 from learning.ranker.guard import Guard
-from learning.ranker.ranker import OnlineRanker
-from learning.ranker.settings import GuardSettings, OnlineRankerSettings
+from learning.ranker.ranker import OnlineRanker, rows_of
+from learning.ranker.settings import CorrectionSettings, GuardSettings, OnlineRankerSettings
 from learning.ranker.validation import auc, log_loss
 from learning.stream.samples import Samples
 from state.live_model.inputs import FIELDS, NONE, RankedRows, hashed_inputs
 
 SMALL = OnlineRankerSettings(bits=8, guard=GuardSettings(samples=200))
+PLAIN = SMALL.model_copy(update={"correction": CorrectionSettings(enabled=False)})
 HOUR_S = 3_600
 
 
@@ -52,7 +53,7 @@ def samples(count: int, seed: int, *, at_s: int = 0, prefers: int = 0) -> Sample
     cut=st.integers(0, 30),
 )
 def test_weights_are_those_of_the_published_algorithm(rows: list[tuple[int, int, bool]], cut: int) -> None:
-    learner = Ftrl(SMALL)
+    learner = Ftrl(PLAIN)
     inputs = np.array([row[:2] for row in rows], np.int32)
     clicked = np.array([row[2] for row in rows])
     ticks = np.zeros(len(rows), np.int64)
@@ -77,6 +78,60 @@ def test_weights_are_those_of_the_published_algorithm(rows: list[tuple[int, int,
             z[at] += gradient - sigma * value
             n[at] += gradient**2
     assert learner.weights() == pytest.approx([weight(at) for at in range(256)], abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.lists(st.tuples(st.integers(1, 9), st.integers(10, 20), st.booleans()), max_size=40))
+def test_the_correction_learns_what_is_left_and_is_weighted_by_fixed_share(
+    rows: list[tuple[int, int, bool]],
+) -> None:
+    correction = CorrectionSettings(uses=5, alpha=1.0, l1=0.2, share=0.05)
+    learner = Ftrl(SMALL.model_copy(update={"correction": correction}))
+    plain = Ftrl(PLAIN)
+    inputs, ticks = (
+        np.array([row[:2] for row in rows], np.int32).reshape(-1, 2),
+        np.zeros(len(rows), np.int64),
+    )
+    clicked = np.array([row[2] for row in rows], np.bool_)
+    predicted = learner.learn(inputs, clicked, ticks)
+    lasting = plain.learn(inputs, clicked, ticks)
+    z, n, trust = dict.fromkeys(range(256), 0.0), dict.fromkeys(range(256), 0.0), 0.5
+
+    def weight(at: int) -> float:
+        clipped = min(max(z[at], -correction.l1), correction.l1)
+        return (clipped - z[at]) / ((SMALL.beta + sqrt(n[at])) / correction.alpha + SMALL.l2)
+
+    for (*active, label), without, found in zip(rows, lasting.tolist(), predicted.tolist(), strict=True):
+        weights = [weight(at) for at in active]
+        assert found == pytest.approx(without + trust * sum(weights), abs=1e-9)
+        whole, alone = (1 / (1 + exp(-odds)) for odds in (without + sum(weights), without))
+        for at, value in zip(active, weights, strict=True):
+            squares = n[at] + (whole - label) ** 2
+            z[at] += whole - label - (sqrt(squares) - sqrt(n[at])) / correction.alpha * value
+            z[at] *= 0.8
+            n[at] = 0.8 * squares
+        with_it, without_it = (p if label else 1 - p for p in (whole, alone))
+        weighed = trust * with_it / (trust * with_it + (1 - trust) * without_it)
+        trust = 0.95 * weighed + 0.05 * (1 - weighed)
+    assert learner.trust == pytest.approx(trust, abs=1e-9)
+    expected = plain.weights() + trust * np.array([weight(at) for at in range(256)])
+    assert learner.weights() == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_correction_follows_a_change_and_costs_nothing_where_there_is_none() -> None:
+    losses = {}
+    for name, of in (("plain", PLAIN), ("corrected", SMALL)):
+        ranker = Ftrl(of.model_copy(update={"bits": 16}))
+        learned = []
+        for at in range(12):
+            given_samples = samples(400, at, prefers=int(at >= 8))
+            inputs = hashed_inputs(rows_of(given_samples), 16)
+            found = ranker.learn(inputs, given_samples.clicked, np.zeros(400, np.int64))
+            learned.append(log_loss(found, given_samples.clicked))
+        losses[name] = learned
+    steady = slice(3, 8)
+    assert np.mean(losses["corrected"][steady]) < np.mean(losses["plain"][steady]) + 0.005
+    assert np.mean(losses["corrected"][8:10]) < np.mean(losses["plain"][8:10]) - 0.02
 
 
 def test_a_field_without_a_value_has_no_input_and_crosses_are_their_own() -> None:
@@ -134,7 +189,7 @@ def test_auc_is_the_share_of_pairs_in_the_right_order(rows: list[tuple[int, bool
 def test_it_learns_and_follows_a_change_the_faster_the_shorter_it_remembers() -> None:
     lost = {}
     for hours in (0.5, 1e6):
-        ranker = OnlineRanker(SMALL.model_copy(update={"bits": 16, "half_life_hours": hours}))
+        ranker = OnlineRanker(PLAIN.model_copy(update={"bits": 16, "half_life_hours": hours}))
         for at in range(6):
             ranker.learn(samples(500, at, at_s=at * HOUR_S))
         ranker.next_version()
@@ -159,7 +214,8 @@ def test_what_was_learned_is_the_same_however_it_was_cut_and_kept() -> None:
         parts.load(*kept)
     for mine, theirs in zip(parts.exported()[1].values(), whole.exported()[1].values(), strict=True):
         assert mine.tobytes() == theirs.tobytes()
-    assert parts.exported()[0] == whole.exported()[0] == {"samples": 500, "tick": 60}
+    assert parts.exported()[0] == whole.exported()[0]
+    assert whole.exported()[0] == {"samples": 500, "tick": 60, "trust": whole._ftrl.trust}
 
 
 def test_a_version_is_published_once_and_scores_as_the_learner_does() -> None:
@@ -214,7 +270,7 @@ def test_nonsense_that_is_not_finite_is_not_published_and_learning_begins_anew()
     ranker = OnlineRanker(SMALL)
     ranker.learn(samples(1_000, 1))
     good, _ = ranker.next_version()
-    ranker._ftrl.z[4] = np.nan
+    ranker._ftrl.z[4, 0] = np.nan
     ranker.learn(samples(10, 2))
     assert ranker.next_version() == (None, "not_finite")
     assert ranker.published is good

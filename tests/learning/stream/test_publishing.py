@@ -60,7 +60,7 @@ def test_a_version_that_is_nonsense_is_held_and_the_last_good_one_stays(
     assert replica.look()
     good = replica.current.model
     assert good.samples == learner.state.learned
-    learner.ranker._ftrl.z[5] = np.nan
+    learner.ranker._ftrl.z[5, 0] = np.nan
     learner.ranker.samples += 1
     assert not learner.publish_model()
     assert "is held (not_finite)" in caplog.text
