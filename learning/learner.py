@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 _PUBLISH_S = 1.0
 _FAILURE_PAUSE_S = 1.0
-_FORMAT = 4
+_FORMAT = 5
 
 
 class Learner:
