@@ -2,9 +2,10 @@
 
 Every shopper's candidates are recalled, fused, filtered and ranked once, as the main scene of a built
 workspace does; then each order makes ten slots of the same ranked candidates: none, `mmr`, `dpp` and
-`scatter` of several strengths, and all rerankers of the scene. Likeness (ILS) is the mean over the pairs of
+`scatter` of several strengths, `mmr` that also looks at vectors (`vectors`, which no reranker does), and all
+rerankers of the scene. Likeness (ILS) is the mean over the pairs of
 items of a page, of one category, of one brand, and the cosine of their vectors of walks over sessions
-(`recall.graph_embedding_build`), which no reranker sees. Changes are against the page without any, on the
+(`recall.graph_embedding_build`). Changes are against the page without any, on the
 same shoppers, NDCG's with its 95 % bootstrap interval.
 
 Run `python -m benchmarks.diversity_curve build/sample [--range valid] [--shoppers 500] [--figure curve.svg]`.
@@ -33,6 +34,8 @@ from foundation.statistics.bootstrap import grouped_interval
 from foundation.statistics.ranking_metrics import ndcg
 from ingest.shop_facts import facts_of
 from models.interaction_log import InteractionLog
+from pipeline.candidates import Candidates
+from pipeline.diverse_order import relevance
 from pipeline.plan import Pipeline, Ranked
 from pipeline.runner import arrange, rank
 from recall.build import build_channels, only, open_channels
@@ -56,6 +59,8 @@ from snapshot.dataset import DatasetStore
 SLOTS, UNHURRIED_S = 10, 60.0
 OFF = "off"
 LIKENESS = ("graph vectors", "category", "brand")
+VECTOR_PARTS = {"alone": (1.0, 0.0, 0.0), "half": (0.5, 0.25, 0.25)}
+"""Likeness by vectors, category and brand."""
 GOAL_ILS, GOAL_NDCG = -0.35, -0.02
 
 Pages = list[NDArray[np.int32]]
@@ -65,7 +70,7 @@ Pages = list[NDArray[np.int32]]
 class Point:
     """One order: NDCG@10 and ILS, and their changes against no reranking in parts of it.
 
-    family  none, mmr, dpp, scatter or scene
+    family  none, mmr, dpp, scatter, scene or vectors
     ils     by `LIKENESS`
     """
 
@@ -200,9 +205,35 @@ def measure(folder: Path, which: str, count: int, pairs: int, seed: int) -> list
             label: [arrange(replace(each, pipeline=ordered), SLOTS).items.items for each in ranked]
             for label, ordered in pipelines.items()
         }
+    for (label, parts), tradeoff in product(VECTOR_PARTS.items(), (0.95, 0.93, 0.9, 0.87)):
+        pages[f"vectors {label} {tradeoff:g}"] = [
+            _by_vectors(each.candidates, catalogue, vectors, parts, tradeoff) for each in ranked
+        ]
     return [
         point(label, shown, pages[OFF], shoppers, catalogue, vectors, seed) for label, shown in pages.items()
     ]
+
+
+def _by_vectors(
+    candidates: Candidates,
+    catalogue: Catalogue,
+    vectors: NDArray[np.float32],
+    parts: tuple[float, float, float],
+    tradeoff: float,
+) -> NDArray[np.int32]:
+    """A page by summed `mmr` over likeness by vectors, category and brand, by `parts`."""
+    items, gain = candidates.items, tradeoff * relevance(candidates.score)
+    page: list[int] = []
+    alike = np.zeros(items.size)
+    for _ in range(min(SLOTS, items.size)):
+        best = int((gain - (1 - tradeoff) * alike).argmax())
+        page.append(best)
+        gain[best] = -np.inf
+        alike += parts[0] * np.maximum(0, vectors[items] @ vectors[items[best]])
+        for part, name in zip(parts[1:], LIKENESS[1:], strict=True):
+            codes = catalogue.column(name)[items]
+            alike += part * ((codes == codes[best]) & (codes > 0))
+    return np.asarray(items[page], np.int32)
 
 
 async def _ranked(pipeline: Pipeline[Query], shoppers: Sequence[TestShopper]) -> list[Ranked[Query]]:
@@ -250,7 +281,7 @@ def main() -> None:
             f"{each.name:22} {each.ndcg:.4f}   {each.change:+.1%} [{each.low:+.1%}, {each.high:+.1%}]  "
             f"{likeness}  {each.categories:.1f} categories"
         )
-    for way, family in product(LIKENESS, ("mmr", "dpp", "scatter", "scene")):
+    for way, family in product(LIKENESS, ("mmr", "dpp", "scatter", "scene", "vectors")):
         reached = [each.name for each in points if each.family == family and each.reaches_goal(way)]
         print(f"-35 % by {way} at -2 %: {family}: {', '.join(reached) or 'none'}")
     if options.figure is not None:

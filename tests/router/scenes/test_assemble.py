@@ -170,7 +170,7 @@ def test_describe_lists_the_live_components_and_fits_json() -> None:
     assert filters["purchase_cycle"]["learned"] is True
     assert filters["purchase_cycle"]["window_days"] == 1.0
     rerankers = {part["name"]: part for part in described["rerank"]}
-    assert rerankers["mmr"]["tradeoff"] == 0.93
+    assert rerankers["mmr"]["tradeoff"] == 0.95
     assert list(rerankers) == list(scene.rerank)
     assert described["ranking"]["model"] == "bst"
     assert described["backfill"]["channel"] == "hot"
