@@ -20,7 +20,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recall.channel import BuildSource
-from recall.lists import ItemLists, best_of_each_row, ranked_lists, stacked
+from recall.growing_lists import GrowingLists
+from recall.lists import ItemLists, best_of_each_row, ranked_lists
 from recall.pair_blocks import Block, UserEvents, pairs_by_trigger, trigger_blocks
 from recall.visit_settings import VisitSettings
 from snapshot.event_codes import IMPRESSION, PURCHASE
@@ -109,15 +110,15 @@ def strongest_partners(
         within: the items whose partners are looked for, one row each; None = all, with an empty row 0 before.
         scored_by: what a partner's score is, and the lists are ordered by.
     """
-    found: list[ItemLists] = []
+    found = GrowingLists()
     for block, together in baskets.pairs(size, pairs_per_block, within):
         row, item = np.repeat(np.arange(*block), np.diff(together.indptr)), together.indices
         strengths = strength(row, item, together.data)
         best = best_of_each_row(together.indptr, strengths, most)
         score = strengths[best] if scored_by == "strength" else together.data[best]
         # Block by block, since sorting all lists at once takes several times their memory.
-        found.append(ranked_lists(row[best] - block[0], item[best], score, block[1] - block[0], most))
-    lists = stacked(found)
+        found.add(ranked_lists(row[best] - block[0], item[best], score, block[1] - block[0], most))
+    lists = found.lists()
     return ItemLists.of_columns(lists.columns()) if within is None else lists
 
 

@@ -5,7 +5,7 @@ Neighbours of an item, hot items of a category, hot items of a crowd: all are "r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,18 +112,6 @@ def ranked_lists(
     offsets = np.zeros(row_count + 1, np.int64)
     np.cumsum(np.bincount(rows[kept], minlength=row_count), out=offsets[1:])
     return ItemLists(offsets, items[kept].astype(np.int32), scores[kept])
-
-
-def stacked(parts: Sequence[ItemLists]) -> ItemLists:
-    """The rows of all parts, one part after the other; no part or more."""
-    columns = [part.columns() for part in (_NO_ROWS, *parts)]
-    length, items, scores = (
-        np.concatenate([each[name] for each in columns]) for name in ("length", "item", "score")
-    )
-    return ItemLists(np.concatenate((np.zeros(1, np.int64), np.cumsum(length))), items, scores)
-
-
-_NO_ROWS = ItemLists(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def united(first: ItemLists, second: ItemLists, limit: int) -> ItemLists:

@@ -30,8 +30,9 @@ from recall.category_completion import category_completion, typical_best_score
 from recall.channel import BuildSource
 from recall.completed_neighbours import COMPLETION, NEIGHBOURS
 from recall.follow_rate import ClickRate, FollowRate
+from recall.growing_lists import GrowingLists
 from recall.interactions import Interactions, impressions_of, interactions_of
-from recall.lists import ItemLists, best_of_each_row, ranked_lists, stacked
+from recall.lists import ItemLists, best_of_each_row, ranked_lists
 from recall.pair_blocks import (
     Block,
     PairValue,
@@ -77,19 +78,19 @@ def neighbours_of_range(items: Range, settings: Ranki2iSettings, columns: Column
     """The best targets of the trigger items of a range, as columns of lists."""
     inputs = _Inputs.of(columns, settings)
     # Block by block, since sorting all lists at once takes several times their memory.
-    found: list[ItemLists] = []
+    found = GrowingLists()
     for block in trigger_blocks(columns["pairs"], settings.pairs_per_block, items):
         row, item, score = _similar(inputs, settings, block)
         score *= inputs.rate.of(block, row, item) ** settings.rate_exponent
         best = best_of_each_row(
             np.searchsorted(row, np.arange(block[0], block[1] + 1)), score, settings.neighbours
         )
-        found.append(
+        found.add(
             ranked_lists(
                 row[best] - block[0], item[best], score[best], block[1] - block[0], settings.neighbours
             )
         )
-    return stacked(found).columns()
+    return found.lists().columns()
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,9 @@ IN_THIS_PROCESS = InThisProcess()
 
 def joined(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
     """The columns of all parts, one part after the other; at least one part, all with the same names."""
+    if len(parts) == 1:
+        # They may be mapped from a file, and larger than the memory.
+        return dict(parts[0])
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

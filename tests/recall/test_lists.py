@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recall.lists import ItemLists, ranked_lists, stacked, united
+from recall.growing_lists import GrowingLists
+from recall.lists import ItemLists, ranked_lists, united
 from snapshot import SnapshotError
 
 ROWS = 5
@@ -36,14 +37,18 @@ def test_united_lists_hold_the_best_of_both_and_nothing_twice(one, other, limit)
         assert mine.tolist() == theirs.tolist()
 
 
+@settings(max_examples=25)
 @given(st.lists(pairs, max_size=4))
-def test_stacked_lists_are_those_of_all_rows_at_once(parts):
+def test_lists_that_grew_block_by_block_are_those_of_all_rows_at_once(parts):
     whole = [
         (row + at * ROWS, item, score) for at, part in enumerate(parts) for (row, item), score in part.items()
     ]
     rows, items, scores = np.array(whole, np.int64).reshape(-1, 3).T
     expected = ranked_lists(rows, items, scores, ROWS * len(parts), 100)
-    found = stacked([lists_of(part) for part in parts])
+    growing = GrowingLists()
+    for part in parts:
+        growing.add(lists_of(part))
+    found = growing.lists()
     later = ItemLists.of_columns(found.columns())
     assert found.offsets.tolist() == expected.offsets.tolist() == later.offsets.tolist()[1:]
     for lists in (found, later):
