@@ -179,9 +179,11 @@ def _export(model: str) -> Callable[[Place], StepResult]:
 def _ranker(place: Place) -> StepResult:
     from shopfront import ranker
 
-    progress = PartsProgress(Console())
+    def unseen(what: str, share: float) -> None:
+        """The step is measured as a whole."""
+
     with taken() as all:
-        made = ranker.fit(place.workspace, place.settings(), place.dataset(), place.checkpoints(), progress)
+        made = ranker.fit(place.workspace, place.settings(), place.dataset(), place.checkpoints(), unseen)
     return made, all.written("fit ranker")
 
 

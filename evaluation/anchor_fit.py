@@ -86,12 +86,11 @@ def fit_anchor_rankers(
     facts = item_facts(source, settings.rate_prior)
     fitted, off = {}, {}
     for scene in scenes:
-        pipeline = scene.open(source, learned, channels, models)
+        unranked = replace(scene.unranked().open(source, learned, channels, models), channel_ranks=True)
         tables = open_tables(
             {ANCHOR_PAIRS.name: ANCHOR_PAIRS}, learned, source.catalogue, scene.table_settings
         )
         inputs = AnchorInputs(cast(AnchorTable, tables[ANCHOR_PAIRS.name]), facts, source.catalogue)
-        unranked = replace(pipeline, ranking=None, channel_ranks=True)
         names = tuple(scene.settings.channels)
         found = {}
         for known in (True, False):

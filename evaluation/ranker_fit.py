@@ -14,6 +14,7 @@ from typing import cast
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from evaluation.anchor_fit import fit_anchor_rankers
@@ -81,6 +82,7 @@ def fit_ranker(
     valued: Sequence[ServedScene] = (),
     anchored: Sequence[ServedScene] = (),
     rules: Mapping[str, BaseModel] = MappingProxyType({}),
+    awaited: Callable[[], LoadedModel] | None = None,
     progress: StageProgress = no_progress,
 ) -> FittedRanker:
     """Weights by which the candidates that `scene` finds at `cuts.valid_from` tell what is taken next.
@@ -92,7 +94,8 @@ def fit_ranker(
 
     Args:
         dataset: the log.
-        models: those that enabled channels call, and `model`; trained on events before `valid_from`.
+        models: those that enabled channels call, and `model` where it is not awaited; trained on events
+            before `valid_from`.
         recall_settings: which channels are built, and how.
         scene: whose channels, fusion and filters find the candidates.
         settings: of the fit.
@@ -102,6 +105,8 @@ def fit_ranker(
         valued: scenes with the merge `value`, whose objectives are fitted; each has the table `objectives`.
         anchored: scenes with the scorer `anchor_ranker`, fitted for each on baskets of the same days.
         rules: name of a sample rule that is on → its settings.
+        awaited: returns `model`, which may still be in training; asked once what needs no model's scores is
+            done, which is most of the work. None: it is among `models`.
         progress: called before each stage.
     """
     cuts = dataset.manifest.cuts
@@ -125,7 +130,6 @@ def fit_ranker(
         vectors=item_vectors(models),
         seed=seed,
     )
-    models = with_facts(models, source, settings.rate_prior)
     names = tuple(scene.settings.channels)
     if not shoppers or not source.events.height:
         return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)
@@ -135,20 +139,28 @@ def fit_ranker(
         )
         build_channels(source, Path(folder), asked, lambda what, share: progress(what, share / 2))
         channels = open_channels(Path(folder), dataset.catalogue, services(models), asked)
-        pipeline = scene.open(source, Path(folder) / "learned", channels, models)
-        unranked = replace(pipeline, ranking=None, channel_ranks=True)
+        learned = Path(folder) / "learned"
+        unranked = replace(scene.unranked().open(source, learned, channels, models), channel_ranks=True)
         progress("candidates", 0.5)
-        sample = asyncio.run(
-            _sample(
-                shoppers,
-                unranked,
-                names,
-                models[model],
-                source,
-                settings,
-                lambda s: progress("candidates", s),
-            )
+        pages = asyncio.run(
+            _pages(shoppers, unranked, names, source, settings, lambda s: progress("candidates", s))
         )
+        progress("pages about items", 0.7)
+        about_items = fit_anchor_rankers(
+            anchored,
+            log,
+            replace(source, events=events, now=math.ceil(until) - 1),
+            source,
+            learned,
+            channels,
+            models,
+            recall_settings.triggers,
+        )
+        progress("scores", 0.85)
+        if awaited is not None:
+            models = {**models, model: awaited()}
+        models = with_facts(models, source, settings.rate_prior)
+        sample = _scored(pages, models[model], len(input_names(names)))
         progress("weights", 0.9)
         if rules:
             told = take_weights(sample_log(dataset, cuts.valid_from, until), rules)
@@ -157,7 +169,6 @@ def fit_ranker(
         weights = weights_of(sample, names, settings, level).model_copy(
             update={"model": model, "window_days": window_days}
         )
-        learned = Path(folder) / "learned"
         weights.write(learned / LOGISTIC_RANKER.name)
         objectives = FittedObjectives()
         if valued:
@@ -179,17 +190,6 @@ def fit_ranker(
                 source,
                 cast(ObjectivesTableSettings, valued[0].table_settings[OBJECTIVES.name]),
             )
-        progress("pages about items", 0.915)
-        about_items = fit_anchor_rankers(
-            anchored,
-            log,
-            replace(source, events=events, now=math.ceil(until) - 1),
-            source,
-            learned,
-            channels,
-            models,
-            recall_settings.triggers,
-        )
         if prices is None:
             return FittedRanker(weights, NO_PRICES, objectives, about_items, sample)
         progress("prices", 0.92)
@@ -197,8 +197,8 @@ def fit_ranker(
         few = shoppers
         if len(shoppers) > prices.max_shoppers:
             few = [shoppers[row] for row in rng.choice(len(shoppers), prices.max_shoppers, replace=False)]
-        pages = asyncio.run(simulated_pages(ordered, few, prices.head))
-        return FittedRanker(weights, fit_prices(pages, prices.head), objectives, about_items, sample)
+        simulated = asyncio.run(simulated_pages(ordered, few, prices.head))
+        return FittedRanker(weights, fit_prices(simulated, prices.head), objectives, about_items, sample)
 
 
 def channels_of(scene: ServedScene) -> tuple[str, ...]:
@@ -207,32 +207,45 @@ def channels_of(scene: ServedScene) -> tuple[str, ...]:
     return (*scene.settings.channels, *(() if backfill is None else (backfill.channel,)))
 
 
-async def _sample(
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The n candidates of a shopper: items int32[n], and inputs and what was taken as in `RankedSample`."""
+
+    user: int
+    query: Query
+    items: NDArray[np.int32]
+    inputs: NDArray[np.float32]
+    taken: NDArray[np.bool_]
+
+
+async def _pages(
     shoppers: Sequence[TestShopper],
     pipeline: Pipeline[Query],
     channels: tuple[str, ...],
-    model: LoadedModel,
     source: BuildSource,
     settings: LogisticRankerSettings,
     progress: Callable[[float], None],
-) -> RankedSample:
+) -> list[_Page]:
+    """Of the shoppers for whom the pipeline finds candidates."""
     facts = item_facts(source, settings.rate_prior)
-    inputs, scores, taken, items, users = [], [], [], [], []
+    pages = []
     for done, shopper in enumerate(shoppers):
         if done % 100 == 0:
-            progress(0.5 + 0.45 * done / len(shoppers))
+            progress(0.5 + 0.2 * done / len(shoppers))
         deadline = time.monotonic() + UNHURRIED_MS / 1_000
         candidates = (await rank(pipeline, shopper.query, 1, deadline, time.monotonic)).candidates
-        if not len(candidates):
-            continue
-        inputs.append(ranker_inputs(shopper.query, candidates, facts, source.catalogue, channels))
-        scores.append(log_odds_of(model.scores(shopper.query, candidates.items)))
-        taken.append(np.isin(candidates.items, shopper.targets))
-        items.append(candidates.items)
-        users.append(shopper.user)
-    if not inputs:
+        if len(candidates):
+            inputs = ranker_inputs(shopper.query, candidates, facts, source.catalogue, channels)
+            taken = np.isin(candidates.items, shopper.targets)
+            pages.append(_Page(shopper.user, shopper.query, candidates.items, inputs, taken))
+    return pages
+
+
+def _scored(pages: Sequence[_Page], model: LoadedModel, width: int) -> RankedSample:
+    """The pages' candidates, with `width` inputs each, and the model's scores of them."""
+    if not pages:
         return RankedSample(
-            np.empty((0, len(input_names(channels))), np.float32),
+            np.empty((0, width), np.float32),
             np.empty(0, np.float32),
             np.empty(0, np.bool_),
             0,
@@ -240,13 +253,12 @@ async def _sample(
             np.empty(0, np.int32),
             np.empty(0, np.int32),
         )
-    whose = np.repeat(np.arange(len(items), dtype=np.int32), [len(each) for each in items])
     return RankedSample(
-        np.concatenate(inputs),
-        np.concatenate(scores),
-        np.concatenate(taken),
-        len(inputs),
-        whose,
-        np.concatenate(items),
-        np.array(users, np.int32),
+        np.concatenate([page.inputs for page in pages]),
+        np.concatenate([log_odds_of(model.scores(page.query, page.items)) for page in pages]),
+        np.concatenate([page.taken for page in pages]),
+        len(pages),
+        np.repeat(np.arange(len(pages), dtype=np.int32), [len(page.items) for page in pages]),
+        np.concatenate([page.items for page in pages]),
+        np.array([page.user for page in pages], np.int32),
     )

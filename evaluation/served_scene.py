@@ -76,10 +76,15 @@ class ServedScene:
             tables=open_tables(self.tables, folder, catalogue, self.table_settings),
         )
 
+    def unranked(self) -> ServedScene:
+        """The scene without its scorers, whose models need not be there: its candidates are the same."""
+        ranking = self.settings.ranking.model_copy(update={"enabled": False})
+        return replace(self, settings=self.settings.model_copy(update={"ranking": ranking}))
+
     def in_recall_order(self) -> ServedScene:
         """The scene without ranking, as it is served while the models cannot be reached."""
-        ranking = self.settings.ranking.model_copy(update={"enabled": False})
-        return replace(self, settings=self.settings.model_copy(update={"ranking": ranking, "prerank": None}))
+        unranked = self.unranked()
+        return replace(self, settings=unranked.settings.model_copy(update={"prerank": None}))
 
     def without_models(self) -> ServedScene | None:
         """The scene without its scorers that are models on Triton, as served while these cannot be reached.

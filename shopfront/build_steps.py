@@ -29,6 +29,8 @@ from shopfront.needed_models import models_needed
 from shopfront.old_builds import prune
 from shopfront.progress import Progress
 from shopfront.publish_step import publish
+from shopfront.ranker_beside import begin_ranker
+from shopfront.ranker_process import RankerProcess
 from shopfront.sample_shopper import choose_sample_shopper
 from shopfront.settings import Settings, configured_tables
 from shopfront.snapshot_build import build_snapshot
@@ -102,11 +104,14 @@ class Build:
             channels = models.begin(no_pictures, self.data, channels=self.cluster is None)
             if channels is not None:
                 running.callback(channels.stop)
-            checkpoints, versions = models.run()
+            fitting = begin_ranker(steps, models, channels)
+            if fitting is not None:
+                running.callback(fitting.stop)
+            checkpoints, versions = models.run(None if fitting is None else fitting.trained)
             pictures = (
                 "" if no_pictures else self._pictures(record, dataset, checkpoints, versions, repository)
             )
-            fitted = self._ranker(record, steps, checkpoints)
+            fitted = self._ranker(record, steps, checkpoints, fitting)
             snapshot = self._snapshot(
                 record, steps, checkpoints, versions, fitted, pictures, no_pictures, channels
             )
@@ -131,22 +136,30 @@ class Build:
     def _repository(self) -> ModelRepository:
         return ModelRepository(self.workspace.triton, contracts())
 
-    def _ranker(self, record: BuildRecord, steps: ModelSteps, checkpoints: Mapping[str, str]) -> str | None:
+    def _ranker(
+        self,
+        record: BuildRecord,
+        steps: ModelSteps,
+        checkpoints: Mapping[str, str],
+        fitting: RankerProcess | None,
+    ) -> str | None:
         """The fitted weights of the last layer of ranking; None where no scene scores by them."""
         if not ranker.wanted(self.settings):
             return None
+
+        def fit() -> str:
+            with self.progress.step("fit ranker") as step:
+                if fitting is not None:
+                    return fitting.take(step.stage)
+                folders = {model: steps.checkpoint(model, name) for model, name in checkpoints.items()}
+                return ranker.fit(self.workspace, self.settings, steps.dataset, folders, step.stage)
+
         made: str = run_step(
             self.progress,
             record,
             ranker.STEP,
             ranker.inputs(self.settings, steps.dataset, checkpoints),
-            lambda: ranker.fit(
-                self.workspace,
-                self.settings,
-                steps.dataset,
-                {model: steps.checkpoint(model, name) for model, name in checkpoints.items()},
-                self.progress,
-            ),
+            fit,
             partial(ranker.verify, self.workspace),
         )
         return made

@@ -117,6 +117,10 @@ class ChannelsProcess:
         move_channels(Path(self._order.folder), folder)
         return message.rows
 
+    def wait(self) -> None:
+        """Returns when the tables are built, or cannot be."""
+        self._thread.join()
+
     def stop(self) -> None:
         """Ends the process where it still builds, and removes what nobody took."""
         with self._lock:

@@ -1,6 +1,6 @@
 """The models of a build: each is trained and exported where its inputs changed, several at the same time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,8 +54,32 @@ class ModelBuild:
             wait,
         )
 
-    def run(self) -> tuple[dict[str, str], dict[str, int]]:
-        """Model → checkpoint, and model or engine → version, of the models in `order`."""
+    def beside(self, model: str) -> dict[str, Callable[[], str | None]] | None:
+        """How the checkpoints of all models but `model` come to be known while it is trained in this process.
+
+        Each waits for one: its name, or None where it cannot be made. None where another model is trained in
+        this process, or this one is not.
+        """
+        here, *_ = self._to_train() or [""]
+        if here != model:
+            return None
+        found: dict[str, Callable[[], str | None]] = {}
+        for other in (each for each in self.order if each != model):
+            begun = self.steps.begun(other)
+            if begun is not None:
+                found[other] = begun.checkpoint
+                continue
+            made = self._made(other)
+            if made is None:
+                return None
+            found[other] = partial(_same, made)
+        return found
+
+    def run(self, trained: Callable[[str, str], None] | None = None) -> tuple[dict[str, str], dict[str, int]]:
+        """Model → checkpoint, and model or engine → version, of the models in `order`.
+
+        trained: called with each model and its checkpoint, before it is exported.
+        """
         steps, record, repository = self.steps, self.record, self.repository
         versions: dict[str, int] = {}
         checkpoints: dict[str, str] = {}
@@ -70,6 +94,8 @@ class ModelBuild:
                 partial(steps.train, model, teachers),
                 partial(steps.verify_checkpoint, model),
             )
+            if trained is not None:
+                trained(model, checkpoints[model])
             versions[model] = run_step(
                 steps.progress,
                 record,
@@ -98,12 +124,16 @@ class ModelBuild:
 
     def _to_train(self) -> list[str]:
         """Those without teachers that were not trained on these inputs before, in this order."""
-        return [
-            model
-            for model in self.order
-            if not MODELS[model].teachers
-            and self.record.made(f"checkpoint {model}", fingerprint(self._training_inputs(model, {}))) is None
-        ]
+        return [model for model in self.order if not MODELS[model].teachers and self._made(model) is None]
+
+    def _made(self, model: str) -> str | None:
+        """The checkpoint of a model without teachers that was trained on these inputs before."""
+        if MODELS[model].teachers:
+            return None
+        made: str | None = self.record.made(
+            f"checkpoint {model}", fingerprint(self._training_inputs(model, {}))
+        )
+        return made
 
     def _training_inputs(self, model: str, teachers: Mapping[str, str]) -> dict[str, Any]:
         section: BaseModel = getattr(self.steps.settings.models, model)
@@ -112,6 +142,10 @@ class ModelBuild:
             "settings": section.model_dump(mode="json"),
             **_taught_by(teachers),
         }
+
+
+def _same(checkpoint: str) -> str:
+    return checkpoint
 
 
 def _taught_by(teachers: Mapping[str, str]) -> dict[str, str]:

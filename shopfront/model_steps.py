@@ -85,6 +85,10 @@ class ModelSteps:
             return lambda: None
         return self._core_freed.wait if self._begun else None
 
+    def begun(self, model: str) -> "TrainerProcess | None":
+        """The process that trains the model beside this one; None where none does."""
+        return self._begun.get(model)
+
     def stop(self) -> None:
         """Ends what `begin` has begun and is not done."""
         for process in self._begun.values():

@@ -28,7 +28,6 @@ from router.scenes.components import tables_of
 from router.scenes.fit_shop import fit_scene
 from router.scenes.settings import SceneSettings
 from router.tables.kind import TableKind
-from shopfront.progress import Progress
 from shopfront.settings import Settings, configured_scenes, configured_tables, main_scene
 from shopfront.workspace import Workspace
 from snapshot.dataset import DatasetStore
@@ -81,22 +80,29 @@ def fit(
     settings: Settings,
     dataset: str,
     checkpoints: Mapping[str, Path],
-    progress: Progress,
+    report: Callable[[str, float], None],
+    awaited: Callable[[], Path] | None = None,
 ) -> str:
     """Fits the weights and keeps them under `rankers/<id>/`; returns the id, which begins with the time.
 
-    checkpoints: model → folder, of every model that was trained.
+    Args:
+        workspace: where they are kept.
+        settings: of the build.
+        dataset: the data set's id.
+        checkpoints: model → folder, of every model that was trained.
+        report: called with what is under way and the share done, 0…1.
+        awaited: returns the folder of `router.ranking.model`, which may still be in training, when it is
+            needed; None: it is among `checkpoints`.
     """
     made = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{dataset[-8:]}"
-    with progress.step("fit ranker") as step:
-        made_of = _fitted(workspace, settings, dataset, checkpoints, step.stage, whole=True)
-        folder = workspace.rankers / made
-        folder.mkdir(parents=True)
-        made_of.weights.write(folder)
-        made_of.prices.write(folder)
-        made_of.objectives.write(folder)
-        made_of.anchored.write(folder)
-        sync_folder(folder.parent)
+    made_of = _fitted(workspace, settings, dataset, checkpoints, report, awaited, whole=True)
+    folder = workspace.rankers / made
+    folder.mkdir(parents=True)
+    made_of.weights.write(folder)
+    made_of.prices.write(folder)
+    made_of.objectives.write(folder)
+    made_of.anchored.write(folder)
+    sync_folder(folder.parent)
     return made
 
 
@@ -118,6 +124,7 @@ def _fitted(
     dataset: str,
     checkpoints: Mapping[str, Path],
     progress: Callable[[str, float], None],
+    awaited: Callable[[], Path] | None = None,
     *,
     whole: bool,
 ) -> FittedRanker:
@@ -150,6 +157,7 @@ def _fitted(
         valued=[served(name, scene) for name, scene in valued.items()] if whole else [],
         anchored=[served(name, scene) for name, scene in anchored.items()] if whole else [],
         rules=_sample_rules(settings),
+        awaited=None if awaited is None else lambda: load_models({model: awaited()}, dataset)[model],
         progress=progress,
     )
 

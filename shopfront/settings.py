@@ -73,8 +73,8 @@ class Settings(BaseModel):
     parallel_training: bool = Field(
         True,
         description="Whether models that need nothing of each other are trained at the same time, and tables "
-        "of channels that need no model are built meanwhile, each in a process of its own, as far as there "
-        "are cores; training one takes up to 1 GB of memory.",
+        "of channels that need no model are built and the last layer is prepared meanwhile, each in a "
+        "process of its own, as far as there are cores; training one takes up to 1 GB of memory.",
     )
     jobs: JobSettings = JobSettings()
     ingest: IngestSettings = Field(default_factory=IngestSettings)

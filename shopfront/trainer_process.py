@@ -110,6 +110,12 @@ class TrainerProcess:
             "memory is short, set parallel_training to false"
         )
 
+    def checkpoint(self) -> str | None:
+        """Waits until it has trained; the checkpoint's name, None where it could not be trained."""
+        self._reader.join()
+        came = self._came
+        return None if came is None or came.trained is None else came.trained[0]
+
     def stop(self) -> None:
         """Ends the process where it still trains."""
         self._process.terminate()

@@ -58,17 +58,18 @@ def bst(dataset: Dataset) -> LoadedModel:
     return LoadedModel.of(network, record)
 
 
-def fit(dataset: Dataset, bst: LoadedModel, seed: int = 1) -> Weights:
+def fit(dataset: Dataset, bst: LoadedModel, seed: int = 1, *, awaited: bool = False) -> Weights:
     tables = tables_of([SCENE])
     scene = ServedScene("home", SCENE, tables, {name: kind.settings() for name, kind in tables.items()})
     return fit_ranker(
         dataset,
-        {"bst": bst},
+        {} if awaited else {"bst": bst},
         RecallSettings(),
         scene,
         LogisticRankerSettings(max_shoppers=20),
         model="bst",
         seed=seed,
+        awaited=(lambda: bst) if awaited else None,
     ).weights
 
 
@@ -83,7 +84,7 @@ def test_it_learns_from_the_scenes_candidates_of_the_validation_range(
     assert learned.window_days == pytest.approx((cuts.test_from - cuts.valid_from) / 86_400)
     assert 10 < learned.shoppers <= 20
     assert learned.shoppers < learned.taken < learned.candidates <= learned.shoppers * SCENE.candidates
-    assert fit(dataset, bst) == learned
+    assert fit(dataset, bst, awaited=True) == learned, "the model may come when all else is done"
     assert fit(dataset, bst, seed=2) != learned
 
 
