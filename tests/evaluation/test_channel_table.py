@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from docs.channel_table import markdown
 from evaluation import share_search
-from evaluation.channel_table import TRIAL_SHARE, channel_table
+from evaluation.channel_table import FUSED, LOOKS, LOSSES, QUALITY, TRIAL_SHARE, channel_table
 from evaluation.page_metrics import PageFacts
 from evaluation.peers.past_events import PastEvents
 from evaluation.queries import TestShopper
@@ -101,3 +102,20 @@ def test_a_search_of_many_channels_sees_a_part_of_the_shoppers_and_chooses_on_al
     assert sorted(set(fused)) == [2, 4]
     assert max(chosen.shares, key=lambda name: chosen.shares[name]) == "channel_0"
     assert chosen.fused.recall == 1
+
+
+def test_the_docs_show_channels_by_recall_and_the_fusion_last() -> None:
+    shown = dict.fromkeys((*QUALITY, *LOOKS, *LOSSES), 0.25)
+    rows = {
+        "a": shown | {"recall@200": 0.1, "share": 0.0, "overlap": None, "loss_ndcg@10": -0.0312},
+        FUSED: shown | dict.fromkeys(LOSSES),
+        "b": shown | {"share": 0.75, "novelty": 12.07},
+    }
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown(rows).splitlines()]
+    assert [line[0] for line in lines] == ["channel", "---", "`b` (.750)", "`a` (off)", "fused"]
+    assert len({len(line) for line in lines}) == 1
+    table = dict(zip(lines[0], zip(*lines[2:], strict=True), strict=True))
+    assert table["recall@200"] == (".250", ".100", ".250")
+    assert table["novelty"] == ("12.1", ".250", ".250")
+    assert table["overlap"][1] == "–"
+    assert table["lost without it: ndcg@10"] == (".250 [.250, .250]", "−.031 [.250, .250]", "")
