@@ -1,0 +1,34 @@
+"""Moved shares where the truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.channel_shares import EVEN, World, simulate
+from router.fusion.modulation_settings import ModulationSettings
+
+pytestmark = pytest.mark.slow
+WORLD = World(turn_hours=0, hours=8, pages_per_hour=120, shoppers=400)
+SETTINGS = ModulationSettings()
+
+
+def test_channels_that_are_alike_stay_as_they_are() -> None:
+    alike = simulate(replace(WORLD, shares=EVEN), SETTINGS, seed=1)
+    assert np.abs(alike.factors - 1).max() < 0.05
+
+
+def test_robots_move_nothing() -> None:
+    visited = simulate(replace(WORLD, shares=EVEN, robots=3), SETTINGS, seed=1)
+    assert np.abs(visited.factors - 1).max() < 0.05
+
+
+def test_a_channel_that_turned_bad_loses_its_share_within_bounds_and_clicks_rise() -> None:
+    world = replace(WORLD, quality={"a": 0.0})
+    stay, moved = simulate(world, None, seed=1), simulate(world, SETTINGS, seed=1)
+    bad, *others = moved.factors[-1].tolist()
+    assert SETTINGS.least <= bad < 0.8
+    assert all(1 < factor <= SETTINGS.most for factor in others)
+    assert moved.ctr[3:].mean() > 1.03 * stay.ctr[3:].mean()
