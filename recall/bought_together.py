@@ -38,7 +38,9 @@ def open_channel(
     folder: Path, catalogue: Catalogue, services: Services, settings: BoughtTogetherSettings
 ) -> BoughtTogether:
     """Memory-map the tables of `build`. Raises SnapshotError where they are torn or do not fit."""
-    return BoughtTogether(CompletedNeighbours.open(folder, catalogue, settings.complete_below))
+    return BoughtTogether(
+        CompletedNeighbours.open(folder, catalogue, settings.complete_below, settings.complete_seldom)
+    )
 
 
 CHANNEL = ChannelKind(settings=BoughtTogetherSettings, build=build, open=open_channel, waits=False)

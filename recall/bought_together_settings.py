@@ -30,6 +30,12 @@ class BoughtTogetherSettings(BasketSettings, CompletionSettings, ChannelSettings
         ge=0,
         description="A trigger with fewer neighbours is completed by what its category goes with; 0 = never.",
     )
+    complete_seldom: int = Field(
+        default=60,
+        ge=0,
+        description="So is one that fewer shoppers took, however many neighbours it has: a few large baskets "
+        "are full of chance. 0 = by the neighbours alone.",
+    )
     category_items: int = Field(default=200, ge=1, le=10_000, description="Items kept per category for that.")
     category_baskets: float = Field(
         default=200.0,

@@ -22,22 +22,31 @@ NEIGHBOURS, COMPLETION = "neighbours", "completion"
 class CompletedNeighbours:
     """Neighbours by item (N + 1 rows), completion lists by category code, and the category of each item.
 
-    A trigger with fewer than `complete_below` neighbours gets those of its category beside them.
+    A trigger with fewer than `complete_below` neighbours, or that is `seldom` taken (bool[N + 1]), gets those
+    of its category beside them.
     """
 
     neighbours: ItemLists
     completion: ItemLists
     category: NDArray[np.integer]
     complete_below: int
+    seldom: NDArray[np.bool_]
 
     @classmethod
-    def open(cls, folder: Path, catalogue: Catalogue, complete_below: int) -> CompletedNeighbours:
-        """Memory-map the two tables. Raises SnapshotError where they are torn or do not fit."""
+    def open(
+        cls, folder: Path, catalogue: Catalogue, complete_below: int, seldom_below: int = 0
+    ) -> CompletedNeighbours:
+        """Memory-map the two tables. Raises SnapshotError where they are torn or do not fit.
+
+        seldom_below: shoppers who took an item, in the catalogue, below which it is seldom taken.
+        """
+        shoppers = np.expm1(catalogue.popularity)
         return cls(
             ItemLists.open(folder, NEIGHBOURS, catalogue.size + 1),
             ItemLists.open(folder, COMPLETION, catalogue.category_count + 1),
             catalogue.category,
             complete_below,
+            (np.round(shoppers) < seldom_below) & (complete_below > 0),
         )
 
     def recall(self, query: Query, k: int, how: Literal["sum", "max"]) -> Recalled:
@@ -47,7 +56,8 @@ class CompletedNeighbours:
         """
         triggers, weights = query.triggers, query.trigger_weights
         items, scores, source = self.neighbours.gather(triggers)
-        thin = np.flatnonzero(self.neighbours.lengths(triggers) < self.complete_below)
+        few = self.neighbours.lengths(triggers) < self.complete_below
+        thin = np.flatnonzero(few | self.seldom[triggers])
         if len(thin):
             more_items, more_scores, thin_source = self.completion.gather(self.category[triggers[thin]])
             items = np.concatenate((items, more_items))

@@ -96,5 +96,15 @@ def test_a_trigger_of_one_basket_is_completed_by_what_its_category_goes_with(cat
     assert completed[BREAD] >= own[BREAD], "its own basket still counts"
 
 
+def test_a_trigger_that_is_seldom_taken_is_completed_however_many_neighbours_it_has(catalogue, tmp_path):
+    """NEW's one basket is full of chance; what its category goes with is recalled besides."""
+    baskets = [(NEW, BREAD), *[(MILK, TEA)] * 5, *[(CAKE, BREAD)] * 5]
+    own = recalled(catalogue, tmp_path, baskets, [NEW], complete_below=1, complete_seldom=0)
+    assert list(own) == [BREAD]
+    (tmp_path / "completed").mkdir()
+    completed = recalled(catalogue, tmp_path / "completed", baskets, [NEW], complete_below=1)
+    assert {MILK, TEA, BREAD} <= set(completed)
+
+
 def test_an_empty_log_makes_empty_tables(catalogue, tmp_path):
     assert recalled(catalogue, tmp_path, [], [MILK]) == {}
