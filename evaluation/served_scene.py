@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from evaluation.loaded_models import LoadedModel
 from models.contracts import contracts, network_of
-from pipeline.candidates import Candidates
+from pipeline.candidates import PROBABILITY, Candidates
 from pipeline.plan import Pipeline
 from pipeline.runner import arrange, rank
 from pipeline.stages import NO_MODEL, Model
@@ -147,10 +147,12 @@ def unhurried(scene: SceneSettings) -> SceneSettings:
 async def served(
     pipeline: Pipeline[Query], query: Query, size: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
-    """As `served_items`, then all n ranked candidates, int32[n], and their scores, float32[n]."""
+    """As `served_items`, then all n ranked candidates, int32[n], and their scores as shown, float32[n]."""
     deadline = time.monotonic() + UNHURRIED_MS / 1_000
     ranked = await rank(pipeline, query, size, deadline, time.monotonic)
-    return arrange(ranked, size).items.items, ranked.candidates.items, ranked.candidates.score
+    candidates = ranked.candidates
+    shown = candidates.columns.get(PROBABILITY, candidates.score)
+    return arrange(ranked, size).items.items, candidates.items, shown
 
 
 async def served_items(pipeline: Pipeline[Query], query: Query, size: int) -> NDArray[np.int32]:

@@ -7,8 +7,8 @@ Further columns can be added to the joined log-odds: the product of independent 
 `log_score` of the scorer `anchor`, a page with a cart is ordered by what the shopper takes anyway times what
 goes with the cart, and one without a cart as if the scorer were not there.
 
-Where nothing is added, the joined log-odds are calibrated by what was taken (`router.ranking.calibration`),
-which keeps their order; what answers then show is a probability.
+Where nothing is added, answers show the joined log-odds calibrated by what was taken
+(`router.ranking.calibration`); the order, and what rerankers weigh, is theirs as they are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.candidates import Float32
+from pipeline.candidates import PROBABILITY, Float32
 from pipeline.stages import MergedScore
 from router.ranking.calibration import AS_IT_IS, Calibration
 from router.ranking.logistic.scorer import MODEL_WEIGHT, WITH_MODEL, probability
@@ -57,39 +57,38 @@ class LogOdds:
 
     added        weight by the name of a further column
     calibration  of the joined log-odds
-    calibrated   whether joined scores, and those of the ranker alone, are probabilities of a take
     """
 
     model: str
     ranker: str
     added: Mapping[str, float] = field(default_factory=dict)
     calibration: Calibration = AS_IT_IS
-    calibrated: bool = False
     name: str = "log_odds"
 
     def merge(self, columns: Mapping[str, Float32]) -> MergedScore | None:
         """float32[n]; a NaN of the model stays one. None where neither is there, nor an added column.
 
-        They are shown as probabilities where they are calibrated: nothing is added, and the ranker is there.
+        Answers show them calibrated where nothing is added and the ranker was fitted.
         """
         joined = self._joined(columns)
         there = {name: columns[name] for name in self.added if name in columns and columns[name].any()}
         if not there:
-            return self._probability(joined, columns)
+            return self._with_probability(joined, columns)
         total = np.sum([np.float32(self.added[name]) * column for name, column in there.items()], axis=0)
         if joined is None:
             return MergedScore(probability(total), next(iter(there)))
         return MergedScore(probability(log_odds_of(joined.values) + total), joined.column)
 
-    def _probability(self, joined: MergedScore | None, columns: Mapping[str, Float32]) -> MergedScore | None:
-        """The joined score as what answers show, calibrated where both parts are in it."""
-        if joined is None or not self.calibrated or f"{self.ranker}.{SCORE}" not in columns:
+    def _with_probability(
+        self, joined: MergedScore | None, columns: Mapping[str, Float32]
+    ) -> MergedScore | None:
+        """The joined score, and beside it its calibration: of both parts, or of the ranker alone."""
+        shown = columns.get(f"{self.ranker}.{PROBABILITY}")
+        if joined is None or shown is None or np.isnan(shown).all():
             return joined
-        values = joined.values
-        # The ranker calibrates its own column.
-        if self.model in columns and self.calibration.knots:
-            values = probability(self.calibration.of(log_odds_of(values)))
-        return MergedScore(values, joined.column, values)
+        if self.model in columns:
+            shown = probability(self.calibration.of(log_odds_of(joined.values)))
+        return MergedScore(joined.values, joined.column, shown)
 
     def _joined(self, columns: Mapping[str, Float32]) -> MergedScore | None:
         """The model and the ranker, or the one that is there."""
@@ -125,8 +124,7 @@ def fitted(merge: LogOdds, tables: Mapping[str, Any]) -> LogOdds:
     table = tables.get(LOGISTIC_RANKER.name)
     if not isinstance(table, LogisticTable):
         return merge
-    learned = table.learned
-    return replace(merge, calibration=learned.calibration, calibrated=learned.taken > 0)
+    return replace(merge, calibration=table.learned.calibration)
 
 
 MERGE = MergeKind(LogOddsSettings, create, mentioned, fitted)

@@ -88,7 +88,7 @@ class Value:
         own = self.own.merge(columns)
         if own is None:
             return None
-        found = self.objectives_of(own.values, columns)
+        found = self.objectives_of(own.values if own.probability is None else own.probability, columns)
         there = {name: weight for name, weight in self.weights.items() if weight and name in found}
         if not there:
             return own
@@ -96,7 +96,7 @@ class Value:
         value = np.sum([np.float32(weight / whole) * found[name] for name, weight in there.items()], axis=0)
         # Of a candidate that the model gave no score nothing is known.
         value[np.isnan(own.values)] = np.nan
-        return MergedScore(value, own.column, found.get(CLICK, own.values))
+        return MergedScore(value, own.column, found.get(CLICK, own.probability))
 
     def objectives_of(self, own: Float32, columns: Mapping[str, Float32]) -> dict[str, Float32]:
         """Objective → float32[n], of those that can be told from the scene's own score and the columns."""

@@ -104,9 +104,11 @@ def _items(items: Candidates, catalogue: Catalogue, channel_names: tuple[str, ..
 
 
 def _ordered_by_something_else(items: Candidates) -> bool:
-    """Whether what answers show is not what ordered the items."""
-    shown = items.columns.get(PROBABILITY, items.columns.get(SHOWN))
-    return shown is not None and not np.array_equal(shown, items.score, equal_nan=True)
+    """Whether what answers show would order the items otherwise than they were."""
+    if PROBABILITY not in items.columns and SHOWN not in items.columns:
+        return False
+    by_score = np.argsort(-np.nan_to_num(items.score, nan=-np.inf), kind="stable")
+    return bool((np.diff(shown_scores(items)[by_score]) > 0).any())
 
 
 def score_kind(items: Candidates) -> ScoreKind:

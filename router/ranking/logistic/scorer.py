@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.candidates import Candidates
+from pipeline.candidates import PROBABILITY, Candidates
 from pipeline.stages import NO_MODEL, Model
 from recall.query import Query
 from router.ranking.logistic.inputs import ranker_inputs
@@ -42,17 +42,24 @@ class LogisticScorer:
     async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
         """Columns float32[n].
 
-        score: the probability by itself; with_model: log-odds to which those of a model are to be added;
-        model_weight: times this, the same for all.
+        score: by itself; it orders. probability: the same calibrated, NaN where nothing was fitted. with_model:
+        log-odds to which those of a model are to be added; model_weight: times this, the same for all.
         """
         table = self._table
         inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
         log_odds = table.log_odds(inputs)
         return {
-            SCORE: probability(table.learned.alone_calibration.of(log_odds[:, 0])),
+            SCORE: probability(log_odds[:, 0]),
+            PROBABILITY: self._probability(log_odds[:, 0]),
             WITH_MODEL: np.ascontiguousarray(log_odds[:, 1]),
             MODEL_WEIGHT: np.full(len(candidates), table.learned.model_weight, np.float32),
         }
+
+    def _probability(self, log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
+        learned = self._table.learned
+        if not learned.taken:
+            return np.full(log_odds.size, np.nan, np.float32)
+        return probability(learned.alone_calibration.of(log_odds))
 
     def model(self, query: Query) -> Model:
         """No model of Triton: the weights are the snapshot's."""
@@ -72,7 +79,7 @@ def open_scorer(context: ScorerContext, settings: LogisticSettings) -> LogisticS
 SCORER = ScorerKind(
     LogisticSettings,
     open_scorer,
-    columns=(SCORE, WITH_MODEL, MODEL_WEIGHT),
+    columns=(SCORE, PROBABILITY, WITH_MODEL, MODEL_WEIGHT),
     tables=(LOGISTIC_RANKER,),
     channel_ranks=True,
     waits=False,

@@ -60,46 +60,58 @@ def test_knots_that_do_not_rise_are_refused(knots: tuple[float, ...], values: tu
         Calibration(knots=knots, values=values)
 
 
-def table(taken: int) -> dict[str, LogisticTable]:
-    learned = default_weights((), ()).model_copy(update={"calibration": BENT, "taken": taken})
+def tables() -> dict[str, LogisticTable]:
+    learned = default_weights((), ()).model_copy(update={"calibration": BENT})
     return {NAME: LogisticTable.of(ItemFacts(np.zeros((1, len(FACTS)), np.float32)), learned)}
 
 
 COLUMNS = {
     "triton.score": np.array([0.2, 0.4, np.nan], np.float32),
     "logistic.score": np.array([0.5, 0.1, 0.3], np.float32),
+    "logistic.probability": np.array([0.4, 0.05, 0.2], np.float32),
     "logistic.with_model": np.array([-1.0, 1.0, 0.5], np.float32),
     "logistic.model_weight": np.full(3, 0.5, np.float32),
 }
 
 
-def test_log_odds_are_calibrated_where_the_weights_were_fitted() -> None:
+def test_answers_show_the_calibrated_log_odds_and_the_order_stays() -> None:
     kind = MERGES["log_odds"]
     plain = kind.create(LogOddsSettings())
-    before, merged = plain.merge(COLUMNS), kind.fitted(plain, table(50)).merge(COLUMNS)
+    before, merged = plain.merge(COLUMNS), kind.fitted(plain, tables()).merge(COLUMNS)
     assert before is not None
     assert merged is not None
+    np.testing.assert_array_equal(merged.values, before.values)
+    assert merged.probability is not None
     np.testing.assert_allclose(
-        log_odds_of(merged.values), BENT.of(log_odds_of(before.values)), rtol=1e-4, equal_nan=True
+        log_odds_of(merged.probability), BENT.of(log_odds_of(before.values)), rtol=1e-4, equal_nan=True
     )
-    assert before.probability is None
-    assert merged.probability is merged.values
-    default = kind.fitted(plain, table(0)).merge(COLUMNS)
-    assert default is not None
-    assert default.probability is None, "default weights promise no probability"
 
 
-def test_what_is_added_or_lacks_the_ranker_promises_no_probability() -> None:
+def test_without_the_model_the_rankers_own_calibration_is_shown() -> None:
+    kind = MERGES["log_odds"]
+    alone = {name: column for name, column in COLUMNS.items() if name.startswith("logistic.")}
+    merged = kind.fitted(kind.create(LogOddsSettings()), tables()).merge(alone)
+    assert merged is not None
+    np.testing.assert_array_equal(merged.values, COLUMNS["logistic.score"])
+    assert merged.probability is COLUMNS["logistic.probability"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"anchor.log_score": np.array([1.0, 0.0, -1.0], np.float32)},
+        {"logistic.probability": np.full(3, np.nan, np.float32)},
+        {"logistic.score": None, "logistic.probability": None},
+    ],
+)
+def test_what_is_added_not_fitted_or_lacks_the_ranker_promises_no_probability(
+    changed: dict[str, np.ndarray | None],
+) -> None:
     kind = MERGES["log_odds"]
     added = kind.create(LogOddsSettings(added={"anchor.log_score": 2.0}))
-    columns = COLUMNS | {"anchor.log_score": np.array([1.0, 0.0, -1.0], np.float32)}
-    with_cart, before = kind.fitted(added, table(50)).merge(columns), added.merge(columns)
-    assert with_cart is not None
+    columns = {name: column for name, column in (COLUMNS | changed).items() if column is not None}
+    merged, before = kind.fitted(added, tables()).merge(columns), added.merge(columns)
+    assert merged is not None
     assert before is not None
-    np.testing.assert_array_equal(with_cart.values, before.values)
-    assert with_cart.probability is None
-    model_alone = kind.fitted(kind.create(LogOddsSettings()), table(50)).merge(
-        {"triton.score": COLUMNS["triton.score"]}
-    )
-    assert model_alone is not None
-    assert model_alone.probability is None
+    np.testing.assert_array_equal(merged.values, before.values)
+    assert merged.probability is None

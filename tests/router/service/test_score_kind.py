@@ -16,7 +16,8 @@ from snapshot import Catalogue
 from tests.recall.small_shop import make_catalogue
 
 VALUES = np.array([0.5, 0.25], np.float32)
-OTHER = np.array([0.125, np.nan], np.float32)
+OTHER = np.array([0.125, 0.75], np.float32)
+LOWER = np.array([0.125, np.nan], np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,9 @@ def answer(catalogue: Catalogue, score: Float32, columns: Mapping[str, Float32])
 @pytest.mark.parametrize(
     ("score", "columns", "kind", "shown", "values"),
     [
-        (VALUES, {PROBABILITY: OTHER}, ScoreKind.SCORE_KIND_PROBABILITY, [0.125, 0], [0.5, 0.25]),
-        (VALUES, {PROBABILITY: VALUES}, ScoreKind.SCORE_KIND_PROBABILITY, [0.5, 0.25], []),
-        (VALUES, {SHOWN: OTHER}, ScoreKind.SCORE_KIND_ORDER, [0.125, 0], [0.5, 0.25]),
+        (VALUES, {PROBABILITY: OTHER}, ScoreKind.SCORE_KIND_PROBABILITY, [0.125, 0.75], [0.5, 0.25]),
+        (VALUES, {PROBABILITY: LOWER}, ScoreKind.SCORE_KIND_PROBABILITY, [0.125, 0], []),
+        (VALUES, {SHOWN: OTHER}, ScoreKind.SCORE_KIND_ORDER, [0.125, 0.75], [0.5, 0.25]),
         (VALUES, {}, ScoreKind.SCORE_KIND_ORDER, [0.5, 0.25], []),
         (OTHER * np.nan, {}, ScoreKind.SCORE_KIND_RECALL, [9, 9], []),
         (VALUES[:0], {}, ScoreKind.SCORE_KIND_UNSPECIFIED, [], []),
