@@ -42,8 +42,9 @@ class LogisticScorer:
     async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
         """Columns float32[n].
 
-        score: by itself; it orders. probability: the same calibrated, NaN where nothing was fitted. with_model:
-        log-odds to which those of a model are to be added; model_weight: times this, the same for all.
+        score: by itself; it orders. probability: the same calibrated, NaN where nothing was fitted.
+        with_model: log-odds to which those of a model are to be added; model_weight: times this, the same for
+        all.
         """
         table = self._table
         inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
