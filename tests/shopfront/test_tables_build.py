@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from evaluation.sample_rules.registry import SAMPLE_RULES
 from recall.build import RECALL_FOLDER
 from recall.popularity import Prices
 from router.ranking.logistic.weights import Weights
 from router.tables.files import TABLES_FOLDER
 from shopfront import model_steps
-from shopfront.build_steps import Build
+from shopfront.build_steps import Build, built
 from shopfront.evaluation import ranker_of
 from shopfront.progress import Progress
+from shopfront.sample_rules_command import effects_table, measured
 from shopfront.settings import load_settings
 from shopfront.workspace import Workspace
 from snapshot.store import Snapshot, SnapshotStore
@@ -180,3 +182,17 @@ def test_evaluation_uses_the_weights_of_the_build(shop: Path) -> None:
     made = ranker_of(Workspace(shop / "workspace"), settings)
     assert made is not None
     assert (Workspace(shop / "workspace").rankers / made / "weights.json").is_file()
+
+
+def test_sample_rules_are_measured_on_the_candidates_of_the_last_layer(shop: Path) -> None:
+    build(shop, ranked())
+    workspace = Workspace(shop / "workspace")
+    settings = load_settings(shop / "config" / "shopfront.yaml", workspace)
+    rankers = sorted(workspace.rankers.iterdir())
+    rows, _ = measured(workspace, built(workspace), settings, lambda what, share: None)
+    assert list(rows) == ["no rule", *SAMPLE_RULES]
+    graded = rows["graded_labels"]
+    assert 0 < graded["weighed"] <= graded["takes"]
+    assert graded["low"] <= graded["gain"] <= graded["high"]
+    assert sorted(workspace.rankers.iterdir()) == rankers, "nothing is kept of what was fitted to measure"
+    assert effects_table(rows, ("graded_labels",)).row_count == len(rows)
