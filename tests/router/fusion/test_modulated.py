@@ -13,6 +13,9 @@ from router.fusion.credit import CreditRule, credits_of
 from router.fusion.modulated import FEATURE, ModulatedFusion
 from router.fusion.modulation_settings import ModulationSettings, ShareBounds
 from router.fusion.reciprocal_rank import ReciprocalRankFusion, fuse
+from router.query_features.registry import QUERY_FEATURES
+from router.scenes.features import scene_features
+from router.scenes.settings import FeatureLogSwitch, SceneSettings
 from state.channel_rates.rates import ChannelRates, GroupRates, SignalSums
 from state.feature_log.logged_page import CREDIT
 from tests.router.fusion.cases import recalled
@@ -112,3 +115,10 @@ def test_items_without_ranks_are_due_to_nobody() -> None:
     assert (
         credits_of(replace(items, columns={}), CreditRule({"a": 1.0, "b": 1.0}, 2.0)).tolist() == [[0, 0]] * 2
     )
+
+
+def test_a_scene_that_moves_shares_needs_a_learner() -> None:
+    moved = SceneSettings(modulation=ModulationSettings(), feature_log=FeatureLogSwitch(enabled=True))
+    assert FEATURE in scene_features([moved])
+    assert FEATURE not in scene_features([SceneSettings()])
+    assert QUERY_FEATURES[FEATURE].from_learner
