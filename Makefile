@@ -79,9 +79,9 @@ clean: ## Remove everything built (data sets, models, state), keeping .venv
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Shopfront needs Python 3.11 to 3.13 and found %d.%d; name another with make PYTHON=python3.12" % v)'
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3 cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 
-$(INSTALLED): requirements.txt requirements-triton.txt constraints.txt pyproject.toml | .venv/bin/python
+$(INSTALLED): requirements.txt requirements-triton.txt requirements-sample.txt constraints.txt pyproject.toml | .venv/bin/python
 	$(BIN)/pip install --disable-pip-version-check --progress-bar on -q -r requirements.txt -c constraints.txt
-	$(BIN)/pip install --disable-pip-version-check -q --no-deps -r requirements-triton.txt
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps -r requirements-triton.txt -r requirements-sample.txt
 	$(BIN)/pip install --disable-pip-version-check -q --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
 	@touch $@
 
