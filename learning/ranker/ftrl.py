@@ -39,6 +39,7 @@ from state.live_model.inputs import NONE, Inputs
 
 Float64 = NDArray[np.float64]
 _FURTHEST = 35.0
+_PART = 1 << 16
 
 
 class Ftrl:
@@ -79,10 +80,14 @@ class Ftrl:
 
     def weights(self) -> NDArray[np.float32]:
         """float32[2^bits], of every input."""
-        each = self._weights(self.z, np.sqrt(self.n))
-        weights = each[:, 0] + self.trust * each[:, 1] if self._corrected else each[:, 0]
+        weights = np.empty(len(self.z), np.float32)
+        # In parts: whole columns at once would take several times the memory of the sums.
+        for start in range(0, weights.size, _PART):
+            part = slice(start, start + _PART)
+            each = self._weights(self.z[part], np.sqrt(self.n[part]))
+            weights[part] = each[:, 0] + self.trust * each[:, 1] if self._corrected else each[:, 0]
         weights[NONE] = 0
-        return weights.astype(np.float32)
+        return weights
 
     def _weights(self, sums: Float64, roots: Float64) -> Float64:
         """float64[k, r] of sums of gradients and roots of the sums of their squares, likewise."""
