@@ -31,14 +31,21 @@ def changing_rate(counts: Float32, lately: Float32, prior: float, coarser: Float
         coarser: float32[n], the coarser rate.
         turn: probability of a change before anything is known, between 0 and 1.
     """
-    older = np.maximum(counts - lately, 0)
-    before = np.clip((older[:, 0] + prior * coarser) / (older[:, 1] + prior), _SMALLEST, 1 - _SMALLEST)
-    clicks, impressions = lately[:, 0], lately[:, 1]
-    own = np.clip(clicks / np.maximum(impressions, _SMALLEST), _SMALLEST, 1 - _SMALLEST)
+    # Contiguous, which is quicker than columns side by side.
+    all_clicks, all_impressions = np.ascontiguousarray(counts.T)
+    clicks, impressions = np.ascontiguousarray(lately.T)
+    smoothing = prior * coarser
+    older = np.maximum(all_clicks - clicks, 0) + smoothing
+    before = _cut(older / (np.maximum(all_impressions - impressions, 0) + prior))
+    own = _cut(clicks / np.maximum(impressions, _SMALLEST))
     log_odds = clicks * np.log(own / before) + (impressions - clicks) * np.log((1 - own) / (1 - before))
     log_odds += np.log(turn / (1 - turn)) - 0.5 * np.log1p(impressions)
-    changed = 1 / (1 + np.exp(np.clip(-log_odds, -_FURTHEST, _FURTHEST)))
-    of_all, of_latest = (
-        np.minimum((each[:, 0] + prior * coarser) / (each[:, 1] + prior), 1) for each in (counts, lately)
-    )
+    changed = 1 / (1 + np.exp(np.minimum(-log_odds, _FURTHEST)))
+    of_all = np.minimum((all_clicks + smoothing) / (all_impressions + prior), 1)
+    of_latest = np.minimum((clicks + smoothing) / (impressions + prior), 1)
     return np.asarray(of_all + changed * (of_latest - of_all), np.float32)
+
+
+def _cut(rates: Float32) -> Float32:
+    cut: Float32 = np.minimum(np.maximum(rates, np.float32(_SMALLEST)), np.float32(1 - _SMALLEST))
+    return cut
