@@ -29,7 +29,7 @@ from shopfront.needed_models import models_needed
 from shopfront.old_builds import prune
 from shopfront.progress import Progress
 from shopfront.publish_step import publish
-from shopfront.ranker_beside import begin_ranker
+from shopfront.ranker_beside import begin_ranker, fit_ranker
 from shopfront.ranker_process import RankerProcess
 from shopfront.sample_shopper import choose_sample_shopper
 from shopfront.settings import Settings, configured_tables
@@ -146,20 +146,12 @@ class Build:
         """The fitted weights of the last layer of ranking; None where no scene scores by them."""
         if not ranker.wanted(self.settings):
             return None
-
-        def fit() -> str:
-            with self.progress.step("fit ranker") as step:
-                if fitting is not None:
-                    return fitting.take(step.stage)
-                folders = {model: steps.checkpoint(model, name) for model, name in checkpoints.items()}
-                return ranker.fit(self.workspace, self.settings, steps.dataset, folders, step.stage)
-
         made: str = run_step(
             self.progress,
             record,
             ranker.STEP,
             ranker.inputs(self.settings, steps.dataset, checkpoints),
-            fit,
+            partial(fit_ranker, steps, checkpoints, fitting),
             partial(ranker.verify, self.workspace),
         )
         return made

@@ -1,4 +1,4 @@
-"""Begins to fit the last layer beside the training of the model that it is fitted with, where that can be."""
+"""The last layer, fitted beside the training of the model that it is fitted with, where that can be."""
 
 from __future__ import annotations
 
@@ -35,3 +35,15 @@ def begin_ranker(
         return known if len(known) == len(found) else None
 
     return RankerProcess(steps.workspace, settings, steps.dataset, awaited, checkpoints)
+
+
+def fit_ranker(steps: ModelSteps, checkpoints: Mapping[str, str], begun: RankerProcess | None) -> str:
+    """The id of what is fitted: by the process that has begun, else in this one. Raises as these do.
+
+    checkpoints: of all models.
+    """
+    with steps.progress.step("fit ranker") as step:
+        if begun is not None:
+            return begun.take(step.stage)
+        folders = {model: steps.checkpoint(model, name) for model, name in checkpoints.items()}
+        return ranker.fit(steps.workspace, steps.settings, steps.dataset, folders, step.stage)
