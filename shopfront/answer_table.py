@@ -98,7 +98,7 @@ def show(
     titles: item id → title, for triggers; an id without one is shown as it is. with_cursor: print what asks
     for the next page too.
     """
-    model = f"{answer.model_name} {answer.model_version}" if answer.model_name else "none (recall order)"
+    model = f"{answer.model_name} {answer.model_version}" if answer.model_name else _without_model(answer)
     table = Table(
         title=escape(
             f"Recommended to shopper {user_id or '(anonymous)'} in scene {answer.scene}, scored by {model}"
@@ -155,3 +155,9 @@ def _show_trace(console: Console, trace: recommend_pb2.Trace) -> None:
             escape(f"{stage.outcome} {stage.detail}".strip()),
         )
     console.print(table)
+
+
+def _without_model(answer: recommend_pb2.RecommendResponse) -> str:
+    """What ordered a page that no model of Triton scored."""
+    ranked = answer.score_kind in (recommend_pb2.SCORE_KIND_PROBABILITY, recommend_pb2.SCORE_KIND_ORDER)
+    return "what the router itself computes" if ranked else "none (recall order)"

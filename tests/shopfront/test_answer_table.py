@@ -3,7 +3,14 @@ import io
 import pytest
 from rich.console import Console
 
-from protos.shopfront.v1.recommend_pb2 import Reason, RecommendedItem, RecommendResponse
+from protos.shopfront.v1.recommend_pb2 import (
+    SCORE_KIND_ORDER,
+    SCORE_KIND_RECALL,
+    Reason,
+    RecommendedItem,
+    RecommendResponse,
+    ScoreKind,
+)
 from shopfront.answer_table import show
 
 
@@ -36,3 +43,16 @@ def test_every_column_shows_at_every_width(width: int) -> None:
     assert "channel:mind" in shown
     assert "more-again: control" in shown
     assert max(len(line) for line in shown.splitlines()) <= width
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (SCORE_KIND_RECALL, "scored by none (recall order)"),
+        (SCORE_KIND_ORDER, "what the router itself computes"),
+    ],
+)
+def test_a_page_without_a_model_says_what_ordered_it(kind: ScoreKind, said: str) -> None:
+    console = Console(width=160, file=io.StringIO())
+    show(console, "", RecommendResponse(scene="photo_search", score_kind=kind), {})
+    assert said in console.file.getvalue()  # type: ignore[attr-defined]
