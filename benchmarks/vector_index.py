@@ -18,7 +18,8 @@ import io
 import shutil
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,7 @@ def build(folder: Path, recipe: Recipe, count: int, settings: SimilarLookSetting
     with adding:
         save_index(path, index)
     del index
-    # Each vector is a picture of an item of its own.
-    items = np.arange(1, count + 1, dtype=np.int32)
-    contents = np.stack((np.arange(count), np.zeros(count)), axis=1).astype(np.uint64)
-    main = MainPart(open_index(path), None, items, contents, np.ones(count, np.bool_), settings)
+    main = open_main(path, count, settings)
     return Built(
         main,
         empty,
@@ -115,6 +113,13 @@ def build(folder: Path, recipe: Recipe, count: int, settings: SimilarLookSetting
         path.stat().st_size,
         hardness(best, distance / count),
     )
+
+
+def open_main(path: Path, count: int, settings: SimilarLookSettings) -> MainPart:
+    """The index of `count` vectors at a path; each is a picture of an item of its own."""
+    items = np.arange(1, count + 1, dtype=np.int32)
+    contents = np.stack((np.arange(count), np.zeros(count)), axis=1).astype(np.uint64)
+    return MainPart(open_index(path), None, items, contents, np.ones(count, np.bool_), settings)
 
 
 def recall_of(rows: NDArray[np.int64], exact: NDArray[np.int64]) -> float:
@@ -256,7 +261,7 @@ def main() -> None:
     parser.add_argument("--scanned", choices=("pq", "rabitq"), default="pq")
     parser.add_argument("--refined-bits", type=int, choices=(4, 6, 8), default=8)
     parser.add_argument("--scanned-dimensions", type=int, default=0)
-    parser.add_argument("--refined", type=float, default=10.0)
+    parser.add_argument("--refined", type=float, nargs="+", default=[10.0], help="the first for a build")
     parser.add_argument("--folder", type=Path, required=True, help="where indexes are written, and removed")
     parser.add_argument("--real", type=int, default=0, help="pictures of Myntra to fit the recipe on")
     parser.add_argument("--fall", type=float, default=1.2)
@@ -276,7 +281,7 @@ def main() -> None:
             scanned=given.scanned,
             scanned_dimensions=given.scanned_dimensions,
             refined_bits=given.refined_bits,
-            refined=given.refined,
+            refined=given.refined[0],
         ),
     )
     for count in given.counts:
@@ -293,8 +298,11 @@ def main() -> None:
                 f"{built.bytes / count:,.0f} bytes a vector",
                 flush=True,
             )
-            for probes in given.probes:
-                print(measure(built, probes), flush=True)
+            for refined, probes in product(given.refined, given.probes):
+                compact = settings.compact.model_copy(update={"refined": refined})
+                searched = settings.model_copy(update={"compact": compact})
+                main = open_main(folder / f"{count}.faiss", count, searched)
+                print(f"  {refined:g} times as many", measure(replace(built, main=main), probes), flush=True)
             resident = psutil.Process().memory_info().rss / 2**20
             print(f"  as hard as {built.difficulty}; resident {resident:,.0f} MiB", flush=True)
             print(measure_filtered(built, recipe, 0.1), flush=True)

@@ -24,6 +24,8 @@ _NAMESPACE = "shopfront-pictures"
 _CALLS = 8
 """Calls that one actor answers side by side."""
 _OPEN_S = 120.0
+_RENEW_S = 10.0
+"""Seconds between two starts of an actor: one whose files are gone ends as often as it is started."""
 _IDLE_S, _LOOK_S = 120.0, 5.0
 """Seconds without a call after which an actor ends itself, and between its looks: replicas ask for its status
 several times a second as long as they have its snapshot open."""
@@ -60,6 +62,7 @@ class RayShards:
         """
         self._folders = [folder.resolve() for folder in folders]
         self._dimensions, self._settings = dimensions, settings
+        self._renewed = [float("-inf") for _ in folders]
         self.actors = [self._started(number) for number in range(len(folders))]
         """Their handles, by the number of the shard."""
         answers = self.ask(dict.fromkeys(range(len(folders)), ("status", ())), _OPEN_S)
@@ -94,6 +97,10 @@ class RayShards:
 
     def renew(self, number: int) -> None:
         """Starts an actor that ended for good; Ray itself starts one that died."""
+        now = time.monotonic()
+        if now - self._renewed[number] < _RENEW_S:
+            return
+        self._renewed[number] = now
         actor = self._started(number)
         if actor != self.actors[number]:
             logger.warning("shard %s was started again", self._folders[number])
