@@ -1,7 +1,7 @@
 """Amends the configuration that Ray Serve wrote for HAProxy, then becomes HAProxy.
 
 Run as a script, by the program that `haproxy_program` writes: `haproxy_launch.py <haproxy> [argument…]`,
-where `-f <file>` names the configuration, which Ray Serve writes before each start. Five amendments:
+where `-f <file>` names the configuration, which Ray Serve writes before each start. Six amendments:
 
 - Until a fresh HAProxy has received the list of replicas it would answer NOT_FOUND, which callers do not
   retry. It does not listen for gRPC until then, so that callers wait for a connection.
@@ -11,6 +11,8 @@ where `-f <file>` names the configuration, which Ray Serve writes before each st
   and a fresh HAProxy does not listen for gRPC. Ray Serve's own fallback would answer NOT_FOUND.
 - A HAProxy that takes over from none does not load the state of replicas that was saved at the last change
   of the configuration: one that was down then would be down until its checks pass, and calls be refused.
+- Where HAProxy finds no replica that answers, Ray Serve has it say HTTP 500, which gRPC takes for UNKNOWN and
+  callers do not retry. It says HAProxy's own 502, 503 or 504 instead, which gRPC takes for UNAVAILABLE.
 - Connections that say nothing, or not all of their first request, are closed. As many are taken as the
   limit of open files allows; when three quarters of the places are taken, an address that has more than its
   share gets no further ones, so that others do. `CONNECTIONS_VARIABLE` has the figures. Else silent
@@ -36,6 +38,9 @@ _SAVED_STATE = "    load-server-state-from-file global\n"
 _TAKE_OVER = "-sf"
 _NO_SHARED_PORT = "-dR"
 _MODE = "    mode http\n"
+_BACKEND = re.compile(r"^(backend \S+\n    mode http\n)", re.MULTILINE)
+# https://docs.haproxy.org/2.8/configuration.html#4-http-error
+_OWN_ERRORS = "".join(f"    http-error status {status} default-errorfiles\n" for status in (502, 503, 504))
 # Ray Serve writes one such line for each application that has replicas.
 _REPLICAS = "req.hdr(application) -m str "
 _RULES = (
@@ -107,7 +112,8 @@ def amended(
         )
         # For splicing, which HTTP/2 cannot do, HAProxy would set files aside.
         before = _MAXCONN.sub(f"    maxconn {most + _OTHER_CONNECTIONS}\n    maxpipes 1", before, count=1)
-    frontend = frontend.replace(_MODE, _MODE + limits + _RULES, 1)
+    frontend = frontend.replace(_MODE, _MODE + _OWN_ERRORS + limits + _RULES, 1)
+    frontend = _BACKEND.sub(rf"\g<1>{_OWN_ERRORS}", frontend)
     if stopping or _REPLICAS not in frontend:
         listening, _, rest = frontend.partition(_BIND)
         frontend = listening + rest.partition("\n")[2]

