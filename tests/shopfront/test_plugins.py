@@ -12,6 +12,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from evaluation.sample_rules.registry import SAMPLE_RULES
 from ingest.cleaning.rules import RULES
 from ingest.importers.registry import IMPORTERS
 from registration.registry import RegistrationError
@@ -70,8 +71,8 @@ def test_sections_of_the_settings_come_from_plugins(shop: Path) -> None:
 
 
 def test_what_only_building_uses_is_known_to_serving_by_name() -> None:
-    names = {RULES.attribute, *(registry.attribute for registry in building_registries())}
-    assert names == set(serving_plugins.OFFLINE_ATTRIBUTES)
+    registries = (RULES, SAMPLE_RULES, *building_registries())
+    assert {registry.attribute for registry in registries} == set(serving_plugins.OFFLINE_ATTRIBUTES)
 
 
 @pytest.mark.parametrize("plugins", ["shop_parts", "[1]", "['a b']", "['']", "{a: b}", "['a-b']"])

@@ -60,7 +60,8 @@ def test_prerank_is_built_and_measured_only_where_a_scene_asks_for_it(shop: Path
     assert build_order(models_needed(settings), MODELS) == ["bst", "mind"]
     assert set(made.versions) == {"bst", "mind"}
     assert not (workspace.checkpoints / "prerank").exists()
-    assert set(_models(workspace, settings.triton.embedded.models)) == {"bst", "mind"}
+    in_replica = settings.router.ranking.in_replica
+    assert set(_models(workspace, settings.triton.embedded.models, in_replica)) == {"bst", "mind"}
 
     made, settings, workspace, printed = build(shop, "prerank: {candidates: 2000}")
     assert build_order(models_needed(settings), MODELS) == ["bst", "mind", "prerank"]
@@ -70,8 +71,12 @@ def test_prerank_is_built_and_measured_only_where_a_scene_asks_for_it(shop: Path
     assert SnapshotStore(workspace.snapshots).open_current().manifest.models == made.versions
     assert ModelRepository(workspace.triton).verify("prerank", 1).model == "prerank"
     assert ModelRepository(workspace.triton).served() == made.versions
-    served = _models(workspace, {"bst": ModelSettings(instances=2)})
-    assert served == {"bst": ModelSettings(instances=2), "mind": ModelSettings(), "prerank": ModelSettings()}
+    served = _models(workspace, {"bst": ModelSettings(instances=2)}, in_replica)
+    assert served == {
+        "bst": ModelSettings(instances=2),
+        "mind": ModelSettings(opened="when_called"),
+        "prerank": ModelSettings(),
+    }
 
     report = evaluate_workspace(workspace, made, settings, lambda step, done, of: None)
     assert set(report.prerank) == {"recall order of 150", "prerank of 150"}
