@@ -3,10 +3,13 @@
 import subprocess
 import sys
 
+import pytest
+
 from experiments.settings import MAX_LAYERS, NAME
 from state.attribution import MAX_TOKEN_BYTES, Attribution, AttributionCodec
 
 
+@pytest.mark.slow
 def test_serving_loads_nothing_that_only_the_report_needs() -> None:
     code = (
         "import sys, server.startup, rollout.judging.judge, router.service.exposure\n"

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.cleaning.bot_clickers import BotClickerSettings, keep_bot_clickers_out
@@ -218,6 +218,7 @@ STRICT = CleaningSettings(
 )
 
 
+@settings(max_examples=40)
 @given(logs())
 def test_what_is_removed_and_what_is_left_add_up(events: pl.DataFrame) -> None:
     cleaned = clean(events, STRICT, seed=1)

@@ -61,7 +61,7 @@ def test_several_currencies_in_one_column_are_refused(tmp_path: Path) -> None:
         read_events(tmp_path, price=["$ 1", "€ 1"] * 5)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.floats(-1e9, 1e9).map(lambda value: round(value, 2)), min_size=1, max_size=20))
 def test_any_shops_notation_gives_the_same_numbers(values: list[float]) -> None:
     english = [f"{value:,.2f}" for value in values]

@@ -78,6 +78,7 @@ def test_a_shift_of_a_standard_deviation_is_beyond_custom_thresholds(shift: floa
     assert ks_distance(*arms, information=3.0, alpha=0.01).low > 0.3
 
 
+@pytest.mark.slow
 def test_bounds_hold_under_peeking_at_a_distribution_just_tolerated() -> None:
     generator = np.random.default_rng(8)
     looks, failed = (100, 200, 400, 800), 0

@@ -235,6 +235,7 @@ def test_a_judgement_is_plain_json(baseline: ArmStatistics) -> None:
     assert all(np.isfinite(value) for check in results.checks for value in check.figures.values())
 
 
+@pytest.mark.slow
 def test_like_candidates_are_seldom_failed_by_anything_under_peeking() -> None:
     strict = JudgeSettings.model_validate({"alpha": 0.2, "min_requests": 50})
     failed = 0

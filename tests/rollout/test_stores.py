@@ -129,6 +129,7 @@ def test_counts_of_replicas_are_replaced_each_and_dropped_together(store: Rollou
     assert store.read_arm_statistics("r2") == [first]
 
 
+@pytest.mark.slow
 def test_a_swap_whose_answer_was_lost_is_still_won() -> None:
     with running_redis() as server:
         store = RedisRolloutStore(server.url, RedisSettings(write_timeout_s=0.2, write_tries=30))
@@ -143,6 +144,7 @@ def test_a_swap_whose_answer_was_lost_is_still_won() -> None:
         store.close()
 
 
+@pytest.mark.slow
 def test_records_survive_a_killed_server_and_its_absence_is_an_error() -> None:
     with running_redis() as server:
         store = RedisRolloutStore(server.url, RedisSettings(write_tries=1))

@@ -32,6 +32,7 @@ def run_plans(tmp_path: Path):  # type: ignore[no-untyped-def]
     return command
 
 
+@pytest.mark.slow
 def test_a_merchandiser_blocks_pins_lists_and_ends_rules(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert run("block", "brand", "ACME", "--reason", "recall").exit_code == 0
     pinned = run(

@@ -61,6 +61,7 @@ def workspace(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_report_is_printed_and_written_and_an_alert_ends_the_command(
     workspace: Path, config: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_fewer_places_than_wanted_are_said_once(tmp_path: Path, caplog: pytest.L
     ]
 
 
+@pytest.mark.slow
 def test_one_that_does_not_answer_is_killed_and_one_that_is_absent_is_not(tmp_path: Path) -> None:
     killed: list[str] = []
     with haproxy(tmp_path) as running:
