@@ -162,7 +162,10 @@ class ServedShop:
             },
             # Long enough for a machine that is busy with other tests.
             "ranking": {"url": triton, "score_timeout_ms": 5_000.0, "interests_timeout_ms": 5_000.0},
-            "inspection": {"scene_history": str(self.folder / "scene_history")},
+            "inspection": {
+                name: str(self.folder / name) for name in ("scene_history", "evaluation", "experiments")
+            },
+            "learning": {"folder": str(self.folder / "learning")},
             "feature_log": {"folder": str(self.folder / "features")},
             "request_log": {"folder": str(self.folder / "logs")},
             "metrics": {"enabled": False, "folder": str(self.folder / "metrics")},
