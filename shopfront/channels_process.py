@@ -6,9 +6,7 @@ is free, and uses one.
 The process reads its order from standard input and writes one message of JSON.
 """
 
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,12 +19,9 @@ from recall.build import RECALL_FOLDER, ChannelRows, build_channels, enabled_cha
 from recall.part_build import PartBuildError
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
+from shopfront.build_process import begin, end, orders_and_answers
 from snapshot.dataset import DatasetStore
 from snapshot.store import SnapshotStore
-from triton_repo.bound_process import bound
-
-_STOP_S = 5.0
-_ONE_CORE = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 class _Order(msgspec.Struct, frozen=True):
@@ -127,11 +122,7 @@ class ChannelsProcess:
             self._stopped = True
             process = self._process
         if process is not None:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end(process)
             self._thread.join()
         self._store.discard(self._staged)
 
@@ -140,14 +131,7 @@ class ChannelsProcess:
         with self._lock:
             if self._stopped:
                 return
-            self._process = subprocess.Popen(
-                bound([sys.executable, "-m", "shopfront.channels_process"]),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, **_ONE_CORE},
-                # Ctrl-C in a terminal reaches only this process, which then stops that one.
-                start_new_session=True,
-            )
+            self._process = begin("shopfront.channels_process", one_core=True)
         # A process that has died already is reported by `take`.
         with suppress(BrokenPipeError):
             self._said = self._process.communicate(msgspec.json.encode(self._order))[0]
@@ -179,6 +163,4 @@ def main(orders: IO[bytes], answers: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    given, sys.stdin = sys.stdin, open("/dev/null")  # noqa: SIM115 (it stays open as long as the process lives)
-    taken, sys.stdout = sys.stdout, sys.stderr
-    main(given.buffer, taken.buffer)
+    main(*orders_and_answers())

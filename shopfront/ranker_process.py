@@ -8,7 +8,6 @@ The process reads its order from standard input, then a line with the name of th
 writes a line of JSON at each stage, and one with what came of it.
 """
 
-import os
 import subprocess
 import sys
 import threading
@@ -20,12 +19,9 @@ from typing import IO, Any
 import msgspec
 
 from recall.part_build import PartBuildError
+from shopfront.build_process import begin, end, orders_and_answers
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
-from triton_repo.bound_process import bound
-
-_STOP_S = 5.0
-_ONE_CORE = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 Report = Callable[[str, float], None]
 """Called with what is under way and the share done, 0…1."""
@@ -112,11 +108,7 @@ class RankerProcess:
             self._stopped = True
             process = self._process
         if process is not None:
-            process.terminate()
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end(process)
             self._thread.join()
 
     def _run(self) -> None:
@@ -134,14 +126,7 @@ class RankerProcess:
         with self._lock:
             if self._stopped:
                 return
-            self._process = subprocess.Popen(
-                bound([sys.executable, "-m", "shopfront.ranker_process"]),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, **_ONE_CORE},
-                # Ctrl-C in a terminal reaches only this process, which then stops that one.
-                start_new_session=True,
-            )
+            self._process = begin("shopfront.ranker_process", one_core=True)
             self._send(msgspec.json.encode(order).decode())
             if self._checkpoint is not None:
                 self._send(self._checkpoint)
@@ -209,6 +194,4 @@ def main(orders: IO[bytes], answers: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    given, sys.stdin = sys.stdin, open("/dev/null")  # noqa: SIM115 (it stays open as long as the process lives)
-    taken, sys.stdout = sys.stdout, sys.stderr
-    main(given.buffer, taken.buffer)
+    main(*orders_and_answers())

@@ -8,8 +8,6 @@ The process reads its order from standard input and writes a line of JSON after 
 came of it.
 """
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,10 +20,8 @@ import msgspec
 from models.registry import MODELS
 from models.settings import ModelKindSettings
 from models.training_loop import TrainingError
+from shopfront.build_process import begin, end, orders_and_answers
 from shopfront.training import Trained, train_model
-from triton_repo.bound_process import bound
-
-_STOP_S = 5.0
 
 Report = Callable[[int, int, float, dict[str, float]], None]
 """Called with step, steps, loss and the latest metrics."""
@@ -75,13 +71,7 @@ class TrainerProcess:
         self._model = model
         self._report: Report | None = None
         self._came: _Message | None = None
-        self._process = subprocess.Popen(
-            bound([sys.executable, "-m", "shopfront.trainer_process"]),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # Ctrl-C in a terminal reaches only this process, which then stops that one.
-            start_new_session=True,
-        )
+        self._process = begin("shopfront.trainer_process", one_core=False)
         order = _Order(
             list(plugins), model, str(dataset.resolve()), settings.model_dump(mode="json"), str(to.resolve())
         )
@@ -118,12 +108,7 @@ class TrainerProcess:
 
     def stop(self) -> None:
         """Ends the process where it still trains."""
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process)
         self._reader.join()
 
     def _read(self) -> None:
@@ -172,6 +157,4 @@ def main(orders: IO[bytes], answers: IO[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    given, sys.stdin = sys.stdin, open("/dev/null")  # noqa: SIM115 (it stays open as long as the process lives)
-    taken, sys.stdout = sys.stdout, sys.stderr
-    main(given.buffer, taken.buffer)
+    main(*orders_and_answers())
