@@ -8,12 +8,10 @@ from pathlib import Path
 import polars as pl
 
 from ingest.shop_tables import IngestError
+from snapshot.item_columns import ITEM_COLUMNS
 
 FROM_EVENTS = "from_events."
 """Prefix of columns that hold what an item's or user's attribute is taken from."""
-
-_LISTS = ("category", "standard_category", "brand", "shop", "title")
-_TIMES = ("timestamp", "created_at")
 
 
 def with_plain_types(table: pl.DataFrame, names: Collection[str], path: Path) -> pl.DataFrame:
@@ -32,7 +30,10 @@ def with_plain_types(table: pl.DataFrame, names: Collection[str], path: Path) ->
 
 def _plain(values: pl.Series, name: str, path: Path) -> pl.Series:
     dtype = values.dtype
-    if name in _TIMES and dtype == pl.Boolean:
+    column = ITEM_COLUMNS.get(name)
+    is_time = name == "timestamp" or (column is not None and column.kind == "time")
+    takes_lists = name.startswith(FROM_EVENTS) or (column is not None and column.kind in ("group", "text"))
+    if is_time and dtype == pl.Boolean:
         raise _refused(dtype, name, path)
     if dtype == pl.Null:
         return values.cast(pl.String)
@@ -47,7 +48,7 @@ def _plain(values: pl.Series, name: str, path: Path) -> pl.Series:
     try:
         if dtype == pl.Binary:
             return values.cast(pl.String)
-        if isinstance(dtype, pl.List | pl.Array) and (name in _LISTS or name.startswith(FROM_EVENTS)):
+        if isinstance(dtype, pl.List | pl.Array) and takes_lists:
             return values.cast(pl.List(pl.String)).list.join("|", ignore_nulls=True)
     except pl.exceptions.PolarsError as error:
         raise _refused(dtype, name, path) from error

@@ -11,7 +11,7 @@ from ingest.column_types import FROM_EVENTS
 from ingest.duplicate_rows import without_duplicates
 from ingest.findings import Findings
 from ingest.id_overlap import alarm_on_small_overlap
-from ingest.importers.generic_attributes import KNOWN_ITEMS, KNOWN_USERS, attributes, file_as_ours
+from ingest.importers.generic_attributes import attributes, file_as_ours, known_columns
 from ingest.importers.generic_categories import with_standard_categories
 from ingest.importers.generic_columns import ALIASES
 from ingest.importers.generic_events import (
@@ -175,10 +175,8 @@ def _file(
     path = _path(folder, mapping.file) or _find(folder, f"{kind}s")
     if path is None:
         return None, f"{kind}s"
-    known = KNOWN_ITEMS if kind == "item" else KNOWN_USERS
-    return file_as_ours(
-        read_table(path, form=_form(mapping, known)), kind, mapping, path, findings
-    ), path.name
+    raw = read_table(path, form=_form(mapping, known_columns(kind)))
+    return file_as_ours(raw, kind, mapping, path, findings), path.name
 
 
 def _without_fractions(

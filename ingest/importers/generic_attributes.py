@@ -22,11 +22,21 @@ from ingest.stock_words import read_stock
 from ingest.time_texts import read_time_texts
 from ingest.timestamps import EARLIEST_MS, to_unix_ms
 from snapshot.id_limit import MAX_ID_BYTES
+from snapshot.item_columns import ITEM_COLUMNS
 
-_CODED = ("category", "standard_category", "brand", "shop")
-KNOWN_ITEMS = ("item_id", *_CODED, "price", "title", "in_stock", "adult", "created_at")
 KNOWN_USERS = ("user_id", *PROFILE_FIELDS)
 _ALARM_SHARE = 0.1
+
+
+def known_columns(kind: str) -> tuple[str, ...]:
+    """Our names that a column of an items or users file may have by itself, registered item columns included.
+
+    Args:
+        kind: "item" or "user".
+    """
+    if kind == "user":
+        return KNOWN_USERS
+    return ("item_id", *(name for name, column in ITEM_COLUMNS.items() if column.from_items))
 
 
 def file_as_ours(
@@ -42,7 +52,7 @@ def file_as_ours(
         findings: gains the counts.
     """
     key = f"{kind}_id"
-    known = KNOWN_ITEMS if kind == "item" else KNOWN_USERS
+    known = known_columns(kind)
     table = with_our_names(raw, mapping.columns, known, path)
     require(table, [key], raw, path, f"{kind}s")
     own = ["item"] if kind == "item" else ["user", *(f"{field}_code" for field in PROFILE_FIELDS)]
@@ -88,7 +98,7 @@ def attributes(
             )
     if table is None:
         return None
-    texts = KNOWN_USERS[1:] if kind == "user" else (*_CODED, "title")
+    texts = KNOWN_USERS[1:] if kind == "user" else _items_columns("group", "text")
     table = table.with_columns(without_placeholders(table[name]) for name in texts if name in table.columns)
     if isinstance(mapping, ItemsMapping):
         table = _item_values(table, source, mapping, findings)
@@ -101,18 +111,15 @@ def attributes(
 
 
 def _item_values(table: pl.DataFrame, source: str, mapping: ItemsMapping, findings: Findings) -> pl.DataFrame:
-    """Price, stock, adult and date of arrival, typed; what cannot be read is counted and unknown."""
+    """Numbers, times, stock and flags, typed; what cannot be read is counted and unknown."""
     read: list[pl.Series] = []
-    if "price" in table.columns:
-        price, unread = read_numbers(table["price"], source, mapping.decimal)
-        _count(
-            table["price"],
-            unread,
-            source,
-            findings,
-            "; if the decimal mark is in question, set items.decimal",
-        )
-        read.append(price)
+    for name in _items_columns("value"):
+        # Integers may be larger than a float holds exactly; `item_attributes` reads them as they are.
+        if name in table.columns and ITEM_COLUMNS[name].dtype.kind == "f":
+            numbers, unread = read_numbers(table[name], source, mapping.decimal)
+            advice = "; if the decimal mark is in question, set items.decimal"
+            _count(table[name], unread, source, findings, advice)
+            read.append(numbers)
     if "in_stock" in table.columns:
         stock, unread = read_stock(table["in_stock"], source, mapping.stock_words)
         lost = _count(
@@ -127,16 +134,25 @@ def _item_values(table: pl.DataFrame, source: str, mapping: ItemsMapping, findin
                 "the words mean under items.stock_words in mapping.yaml"
             )
         read.append(stock)
-    if "adult" in table.columns:
-        read.append(without_placeholders(table["adult"]))
-    if "created_at" in table.columns:
-        times, unread = _created_at(table["created_at"], mapping)
-        _count(table["created_at"], unread, source, findings, "; give items.timestamp_format")
-        read.append(times.cast(pl.Datetime("ms")))
+    read += [
+        without_placeholders(table[name])
+        for name in _items_columns("flag")
+        if name in table.columns and name != "in_stock"
+    ]
+    for name in _items_columns("time"):
+        if name in table.columns:
+            times, unread = _times(table[name], mapping)
+            _count(table[name], unread, source, findings, "; give items.timestamp_format")
+            read.append(times.cast(pl.Datetime("ms")))
     return table.with_columns(read)
 
 
-def _created_at(values: pl.Series, mapping: ItemsMapping) -> tuple[pl.Series, pl.Series]:
+def _items_columns(*kinds: str) -> tuple[str, ...]:
+    """Names of the registered columns of these kinds that an items file may have."""
+    return tuple(name for name, column in ITEM_COLUMNS.items() if column.from_items and column.kind in kinds)
+
+
+def _times(values: pl.Series, mapping: ItemsMapping) -> tuple[pl.Series, pl.Series]:
     given = without_placeholders(values)
     form = mapping.timestamp_format
     if given.dtype != pl.String or form is None:

@@ -151,7 +151,7 @@ def usable_ids_and_quantities(
         )
         keep = keep & fits
     if "quantity" in events.columns:
-        source = without_placeholders(raw[mapping.columns.get("quantity", _own_name(raw, "quantity"))])
+        source = without_placeholders(raw[mapping.columns.get("quantity") or _own_name(raw, "quantity")])
         bought = event_codes(events["event"], mapping.all_event_names) == EVENT_CODES["purchase"]
         lost = bought.fill_null(False) & events["quantity"].is_null() & source.is_not_null() & keep
         findings.count(f"{path.name}: quantity of a purchase cannot be read (rows left out)", lost)

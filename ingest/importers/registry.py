@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingest.importers import amazon_beauty, generic, retailrocket, taobao
+from ingest.mapping import MAPPING_NAME
 from ingest.shop_tables import IngestError, ShopTables
 from registration.registry import Registry
 from snapshot.partition_work import PartitionWork
@@ -74,4 +75,17 @@ def detect_layout(folder: Path) -> str:
         if importer.matches(folder):
             return name
     layouts = "; ".join(f"{name}: {importer.layout}" for name, importer in IMPORTERS.items())
-    raise IngestError(f"{folder}: its files fit no known layout; bring one of these: {layouts}")
+    raise IngestError(
+        f"{folder}: {_contained(folder)}; write a {MAPPING_NAME} into it that says what your files and "
+        "columns are (events: {file: …, columns: {user_id: …}}; docs/manual/data.md), or bring one of "
+        f"these: {layouts}"
+    )
+
+
+def _contained(folder: Path) -> str:
+    """What a folder of no known layout has in it, for a message: ten names at most."""
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if not names:
+        return "is empty"
+    shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    return f"its files ({shown}) fit no known layout"

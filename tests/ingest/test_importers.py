@@ -183,3 +183,12 @@ def test_amazon_beauty_names_a_missing_column(tmp_path: Path) -> None:
     pl.DataFrame({"item": [5]}).write_parquet(folder / "beauty_item_attributes.parquet")
     with pytest.raises(IngestError, match=r"beauty_item_attributes\.parquet: lacks a column.*attributes"):
         amazon_beauty.read(folder, NOW)
+
+
+def test_a_folder_of_no_known_layout_is_told_how_to_name_its_files(tmp_path: Path) -> None:
+    shop = write(tmp_path / "x", {"orders.csv": "", "goods.xlsx": "", ".DS_Store": ""})
+    with pytest.raises(IngestError, match=r"its files \(goods\.xlsx, orders\.csv\) .* write a mapping\.yaml"):
+        detect_layout(shop)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(IngestError, match="is empty; write a mapping"):
+        detect_layout(tmp_path / "empty")

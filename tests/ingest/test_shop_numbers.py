@@ -160,3 +160,11 @@ def test_the_shops_own_stock_words(tmp_path: Path) -> None:
     tables = read(tmp_path, files | {"mapping.yaml": "items: {stock_words: {da: true, weg: false}}"})
     assert tables.items is not None
     assert tables.items["in_stock"].to_list() == [True, False]
+
+
+def test_a_mapped_quantity_needs_no_column_of_our_name(tmp_path: Path) -> None:
+    mapping = "events: {columns: {quantity: Menge}}"
+    tables = read_events(tmp_path, mapping, Menge=["one", "-1", *["2"] * (ROWS - 2)])
+    assert tables.events["quantity"].to_list() == [2.0] * (ROWS - 2)
+    assert tables.removed["events.csv: quantity of a purchase cannot be read (rows left out)"] == 1
+    assert tables.removed["events.csv: returned or cancelled (quantity not above 0)"] == 1
