@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from exporters.errors import ExportRefused
 from exporters.formats import FLOAT32, FORMATS
+from exporters.graph_files import MODEL_FILE
 from exporters.input_cases import dataset_cases, random_feeds
-from exporters.onnx_export import MODEL_FILE
 from exporters.runner import Feeds
 from exporters.settings import ExportSettings
 from exporters.tensorrt_engine import build_plan, missing, open_plan

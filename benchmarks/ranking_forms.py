@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from exporters.formats import FLOAT32, FORMATS
+from exporters.graph_files import MODEL_FILE
 from exporters.input_cases import dataset_cases, made_up_cases
-from exporters.onnx_export import MODEL_FILE
 from exporters.ranking_sample import RankingSample, ranking_sample
 from exporters.runner import Feeds, Runner
 from exporters.selection import Trial, select, timed_requests

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from exporters.onnx_export import MODEL_FILE, OnnxFormat
+from exporters.graph_files import MODEL_FILE
+from exporters.onnx_export import OnnxFormat
 from models.category_network import SIDES
 from snapshot.durable_files import sync_file, sync_folder
 from triton_repo.contract import Contract

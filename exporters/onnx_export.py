@@ -1,4 +1,4 @@
-"""Export to one ONNX file with its weights inside."""
+"""Export to ONNX."""
 
 import logging
 import warnings
@@ -18,6 +18,7 @@ from onnxscript import optimizer
 from torch import nn
 
 from exporters.errors import ExportRefused
+from exporters.graph_files import MODEL_FILE, fit_one_file, load_graph, save_graph
 from exporters.input_cases import InputCase, Words, random_feeds
 from exporters.runner import Feeds, Runner
 from exporters.static_shapes import write_shapes_down
@@ -27,7 +28,6 @@ from triton_repo.tensors import Tensor
 
 OPSET = 18
 """Opset 18 and the IR version that comes with it are read by every ONNX Runtime since 1.14 (2023)."""
-MODEL_FILE = "model.onnx"
 
 
 @runtime_checkable
@@ -56,7 +56,7 @@ class OnnxFormat:
         folder: Path,
         words: Words | None = None,
     ) -> None:
-        """Writes `model.onnx`: inputs and outputs as the contract names them, named sizes left open.
+        """Writes the graph: inputs and outputs as the contract names them, named sizes left open.
 
         A module that makes its own graph (`WritesGraph`) is not traced. Any other takes the codes of a bytes
         input; the graph takes the words themselves. Raises ExportRefused where the graph's tensors are not
@@ -66,7 +66,7 @@ class OnnxFormat:
         if isinstance(module, WritesGraph):
             graph = module.onnx_graph()
             onnx.checker.check_model(graph)
-            onnx.save(graph, folder / MODEL_FILE)
+            save_graph(graph, folder)
             check_signature(graph, contract)
             return
         words = words or {}
@@ -105,11 +105,14 @@ class OnnxFormat:
         if program is None:
             raise ExportRefused(f"{contract.model}: torch.onnx.export returned no graph")
         _simplify(program.model)
-        program.save(folder / MODEL_FILE, external_data=False)
-        graph = onnx.load(folder / MODEL_FILE)
+        constants = (each.const_value for each in program.model.graph.initializers.values())
+        in_one = fit_one_file(sum(each.nbytes for each in constants if each is not None))
+        program.save(folder / MODEL_FILE, external_data=not in_one)
+        graph = load_graph(folder)
         if words:
             add_vocabularies(graph, words)
-            onnx.save(graph, folder / MODEL_FILE)
+        if words or not in_one:
+            save_graph(graph, folder)
         check_signature(graph, contract)
 
     def open(self, folder: Path, contract: Contract) -> Runner:

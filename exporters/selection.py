@@ -10,9 +10,9 @@ import onnx
 
 from exporters.errors import ExportRefused
 from exporters.formats import FLOAT32, FORMATS, REWRITES
+from exporters.graph_files import load_graph, save_graph
 from exporters.graph_rewrite import GraphRewrite, InTurn, NotApplicable
 from exporters.input_cases import InputCase
-from exporters.onnx_export import MODEL_FILE
 from exporters.parity import ParityReport, check_parity
 from exporters.quality import QualityReport, answers, judge, losses
 from exporters.ranking_sample import RankingSample
@@ -66,7 +66,7 @@ def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings)
     scratch: folder to write the others into. A form that fails a gate is recorded, never picked. Raises
     ExportRefused where none passes.
     """
-    made: dict[tuple[GraphRewrite, ...], onnx.ModelProto] = {(): onnx.load(float32 / MODEL_FILE)}
+    made: dict[tuple[GraphRewrite, ...], onnx.ModelProto] = {(): load_graph(float32)}
     refused: dict[str, str] = {}
     forms: dict[str, _Form] = {FLOAT32: _opened(trial, float32, settings.tolerance)}
     others = [name for name in settings.formats if name != FLOAT32]
@@ -74,7 +74,7 @@ def select(trial: Trial, float32: Path, scratch: Path, settings: ExportSettings)
         folder = scratch / name
         folder.mkdir(parents=True)
         try:
-            onnx.save(_rewritten(name, trial, made), folder / MODEL_FILE)
+            save_graph(_rewritten(name, trial, made), folder)
             forms[name] = _opened(trial, folder, settings.quantised_tolerance)
         except (NotApplicable, ExportRefused) as reason:
             refused[name] = str(reason)

@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
 
-import onnx
-
 from exporters.checkpoint_export import check_weights, quality_sample
 from exporters.errors import ExportRefused
 from exporters.formats import FLOAT32, FORMATS
+from exporters.graph_files import load_graph, save_graph
 from exporters.graph_rewrite import NotApplicable
 from exporters.input_cases import dataset_cases, made_up_cases
-from exporters.onnx_export import MODEL_FILE
 from exporters.parity import check_parity
 from exporters.quality import answers, judge, losses
 from exporters.selection import timed_requests
@@ -59,7 +57,7 @@ def prepare_graph(
     # As trained: sizes inside the served arrangement depend on the rows of the candidates, and TensorRT takes
     # no size that depends on the values of an input.
     FORMATS[FLOAT32].write(module, contract, real, float32)
-    graph = onnx.load(float32 / MODEL_FILE)
+    graph = load_graph(float32)
     rewrite = REWRITES[settings.tensorrt.precision]
     if rewrite is not None:
         try:
@@ -69,9 +67,7 @@ def prepare_graph(
     found = obstacles(graph)
     if found:
         raise ExportRefused(f"{record.model} is not for TensorRT: {'; '.join(found)}")
-    target = folder / MODEL_FILE
-    onnx.save(graph, target)
-    return target
+    return save_graph(graph, folder)
 
 
 def export_tensorrt(

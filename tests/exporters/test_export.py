@@ -12,6 +12,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
+from exporters import graph_files
 from exporters.checkpoint_export import ExportedVersion, export
 from exporters.errors import ExportRefused
 from exporters.formats import FORMATS
@@ -109,13 +110,20 @@ def test_a_module_out_of_contract_is_refused(tmp_path: Path) -> None:
         OnnxFormat().write(Flat(), contract_of("mind"), [], tmp_path)
 
 
-def test_triton_serves_what_torch_answers(shop: Shop, tmp_path: Path, repository: ModelRepository) -> None:
+def test_triton_serves_what_torch_answers_also_with_constants_apart(
+    shop: Shop, tmp_path: Path, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own = ModelRepository(tmp_path / "triton", contracts())
-    for model in ("bst", "mind"):
-        # The session's exports, made by whichever test came first.
-        if not repository.versions(model):
-            export(shop.checkpoints[model], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
-        shutil.copytree(repository.version_folder(model, 1), own.version_folder(model, 1))
+    # The session's export, made by whichever test came first.
+    if not repository.versions("bst"):
+        export(shop.checkpoints["bst"], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+    shutil.copytree(repository.version_folder("bst", 1), own.version_folder("bst", 1))
+    with monkeypatch.context() as patched:
+        # As a catalogue of ten million items is written.
+        patched.setattr(graph_files, "ONE_FILE_BYTES", 0)
+        patched.setattr(graph_files, "LEAST_BYTES", 64)
+        export(shop.checkpoints["mind"], shop.dataset, own, SETTINGS, seed=3, clock=clock)
+    assert set(own.verify("mind", 1).files) == {"model.onnx", "model.onnx.data"}
     server = TritonServer(
         own, tmp_path / "triton.log", TritonSettings(models={"bst": ModelSettings(), "mind": ModelSettings()})
     )
