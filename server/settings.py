@@ -40,7 +40,9 @@ class RouterSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scenes: Path = Field(
-        Path("config/scenes.yaml"), description="Scene configuration; edits apply without a restart."
+        Path("config/scenes.yaml"),
+        description="Scene configuration; edits apply without a restart. Unlike other paths, this and "
+        "experiments start at the folder above the configuration file's, where they are relative.",
     )
     experiments: Path | None = Field(
         None,

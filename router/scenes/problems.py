@@ -28,6 +28,9 @@ class SettingsError(RouterError):
         super().__init__(f"{source} is refused:\n  " + "\n  ".join(problems))
 
 
+_NO_SECTION = ("model_type", "dict_type")
+
+
 def dotted(path: Iterable[str | int]) -> str:
     """("scenes", "home", "rules", 0) as "scenes.home.rules[0]"."""
     text = ""
@@ -57,6 +60,10 @@ def explain(
         path = mistake["loc"]
         if mistake["type"] == "extra_forbidden":
             expected = unknown("key", str(path[-1]), _keys_at(model, path[:-1]))
+        elif mistake["type"] in _NO_SECTION and mistake["input"] is None:
+            expected = "has no keys below it; give it some, or leave it out"
+        elif mistake["type"] == "model_type":
+            expected = f"should be a section of keys, got {mistake['input']!r}"
         else:
             expected = mistake["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
             if mistake["type"] != "value_error":

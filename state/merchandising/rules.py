@@ -161,4 +161,5 @@ def explain(error: ValidationError) -> str:
     """The first problem in one line, by its place."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(map(str, first["loc"]))
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    said = str(first["msg"]).removeprefix("Value error, ").replace("Input should be", "should be")
+    return f"{place}: {said}" if place else said

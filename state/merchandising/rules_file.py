@@ -30,6 +30,9 @@ from state.merchandising.rules import (
 
 AUDIT_SUFFIX = ".audit.jsonl"
 
+# The year 5138; the milliseconds of today are beyond it.
+_NO_SECONDS = 10**11
+
 
 class BusinessRulesFile:
     """Adds, removes and lists rules; several processes may change them at once.
@@ -101,6 +104,11 @@ class BusinessRulesFile:
             now = int(self._clock())
             if expires_at is not None and expires_at <= now:
                 raise RulesError("expires_at: the rule would have expired already")
+            if expires_at is not None and expires_at >= _NO_SECONDS:
+                raise RulesError(
+                    f"expires_at: {expires_at} is no time in seconds since 1970-01-01 UTC; milliseconds are "
+                    "divided by 1,000"
+                )
             present = self.read().rules
             earlier = _same_plan(present, action, by, value, scene, now)
             if plan is not None and not plan.starts_at:

@@ -42,7 +42,8 @@ def test_an_empty_file_means_the_defaults_below_the_workspace(tmp_path: Path) ->
         ("router: {tables: {cycles: {}}}", "router.tables.cycles: unknown key"),
         ("sead: 3", "sead"),
         ("seed: 1\nseed: 2", "seed"),
-        ("triton: [1]", "triton"),
+        ("triton: [1]", r"triton: should be a section of keys, got \[1\]"),
+        ("router:\n", "router: has no keys below it; give it some, or leave it out"),
         ("- a", "mapping"),
     ],
 )

@@ -107,14 +107,18 @@ def test_the_same_rule_again_and_another_pin_of_the_slot_replace(file: BusinessR
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"by": "colour"}, "by: Value error, must be one of item, category"),
+        ({"by": "colour"}, "^by: must be one of item, category"),
         ({"value": ""}, "value"),
         ({"reason": ""}, "reason"),
         ({"position": 1}, "a block has none"),
         ({"action": "pin"}, "a pin needs a position"),
         ({"action": "pin", "position": 1}, "a pin needs a scene"),
-        ({"action": "pin", "position": 101, "scene": "home"}, "position"),
+        (
+            {"action": "pin", "position": 101, "scene": "home"},
+            "^position: should be less than or equal to 100",
+        ),
         ({"expires_at": NOW}, "expired already"),
+        ({"expires_at": NOW * 1_000 + 1_000}, "milliseconds are divided by 1,000"),
         ({"value": "x" * 301}, "value"),
     ],
 )
