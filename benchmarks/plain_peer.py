@@ -132,8 +132,10 @@ class PlainPeer(recommend_pb2_grpc.RecommendServiceServicer):
             profile=shopper.profile,
             profile_codes=shopper.profile_codes,
             context_codes=encode_context(now, request.context.device),
-            purchased_items=shopper.purchased_items,
-            purchased_ts=shopper.purchased_ts,
+            purchased_items=shopper.purchases.items,
+            purchased_ts=shopper.purchases.ts,
+            removed_items=shopper.taken_out.items,
+            removed_ts=shopper.taken_out.ts,
         )
 
     async def _interests(self, query: Query, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ COSTS: dict[str, str] = {
     "view": "the models learn from fewer kinds of interest; interest before a purchase is unknown",
     "favorite": "favourites add nothing to interests",
     "cart": "carts add nothing to interests",
+    "remove_from_cart": "a cart known by its events keeps what was taken out, until it grows old",
     "purchase": "nothing is known as bought, so bought items are not filtered and conversion is not measured",
 }
 """Name in `Manifest.switched_off` → what that costs."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from features.profile import PROFILE_FIELDS
+from ingest.cart_removals import UNKNOWN, numbered_removals, without_removals
 from ingest.catalogue_columns import catalogue_content
 from ingest.cleaning.rules import clean
 from ingest.deleted_shoppers import without_deleted
@@ -23,6 +24,7 @@ from ingest.unknown_stock import unknown_out_of_stock
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
 from snapshot.catalogue_writer import write_catalogue
 from snapshot.dataset import (
+    CART_REMOVALS_NAME,
     EVENTS_NAME,
     IMAGE_COLUMN,
     ITEMS_NAME,
@@ -32,7 +34,7 @@ from snapshot.dataset import (
     Dataset,
     DatasetStore,
 )
-from snapshot.event_codes import EVENT_CODES
+from snapshot.event_codes import EVENT_CODES, REMOVE_FROM_CART
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.manifest import Manifest
 from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
@@ -70,7 +72,7 @@ def write_dataset(
         IngestError: no event is left, or too few to learn from.
         ItemIdClash: two item ids share a key.
     """
-    tables = without_deleted(tables, tombstones)
+    tables, removals = without_removals(without_deleted(tables, tombstones))
     progress("numbering users and items", 0.3)
     events, user_ids = by_first_appearance(tables.events, "user_id", "user")
     events, item_ids = by_first_appearance(events, "item_id", "item")
@@ -115,12 +117,16 @@ def write_dataset(
     content = catalogue_content(item_ids, described, events, cuts.valid_from)
     vocabulary = profile_vocabulary(tables.users)
     users = users_table(user_ids, tables.users, vocabulary)
+    taken_out = numbered_removals(removals, user_ids, item_ids)
+    removed |= {UNKNOWN: removals.height - taken_out.height} if removals.height > taken_out.height else {}
 
     progress("writing the data set", 0.85)
     store = DatasetStore(workspace / "datasets")
     staged = store.stage()
     try:
         events.write_parquet(staged / EVENTS_NAME, compression="zstd")
+        if taken_out.height:
+            taken_out.write_parquet(staged / CART_REMOVALS_NAME, compression="zstd")
         users.write_parquet(staged / USERS_NAME, compression="zstd")
         _items_table(item_ids, tables.items).write_parquet(staged / ITEMS_NAME, compression="zstd")
         if tables.tagged_titles is not None:
@@ -136,16 +142,16 @@ def write_dataset(
             kind="dataset",
             created_at=created_at.isoformat(timespec="microseconds"),
             source=tables.source,
-            rows=_row_counts(tables, events, user_ids, item_ids),
+            rows=_row_counts(tables, events, taken_out, user_ids, item_ids),
             time_range=(int(events["ts"].min()), int(events["ts"].max())),  # type: ignore[arg-type]
             cuts=cuts,
             tombstones=tombstones.revision,
-            switched_off=_switched_off(tables, events),
+            switched_off=_switched_off(tables, events, taken_out),
             removed=removed,
             changed=tables.changed,
             examples=tables.examples,
             alarms=alarms,
-            shop=measure_shop(events, Catalogue.open(staged / CATALOGUE_FOLDER), cuts.test_from),
+            shop=measure_shop(events, Catalogue.open(staged / CATALOGUE_FOLDER), cuts.test_from, taken_out),
         )
         id = store.seal(staged, manifest)
     finally:
@@ -166,7 +172,11 @@ def _items_table(ids: DenseIds, items: pl.DataFrame | None) -> pl.DataFrame:
 
 
 def _row_counts(
-    tables: ShopTables, events: pl.DataFrame, user_ids: DenseIds, item_ids: DenseIds
+    tables: ShopTables,
+    events: pl.DataFrame,
+    removals: pl.DataFrame,
+    user_ids: DenseIds,
+    item_ids: DenseIds,
 ) -> dict[str, int]:
     described = item_ids.ids.is_in(_ids(tables.items, "item_id").implode()).sum()
     profiled = user_ids.ids.is_in(_ids(tables.users, "user_id").implode()).sum()
@@ -186,11 +196,11 @@ def _row_counts(
         counts["tagged_titles"] = tables.tagged_titles.height
     if tables.rows_read:
         counts = {"events_read": tables.rows_read} | counts
-    by_code = dict(events["event"].value_counts().iter_rows())
+    by_code = dict(events["event"].value_counts().iter_rows()) | {REMOVE_FROM_CART: removals.height}
     return counts | {f"events_{name}": by_code.get(code, 0) for name, code in EVENT_CODES.items()}
 
 
-def _switched_off(tables: ShopTables, events: pl.DataFrame) -> list[str]:
+def _switched_off(tables: ShopTables, events: pl.DataFrame, removals: pl.DataFrame) -> list[str]:
     """What the data cannot support: item attributes, profile fields and event types that never occur."""
     absent = [
         name
@@ -201,7 +211,7 @@ def _switched_off(tables: ShopTables, events: pl.DataFrame) -> list[str]:
         and not _has_values(tables.items, name)
     ]
     absent += [field for field in PROFILE_FIELDS if not _has_values(tables.users, field)]
-    present = set(events["event"].unique())
+    present = set(events["event"].unique()) | ({REMOVE_FROM_CART} if removals.height else set())
     return absent + [name for name, code in EVENT_CODES.items() if code not in present]
 
 

@@ -32,13 +32,20 @@ DEFAULT_EVENT_NAMES: dict[str, str] = {
     "cart": "cart",
     "addtocart": "cart",
     "add_to_cart": "cart",
+    "remove_from_cart": "remove_from_cart",
+    "removefromcart": "remove_from_cart",
+    "removed_from_cart": "remove_from_cart",
+    "cart_remove": "remove_from_cart",
+    "cart_removal": "remove_from_cart",
+    "delete_from_cart": "remove_from_cart",
+    "uncart": "remove_from_cart",
     "purchase": "purchase",
     "buy": "purchase",
     "transaction": "purchase",
     "order": "purchase",
 }
 
-EventName = Literal["impression", "view", "favorite", "cart", "purchase"]
+EventName = Literal["impression", "view", "favorite", "cart", "purchase", "remove_from_cart"]
 
 
 class _Section(BaseModel):

@@ -7,7 +7,7 @@ import polars as pl
 
 from snapshot.catalogue import Catalogue
 from snapshot.dataset import Dataset
-from snapshot.event_codes import EVENT_CODES, IMPRESSION, PURCHASE
+from snapshot.event_codes import CART, EVENT_CODES, IMPRESSION, PURCHASE, REMOVE_FROM_CART
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.item_keys import item_keys
 from snapshot.shop_facts import ShopFacts
@@ -22,19 +22,30 @@ def facts_of(dataset: Dataset) -> ShopFacts:
     known = dataset.manifest.shop
     if known is not None:
         return known
-    return measure_shop(dataset.events().collect(), dataset.catalogue, dataset.manifest.cuts.test_from)
+    return measure_shop(
+        dataset.events().collect(),
+        dataset.catalogue,
+        dataset.manifest.cuts.test_from,
+        dataset.cart_removals(),
+    )
 
 
-def measure_shop(events: pl.DataFrame, catalogue: Catalogue, test_from: int) -> ShopFacts:
+def measure_shop(
+    events: pl.DataFrame, catalogue: Catalogue, test_from: int, removals: pl.DataFrame
+) -> ShopFacts:
     """Measures a log and its catalogue; the fields are described at `ShopFacts`.
 
     Args:
         events: user, item int32, event uint8, ts int64 (unix seconds); in any order.
         catalogue: of the items.
         test_from: unix seconds; what comes from then on is left out, so that no measure knows of it.
+        removals: user, item, ts of what was taken out of the cart; in any order.
     """
     before = events.filter(pl.col("ts") < test_from)
+    removals = removals.filter(pl.col("ts") < test_from)
     by_code = dict(before["event"].value_counts().iter_rows())
+    if removals.height:
+        by_code[REMOVE_FROM_CART] = removals.height
     takes = _by_day(before.filter(pl.col("event") != IMPRESSION))
     bought = _by_day(before.filter(pl.col("event") == PURCHASE))
     repeats = takes.filter(pl.col("gap_days").is_not_null())
@@ -61,12 +72,22 @@ def measure_shop(events: pl.DataFrame, catalogue: Catalogue, test_from: int) -> 
         items=catalogue.size,
         titled=titled,
         shared_titles=shared,
+        carts_removed=_carts_removed(before, removals),
         groups={
             name: float((catalogue.column(name)[1:] > 0).mean()) if catalogue.size else 0.0
             for name, column in ITEM_COLUMNS.items()
             if column.kind == "group" and not column.later
         },
     )
+
+
+def _carts_removed(events: pl.DataFrame, removals: pl.DataFrame) -> int:
+    """Carts, by shopper, item and second, after which the shopper took the item out."""
+    if removals.is_empty():
+        return 0
+    last = removals.group_by("user", "item").agg(pl.col("ts").max().alias("removed_ts"))
+    carts = events.filter(pl.col("event") == CART).select("user", "item", "ts").unique()
+    return carts.join(last, on=["user", "item"]).filter(pl.col("removed_ts") >= pl.col("ts")).height
 
 
 def _by_day(events: pl.DataFrame) -> pl.DataFrame:

@@ -21,9 +21,10 @@ class ShopTables:
 
     Attributes:
         source: where it came from, for people.
-        events: user_id and item_id (str or integer, no nulls), event uint8 (`snapshot.event_codes`), ts_ms
-            int64 (unix milliseconds); optional scene str, position int32, session_id str, quantity float64,
-            price float64 (per piece); further columns as they came.
+        events: user_id and item_id (str or integer, no nulls), event uint8
+            (`snapshot.event_codes.EVENT_CODES`), ts_ms int64 (unix milliseconds); optional scene str,
+            position int32, session_id str, quantity float64, price float64 (per piece); further columns as
+            they came.
         items: item_id str (no nulls), any of the registered item columns that come from the items file
             (groups and texts str, values float64 or their integers, flags bool, times int64 unix seconds),
             further columns. None where the shop has no items file.

@@ -9,7 +9,7 @@ from inspection.item_summaries import summaries
 from protos.shopfront.v1.admin_pb2 import InspectShopperResponse, ShopperEvent
 from router.query_features.feedback import in_force
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import EVENT_CODES
+from snapshot.event_codes import EVENT_CODES, REMOVE_FROM_CART
 from state.feedback_codes import (
     NOT_INTERESTED,
     NOT_INTERESTED_IN_BRAND,
@@ -17,7 +17,8 @@ from state.feedback_codes import (
     OWNED,
     SEEN_TOO_OFTEN,
 )
-from state.user_state import Behaviours, UserState
+from state.records import merge_behaviours
+from state.user_state import Behaviours, CartChanges, UserState
 
 _NAMES = {code: name for name, code in EVENT_CODES.items()} | {
     NOT_INTERESTED: "not_interested",
@@ -30,7 +31,9 @@ _NAMES = {code: name for name, code in EVENT_CODES.items()} | {
 
 def inspect_shopper(state: UserState, catalogue: Catalogue, limit: int) -> InspectShopperResponse:
     """The shopper's profile, and at most `limit` events and `limit` things said, newest first."""
-    done = state.behaviours
+    removals = _removals(state.cart_changes)
+    # Of equal times a removal is shown as the newer, as whatever was put in had to be there before.
+    done = merge_behaviours(state.behaviours, removals, len(state.behaviours.items) + len(removals.items))
     return InspectShopperResponse(
         events=_events(done, np.arange(min(limit, len(done.items))), catalogue),
         profile=dict(state.profile),
@@ -38,6 +41,12 @@ def inspect_shopper(state: UserState, catalogue: Catalogue, limit: int) -> Inspe
         known_purchases=len(state.purchases.items),
         said=_events(state.feedback, in_force(state.feedback)[:limit], catalogue),
     )
+
+
+def _removals(changes: CartChanges) -> Behaviours:
+    removed = changes.pieces <= 0
+    codes = np.full(np.count_nonzero(removed), REMOVE_FROM_CART, np.uint8)
+    return Behaviours(changes.items[removed], codes, changes.ts[removed])
 
 
 def _events(rows: Behaviours, positions: NDArray[np.intp], catalogue: Catalogue) -> list[ShopperEvent]:

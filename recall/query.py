@@ -69,6 +69,10 @@ class Query:
     """int32[p], newest first."""
     purchased_ts: NDArray[np.int64] = field(default_factory=_zeros(0, np.int64))
     """int64[p]."""
+    removed_items: NDArray[np.int32] = field(default_factory=_zeros(0, np.int32))
+    """int32[r], distinct, newest first: what the shopper took out of the cart, so that none was left."""
+    removed_ts: NDArray[np.int64] = field(default_factory=_zeros(0, np.int64))
+    """int64[r]."""
     model_versions: Mapping[str, str] = field(default_factory=_nothing)
     """Model → version on Triton this query must be answered by."""
     arms: Mapping[str, str] = field(default_factory=_nothing)

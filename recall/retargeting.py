@@ -1,9 +1,10 @@
-"""Retargeting: what the shopper viewed, marked as favourite or put into the cart, and did not buy.
+"""Retargeting: what the shopper viewed, marked as favourite or put into the cart, and did not keep or buy.
 
     score(i) = Σ over the shopper's views, favourites and carts of i  strength · 2^(−age / half-life)
 
-of items that the shopper has not bought after these. Never more than `limit` items, whatever is asked for: a
-page of what was looked at already shows nothing new. `again` recalls what was bought too, without a limit.
+of items that the shopper has neither bought nor taken out of the cart after these. Never more than `limit`
+items, whatever is asked for: a page of what was looked at already shows nothing new. `again` recalls what was
+bought too, without a limit.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class RetargetingSettings(OptionalChannelSettings):
 
 
 class Retargeting:
-    """Sums the interest in each item of the query's history that was not bought since."""
+    """Sums the interest in each item of the query's history that was not bought or put back since."""
 
     name = NAME
 
@@ -61,22 +62,27 @@ class Retargeting:
         age_days = np.maximum(now - ts, 0) / _DAY_S
         interest = (events == VIEW) | (events == FAVORITE) | (events == CART)
         interest &= self._showable[items] & (age_days <= self._settings.window_days)
-        at = np.flatnonzero(interest & (ts > _last_bought(query)))
+        at = np.flatnonzero(interest & (ts > _last_settled(query)))
         scores = EVENT_STRENGTH[events[at]] * np.exp2(-age_days[at] / self._settings.half_life_days)
         limit = min(k, self._settings.limit)
         return merge_by_item(items[at], scores.astype(np.float32), items[at], limit, "sum")
 
 
-def _last_bought(query: Query) -> np.ndarray:
-    """int64[h]: when the item of each behaviour was bought last; the smallest number where it never was."""
+def _last_settled(query: Query) -> np.ndarray:
+    """int64[h]: when the item of each behaviour was bought or taken out of the cart last.
+
+    The smallest number where it never was.
+    """
     never = np.iinfo(np.int64).min
     bought = query.history_events == PURCHASE
-    items = np.concatenate((query.history_items[bought], query.purchased_items))
+    items = np.concatenate((query.history_items[bought], query.purchased_items, query.removed_items))
     if not items.size:
         return np.full(len(query.history_items), never)
     distinct, number = np.unique(items, return_inverse=True)
     last = np.full(len(distinct), never)
-    np.maximum.at(last, number, np.concatenate((query.history_ts[bought], query.purchased_ts)))
+    np.maximum.at(
+        last, number, np.concatenate((query.history_ts[bought], query.purchased_ts, query.removed_ts))
+    )
     at = np.minimum(np.searchsorted(distinct, query.history_items), len(distinct) - 1)
     return np.where(distinct[at] == query.history_items, last[at], never)
 

@@ -30,6 +30,7 @@ def _measured(facts: ShopFacts) -> Table:
         ("takes that repeat", f"{facts.take_repeat_rate:.1%}", "of an item taken on an earlier day"),
         ("purchases that repeat", f"{facts.purchase_repeat_rate:.1%}", "of an item bought on an earlier day"),
         ("median repeat gap", gap, "from a purchase to the next of the item"),
+        ("carts taken out again", f"{facts.cart_removal_rate:.1%}", _removals(facts)),
         ("history", f"{middle:,.0f}", f"takes of the median shopper; {low:,.0f} to {high:,.0f} of most"),
         ("categories", f"{facts.categories:,}", f"{facts.categories_per_shopper:,.0f} of the median shopper"),
         ("shared titles", f"{facts.shared_title_rate:.0%}", f"with brand; of {facts.titled:,} titled items"),
@@ -61,6 +62,11 @@ def _chosen(facts: ShopFacts) -> Table:
     ):
         table.add_row(Text(name, style="yellow"), becomes, because)
     return table
+
+
+def _removals(facts: ShopFacts) -> str:
+    removals = facts.events.get("remove_from_cart", 0)
+    return f"by {removals:,} removals, which count as no interest" if removals else "the log has no removals"
 
 
 def _events(facts: ShopFacts) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 EVENTS_NAME = "events.parquet"
+CART_REMOVALS_NAME = "cart_removals.parquet"
 USERS_NAME = "users.parquet"
 ITEMS_NAME = "items.parquet"
 TAGGED_TITLES_NAME = "tagged_titles.parquet"
@@ -34,13 +35,26 @@ class Dataset:
     def events(self) -> pl.LazyFrame:
         """Events sorted by user and time.
 
-        Columns: user int32 (1…U), item int32 (1…N), event uint8 (`snapshot.event_codes`), ts int64 (unix
-        seconds), then whatever the shop's data had beside them (scene, position, session_id, quantity,
-        price and unknown columns).
+        Columns: user int32 (1…U), item int32 (1…N), event uint8 (`snapshot.event_codes.HISTORY_CODES`), ts
+        int64 (unix seconds), then whatever the shop's data had beside them (scene, position, session_id,
+        quantity, price and unknown columns).
         """
         import polars as pl
 
         return pl.scan_parquet(self.path / EVENTS_NAME)
+
+    def cart_removals(self) -> pl.DataFrame:
+        """What shoppers took out of the cart, sorted by user and time; these are none of the events.
+
+        Columns: user int32, item int32, ts int64 (unix seconds), pieces int32 (0 = all). Without rows where
+        the data has none, or an earlier version ingested it.
+        """
+        import polars as pl
+
+        path = self.path / CART_REMOVALS_NAME
+        if path.is_file():
+            return pl.read_parquet(path)
+        return pl.DataFrame(schema={"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64, "pieces": pl.Int32})
 
     def users(self) -> pl.DataFrame:
         """Users by index.

@@ -26,6 +26,7 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
         items: in the catalogue.
         titled: items with a title.
         shared_titles: those of them whose title and brand another item has too.
+        carts_removed: carts after which the shopper took the item out again; 0 where no removal is known.
         groups: part of the items that are in a group, by item column that forms groups, bands left out.
     """
 
@@ -44,6 +45,7 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
     titled: int
     shared_titles: int
     groups: dict[str, float]
+    carts_removed: int = 0
 
     @property
     def take_repeat_rate(self) -> float:
@@ -54,6 +56,11 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
     def purchase_repeat_rate(self) -> float:
         """The same of purchases."""
         return self.repeat_purchases / self.purchases if self.purchases else 0.0
+
+    @property
+    def cart_removal_rate(self) -> float:
+        """Part of the carts whose item was taken out again; 0 without carts."""
+        return self.carts_removed / max(self.events.get("cart", 0), 1)
 
     @property
     def shared_title_rate(self) -> float:

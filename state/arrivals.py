@@ -8,7 +8,7 @@ import numpy as np
 
 from snapshot.tombstones import user_hash
 from state.event_batch import EventBatch
-from state.user_state import Behaviours, SeenItems
+from state.user_state import Behaviours, CartChanges, SeenItems
 
 
 def event_digest(event_id: str) -> bytes:
@@ -22,12 +22,14 @@ class Arrivals:
 
     `rows`: positions of each batch's new events, in order of arrival; `by_user`: user hash → the user's new
     events in reverse order of arrival; `seen`: those of them that say what was seen, of users with some;
-    `stored` new events and `repeated` ones, those of before a deletion among the latter.
+    `cart_changes`: those of them that change the cart, likewise; `stored` new events and `repeated` ones,
+    those of before a deletion among the latter.
     """
 
     rows: Sequence[Sequence[int]]
     by_user: dict[bytes, Behaviours]
     seen: dict[bytes, SeenItems]
+    cart_changes: dict[bytes, CartChanges]
     stored: int
     repeated: int
 
@@ -65,16 +67,21 @@ def sort_arrivals(
         offset += len(batch)
     stored = sum(map(len, new_rows))
     if not stored:
-        return Arrivals(new_rows, {}, {}, 0, offset)
+        return Arrivals(new_rows, {}, {}, {}, 0, offset)
     items = np.concatenate([batch.item_keys for batch in batches])
     events = np.concatenate([batch.events for batch in batches])
     ts = np.concatenate([batch.timestamps_ms // 1000 for batch in batches])
     seen_in = np.concatenate([batch.seen_in for batch in batches])
-    by_user, seen = {}, {}
+    pieces = np.concatenate([batch.cart_pieces for batch in batches])
+    changes_cart = np.concatenate([batch.changes_cart for batch in batches])
+    by_user, seen, cart_changes = {}, {}, {}
     for key, positions in arrivals.items():
         newest_first = np.array(positions[::-1], np.intp)
         by_user[key] = Behaviours(items[newest_first], events[newest_first], ts[newest_first])
         shown = newest_first[seen_in[newest_first] > 0]
         if shown.size:
             seen[key] = SeenItems(items[shown], seen_in[shown], ts[shown])
-    return Arrivals(new_rows, by_user, seen, stored, offset - stored)
+        changing = newest_first[changes_cart[newest_first]]
+        if changing.size:
+            cart_changes[key] = CartChanges(items[changing], pieces[changing], ts[changing])
+    return Arrivals(new_rows, by_user, seen, cart_changes, stored, offset - stored)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snapshot.event_codes import IMPRESSION
+from snapshot.event_codes import CART, IMPRESSION, REMOVE_FROM_CART
 from snapshot.item_keys import item_keys
 from state.logged_event import LoggedEvent
 from state.user_state import scene_tag
@@ -21,10 +21,12 @@ class EventBatch:
     Attributes:
         rows: the events, as the log stores them.
         item_keys: uint64[n], keys of the rows' item ids.
-        events: uint8[n], `EventType` codes 1…5.
+        events: uint8[n], `EventType` codes 1…6, or of `state.feedback_codes`.
         timestamps_ms: int64[n], unix milliseconds.
         seen_in: uint32[n], `state.user_state.scene_tag` of the answer in which the item of an impression was
             seen; 0 of other events, and where nothing says which answer it was.
+        cart_pieces: int32[n], pieces as in `state.user_state.CartChanges`; meaningless of events that change
+            no cart.
     """
 
     rows: Sequence[LoggedEvent]
@@ -32,6 +34,7 @@ class EventBatch:
     events: NDArray[np.uint8]
     timestamps_ms: NDArray[np.int64]
     seen_in: NDArray[np.uint32]
+    cart_pieces: NDArray[np.int32]
 
     @classmethod
     def of(cls, rows: Sequence[LoggedEvent], scenes: Sequence[str] = ()) -> EventBatch:
@@ -49,7 +52,17 @@ class EventBatch:
                 ],
                 np.uint32,
             ),
+            cart_pieces=np.fromiter(
+                (-row.quantity if row.event == REMOVE_FROM_CART else row.quantity for row in rows),
+                np.int32,
+                n,
+            ),
         )
+
+    @property
+    def changes_cart(self) -> NDArray[np.bool_]:
+        """bool[n], which events put something into the cart or take it out."""
+        return np.isin(self.events, (CART, REMOVE_FROM_CART))
 
     def __len__(self) -> int:
         """Number of events."""

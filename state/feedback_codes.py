@@ -1,6 +1,6 @@
 """Codes of what shoppers say, stored as events are: in the log, and in records of the shopper.
 
-They continue the codes of `EventType`, which end at 5. Codes are written into logs and records: never
+They continue the codes of `EventType`, which end at 6. Codes are written into logs and records: never
 give one a new meaning.
 """
 

@@ -327,6 +327,8 @@ class LmdbStateStore:
         for batch, rows in zip(batches, arrivals.rows, strict=True):
             self._log.append(transaction, [batch.rows[row] for row in rows])
         records = self._open(transaction)
+        for key, changes in arrivals.cart_changes.items():
+            self._records.add_cart_changes(records, key, changes)
         for key, events in arrivals.by_user.items():
             self._records.add_events(records, key, events)
         for key, seen in arrivals.seen.items():

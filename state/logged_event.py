@@ -22,6 +22,7 @@ class LoggedEvent(msgspec.Struct, frozen=True, array_like=True):
     """One event as it was accepted; external ids, times in unix milliseconds.
 
     `event` is an `EventType` code or one of `state.feedback_codes`; `rating` belongs to the code RATED.
+    `quantity` counts pieces; 0 of a removal from the cart: all of them.
     """
 
     user_id: str

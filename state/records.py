@@ -1,9 +1,9 @@
 """Binary form of a user's records and how events are merged into them.
 
 A record is a 16-byte header and its columns, newest first: keys uint64[n], ts int64[n] and, where it has
-them, events uint8[n] or scenes uint32[n]. All numbers are little-endian. The header is: magic `SR`, layout
-version uint8, flags uint8 (bit 0 = has events, bit 1 = has scenes), n uint32, CRC-32 uint32 over the record's
-key and everything else, 4 zero bytes.
+them, events uint8[n], scenes uint32[n] or pieces int32[n]. All numbers are little-endian. The header is:
+magic `SR`, layout version uint8, flags uint8 (bit 0 = has events, bit 1 = has scenes, bit 2 = has pieces), n
+uint32, CRC-32 uint32 over the record's key and everything else, 4 zero bytes.
 Columns start at multiples of 8, so they are read in place.
 """
 
@@ -15,13 +15,14 @@ import msgspec
 import numpy as np
 
 from state.errors import RecordError
-from state.user_state import Behaviours, SeenItems, TimedItems
+from state.user_state import Behaviours, CartChanges, SeenItems, TimedItems
 
 _HEADER = struct.Struct("<2sBBII4x")
 _MAGIC = b"SR"
 _LAYOUT = 1
 _HAS_EVENTS = 1
 _HAS_SCENES = 2
+_HAS_PIECES = 4
 _PROFILE_HEADER = struct.Struct("<2sBxIq")
 _PROFILE_MAGIC = b"SP"
 _profile_decoder = msgspec.msgpack.Decoder(dict[str, str])
@@ -124,6 +125,27 @@ def decode_seen(key: bytes, record: bytes) -> SeenItems:
     )
 
 
+def encode_cart_changes(key: bytes, rows: CartChanges) -> bytes:
+    """The record of changes of the cart, stored under `key`."""
+    body = (
+        rows.items.astype("<u8", copy=False).tobytes()
+        + rows.ts.astype("<i8", copy=False).tobytes()
+        + rows.pieces.astype("<i4", copy=False).tobytes()
+    )
+    return _pack(key, _HAS_PIECES, len(rows.items), body)
+
+
+def decode_cart_changes(key: bytes, record: bytes) -> CartChanges:
+    """The changes of the cart of a record stored under `key`; views and errors as for behaviours."""
+    n = _unpack(key, record, _HAS_PIECES, 20)
+    ts_at = _HEADER.size + 8 * n
+    return CartChanges(
+        items=np.frombuffer(record, np.uint64, n, _HEADER.size),
+        pieces=np.frombuffer(record, np.int32, n, ts_at + 8 * n),
+        ts=np.frombuffer(record, np.int64, n, ts_at),
+    )
+
+
 def encode_profile(key: bytes, profile: Mapping[str, str], updated_at: int) -> bytes:
     """The record of a profile known at unix second `updated_at`, stored under `key`."""
     body = msgspec.msgpack.encode(dict(profile))
@@ -186,6 +208,17 @@ def merge_seen(stored: SeenItems, added: SeenItems, limit: int) -> SeenItems:
     )
 
 
+def merge_cart_changes(stored: CartChanges, added: CartChanges, limit: int) -> CartChanges:
+    """The `limit` newest rows of both, newest first; of equal times the added rows come first."""
+    ts = np.concatenate((added.ts, stored.ts))
+    order = _newest_first(ts, limit)
+    return CartChanges(
+        items=np.concatenate((added.items, stored.items))[order],
+        pieces=np.concatenate((added.pieces, stored.pieces))[order],
+        ts=ts[order],
+    )
+
+
 def behaviours_not_in(rows: Behaviours, stored: Behaviours) -> Behaviours:
     """Those of `rows` that equal no stored row in item, event and second."""
     if not len(stored.items):
@@ -229,3 +262,19 @@ def seen_not_in(rows: SeenItems, stored: SeenItems) -> SeenItems:
         count=len(rows.items),
     )
     return SeenItems(rows.items[fresh], rows.scenes[fresh], rows.ts[fresh])
+
+
+def cart_changes_not_in(rows: CartChanges, stored: CartChanges) -> CartChanges:
+    """Those of `rows` that equal no stored row in item, direction (in or out) and second."""
+    if not len(stored.items):
+        return rows
+    known = set(zip(stored.items.tolist(), (stored.pieces > 0).tolist(), stored.ts.tolist(), strict=True))
+    fresh = np.fromiter(
+        (
+            row not in known
+            for row in zip(rows.items.tolist(), (rows.pieces > 0).tolist(), rows.ts.tolist(), strict=True)
+        ),
+        dtype=bool,
+        count=len(rows.items),
+    )
+    return CartChanges(rows.items[fresh], rows.pieces[fresh], rows.ts[fresh])

@@ -332,6 +332,8 @@ class RedisStateStore:
             arrivals = sort_arrivals(batches, transaction.is_new, transaction.erased_ms)
             for batch, rows in zip(batches, arrivals.rows, strict=True):
                 transaction.entries += encode_entries(batch.rows[row] for row in rows)
+            for key, changes in arrivals.cart_changes.items():
+                self._records.add_cart_changes(transaction, key, changes)
             for key, events in arrivals.by_user.items():
                 self._records.add_events(transaction, key, events)
             for key, seen in arrivals.seen.items():

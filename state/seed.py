@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snapshot.dataset import Dataset
-from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.event_codes import CART, IMPRESSION, PURCHASE
 from snapshot.tombstones import NEVER
 from state.settings import StateSettings
 from state.store import StateStore
-from state.user_state import Behaviours, TimedItems, UserState
+from state.user_state import Behaviours, CartChanges, TimedItems, UserState
 
 if TYPE_CHECKING:
     import polars as pl
 
 _USERS_PER_STEP = 1_000
+_MOST_PIECES = 1_000_000
 Progress = Callable[[int, int], None]
 
 
@@ -63,10 +64,13 @@ def without_deleted(state: UserState, erased_ms: int) -> UserState:
     acted, bought, shown = (
         rows.ts * 1_000 > erased_ms for rows in (state.behaviours, state.purchases, state.impressions)
     )
+    changes = state.cart_changes
+    changed = changes.ts * 1_000 > erased_ms
     return UserState(
         Behaviours(state.behaviours.items[acted], state.behaviours.events[acted], state.behaviours.ts[acted]),
         TimedItems(state.purchases.items[bought], state.purchases.ts[bought]),
         TimedItems(state.impressions.items[shown], state.impressions.ts[shown]),
+        cart_changes=CartChanges(changes.items[changed], changes.pieces[changed], changes.ts[changed]),
     )
 
 
@@ -96,6 +100,11 @@ class _Histories:
         self._key = keys[events["item"].to_numpy()]
         self._event = events["event"].to_numpy()
         self._ts = events["ts"].to_numpy()
+        changes = _cart_changes(dataset)
+        self._changing_user = changes["user"].to_numpy()
+        self._changed_key = keys[changes["item"].to_numpy()]
+        self._pieces = changes["pieces"].to_numpy()
+        self._changed_ts = changes["ts"].to_numpy()
 
     def state(self, user: int, profile: dict[str, str]) -> UserState:
         """What a user did, newest first and within the store's bounds."""
@@ -110,4 +119,35 @@ class _Histories:
             TimedItems(keys[bought_at], ts[bought_at]),
             TimedItems(keys[shown_at], ts[shown_at]),
             profile,
+            cart_changes=self._changes_of(user),
         )
+
+    def _changes_of(self, user: int) -> CartChanges:
+        start, stop = np.searchsorted(self._changing_user, (user, user + 1)).tolist()
+        newest = slice(start, stop)
+        most = self._settings.max_cart_changes
+        return CartChanges(
+            self._changed_key[newest][::-1][:most],
+            self._pieces[newest][::-1][:most],
+            self._changed_ts[newest][::-1][:most],
+        )
+
+
+def _cart_changes(dataset: Dataset) -> "pl.DataFrame":
+    """user, item, ts and pieces, as of `CartChanges`, of all changes of carts, sorted by user and time.
+
+    At equal seconds removals come after what was put in: the files do not say which was first.
+    """
+    import polars as pl
+
+    events = dataset.events()
+    quantity = pl.lit(1.0)
+    if "quantity" in events.collect_schema():
+        quantity = pl.col("quantity").cast(pl.Float64).fill_nan(None).fill_null(1.0).clip(1.0, _MOST_PIECES)
+    put = (
+        events.filter(pl.col("event") == CART)
+        .select("user", "item", "ts", quantity.cast(pl.Int32).alias("pieces"))
+        .collect()
+    )
+    removed = dataset.cart_removals().with_columns(-pl.col("pieces"))
+    return pl.concat([put, removed]).sort("user", "ts", maintain_order=True)

@@ -21,6 +21,12 @@ class StateSettings(BaseModel):
         default=200, ge=1, le=65_535, description="Views, favourites, carts and purchases kept per user."
     )
     max_purchases: int = Field(default=2_000, ge=1, le=65_535, description="Purchases kept per user.")
+    max_cart_changes: int = Field(
+        default=400,
+        ge=1,
+        le=65_535,
+        description="Events kept per user that put something into the cart or take it out.",
+    )
     max_impressions: int = Field(default=500, ge=1, le=65_535, description="Impressions kept per user.")
     max_seen: int = Field(
         default=600,

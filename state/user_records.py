@@ -6,21 +6,25 @@ from typing import Protocol, TypeVar
 import msgspec
 import numpy as np
 
-from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.event_codes import CART, IMPRESSION, PURCHASE, REMOVE_FROM_CART
 from state.errors import RecordError, StateStoreError
 from state.feedback_codes import ITEM_CODES, SURVEY_CODES, is_item_feedback, is_survey
 from state.records import (
     behaviours_not_in,
+    cart_changes_not_in,
     decode_behaviours,
+    decode_cart_changes,
     decode_items,
     decode_profile,
     decode_seen,
     encode_behaviours,
+    encode_cart_changes,
     encode_items,
     encode_profile,
     encode_seen,
     items_not_in,
     merge_behaviours,
+    merge_cart_changes,
     merge_items,
     merge_seen,
     rows_of,
@@ -29,10 +33,12 @@ from state.records import (
 from state.settings import StateSettings
 from state.user_state import (
     NO_BEHAVIOURS,
+    NO_CART_CHANGES,
     NO_ITEMS,
     NO_PROFILE,
     NO_SEEN,
     Behaviours,
+    CartChanges,
     SeenItems,
     TimedItems,
     UserState,
@@ -40,7 +46,7 @@ from state.user_state import (
 
 Record = TypeVar("Record")
 
-RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS, SEEN = (
+RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS, SEEN, CART_CHANGES = (
     b"behaviours",
     b"purchases",
     b"impressions",
@@ -48,6 +54,7 @@ RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS, SEEN 
     b"feedback",
     b"surveys",
     b"seen_items",
+    b"cart_changes",
 )
 
 
@@ -59,6 +66,9 @@ def records_of(code: int) -> tuple[bytes, ...]:
         return (FEEDBACK,)
     if code in SURVEY_CODES:
         return (SURVEYS,)
+    if code in (CART, REMOVE_FROM_CART):
+        # Where no change of the cart was recorded yet, the behaviours say what was put into it.
+        return (BEHAVIOURS, CART_CHANGES)
     return (BEHAVIOURS, PURCHASES) if code == PURCHASE else (BEHAVIOURS,)
 
 
@@ -100,6 +110,7 @@ class UserRecords:
             feedback=self._stored_rows(transaction, FEEDBACK, key),
             surveys=self._stored_rows(transaction, SURVEYS, key),
             seen=self._stored_seen(transaction, key),
+            cart_changes=self._stored_cart_changes(transaction, key),
         )
 
     def rows(self, transaction: RecordReader, key: bytes) -> dict[str, int]:
@@ -112,7 +123,15 @@ class UserRecords:
         return found
 
     def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
-        """Adds a user's events of any type, impressions among them, given in reverse order of arrival."""
+        """Adds a user's events of any type, impressions among them, given in reverse order of arrival.
+
+        Removals from the cart are left out: `add_cart_changes`, which comes first, adds these.
+        """
+        removals = rows.events == REMOVE_FROM_CART
+        if removals.any():
+            rows = _rows_at(rows, ~removals)
+            if removals.all():
+                return
         shown = rows.events == IMPRESSION
         if shown.any():
             self.add_impressions(transaction, key, TimedItems(rows.items[shown], rows.ts[shown]))
@@ -149,6 +168,13 @@ class UserRecords:
                 merged = merge_behaviours(stored, _rows_at(rows, of_record), limit)
                 transaction.put(name, key, encode_behaviours(key, merged))
 
+    def add_cart_changes(self, transaction: RecordTransaction, key: bytes, rows: CartChanges) -> None:
+        """Adds changes of a user's cart, given in reverse order of arrival; before `add_events`."""
+        changes = merge_cart_changes(
+            self._stored_cart_changes(transaction, key), rows, self._settings.max_cart_changes
+        )
+        transaction.put(CART_CHANGES, key, encode_cart_changes(key, changes))
+
     def add_impressions(self, transaction: RecordTransaction, key: bytes, rows: TimedItems) -> None:
         """Adds items shown to a user, given in reverse order of arrival."""
         impressions = merge_items(
@@ -176,6 +202,11 @@ class UserRecords:
     ) -> None:
         """Adds the rows of a past state that are not stored yet; at equal seconds stored rows are newer."""
         limits = self._settings
+        if len(past.cart_changes.items):
+            changes = self._stored_cart_changes(transaction, key)
+            added_changes = cart_changes_not_in(past.cart_changes, changes)
+            kept_changes = merge_cart_changes(added_changes, changes, limits.max_cart_changes)
+            transaction.put(CART_CHANGES, key, encode_cart_changes(key, kept_changes))
         if len(past.behaviours.items):
             behaviours = self._stored_behaviours(transaction, key)
             added = behaviours_not_in(past.behaviours, behaviours)
@@ -208,6 +239,19 @@ class UserRecords:
 
     def _stored_behaviours(self, transaction: RecordReader, key: bytes) -> Behaviours:
         return self._stored_rows(transaction, BEHAVIOURS, key)
+
+    def _stored_cart_changes(self, transaction: RecordReader, key: bytes) -> CartChanges:
+        """The recorded changes; of a user of before there were any, what the behaviours put into the cart."""
+        stored = self._decode(transaction, CART_CHANGES, key, decode_cart_changes)
+        if stored is not None:
+            return stored
+        behaviours = self._stored_behaviours(transaction, key)
+        put = behaviours.events == CART
+        if not put.any():
+            return NO_CART_CHANGES
+        return CartChanges(
+            behaviours.items[put], np.ones(np.count_nonzero(put), np.int32), behaviours.ts[put]
+        )
 
     def _stored_rows(self, transaction: RecordReader, name: bytes, key: bytes) -> Behaviours:
         return self._decode(transaction, name, key, decode_behaviours) or NO_BEHAVIOURS

@@ -42,6 +42,19 @@ class TimedItems:
 
 
 @dataclass(frozen=True, slots=True)
+class CartChanges:
+    """What was put into the cart and taken out of it, newest first.
+
+    `items` uint64[n] item keys, `pieces` int32[n]: above 0 put in, below 0 taken out, 0 = all taken out; `ts`
+    int64[n] unix seconds.
+    """
+
+    items: np.ndarray
+    pieces: np.ndarray
+    ts: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
 class SeenItems:
     """What the shopper's client reported as seen, newest first.
 
@@ -59,6 +72,7 @@ def scene_tag(scene: str) -> int:
 
 
 NO_BEHAVIOURS = Behaviours(NO_KEYS, NO_EVENTS, NO_TIMES)
+NO_CART_CHANGES = CartChanges(NO_KEYS, _empty(np.int32), NO_TIMES)
 NO_ITEMS = TimedItems(NO_KEYS, NO_TIMES)
 NO_SEEN = SeenItems(NO_KEYS, _empty(np.uint32), NO_TIMES)
 
@@ -69,7 +83,9 @@ class UserState:
 
     `feedback` is what the user said of items, `surveys` when the user was asked or rated; the items of
     `surveys` are meaningless where a rating was of no item. `impressions` were served or reported, `seen`
-    were reported with the attribution token of the answer that showed them.
+    were reported with the attribution token of the answer that showed them. `cart_changes` has every event
+    of `behaviours` that put something into the cart, with its pieces, and the removals, which are no
+    behaviours.
     """
 
     behaviours: Behaviours = NO_BEHAVIOURS
@@ -79,6 +95,7 @@ class UserState:
     feedback: Behaviours = NO_BEHAVIOURS
     surveys: Behaviours = NO_BEHAVIOURS
     seen: SeenItems = NO_SEEN
+    cart_changes: CartChanges = NO_CART_CHANGES
 
 
 EMPTY_STATE = UserState()

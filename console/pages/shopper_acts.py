@@ -14,6 +14,7 @@ from protos.shopfront.v1 import event_pb2, feedback_pb2
 EVENTS = {
     "view": ("Open", event_pb2.EVENT_TYPE_VIEW),
     "cart": ("Add to cart", event_pb2.EVENT_TYPE_CART),
+    "uncart": ("Remove from cart", event_pb2.EVENT_TYPE_REMOVE_FROM_CART),
     "buy": ("Buy", event_pb2.EVENT_TYPE_PURCHASE),
     "like": ("Like", event_pb2.EVENT_TYPE_FAVORITE),
 }
@@ -25,11 +26,13 @@ SAID = {
     "undo": ("Take back", feedback_pb2.ITEM_FEEDBACK_TYPE_UNDO),
 }
 """What is said of an item, likewise."""
+_ELSEWHERE = ("view", "uncart", "undo")
+"""Acts whose button is the item itself, or beside what they take back in the history."""
 
 
 def buttons() -> list[tuple[str, str]]:
     """(name, words) of what can be done with an item beside opening it and taking something back."""
-    return [(name, words) for name, (words, _) in (EVENTS | SAID).items() if name not in ("view", "undo")]
+    return [(name, words) for name, (words, _) in (EVENTS | SAID).items() if name not in _ELSEWHERE]
 
 
 async def act(request: Request, console: Console) -> Response:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from learning.stream.settings import StreamSettings
 from recall.search.words import folded
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.event_codes import IMPRESSION, PURCHASE, REMOVE_FROM_CART
 from snapshot.item_keys import item_keys
 from state.attribution import MAX_AHEAD_S, Attribution, AttributionCodec
 from state.errors import AttributionError
@@ -184,6 +184,8 @@ class EventReader:
 
     def _fault(self, event: LoggedEvent) -> str:
         """Why an event does not count at all; "" where it may."""
+        if event.event == REMOVE_FROM_CART:
+            return "cart_removal"
         if not IMPRESSION <= event.event <= PURCHASE:
             return "feedback"
         if event.event_id.startswith(EXPOSURE_PREFIX):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from protos.shopfront.v1 import event_pb2
 from router.errors import CallerError
-from snapshot.event_codes import EVENT_CODES
+from snapshot.event_codes import EVENT_CODES, REMOVE_FROM_CART
 from snapshot.id_limit import MAX_ID_BYTES
 from state.attribution import Attribution, AttributionCodec
 from state.errors import AttributionError
@@ -61,7 +61,7 @@ def check_events(
     """Separates a request's good events from those that break a rule.
 
     Each refused event has one fault, its first in the order of the contract's fields. A timestamp of 0
-    becomes `now_ms`, a quantity of 0 becomes 1.
+    becomes `now_ms`, a quantity of 0 becomes 1 except of removals from the cart.
 
     Args:
         request: the reported events.
@@ -151,7 +151,10 @@ def _fault(event: event_pb2.Event, now_ms: int, tokens: _RequestTokens) -> tuple
         if reason is not None:
             return "attribution_token", reason
     if not 0 <= event.quantity <= MAX_QUANTITY:
-        return "quantity", f"is {event.quantity}; 1 to {MAX_QUANTITY:,} is expected, or 0 for 1"
+        return (
+            "quantity",
+            f"is {event.quantity}; 1 to {MAX_QUANTITY:,} is expected, or 0 for 1 (of a removal: for all)",
+        )
     price = event.price
     # Also false for NaN.
     if not (price == 0 or MIN_PRICE <= price <= MAX_PRICE):
@@ -182,7 +185,7 @@ def _logged_event(event: event_pb2.Event, event_id: str, now_ms: int, *, credite
         scene=event.scene,
         position=event.position,
         attribution_token=event.attribution_token if credited else "",
-        quantity=event.quantity or 1,
+        quantity=event.quantity or (0 if event.type == REMOVE_FROM_CART else 1),
         price=event.price,
         query=event.query,
         event_id=event_id,

@@ -57,7 +57,7 @@ class PageSettings(BaseModel):
 
 
 class StateCartSettings(BaseModel):
-    """The cart of a request that names none: what the shopper put into it and has not bought since."""
+    """The cart of a request that names none: what the shopper put into it and neither took out nor bought."""
 
     model_config = STRICT
 
@@ -67,6 +67,13 @@ class StateCartSettings(BaseModel):
         le=8_760,
         description="Hours before the request within which an item was put into the cart, by the shopper's "
         "cart events.",
+    )
+    removed_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8_760,
+        description="Hours for which an item that the shopper took out of the cart is not on the page, "
+        "whether the cart is of the request or of the events; 0 = it may be shown at once.",
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from router.scenes.settings import SceneSettings
-from router.service.cart import CART_UNKNOWN, cart_in_state, weighed_cart
+from router.service.cart import CART_UNKNOWN, cart_in_state, just_taken_out, weighed_cart
 from router.service.shopper import Shopper
 from router.service.validation import CheckedRequest
 from snapshot.catalogue import Catalogue
@@ -21,12 +21,14 @@ class Anchors:
     """The items int32[a], distinct, and their weights float32[a].
 
     None where the answer is about no items, and the shopper's history causes recall. Empty where it is about
-    one that the catalogue lacks.
+    one that the catalogue lacks. `left_out` int32[r]: what the page must not show, since it was just
+    taken out of the cart; None = nothing.
     """
 
     items: NDArray[np.int32] | None
     weights: NDArray[np.float32] | None = None
     degraded: tuple[str, ...] = ()
+    left_out: NDArray[np.int32] | None = None
 
 
 def find_anchors(
@@ -35,8 +37,17 @@ def find_anchors(
     """What the answer of one scene is about, at unix second `now`.
 
     The item of the request; else what the catalogue knows of its cart; else, in scenes that say so, the cart
-    of the shopper's cart events.
+    of the shopper's cart events. In these scenes, what was just taken out of the cart is left out.
     """
+    found = _anchors(catalogue, asked, shopper, scene, now)
+    if scene.cart is None or not shopper.taken_out.items.size:
+        return found
+    return replace(found, left_out=just_taken_out(shopper, now, scene.cart.removed_hours))
+
+
+def _anchors(
+    catalogue: Catalogue, asked: CheckedRequest, shopper: Shopper, scene: SceneSettings, now: int
+) -> Anchors:
     if asked.anchor_item_id:
         items = catalogue.dense([asked.anchor_item_id])
         if items[0] == 0:
@@ -49,7 +60,7 @@ def find_anchors(
             Anchors(cart.items, cart.weights, degraded) if cart.items.size else Anchors(None, None, degraded)
         )
     if scene.cart is not None:
-        items = cart_in_state(shopper, now, scene.cart.from_state_hours)
-        if items.size:
-            return Anchors(items)
+        cart = cart_in_state(shopper, now, scene.cart.from_state_hours)
+        if cart.items.size:
+            return Anchors(cart.items, cart.weights)
     return Anchors(None)

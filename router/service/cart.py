@@ -1,9 +1,10 @@
-"""What is in a shopper's cart: by the request, or by the cart events in the shopper's state."""
+"""What is in a shopper's cart, by the request or by events in the state, and what was taken out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from router.service.shopper import Shopper
 from router.service.validation import MAX_CART_ITEMS
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import CART
+from state.cart import contents
 
 CART_UNKNOWN = "cart_unknown"
 MOST_PIECES = 8
@@ -42,25 +43,26 @@ def weighed_cart(catalogue: Catalogue, item_ids: Sequence[str], quantities: Sequ
     pieces = np.maximum(np.asarray(quantities or [1] * len(given), np.float64), 1)
     known = given > 0
     items, first, member = np.unique(given[known], return_index=True, return_inverse=True)
-    total = np.minimum(np.bincount(member, weights=pieces[known], minlength=items.size), MOST_PIECES)
+    total = np.bincount(member, weights=pieces[known], minlength=items.size)
     order = np.argsort(first)
-    weights = (1 + np.log2(total[order])).astype(np.float32)
-    return Cart(items[order].astype(np.int32), weights, int(np.count_nonzero(~known)))
+    return Cart(items[order].astype(np.int32), _weights(total[order]), int(np.count_nonzero(~known)))
 
 
-def cart_in_state(shopper: Shopper, now: int, hours: float) -> NDArray[np.int32]:
-    """What the shopper put into the cart in the `hours` before `now` and has not bought since.
+def cart_in_state(shopper: Shopper, now: int, hours: float) -> Cart:
+    """What the shopper put into the cart in the `hours` before `now` and neither took out nor bought since.
 
-    Returns:
-        int32[c], distinct, newest first, at most `MAX_CART_ITEMS`.
+    The items put in last come first, at most `MAX_CART_ITEMS`; pieces weigh as in `weighed_cart`.
     """
-    put = (shopper.history_events == CART) & (shopper.history_ts > now - hours * _HOUR_S)
-    items, newest = np.unique(shopper.history_items[put], return_index=True)
-    put_at = shopper.history_ts[put][newest]
-    bought, last = np.unique(shopper.purchased_items, return_index=True)
-    bought_at = np.full(items.size, np.iinfo(np.int64).min)
-    _, here, there = np.intersect1d(items, bought, assume_unique=True, return_indices=True)
-    bought_at[here] = shopper.purchased_ts[last][there]
-    left = bought_at < put_at
-    order = np.argsort(newest[left])[:MAX_CART_ITEMS]
-    return np.asarray(items[left][order], np.int32)
+    found = contents(shopper.cart_changes, shopper.purchases, now - hours * _HOUR_S)
+    items, pieces = found.items[:MAX_CART_ITEMS], found.pieces[:MAX_CART_ITEMS]
+    return Cart(items, _weights(pieces), 0)
+
+
+def just_taken_out(shopper: Shopper, now: int, hours: float) -> NDArray[np.int32]:
+    """int32[r], distinct: what the shopper took out of the cart in the `hours` before `now`."""
+    removed = shopper.taken_out
+    return np.asarray(removed.items[removed.ts > now - hours * _HOUR_S], np.int32)
+
+
+def _weights(pieces: NDArray[Any]) -> NDArray[np.float32]:
+    return np.asarray(1 + np.log2(np.minimum(pieces, MOST_PIECES)), np.float32)

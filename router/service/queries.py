@@ -40,7 +40,8 @@ def build_query(
     `wish`: what the shopper is looking for; `shown`: int32[s], what the pages before showed.
     """
     excluded = engine.catalogue.dense(asked.excluded_item_ids)
-    excluded = np.concatenate((excluded[excluded > 0], shown))
+    left_out = shown if anchors.left_out is None else np.concatenate((shown, anchors.left_out))
+    excluded = np.concatenate((excluded[excluded > 0], left_out))
     triggers, weights = NO_TRIGGERS
     if anchors.items is None and asked.look is None:
         triggers, weights = select_triggers(
@@ -63,8 +64,10 @@ def build_query(
         profile_codes=shopper.profile_codes,
         context_codes=encode_context(now, asked.device),
         excluded=excluded,
-        purchased_items=shopper.purchased_items,
-        purchased_ts=shopper.purchased_ts,
+        purchased_items=shopper.purchases.items,
+        purchased_ts=shopper.purchases.ts,
+        removed_items=shopper.taken_out.items,
+        removed_ts=shopper.taken_out.ts,
         model_versions=engine.model_versions,
         arms=arms,
         features=shopper.features,

@@ -16,8 +16,9 @@ from pipeline.trace import StageRecord
 from router.query_features.kind import FeatureRequest
 from router.query_features.read import FeatureReading, FeatureValues, read_features
 from snapshot.catalogue import Catalogue
+from state.cart import taken_out
 from state.store import StateStore
-from state.user_state import EMPTY_STATE, UserState
+from state.user_state import EMPTY_STATE, CartChanges, TimedItems, UserState
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,10 @@ class Shopper:
     history_items: NDArray[np.int32]
     history_events: NDArray[np.uint8]
     history_ts: NDArray[np.int64]
-    purchased_items: NDArray[np.int32]
-    purchased_ts: NDArray[np.int64]
+    purchases: TimedItems
+    cart_changes: CartChanges
+    taken_out: TimedItems
+    """What the newest removal from the cart left nothing of (`state.cart.taken_out`)."""
     profile: Mapping[str, str]
     profile_codes: NDArray[np.int32]
     features: Mapping[str, Any]
@@ -75,6 +78,8 @@ async def read_shopper(
     known = np.flatnonzero(behaved)[:MAX_HISTORY]
     bought = catalogue.dense_from_keys(purchases.items)
     bought_known = np.flatnonzero(bought)
+    known_purchases = TimedItems(bought[bought_known], purchases.ts[bought_known])
+    cart_changes = _known_changes(state.cart_changes, catalogue)
     features = FeatureValues()
     if reading is not None:
         request = FeatureRequest(
@@ -94,14 +99,22 @@ async def read_shopper(
         history_items=behaved[known],
         history_events=behaviours.events[known],
         history_ts=behaviours.ts[known],
-        purchased_items=bought[bought_known],
-        purchased_ts=purchases.ts[bought_known],
+        purchases=known_purchases,
+        cart_changes=cart_changes,
+        taken_out=taken_out(cart_changes, known_purchases),
         profile=profile,
         profile_codes=encode_profile(profile, catalogue.profile_vocab),
         features=features.values,
         degraded=(*degraded, *features.degraded),
         trace=features.trace,
     )
+
+
+def _known_changes(changes: CartChanges, catalogue: Catalogue) -> CartChanges:
+    """The changes of items that the catalogue knows, by dense index."""
+    items = catalogue.dense_from_keys(changes.items)
+    known = np.flatnonzero(items)
+    return CartChanges(items[known], changes.pieces[known], changes.ts[known])
 
 
 async def _read_state(store: StateStore, user_id: str) -> tuple[UserState, tuple[str, ...]]:

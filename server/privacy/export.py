@@ -95,6 +95,15 @@ def _of_state(state: UserState, catalogue: Catalogue | None) -> Iterator[dict[st
                 "at": ts[part].tolist(),
             }
             yield record if codes is None else {**record, "event": codes[part]}
+    changes = state.cart_changes
+    for start in range(0, len(changes.items), _ROWS):
+        part = slice(start, start + _ROWS)
+        yield {
+            "record": "cart_changes",
+            "item_id": _item_ids(changes.items[part], catalogue),
+            "at": changes.ts[part].tolist(),
+            "pieces": changes.pieces[part].tolist(),
+        }
 
 
 def _names(rows: Behaviours) -> list[str]:

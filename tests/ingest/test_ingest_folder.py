@@ -115,7 +115,7 @@ def test_the_manifest_counts_what_is_there(dataset: Dataset) -> None:
     assert rows["items"] == dataset.catalogue.size
     assert rows["items_with_events"] == events["item"].n_unique() < rows["items"]
     assert dataset.manifest.time_range == (events["ts"].min(), events["ts"].max())
-    assert dataset.manifest.switched_off == ["venue", "starts_at", "expires_at"]
+    assert dataset.manifest.switched_off == ["venue", "starts_at", "expires_at", "remove_from_cart"]
 
 
 def test_the_same_files_and_seed_make_the_same_data_set(tmp_path: Path, dataset: Dataset) -> None:
@@ -134,6 +134,7 @@ def test_missing_files_switch_off_what_needs_them(tmp_path: Path) -> None:
     assert dataset.manifest.switched_off == [
         "category", "standard_category", "brand", "shop", "venue", "title", "in_stock", "adult",
         "created_at", "starts_at", "expires_at", "gender", "age_band", "city", "purchasing_power",
+        "remove_from_cart",
     ]  # fmt: skip
     assert dataset.catalogue.category_count == 0
     assert not dataset.catalogue.category.any()

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from features.shop_fit.proposal import FOR_EVER_DAYS, propose
 from ingest.shop_facts import facts_of, measure_shop
 from snapshot import Catalogue, write_catalogue
-from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.event_codes import IMPRESSION, PURCHASE, REMOVE_FROM_CART
 from snapshot.manifest import MANIFEST_NAME, Manifest, read_manifest
 from snapshot.shop_facts import ShopFacts
 from testing.shop_kinds import fashion_shop, film_shop, grocer
@@ -47,7 +47,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
 
 
 ROWS = st.lists(
-    st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 5), st.integers(0, 10 * DAY)), max_size=60
+    st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 6), st.integers(0, 10 * DAY)), max_size=60
 )
 
 
@@ -57,13 +57,18 @@ def test_every_measure_equals_a_literal_count(
     catalogue: Catalogue, rows: list[tuple[int, int, int, int]]
 ) -> None:
     schema = {"user": pl.Int32, "item": pl.Int32, "event": pl.UInt8, "ts": pl.Int64}
-    measured = measure_shop(pl.DataFrame(rows, schema=schema, orient="row"), catalogue, UNTIL)
-    assert measured == literal(rows)
+    events = pl.DataFrame(rows, schema=schema, orient="row")
+    removals = events.filter(pl.col("event") == REMOVE_FROM_CART)
+    others = events.filter(pl.col("event") != REMOVE_FROM_CART)
+    assert measure_shop(others, catalogue, UNTIL, removals) == literal(rows)
 
 
 def literal(rows: list[tuple[int, int, int, int]]) -> ShopFacts:
     rows = [row for row in rows if row[3] < UNTIL]
-    names = {1: "impression", 2: "view", 3: "favorite", 4: "cart", 5: "purchase"}
+    names = {1: "impression", 2: "view", 3: "favorite", 4: "cart", 5: "purchase", 6: "remove_from_cart"}
+    carts = {(user, item, ts) for user, item, event, ts in rows if event == 4}
+    removed = [(user, item, ts) for user, item, event, ts in rows if event == REMOVE_FROM_CART]
+    named, rows = rows, [row for row in rows if row[2] != REMOVE_FROM_CART]
     taken = {(user, item, ts // DAY) for user, item, event, ts in rows if event != IMPRESSION}
     bought = {(user, item, ts // DAY) for user, item, event, ts in rows if event == PURCHASE}
     gaps = []
@@ -86,7 +91,7 @@ def literal(rows: list[tuple[int, int, int, int]]) -> ShopFacts:
         events={
             name: count
             for code, name in names.items()
-            if (count := sum(event == code for _, _, event, _ in rows))
+            if (count := sum(event == code for _, _, event, _ in named))
         },
         takes=len(later(taken)),
         repeat_takes=repeats(taken),
@@ -99,6 +104,9 @@ def literal(rows: list[tuple[int, int, int, int]]) -> ShopFacts:
         items=7,
         titled=5,
         shared_titles=sum(products.count(product) > 1 for product in products),
+        carts_removed=sum(
+            any((user, item) == gone[:2] and gone[2] >= ts for gone in removed) for user, item, ts in carts
+        ),
         groups={"category": 5 / 7, "standard_category": 0.0, "brand": 4 / 7, "shop": 0.0, "venue": 0.0},
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from recall import retargeting
@@ -19,11 +21,16 @@ def catalogue(tmp_path_factory):
     return make_catalogue(tmp_path_factory.mktemp("shop"), [1] * 9, out_of_stock=[9])
 
 
-def recalled(catalogue, folder, history, k=50, purchases=(), **settings):
+def recalled(catalogue, folder, history, k=50, purchases=(), removed=(), **settings):
     chosen = RetargetingSettings(**settings)
     retargeting.build(make_source(catalogue, [(1, 1, VIEW, 0)]), folder, chosen)
     channel = retargeting.open_channel(folder, catalogue, NO_INTERESTS, chosen)
-    return asyncio.run(channel.recall(make_query(history, purchases=purchases), k))
+    query = replace(
+        make_query(history, purchases=purchases),
+        removed_items=np.array([item for item, _ in removed], np.int32),
+        removed_ts=np.array([ts for _, ts in removed], np.int64),
+    )
+    return asyncio.run(channel.recall(query, k))
 
 
 def test_what_was_bought_since_is_left_out(catalogue, tmp_path):
@@ -39,6 +46,18 @@ def test_what_was_bought_since_is_left_out(catalogue, tmp_path):
     answer = recalled(catalogue, tmp_path, history, purchases=[(4, NOW - 55)])
     assert answer.items.tolist() == [3, 1]
     assert answer.triggers.tolist() == [3, 1]
+
+
+def test_what_was_taken_out_of_the_cart_waits_for_new_interest(catalogue, tmp_path):
+    history = [
+        (1, VIEW, NOW - 10),  # viewed again after it was taken out
+        (1, CART, NOW - 60),
+        (2, CART, NOW - 30),
+        (2, VIEW, NOW - 40),
+        (3, CART, NOW - 50),
+    ]
+    answer = recalled(catalogue, tmp_path, history, removed=[(1, NOW - 20), (2, NOW - 25)])
+    assert answer.items.tolist() == [3, 1]
 
 
 def test_a_cart_counts_more_than_a_view_and_an_old_one_less(catalogue, tmp_path):

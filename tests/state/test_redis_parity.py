@@ -19,6 +19,7 @@ from state import Behaviours, RedisSettings, StateSettings, TimedItems, UserStat
 from state.redis_keys import RedisKeys
 from state.store import StateStore
 from state.user_records import RECORDS
+from state.user_state import CartChanges
 from testing.redis_server import RedisServer
 from tests.state.batches import NOW_MS, batch
 
@@ -30,12 +31,12 @@ users = st.sampled_from(USERS)
 items = st.sampled_from("abcd")
 times = st.integers(1_000, 1_010)
 rows = st.lists(
-    st.tuples(users, items, st.integers(1, 5), times, st.sampled_from(["", "e1", "e2"])),
+    st.tuples(users, items, st.integers(1, 6), times, st.sampled_from(["", "e1", "e2"])),
     min_size=1,
     max_size=6,
 )
 profiles = st.dictionaries(st.sampled_from(["city", "gender"]), st.sampled_from(["Lyon", "f", "Nîmes"]))
-past = st.lists(st.tuples(items, st.integers(2, 5), times), max_size=5)
+past = st.lists(st.tuples(items, st.integers(2, 6), times), max_size=5)
 operations = st.one_of(
     st.tuples(st.just("append"), rows),
     st.tuples(st.just("wait"), st.integers(1, 3 * DAY_S)),
@@ -50,8 +51,16 @@ def past_state(rows: list[tuple[str, int, int]], profile: dict[str, str]) -> Use
     keys = item_keys([row[0] for row in newest])
     events = np.array([row[1] for row in newest], dtype=np.uint8)
     ts = np.array([row[2] for row in newest], dtype=np.int64)
-    bought = events == 5
-    return UserState(Behaviours(keys, events, ts), TimedItems(keys[bought], ts[bought]), profile=profile)
+    bought, removed = events == 5, events == 6
+    changes = removed | (events == 4)
+    return UserState(
+        Behaviours(keys[~removed], events[~removed], ts[~removed]),
+        TimedItems(keys[bought], ts[bought]),
+        profile=profile,
+        cart_changes=CartChanges(
+            keys[changes], np.where(removed, 0, 1)[changes].astype(np.int32), ts[changes]
+        ),
+    )
 
 
 async def apply(store: StateStore, now: list[float], operation: tuple[Any, ...]) -> Any:
@@ -95,7 +104,13 @@ def test_the_same_operations_leave_the_same_bytes(
 ) -> None:
     prefix = f"parity-{next(_prefixes)}"
     with TemporaryDirectory() as folder, shared_redis.client() as client:
-        limits = {"max_behaviours": 5, "max_purchases": 3, "max_impressions": 4, "log_max_events": 12}
+        limits = {
+            "max_behaviours": 5,
+            "max_purchases": 3,
+            "max_impressions": 4,
+            "max_cart_changes": 4,
+            "log_max_events": 12,
+        }
         answers = []
         logs = []
         for url in (f"lmdb://{folder}/s", shared_redis.url):

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/shopfront/v1/event.proto\x12\x0cshopfront.v1\"\xf8\x01\n\x05\x45vent\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12%\n\x04type\x18\x03 \x01(\x0e\x32\x17.shopfront.v1.EventType\x12\x14\n\x0ctimestamp_ms\x18\x04 \x01(\x03\x12\r\n\x05scene\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x05\x12\x19\n\x11\x61ttribution_token\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\x05\x12\r\n\x05price\x18\t \x01(\x01\x12\r\n\x05query\x18\n \x01(\t\x12\x10\n\x08\x65vent_id\x18\x0b \x01(\t\x12\x12\n\nsession_id\x18\x0c \x01(\t\":\n\x13ReportEventsRequest\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.shopfront.v1.Event\"i\n\x14ReportEventsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12(\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x18.shopfront.v1.EventError\x12\x15\n\runknown_items\x18\x03 \x01(\x05\":\n\nEventError\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t*\x9e\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x13\n\x0f\x45VENT_TYPE_VIEW\x10\x02\x12\x17\n\x13\x45VENT_TYPE_FAVORITE\x10\x03\x12\x13\n\x0f\x45VENT_TYPE_CART\x10\x04\x12\x17\n\x13\x45VENT_TYPE_PURCHASE\x10\x05\x32\x65\n\x0c\x45ventService\x12U\n\x0cReportEvents\x12!.shopfront.v1.ReportEventsRequest\x1a\".shopfront.v1.ReportEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotos/shopfront/v1/event.proto\x12\x0cshopfront.v1\"\xf8\x01\n\x05\x45vent\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07item_id\x18\x02 \x01(\t\x12%\n\x04type\x18\x03 \x01(\x0e\x32\x17.shopfront.v1.EventType\x12\x14\n\x0ctimestamp_ms\x18\x04 \x01(\x03\x12\r\n\x05scene\x18\x05 \x01(\t\x12\x10\n\x08position\x18\x06 \x01(\x05\x12\x19\n\x11\x61ttribution_token\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\x05\x12\r\n\x05price\x18\t \x01(\x01\x12\r\n\x05query\x18\n \x01(\t\x12\x10\n\x08\x65vent_id\x18\x0b \x01(\t\x12\x12\n\nsession_id\x18\x0c \x01(\t\":\n\x13ReportEventsRequest\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.shopfront.v1.Event\"i\n\x14ReportEventsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x05\x12(\n\x06\x65rrors\x18\x02 \x03(\x0b\x32\x18.shopfront.v1.EventError\x12\x15\n\runknown_items\x18\x03 \x01(\x05\":\n\nEventError\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t*\xbf\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x01\x12\x13\n\x0f\x45VENT_TYPE_VIEW\x10\x02\x12\x17\n\x13\x45VENT_TYPE_FAVORITE\x10\x03\x12\x13\n\x0f\x45VENT_TYPE_CART\x10\x04\x12\x17\n\x13\x45VENT_TYPE_PURCHASE\x10\x05\x12\x1f\n\x1b\x45VENT_TYPE_REMOVE_FROM_CART\x10\x06\x32\x65\n\x0c\x45ventService\x12U\n\x0cReportEvents\x12!.shopfront.v1.ReportEventsRequest\x1a\".shopfront.v1.ReportEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.shopfront.v1.event_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENTTYPE']._serialized_start=528
-  _globals['_EVENTTYPE']._serialized_end=686
+  _globals['_EVENTTYPE']._serialized_end=719
   _globals['_EVENT']._serialized_start=50
   _globals['_EVENT']._serialized_end=298
   _globals['_REPORTEVENTSREQUEST']._serialized_start=300
@@ -41,6 +41,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTEVENTSRESPONSE']._serialized_end=465
   _globals['_EVENTERROR']._serialized_start=467
   _globals['_EVENTERROR']._serialized_end=525
-  _globals['_EVENTSERVICE']._serialized_start=688
-  _globals['_EVENTSERVICE']._serialized_end=789
+  _globals['_EVENTSERVICE']._serialized_start=721
+  _globals['_EVENTSERVICE']._serialized_end=822
 # @@protoc_insertion_point(module_scope)

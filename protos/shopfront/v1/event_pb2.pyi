@@ -15,12 +15,14 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_FAVORITE: _ClassVar[EventType]
     EVENT_TYPE_CART: _ClassVar[EventType]
     EVENT_TYPE_PURCHASE: _ClassVar[EventType]
+    EVENT_TYPE_REMOVE_FROM_CART: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_IMPRESSION: EventType
 EVENT_TYPE_VIEW: EventType
 EVENT_TYPE_FAVORITE: EventType
 EVENT_TYPE_CART: EventType
 EVENT_TYPE_PURCHASE: EventType
+EVENT_TYPE_REMOVE_FROM_CART: EventType
 
 class Event(_message.Message):
     __slots__ = ("user_id", "item_id", "type", "timestamp_ms", "scene", "position", "attribution_token", "quantity", "price", "query", "event_id", "session_id")

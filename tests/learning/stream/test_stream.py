@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from learning.stream.samples import Samples
 from learning.stream.stream import StreamState
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import CART, FAVORITE, IMPRESSION, PURCHASE, VIEW
+from snapshot.event_codes import CART, FAVORITE, IMPRESSION, PURCHASE, REMOVE_FROM_CART, VIEW
 from snapshot.item_keys import item_keys
 from state.attribution import AttributionCodec
 from state.live_counters.decay import SIGNALS
@@ -190,6 +190,7 @@ def test_every_reason_is_counted_and_none_is_learned_from_twice(catalogue: Catal
         (event(VIEW, "i3", at, "u1", token("u1", 4, at, ["i1", "i2"])), "token_item"),
         (event(VIEW, "i2", at, "u1", token("u1", 5, at, scene="gone")), "token_unknown_scene"),
         (event(9, "i2", at), "feedback"),
+        (event(REMOVE_FROM_CART, "i2", at), "cart_removal"),
         (event(IMPRESSION, "i2", at, "u1", good, event_id="exposure:1:home"), "exposure"),
         (event(VIEW, "i4", at, "u1", good), ""),
         (event(IMPRESSION, "i4", at + 1, "u1", good), "click_before_impression"),

@@ -45,6 +45,7 @@ SCENES = """
   similar_items:
 """
 CART, PURCHASE = event_pb2.EVENT_TYPE_CART, event_pb2.EVENT_TYPE_PURCHASE
+REMOVED = event_pb2.EVENT_TYPE_REMOVE_FROM_CART
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +73,17 @@ async def page(running: RunningService, scene: str = "cart", **fields: object) -
     return await running.service.recommend(request, new_call(time.monotonic()))
 
 
-async def send(running: RunningService, user: str, *events: tuple[str, int, float]) -> None:
-    """Reports (item, type, hours ago) of one shopper."""
+async def send(running: RunningService, user: str, *events: tuple[str, int, float], pieces: int = 0) -> None:
+    """Reports (item, type, hours ago) of one shopper, each of so many pieces."""
     now_ms = int(time.time() * 1_000)
     sent = [
-        event_pb2.Event(user_id=user, item_id=item, type=kind, timestamp_ms=now_ms - int(hours * 3_600_000))
+        event_pb2.Event(
+            user_id=user,
+            item_id=item,
+            type=kind,
+            timestamp_ms=now_ms - int(hours * 3_600_000),
+            quantity=pieces,
+        )
         for item, kind, hours in events
     ]
     request = event_pb2.ReportEventsRequest(events=sent)
@@ -192,6 +199,42 @@ async def test_the_state_gives_the_cart_where_the_scene_says_so(running: Running
     assert ids(answer) == ids(await page(running, user_id=user, cart_item_ids=[again, kept]))
     assert triggers(await page(running, user_id=user, page_size=100)) == {kept, again}
     assert triggers(await page(running, "by_request", user_id=user, page_size=100)) > {kept, again}
+
+
+async def test_what_was_taken_out_is_not_in_the_cart_and_not_on_its_page(running: RunningService) -> None:
+    user = f"shopper-{uuid.uuid4().hex}"
+    first, second, *_ = sold_items(running)[20:24]
+    await send(running, user, (first, CART, 3), (second, CART, 3), pieces=3)
+    before = await page(running, user_id=user, page_size=20)
+    assert triggers(before) == {first, second}
+    offered = ids(before)[0]
+    await send(running, user, (offered, CART, 2))
+    await send(running, user, (offered, REMOVED, 1))
+    after = await page(running, user_id=user, page_size=100)
+    assert triggers(after) == {first, second}
+    assert offered not in ids(after)
+    assert offered not in ids(await page(running, user_id=user, cart_item_ids=[first], page_size=100))
+    # Longer ago than `removed_hours`, and in scenes without a cart of their own, it may be shown.
+    assert offered in ids(await page(running, "by_request", cart_item_ids=[first], page_size=100))
+    longer = f"shopper-{uuid.uuid4().hex}"
+    await send(running, longer, (first, CART, 3), (second, CART, 3), pieces=3)
+    await send(running, longer, (offered, CART, 50))
+    await send(running, longer, (offered, REMOVED, 49))
+    assert ids(await page(running, user_id=longer, page_size=20))[0] == offered
+
+
+async def test_pieces_that_are_left_weigh_as_those_of_a_request(running: RunningService) -> None:
+    user = f"shopper-{uuid.uuid4().hex}"
+    one, other = sold_items(running)[20], sold_items(running)[60]
+    await send(running, user, (one, CART, 4), pieces=9)
+    await send(running, user, (other, CART, 5))
+    await send(running, user, (one, REMOVED, 3), pieces=5)
+    answer = await page(running, user_id=user)
+    asked = await page(running, user_id=user, cart_item_ids=[one, other], cart_quantities=[4, 1])
+    assert [item.score for item in answer.items] == [item.score for item in asked.items]
+    assert ids(answer) == ids(asked)
+    await send(running, user, (one, REMOVED, 2), pieces=4)
+    assert triggers(await page(running, user_id=user, page_size=100)) == {other}
 
 
 async def test_a_cart_of_the_request_replaces_that_of_the_state(running: RunningService) -> None:

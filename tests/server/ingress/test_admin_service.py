@@ -139,16 +139,19 @@ def test_items_are_described_in_the_order_asked(ingress: Ingress) -> None:
 
 
 def test_a_shopper_is_shown_with_what_was_just_reported(ingress: Ingress) -> None:
-    event = event_pb2.Event(
-        user_id="looked-at",
-        item_id="i0011",
-        type=event_pb2.EVENT_TYPE_CART,
-        timestamp_ms=int(time.time() * 1_000),
-    )
-    ingress.events.ReportEvents(event_pb2.ReportEventsRequest(events=[event]), timeout=_S)
+    events = [
+        event_pb2.Event(
+            user_id="looked-at", item_id="i0011", type=kind, timestamp_ms=int(time.time() * 1_000)
+        )
+        for kind in (event_pb2.EVENT_TYPE_CART, event_pb2.EVENT_TYPE_REMOVE_FROM_CART)
+    ]
+    ingress.events.ReportEvents(event_pb2.ReportEventsRequest(events=events), timeout=_S)
     found = admin(ingress).InspectShopper(admin_pb2.InspectShopperRequest(user_id="looked-at"), timeout=_S)
-    assert [(each.item.item_id, each.type) for each in found.events] == [("i0011", "cart")]
-    assert found.known_events == 1
+    assert [(each.item.item_id, each.type) for each in found.events] == [
+        ("i0011", "remove_from_cart"),
+        ("i0011", "cart"),
+    ]
+    assert found.known_events == 2
 
 
 def test_pages_that_were_answered_are_listed_by_the_replica_that_answered(ingress: Ingress) -> None:
