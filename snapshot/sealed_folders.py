@@ -195,7 +195,7 @@ class SealedFolders(ABC, Generic[Opened]):
             id = self.current_id()
             if id is None:
                 raise SnapshotError(
-                    self.root, CURRENT, "nothing is published", f"publish a {self.kind} first"
+                    self.root, CURRENT, "nothing is published", f"`shopfront build` makes a {self.kind}"
                 )
             try:
                 return self.open(id, verify=verify)

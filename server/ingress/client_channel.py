@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 
 _NO_CONNECTION = "failed to connect to all addresses; last error: "
-_SILENT = ("Connection refused", "Failed to connect to remote host", "DNS", "Name or service", "Timeout")
+_SILENT = ("Failed to connect to remote host", "DNS", "Name or service", "Timeout")
 
 
 class ChannelError(Exception):
@@ -99,6 +99,8 @@ def _hint(router: RouterAddress, code: grpc.StatusCode, details: str) -> str:
         if router.token:
             return "the token that was sent is not accepted"
         return "give --token-file, or set SHOPFRONT_TOKEN"
+    if code is grpc.StatusCode.UNAVAILABLE and "Connection refused" in details:
+        return "`shopfront run` starts a router; --address names one that runs elsewhere"
     if code is not grpc.StatusCode.UNAVAILABLE or any(word in details for word in _SILENT):
         return ""
     if "CERTIFICATE_VERIFY_FAILED" in details:

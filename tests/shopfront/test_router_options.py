@@ -286,6 +286,7 @@ def test_a_plain_router_needs_nothing(shopfront: Any) -> None:
         assert "it does not speak TLS: say --insecure" in flat(ended.err)
     ended = shopfront("recommend", "--address", address)
     assert ended.err.startswith(f"shopfront: {address} answers UNAVAILABLE")
+    assert "`shopfront run` starts a router" in flat(ended.err)
     assert "TLS" not in ended.err
 
 

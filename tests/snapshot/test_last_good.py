@@ -48,7 +48,7 @@ def test_the_newest_intact_one_takes_the_place_of_a_damaged_one(store: SnapshotS
 
 
 def test_where_none_is_intact_the_damage_of_the_published_one_is_told(store: SnapshotStore) -> None:
-    with pytest.raises(SnapshotError, match="nothing is published"):
+    with pytest.raises(SnapshotError, match="nothing is published; `shopfront build` makes a snapshot"):
         open_usable(store)
     ids = [sealed(store, [name]) for name in "ab"]
     store.publish(ids[0])
