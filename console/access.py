@@ -76,7 +76,8 @@ class Access:
     def is_closed(self) -> bool:
         """Whether so many wrong tokens came within a minute that none is looked at for now."""
         now = self._clock()
-        self._failures = [at for at in self._failures if now - at < _WINDOW_S][-_FAILURES:]
+        # A clock that was set back must not keep the console closed until it has caught up.
+        self._failures = [at for at in self._failures if 0 <= now - at < _WINDOW_S][-_FAILURES:]
         return len(self._failures) >= _FAILURES
 
     def begin(self) -> Session:
@@ -96,7 +97,7 @@ class Access:
             text = bytes.fromhex(coded).decode()
         except ValueError:
             return None
-        if not hmac.compare_digest(self._sign(text), signature):
+        if not hmac.compare_digest(self._sign(text).encode(), signature.encode("utf-8", "surrogatepass")):
             return None
         role, name, key, until = text.split("|")
         if self._clock() > int(until):
