@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
+# Processes that tests start would compile all modules again, each of them.
+unexport PYTHONDONTWRITEBYTECODE
 # In two processes, since the smallest machine has two cores. Slow tests wait for servers most of the time; those
 # that share them stay together (tests/scheduling.py).
 PYTEST_FAST = $(BIN)/python -m pytest -m "not slow and not faults" -n 2 --dist worksteal $(ARGS)
