@@ -92,7 +92,8 @@ class Erasure:
         late = list(self._files(begun - _WRITTEN_WITHIN_S))
         if late:
             # Replicas write answers and requests a moment after they have left.
-            self._pause(max(begun + _WRITTEN_WITHIN_S - self._wall_clock(), 0.0))
+            passed = max(self._wall_clock() - begun, 0.0)  # Less than none where the clock was set back.
+            self._pause(max(_WRITTEN_WITHIN_S - passed, 0.0))
             again, still = self._erase_files(user_id, self._files(begun - _WRITTEN_WITHIN_S))
             removed, pending = [*removed, *again], [*pending, *still]
         self._store.end_erasure(user_id)

@@ -192,6 +192,14 @@ def test_what_arrives_in_a_file_during_the_deletion_is_deleted_too(shop: Shop, t
     assert b"only-hers" not in bytes_in(tmp_path)
 
 
+def test_a_clock_that_is_set_back_does_not_hold_a_deletion_up(shop: Shop, tmp_path: Path) -> None:
+    now = float(os.stat(next((tmp_path / "features").iterdir())).st_mtime)
+    readings = iter([now, now - 3_600.0])
+    pauses: list[float] = []
+    Erasure(shop.store, shop.places, pause=pauses.append, wall_clock=lambda: next(readings)).delete(HER)
+    assert pauses == [3.0]
+
+
 def test_recordings_under_another_salt_are_named(shop: Shop, tmp_path: Path) -> None:
     places = shop.places.model_copy(update={"recording": RecordingSettings(folder=tmp_path / "recordings")})
     report = Erasure(shop.store, places, pause=lambda _: None).delete(HER)
