@@ -79,6 +79,7 @@ MODEL = ModelKind(
     settings=BstSettings,
     tensors=Tensors((*SHOPPER, *CANDIDATES), (TensorDeclaration("score", "float32", ("n",)),)),
     train=train,
+    weighs_takes=True,
     restore=restore,
     serving_form=serving_form,
     ranks=ranks,

@@ -20,7 +20,8 @@ class EventColumns:
     """Events sorted by user and time.
 
     user, item: int32[e]; event: uint8[e]; ts: int64[e]; offsets: int64[U+2], the events of user u are
-    offsets[u]…offsets[u+1] (user 0 has none); keys: int64[e], user and time as one ascending number.
+    offsets[u]…offsets[u+1] (user 0 has none); keys: int64[e], user and time as one ascending number; weight:
+    float32[e], how much each counts as a sample to learn from, 0 = not at all; None = 1 each.
     """
 
     user: np.ndarray
@@ -29,11 +30,13 @@ class EventColumns:
     ts: np.ndarray
     offsets: np.ndarray
     keys: np.ndarray
+    weight: np.ndarray | None = None
 
     @classmethod
     def from_frame(cls, events: pl.DataFrame, users: int) -> EventColumns:
-        """Takes the columns user, item, event, ts of known items out of a frame, sorted by user and ts."""
-        events = events.filter(pl.col("item") > 0).select("user", "item", "event", "ts")
+        """Takes the columns user, item, event, ts and, if any, weight of known items out of a frame."""
+        weighed = ["weight"] if "weight" in events.columns else []
+        events = events.filter(pl.col("item") > 0).select("user", "item", "event", "ts", *weighed)
         ordered = events.sort("user", "ts", maintain_order=True)
         user, ts = ordered["user"].to_numpy(), ordered["ts"].to_numpy()
         return cls(
@@ -43,6 +46,7 @@ class EventColumns:
             ts=ts,
             offsets=np.searchsorted(user, np.arange(users + 2)),
             keys=_keys(user, ts),
+            weight=ordered["weight"].to_numpy().astype(np.float32) if weighed else None,
         )
 
     def __len__(self) -> int:
@@ -51,7 +55,8 @@ class EventColumns:
 
     def columns(self) -> Columns:
         """The columns by name, without `keys`."""
-        return {name: getattr(self, name) for name in ("user", "item", "event", "ts", "offsets")}
+        names = ("user", "item", "event", "ts", "offsets", *(() if self.weight is None else ("weight",)))
+        return {name: getattr(self, name) for name in names}
 
     def position_before(self, user: np.ndarray, ts: np.ndarray) -> np.ndarray:
         """int64[n]: for each (user, ts) the end of the user's events strictly before ts.
@@ -84,10 +89,20 @@ class InteractionLog:
     work: PartitionWork = IN_THIS_PROCESS
 
     @classmethod
-    def from_dataset(cls, dataset: Dataset, work: PartitionWork = IN_THIS_PROCESS) -> InteractionLog:
-        """Reads a data set's events and users. `work`: where samples are cut."""
+    def from_dataset(
+        cls,
+        dataset: Dataset,
+        work: PartitionWork = IN_THIS_PROCESS,
+        weights: np.ndarray | None = None,
+    ) -> InteractionLog:
+        """Reads a data set's events and users.
+
+        `work`: where samples are cut; `weights`: float32[e] of `EventColumns.weight`, in the order of the
+        data set's events.
+        """
+        events = dataset.events().select("user", "item", "event", "ts").collect()
         log = cls.from_frames(
-            dataset.events().select("user", "item", "event", "ts").collect(),
+            events if weights is None else events.with_columns(pl.Series("weight", weights)),
             dataset.users(),
             dataset.catalogue.size,
             np.asarray(dataset.catalogue.category),

@@ -145,6 +145,8 @@ class ModelKind:
     """Scores float32[S, C] of labelled candidates, for its row in the evaluation's ranking table."""
     warm_up: Mapping[str, int] = field(default_factory=dict)
     """Sizes of the named dimensions in the calls that warm up a loaded version; 1 where one is left out."""
+    weighs_takes: bool = False
+    """Whether its training counts takes by the weights of the source's log: sample rules act on it then."""
     engine: bool = False
     """Whether a TensorRT engine of it can be built, as a model of its own: its name with `_trt`."""
     description: str = ""

@@ -12,19 +12,29 @@ from models.samples import SamplePoints
 
 @dataclass(frozen=True, slots=True)
 class LabelledPoints:
-    """Sample points with their candidates: items int32[S, C], 0 = none; labels float32[S, C]."""
+    """Sample points with their candidates: items int32[S, C], 0 = none; labels float32[S, C].
+
+    weights: float32[S, C], how much each candidate counts; None = 1 each.
+    """
 
     points: SamplePoints
     items: np.ndarray
     labels: np.ndarray
+    weights: np.ndarray | None = None
 
 
 def with_candidates(
     points: SamplePoints, sampler: NegativeSampler, negatives: int, rng: np.random.Generator
 ) -> LabelledPoints:
-    """Puts each point's positives and freshly drawn negatives side by side."""
+    """Puts each point's positives and freshly drawn negatives side by side.
+
+    Negatives count as the mean of their point's positives, so that a rule on shoppers or times moves no rate.
+    """
     drawn = sampler.draw(points, negatives, rng)
     items = np.concatenate((points.positives, drawn), axis=1)
     labels = np.zeros(items.shape, dtype=np.float32)
     labels[:, : points.positives.shape[1]] = 1
-    return LabelledPoints(points, items, labels)
+    if points.weights is None:
+        return LabelledPoints(points, items, labels)
+    negative = np.repeat(points.mean_weights()[:, None], drawn.shape[1], axis=1)
+    return LabelledPoints(points, items, labels, np.concatenate((points.weights, negative), axis=1))

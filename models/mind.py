@@ -65,6 +65,7 @@ MODEL = ModelKind(
     settings=MindSettings,
     tensors=Tensors(HISTORY, (TensorDeclaration("interests", "float32", ("B", -1, -1)),)),
     train=train,
+    weighs_takes=True,
     restore=restore,
     makes=item_vectors,
     warm_up={"B": 1},

@@ -90,6 +90,7 @@ MODEL = ModelKind(
     settings=PrerankSettings,
     tensors=Tensors((*SHOPPER, *CANDIDATES), (TensorDeclaration("score", "float32", ("n",)),)),
     train=train,
+    weighs_takes=True,
     restore=restore,
     serving_form=serving_form,
     teachers=("bst",),

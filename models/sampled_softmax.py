@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.training_loop import weighted_mean
 from models.transformer import MASKED
 
 
@@ -40,12 +41,18 @@ class FrequencySampler:
 
 
 def sampled_softmax_loss(
-    positive: Tensor, negative: Tensor, log_share: Tensor, targets: Tensor, negatives: Tensor
+    positive: Tensor,
+    negative: Tensor,
+    log_share: Tensor,
+    targets: Tensor,
+    negatives: Tensor,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy of each target against negatives shared by the batch.
 
     positive: float32[m], logits of the targets; negative: float32[m, M], logits of the shared negatives;
-    log_share: float32[N+1], log chance of each item in one draw; targets: int64[m]; negatives: int64[M].
+    log_share: float32[N+1], log chance of each item in one draw; targets: int64[m]; negatives: int64[M];
+    weights: float32[m], how much each target counts, None = 1 each.
     Each logit is lessened by the log of how often its item is expected among the M draws. A negative equal to
     its row's target is left out.
     """
@@ -53,4 +60,5 @@ def sampled_softmax_loss(
     positive = positive - expected[targets]
     negative = negative - expected[negatives][None, :]
     negative = torch.where(targets[:, None] == negatives[None, :], MASKED, negative)
-    return (torch.logsumexp(torch.cat((positive[:, None], negative), dim=1), dim=1) - positive).mean()
+    losses = torch.logsumexp(torch.cat((positive[:, None], negative), dim=1), dim=1) - positive
+    return weighted_mean(losses, weights)

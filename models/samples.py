@@ -21,7 +21,8 @@ class SamplePoints:
 
     user: int32[S]; now: int64[S], unix seconds; history_start, history_end: int64[S], half-open slices of the
     log's behaviours; positives: int32[S, P], 0 = none; taken_offsets: int64[S+1] and taken_items: int32[...],
-    every distinct item taken within the horizon, also those beyond the first P (never used as negatives).
+    every distinct item taken within the horizon, also those beyond the first P (never used as negatives);
+    weights: float32[S, P], how much each positive counts, that of its strongest take; None = 1 each.
     """
 
     user: np.ndarray
@@ -31,10 +32,19 @@ class SamplePoints:
     positives: np.ndarray
     taken_offsets: np.ndarray
     taken_items: np.ndarray
+    weights: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Number of points."""
         return len(self.user)
+
+    def mean_weights(self) -> np.ndarray:
+        """float32[S], the mean weight of each point's positives."""
+        if self.weights is None:
+            return np.ones(len(self), np.float32)
+        present = self.positives > 0
+        sums: np.ndarray = (self.weights * present).sum(1) / np.maximum(present.sum(1), 1)
+        return sums.astype(np.float32)
 
     def select(self, rows: np.ndarray) -> SamplePoints:
         """The points of the given rows (int[m]), in that order."""
@@ -47,6 +57,7 @@ class SamplePoints:
             self.positives[rows],
             np.concatenate(([0], np.cumsum(lengths))),
             self.taken_items[flat_slices(self.taken_offsets[:-1][rows], lengths)],
+            None if self.weights is None else self.weights[rows],
         )
 
 
@@ -78,28 +89,32 @@ def taken_columns(shoppers: Range, wanted: TakenWanted, columns: Columns) -> Col
     Args:
         shoppers: whose.
         wanted: which.
-        columns: user, item, event, ts and offsets of the log's behaviours (`EventColumns`).
+        columns: user, item, event, ts, offsets and, if any, weight of the log's behaviours (`EventColumns`).
 
     Returns:
-        user int32, ts int64, item int32; without those before the `wanted.most` most recent points of these
-        shoppers, which are not among the most recent ones of all.
+        user int32, ts int64, item int32 and, if any, weight float32; without those before the `wanted.most`
+        most recent points of these shoppers, which are not among the most recent ones of all.
     """
     own = slice(int(columns["offsets"][shoppers[0]]), int(columns["offsets"][shoppers[1]]))
-    user, item, event, ts = (columns[name][own] for name in ("user", "item", "event", "ts"))
+    event, ts = columns["event"][own], columns["ts"][own]
     start, end = wanted.time_range
     rows = np.flatnonzero((ts >= start) & (ts < end) & np.isin(event, np.asarray(wanted.events)))
-    user, ts, item = user[rows], ts[rows], item[rows]
-    points = np.flatnonzero(_begins_point(user, ts))
+    taken = {name: columns[name][own][rows] for name in ("user", "ts", "item", "weight") if name in columns}
+    points = np.flatnonzero(_begins_point(taken))
     if wanted.most is not None and len(points) > wanted.most:
-        recent = ts >= np.partition(ts[points], -wanted.most)[-wanted.most]
-        user, ts, item = user[recent], ts[recent], item[recent]
-    return {"user": user, "ts": ts, "item": item}
+        recent = taken["ts"] >= np.partition(taken["ts"][points], -wanted.most)[-wanted.most]
+        taken = {name: column[recent] for name, column in taken.items()}
+    return taken
 
 
-def _begins_point(user: np.ndarray, ts: np.ndarray) -> np.ndarray:
-    """bool[n]: the first row of its shopper and time."""
+def _begins_point(taken: Columns) -> np.ndarray:
+    """bool[n]: the first row of its shopper and time, of which something counts as a sample."""
+    user, ts, weight = taken["user"], taken["ts"], taken.get("weight")
     first = np.ones(len(user), dtype=bool)
     first[1:] = (user[1:] != user[:-1]) | (ts[1:] != ts[:-1])
+    if weight is not None and len(weight):
+        starts = np.flatnonzero(first)
+        first[starts] = np.maximum.reduceat(weight, starts) > 0
     return first
 
 
@@ -114,10 +129,10 @@ def cut_points(
 ) -> SamplePoints:
     """Cuts sample points out of [time_range[0], time_range[1]), unix seconds.
 
-    There is one candidate point per shopper and distinct time of a positive event. Where there are more than
-    `max_points`, the most recent are kept, or (`most_recent=False`) ones drawn by `rng`. Where a point has
-    more positives than `settings.positives`, the earliest are kept, ties drawn by `rng`. A point whose
-    shopper's horizon reaches the range's end loses what lies behind it.
+    There is one candidate point per shopper and distinct time of a positive event that counts. Where there
+    are more than `max_points`, the most recent are kept, or (`most_recent=False`) ones drawn by `rng`. Where
+    a point has more positives than `settings.positives`, the earliest are kept, ties drawn by `rng`. A point
+    whose shopper's horizon reaches the range's end loses what lies behind it.
 
     Returns points sorted by time; none if nothing was taken in the range.
     """
@@ -128,7 +143,7 @@ def cut_points(
     parts = log.work.over_ranges("samples", taken_columns, load, wanted, behaviours.columns())
     taken_rows = joined(parts)
     user, ts, item = taken_rows["user"], taken_rows["ts"], taken_rows["item"]
-    points = np.flatnonzero(_begins_point(user, ts))
+    points = np.flatnonzero(_begins_point(taken_rows))
     if len(points) > max_points:
         if most_recent:
             points = points[np.argsort(-ts[points], kind="stable")[:max_points]]
@@ -143,12 +158,15 @@ def cut_points(
     point = np.repeat(np.arange(len(points)), lengths)
     taken = flat_slices(points, lengths)
     taken_item, taken_ts = item[taken], ts[taken]
+    weight = taken_rows["weight"][taken] if "weight" in taken_rows else None
 
     order = np.lexsort((rng.random(len(taken)), taken_ts, taken_item, point))
     point, taken_item, taken_ts = point[order], taken_item[order], taken_ts[order]
     fresh = np.ones(len(point), dtype=bool)
     fresh[1:] = (point[1:] != point[:-1]) | (taken_item[1:] != taken_item[:-1])
     point, taken_item, taken_ts = point[fresh], taken_item[fresh], taken_ts[fresh]
+    if weight is not None and len(weight):
+        weight = np.maximum.reduceat(weight[order], np.flatnonzero(fresh))
 
     order = np.lexsort((rng.random(len(point)), taken_ts, point))
     point, taken_item = point[order], taken_item[order]
@@ -158,6 +176,10 @@ def cut_points(
     positives = np.zeros((len(points), settings.positives), dtype=np.int32)
     kept = rank < settings.positives
     positives[point[kept], rank[kept]] = taken_item[kept]
+    weights = None
+    if weight is not None:
+        weights = np.zeros(positives.shape, np.float32)
+        weights[point[kept], rank[kept]] = weight[order][kept]
 
     owner, now = user[points], ts[points]
     return SamplePoints(
@@ -168,4 +190,5 @@ def cut_points(
         positives=positives,
         taken_offsets=offsets,
         taken_items=taken_item,
+        weights=weights,
     )

@@ -67,6 +67,7 @@ MODEL = ModelKind(
     settings=SequentialSettings,
     tensors=Tensors(HISTORY[:2], (TensorDeclaration("interests", "float32", ("B", 1, -1)),)),
     train=train,
+    weighs_takes=True,
     restore=restore,
     makes=item_vectors,
     warm_up={"B": 1},

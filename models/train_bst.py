@@ -18,7 +18,7 @@ from models.item_features import ItemFeatures
 from models.labelled_points import LabelledPoints, with_candidates
 from models.negatives import NegativeSampler
 from models.settings import SampleSettings, TrainingSettings
-from models.training_loop import Progress, TrainingResult, silent, train
+from models.training_loop import Progress, TrainingResult, silent, train, weighted_mean
 from models.training_points import training_points
 from snapshot.manifest import Cuts
 
@@ -96,9 +96,11 @@ def train_bst(
                 offset = torch.from_numpy(sampler.log_oversampling(labelled.points, labelled.items))
                 logits = model.grouped_logits(*shoppers.all, items) - offset
                 present = items > 0
-                return functional.binary_cross_entropy_with_logits(
-                    logits[present], torch.from_numpy(labelled.labels)[present]
+                each = functional.binary_cross_entropy_with_logits(
+                    logits[present], torch.from_numpy(labelled.labels)[present], reduction="none"
                 )
+                weights = labelled.weights
+                return weighted_mean(each, None if weights is None else torch.from_numpy(weights)[present])
 
             yield loss
 

@@ -81,7 +81,8 @@ def _loss(
     shopper, targets = shopper[present], targets[present]
     positive = (shopper * targets).sum(-1) / temperature
     negative = shopper @ model.vectors_of(negatives).T / temperature
-    loss = sampled_softmax_loss(positive, negative, log_share, positives[present], negatives)
+    weights = None if batch.weights is None else torch.from_numpy(batch.weights)[present]
+    loss = sampled_softmax_loss(positive, negative, log_share, positives[present], negatives, weights)
     if model.settings.separation:
         loss = loss + model.settings.separation * closeness(interests)
     return loss

@@ -17,7 +17,14 @@ from models.sequences import Sequences, sequences_before
 from models.sequential_network import Sequential
 from models.sequential_settings import SequenceSettings, SequentialNetworkSettings
 from models.settings import SampleSettings, TrainingSettings
-from models.training_loop import Progress, TrainingError, TrainingResult, silent, train
+from models.training_loop import (
+    Progress,
+    TrainingError,
+    TrainingResult,
+    silent,
+    train,
+    weighted_mean,
+)
 from models.training_points import training_points
 from snapshot.manifest import Cuts
 
@@ -94,40 +101,45 @@ class SequenceFit:
             for rows in self.sequences.batches(batch_size, rng):
                 places = self.sequences.places(rows)
                 targets = self._targets(places, rng)
-                if not (targets > 0).any():
+                if not (targets >= 0).any():
                     continue
                 drawn = self._sampler.draw(self._model.settings.shared_negatives, rng)
 
                 def loss(
                     places: np.ndarray = places, targets: np.ndarray = targets, drawn: np.ndarray = drawn
                 ) -> Tensor:
-                    return self._loss(places, torch.from_numpy(targets), torch.from_numpy(drawn))
+                    return self._loss(places, targets, torch.from_numpy(drawn))
 
                 yield loss
 
     def _targets(self, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """int64 of the places' shape: the item that each one is to predict, 0 = none."""
+        """int64 of the places' shape: the behaviour whose item each one is to predict, −1 = none."""
         behaviours, settings = self._log.behaviours, self._settings
         at = self.sequences.draw_targets(places, rng)
         wanted = (at >= 0) & np.isin(behaviours.event[at], self._positive_events)
         skipped = self.sequences.same_moment[places] & (rng.random(places.shape) >= settings.within_moment)
         wanted &= ~skipped
+        if behaviours.weight is not None:
+            wanted &= behaviours.weight[at] > 0
         rows = np.flatnonzero(wanted)
         if len(rows) > settings.max_targets:
             chosen = np.zeros(places.size, np.bool_)
             chosen[rng.choice(rows, settings.max_targets, replace=False)] = True
             wanted = chosen.reshape(places.shape)
-        return np.where(wanted, behaviours.item[at], 0).astype(np.int64)
+        return np.where(wanted, at, -1)
 
-    def _loss(self, places: np.ndarray, targets: Tensor, drawn: Tensor) -> Tensor:
+    def _loss(self, places: np.ndarray, targets: np.ndarray, drawn: Tensor) -> Tensor:
         behaviours, model = self._log.behaviours, self._model
         item = torch.from_numpy(np.where(places >= 0, behaviours.item[places], 0))
         event = torch.from_numpy(np.where(places >= 0, behaviours.event[places], 0))
-        learned = targets > 0
-        shopper, target = model.encode(item, event)[learned], targets[learned]
+        at = targets[targets >= 0]
+        shopper = model.encode(item, event)[torch.from_numpy(targets >= 0)]
+        target = torch.from_numpy(behaviours.item[at].astype(np.int64))
+        weights = None if behaviours.weight is None else torch.from_numpy(behaviours.weight[at])
         if not model.samples:
             vectors = model.vectors_of(torch.arange(1, model.tables.items + 1))
-            return functional.cross_entropy(shopper @ vectors.T, target - 1)
+            losses = functional.cross_entropy(shopper @ vectors.T, target - 1, reduction="none")
+            return weighted_mean(losses, weights)
         positive = (shopper * model.vectors_of(target)).sum(-1)
         negative = shopper @ model.vectors_of(drawn).T
-        return sampled_softmax_loss(positive, negative, self._log_share, target, drawn)
+        return sampled_softmax_loss(positive, negative, self._log_share, target, drawn, weights)

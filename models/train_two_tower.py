@@ -19,12 +19,12 @@ from models.batches import ShopperBatch, encode_shoppers, ordered_batches, shuff
 from models.bst_network import Bst
 from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
-from models.labelled_points import with_candidates
+from models.labelled_points import LabelledPoints, with_candidates
 from models.negatives import NegativeSampler
 from models.prerank_settings import TwoTowerNetworkSettings
 from models.samples import SamplePoints
 from models.settings import SampleSettings, TrainingSettings
-from models.training_loop import Progress, TrainingResult, silent, train
+from models.training_loop import Progress, TrainingResult, silent, train, weighted_mean
 from models.training_points import training_points
 from models.transformer import MASKED
 from models.two_tower import TwoTower
@@ -35,14 +35,14 @@ WANTED, KEPT = 50, 100
 WATCHED = f"teacher_top{WANTED}_in_{KEPT}_of_{VALIDATION_CANDIDATES}"
 
 
-def listwise_loss(student: Tensor, target: Tensor, present: Tensor) -> Tensor:
+def listwise_loss(student: Tensor, target: Tensor, present: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean cross-entropy of lists: −Σ target · log softmax(student).
 
     student: float32[B, C] logits; target: float32[B, C], each row sums to 1, or to 0 where it teaches
-    nothing; present: bool[B, C].
+    nothing; present: bool[B, C]; weights: float32[B], how much each list counts, None = 1 each.
     """
     log_share = functional.log_softmax(student.masked_fill(~present, MASKED), dim=1)
-    return -(target * log_share.masked_fill(~present, 0)).sum(1).mean()
+    return weighted_mean(-(target * log_share.masked_fill(~present, 0)).sum(1), weights)
 
 
 def teacher_share(teacher: Tensor, present: Tensor, temperature: float) -> Tensor:
@@ -51,9 +51,9 @@ def teacher_share(teacher: Tensor, present: Tensor, temperature: float) -> Tenso
 
 
 def label_share(labels: Tensor, present: Tensor) -> Tensor:
-    """Each taken candidate alike, summing to 1; all 0 where none was taken: float32[B, C]."""
+    """Each taken candidate by its label, summing to 1; all 0 where none was taken: float32[B, C]."""
     taken = labels * present
-    return taken / taken.sum(1, keepdim=True).clamp(min=1)
+    return taken / taken.sum(1, keepdim=True).clamp(min=1e-6)
 
 
 def kept_share(student: np.ndarray, teacher: np.ndarray, wanted: int, kept: int) -> np.ndarray:
@@ -102,10 +102,13 @@ def train_two_tower(
 
             def loss(
                 batch: SamplePoints = batch,
-                items: np.ndarray = labelled.items,
-                labels: np.ndarray = labelled.labels,
+                labelled: LabelledPoints = labelled,
             ) -> Tensor:
-                shoppers, candidates = encode_shoppers(log, batch), torch.from_numpy(items)
+                shoppers, candidates = encode_shoppers(log, batch), torch.from_numpy(labelled.items)
+                labels, weights = labelled.labels, None
+                if labelled.weights is not None:
+                    labels = labels * labelled.weights
+                    weights = torch.from_numpy(batch.mean_weights())
                 present = candidates > 0
                 with torch.no_grad():
                     taught = teacher_share(
@@ -113,7 +116,9 @@ def train_two_tower(
                     )
                 took = label_share(torch.from_numpy(labels), present)
                 target = (1 - settings.label_weight) * taught + settings.label_weight * took
-                return listwise_loss(model.grouped_logits(*shoppers.all, candidates), target, present)
+                return listwise_loss(
+                    model.grouped_logits(*shoppers.all, candidates), target, present, weights
+                )
 
             yield loss
 

@@ -120,3 +120,10 @@ def _schedule(settings: TrainingSettings) -> Callable[[int], float]:
         return 0.1 + 0.45 * (1 + float(torch.cos(torch.tensor(done * torch.pi))))
 
     return factor
+
+
+def weighted_mean(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """The mean of losses float32[m] by weights float32[m], None = 1 each; 0 where nothing counts."""
+    if weights is None:
+        return losses.mean()
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)

@@ -140,6 +140,7 @@ class ModelBuild:
         return {
             "dataset": self.steps.dataset,
             "settings": section.model_dump(mode="json"),
+            **({"sample_rules": rules} if (rules := self.steps.sample_rules(model)) else {}),
             **_taught_by(teachers),
         }
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.checkpoint_files import verify_checkpoint
+from models.registry import MODELS
 from models.settings import ModelKindSettings
 from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.ray_cluster import RayCluster, silent
@@ -42,6 +43,13 @@ class ModelSteps:
     _begun: dict[str, "TrainerProcess"] = field(default_factory=dict, init=False)
     _core_freed: threading.Event = field(default_factory=threading.Event, init=False)
 
+    def sample_rules(self, model: str) -> dict[str, dict[str, Any]]:
+        """Name of a sample rule that acts on the model's training → its settings, as JSON."""
+        if not MODELS[model].weighs_takes:
+            return {}
+        acting = self.settings.samples.of_models()
+        return {name: section.model_dump(mode="json") for name, section in acting.items()}
+
     def checkpoint(self, model: str, name: str) -> Path:
         """Folder of a checkpoint of the model."""
         return self.workspace.checkpoints / model / name
@@ -70,6 +78,7 @@ class ModelSteps:
                     self.workspace.datasets / self.dataset,
                     section,
                     self.workspace.checkpoints,
+                    self.sample_rules(model),
                     self._core_freed.set,
                 )
 
@@ -117,6 +126,7 @@ class ModelSteps:
                     step.training,
                     teachers,
                     work_of(self.cluster, None, self.workspace.jobs, silent),
+                    self.sample_rules(model),
                 )
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint

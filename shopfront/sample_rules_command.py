@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +13,7 @@ from shopfront.command_options import Config, Data, WorkspaceFolder, console, pr
 from shopfront.workspace import DEFAULT_FILE
 
 if TYPE_CHECKING:
+    from evaluation.sample_rules.training import Counted
     from shopfront.build_steps import Built
     from shopfront.settings import Settings
     from shopfront.workspace import Workspace
@@ -21,7 +23,10 @@ app = typer.Typer()
 
 @app.command("sample-rules")
 def sample_rules(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
-    """Count what each rule on the last layer's samples weighs, and measure its effect on validation."""
+    """Count what each rule on samples weighs, and measure its effect on the last layer's validation.
+
+    A second table counts what each rule would weigh of the takes that each model is trained on.
+    """
     from shopfront.build_steps import Build
     from shopfront.progress import Progress
     from shopfront.serve import running_triton
@@ -32,7 +37,9 @@ def sample_rules(data: Data = None, workspace: WorkspaceFolder = None, config: C
         made = Build(place, settings, data, progress, settings.triton.url or running_triton(place)).run()
         with progress.step("sample rules") as step:
             rows, notes = measured(place, made, settings, step.stage)
+        counts = counted(place, made, settings)
     console.print(effects_table(rows, settings.samples.enabled()))
+    console.print(counts_table(counts, settings.samples.of_models()))
     for name, note in notes.items():
         console.print(f"{name} says nothing: {note}", markup=False, highlight=False)
 
@@ -62,6 +69,33 @@ def measured(
         settings.samples.sections(),
         settings.evaluation.seed,
     )
+
+
+def counted(place: Workspace, made: Built, settings: Settings) -> dict[str, dict[str, Counted]]:
+    """Rule → model → what the rule alone would weigh of the takes that the model is trained on."""
+    from evaluation.sample_rules.training import counted_takes
+    from models.registry import MODELS
+    from snapshot.dataset import DatasetStore
+
+    taught = {
+        name: getattr(settings.models, name).samples.positive_events
+        for name, kind in MODELS.items()
+        if kind.weighs_takes and name in made.versions
+    }
+    dataset = DatasetStore(place.datasets).open(made.dataset, verify=False)
+    return counted_takes(dataset, settings.samples.sections(), taught)
+
+
+def counts_table(counts: dict[str, dict[str, Counted]], acting: Collection[str]) -> Table:
+    """A line for each rule and a column for each model; a rule that acts on models has a `*`."""
+    models = list(next(iter(counts.values()), {}))
+    table = Table("rule, takes of models weighed (left out)", *models)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, row in counts.items():
+        cells = [f"{each.weighed:,} ({each.left_out:,}) of {each.takes:,}" for each in row.values()]
+        table.add_row(f"{name} *" if name in acting else name, *cells)
+    return table
 
 
 def effects_table(rows: dict[str, dict[str, float]], enabled: tuple[str, ...]) -> Table:

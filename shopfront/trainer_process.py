@@ -33,6 +33,7 @@ class _Order(msgspec.Struct, frozen=True):
     dataset: str
     settings: dict[str, Any]
     checkpoints: str
+    rules: dict[str, dict[str, Any]]
 
 
 class _Message(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,6 +52,7 @@ class TrainerProcess:
         dataset: Path,
         settings: ModelKindSettings,
         to: Path,
+        rules: dict[str, dict[str, Any]],
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         """Starts to train a registered model.
@@ -61,6 +63,7 @@ class TrainerProcess:
             dataset: folder of the data set.
             settings: its section of the settings.
             to: folder of all models' checkpoints.
+            rules: as of `shopfront.training.train_model`.
             on_end: called, from another thread, when the process trains no more.
         """
         self._on_end = on_end
@@ -73,7 +76,12 @@ class TrainerProcess:
         self._came: _Message | None = None
         self._process = begin("shopfront.trainer_process", one_core=False)
         order = _Order(
-            list(plugins), model, str(dataset.resolve()), settings.model_dump(mode="json"), str(to.resolve())
+            list(plugins),
+            model,
+            str(dataset.resolve()),
+            settings.model_dump(mode="json"),
+            str(to.resolve()),
+            rules,
         )
         assert self._process.stdin is not None
         # A process that has died already is reported by `wait`.
@@ -125,6 +133,7 @@ class TrainerProcess:
 
 def main(orders: IO[bytes], answers: IO[bytes]) -> None:
     """Trains as ordered; faults of data and settings are answered, a bug ends the process."""
+    from evaluation.errors import EvaluationError
     from models.checkpoint import CheckpointError
     from shopfront import plugins
     from snapshot.dataset import DatasetStore
@@ -149,8 +158,9 @@ def main(orders: IO[bytes], answers: IO[bytes]) -> None:
             Path(order.checkpoints),
             progress,
             {},
+            rules=order.rules,
         )
-    except (TrainingError, CheckpointError, SnapshotError) as error:
+    except (TrainingError, CheckpointError, SnapshotError, EvaluationError) as error:
         answer(_Message(fault=str(error)))
     else:
         answer(_Message(trained=(trained.checkpoint, trained.metrics)))

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import torch
 
 from models.checkpoint import TrainedOn, load_checkpoint, record_of, save_checkpoint
@@ -34,6 +37,7 @@ def train_model(
     progress: Progress,
     teachers: Mapping[str, str],
     work: PartitionWork = IN_THIS_PROCESS,
+    rules: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Trained:
     """Trains a registered model and writes `checkpoints/<model>/<id>/`.
 
@@ -45,6 +49,8 @@ def train_model(
         progress: called after every step.
         teachers: model → checkpoint, of each of its teachers.
         work: where samples are cut.
+        rules: name of a sample rule that acts on models → its settings, as JSON; ignored by models that do
+            not weigh takes.
 
     Returns:
         The checkpoint's name and metrics.
@@ -52,9 +58,11 @@ def train_model(
     Raises:
         TrainingError: the data set holds too little, or the loss is not finite.
         CheckpointError: a teacher cannot be read.
+        EvaluationError: a file that a sample rule names cannot be read.
     """
     torch.set_num_threads(settings.training.threads)
-    log = InteractionLog.from_dataset(dataset, work)
+    acting = rules if MODELS[model].weighs_takes else {}
+    log = InteractionLog.from_dataset(dataset, work, _weights(dataset, acting))
     networks = {
         name: load_checkpoint(checkpoints / name / checkpoint, name)[0]
         for name, checkpoint in teachers.items()
@@ -77,8 +85,22 @@ def train_model(
         training={
             **settings.model_dump(mode="json", exclude={"network"}),
             **({"teacher": ", ".join(teachers.values())} if teachers else {}),
+            **({"sample_rules": dict(acting)} if acting else {}),
         },
         facts=trained.facts,
     )
     save_checkpoint(trained.network, record, checkpoints / model / name)
     return Trained(name, trained.result.metrics)
+
+
+def _weights(dataset: Dataset, rules: Mapping[str, Mapping[str, Any]]) -> np.ndarray | None:
+    """float32[e], what the rules make of each event of the data set; None without rules."""
+    if not rules:
+        return None
+    from evaluation.sample_rules.registry import SAMPLE_RULES
+    from evaluation.sample_rules.training import training_weights
+
+    return training_weights(
+        dataset,
+        {name: SAMPLE_RULES[name].settings.model_validate(section) for name, section in rules.items()},
+    )

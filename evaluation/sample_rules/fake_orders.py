@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from evaluation.sample_rules.rule import SampleLog, SampleRule, SampleRuleSettings, Weighed
+from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
 from snapshot.event_codes import IMPRESSION, PURCHASE
 
 _HOUR_S = 3_600
 
 
-class FakeOrderSettings(SampleRuleSettings):
+class FakeOrderSettings(GeneralRuleSettings):
     """When purchases of an item are taken for fake ones."""
 
     hours: float = Field(default=24.0, gt=0, le=24 * 366, description="Length of a burst, hours.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from evaluation.sample_rules.rule import SampleLog, SampleRule, SampleRuleSettings, Weighed
+from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
 from snapshot.event_codes import CART, FAVORITE, PURCHASE, VIEW
 
 
-class GradedLabelSettings(SampleRuleSettings):
+class GradedLabelSettings(GeneralRuleSettings):
     """What a take counts by the strongest thing that the shopper did with the item."""
 
     view: float = Field(default=1.0, ge=0, le=100, description="Weight of a view (click).")

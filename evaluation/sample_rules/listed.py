@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import Field
 
 from evaluation.errors import EvaluationError
-from evaluation.sample_rules.rule import SampleLog, SampleRule, SampleRuleSettings, Weighed
+from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
 
 _MOST_BYTES = 64 * 1024 * 1024
 
 
-class ListedSettings(SampleRuleSettings):
+class ListedSettings(GeneralRuleSettings):
     """Text files with one id a line; empty lines do not count."""
 
     allow_users: Path | None = Field(default=None, description="Only these shoppers; null: all.")

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from evaluation.sample_rules.rule import SampleLog, SampleRule, SampleRuleSettings, Weighed
+from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
 
 
 class Period(BaseModel):
@@ -28,7 +28,7 @@ class Period(BaseModel):
         return self
 
 
-class OddPeriodSettings(SampleRuleSettings):
+class OddPeriodSettings(GeneralRuleSettings):
     """Periods in which shoppers take what they otherwise would not."""
 
     periods: tuple[Period, ...] = Field(default=(), max_length=1_000, description="The periods.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from evaluation.sample_rules.rule import SampleLog, SampleRule, SampleRuleSettings, Weighed
+from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
 from snapshot.event_codes import IMPRESSION
 
 _PRIOR = 20.0
@@ -19,7 +19,7 @@ _LAST = 1_000
 """Positions beyond count as this one."""
 
 
-class PositionBiasSettings(SampleRuleSettings):
+class PositionBiasSettings(GeneralRuleSettings):
     """How positions weigh."""
 
     minutes: float = Field(

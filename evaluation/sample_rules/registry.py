@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from evaluation.sample_rules import (
     aware_shoppers,
+    cart_removals,
     fake_orders,
     graded_labels,
     listed,
@@ -15,7 +16,7 @@ from evaluation.sample_rules import (
     position_bias,
     truncated_counts,
 )
-from evaluation.sample_rules.rule import SampleRule
+from evaluation.sample_rules.rule import GeneralRuleSettings, SampleRule
 from registration.registered_sections import RegisteredSections
 from registration.registry import Registry
 
@@ -30,13 +31,14 @@ SAMPLE_RULES: Registry[SampleRule] = Registry(
         "fake_orders": fake_orders.RULE,
         "aware_shoppers": aware_shoppers.RULE,
         "position_bias": position_bias.RULE,
+        "cart_removals": cart_removals.RULE,
     },
     kind=SampleRule,
 )
 
 
 class SampleRulesSettings(RegisteredSections):
-    """What the last layer's samples count; all of it is off where it is not known to help."""
+    """What the samples of the last layer and of models count; all is off where it is not known to help."""
 
     @classmethod
     def section_types(cls) -> Mapping[str, type[BaseModel]]:
@@ -46,3 +48,11 @@ class SampleRulesSettings(RegisteredSections):
     def enabled(self) -> tuple[str, ...]:
         """Names of the rules that are on."""
         return tuple(name for name, section in self.sections().items() if section.enabled)  # type: ignore[attr-defined]
+
+    def of_models(self) -> dict[str, GeneralRuleSettings]:
+        """Name → settings of the rules that weigh the samples that models are trained on."""
+        return {
+            name: section
+            for name, section in self.sections().items()
+            if isinstance(section, GeneralRuleSettings) and section.models
+        }

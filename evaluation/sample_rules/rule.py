@@ -19,7 +19,18 @@ class SampleRuleSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    enabled: bool = Field(default=False, description="Whether the rule weighs samples.")
+    enabled: bool = Field(
+        default=False, description="Whether the rule weighs the samples of the last layer of ranking."
+    )
+
+
+class GeneralRuleSettings(SampleRuleSettings):
+    """Base of the settings of a rule that is about samples in general, not those of one scene or layer."""
+
+    models: bool = Field(
+        default=False,
+        description="Whether the rule weighs the samples that models are trained on, as well or alone.",
+    )
 
 
 @dataclass(frozen=True)
@@ -30,12 +41,14 @@ class SampleLog:
     window   those of the window whose takes are samples, the same columns
     users    user, user_id
     catalogue  of the items
+    removals   what was taken out of the cart until the window's end: user, item, ts; None: nothing
     """
 
     past: pl.DataFrame
     window: pl.DataFrame
     users: pl.DataFrame
     catalogue: Catalogue
+    removals: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

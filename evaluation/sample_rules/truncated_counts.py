@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from evaluation.sample_rules.rule import SampleLog, SampleRule, SampleRuleSettings, Weighed
+from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
 from snapshot.event_codes import IMPRESSION
 
 
-class TruncatedCountSettings(SampleRuleSettings):
+class TruncatedCountSettings(GeneralRuleSettings):
     """How much one shopper may count."""
 
     quantile: float = Field(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -145,9 +147,28 @@ def test_places_within_a_moment_are_left_out_at_zero() -> None:
     log = log_of([(1, 1 + at, at // 3) for at in range(8)])
     fit = SequenceFit(log, 99, network(), SequenceSettings(within_moment=0), SampleSettings(horizon=0))
     targets = fit._targets(fit.sequences.places(np.array([0])), np.random.default_rng(0))[0][::-1]
-    assert (targets > 0).tolist() == [False, False, True, False, False, True, False]
-    assert targets[2] in (4, 5, 6)
-    assert targets[5] in (7, 8)
+    assert (targets >= 0).tolist() == [False, False, True, False, False, True, False]
+    assert targets[2] in (3, 4, 5)
+    assert targets[5] in (6, 7)
+
+
+def test_takes_that_count_nothing_are_no_targets_and_others_weigh() -> None:
+    log = log_of([(1, 1 + at, at) for at in range(6)])
+    weights = np.array([1, 1, 0, 3, 0, 1], np.float32)
+    weighed = replace(log, behaviours=replace(log.behaviours, weight=weights))
+    fit = SequenceFit(weighed, 99, network(), SequenceSettings(), SampleSettings(horizon=0))
+    fit._model.eval()
+    places = fit.sequences.places(np.array([0]))
+    targets = fit._targets(places, np.random.default_rng(0))
+    assert sorted(targets[targets >= 0]) == [1, 3, 5]
+
+    def loss(only: np.ndarray) -> float:
+        wanted = np.where(np.isin(targets, only), targets, -1)
+        return fit._loss(places, wanted, torch.arange(1, 3)).item()
+
+    each = [loss(np.array([target])) for target in (1, 3, 5)]
+    assert len(set(each)) == 3
+    assert loss(targets) == pytest.approx((each[0] + 3 * each[1] + each[2]) / 5, rel=1e-5)
 
 
 def test_a_log_without_a_sequence_is_named() -> None:

@@ -132,6 +132,10 @@ def test_the_listwise_loss_is_least_where_the_student_agrees() -> None:
     torch.testing.assert_close(agreeing, entropy)
     assert listwise_loss(teacher, target, present) > agreeing
     assert torch.isfinite(listwise_loss(teacher, target * 0, present * False))
+    more = torch.cat((teacher, -teacher))
+    each = [listwise_loss(row[None], target, present).item() for row in more]
+    lists = (more, target.repeat(2, 1), present.repeat(2, 1), torch.tensor([3.0, 1.0]))
+    assert listwise_loss(*lists).item() == pytest.approx((3 * each[0] + each[1]) / 4, rel=1e-5)
     taken = label_share(torch.tensor([[1.0, 0, 1, 1], [0, 0, 0, 0]]), present.expand(2, 4))
     torch.testing.assert_close(taken, torch.tensor([[0.5, 0, 0.5, 0], [0, 0, 0, 0]]))
 

@@ -26,6 +26,7 @@ models:
   bst: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}
   mind: {training: {max_steps: STEPS, evaluate_every: 10, validation_points: 100}}
 export: {formats: [onnx]}
+samples: {truncated_counts: {models: true, quantile: 0.5}}
 """
 
 

@@ -123,6 +123,25 @@ def test_what_is_taken_far_down_counts_more_and_no_more_than_the_most(catalogue:
     assert weights[-3:] == [3, 1, 1], "the third position; long after; never shown"
 
 
+def test_what_was_taken_out_of_the_cart_counts_less_up_to_the_removal(catalogue: Catalogue) -> None:
+    rows = [
+        (1, 1, VIEW, 10),  # long before the removal
+        (1, 1, CART, 4_000),
+        (1, 1, PURCHASE, 4_001),
+        (1, 1, VIEW, 6_000),  # after it
+        (1, 2, CART, 4_000),  # another item
+        (2, 1, CART, 4_000),  # another shopper
+        (1, 1, IMPRESSION, 4_500),
+    ]
+    removals = pl.DataFrame(
+        [(1, 1, 5_000)], schema={"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64}, orient="row"
+    )
+    of = replace(log(catalogue, rows), removals=removals)
+    assert told("cart_removals", of, hours=1.0).weights.to_list() == [1, 0, 1, 1, 1, 1, 1]
+    assert told("cart_removals", of, hours=2.0, weight=0.5).weights.to_list() == [0.5, 0.5, 1, 1, 1, 1, 1]
+    assert told("cart_removals", replace(of, removals=removals.clear())).note
+
+
 def sample(seed: int) -> RankedSample:
     """60 shoppers of 40 candidates, taken by one input."""
     random, names = np.random.default_rng(seed), input_names(("hot",))
