@@ -63,6 +63,10 @@ class CompletedNeighbours:
             items = np.concatenate((items, more_items))
             scores = np.concatenate((scores, more_scores))
             source = np.concatenate((source, thin[thin_source]))
-        cause = triggers[source]
-        others = items != cause
-        return merge_by_item(items[others], (scores * weights[source])[others], cause[others], k, how)
+        cause = triggers.take(source)
+        scores = scores * weights.take(source)
+        own = items == cause
+        if own.any():
+            (others,) = np.nonzero(~own)
+            items, scores, cause = items.take(others), scores.take(others), cause.take(others)
+        return merge_by_item(items, scores, cause, k, how)

@@ -51,8 +51,9 @@ class ItemLists:
             lengths = np.minimum(lengths, limit)
         source = np.repeat(np.arange(len(rows)), lengths)
         first = np.cumsum(lengths) - lengths
-        at = np.arange(len(source)) + (self.offsets[rows] - first)[source]
-        return self.items[at], self.scores[at], source
+        at = np.arange(len(source)) + (self.offsets[rows] - first).take(source)
+        # Of many positions `take` needs half of the time of indexing.
+        return self.items.take(at), self.scores.take(at), source
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """`length` int64 of every row, `item` and `score`: those of several parts are joined by name."""

@@ -37,15 +37,12 @@ def merge_by_item(
     """
     if len(items) == 0 or k <= 0:
         return EMPTY_RECALL
-    # Item and position in one integer: a plain sort of int64 is several times faster than a stable argsort.
-    keys = items.astype(np.int64) << 32
-    keys |= np.arange(len(items))
     if items.min() <= 0:
-        keys = keys[items > 0]
-        if not keys.size:
+        (known,) = np.nonzero(items > 0)
+        if not known.size:
             return EMPTY_RECALL
-    keys.sort()
-    grouped, at = keys >> 32, keys & 0xFFFFFFFF
+        items, scores, sources = items.take(known), scores.take(known), sources.take(known)
+    grouped, at = _grouped(items)
     bounds = np.concatenate(([0], np.flatnonzero(grouped[1:] != grouped[:-1]) + 1, [len(grouped)]))
     starts = bounds[:-1]
     merged_items, contribution = grouped.take(starts).astype(np.int32), scores.take(at)
@@ -63,6 +60,20 @@ def merge_by_item(
     is_largest = np.flatnonzero(given == np.repeat(largest, lengths))
     first_largest = entry.take(is_largest.take(np.searchsorted(is_largest, firsts)))
     return Recalled(merged_items.take(best), total.take(best), sources.take(at.take(first_largest)))
+
+
+def _grouped(items: NDArray[np.int32]) -> tuple[NDArray[np.integer], NDArray[np.intp]]:
+    """The items (above 0) in ascending order, and where each stood; equal ones in their given order.
+
+    Item and position in one integer: a plain sort of integers is several times faster than a stable argsort,
+    and twice as fast with 32 bits as with 64.
+    """
+    bits = len(items).bit_length()
+    kind: type[np.uint32] | type[np.uint64] = np.uint32 if int(items.max()) < 2 ** (32 - bits) else np.uint64
+    keys = np.left_shift(items, bits, dtype=kind, casting="unsafe")
+    keys |= np.arange(len(items), dtype=kind)
+    keys.sort()
+    return keys >> bits, (keys & (2**bits - 1)).astype(np.intp)
 
 
 def first_of_each(items: NDArray[np.int32], limit: int) -> NDArray[np.int64]:
