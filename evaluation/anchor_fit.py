@@ -98,7 +98,9 @@ def fit_anchor_rankers(
             sample = asyncio.run(_sample(unranked, pairs, asked, inputs, names, settings, rng))
             if sample.taken.sum() < settings.least_taken:
                 off[scene.name] = (
-                    f"{sample.taken.sum()} of {sample.pages} pages have the next item of the basket"
+                    f"of {sample.pages:,} pages made of the log's last part, {sample.taken.sum():,} have "
+                    f"the next item of the basket; {settings.least_taken:,} are needed to learn from "
+                    "(router.tables.anchor_ranker.least_taken)"
                 )
                 break
             found[known] = regression_of(sample, names, settings.prior_strength)

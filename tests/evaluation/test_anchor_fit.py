@@ -85,7 +85,7 @@ def test_it_learns_of_later_baskets_and_says_where_it_cannot(tmp_path: Path) -> 
         assert 5 <= each.taken <= each.pages <= 60
     off = fit(61)
     assert not off.scenes  # type: ignore[attr-defined]
-    assert "pages have the next item" in off.off["similar_items"]  # type: ignore[attr-defined]
+    assert "have the next item of the basket; 61 are needed" in off.off["similar_items"]  # type: ignore[attr-defined]
 
 
 def test_a_part_of_the_candidates_gives_the_odds_of_all() -> None:
