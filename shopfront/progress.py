@@ -163,7 +163,9 @@ class Progress:
         show_report(self.console, manifest)
 
     def trained(self, model: str, metrics: dict[str, float]) -> None:
-        """The kept weights' metrics on the validation range."""
+        """The kept weights' metrics on the validation range; nothing of a model that has none."""
+        if not metrics:
+            return
         shown = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         self.console.print(f"  [dim]{model} on the validation range: {shown}[/]")
 
