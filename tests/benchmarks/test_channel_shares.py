@@ -32,3 +32,11 @@ def test_a_channel_that_turned_bad_loses_its_share_within_bounds_and_clicks_rise
     assert SETTINGS.least <= bad < 0.8
     assert all(1 < factor <= SETTINGS.most for factor in others)
     assert moved.ctr[3:].mean() > 1.03 * stay.ctr[3:].mean()
+
+
+def test_what_is_clicked_and_not_bought_loses_share_by_purchases_and_gains_by_clicks_alone() -> None:
+    world = replace(WORLD, hours=12, quality={"a": 0.75}, use={"a": -0.6})
+    by_both = simulate(world, SETTINGS.model_copy(update={"purchases": 2.0}), seed=1)
+    by_clicks = simulate(world, SETTINGS.model_copy(update={"purchases": 0.0}), seed=1)
+    assert by_both.factors[-1][0] < by_clicks.factors[-1][0]
+    assert by_both.factors[-1][0] < 1
