@@ -16,17 +16,26 @@ class YamlError(RouterError):
 def parse(text: str) -> Any:
     """The value of one YAML document (None where it is empty). Raises `YamlError`."""
     try:
-        root = yaml.compose(text, yaml.SafeLoader)
-        if root is None:
-            return None
-        _check_keys(root, "", set())
-        return yaml.safe_load(text)
+        return _checked(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise YamlError(f"{where}{error.problem or error.context}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise YamlError(f"not readable as YAML: {error}") from error
+
+
+def _checked(text: str) -> Any:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _check_keys(root, "", set())
+        # Of the nodes that were checked: parsing takes longer than all the rest.
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def _check_keys(node: yaml.Node, path: str, above: set[int]) -> None:

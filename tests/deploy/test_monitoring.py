@@ -63,11 +63,13 @@ def series() -> set[str]:
     return names
 
 
-def rules() -> Iterator[dict[str, Any]]:
-    for group in yaml.safe_load((PROMETHEUS / "rules.yaml").read_text())["groups"]:
-        yield from group["rules"]
+@cache
+def rules() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((PROMETHEUS / "rules.yaml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
+@cache
 def recorded() -> set[str]:
     return {rule["record"] for rule in rules() if "record" in rule}
 

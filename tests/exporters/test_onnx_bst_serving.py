@@ -28,7 +28,7 @@ FORMS: dict[str, tuple[dict[str, object], int]] = {
     "tables": ({}, 1 << 30),
     "no tables": ({}, 0),
     "two blocks, short history": ({"blocks": 2, "history_length": 20, "dimension": 16}, 1 << 30),
-    "original": ({"mask_candidate": False}, 1 << 30),
+    "original": ({"mask_candidate": False, "blocks": 2, "history_length": 20}, 1 << 30),
 }
 
 

@@ -1,11 +1,8 @@
-"""The BST network: its two forms, unknown ids, empty histories, cross features, export."""
+"""The BST network: its two forms, unknown ids, empty histories, cross features."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
@@ -170,32 +167,3 @@ def test_only_common_items_have_an_embedding_of_their_own() -> None:
     assert model.item_embedding.num_embeddings == 1 + int((users[1:] > 9.5).sum())
     rare = np.flatnonzero(users < 9.5)
     assert (model.tables.id_row[rare] == 0).all()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "form",
-    [{}, {"mask_candidate": False}, {"mask_candidate": False, "blocks": 2, "history_length": 20}],
-    ids=str,
-)
-def test_exported_graph_gives_the_same_for_other_sizes(tmp_path: Path, form: dict[str, object]) -> None:
-    model = network(**form)
-    names = ["history_item", "history_event", "history_age", "profile", "context"]
-    names += ["candidate_item", "candidate_row"]
-    batch, count = torch.export.Dim("batch"), torch.export.Dim("candidates")
-    shapes = [{0: batch}] * 5 + [{0: count}] * 2
-    path = tmp_path / "bst.onnx"
-    example = (*shoppers([4, 50, 0]), *candidates(11, 3))
-    program = torch.onnx.export(
-        model, example, dynamo=True, input_names=names, output_names=["score"], dynamic_shapes=shapes,
-        verbose=False,
-    )  # fmt: skip
-    program.save(path)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for lengths, n in (([50], 300), ([0, 3, 50, 20], 17), ([0], 1)):
-        inputs = (*shoppers(lengths, seed=9), *candidates(n, len(lengths), seed=9))
-        inputs[5][0] = ITEMS + 99
-        with torch.no_grad():
-            expected = model(*inputs).numpy()
-        (score,) = session.run(None, {k: v.numpy() for k, v in zip(names, inputs, strict=True)})
-        np.testing.assert_allclose(score, expected, atol=1e-5)

@@ -1,12 +1,7 @@
-"""The MIND network: shape of its interests, unknown ids, label-aware attention, export."""
+"""The MIND network: shape of its interests, unknown ids, label-aware attention."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-import onnxruntime
-import pytest
 import torch
 
 from models.mind_network import Mind, squash
@@ -92,22 +87,3 @@ def test_routing_is_the_same_every_time() -> None:
     history = shoppers([50, 9])[:3]
     with torch.no_grad():
         assert torch.equal(network()(*history), network()(*history))
-
-
-@pytest.mark.slow
-def test_exported_graph_gives_the_same_for_other_sizes(tmp_path: Path) -> None:
-    model = network()
-    names = ["history_item", "history_event", "history_age"]
-    path = tmp_path / "mind.onnx"
-    program = torch.onnx.export(
-        model, shoppers([4, 50])[:3], dynamo=True, input_names=names, output_names=["interests"],
-        dynamic_shapes=[{0: torch.export.Dim("batch")}] * 3, verbose=False,
-    )  # fmt: skip
-    program.save(path)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for lengths in ([50], [0], [0, 3, 50, 20, 9]):
-        history = shoppers(lengths, seed=9)[:3]
-        with torch.no_grad():
-            expected = model(*history).numpy()
-        (interests,) = session.run(None, {k: v.numpy() for k, v in zip(names, history, strict=True)})
-        np.testing.assert_allclose(interests, expected, atol=1e-5)

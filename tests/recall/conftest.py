@@ -23,12 +23,13 @@ DIMENSIONS = 8
 
 @dataclass(frozen=True)
 class BuiltShop:
-    """A data set, what the channels were built from, and the folder they were built into."""
+    """A data set, what the channels were built from, the folder they were built into, and what was told."""
 
     dataset: Dataset
     source: BuildSource
     folder: Path
     rows: dict[str, dict[str, int]]
+    progress: list[tuple[str, float]]
 
 
 def source_of(dataset: Dataset, now: int) -> BuildSource:
@@ -93,4 +94,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> BuiltShop:
     dataset = synthetic_dataset(tmp_path_factory.mktemp("workspace"))
     source = source_of(dataset, dataset.manifest.cuts.test_from)
     folder = tmp_path_factory.mktemp("snapshot") / "recall"
-    return BuiltShop(dataset, source, folder, build_channels(source, folder, every_channel()))
+    progress: list[tuple[str, float]] = []
+    rows = build_channels(
+        source, folder, every_channel(), lambda stage, share: progress.append((stage, share))
+    )
+    return BuiltShop(dataset, source, folder, rows, progress)

@@ -47,13 +47,11 @@ def test_nothing_after_now_is_used(shop, tmp_path):
     assert checksums(tmp_path / "recall") == checksums(shop.folder)
 
 
-def test_progress_rises_to_the_end_and_names_every_channel(shop, tmp_path):
-    told: list[tuple[str, float]] = []
-    build_channels(shop.source, tmp_path, every_channel(), lambda stage, share: told.append((stage, share)))
-    shares = [share for _, share in told]
+def test_progress_rises_to_the_end_and_names_every_channel(shop):
+    shares = [share for _, share in shop.progress]
     assert shares == sorted(shares)
     assert shares[-1] == 1
-    assert {stage.removeprefix("recall: ") for stage, _ in told[:-1]} == set(CHANNELS)
+    assert {stage.removeprefix("recall: ") for stage, _ in shop.progress[:-1]} == set(CHANNELS)
 
 
 def test_a_channel_switched_off_is_neither_built_nor_opened(shop, tmp_path):
