@@ -152,10 +152,10 @@ def _page(
         )
     shown = with_channel_ranks(fuse(recalled, moved, PAGE, OFFSET), recalled, CHANNELS)
     rule = CreditRule(dict(zip(CHANNELS, configured.tolist(), strict=True)), OFFSET)
-    items = shown.items - 1
-    chance = 0.04 * activity * np.exp(0.7 * appeal[items]) / (1 + np.arange(len(shown))) ** 0.4
+    shown_at = shown.items - 1
+    chance = 0.04 * activity * np.exp(0.7 * appeal[shown_at]) / (1 + np.arange(len(shown))) ** 0.4
     clicks = random.random(len(shown)) < np.minimum(chance, 0.9)
-    purchases = clicks & (random.random(len(shown)) < np.minimum(0.15 * np.exp(0.7 * worth[items]), 0.9))
+    purchases = clicks & (random.random(len(shown)) < np.minimum(0.15 * np.exp(0.7 * worth[shown_at]), 0.9))
     return credits_of(shown, rule), clicks, purchases
 
 
