@@ -119,7 +119,11 @@ def evaluate(
     events = build_events(dataset.events())
     users = dataset.users()
     log = InteractionLog.from_frames(
-        events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
+        events,
+        users,
+        dataset.catalogue.size,
+        np.asarray(dataset.catalogue.category),
+        dataset.cart_changes(),
     )
     progress(STEPS[1], 1, len(STEPS))
     item_cf = ItemCf.fit(log, cuts.test_from, settings.item_cf)

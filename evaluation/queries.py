@@ -16,6 +16,8 @@ from recall.triggers import TriggerSettings, select_triggers
 from router.query_features.read import default_features
 from router.query_features.registry import QUERY_FEATURES
 from snapshot.event_codes import PURCHASE
+from state.cart import taken_out
+from state.user_state import CartChanges, TimedItems
 
 QUERY_HISTORY = 200
 DAY = 86_400
@@ -109,6 +111,8 @@ def shopper_at(
     days = behaviours.ts[cut:last] // DAY
     next_targets = np.unique(behaviours.item[cut:last][days == days[:1]])
     user_id, profile = profiles[user]
+    purchases = TimedItems(behaviours.item[before][bought][::-1], behaviours.ts[before][bought][::-1])
+    removed = taken_out(_cart_changes(log, user, test_from), purchases)
     query = Query(
         scene="evaluation",
         user_id=user_id,
@@ -121,10 +125,22 @@ def shopper_at(
         profile=profile,
         profile_codes=log.profile[user],
         context_codes=encode_context(test_from),
-        purchased_items=behaviours.item[before][bought][::-1],
-        purchased_ts=behaviours.ts[before][bought][::-1],
+        purchased_items=purchases.items,
+        purchased_ts=purchases.ts,
+        removed_items=removed.items,
+        removed_ts=removed.ts,
         features=default_features(QUERY_FEATURES),
     )
     new_targets = np.setdiff1d(targets, behaviours.item[before])
     first_taken = behaviours.ts[cut:last][first_of].astype(np.int64)
     return TestShopper(query, targets, new_targets, next_targets, first_taken, user)
+
+
+def _cart_changes(log: InteractionLog, user: int, until: int) -> CartChanges:
+    """What the shopper put into the cart and took out before unix second `until`, newest first."""
+    if log.carts is None:
+        return CartChanges(np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
+    carts = log.carts
+    first, last = carts.offsets[user], carts.offsets[user + 1]
+    own = slice(first, first + int(np.searchsorted(carts.ts[first:last], until)))
+    return CartChanges(carts.item[own][::-1], carts.pieces[own][::-1], carts.ts[own][::-1])

@@ -115,7 +115,11 @@ def fit_ranker(
     events = build_events(dataset.events().filter(pl.col("ts") < until))
     users = dataset.users()
     log = InteractionLog.from_frames(
-        events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
+        events,
+        users,
+        dataset.catalogue.size,
+        np.asarray(dataset.catalogue.category),
+        dataset.cart_changes(),
     )
     rng = np.random.default_rng(seed)
     shoppers = test_shoppers(

@@ -59,7 +59,11 @@ def choose_shares(
     events = build_events(dataset.events().filter(pl.col("ts") < cuts.test_from))
     users = dataset.users()
     log = InteractionLog.from_frames(
-        events, users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
+        events,
+        users,
+        dataset.catalogue.size,
+        np.asarray(dataset.catalogue.category),
+        dataset.cart_changes(),
     )
     shoppers = test_shoppers(
         log, users, cuts.valid_from, max_users, settings.triggers, np.random.default_rng(seed)

@@ -66,6 +66,26 @@ class EventColumns:
         return np.searchsorted(self.keys, _keys(user, ts), side="left")
 
 
+@dataclass(frozen=True, slots=True)
+class CartColumns:
+    """Changes of carts sorted by user and time.
+
+    item, pieces: int32[c], ts: int64[c], as of `Dataset.cart_changes`; offsets: int64[U+2], those of user u
+    are offsets[u]…offsets[u+1].
+    """
+
+    item: np.ndarray
+    pieces: np.ndarray
+    ts: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def from_frame(cls, changes: pl.DataFrame, users: int) -> CartColumns:
+        """Takes the columns out of a frame that is sorted by user and time."""
+        item, pieces, ts = (changes[name].to_numpy() for name in ("item", "pieces", "ts"))
+        return cls(item, pieces, ts, np.searchsorted(changes["user"].to_numpy(), np.arange(users + 2)))
+
+
 def _keys(user: np.ndarray, ts: np.ndarray) -> np.ndarray:
     """int64: user and time as one number that sorts like the pair; times are cut to 0…2^34 (year 2514)."""
     moment = np.clip(np.asarray(ts, dtype=np.int64), 0, _TIME_SPAN - 1)
@@ -78,7 +98,7 @@ class InteractionLog:
 
     behaviours: events other than impressions; impressions: the impressions; profile: int32[U+1, 4], codes in
     the order of `PROFILE_FIELDS`, row 0 unknown; items: N; categories: int32[N+1]; work: where samples
-    are cut.
+    are cut; carts: what was put into carts and taken out, None = nothing known.
     """
 
     behaviours: EventColumns
@@ -87,6 +107,7 @@ class InteractionLog:
     items: int
     categories: np.ndarray
     work: PartitionWork = IN_THIS_PROCESS
+    carts: CartColumns | None = None
 
     @classmethod
     def from_dataset(
@@ -106,14 +127,23 @@ class InteractionLog:
             dataset.users(),
             dataset.catalogue.size,
             np.asarray(dataset.catalogue.category),
+            dataset.cart_changes(),
         )
         return replace(log, work=work)
 
     @classmethod
     def from_frames(
-        cls, events: pl.DataFrame, users: pl.DataFrame, items: int, categories: np.ndarray
+        cls,
+        events: pl.DataFrame,
+        users: pl.DataFrame,
+        items: int,
+        categories: np.ndarray,
+        cart_changes: pl.DataFrame | None = None,
     ) -> InteractionLog:
-        """Builds the log from the tables of a data set: see `docs/architecture.md` for their columns."""
+        """Builds the log from the tables of a data set: see `docs/architecture.md` for their columns.
+
+        `cart_changes`: as of `Dataset.cart_changes`; None = nothing known.
+        """
         count = users.height
         profile = np.zeros((count + 1, len(PROFILE_FIELDS)), dtype=np.int32)
         rows = users["user"].to_numpy()
@@ -127,6 +157,7 @@ class InteractionLog:
             profile=profile,
             items=items,
             categories=categories,
+            carts=None if cart_changes is None else CartColumns.from_frame(cart_changes, count),
         )
 
     def item_frequency(self, time_range: tuple[int, int]) -> np.ndarray:

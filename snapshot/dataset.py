@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
+from snapshot.event_codes import CART
 from snapshot.manifest import Kind, Manifest
 from snapshot.sealed_folders import SealedFolders
 
@@ -18,6 +19,7 @@ CART_REMOVALS_NAME = "cart_removals.parquet"
 USERS_NAME = "users.parquet"
 ITEMS_NAME = "items.parquet"
 TAGGED_TITLES_NAME = "tagged_titles.parquet"
+_MOST_PIECES = 1_000_000
 IMAGE_COLUMN = "image"
 """Column of the items that names or holds their pictures."""
 ITEMS_WITH_PICTURES = "items_with_pictures"
@@ -55,6 +57,27 @@ class Dataset:
         if path.is_file():
             return pl.read_parquet(path)
         return pl.DataFrame(schema={"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64, "pieces": pl.Int32})
+
+    def cart_changes(self) -> pl.DataFrame:
+        """What was put into carts, by the events, and taken out of them, sorted by user and time.
+
+        Columns: user int32, item int32, ts int64 (unix seconds), pieces int32: above 0 put in, below 0 taken
+        out, 0 = all taken out. At equal seconds removals come last: the files do not say which was first.
+        """
+        import polars as pl
+
+        events = self.events()
+        pieces = pl.lit(1.0)
+        if "quantity" in events.collect_schema():
+            quantity = pl.col("quantity").cast(pl.Float64).fill_nan(None).fill_null(1.0)
+            pieces = quantity.clip(1.0, _MOST_PIECES)
+        put = (
+            events.filter(pl.col("event") == CART)
+            .select("user", "item", "ts", pieces.cast(pl.Int32).alias("pieces"))
+            .collect()
+        )
+        removed = self.cart_removals().with_columns(-pl.col("pieces"))
+        return pl.concat([put, removed]).sort("user", "ts", maintain_order=True)
 
     def users(self) -> pl.DataFrame:
         """Users by index.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snapshot.dataset import Dataset
-from snapshot.event_codes import CART, IMPRESSION, PURCHASE
+from snapshot.event_codes import IMPRESSION, PURCHASE
 from snapshot.tombstones import NEVER
 from state.settings import StateSettings
 from state.store import StateStore
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 _USERS_PER_STEP = 1_000
-_MOST_PIECES = 1_000_000
 Progress = Callable[[int, int], None]
 
 
@@ -100,7 +99,7 @@ class _Histories:
         self._key = keys[events["item"].to_numpy()]
         self._event = events["event"].to_numpy()
         self._ts = events["ts"].to_numpy()
-        changes = _cart_changes(dataset)
+        changes = dataset.cart_changes()
         self._changing_user = changes["user"].to_numpy()
         self._changed_key = keys[changes["item"].to_numpy()]
         self._pieces = changes["pieces"].to_numpy()
@@ -131,23 +130,3 @@ class _Histories:
             self._pieces[newest][::-1][:most],
             self._changed_ts[newest][::-1][:most],
         )
-
-
-def _cart_changes(dataset: Dataset) -> "pl.DataFrame":
-    """user, item, ts and pieces, as of `CartChanges`, of all changes of carts, sorted by user and time.
-
-    At equal seconds removals come after what was put in: the files do not say which was first.
-    """
-    import polars as pl
-
-    events = dataset.events()
-    quantity = pl.lit(1.0)
-    if "quantity" in events.collect_schema():
-        quantity = pl.col("quantity").cast(pl.Float64).fill_nan(None).fill_null(1.0).clip(1.0, _MOST_PIECES)
-    put = (
-        events.filter(pl.col("event") == CART)
-        .select("user", "item", "ts", quantity.cast(pl.Int32).alias("pieces"))
-        .collect()
-    )
-    removed = dataset.cart_removals().with_columns(-pl.col("pieces"))
-    return pl.concat([put, removed]).sort("user", "ts", maintain_order=True)

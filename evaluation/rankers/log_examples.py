@@ -103,7 +103,11 @@ class _Drawn:
         self._seed = seed
         self._events, self._users = build_events(dataset.events()), dataset.users()
         self.log = InteractionLog.from_frames(
-            self._events, self._users, dataset.catalogue.size, np.asarray(dataset.catalogue.category)
+            self._events,
+            self._users,
+            dataset.catalogue.size,
+            np.asarray(dataset.catalogue.category),
+            dataset.cart_changes(),
         )
 
     def train(self) -> tuple[Examples, NDArray[np.int32]]:
