@@ -144,11 +144,9 @@ def _page(
     scores = quality[:, None] * appeal + use[:, None] * worth + rest[:, None] * noise
     recalled = []
     for row in scores:
-        items = np.argsort(-row)[:RECALLED]
+        best = np.argsort(-row)[:RECALLED]
         recalled.append(
-            Recalled(
-                (items + 1).astype(np.int32), row[items].astype(np.float32), np.zeros(RECALLED, np.int32)
-            )
+            Recalled((best + 1).astype(np.int32), row[best].astype(np.float32), np.zeros(RECALLED, np.int32))
         )
     shown = with_channel_ranks(fuse(recalled, moved, PAGE, OFFSET), recalled, CHANNELS)
     rule = CreditRule(dict(zip(CHANNELS, configured.tolist(), strict=True)), OFFSET)
