@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 from google.protobuf import struct_pb2
@@ -104,17 +106,20 @@ def test_no_bytes_make_it_fail(data: bytes, times: int) -> None:
     assert found is None or found.description
 
 
-def _cpu_s(read: object, data: bytes) -> float:
+def _cpu_s(read: Callable[[bytes], object], data: bytes, enough_s: float = 0.0) -> float:
+    """Least CPU time of three readings, or the first that is `enough_s` at most."""
     best = float("inf")
     for _ in range(3):
         began = time.process_time()
-        read(data)  # type: ignore[operator]
+        read(data)
         best = min(best, time.process_time() - began)
+        if best <= enough_s:
+            break
     return best
 
 
-@pytest.mark.parametrize("method", method_table().values(), ids=lambda method: method.name)
-def test_refusing_costs_no_more_than_a_few_large_good_requests(method: Method) -> None:
+@cache
+def _large_good_request_s() -> float:
     good = event_pb2.ReportEventsRequest(
         events=[
             event_pb2.Event(user_id="u", item_id=f"i{n}", type=event_pb2.EVENT_TYPE_VIEW)
@@ -123,16 +128,21 @@ def test_refusing_costs_no_more_than_a_few_large_good_requests(method: Method) -
     ).SerializeToString()
     report = method_table()["ReportEvents"].options
     assert report.request_bytes is not None
-    good_read = tolerant(event_pb2.ReportEventsRequest, report.request_bytes, report.repeated)
+    read = tolerant(event_pb2.ReportEventsRequest, report.request_bytes, report.repeated)
     codec = AttributionCodec()
-    normal = _cpu_s(lambda data: check_events(good_read(data), 0, codec), good)  # type: ignore[arg-type]
+    return _cpu_s(lambda data: check_events(read(data), 0, codec), good)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", method_table().values(), ids=lambda method: method.name)
+def test_refusing_costs_no_more_than_a_few_large_good_requests(method: Method) -> None:
+    most_s = 10 * _large_good_request_s()
     assert method.options.request_bytes is not None
     read = tolerant(method.request, method.options.request_bytes, method.options.repeated)
     slow = {}
     for name, data in oversized(method):
         assert len(data) <= method.options.request_bytes
-        if (cost := _cpu_s(read, data)) > 10 * normal:
-            slow[name] = cost / normal
+        if (cost_s := _cpu_s(read, data, most_s)) > most_s:
+            slow[name] = cost_s / most_s
     assert not slow
 
 
