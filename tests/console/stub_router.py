@@ -62,6 +62,16 @@ class Admin(AdminServiceServicer):
             items=[admin_pb2.ItemExplanation(item=item, position=1, scores={"score": float("nan")})],
         )
 
+    def InspectShopper(self, request: Any, context: Any) -> Any:
+        """A shopper who put i1 into the cart and took i2 out of it."""
+        done = [("remove_from_cart", "i2"), ("cart", "i1"), ("cart", "i2"), ("cart", "i1")]
+        return admin_pb2.InspectShopperResponse(
+            events=[
+                admin_pb2.ShopperEvent(item=admin_pb2.ItemSummary(item_id=item), type=kind, at=100 - at)
+                for at, (kind, item) in enumerate(done)
+            ]
+        )
+
 
 class Recommend(RecommendServiceServicer):
     """One item per scene."""

@@ -111,6 +111,23 @@ def test_an_event_is_reported_with_its_token_and_noted(browser: Browser, audit: 
 
 
 @pytest.mark.usefixtures("served")
+def test_what_lies_in_the_cart_is_taken_out_beside_the_history(browser: Browser) -> None:
+    EVENTS.clear()
+    _, page = browser.fetch("/?user=u1")
+    assert re.findall(r'value="(uncart[^"]*)"', page) == ["uncart|0|i1"]
+    assert "remove from cart</b>" in page
+    csrf = re.search(r'name="csrf" value="(\w+)"', page)
+    assert csrf is not None
+    form = {"user": "u1", "act": "uncart|0|i1", "csrf": csrf[1]}
+    code, text = browser.fetch("/events", form)
+    assert (code, "Reported: Remove from cart i1" in text) == (200, True)
+    (event,) = EVENTS
+    assert (event.item_id, event.type) == ("i1", event_pb2.EVENT_TYPE_REMOVE_FROM_CART)
+    assert event.quantity == 0
+    EVENTS.clear()
+
+
+@pytest.mark.usefixtures("served")
 def test_a_picture_is_shown_only_where_it_is_one(browser: Browser) -> None:
     request = urllib.request.Request(f"{browser.root}/picture?item=good")
     with browser.opener.open(request, timeout=20) as answer:

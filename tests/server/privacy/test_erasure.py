@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -84,7 +85,7 @@ class Shop:
     def erasure(self) -> Erasure:
         return Erasure(self.store, self.places, pause=lambda _: None, wall_clock=lambda: NOW_S + 10.0)
 
-    def exported(self, user_id: str) -> list[tuple[str, object]]:
+    def exported(self, user_id: str) -> list[tuple[str, dict[str, Any]]]:
         # The export runs an event loop of its own.
         return [
             (Path(each.place).name, each.record) for each in export_shopper(self.store, self.places, user_id)
@@ -112,7 +113,13 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         recordings.write(CALL, {"user_id": HER, "cart_item_ids": her_items}, turn + 0.5)
     # As written by a process whose tokens had no shopper.
     features.write(encode(page("", ["only-hers-at-last"], UserIds("of logs")(HER))))
-    asyncio.run(store.append(batch((HER, "only-hers-1", 5, NOW_S), (OTHER, "shown-1", 5, NOW_S))))
+    asyncio.run(
+        store.append(
+            batch(
+                (HER, "only-hers-1", 5, NOW_S), (HER, "only-hers-2", 6, NOW_S), (OTHER, "shown-1", 5, NOW_S)
+            )
+        )
+    )
     store.put_profiles({HER: {"city": "Lyon"}}, NOW_S)
     yield Shop(places, store, features, recordings)
     store.close()
@@ -134,7 +141,8 @@ def test_a_shopper_is_deleted_everywhere_while_files_are_written(shop: Shop, tmp
         ("state", "rows of behaviours"): 1,
         ("state", "rows of purchases"): 1,
         ("state", "rows of profiles"): 1,
-        ("state", "events of the log"): 1,
+        ("state", "rows of cart_changes"): 1,
+        ("state", "events of the log"): 2,
         ("features", "logged answers"): 31,
         ("recordings", "recorded requests"): 30,
     }
@@ -167,8 +175,10 @@ def test_a_shopper_is_deleted_everywhere_while_files_are_written(shop: Shop, tmp
 def test_everything_is_handed_out_and_nothing_of_others(shop: Shop) -> None:
     exported = shop.exported(HER)
     text = msgspec.json.encode(exported).decode()
-    assert [place for place, _ in exported[:4]] == ["state", "state", "state", "state (event log)"]
+    assert [place for place, _ in exported[:5]] == ["state"] * 4 + ["state (event log)"]
     assert {"record": "profile", "city": "Lyon"} in [record for _, record in exported]
+    (changes,) = [record for _, record in exported if record.get("record") == "cart_changes"]
+    assert (changes["at"], changes["pieces"], len(changes["item_id"])) == ([NOW_S], [-1], 1)
     assert sum(place == "features" for place, _ in exported) == 31
     assert sum(place.startswith("requests-") for place, _ in exported) == 30
     assert all(f"only-hers-too-{turn}" in text for turn in range(30))
