@@ -229,6 +229,8 @@ def test_alerts_fire_when_they_should_and_only_then() -> None:
 @pytest.mark.slow
 def test_alerts_of_made_up_series_can_fail(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text((PROMETHEUS / "rules.yaml").read_text().replace("> 0.8", "> 0.95"))
-    (tmp_path / "alerts_test.yaml").write_text((PROMETHEUS / "alerts_test.yaml").read_text())
+    tests = yaml.safe_load((PROMETHEUS / "alerts_test.yaml").read_text())
+    tests["tests"] = [test for test in tests["tests"] if "ShopfrontQueueNearBound" in str(test)]
+    (tmp_path / "alerts_test.yaml").write_text(yaml.safe_dump(tests))
     with pytest.raises(AssertionError, match="ShopfrontQueueNearBound"):
         run_promtool("test", "rules", "alerts_test.yaml", folder=tmp_path)

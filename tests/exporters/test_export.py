@@ -62,6 +62,15 @@ def test_the_compared_answers_differ_from_input_to_input(exported: ExportedVersi
         assert torch_scores(module, exported.model)(case.feeds).std() > 0.01
 
 
+def test_the_graph_of_prerank_holds_no_item_tower(shop: Shop, repository: ModelRepository) -> None:
+    if not repository.versions("prerank"):
+        export(shop.checkpoints["prerank"], shop.dataset, repository, SETTINGS, seed=3, clock=clock)
+    graph = onnx.load(repository.version_folder("prerank", 1) / "model.onnx").graph
+    names = {tensor.name for tensor in graph.initializer}
+    assert "item_table" in names
+    assert not any("item_hidden" in name for name in names)
+
+
 def test_real_shoppers_are_cut_at_their_moment(shop: Shop) -> None:
     contract = contract_of("bst")
     cases = dataset_cases(

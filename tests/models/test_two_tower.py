@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
@@ -175,10 +174,10 @@ def test_the_student_learns_the_teachers_order() -> None:
         return model, _agreement(model, teacher)
 
     _, untrained = trained(1)
-    first, learned = trained(120)
-    again, _ = trained(120)
+    _, learned = trained(120)
     assert learned > untrained + 0.2
     assert learned > 0.4
+    (first, _), (again, _) = trained(20), trained(20)
     for name, weight in first.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name]), name
 
@@ -215,24 +214,3 @@ def test_a_checkpoint_keeps_the_network_and_tells_it_from_others(tmp_path: Path)
         assert torch.equal(loaded(*user, items, rows), model(*user, items, rows))
     with pytest.raises(CheckpointError, match="holds prerank, not bst"):
         load_checkpoint(saved, "bst")
-
-
-@pytest.mark.slow
-def test_exported_graph_answers_the_same_and_holds_no_item_tower(tmp_path: Path) -> None:
-    model = network()
-    batch, count = torch.export.Dim("batch"), torch.export.Dim("candidates")
-    program = torch.onnx.export(
-        TwoTowerServing(model).eval(), (*shoppers([4, 50, 0]), *candidates(11, 3)), dynamo=True,
-        verbose=False, input_names=list(NAMES), output_names=["score"],
-        dynamic_shapes=[{0: batch}] * 5 + [{0: count}] * 2,
-    )  # fmt: skip
-    program.save(tmp_path / "prerank.onnx")
-    assert not any("item_hidden" in name for name in program.model.graph.initializers)
-    session = onnxruntime.InferenceSession(tmp_path / "prerank.onnx", providers=["CPUExecutionProvider"])
-    for lengths, n in (([50], 300), ([0, 3, 50, 20], 17), ([0], 1)):
-        inputs = (*shoppers(lengths, seed=9), *candidates(n, len(lengths), seed=9))
-        inputs[5][0] = ITEMS + 99
-        with torch.no_grad():
-            expected = model(*inputs).numpy()
-        (score,) = session.run(None, {k: v.numpy() for k, v in zip(NAMES, inputs, strict=True)})
-        np.testing.assert_allclose(score, expected, atol=1e-5)

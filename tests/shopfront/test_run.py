@@ -32,8 +32,14 @@ SETTINGS = """
 models:
   bst: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
   mind: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
+export: {formats: [onnx, onnx_int8], quality_points: 50, quality_lists: 10, quality_candidates: 100}
 router: {ingress: {address: "127.0.0.1:0"}, metrics: {port: 0}}
 console: {address: "127.0.0.1:0"}
+"""
+ONE_MODEL = """
+models: {bst: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}}
+export: {formats: [onnx]}
+router: {recall: {mind: {enabled: false}}}
 """
 
 
@@ -248,12 +254,12 @@ def test_a_run_ended_while_it_builds_leaves_nothing_running_and_can_be_repeated(
     config = tmp_path / "config" / "shopfront.yaml"
     config.parent.mkdir()
     config.write_text("models: {bst: {training: {max_steps: 100000, patience: 100000}}}")
-    (config.parent / "scenes.yaml").write_text((PROJECT / "config" / "scenes.yaml").read_text())
+    (config.parent / "scenes.yaml").write_text("scenes: {home: {channels: {hot: {}}}}")
     endless = Shop(shop.data, tmp_path / "workspace", config)
     interrupted(endless, signal.SIGINT, at="ingest")
     interrupted(endless, signal.SIGTERM, at="as built before")
     interrupted(endless, signal.SIGKILL, at="as built before")
-    config.write_text(SETTINGS)
+    config.write_text(ONE_MODEL)
     done = subprocess.run(endless.command("build"), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert re.search(r"dataset\s+as built before", done.stdout), "what was finished is not done again"
