@@ -65,7 +65,7 @@ class CandidateOnTriton:
             there = ", ".join(map(str, self._repository.versions(model))) or "none"
             raise CandidateUnfit(
                 f"{self._repository.models_folder / model} has no version {candidate} (there: {there}); "
-                "export one first"
+                "`shopfront rollout candidate` makes one"
             )
         try:
             manifest = self._repository.manifest(model, candidate)

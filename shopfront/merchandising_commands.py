@@ -18,6 +18,7 @@ from shopfront.command_options import Config, Data, WorkspaceFolder, console, pr
 from shopfront.workspace import DEFAULT_FILE
 
 if TYPE_CHECKING:
+    from shopfront.settings import Settings
     from snapshot.catalogue import Catalogue
     from state.merchandising.rules import Action, BusinessRule
     from state.merchandising.rules_file import BusinessRulesFile
@@ -131,7 +132,7 @@ def _add(
 ) -> None:
     from state.merchandising.rules import RulesError
 
-    file, catalogue = opened_rules(data, workspace, config)
+    file, catalogue = opened_rules(data, workspace, config, scene)
     try:
         rule = file.add(
             action,
@@ -160,18 +161,21 @@ def remove_rules(
     config: Path,
 ) -> None:
     """Ends the rules of an action about something, and prints them. Raises typer.BadParameter."""
-    file, catalogue = opened_rules(data, workspace, config)
+    file, _ = opened_rules(data, workspace, config)
     removed = file.remove(action, what, value, operator=getpass.getuser(), reason=reason, scene=scene)
     if not removed:
         raise typer.BadParameter(f"there is no {action} of the {what} {value!r}")
     console.print(f"ended {len(removed)}:", highlight=False)
-    print_rules(removed, catalogue)
+    print_rules(removed, None)
 
 
 def opened_rules(
-    data: Path | None, folder: Path | None, config: Path
+    data: Path | None, folder: Path | None, config: Path, scene: str = ""
 ) -> tuple[BusinessRulesFile, Catalogue | None]:
-    """The file that the workspace's routers follow, and the catalogue published, None before a build."""
+    """The file that the workspace's routers follow, and the catalogue published, None before a build.
+
+    Raises typer.BadParameter where no file is configured, or no scene of the name that a new rule gives.
+    """
     from snapshot.manifest import SnapshotError
     from snapshot.store import SnapshotStore
     from state.merchandising.rules_file import BusinessRulesFile
@@ -180,6 +184,8 @@ def opened_rules(
     path = settings.router.business_rules
     if path is None:
         raise typer.BadParameter("router.business_rules is null: name a file there, which routers follow")
+    if scene:
+        _require_scene(scene, settings)
     try:
         catalogue = SnapshotStore(place.snapshots).open_current(verify=False).catalogue
     except SnapshotError:
@@ -187,8 +193,21 @@ def opened_rules(
     return BusinessRulesFile(path, time.time), catalogue
 
 
+def _require_scene(scene: str, settings: Settings) -> None:
+    from shopfront.settings import scene_configuration
+
+    known = scene_configuration(settings).by_name
+    if scene not in known:
+        raise typer.BadParameter(f"no scene {scene} is configured; name one of {', '.join(known)}")
+
+
 def print_rules(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> None:
-    """Prints rules as a table, and how many of them wait for a snapshot that has what they are about."""
+    """Prints rules as a table, and how many of them wait for a snapshot that has what they are about.
+
+    Args:
+        rules: in the order of the table.
+        catalogue: of the published snapshot; None: nothing is said of what it has, as of ended rules.
+    """
     from state.merchandising.resolve import unknown_rules
 
     unknown = set() if catalogue is None else {rule.id for rule in unknown_rules(rules, catalogue)}
@@ -212,8 +231,8 @@ def print_rules(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> N
     console.print(table)
     if unknown:
         console.print(
-            f"{len(unknown)} of them are about what the published snapshot does not have: accepted, and in "
-            "force once one has it",
+            f"{len(unknown)} of {len(rules)} about what the published snapshot does not have: accepted, and "
+            "in force once one has it",
             style="yellow",
             highlight=False,
         )

@@ -56,7 +56,7 @@ def plan(
     """Plan the exposure of an item, shop, venue or brand: routers keep to it within seconds."""
     from state.merchandising.rules import RulesError
 
-    file, catalogue = opened_rules(data, workspace, config)
+    file, catalogue = opened_rules(data, workspace, config, scene)
     begin = 0 if starts is None else int(starts.replace(tzinfo=UTC).timestamp())
     try:
         rule = file.add(

@@ -48,18 +48,21 @@ def related_words(
     if snapshots.current_id() is None:
         raise Refused(f"{place.root} has no published snapshot: run shopfront build first")
     snapshot = snapshots.open_current(verify=False)
+    folder = snapshot.path / RECALL_FOLDER / NAME
+    if not folder.is_dir():
+        raise Refused(
+            f"the published snapshot has no words of searches: set router.recall.{NAME}.enabled and run "
+            "shopfront build"
+        )
     try:
         channel = open_channel(
-            snapshot.path / RECALL_FOLDER / NAME,
+            folder,
             snapshot.catalogue,
             Services(_no_model),
             getattr(settings.router.recall, NAME),
         )
     except SnapshotError as error:
-        raise Refused(
-            f"the published snapshot has no words of searches: set router.recall.{NAME}.enabled and run "
-            f"shopfront build ({error})"
-        ) from error
+        raise Refused(f"the words of searches cannot be opened: {error}") from error
     if query:
         found = channel.related_words(query, words)
     else:

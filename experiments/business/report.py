@@ -85,10 +85,11 @@ def _arms(activity: Activity, end_ms: int) -> Iterator[GroupFigures]:
 
 def _warnings(activity: Activity) -> Iterator[str]:
     days = int(activity.ts_ms.max() // DAY_MS - activity.ts_ms.min() // DAY_MS) + 1
+    spanned = "1 day" if days == 1 else f"{days} days"
     if days < MONTH_DAYS:
-        yield f"the log spans {days} days: DAU / MAU is of these, not of {MONTH_DAYS}"
+        yield f"the log spans {spanned}: DAU / MAU is of these, not of {MONTH_DAYS} days"
     if days <= RETENTION_DAYS + 1:
-        yield f"the log spans {days} days: nobody could be seen to return within {RETENTION_DAYS}"
+        yield f"the log spans {spanned}: nobody could be seen to return within {RETENTION_DAYS} days"
     if not activity.reports_what_is_seen:
         yield (
             "no client reports what shoppers see: CTR and CVR are of items in answers of experiments' arms"

@@ -146,7 +146,9 @@ def test_stickiness_is_the_days_of_the_last_thirty_on_which_a_shopper_was_there(
     assert group.figures["stickiness"].of == 2
     short = report([event("a", VIEW, 0), event("b", VIEW, 0), event("a", VIEW, 1)])
     assert value(short.groups[0], "stickiness") == pytest.approx(0.75)
-    assert any("DAU / MAU is of these" in line for line in short.warnings)
+    assert "the log spans 2 days: DAU / MAU is of these, not of 30 days" in short.warnings
+    day = report([event("a", VIEW, 0)])
+    assert "the log spans 1 day: nobody could be seen to return within 7 days" in day.warnings
 
 
 def test_segments_are_of_the_profile_and_what_is_no_behaviour_is_left_out() -> None:

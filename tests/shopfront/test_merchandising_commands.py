@@ -54,6 +54,11 @@ def test_what_is_wrong_is_said_in_a_line(run) -> None:  # type: ignore[no-untype
     for arguments, problem in (
         (("block", "colour", "red", "--reason", "r"), "must be one of item, category"),
         (("pin", "item", "1", "--scene", "home", "--position", "0", "--reason", "r"), "position"),
+        (
+            ("pin", "item", "1", "--scene", "hom", "--position", "1", "--reason", "r"),
+            "no scene hom is configured",
+        ),
+        (("block", "item", "1", "--scene", "hom", "--reason", "r"), "name one of home, halls, cart"),
         (("unblock", "item", "1", "--reason", "r"), "there is no block of the item '1'"),
     ):
         result = run(*arguments)
@@ -74,6 +79,7 @@ def test_plans_are_made_listed_and_ended(run_plans, tmp_path: Path) -> None:  # 
         (("--guarantee", "5", "--cap", "4"), "the plan contradicts itself"),
         ((), "give guarantee, cap or both"),
         (("--cap", "5", "--starts", "2020-01-01"), "would have expired already"),
+        (("--cap", "5", "--scene", "hom"), "no scene hom is configured"),
         (("--guarantee", "1000"), ""),
     ):
         result = run_plans("plan", "item", "1", "--reason", "r", "--hours", "1", *arguments)

@@ -32,6 +32,13 @@ def test_words_of_a_search_and_what_is_missing(tmp_path: Path) -> None:
     assert "has no published snapshot" in run("--query", "x")[1]
     dataset = synthetic_dataset(tmp_path)
     snapshots = SnapshotStore(tmp_path / "snapshots")
+    without = snapshots.stage()
+    link_catalogue(dataset.path, without)
+    manifest = Manifest(kind="snapshot", dataset=dataset.manifest.id)
+    snapshots.publish(snapshots.seal(without, manifest))
+    said = run("--query", "x")[1]
+    assert "has no words of searches" in said
+    assert "Errno" not in said
     staged = snapshots.stage()
     link_catalogue(dataset.path, staged)
     (staged / RECALL_FOLDER / query_intent.NAME).mkdir(parents=True)
@@ -40,7 +47,7 @@ def test_words_of_a_search_and_what_is_missing(tmp_path: Path) -> None:
     )
     settings = QueryIntentSettings(dimensions=8, max_pairs=20_000, walks_per_item=2)
     query_intent.build(source, staged / RECALL_FOLDER / query_intent.NAME, settings)
-    snapshots.publish(snapshots.seal(staged, Manifest(kind="snapshot", dataset=dataset.manifest.id)))
+    snapshots.publish(snapshots.seal(staged, manifest))
     (title,) = dataset.catalogue.titles(np.array([1]))
     code, said = run("--query", title, "--words", "3")
     assert code == 0, said
