@@ -50,6 +50,11 @@ class ContextSettings(ChannelSettings):
     category_separator: str = Field(
         default=">", max_length=8, description="Between the parts of a category's path; empty = no paths."
     )
+    several_separator: str = Field(
+        default="|",
+        max_length=8,
+        description="Between the categories of an item that has several; empty = none has.",
+    )
     items_per_group: int = Field(
         default=1_000, ge=1, le=100_000, description="Hottest items kept per category, brand, and of all."
     )
@@ -163,7 +168,7 @@ def open_channel(
     index = ContextIndex(
         catalogue,
         TextIndex.open(folder),
-        GroupNames(catalogue, "category", settings.category_separator),
+        GroupNames(catalogue, "category", settings.category_separator, settings.several_separator),
         GroupNames(catalogue, "standard_category"),
         GroupNames(catalogue, "brand"),
     )

@@ -14,15 +14,25 @@ from snapshot.catalogue import Catalogue
 class GroupNames:
     """The names of one column; case, accents and white space around separators do not count."""
 
-    def __init__(self, catalogue: Catalogue, column: str, separator: str = "") -> None:
-        """`separator`: between the parts of a name that is a path; empty: names are no paths."""
+    def __init__(self, catalogue: Catalogue, column: str, separator: str = "", several: str = "") -> None:
+        """Reads the names of a column's groups.
+
+        Args:
+            catalogue: has the column.
+            column: of groups.
+            separator: between the parts of a name that is a path; empty: names are no paths.
+            several: between names where a group is an item's several at once ("Comedy|Drama"), which is found
+                by each of them and by the whole; empty: each group has one name.
+        """
         self._separator = separator
-        count = catalogue.code_count(column)
-        names = [self._written(name) for name in catalogue.names(column, np.arange(count + 1))]
-        order = sorted(range(1, count + 1), key=names.__getitem__)
-        self._names = [names[code] for code in order]
-        self._codes = np.array(order, np.int64)
-        self._count = count
+        self._count = catalogue.code_count(column)
+        named = []
+        for code, name in enumerate(catalogue.names(column, np.arange(self._count + 1))):
+            written = {self._written(each) for each in (name, *(name.split(several) if several else ()))}
+            named += [(each, code) for each in written if code and each]
+        named.sort()
+        self._names = [name for name, _ in named]
+        self._codes = np.array([code for _, code in named], np.int64)
 
     def find(self, name: str) -> NDArray[np.bool_]:
         """bool[codes + 1], which groups have the name or lie below it in a path; 0, unknown, never does."""
