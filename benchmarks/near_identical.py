@@ -1,6 +1,6 @@
 """How well fingerprints tell a changed copy of a picture from another picture of the same kind and colour.
 
-    python -m benchmarks.near_identical [--pictures 300]
+    python -m benchmarks.near_identical [--pictures 300] [--served]
 
 Pictures of the validation and test range of Myntra's catalogue (`benchmarks.public_data`) are cropped,
 scaled, compressed, marked and shifted in colour. A pair of a picture and its copy is to be recognised, a pair
@@ -23,12 +23,15 @@ from PIL import Image, ImageDraw
 
 from benchmarks.picture_features import InProcessEncoder
 from benchmarks.public_data import SHARED
-from vision.fingerprint import fingerprints
-from vision.same_picture import difference, small_copy
+from vision.fingerprint import fingerprints, hamming
+from vision.near_identical import largest_difference
+from vision.same_picture import difference, pixels_of, small_copy
 from vision.settings import PictureSettings
+from vision.structure import structure
 
 _MOST_OF_A_KIND = 40
 _SIDE_OF_HASH = 16
+_DRAWS = 1000
 
 Rng = np.random.Generator
 
@@ -170,37 +173,93 @@ def _forms(sampled: Sample, encoder: InProcessEncoder) -> Iterator[Prints]:
         yield name, of(sampled.pictures), {key: of(copies) for key, copies in sampled.copies.items()}
 
 
-def _served(sampled: Sample, others: NDArray[np.int64], forms: Mapping[str, Prints]) -> str:
-    """The rule by which a build groups: few bits of a form, or more and pictures that differ little."""
+@dataclass(frozen=True)
+class Judged:
+    """Pairs judged by the rule that is served.
+
+    Attributes:
+        row: int64[m], the picture whose copy it is.
+        change: str[m], what was done to the copy.
+        copy: bool[m], whether the other picture is the copy's own.
+        found: bool[m], whether the rule takes both for one photograph.
+    """
+
+    row: NDArray[np.int64]
+    change: NDArray[np.str_]
+    copy: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+
+    def figures(self, chosen: NDArray[np.bool_]) -> tuple[float, float, float]:
+        """F1, precision and recall of chosen pairs, bool[m]."""
+        hits = int((self.found & self.copy & chosen).sum())
+        wrong = int((self.found & ~self.copy & chosen).sum())
+        precision, recall = hits / max(hits + wrong, 1), hits / max(int((self.copy & chosen).sum()), 1)
+        return 2 * precision * recall / max(precision + recall, 1e-9), precision, recall
+
+    def interval(self, seed: int) -> tuple[float, float]:
+        """95 % interval of F1 over all pairs, by drawing pictures again with all their pairs."""
+        rng = np.random.default_rng(seed)
+        count = int(self.row.max()) + 1
+        values = []
+        for _ in range(_DRAWS):
+            times = np.bincount(rng.integers(count, size=count), minlength=count)[self.row]
+            hits, wrong = (float(times[self.found & kind].sum()) for kind in (self.copy, ~self.copy))
+            values.append(2 * hits / (hits + wrong + float(times[self.copy].sum())))
+        low, high = np.quantile(values, (0.025, 0.975)).tolist()
+        return low, high
+
+
+def judged(sampled: Sample, others: NDArray[np.int64], encoder: InProcessEncoder) -> Judged:
+    """Every pair by the rule by which a build groups: codes that say what is compared, and small copies.
+
+    Features are made only of pictures whose structures do not already say that they are compared.
+    """
     settings = PictureSettings()
-    bits = {
-        "fingerprint": (settings.identical_bits, settings.doubtful_bits),
-        "phash": (settings.structure_bits, settings.doubtful_structure_bits),
-    }
-    plain = [small_copy(each) for each in sampled.pictures]
-    same: list[NDArray[np.bool_]] = []
-    other: list[NDArray[np.bool_]] = []
-    recalls: list[str] = []
+    plain = [pixels_of(small_copy(each)) for each in sampled.pictures]
+    structures = np.stack([structure(each) for each in sampled.pictures])
+    features = encoder.features(sampled.pictures)
+    rows: list[tuple[int, str, bool, bool]] = []
     for change, copies in sampled.copies.items():
-        changed = [small_copy(each) for each in copies]
-        for partners, found in ((np.arange(len(plain)), same), (others, other)):
-            near = np.zeros((2, len(plain)), np.bool_)
-            for form, reach in bits.items():
-                _, prints, of_copies = forms[form]
-                differing = np.bitwise_count(of_copies[change] ^ prints[partners]).sum(1)
-                near |= differing <= np.array(reach)[:, None]
-            for row in np.flatnonzero(near[1] & ~near[0] & (partners >= 0)).tolist():
-                apart = difference(plain[partners[row]], changed[row])
-                near[0, row] = apart <= settings.largest_difference
-            found.append(near[0][partners >= 0])
-        recalls.append(f"{change} {same[-1].mean():.3f}")
-    hits, wrong = (np.concatenate(each) for each in (same, other))
-    precision, recall = hits.sum() / max(hits.sum() + wrong.sum(), 1), hits.mean()
-    score = 2 * precision * recall / max(precision + recall, 1e-9)
-    return (
-        f"served                     F1, precision, recall {score:.3f}  {precision:.3f}  {recall:.3f}  "
-        f"recall: {'  '.join(recalls)}"
+        pairs = [
+            (row, partner, copied)
+            for row in range(len(copies))
+            for partner, copied in ((row, True), (int(others[row]), False))
+            if partner >= 0
+        ]
+        codes = np.stack([structure(each) for each in copies])
+        near = np.array(
+            [
+                hamming(codes[row], structures[partner]) <= settings.compared_structure_bits
+                for row, partner, _ in pairs
+            ]
+        )
+        left = sorted({pairs[place][0] for place in np.flatnonzero(~near).tolist()})
+        prints = fingerprints(np.concatenate((features, encoder.features([copies[row] for row in left]))))
+        print_of = dict(zip(left, prints[len(features) :], strict=True))
+        for place, (row, partner, copied) in enumerate(pairs):
+            compared = bool(near[place]) or bool(
+                hamming(print_of[row], prints[partner]) <= settings.compared_bits
+            )
+            rows.append(
+                (row, change, copied, compared and _one_photograph(plain[partner], copies[row], settings))
+            )
+    return Judged(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def _one_photograph(plain: NDArray[np.float32], copy: Image.Image, settings: PictureSettings) -> bool:
+    most = largest_difference(settings)
+    return difference(plain, pixels_of(small_copy(copy)), most).within(most)
+
+
+def _served(pairs: Judged) -> str:
+    everything = np.ones(len(pairs.row), np.bool_)
+    low, high = pairs.interval(1)
+    figures = "  ".join(f"{value:.4f}" for value in pairs.figures(everything))
+    each = "  ".join(
+        f"{change} {' '.join(f'{value:.3f}' for value in pairs.figures(pairs.change == change))}"
+        for change in CHANGES
     )
+    return f"served  F1, precision, recall {figures} (F1 {low:.4f} to {high:.4f})  of each: {each}"
 
 
 def main() -> None:
@@ -210,14 +269,17 @@ def main() -> None:
     )
     parser.add_argument("--pictures", type=int, default=300, help="of either range")
     parser.add_argument("--cache", type=Path, default=None, help="folder that keeps features")
+    parser.add_argument("--served", action="store_true", help="the rule that is served alone")
     given = parser.parse_args()
     encoder = InProcessEncoder(given.cache)
     chosen: dict[str, int] = {}
     for split in ("val", "test"):
         sampled = sample(split, given.pictures, seed=1)
         others = others_of_a_kind(sampled.kind, np.random.default_rng(2))
-        forms = {form[0]: form for form in _forms(sampled, encoder)}
-        for name, prints, copies in forms.values():
+        paired = int((others >= 0).sum())
+        print(f"{split}: {len(sampled.pictures)} pictures, {paired} with another of the kind", flush=True)
+        print(_served(judged(sampled, others, encoder)), flush=True)
+        for name, prints, copies in () if given.served else _forms(sampled, encoder):
             measured = {change: pairs(prints, changed, others) for change, changed in copies.items()}
             same = np.concatenate([each[0] for each in measured.values()])
             other = np.concatenate([each[1] for each in measured.values()])
@@ -232,9 +294,6 @@ def main() -> None:
             print(
                 f"{name:12} ≤ {bits:3} bits  F1, precision, recall {figures}  recall: {recalls}", flush=True
             )
-        print(_served(sampled, others, forms), flush=True)
-        paired = int((others >= 0).sum())
-        print(f"{split}: {len(sampled.pictures)} pictures, {paired} with another of the kind", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from vision.fit_by_photos import Labelled, PhotoFit, fit_by_photos
 from vision.fit_category_head import fit_category_head
 from vision.fit_space import fit_space
 from vision.item_files import count_pictures, item_pictures
-from vision.near_identical import PhotographComparison, near_identical
+from vision.near_identical import near_identical
 from vision.received_pictures import NOTHING_RECEIVED, Received, fold
 from vision.settings import PictureSettings
 
@@ -136,8 +136,7 @@ def build_pictures(
     space = fit_space(encoded.features, settings.dimensions, seed) if fitted is None else fitted.space
     space = replace(space, encoder=cache.maker)
     vectors = space.project(encoded.features)
-    photographs = PhotographComparison.of(encoded, items, data, settings)
-    groups = near_identical(encoded, size, settings, photographs.same)
+    groups = near_identical(encoded, size, settings)
     head = (
         None
         if categories is None

@@ -14,6 +14,7 @@ from vision.encoder import Encoder
 from vision.feature_cache import Records, content_key
 from vision.item_files import ItemPicture
 from vision.picture_records import content_numbers
+from vision.same_picture import small_copy
 from vision.settings import PictureLimits
 from vision.square import square
 from vision.structure import structure
@@ -33,6 +34,7 @@ class EncodedPictures:
         items: int32[P], the item of each.
         features: float32[P, F], as the cache keeps them.
         structures: uint8[P, 32] (`vision.structure`).
+        copies: uint8[P, 3456] (`vision.same_picture`).
         contents: uint64[P, 2], what names each content.
         refused: reason → pictures that cannot be used.
         encoded: contents that were encoded now; the others' features were kept.
@@ -41,6 +43,7 @@ class EncodedPictures:
     items: NDArray[np.int32]
     features: NDArray[np.float32]
     structures: NDArray[np.uint8]
+    copies: NDArray[np.uint8]
     contents: NDArray[np.uint64]
     refused: Counter[str] = field(default_factory=Counter)
     encoded: int = 0
@@ -71,6 +74,7 @@ def encode_pictures(
             made = np.zeros(len(fresh), cache.record)
             made["features"] = encoder.encode(np.stack([each.square for each in fresh.values()]))
             made["structure"] = np.stack([each.structure for each in fresh.values()])
+            made["copy"] = np.stack([each.copy for each in fresh.values()])
             new = dict(zip(fresh, made, strict=True))
             cache.write(new)
             known |= new
@@ -94,6 +98,7 @@ def encode_pictures(
         np.array(items, np.int32),
         kept["features"].astype(np.float32),
         kept["structure"],
+        kept["copy"],
         content_numbers([key for _, key in keys]),
         refused,
         encoded,
@@ -102,10 +107,11 @@ def encode_pictures(
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What is encoded of a picture, uint8[side, side, 3], and its structure, uint8[32]."""
+    """What is encoded of a picture, uint8[side, side, 3], its structure, uint8[32], and its small copy."""
 
     square: NDArray[np.uint8]
     structure: NDArray[np.uint8]
+    copy: NDArray[np.uint8]
 
 
 def _prepared(
@@ -117,7 +123,7 @@ def _prepared(
     for key, content in contents.items():
         try:
             image = decode(content, limits, _REDUCED * encoder.side)
-            prepared[key] = _Prepared(square(image, encoder.side), structure(image))
+            prepared[key] = _Prepared(square(image, encoder.side), structure(image), small_copy(image))
         except PictureRefused as refusal:
             reasons[key] = refusal.reason
     return prepared, reasons

@@ -12,10 +12,10 @@ BITS = 256
 _SEED = 20_050_601
 _QUERIES = 4096
 _ASKED = 3
-"""Nearest rows of each of which it is asked whether they are the same."""
+"""Nearest first rows of groups of which it is asked whether a row is the same."""
 
-Same = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
-"""(rows int64[m], others int64[m]) → bool[m], whether each two show one photograph."""
+Same = Callable[[int, int], bool]
+"""(row, other) → whether both show one photograph."""
 
 
 def fingerprints(features: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -48,18 +48,17 @@ def near_pairs(prints: NDArray[np.uint8], bits: int) -> Iterator[tuple[NDArray[n
         yield rows[other], found[other].astype(np.int64)
 
 
-def groups_of(
-    forms: Sequence[tuple[NDArray[np.uint8], int]], doubtful: Sequence[int] = (), same: Same | None = None
-) -> NDArray[np.int32]:
-    """Groups of rows that are near their group's first row by one form at least.
+def groups_of(forms: Sequence[tuple[NDArray[np.uint8], int]], same: Same | None = None) -> NDArray[np.int32]:
+    """Groups of rows that are near their group's first row by one form at least, and the same by `same`.
 
-    A row joins the nearest first row before it, else it may become one. So no chain of small differences
-    joins what differs much, as connected components would.
+    A row joins the nearest first row before it that is the same, else it may become one. So no chain of small
+    differences joins what differs much, as connected components would: each row of a group was compared with
+    its first one.
 
     Args:
         forms: of each, uint8[n, 32] and the bits in which near rows differ at most.
-        doubtful: of each form, the bits up to which rows are near where `same` says so; empty: none are.
-        same: asked of the nearest of them, three of a row at most.
+        same: asked of a row and the three nearest first rows, the nearest first, until it says so; None: near
+            rows are the same.
 
     Returns:
         int32[n]: 1… in the order of each group's first row, 0 for a row that is alone.
@@ -67,29 +66,24 @@ def groups_of(
     count = len(forms[0][0])
     first = np.arange(count)
     leads = np.ones(count, np.bool_)
-    reach = [max(bits, *doubtful[at : at + 1]) if doubtful else bits for at, (_, bits) in enumerate(forms)]
-    blocks_of = (near_pairs(prints, bits) for (prints, _), bits in zip(forms, reach, strict=True))
-    for blocks in zip(*blocks_of, strict=True):
+    for blocks in zip(*(near_pairs(prints, bits) for prints, bits in forms), strict=True):
         rows, others = (np.concatenate(column) for column in zip(*blocks, strict=True))
         earlier = others < rows
         rows, others = np.unique(np.stack((rows[earlier], others[earlier])), axis=1)
         far = np.min([hamming(prints[rows], prints[others]) / (bits + 1) for prints, bits in forms], axis=0)
         # Nearest first, then the earliest, within each row.
         order = np.lexsort((others, far, rows))
-        rows, others, sure = rows[order], others[order], far[order] < 1
-        if same is not None:
-            asked = np.flatnonzero(~sure & (_place_in_row(rows) < _ASKED))
-            sure[asked] = same(rows[asked], others[asked])
-        for row, other in zip(rows[sure].tolist(), others[sure].tolist(), strict=True):
-            if leads[row] and leads[other]:
-                first[row], leads[row] = other, False
+        found, starts = np.unique(rows[order], return_index=True)
+        ends = np.append(starts, len(order))[1:]
+        for row, start, end in zip(found.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            near = others[order[start:end]]
+            # Rows before this one are settled, whether they lead or not.
+            for other in near[leads[near]][:_ASKED].tolist():
+                if same is None or same(row, other):
+                    first[row], leads[row] = other, False
+                    break
     leaders, members = np.unique(first, return_counts=True)
     number = np.zeros(count, np.int32)
     shared = leaders[members > 1]
     number[shared] = np.arange(1, len(shared) + 1)
     return number[first]
-
-
-def _place_in_row(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of int64[n], ascending: the how manieth of its value each is, from 0."""
-    return np.arange(len(rows)) - np.searchsorted(rows, rows)

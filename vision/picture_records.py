@@ -9,28 +9,43 @@ from recall.picture_space import UNNAMED
 
 STRUCTURE_BYTES = 32
 """Length of what `vision.structure` makes."""
+COPY_BYTES = 3456
+"""Length of what `vision.same_picture.small_copy` makes."""
 
 
 def record_of(features: int) -> np.dtype[np.void]:
-    """The type of a record: `features` float16[F] and `structure` uint8[32] (`vision.structure`)."""
-    return np.dtype([("features", np.float16, (features,)), ("structure", np.uint8, (STRUCTURE_BYTES,))])
+    """The type of a record.
+
+    `features` float16[F], `structure` uint8[32] (`vision.structure`) and `copy` uint8[3456]
+    (`vision.same_picture`).
+    """
+    return np.dtype(
+        [
+            ("features", np.float16, (features,)),
+            ("structure", np.uint8, (STRUCTURE_BYTES,)),
+            ("copy", np.uint8, (COPY_BYTES,)),
+        ]
+    )
 
 
-def encode_record(maker: bytes, features: NDArray[np.float32], structure: NDArray[np.uint8]) -> bytes:
+def encode_record(
+    maker: bytes, features: NDArray[np.float32], structure: NDArray[np.uint8], copy: NDArray[np.uint8]
+) -> bytes:
     """The bytes of a record.
 
     Args:
         maker: 8 bytes that name what made the features (`PictureSpace.encoder`).
         features: float32[F]; kept as float16.
         structure: uint8[32].
+        copy: uint8[3456].
     """
     record = np.zeros(1, record_of(len(features)))
-    record["features"], record["structure"] = features, structure
+    record["features"], record["structure"], record["copy"] = features, structure, copy
     return maker + record.tobytes()
 
 
 def decode_record(record: bytes, maker: bytes, features: int) -> np.void | None:
-    """`features` float16[F] and `structure` uint8[32]; None where another encoder made it."""
+    """A record of `record_of`; None where another encoder, or another version of this, made it."""
     kind = record_of(features)
     if record[: len(UNNAMED)] != maker or len(record) != len(UNNAMED) + kind.itemsize:
         return None

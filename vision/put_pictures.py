@@ -51,6 +51,7 @@ class _Picture:
     refused: str = ""
     square: NDArray[np.uint8] | None = None
     structure: NDArray[np.uint8] | None = None
+    copy: NDArray[np.uint8] | None = None
     features: NDArray[np.float32] | None = None
 
 
@@ -194,6 +195,7 @@ class PictureUploads:
         """Raises PreconditionError where Pillow is not installed."""
         try:
             from vision.decode import PictureRefused, decode
+            from vision.same_picture import small_copy
             from vision.square import square
             from vision.structure import structure
         except ImportError as error:
@@ -204,14 +206,15 @@ class PictureUploads:
             try:
                 image = decode(content, self._settings.limits, _REDUCED * SIDE)
                 each.square, each.structure = square(image, SIDE), structure(image)
+                each.copy = small_copy(image)
             except PictureRefused as refusal:
                 each.refused = f"{refusal.reason}: {refusal}"
 
 
 def _record(looks: SimilarLook, picture: _Picture) -> bytes:
-    if picture.features is None or picture.structure is None:
+    if picture.features is None or picture.structure is None or picture.copy is None:
         raise TypeError("a picture is stored only when it is encoded")
-    return encode_record(looks.space.encoder, picture.features, picture.structure)
+    return encode_record(looks.space.encoder, picture.features, picture.structure, picture.copy)
 
 
 def _check_ids(ids: list[str], most: int) -> None:

@@ -96,6 +96,7 @@ def fold(encoded: EncodedPictures, received: Received, maker: bytes) -> Folded:
         items=items[order],
         features=np.concatenate((encoded.features[alive], records["features"].astype(np.float32)))[order],
         structures=np.concatenate((encoded.structures[alive], records["structure"]))[order],
+        copies=np.concatenate((encoded.copies[alive], records["copy"]))[order],
         contents=np.concatenate(
             (encoded.contents[alive], content_numbers([content for _, content, _ in added]))
         )[order],

@@ -96,39 +96,42 @@ class PictureSettings(BaseModel):
     thumbnail_side: int = Field(
         default=160, ge=32, le=320, description="Longer side of such a picture, pixels."
     )
-    identical_bits: int = Field(
-        default=25,
-        ge=0,
-        le=255,
-        description="Pictures are nearly identical where their fingerprints differ in at most so many of 256 "
-        "bits, or their structures in at most `structure_bits`.",
-    )
-    structure_bits: int = Field(
-        default=25,
-        ge=0,
-        le=255,
-        description="Bits of 256 in which their structures (a perceptual hash) differ at most.",
-    )
-    doubtful_bits: int = Field(
+    compared_bits: int = Field(
         default=65,
         ge=0,
         le=255,
-        description="Bits of fingerprints up to which the pictures themselves are compared, and are nearly "
-        "identical where they show one photograph; `identical_bits` or fewer = none are.",
+        description="Pictures are compared where their fingerprints differ in at most so many of 256 bits, "
+        "or their structures in at most `compared_structure_bits`.",
     )
-    doubtful_structure_bits: int = Field(
-        default=58, ge=0, le=255, description="The same, for bits of structures and `structure_bits`."
+    compared_structure_bits: int = Field(
+        default=58,
+        ge=0,
+        le=255,
+        description="Bits of 256 in which structures (a perceptual hash) of compared pictures differ.",
     )
     largest_difference: float = Field(
-        default=0.01,
+        default=8.0,
         ge=0,
-        le=1,
-        description="Part of what is in a small copy of a picture that may differ where both are one "
-        "photograph, one laid over the other at best, without a band of it.",
+        le=255,
+        description="Pictures are nearly identical where small copies of them, one laid over the other at "
+        "best, differ by at most this but for a mark over a tenth; root mean square, levels of 0 to 255.",
+    )
+    largest_patch_difference: float = Field(
+        default=24.0,
+        ge=0,
+        le=255,
+        description="The same, in the place, an eighth of the sides, where they differ most.",
+    )
+    largest_colour_difference: float = Field(
+        default=7.0,
+        ge=0,
+        le=255,
+        description="The same, of the mean colours of such places, which noise and blur leave alone.",
     )
     compared_pairs: int = Field(
-        default=20_000,
+        default=200_000,
         ge=0,
-        le=10_000_000,
-        description="Pairs of pictures compared so by one build, at most; each takes some 10 ms.",
+        le=100_000_000,
+        description="Pairs of pictures compared by one build, at most, each some 10 ms; further ones are not "
+        "nearly identical.",
     )

@@ -129,7 +129,7 @@ def test_nothing_usable_gives_nothing(tmp_path: Path) -> None:
 
 def test_nearly_identical_items_form_a_group(data: Path, tmp_path: Path) -> None:
     done = encode(data, tmp_path / "cache", PlainEncoder())
-    groups = near_identical(done, 80, PictureSettings(identical_bits=5, structure_bits=58))
+    groups = near_identical(done, 80, PictureSettings())
     assert len(groups) == 81
     assert groups[0] == 0
     twins = groups[1:21].reshape(10, 2)

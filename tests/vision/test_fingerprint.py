@@ -70,21 +70,20 @@ def test_either_form_makes_rows_near() -> None:
     assert groups_of([(first, 0)]).tolist() == [1, 0, 1, 0]
 
 
-def test_doubtful_rows_are_near_where_somebody_says_so() -> None:
-    prints = np.zeros((6, BITS // 8), np.uint8)
-    for row, differing in enumerate((0, 1, 4, 5, 6, 32)):
+def test_near_rows_are_one_group_where_somebody_says_so() -> None:
+    prints = np.zeros((7, BITS // 8), np.uint8)
+    for row, differing in enumerate((0, 1, 2, 3, 4, 5, 32)):
         prints[row, :differing] = 255
     asked: list[tuple[int, int]] = []
 
-    def same(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-        pairs = list(zip(rows.tolist(), others.tolist(), strict=True))
-        asked.extend(pairs)
-        return np.array([pair == (4, 2) for pair in pairs], np.bool_)
+    def same(row: int, other: int) -> bool:
+        asked.append((row, other))
+        return (row, other) in {(2, 0), (5, 1)}
 
-    assert groups_of([(prints, 8)], (48,), same).tolist() == [1, 1, 2, 2, 2, 0]
-    # Nobody is asked of rows that are near anyway, or too far; and of the three nearest of a row at most.
-    assert set(asked) == {(2, 0), (2, 1), (3, 0), (3, 1), (4, 1), (4, 2)}
-    assert groups_of([(prints, 8)], (8,), same).tolist() == groups_of([(prints, 8)]).tolist()
+    assert groups_of([(prints, 48)], same).tolist() == [1, 2, 1, 0, 0, 2, 0]
+    # The nearest first, three at most, only of rows that lead a group; and nobody where all are too far.
+    assert asked == [(1, 0), (2, 1), (2, 0), (3, 1), (3, 0), (4, 3), (4, 1), (4, 0), (5, 4), (5, 3), (5, 1)]
+    assert groups_of([(prints, 8)], lambda row, other: False).tolist() == [0] * 7
 
 
 @settings(max_examples=30, deadline=None)

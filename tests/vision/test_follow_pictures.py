@@ -18,7 +18,7 @@ from state.picture_changes import ALL_CONTENTS, Outcome, PictureChange
 from tests.recall.test_similar_look import open_over
 from vision import follow_pictures
 from vision.follow_pictures import PictureFollower
-from vision.picture_records import encode_record
+from vision.picture_records import COPY_BYTES, encode_record
 
 EAST = np.array([1, 0], np.float32)
 
@@ -55,8 +55,9 @@ async def test_nothing_is_found_before_it_is_known_what_was_deleted(
     monkeypatch.setattr(follow_pictures, "FEATURES", 2)
     looks = open_over(tmp_path)
     maker = looks.space.encoder
-    record = encode_record(maker, np.array([1, 0.001], np.float32), np.zeros(32, np.uint8))
-    foreign = encode_record(b"another.", np.array([1, 0], np.float32), np.zeros(32, np.uint8))
+    codes = np.zeros(32, np.uint8), np.zeros(COPY_BYTES, np.uint8)
+    record = encode_record(maker, np.array([1, 0.001], np.float32), *codes)
+    foreign = encode_record(b"another.", np.array([1, 0], np.float32), *codes)
     store = Changes(
         [
             PictureChange(key(looks, 1), ALL_CONTENTS, None, 1),

@@ -1,8 +1,7 @@
-"""Pictures that are one photograph are one group, also where codes alone would not say so."""
+"""Pictures that are one photograph are one group, and codes alone only say which are compared."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from testing.picture_shop import draw, jpeg
-from tests.vision.plain_encoder import PlainEncoder, encode, items_of
+from tests.vision.plain_encoder import PlainEncoder, encode
 from vision.encode_pictures import EncodedPictures
 from vision.near_identical import PhotographComparison, near_identical
-from vision.same_picture import difference, small_copy
 from vision.settings import PictureSettings
 
-
-def cropped(image: Image.Image, left: float, top: float) -> Image.Image:
-    side = round(image.width * 0.85)
-    x, y = round(left * image.width), round(top * image.height)
-    return image.crop((x, y, x + side, y + side))
+EVERY_PAIR = PictureSettings(compared_bits=255, compared_structure_bits=255)
 
 
 def marked(image: Image.Image) -> Image.Image:
@@ -30,71 +24,36 @@ def marked(image: Image.Image) -> Image.Image:
     return copy
 
 
-def recompressed(image: Image.Image) -> Image.Image:
-    return Image.open(io.BytesIO(jpeg(image, 40))).convert("RGB")
-
-
-def test_a_changed_copy_differs_less_than_another_picture() -> None:
-    category = 2
-    image = draw(category, 7)
-    copies = {
-        "same": image,
-        "half": image.resize((48, 48), Image.Resampling.BICUBIC),
-        "compressed": recompressed(image),
-        "marked": marked(image),
-        "brighter": image.point(lambda value: min(255, round(value * 0.92))),
-        "cropped": cropped(image, 0.1, 0.03),
-    }
-    small = small_copy(image)
-    apart = {name: difference(small, small_copy(copy)) for name, copy in copies.items()}
-    assert apart["same"] == 0
-    others = [difference(small, small_copy(draw(category, seed))) for seed in (8, 9)]
-    assert max(apart.values()) < min(others) / 2
-    assert max(apart[name] for name in apart if name != "cropped") < 0.01
-    for copy in copies.values():
-        there, back = difference(small, small_copy(copy)), difference(small_copy(copy), small)
-        assert there == pytest.approx(back, rel=1e-4, abs=1e-6)
-
-
-def test_blank_pictures_are_one_and_differ_from_others() -> None:
-    white, grey = (small_copy(Image.new("RGB", (40, 40), (each,) * 3)) for each in (255, 120))
-    assert difference(white, white) == 0
-    assert difference(white, grey) > 0.5
-    assert difference(white, small_copy(draw(1, 3))) > 0.1
-
-
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """Items 1…4: a picture, its marked copy, another picture and its own, which is gone when looked at."""
+def encoded(tmp_path: Path) -> EncodedPictures:
+    """Items 1…4: a picture, its marked copy, another picture and its marked copy."""
     image = draw(1, 7)
-    pictures = (image, marked(image), draw(1, 8), marked(draw(1, 8)))
-    for row, each in enumerate(pictures):
+    for row, each in enumerate((image, marked(image), draw(1, 8), marked(draw(1, 8)))):
         (tmp_path / f"{row}.png").write_bytes(jpeg(each, 95))
     names = [f"{row}.png" for row in range(4)]
     pl.DataFrame({"item_id": names, "image": names}).write_csv(tmp_path / "items.csv")
-    return tmp_path
+    return encode(tmp_path, tmp_path / "cache", PlainEncoder())
 
 
-def groups(
-    shop: Path, encoded: EncodedPictures, settings: PictureSettings
-) -> tuple[list[int], PhotographComparison]:
-    photographs = PhotographComparison.of(encoded, items_of(shop), shop, settings)
-    return near_identical(encoded, 4, settings, photographs.same).tolist(), photographs
+def test_one_photograph_is_one_group(encoded: EncodedPictures) -> None:
+    assert near_identical(encoded, 4, EVERY_PAIR).tolist() == [0, 1, 1, 2, 2]
 
 
-def test_doubtful_pictures_are_looked_at(shop: Path, tmp_path: Path) -> None:
-    encoded = encode(shop, tmp_path / "cache", PlainEncoder())
-    # No code alone is near enough.
-    settings = PictureSettings(
-        identical_bits=0, structure_bits=0, doubtful_bits=255, doubtful_structure_bits=255
-    )
-    (shop / "3.png").unlink()
-    found, photographs = groups(shop, encoded, settings)
-    assert found == [0, 1, 1, 0, 0]
-    assert photographs.asked == 6
-    none = settings.model_copy(update={"compared_pairs": 0})
-    assert groups(shop, encoded, none)[0] == [0] * 5
-    # A file that was replaced since is not what was encoded.
-    (shop / "1.png").write_bytes((shop / "0.png").read_bytes())
-    assert groups(shop, encoded, settings)[0] == [0] * 5
-    assert np.asarray(near_identical(encoded, 4, settings)).tolist() == [0] * 5
+def test_codes_say_which_pictures_are_compared(encoded: EncodedPictures) -> None:
+    none = EVERY_PAIR.model_copy(update={"compared_bits": 0, "compared_structure_bits": 0})
+    assert near_identical(encoded, 4, none).tolist() == [0] * 5
+
+
+def test_no_more_pairs_are_compared_than_allowed(encoded: EncodedPictures) -> None:
+    # The first pair is 2 with 1; without another, 4 stays alone.
+    once = EVERY_PAIR.model_copy(update={"compared_pairs": 1})
+    assert near_identical(encoded, 4, once).tolist() == [0, 1, 1, 0, 0]
+    comparison = PhotographComparison(encoded.copies, once)
+    assert [comparison.same(0, 1), comparison.same(0, 1), comparison.asked] == [True, False, 1]
+
+
+def test_equal_copies_are_not_laid_over_each_other(encoded: EncodedPictures) -> None:
+    strict = EVERY_PAIR.model_copy(update={"largest_difference": 0.0})
+    copies = np.repeat(encoded.copies[:1], 2, axis=0)
+    assert PhotographComparison(copies, strict).same(0, 1)
+    assert not PhotographComparison(encoded.copies, strict).same(0, 1)

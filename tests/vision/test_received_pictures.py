@@ -25,7 +25,7 @@ from state.picture_changes import ALL_CONTENTS, PictureChange
 from tests.vision.conftest import settings_of
 from tests.vision.picture_shop import PictureShop
 from vision.encode_pictures import EncodedPictures
-from vision.picture_records import content_numbers, encode_record
+from vision.picture_records import COPY_BYTES, content_numbers, encode_record
 from vision.received_pictures import Received, fold
 
 MAKER, OTHER = b"encoder1", b"encoder2"
@@ -35,8 +35,12 @@ def content(number: int) -> bytes:
     return number.to_bytes(16, "little")
 
 
+def codes(number: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(32, number, np.uint8), np.full(COPY_BYTES, number, np.uint8)
+
+
 def record(number: int, maker: bytes = MAKER) -> bytes:
-    return encode_record(maker, np.full(4, number, np.float32), np.full(32, number, np.uint8))
+    return encode_record(maker, np.full(4, number, np.float32), *codes(number))
 
 
 def encoded(pairs: list[tuple[int, int]]) -> EncodedPictures:
@@ -45,7 +49,7 @@ def encoded(pairs: list[tuple[int, int]]) -> EncodedPictures:
     return EncodedPictures(
         np.array([item for item, _ in pairs], np.int32),
         np.repeat(numbers[:, None], 4, axis=1).astype(np.float32),
-        np.repeat(numbers[:, None], 32, axis=1).astype(np.uint8),
+        *(np.stack(each) for each in zip(*(codes(number) for number in numbers.tolist()), strict=True)),
         content_numbers([content(number) for _, number in pairs]),
     )
 
@@ -80,6 +84,7 @@ def test_changes_are_applied_in_their_order_and_files_do_not_bring_back() -> Non
     ]
     np.testing.assert_array_equal(folded.pictures.features[:, 0], [11, 13, 21, 32, 51])
     np.testing.assert_array_equal(folded.pictures.structures[:, 0], [11, 13, 21, 32, 51])
+    np.testing.assert_array_equal(folded.pictures.copies[:, 0], [11, 13, 21, 32, 51])
     assert (folded.put, folded.deleted, folded.foreign) == (3, 3, 1)
     assert fold(files, Received(), MAKER).pictures is files
 
@@ -113,7 +118,7 @@ def test_a_killed_compaction_loses_and_doubles_nothing(picture_shop: PictureShop
         PictureChange(
             int(item_keys([ids[number % size]])[0]),
             content(10_000 + number),
-            encode_record(maker, draws.random(before.space.features, np.float32), np.zeros(32, np.uint8)),
+            encode_record(maker, draws.random(before.space.features, np.float32), *codes(number % 256)),
         )
         for number in range(200)
     ]
