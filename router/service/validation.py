@@ -186,7 +186,10 @@ class _Faults:
         if not scene:
             self.add(field, f"is required; {_one_of(known)}")
         elif scene not in known:
-            self.add(field, f"is no scene of the configuration; {_one_of(known)}")
+            self.add(
+                field,
+                f"is not served: not configured, or it `needs` what the snapshot lacks; {_one_of(known)}",
+            )
 
     def page_size(self, field: str, size: int) -> None:
         if size < 0:
@@ -230,4 +233,4 @@ class _Faults:
 
 def _one_of(known: Collection[str]) -> str:
     shown = sorted(known)[:20]
-    return f"the scenes are {', '.join(shown)}{' …' if len(known) > len(shown) else ''}"
+    return f"the scenes served are {', '.join(shown)}{' …' if len(known) > len(shown) else ''}"

@@ -95,6 +95,11 @@ def test_recommend_refuses(request_: RecommendRequest, fields: list[str]) -> Non
     assert fields_at_fault(check_recommend, request_) == fields
 
 
+def test_a_scene_that_is_not_served_is_told_why_and_which_are() -> None:
+    with pytest.raises(CallerError, match=r"not configured, or it `needs` what .* scenes served are .*home"):
+        check_recommend(RecommendRequest(scene="photo_search"), SCENES)
+
+
 @pytest.mark.parametrize(
     "request_",
     [
