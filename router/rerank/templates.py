@@ -101,11 +101,13 @@ class Fatigue:
         """Positions int[n], by the place that each candidate sinks to."""
         seen: Seen = query.features["seen"]
         lately = seen.ts > query.now - self.settings.days * _DAY_S
+        places = np.arange(len(candidates))
+        if not lately.any():
+            return places
         idle_s = int(self.settings.idle_minutes * _MINUTE_S)
         items, visits = fruitless(
             seen.items[lately], seen.ts[lately], query.history_items, query.history_ts, idle_s
         )
-        places = np.arange(len(candidates))
         tired = visits > self.settings.free
         if not tired.any():
             return places

@@ -12,8 +12,6 @@ from pipeline.candidates import PROBABILITY, SHOWN, Candidates
 from pipeline.plan import Page, channels_of
 from pipeline.trace import StageRecord
 from protos.shopfront.v1.recommend_pb2 import (
-    Reason,
-    RecommendedItem,
     RecommendResponse,
     ScoreKind,
     StageTrace,
@@ -48,7 +46,7 @@ def build_response(
         request_id=request_id,
         score_kind=score_kind(page.items),
     )
-    response.items.extend(_items(page.items, catalogue, channel_names))
+    _add_items(response, page.items, catalogue, channel_names)
     return response
 
 
@@ -74,33 +72,31 @@ def add_trace(response: RecommendResponse, records: Sequence[StageRecord], total
     )
 
 
-def _items(items: Candidates, catalogue: Catalogue, channel_names: tuple[str, ...]) -> list[RecommendedItem]:
-    answered = [
-        RecommendedItem(
-            item_id=item_id,
-            score=score,
-            reasons=_reasons(channels, channel_names, trigger_id),
-            title=title,
-            category=category,
-        )
-        for item_id, score, channels, trigger_id, title, category in zip(
-            catalogue.item_ids(items.items),
-            shown_scores(items).tolist(),
-            items.channels.tolist(),
-            catalogue.item_ids(items.trigger),
-            catalogue.titles(items.items),
-            catalogue.category_names(catalogue.category[items.items]),
-            strict=True,
-        )
-    ]
+def _add_items(
+    response: RecommendResponse, items: Candidates, catalogue: Catalogue, channel_names: tuple[str, ...]
+) -> None:
+    """Adds the items in place: a message made beside the response would be copied into it."""
+    for item_id, score, channels, trigger_id, title, category in zip(
+        catalogue.item_ids(items.items),
+        shown_scores(items).tolist(),
+        items.channels.tolist(),
+        catalogue.item_ids(items.trigger),
+        catalogue.titles(items.items),
+        catalogue.category_names(catalogue.category[items.items]),
+        strict=True,
+    ):
+        reasons = response.items.add(item_id=item_id, score=score, title=title, category=category).reasons
+        first, *others = _channels(channels, channel_names)
+        reasons.add(channel=first, trigger_item_id=trigger_id)
+        for channel in others:
+            reasons.add(channel=channel)
     if _ordered_by_something_else(items):
-        for item, value in zip(answered, np.nan_to_num(items.score, nan=0.0).tolist(), strict=True):
+        for item, value in zip(response.items, np.nan_to_num(items.score, nan=0.0).tolist(), strict=True):
             item.value = value
     for name in catalogue.shown:
-        for item, words in zip(answered, catalogue.display(name, items.items), strict=True):
+        for item, words in zip(response.items, catalogue.display(name, items.items), strict=True):
             if words:
                 item.attributes[name] = words
-    return answered
 
 
 def _ordered_by_something_else(items: Candidates) -> bool:
@@ -130,14 +126,6 @@ def shown_scores(items: Candidates) -> NDArray[np.float32]:
         return items.recall_score
     columns = items.columns
     return np.nan_to_num(columns.get(PROBABILITY, columns.get(SHOWN, items.score)), nan=0.0)
-
-
-def _reasons(channels: int, channel_names: tuple[str, ...], trigger_id: str) -> list[Reason]:
-    first, *others = _channels(channels, channel_names)
-    return [
-        Reason(channel=first, trigger_item_id=trigger_id),
-        *(Reason(channel=channel) for channel in others),
-    ]
 
 
 @lru_cache(maxsize=4096)

@@ -119,6 +119,9 @@ def test_what_many_visits_saw_in_vain_sinks_by_so_many_slots() -> None:
     # The shopper opened item 1 half an hour before the newest sight of it: three of the four are forgotten.
     assert sunk(query(visits, acts=[(1, 90 * MINUTE)]), free=1, slots=1) == [1, 3, 4, 5, 2, 6, 7, 8]
     assert sunk(query(visits), free=3, slots=2, days=3 / 24) == [1, 2, 3, 4, 5, 6, 7, 8]
+    # Nothing was seen, or all of it too long ago.
+    assert sunk(query([]), free=0) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert sunk(query(visits), free=0, days=1 / 48) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
 @pytest.mark.parametrize(

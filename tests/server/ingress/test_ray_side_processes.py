@@ -81,8 +81,10 @@ def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
         "import os, sys; import ray.serve; from ray.util.serialization_addons import apply;"
         "from ray._private.serialization import SerializationContext;"
         "apply(SerializationContext(None));"
-        "loaded = [name for name in ('pandas', 'pyarrow', 'urllib3', 'referencing') if name in sys.modules];"
-        "import pandas, pyarrow; print(loaded, pandas.DataFrame({'a': [1]}).shape, pyarrow.array([1]).sum());"
+        "absent = ('pandas', 'pyarrow', 'urllib3', 'referencing', 'tqdm', 'opentelemetry.sdk');"
+        "loaded = [name for name in absent if name in sys.modules];"
+        "import opentelemetry.sdk, pandas, pyarrow, tqdm;"
+        "print(loaded, pandas.DataFrame({'a': [1]}).shape, pyarrow.array([1]).sum());"
         "import requests, jsonschema; print(requests.__version__ > '2', requests.get.__name__);"
         "print(jsonschema.validate(1, {}), os.environ['THE_SYSTEMS_OWN'])"
     )
