@@ -24,9 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SETTINGS = """
 models:
   bst: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}
-  mind: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}
 export: {formats: [onnx]}
-router: {ingress: {address: "127.0.0.1:0"}, metrics: {port: 0}}
+router: {recall: {mind: {enabled: false}}, ingress: {address: "127.0.0.1:0"}, metrics: {port: 0}}
 """
 
 
