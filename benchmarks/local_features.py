@@ -6,11 +6,13 @@
 picture among 81. Keypoints are SIFT's (Lowe, IJCV 2004) and KAZE's (Alcantarilla et al., ECCV 2012), at
 most 400 of a picture, joined by VLAD (Jégou et al., CVPR 2010: residuals to 32 centres, their signed roots,
 per centre and in all of length 1) whose centres photos of the training range teach; HoG and histograms of
-colours are the baselines. `PQ`: the catalogue's vectors by product quantisation of 16 × 6 bits (faiss),
-where it has enough pictures to learn from: by those of the training photos. Coarse to fine: the encoder's
-ten best ordered again by the sum of both cosines, weighted as is best on photos of the training range; with
-the category, a soft gate adds the logarithm of the probability of the product's coarse class, by a layer
-taught by the training range's features, weighted likewise.
+colours are the baselines. NetVLAD is trained by the training photos but those that choose weights, with the
+trunk's block before it and without, and so is the space of the encoder's features beside it. `PQ`: the
+catalogue's vectors by product quantisation of 16 × 6 bits (faiss), where it has enough pictures to learn
+from: by those of the training photos. Coarse to fine: the encoder's ten best, as it is and trained, ordered
+again by the sum of both cosines, weighted as is best on photos of the training range; with the category, a
+soft gate adds the logarithm of the probability of the product's coarse class, by a layer taught by the
+training range's features, weighted likewise.
 """
 
 from __future__ import annotations
@@ -29,9 +31,11 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.net_vlad import FittedNetVlad, maps_of
 from benchmarks.picture_features import InProcessEncoder
 from benchmarks.public_data import SHARED
 from recall.category_head import softmax
+from vision.fit_by_photos import Labelled, fit_by_photos
 from vision.fit_category_head import fit_layer
 
 _CV2: Any = cv2
@@ -40,6 +44,9 @@ _FAISS: Any = faiss
 Vectors = NDArray[np.float32]
 _KEYPOINTS, _CENTRES, _SIDE = 400, 32, 224
 _PQ_PARTS, _PQ_BITS, _BEST = 16, 6, 10
+_TRAINED, _TRAINED_DIMENSIONS = "encoder, trained", 256
+_STEPS_BEHIND, _STEPS_THROUGH = 200, 40
+"""Of NetVLAD behind the block, and through it, which takes ten times as long."""
 _WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -143,14 +150,13 @@ def main() -> None:
     folder = SHARED / "grocery_photos"
     shown = pl.read_parquet(folder / "catalogue.parquet")
     photos = pl.read_parquet(folder / "photos.parquet")
-    tables = [
-        shown,
-        photos.filter(pl.col("split") == "train").sample(given.photos, seed=1),
-        photos.filter(pl.col("split") != "train").sample(given.photos, seed=1),
-    ]
-    sets = [[Image.open(io.BytesIO(each)).convert("RGB") for each in table["jpeg"]] for table in tables]
+    training = photos.filter(pl.col("split") == "train").with_row_index("row")
+    chosen_by = training.sample(given.photos, seed=1)
+    tables = [shown, chosen_by, photos.filter(pl.col("split") != "train").sample(given.photos, seed=1)]
+    sets = [_opened(table) for table in tables]
     classes, known, truth = (table["class_id"].to_numpy() for table in tables)
-    forms = [Form("encoder (lite0, 1,280)", InProcessEncoder(given.cache).features, sets)]
+    encoder = InProcessEncoder(given.cache)
+    forms = [Form("encoder (lite0, 1,280)", encoder.features, sets)]
     for name, detector in (("SIFT", _CV2.SIFT_create()), ("KAZE", _CV2.KAZE_create(extended=False))):
         sample = np.concatenate(descriptors(detector, sets[1][::3]))
         kmeans = faiss.Kmeans(sample.shape[1], _CENTRES, niter=15, seed=1)
@@ -161,6 +167,11 @@ def main() -> None:
 
         forms.append(Form(f"{name} → VLAD", make, sets))
     forms += [Form("HoG", gradients, sets), Form("colours", colours, sets)]
+    # Trained forms do not learn from the photos by which weights are chosen.
+    others = training.filter(~pl.col("row").is_in(chosen_by["row"].to_list()))
+    forms += [
+        Form(name, make, sets) for name, make in trained_forms(encoder, sets[0], classes, others).items()
+    ]
     for form in forms:
         exact = recall(form.asked @ form.catalogue.T, classes, truth)
         codes = recall(quantised(form.catalogue, form.taught, form.asked), classes, truth)
@@ -169,16 +180,48 @@ def main() -> None:
             f"PQ 12 bytes R@1 {codes[0]:.3f}  R@5 {codes[1]:.3f}  {form.ms:.0f} ms of CPU a picture",
             flush=True,
         )
-    coarse = forms[0]
-    for form in forms[1:]:
+    plain, trained = forms[0], next(form for form in forms if form.name == _TRAINED)
+    for coarse, fine in [(plain, each) for each in forms[1:]] + [
+        (trained, each) for each in forms[1:] if each is not trained
+    ]:
         both = [
-            (side @ coarse.catalogue.T, other @ form.catalogue.T)
-            for side, other in ((coarse.taught, form.taught), (coarse.asked, form.asked))
+            (side @ coarse.catalogue.T, other @ fine.catalogue.T)
+            for side, other in ((coarse.taught, fine.taught), (coarse.asked, fine.asked))
         ]
         weight = max(_WEIGHTS, key=lambda each: recall(refined(*both[0], each), classes, known)[0])
         found = recall(refined(*both[1], weight), classes, truth)
-        print(f"encoder, then {form.name:14} weight {weight:4}  R@1 {found[0]:.3f}  R@5 {found[1]:.3f}")
-    _gated(coarse, tables, classes, known, truth)
+        print(
+            f"{coarse.name}, then {fine.name:22} weight {weight:4}  R@1 {found[0]:.3f}  R@5 {found[1]:.3f}",
+            flush=True,
+        )
+    _gated(plain, tables, classes, known, truth)
+
+
+def trained_forms(
+    encoder: InProcessEncoder,
+    catalogue: list[Image.Image],
+    classes: NDArray[np.int64],
+    photos: pl.DataFrame,
+) -> dict[str, Callable[[list[Image.Image]], Vectors]]:
+    """The encoder's features in a space trained by photos, and both forms of NetVLAD, by name."""
+    pictures, products = _opened(photos), photos["class_id"].to_numpy()
+    space = fit_by_photos(
+        Labelled(classes.astype(np.int32), encoder.features(catalogue)),
+        Labelled(products.astype(np.int32), encoder.features(pictures)),
+        _TRAINED_DIMENSIONS,
+        1,
+    ).space
+    network = encoder.network
+    shown, known = maps_of(network, catalogue, classes), maps_of(network, pictures, products)
+    return {
+        _TRAINED: lambda asked: space.project(encoder.features(asked)),
+        "NetVLAD, block fixed": FittedNetVlad(network, shown, known, 1, _STEPS_BEHIND, fixed=True),
+        "NetVLAD, end to end": FittedNetVlad(network, shown, known, 1, _STEPS_THROUGH),
+    }
+
+
+def _opened(table: pl.DataFrame) -> list[Image.Image]:
+    return [Image.open(io.BytesIO(each)).convert("RGB") for each in table["jpeg"]]
 
 
 def _gated(

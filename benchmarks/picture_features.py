@@ -23,8 +23,9 @@ class InProcessEncoder:
     def __init__(self, cache: Path | None = None) -> None:
         """`cache`: folder that keeps features by the squares they are of; None keeps none."""
         torch.set_num_threads(1)
-        self._network = PictureNetwork()
-        load_pretrained(self._network)
+        self.network = PictureNetwork()
+        """Has its weights."""
+        load_pretrained(self.network)
         self._cache = cache
         if cache is not None:
             cache.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,7 @@ class InProcessEncoder:
     def maps(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """float32[n, 112, 14, 14] and float32[n, 320, 7, 7] of squares uint8[n, 224, 224, 3]; not kept."""
         with torch.no_grad():
-            _, fine, coarse = self._network(torch.from_numpy(squares.copy()))
+            _, fine, coarse = self.network(torch.from_numpy(squares.copy()))
         return fine.numpy(), coarse.numpy()
 
     def _batch(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -53,7 +54,7 @@ class InProcessEncoder:
                 kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
                 return kept
         with torch.no_grad():
-            made: NDArray[np.float32] = self._network(torch.from_numpy(squares))[0].numpy()
+            made: NDArray[np.float32] = self.network(torch.from_numpy(squares))[0].numpy()
         if file is not None:
             np.save(file, made, allow_pickle=False)
         return made
