@@ -71,7 +71,8 @@ def test_a_registered_column_that_the_shop_lacks_is_unknown_and_switched_off(tmp
     with registered(**COLUMNS):
         dataset = ingest_folder(tmp_path / "shop", tmp_path, IngestSettings(), 0, created_at=CREATED_AT)
     off = dataset.manifest.switched_off
-    assert off[off.index("material") :] == ["material", "weight", "stars", "fragile", "since", "care"]
+    columns = [name for name in off if name in COLUMNS]
+    assert columns == ["material", "weight", "stars", "fragile", "since", "care"]
     assert dataset.catalogue.code_count("material") == 0
     assert np.isnan(dataset.catalogue.column("weight")).all()
     assert (dataset.catalogue.column("stars") == -1).all()

@@ -20,6 +20,8 @@ DTYPES = {
     "excluded": np.int32,
     "purchased_items": np.int32,
     "purchased_ts": np.int64,
+    "removed_items": np.int32,
+    "removed_ts": np.int64,
 }
 LENGTHS = {"profile_codes": 4, "context_codes": 3}
 
