@@ -13,6 +13,8 @@ from snapshot.item_keys import item_keys
 from state.logged_event import LoggedEvent
 from state.user_state import scene_tag
 
+_MOST_PIECES = np.iinfo(np.int32).max
+
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
@@ -52,11 +54,7 @@ class EventBatch:
                 ],
                 np.uint32,
             ),
-            cart_pieces=np.fromiter(
-                (-row.quantity if row.event == REMOVE_FROM_CART else row.quantity for row in rows),
-                np.int32,
-                n,
-            ),
+            cart_pieces=np.fromiter((_cart_pieces(row) for row in rows), np.int32, n),
         )
 
     @property
@@ -67,3 +65,10 @@ class EventBatch:
     def __len__(self) -> int:
         """Number of events."""
         return len(self.rows)
+
+
+def _cart_pieces(row: LoggedEvent) -> int:
+    """Pieces as `CartChanges` counts them: the router checks quantities, other writers of a log may not."""
+    if row.event == REMOVE_FROM_CART:
+        return -min(max(row.quantity, 0), _MOST_PIECES)
+    return min(max(row.quantity, 1), _MOST_PIECES)

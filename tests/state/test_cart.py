@@ -216,3 +216,16 @@ def test_merging_the_past_twice_adds_each_change_once(store: StateStore) -> None
     state = asyncio.run(send())
     assert len(state.cart_changes.items) == 3
     assert kept(state) == ({"b": 1}, {"a": 20})
+
+
+@pytest.mark.parametrize("pieces", [10**18, 2**31, -1, -(10**18)])
+def test_quantities_that_no_router_wrote_are_bounded(store: StateStore, pieces: int) -> None:
+    """Events of a log are stored and replayed whatever another writer put into them."""
+    user = f"poison {pieces}"
+    rows = [("a", CART, pieces, 1_000), ("b", CART, 2, 1_001), ("b", REMOVE_FROM_CART, pieces, 1_002)]
+
+    async def send() -> UserState:
+        await store.append(batch_of(rows, user))
+        return await store.read(user)
+
+    assert kept(asyncio.run(send())) == ({"a": min(max(pieces, 1), 2**31 - 1)}, {"b": 1_002})
