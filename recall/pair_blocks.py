@@ -17,6 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from snapshot.columns import rows_between
+
 Block = tuple[int, int]
 """Trigger items start…stop − 1."""
 
@@ -50,8 +52,7 @@ class UserEvents:
     def of_items(self, block: Block) -> NDArray[np.int64]:
         """Positions of the events of a block of items, by item and then as they are; int64[n]."""
         order, items = self._by_item
-        first, last = np.searchsorted(items, block)
-        return order[first:last]
+        return order[rows_between(items, *block)]
 
 
 @dataclass(frozen=True)

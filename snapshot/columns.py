@@ -49,6 +49,20 @@ def load_column(folder: Path, name: str, dtype: np.dtype, length: int | None = N
         raise SnapshotError(folder, file, f"cannot be mapped ({error})", "build the folder again") from error
 
 
+def rows_between(column: np.ndarray, least: int, below: int) -> slice:
+    """The rows of an ascending column of integers from value `least` to below `below`.
+
+    Searched in the column's own type: NumPy copies the whole column, 20 ms at ten million rows, to look for a
+    number of another one. Raises OverflowError where a value does not fit it.
+
+    Example:
+        >>> rows_between(np.array([1, 4, 4, 7], np.int32), 4, 5)
+        slice(1, 3, None)
+    """
+    first, after = np.searchsorted(column, np.array((least, below), column.dtype)).tolist()
+    return slice(first, after)
+
+
 def _read_header(stream: BinaryIO) -> tuple[np.dtype, int]:
     """Type and length of a one-dimensional .npy file; leaves the stream where the data begins.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from snapshot.columns import load_column, save_column
+from snapshot.columns import load_column, rows_between, save_column
 from snapshot.manifest import SnapshotError
 
 THUMBNAILS_FOLDER = "thumbnails"
@@ -55,9 +55,10 @@ class Thumbnails:
 
     def read(self, item: int) -> bytes:
         """The picture of a dense item; empty where there is none."""
-        at = int(np.searchsorted(self.items, item))
-        if at == len(self.items) or self.items[at] != item:
+        own = rows_between(self.items, item, item + 1)
+        if own.start == own.stop:
             return b""
+        at = own.start
         start = int(self.ends[at - 1]) if at else 0
         return self.contents[start : int(self.ends[at])].tobytes()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snapshot.dataset import Dataset
 from snapshot.event_codes import IMPRESSION, PURCHASE
@@ -41,8 +42,8 @@ def seed_state(
     users = dataset.users()
     user_ids = users["user_id"].to_list()
     profiles = _profiles(users)
-    history = _Histories(dataset, settings)
     total = len(user_ids)
+    history = _Histories(dataset, settings, total)
     deleted = store.tombstones()
     for start in range(0, total, _USERS_PER_STEP):
         stop = min(start + _USERS_PER_STEP, total)
@@ -89,25 +90,25 @@ def _profiles(users: "pl.DataFrame") -> list[dict[str, str]]:
 class _Histories:
     """The events of a data set, found by user."""
 
-    def __init__(self, dataset: Dataset, settings: StateSettings) -> None:
+    def __init__(self, dataset: Dataset, settings: StateSettings, users: int) -> None:
         self._settings = settings
         events = dataset.events().select("user", "item", "event", "ts").collect()
         catalogue = dataset.catalogue
         keys = np.zeros(catalogue.size + 1, dtype=np.uint64)
         keys[1:] = catalogue.item_keys(np.arange(1, catalogue.size + 1))
-        self._user = events["user"].to_numpy()
+        self._bounds = _bounds(events["user"].to_numpy(), users)
         self._key = keys[events["item"].to_numpy()]
         self._event = events["event"].to_numpy()
         self._ts = events["ts"].to_numpy()
         changes = dataset.cart_changes()
-        self._changing_user = changes["user"].to_numpy()
+        self._change_bounds = _bounds(changes["user"].to_numpy(), users)
         self._changed_key = keys[changes["item"].to_numpy()]
         self._pieces = changes["pieces"].to_numpy()
         self._changed_ts = changes["ts"].to_numpy()
 
     def state(self, user: int, profile: dict[str, str]) -> UserState:
         """What a user did, newest first and within the store's bounds."""
-        start, stop = np.searchsorted(self._user, (user, user + 1)).tolist()
+        start, stop = self._bounds[user - 1 : user + 1].tolist()
         keys, codes, ts = (column[start:stop][::-1] for column in (self._key, self._event, self._ts))
         shown = codes == IMPRESSION
         acted_at = np.flatnonzero(~shown)[: self._settings.max_behaviours]
@@ -122,7 +123,7 @@ class _Histories:
         )
 
     def _changes_of(self, user: int) -> CartChanges:
-        start, stop = np.searchsorted(self._changing_user, (user, user + 1)).tolist()
+        start, stop = self._change_bounds[user - 1 : user + 1].tolist()
         newest = slice(start, stop)
         most = self._settings.max_cart_changes
         return CartChanges(
@@ -130,3 +131,11 @@ class _Histories:
             self._pieces[newest][::-1][:most],
             self._changed_ts[newest][::-1][:most],
         )
+
+
+def _bounds(user: NDArray[np.integer], users: int) -> NDArray[np.intp]:
+    """intp[users + 1]: the rows of user u, of an ascending column, are those from place u − 1 to place u.
+
+    All at once and in the column's own type: NumPy copies the column for a search of another type.
+    """
+    return np.searchsorted(user, np.arange(1, users + 2, dtype=user.dtype))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snapshot.catalogue import Catalogue
+from snapshot.columns import rows_between
 from state.picture_changes import ALL_CONTENTS, PictureChange
 from vision.encode_pictures import EncodedPictures
 from vision.picture_records import content_numbers, decode_record, record_of
@@ -70,8 +71,8 @@ def fold(encoded: EncodedPictures, received: Received, maker: bytes) -> Folded:
     features, foreign = encoded.features.shape[1], 0
     for item, change in received.changes:
         if item not in rows_of:
-            first, last = np.searchsorted(encoded.items, (item, item + 1))
-            rows_of[item] = np.arange(first, last)
+            own = rows_between(encoded.items, item, item + 1)
+            rows_of[item] = np.arange(own.start, own.stop)
         rows = rows_of[item]
         if change.record is None and change.content == ALL_CONTENTS:
             alive[rows] = False

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recall.pictures.search_parameters import search_parameters, selector_of
 from recall.pictures.settings import SimilarLookSettings
+from snapshot.columns import rows_between
 
 _MOST_WIDENED = 16
 """Times as many inverted lists are visited, at most, where few rows may be found."""
@@ -50,8 +51,8 @@ class MainPart:
 
     def rows_of(self, item: int) -> NDArray[np.int64]:
         """The rows of an item that are not dead, int64[m], its first picture first."""
-        first, last = np.searchsorted(self.items, (item, item + 1))
-        return np.arange(first, last)[self._alive[first:last]]
+        rows = rows_between(self.items, item, item + 1)
+        return np.asarray(rows.start + np.flatnonzero(self._alive[rows]), np.int64)
 
     def row_of(self, item: int, content: tuple[int, int]) -> int:
         """The row of a picture that is not dead; −1 where there is none."""

@@ -21,7 +21,7 @@ from recall.pictures.picture_index import PictureIndex
 from recall.pictures.searched import Alike, IndexChange, Pictured
 from recall.pictures.settings import SimilarLookSettings
 from snapshot.catalogue import Catalogue
-from snapshot.columns import load_column, save_column
+from snapshot.columns import load_column, rows_between, save_column
 from snapshot.manifest import SnapshotError
 
 _BOUNDS, _ITEMS, _CATEGORIES, _IN_STOCK = "shard_bounds", "picture_items", "categories", "in_stock"
@@ -75,7 +75,7 @@ def write_shards(
     for number, path in enumerate(_folders(folder, count)):
         path.mkdir()
         first, after = bounds[number : number + 2].tolist()
-        rows = slice(*np.searchsorted(items, (first + 1, after + 1)).tolist())
+        rows = rows_between(items, first + 1, after + 1)
         save_column(path, _ITEMS, items[rows] - first)
         save_contents(path, contents[rows], revision)
         for name, column in ((_CATEGORIES, catalogue.category), (_IN_STOCK, catalogue.in_stock)):

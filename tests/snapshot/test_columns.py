@@ -1,4 +1,5 @@
 import threading
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from snapshot import SnapshotError
-from snapshot.columns import load_column, save_column
+from snapshot.columns import load_column, rows_between, save_column
 from snapshot.item_columns import ITEM_COLUMNS
 
 DTYPES = sorted(
@@ -72,3 +73,28 @@ def test_many_threads_may_open_columns_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+@given(
+    st.lists(st.integers(0, 50), max_size=40),
+    st.integers(0, 51),
+    st.integers(0, 51),
+    st.sampled_from([np.int32, np.int64, np.uint8]),
+)
+def test_rows_between_are_those_with_the_values(
+    values: list[int], least: int, below: int, kind: type[np.integer]
+) -> None:
+    column = np.array(sorted(values), kind)
+    below = max(least, below)
+    expected = [value for value in sorted(values) if least <= value < below]
+    assert column[rows_between(column, least, below)].tolist() == expected
+
+
+def test_rows_are_found_without_a_copy_of_the_column() -> None:
+    column = np.arange(1_000_000, dtype=np.int32)
+    tracemalloc.start()
+    try:
+        assert rows_between(column, 500_000, 500_002) == slice(500_000, 500_002)
+        assert tracemalloc.get_traced_memory()[1] < column.nbytes / 100
+    finally:
+        tracemalloc.stop()
