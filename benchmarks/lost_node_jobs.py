@@ -104,7 +104,8 @@ def _samples(run: JobRun) -> Made:
     log = InteractionLog.from_dataset(run.dataset, work)
     before = (0, run.dataset.manifest.cuts.valid_from)
     points = cut_points(log, SampleSettings(), before, np.random.default_rng(0), max_points=2_000)
-    return {name: getattr(points, name).tobytes() for name in SamplePoints.__dataclass_fields__}
+    columns = {name: getattr(points, name) for name in SamplePoints.__dataclass_fields__}
+    return {name: b"" if column is None else column.tobytes() for name, column in columns.items()}
 
 
 JOBS: dict[str, Callable[[JobRun], Made]] = {
