@@ -106,43 +106,42 @@ def decode_items(key: bytes, record: bytes) -> TimedItems:
 
 def encode_seen(key: bytes, rows: SeenItems) -> bytes:
     """The record of seen items, stored under `key`."""
-    body = (
-        rows.items.astype("<u8", copy=False).tobytes()
-        + rows.ts.astype("<i8", copy=False).tobytes()
-        + rows.scenes.astype("<u4", copy=False).tobytes()
-    )
-    return _pack(key, _HAS_SCENES, len(rows.items), body)
+    return _encode_wide(key, _HAS_SCENES, rows.items, rows.ts, rows.scenes.astype("<u4", copy=False))
 
 
 def decode_seen(key: bytes, record: bytes) -> SeenItems:
     """The seen items of a record stored under `key`; views and errors as for behaviours."""
-    n = _unpack(key, record, _HAS_SCENES, 20)
-    ts_at = _HEADER.size + 8 * n
-    return SeenItems(
-        items=np.frombuffer(record, np.uint64, n, _HEADER.size),
-        scenes=np.frombuffer(record, np.uint32, n, ts_at + 8 * n),
-        ts=np.frombuffer(record, np.int64, n, ts_at),
-    )
+    items, ts, scenes = _decode_wide(key, record, _HAS_SCENES, np.uint32)
+    return SeenItems(items=items, scenes=scenes, ts=ts)
 
 
 def encode_cart_changes(key: bytes, rows: CartChanges) -> bytes:
     """The record of changes of the cart, stored under `key`."""
-    body = (
-        rows.items.astype("<u8", copy=False).tobytes()
-        + rows.ts.astype("<i8", copy=False).tobytes()
-        + rows.pieces.astype("<i4", copy=False).tobytes()
-    )
-    return _pack(key, _HAS_PIECES, len(rows.items), body)
+    return _encode_wide(key, _HAS_PIECES, rows.items, rows.ts, rows.pieces.astype("<i4", copy=False))
 
 
 def decode_cart_changes(key: bytes, record: bytes) -> CartChanges:
     """The changes of the cart of a record stored under `key`; views and errors as for behaviours."""
-    n = _unpack(key, record, _HAS_PIECES, 20)
+    items, ts, pieces = _decode_wide(key, record, _HAS_PIECES, np.int32)
+    return CartChanges(items=items, pieces=pieces, ts=ts)
+
+
+def _encode_wide(key: bytes, flag: int, items: np.ndarray, ts: np.ndarray, column: np.ndarray) -> bytes:
+    """A record whose third column has four bytes a row, little-endian as it is given."""
+    body = items.astype("<u8", copy=False).tobytes() + ts.astype("<i8", copy=False).tobytes()
+    return _pack(key, flag, len(items), body + column.tobytes())
+
+
+def _decode_wide(
+    key: bytes, record: bytes, flag: int, dtype: type[np.uint32] | type[np.int32]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Items, times and the third column, of four bytes a row."""
+    n = _unpack(key, record, flag, 20)
     ts_at = _HEADER.size + 8 * n
-    return CartChanges(
-        items=np.frombuffer(record, np.uint64, n, _HEADER.size),
-        pieces=np.frombuffer(record, np.int32, n, ts_at + 8 * n),
-        ts=np.frombuffer(record, np.int64, n, ts_at),
+    return (
+        np.frombuffer(record, np.uint64, n, _HEADER.size),
+        np.frombuffer(record, np.int64, n, ts_at),
+        np.frombuffer(record, dtype, n, ts_at + 8 * n),
     )
 
 
