@@ -176,7 +176,7 @@ def measure(folder: Path, which: str, count: int, pairs: int, seed: int) -> list
     cut = cuts.test_from if which == "test" else cuts.valid_from
     events, users = build_events(dataset.events()), dataset.users()
     seen = events if which == "test" else events.filter(pl.col("ts") < cuts.test_from)
-    log = InteractionLog.from_frames(seen, users, catalogue.size, np.asarray(catalogue.category))
+    log = InteractionLog.of_events(seen, users, dataset)
     recall = settings.router.recall
     shoppers = test_shoppers(log, users, cut, count, recall.triggers, np.random.default_rng(seed))
     source = BuildSource(

@@ -118,13 +118,7 @@ def evaluate(
     progress(STEPS[0], 0, len(STEPS))
     events = build_events(dataset.events())
     users = dataset.users()
-    log = InteractionLog.from_frames(
-        events,
-        users,
-        dataset.catalogue.size,
-        np.asarray(dataset.catalogue.category),
-        dataset.cart_changes(),
-    )
+    log = InteractionLog.of_events(events, users, dataset)
     progress(STEPS[1], 1, len(STEPS))
     item_cf = ItemCf.fit(log, cuts.test_from, settings.item_cf)
     progress(STEPS[2], 2, len(STEPS))

@@ -114,13 +114,7 @@ def fit_ranker(
     until = cuts.valid_from + window_days * _DAY_S
     events = build_events(dataset.events().filter(pl.col("ts") < until))
     users = dataset.users()
-    log = InteractionLog.from_frames(
-        events,
-        users,
-        dataset.catalogue.size,
-        np.asarray(dataset.catalogue.category),
-        dataset.cart_changes(),
-    )
+    log = InteractionLog.of_events(events, users, dataset)
     rng = np.random.default_rng(seed)
     shoppers = test_shoppers(
         log, users, cuts.valid_from, settings.max_shoppers, recall_settings.triggers, rng

@@ -58,13 +58,7 @@ def choose_shares(
     cuts = dataset.manifest.cuts
     events = build_events(dataset.events().filter(pl.col("ts") < cuts.test_from))
     users = dataset.users()
-    log = InteractionLog.from_frames(
-        events,
-        users,
-        dataset.catalogue.size,
-        np.asarray(dataset.catalogue.category),
-        dataset.cart_changes(),
-    )
+    log = InteractionLog.of_events(events, users, dataset)
     shoppers = test_shoppers(
         log, users, cuts.valid_from, max_users, settings.triggers, np.random.default_rng(seed)
     )

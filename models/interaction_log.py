@@ -122,14 +122,16 @@ class InteractionLog:
         data set's events.
         """
         events = dataset.events().select("user", "item", "event", "ts").collect()
-        log = cls.from_frames(
-            events if weights is None else events.with_columns(pl.Series("weight", weights)),
-            dataset.users(),
-            dataset.catalogue.size,
-            np.asarray(dataset.catalogue.category),
-            dataset.cart_changes(),
+        weighed = events if weights is None else events.with_columns(pl.Series("weight", weights))
+        return replace(cls.of_events(weighed, dataset.users(), dataset), work=work)
+
+    @classmethod
+    def of_events(cls, events: pl.DataFrame, users: pl.DataFrame, dataset: Dataset) -> InteractionLog:
+        """The log of some of a data set's events, with its users, its catalogue and all changes of carts."""
+        catalogue = dataset.catalogue
+        return cls.from_frames(
+            events, users, catalogue.size, np.asarray(catalogue.category), dataset.cart_changes()
         )
-        return replace(log, work=work)
 
     @classmethod
     def from_frames(

@@ -102,13 +102,7 @@ class _Drawn:
         self._random = random
         self._seed = seed
         self._events, self._users = build_events(dataset.events()), dataset.users()
-        self.log = InteractionLog.from_frames(
-            self._events,
-            self._users,
-            dataset.catalogue.size,
-            np.asarray(dataset.catalogue.category),
-            dataset.cart_changes(),
-        )
+        self.log = InteractionLog.of_events(self._events, self._users, dataset)
 
     def train(self) -> tuple[Examples, NDArray[np.int32]]:
         """The newest points before the validation range, and `spare_negatives` of each."""
