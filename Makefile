@@ -49,6 +49,7 @@ format: $(INSTALLED_DEV) ## Sort imports, fix what can be fixed, and format the 
 docs: $(INSTALLED_DEV) ## Write the generated parts of docs/, config/ and deploy/
 	$(BIN)/python -m docs.rooms_table
 	$(BIN)/python -m docs.item_columns_table
+	$(BIN)/python -m docs.event_kinds_table
 	$(BIN)/shopfront config > config/shopfront.yaml.new && mv config/shopfront.yaml.new config/shopfront.yaml
 	cp config/scenes.yaml config/experiments.yaml deploy/kubernetes/base/config/
 

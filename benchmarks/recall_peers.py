@@ -19,7 +19,7 @@ from recall.lists import ItemLists
 from recall.mind import Mind
 from recall.query import Query
 from recall.ranki2i import Ranki2i
-from recall.triggers import EVENT_STRENGTH
+from snapshot.event_codes import EVENT_STRENGTH
 
 Answer = list[tuple[int, float]]
 """(item, score), best first."""

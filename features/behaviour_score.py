@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import polars as pl
 
-from features.behaviour_score_settings import BehaviourScoreSettings
-from snapshot.event_codes import CART, FAVORITE, IMPRESSION, PURCHASE, VIEW
+from snapshot.event_codes import IMPRESSION
+from snapshot.event_kinds import EVENT_KINDS
 
 
-def behaviour_scores(
-    events: pl.DataFrame, settings: BehaviourScoreSettings = BehaviourScoreSettings()
-) -> pl.DataFrame:
+def behaviour_scores(events: pl.DataFrame) -> pl.DataFrame:
     """Score every user–item pair by the strongest thing the user did with the item.
 
-    Each event type is scored by its count (one view 2.52, two 2.9, …, three or more purchases 5.0); the
-    pair's score is the maximum over its event types. Pairs with impressions alone score 0.
+    Each kind of event is scored by its count (`EventKind.scores`: one view 2.52, two 2.9, …, three or more
+    purchases 5.0); the pair's score is the maximum over its kinds. Pairs with impressions alone score 0.
 
     Args:
         events: user and item (integer), event uint8 (`snapshot.event_codes`), ts int64 (unix seconds).
-        settings: the score table.
 
     Returns:
         user, item (types as given), score float32 and last_ts int64, the time of the pair's latest behaviour
         (of its latest impression where there is no behaviour); one row per pair, sorted by user and item.
     """
-    tables = {
-        VIEW: settings.view,
-        FAVORITE: settings.favorite,
-        CART: settings.cart,
-        PURCHASE: settings.purchase,
-    }
+    tables = {kind.code: kind.scores for kind in EVENT_KINDS.values() if kind.scores}
     behaviour = pl.col("event") != IMPRESSION
     counts = [(pl.col("event") == code).sum().alias(f"count_{code}") for code in tables]
     scores = []
     for code, table in tables.items():
         count = pl.col(f"count_{code}")
         score = pl.lit(0.0, dtype=pl.Float32)
-        for threshold, value in zip(table.counts, table.scores, strict=True):
+        for threshold, value in table.items():
             score = pl.when(count >= threshold).then(pl.lit(value, dtype=pl.Float32)).otherwise(score)
         scores.append(score)
     return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from snapshot.event_kinds import EVENT_KINDS
+
 COSTS: dict[str, str] = {
     "category": "no recall of what is popular in a shopper's categories, no spread of a page over categories",
     "standard_category": "no spread of a page over standard categories; the ranking model lacks the feature",
@@ -19,12 +21,7 @@ COSTS: dict[str, str] = {
     "age_band": "the models lack the shopper's age band",
     "city": "the models lack the shopper's city",
     "purchasing_power": "the models lack the shopper's purchasing power",
-    "impression": "what was shown and not taken is unknown, so the models draw other items as negatives",
-    "view": "the models learn from fewer kinds of interest; interest before a purchase is unknown",
-    "favorite": "favourites add nothing to interests",
-    "cart": "carts add nothing to interests",
-    "remove_from_cart": "a cart known by its events keeps what was taken out, until it grows old",
-    "purchase": "nothing is known as bought, so bought items are not filtered and conversion is not measured",
+    **{name: kind.absent for name, kind in EVENT_KINDS.items()},
 }
 """Name in `Manifest.switched_off` → what that costs."""
 

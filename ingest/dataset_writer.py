@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from features.profile import PROFILE_FIELDS
-from ingest.cart_removals import UNKNOWN, numbered_removals, without_removals
 from ingest.catalogue_columns import catalogue_content
 from ingest.cleaning.rules import clean
+from ingest.corrections import UNKNOWN, numbered_removals, without_corrections
 from ingest.deleted_shoppers import without_deleted
 from ingest.dense_ids import DenseIds, by_first_appearance, compact
 from ingest.minimum import alarm_on_little, refuse_too_little
@@ -72,7 +73,7 @@ def write_dataset(
         IngestError: no event is left, or too few to learn from.
         ItemIdClash: two item ids share a key.
     """
-    tables, removals = without_removals(without_deleted(tables, tombstones))
+    tables, corrections = without_corrections(without_deleted(tables, tombstones))
     progress("numbering users and items", 0.3)
     events, user_ids = by_first_appearance(tables.events, "user_id", "user")
     events, item_ids = by_first_appearance(events, "item_id", "item")
@@ -117,8 +118,10 @@ def write_dataset(
     content = catalogue_content(item_ids, described, events, cuts.valid_from)
     vocabulary = profile_vocabulary(tables.users)
     users = users_table(user_ids, tables.users, vocabulary)
+    removals = corrections.filter(pl.col("event") == REMOVE_FROM_CART)
     taken_out = numbered_removals(removals, user_ids, item_ids)
     removed |= {UNKNOWN: removals.height - taken_out.height} if removals.height > taken_out.height else {}
+    by_code = _counts(corrections) | {REMOVE_FROM_CART: taken_out.height} | _counts(events)
 
     progress("writing the data set", 0.85)
     store = DatasetStore(workspace / "datasets")
@@ -142,11 +145,11 @@ def write_dataset(
             kind="dataset",
             created_at=created_at.isoformat(timespec="microseconds"),
             source=tables.source,
-            rows=_row_counts(tables, events, taken_out, user_ids, item_ids),
+            rows=_row_counts(tables, events, by_code, user_ids, item_ids),
             time_range=(int(events["ts"].min()), int(events["ts"].max())),  # type: ignore[arg-type]
             cuts=cuts,
             tombstones=tombstones.revision,
-            switched_off=_switched_off(tables, events, taken_out),
+            switched_off=_switched_off(tables, events, by_code),
             removed=removed,
             changed=tables.changed,
             examples=tables.examples,
@@ -174,7 +177,7 @@ def _items_table(ids: DenseIds, items: pl.DataFrame | None) -> pl.DataFrame:
 def _row_counts(
     tables: ShopTables,
     events: pl.DataFrame,
-    removals: pl.DataFrame,
+    by_code: Mapping[int, int],
     user_ids: DenseIds,
     item_ids: DenseIds,
 ) -> dict[str, int]:
@@ -196,11 +199,10 @@ def _row_counts(
         counts["tagged_titles"] = tables.tagged_titles.height
     if tables.rows_read:
         counts = {"events_read": tables.rows_read} | counts
-    by_code = dict(events["event"].value_counts().iter_rows()) | {REMOVE_FROM_CART: removals.height}
     return counts | {f"events_{name}": by_code.get(code, 0) for name, code in EVENT_CODES.items()}
 
 
-def _switched_off(tables: ShopTables, events: pl.DataFrame, removals: pl.DataFrame) -> list[str]:
+def _switched_off(tables: ShopTables, events: pl.DataFrame, by_code: Mapping[int, int]) -> list[str]:
     """What the data cannot support: item attributes, profile fields and event types that never occur."""
     absent = [
         name
@@ -211,8 +213,12 @@ def _switched_off(tables: ShopTables, events: pl.DataFrame, removals: pl.DataFra
         and not _has_values(tables.items, name)
     ]
     absent += [field for field in PROFILE_FIELDS if not _has_values(tables.users, field)]
-    present = set(events["event"].unique()) | ({REMOVE_FROM_CART} if removals.height else set())
-    return absent + [name for name, code in EVENT_CODES.items() if code not in present]
+    return absent + [name for name, code in EVENT_CODES.items() if not by_code.get(code)]
+
+
+def _counts(events: pl.DataFrame) -> dict[int, int]:
+    """Number of events by code."""
+    return dict(events["event"].value_counts().iter_rows())
 
 
 def _has_values(table: pl.DataFrame | None, column: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -13,39 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ingest.numbers import DecimalMark
 from ingest.shop_tables import IngestError
 from ingest.timestamps import TimestampUnit
+from snapshot.event_kinds import EVENT_KINDS
 
 MAPPING_NAME = "mapping.yaml"
 MAPPING_NAMES = (MAPPING_NAME, "mapping.yml")
 
 DEFAULT_EVENT_NAMES: dict[str, str] = {
-    "impression": "impression",
-    "exposure": "impression",
-    "show": "impression",
-    "view": "view",
-    "pv": "view",
-    "click": "view",
-    "page_view": "view",
-    "favorite": "favorite",
-    "favourite": "favorite",
-    "fav": "favorite",
-    "wishlist": "favorite",
-    "cart": "cart",
-    "addtocart": "cart",
-    "add_to_cart": "cart",
-    "remove_from_cart": "remove_from_cart",
-    "removefromcart": "remove_from_cart",
-    "removed_from_cart": "remove_from_cart",
-    "cart_remove": "remove_from_cart",
-    "cart_removal": "remove_from_cart",
-    "delete_from_cart": "remove_from_cart",
-    "uncart": "remove_from_cart",
-    "purchase": "purchase",
-    "buy": "purchase",
-    "transaction": "purchase",
-    "order": "purchase",
+    shops: name for name, kind in EVENT_KINDS.items() for shops in (name, *kind.synonyms)
 }
+"""Common names in shops' files, lower case → names of kinds."""
 
-EventName = Literal["impression", "view", "favorite", "cart", "purchase", "remove_from_cart"]
+if TYPE_CHECKING:
+    EventName = str
+else:
+    EventName = Literal[tuple(EVENT_KINDS)]
 
 
 class _Section(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from features.behaviour_score_settings import BehaviourScoreSettings
 from ingest.cleaning.rules import RULES
 from registration.registered_sections import RegisteredSections
 
@@ -46,7 +45,6 @@ class IngestSettings(_Section):
 
     cleaning: CleaningSettings = Field(default_factory=CleaningSettings)
     cuts: CutSettings = CutSettings()
-    behaviour_scores: BehaviourScoreSettings = BehaviourScoreSettings()
     keep_items_without_events: bool = Field(
         default=True, description="Whether items of the items file that nobody touched enter the catalogue."
     )

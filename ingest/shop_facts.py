@@ -7,7 +7,7 @@ import polars as pl
 
 from snapshot.catalogue import Catalogue
 from snapshot.dataset import Dataset
-from snapshot.event_codes import CART, EVENT_CODES, IMPRESSION, PURCHASE, REMOVE_FROM_CART
+from snapshot.event_codes import CART_CODES, EVENT_CODES, IMPRESSION, PURCHASE, REMOVE_FROM_CART
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.item_keys import item_keys
 from snapshot.shop_facts import ShopFacts
@@ -86,7 +86,7 @@ def _carts_removed(events: pl.DataFrame, removals: pl.DataFrame) -> int:
     if removals.is_empty():
         return 0
     last = removals.group_by("user", "item").agg(pl.col("ts").max().alias("removed_ts"))
-    carts = events.filter(pl.col("event") == CART).select("user", "item", "ts").unique()
+    carts = events.filter(pl.col("event").is_in(CART_CODES)).select("user", "item", "ts").unique()
     return carts.join(last, on=["user", "item"]).filter(pl.col("removed_ts") >= pl.col("ts")).height
 
 

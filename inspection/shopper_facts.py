@@ -9,7 +9,7 @@ from inspection.item_summaries import summaries
 from protos.shopfront.v1.admin_pb2 import InspectShopperResponse, ShopperEvent
 from router.query_features.feedback import in_force
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import EVENT_CODES, REMOVE_FROM_CART
+from snapshot.event_codes import EVENT_NAMES, REMOVE_FROM_CART
 from state.feedback_codes import (
     NOT_INTERESTED,
     NOT_INTERESTED_IN_BRAND,
@@ -20,7 +20,7 @@ from state.feedback_codes import (
 from state.records import merge_behaviours
 from state.user_state import Behaviours, CartChanges, UserState
 
-_NAMES = {code: name for name, code in EVENT_CODES.items()} | {
+_NAMES = EVENT_NAMES | {
     NOT_INTERESTED: "not_interested",
     NOT_INTERESTED_IN_BRAND: "not_interested_in_brand",
     NOT_INTERESTED_IN_CATEGORY: "not_interested_in_category",

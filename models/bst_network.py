@@ -22,8 +22,8 @@ from models.history_tokens import History, Rows
 from models.item_features import ItemFeatures, ItemTables, safe_codes
 from models.seen_candidate import encode_grouped, encode_rows
 from models.transformer import MASKED, TransformerBlock
+from snapshot.event_codes import HISTORY_ROWS
 
-EVENTS = 6  # event codes 1…5, 0 = padding
 TOKEN_FIELDS = ("category", "brand")
 MATCH_FIELDS = ("category", "brand", "shop")
 SIDE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
@@ -54,7 +54,7 @@ class Bst(nn.Module):
         self.token_embeddings = nn.ModuleDict(
             {field: nn.Embedding(self.code_counts[field] + 1, width) for field in self._known(TOKEN_FIELDS)}
         )
-        self.event_embedding = nn.Embedding(EVENTS, width)
+        self.event_embedding = nn.Embedding(HISTORY_ROWS, width)
         self.age_embedding = nn.Embedding(AGE_BUCKETS, width)
         self.position_embedding = nn.Embedding(settings.history_length + 1, width)
         self.side_embeddings = nn.ModuleDict(
@@ -116,7 +116,7 @@ class Bst(nn.Module):
     def _history(self, item: Tensor, event: Tensor, age: Tensor) -> History:
         newest = slice(self.settings.history_length)
         item = self.tables.known(item[:, newest])
-        event = safe_codes(event[:, newest], EVENTS)
+        event = safe_codes(event[:, newest], HISTORY_ROWS)
         age = age[:, newest].clamp(0, AGE_BUCKETS - 1).long()
         # An event of an unknown item still happened: padding is where there is no event.
         present = (event > 0).float()

@@ -17,11 +17,12 @@ from torch.nn import functional
 
 from features.history import HISTORY_LENGTH
 from models.block_attention import BlockAttention, Rows, rows_of
-from models.bst_network import EVENTS, Bst
+from models.bst_network import Bst
 from models.cross_features import AGE_BUCKETS
 from models.history_matches import HistoryMatches
 from models.item_constants import ItemConstants
 from models.shopper_groups import ShopperGroups
+from snapshot.event_codes import HISTORY_ROWS
 
 
 class BstServing(nn.Module):
@@ -90,7 +91,7 @@ class BstServing(nn.Module):
         """Probability float32[n]; arguments as in `Bst.forward`."""
         shoppers = history_item.shape[0]
         items = _safe(self._newest(history_item), self.items + 1).long()
-        event = _safe(self._newest(history_event), EVENTS)
+        event = _safe(self._newest(history_event), HISTORY_ROWS)
         age = self._newest(history_age).clamp(0, AGE_BUCKETS - 1)
         event_age = event * AGE_BUCKETS + age
         present = (event > 0).float()

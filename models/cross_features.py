@@ -5,17 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from snapshot.event_codes import HISTORY_ROWS, INTEREST_CODES
+
 AGE_BUCKETS = 25  # 0 = padding, 1…24 as in features.history.age_bucket
 NEVER = AGE_BUCKETS  # age code of "no such item in the history"
-HISTORY_EVENTS = (2, 3, 4, 5)  # view, favorite, cart, purchase
 DECAY_MINUTES = (60.0, 1440.0, 10080.0, 40320.0)  # an hour, a day, a week, four weeks
 AGE_DIMENSION = 8
 
 
 def _history_weights() -> tuple[Tensor, Tensor]:
-    """What one history row counts for: by event float32[6, 4], by age bucket float32[25, 4]."""
-    by_event = torch.zeros(6, len(HISTORY_EVENTS))
-    for column, event in enumerate(HISTORY_EVENTS):
+    """What one history row counts for: by event code float32[rows, kinds], by age bucket float32[25, 4]."""
+    by_event = torch.zeros(HISTORY_ROWS, len(INTEREST_CODES))
+    for column, event in enumerate(INTEREST_CODES):
         by_event[event, column] = 1.0
     minutes = 2.0 ** torch.arange(AGE_BUCKETS, dtype=torch.float32) / 2
     by_age = torch.exp(-minutes[:, None] / torch.tensor(DECAY_MINUTES))
@@ -47,7 +48,7 @@ class CrossFeatures(nn.Module):
     @property
     def width(self) -> int:
         """Floats made for one candidate."""
-        return len(self.last_age) * (len(HISTORY_EVENTS) + len(DECAY_MINUTES) + AGE_DIMENSION)
+        return len(self.last_age) * (len(INTEREST_CODES) + len(DECAY_MINUTES) + AGE_DIMENSION)
 
     def forward(
         self, candidate_keys: list[Tensor], history_keys: list[Tensor], event: Tensor, age: Tensor

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.bst_network import EVENTS, Bst
+from models.bst_network import Bst
 from models.cross_features import AGE_BUCKETS, NEVER
+from snapshot.event_codes import HISTORY_ROWS
 
 # History positions fit in a byte, and a table of bytes is cleared four times as fast as one of int32.
 _POSITION = torch.uint8
@@ -47,7 +48,7 @@ class HistoryMatches(nn.Module):
         self.register_buffer("candidate_codes", candidate, persistent=False)
         cross = bst.cross_features
         by_event = cross.by_event[:, None].expand(-1, AGE_BUCKETS, -1)
-        by_age = cross.by_age[None].expand(EVENTS, -1, -1)
+        by_age = cross.by_age[None].expand(HISTORY_ROWS, -1, -1)
         weights = torch.cat((by_event, by_age), dim=-1).flatten(0, 1).contiguous()
         self.register_buffer("weights", weights, persistent=False)
         last_age = torch.cat([weight.detach() for weight in cross.last_age.parameters()])

@@ -12,10 +12,9 @@ from models.item_features import ItemFeatures, safe_codes
 from models.mind_settings import MindNetworkSettings
 from models.pooled_items import PooledItems
 from models.transformer import MASKED
+from snapshot.event_codes import HISTORY_ROWS
 
 _ITEMS_AT_ONCE = 131_072
-
-EVENTS = 6  # event codes 1…5, 0 = padding
 
 
 def _length(square: Tensor) -> Tensor:
@@ -48,7 +47,7 @@ class Mind(PooledItems):
         width = settings.dimension
         super().__init__(features, width, settings.min_item_users, settings.id_dropout, sparse=True)
         self.settings = settings
-        self.event_weight = nn.Embedding(EVENTS, 1)
+        self.event_weight = nn.Embedding(HISTORY_ROWS, 1)
         self.age_weight = nn.Embedding(AGE_BUCKETS, 1)
         self.bilinear = nn.Linear(width, width, bias=False)
         self.expand = nn.Linear(width, 2 * width)
@@ -120,7 +119,7 @@ class Mind(PooledItems):
         histories have fewer interests (`active_interests`), an empty one has none. Ids outside the tables are
         unknown.
         """
-        event = safe_codes(history_event, EVENTS)
+        event = safe_codes(history_event, HISTORY_ROWS)
         age = history_age.clamp(0, AGE_BUCKETS - 1).long()
         item = self.tables.known(history_item)
         # An unknown item has no place in the vector space: it shapes no interest.

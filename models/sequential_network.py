@@ -12,7 +12,7 @@ from models.item_features import ItemFeatures, safe_codes
 from models.pooled_items import PooledItems
 from models.sequential_settings import SequentialNetworkSettings
 from models.transformer import MASKED, TransformerBlock
-from snapshot.event_codes import HISTORY_CODES
+from snapshot.event_codes import HISTORY_ROWS
 
 _ITEMS_AT_ONCE = 131_072
 
@@ -36,7 +36,7 @@ class Sequential(PooledItems):
         super().__init__(features, width, settings.min_item_users, settings.id_dropout, sparse=samples)
         self.settings = settings
         self.samples = samples
-        self.event_embedding = nn.Embedding(1 + len(HISTORY_CODES), width)
+        self.event_embedding = nn.Embedding(HISTORY_ROWS, width)
         self.position_embedding = nn.Embedding(HISTORY_LENGTH, width)
         self.token_norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(settings.dropout)
@@ -77,7 +77,7 @@ class Sequential(PooledItems):
         """
         length = history_item.shape[1]
         item = self.tables.known(history_item)
-        event = safe_codes(history_event, 1 + len(HISTORY_CODES))
+        event = safe_codes(history_event, HISTORY_ROWS)
         known = (item > 0).to(torch.float32)
         read = self.pooled(item) * known[..., None] + self.event_embedding(event)
         tokens: Tensor = self.dropout(self.token_norm(read + self.position_embedding.weight[:length]))

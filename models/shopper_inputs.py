@@ -11,7 +11,7 @@ from features.context import CONTEXT_SIZES, encode_context_batch
 from features.history import AGE_BUCKETS, HISTORY_LENGTH
 from features.profile import PROFILE_FIELDS
 from models.moments import Moments
-from snapshot.event_codes import HISTORY_CODES
+from snapshot.event_codes import HISTORY_ROWS
 from triton_repo.tensors import Tensor
 
 HISTORY = (
@@ -51,7 +51,7 @@ def valid_ranges(items: int, shoppers: int) -> dict[str, tuple[int, int]]:
     """
     return {
         "history_item": (1, items + 1),
-        "history_event": (1, len(HISTORY_CODES) + 1),
+        "history_event": (1, HISTORY_ROWS),
         "history_age": (1, AGE_BUCKETS + 1),
         "profile": (0, _PROFILE_CODES),
         "context": (0, min(CONTEXT_SIZES)),

@@ -20,8 +20,8 @@ from models.cross_features import AGE_BUCKETS
 from models.item_features import ItemFeatures, ItemTables, safe_codes
 from models.prerank_settings import TwoTowerNetworkSettings
 from models.transformer import MASKED
+from snapshot.event_codes import HISTORY_ROWS
 
-EVENTS = 6  # event codes 1…5, 0 = padding
 ITEM_FIELDS = ("category", "brand")
 SIDE_FIELDS = ("category", "standard_category", "brand", "shop", "price_band")
 MATCH_FIELDS = ("item", "category", "brand")
@@ -48,7 +48,7 @@ class TwoTower(nn.Module):
         self.token_embeddings = nn.ModuleDict(
             {field: nn.Embedding(self.code_counts[field] + 1, width) for field in self._known(ITEM_FIELDS)}
         )
-        self.event_embedding = nn.Embedding(EVENTS, width)
+        self.event_embedding = nn.Embedding(HISTORY_ROWS, width)
         self.age_embedding = nn.Embedding(AGE_BUCKETS, width)
         self.attention = nn.Linear(width, settings.interests)
         self.profile_embeddings = nn.ModuleList(nn.Embedding(n + 1, side) for n in self.profile_counts)
@@ -62,7 +62,7 @@ class TwoTower(nn.Module):
         self.item_hidden = nn.Linear(width + side * len(self.side_embeddings) + 1, hidden)
         self.item_output = nn.Linear(hidden, settings.dimension + 1)
         self.match_fields = ("item", *self._known(MATCH_FIELDS[1:]))
-        self.match_event = nn.Embedding(EVENTS, len(self.match_fields))
+        self.match_event = nn.Embedding(HISTORY_ROWS, len(self.match_fields))
         self.match_age = nn.Embedding(AGE_BUCKETS, len(self.match_fields))
         self.match_scale = nn.Parameter(torch.ones(len(self.match_fields)))
         self.dropout = nn.Dropout(settings.dropout)
@@ -170,7 +170,7 @@ class TwoTower(nn.Module):
     # ---- scores -------------------------------------------------------------------------------------------
 
     def _safe(self, item: Tensor, event: Tensor, age: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.tables.known(item), safe_codes(event, EVENTS), age.clamp(0, AGE_BUCKETS - 1).long()
+        return self.tables.known(item), safe_codes(event, HISTORY_ROWS), age.clamp(0, AGE_BUCKETS - 1).long()
 
     def grouped_logits(
         self,

@@ -20,10 +20,9 @@ from features.reference_time import reference_time
 from recall.channel import BuildSource, ChannelKind, ChannelSettings, Recalled, Services
 from recall.merge import merge_by_item
 from recall.query import Query
-from recall.triggers import EVENT_STRENGTH
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
-from snapshot.event_codes import PURCHASE
+from snapshot.event_codes import EVENT_STRENGTH, PURCHASE
 
 NAME = "again"
 REPEAT_RATE = "repeat_rate"

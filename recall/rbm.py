@@ -26,11 +26,10 @@ from recall.listed_items import open_items
 from recall.merge import top_positions
 from recall.query import Query
 from recall.rbm_settings import RbmSettings
-from recall.triggers import EVENT_STRENGTH
 from recall.vector_index import write_vectors
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
-from snapshot.event_codes import IMPRESSION
+from snapshot.event_codes import EVENT_STRENGTH, IMPRESSION
 
 NAME = "rbm"
 ITEMS, SHOWABLE, STATES, WEIGHTS, BIAS, HIDDEN = "items", "showable", "states", "weights", "bias", "hidden"
@@ -84,10 +83,11 @@ class Rbm:
 
     def _state_of(self, query: Query, causes: NDArray[np.int32]) -> NDArray[np.int64]:
         """int64[n]: place among the states of the strongest behaviour with each item, else the first."""
-        strongest = np.zeros(len(causes), np.uint8)
+        strength = EVENT_STRENGTH[query.history_events]
+        strongest = np.zeros(len(causes), np.float32)
         for row, item in enumerate(causes.tolist()):
-            strongest[row] = query.history_events[query.history_items == item].max(initial=0)
-        at = np.searchsorted(self._states, strongest, side="right") - 1
+            strongest[row] = strength[query.history_items == item].max(initial=0)
+        at = np.searchsorted(EVENT_STRENGTH[self._states], strongest, side="right") - 1
         return np.maximum(at, 0)
 
 

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from recall.rbm_settings import RbmSettings
+from snapshot.event_codes import EVENT_STRENGTH
 
 Float32 = NDArray[np.float32]
 
@@ -15,7 +16,7 @@ Float32 = NDArray[np.float32]
 def trained(
     events: pl.DataFrame, items: NDArray[np.int32], settings: RbmSettings, seed: int
 ) -> tuple[NDArray[np.uint8], Float32, Float32, Float32]:
-    """States uint8[K] (event codes, ascending), W float32[m, K, F], b float32[m, K], c float32[F].
+    """States uint8[K] (event codes, the weakest first), W float32[m, K, F], b float32[m, K], c float32[F].
 
     `events`: behaviours; of each shopper and item the strongest counts, of the latest `items_per_user` items.
     `items`: int32[m], ascending. The same events, settings and seed give the same machine.
@@ -63,10 +64,11 @@ def _visible(
     events: pl.DataFrame, items: NDArray[np.int32], settings: RbmSettings, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]:
     """int64[n] each: user 0…u − 1, ascending, place among `items`, place among the states; and these."""
+    strength = pl.col("event").replace_strict(range(256), EVENT_STRENGTH.tolist(), return_dtype=pl.Float32)
     pairs = (
         events.filter(pl.col("item").is_in(items.tolist()))
         .group_by("user", "item")
-        .agg(pl.col("event").max(), pl.col("ts").max())
+        .agg(pl.col("event").sort_by(strength).last(), pl.col("ts").max())
         .sort("user", "ts", "item", descending=[False, True, False])
         .filter(pl.int_range(pl.len()).over("user") < settings.items_per_user)
     )
@@ -75,6 +77,9 @@ def _visible(
     of_kept = np.isin(numbered, kept)
     _, number = np.unique(numbered[of_kept], return_inverse=True)
     states = np.unique(pairs["event"].to_numpy()).astype(np.uint8)
-    state = np.searchsorted(states, pairs["event"].to_numpy()[of_kept])
+    states = states[np.argsort(EVENT_STRENGTH[states], kind="stable")]
+    place = np.zeros(256, np.int64)
+    place[states] = np.arange(len(states))
+    state = place[pairs["event"].to_numpy()[of_kept]]
     item = np.searchsorted(items, pairs["item"].to_numpy()[of_kept])
-    return number.astype(np.int64), item.astype(np.int64), state.astype(np.int64), states
+    return number.astype(np.int64), item.astype(np.int64), state, states

@@ -25,10 +25,9 @@ from recall.channel import (
 )
 from recall.merge import merge_by_item
 from recall.query import Query
-from recall.triggers import EVENT_STRENGTH
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
-from snapshot.event_codes import CART, FAVORITE, PURCHASE, VIEW
+from snapshot.event_codes import CONSIDERATION_CODES, EVENT_STRENGTH, IS_CONSIDERATION, PURCHASE
 
 NAME = "retargeting"
 SHOWABLE = "showable"
@@ -60,8 +59,7 @@ class Retargeting:
         items, events, ts = query.history_items, query.history_events, query.history_ts
         now = reference_time(query.now, ts.max(initial=0))
         age_days = np.maximum(now - ts, 0) / _DAY_S
-        interest = (events == VIEW) | (events == FAVORITE) | (events == CART)
-        interest &= self._showable[items] & (age_days <= self._settings.window_days)
+        interest = IS_CONSIDERATION[events] & self._showable[items] & (age_days <= self._settings.window_days)
         at = np.flatnonzero(interest & (ts > _last_settled(query)))
         scores = EVENT_STRENGTH[events[at]] * np.exp2(-age_days[at] / self._settings.half_life_days)
         limit = min(k, self._settings.limit)
@@ -92,7 +90,7 @@ def build(source: BuildSource, folder: Path, settings: RetargetingSettings) -> d
 
     Raises NothingToRecall where the log has no views, favourites or carts.
     """
-    if not source.events["event"].is_in([VIEW, FAVORITE, CART]).any():
+    if not source.events["event"].is_in(CONSIDERATION_CODES).any():
         raise NothingToRecall("the log has no views, favourites or carts")
     showable = np.array(source.catalogue.in_stock)
     showable[0] = False

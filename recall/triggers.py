@@ -7,11 +7,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from features.reference_time import reference_time
-from snapshot.event_codes import CART, FAVORITE, PURCHASE, VIEW
-
-EVENT_STRENGTH: NDArray[np.float32] = np.zeros(256, np.float32)
-"""By event code: the behaviour score of doing it once (`features.behaviour_score`); 0 for impressions."""
-EVENT_STRENGTH[[VIEW, FAVORITE, CART, PURCHASE]] = 2.52, 3.6, 3.9, 4.7
+from snapshot.event_codes import EVENT_STRENGTH
 
 
 class TriggerSettings(BaseModel):

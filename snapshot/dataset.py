@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
-from snapshot.event_codes import CART
+from snapshot.event_codes import CART_CODES
 from snapshot.manifest import Kind, Manifest
 from snapshot.sealed_folders import SealedFolders
 
@@ -72,7 +72,7 @@ class Dataset:
             quantity = pl.col("quantity").cast(pl.Float64).fill_nan(None).fill_null(1.0)
             pieces = quantity.clip(1.0, _MOST_PIECES)
         put = (
-            events.filter(pl.col("event") == CART)
+            events.filter(pl.col("event").is_in(CART_CODES))
             .select("user", "item", "ts", pieces.cast(pl.Int32).alias("pieces"))
             .collect()
         )

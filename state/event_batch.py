@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snapshot.event_codes import CART, IMPRESSION, REMOVE_FROM_CART
+from snapshot.event_codes import CHANGES_CART, IMPRESSION, REMOVE_FROM_CART
 from snapshot.item_keys import item_keys
 from state.logged_event import LoggedEvent
 from state.user_state import scene_tag
@@ -23,7 +23,7 @@ class EventBatch:
     Attributes:
         rows: the events, as the log stores them.
         item_keys: uint64[n], keys of the rows' item ids.
-        events: uint8[n], `EventType` codes 1…6, or of `state.feedback_codes`.
+        events: uint8[n], codes of `snapshot.event_codes` or `state.feedback_codes`.
         timestamps_ms: int64[n], unix milliseconds.
         seen_in: uint32[n], `state.user_state.scene_tag` of the answer in which the item of an impression was
             seen; 0 of other events, and where nothing says which answer it was.
@@ -60,7 +60,7 @@ class EventBatch:
     @property
     def changes_cart(self) -> NDArray[np.bool_]:
         """bool[n], which events put something into the cart or take it out."""
-        return np.isin(self.events, (CART, REMOVE_FROM_CART))
+        return CHANGES_CART[self.events]
 
     def __len__(self) -> int:
         """Number of events."""

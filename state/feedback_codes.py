@@ -1,7 +1,7 @@
 """Codes of what shoppers say, stored as events are: in the log, and in records of the shopper.
 
-They continue the codes of `EventType`, which end at 6. Codes are written into logs and records: never
-give one a new meaning.
+They begin above the codes of events (`snapshot.event_kinds.MAX_CODE`). Codes are written into logs and
+records: never give one a new meaning.
 """
 
 from __future__ import annotations

@@ -183,7 +183,8 @@ class RedisTransactions:
         settings = self._settings
         today = int(now) // _DAY_S
         self._group += 1
-        users = list(transaction.changed)
+        # Also those whose events change no record: their ids are kept.
+        users = list(transaction.changed | transaction.noted)
         keys = [self._keys.log, self._keys.commits, self._writer, self._keys.erasures]
         arguments: list[Any] = [
             self._group,
@@ -201,7 +202,7 @@ class RedisTransactions:
         ]
         for user in users:
             keys += [self._keys.user(user), self._keys.seen(user)]
-            records = transaction.changed[user]
+            records = transaction.changed.get(user, {})
             arguments.append(len(records))
             for name, record in records.items():
                 arguments += [name, record]

@@ -6,7 +6,14 @@ from typing import Protocol, TypeVar
 import msgspec
 import numpy as np
 
-from snapshot.event_codes import CART, IMPRESSION, PURCHASE, REMOVE_FROM_CART
+from snapshot.event_codes import (
+    CART_CODES,
+    CHANGES_CART,
+    IMPRESSION,
+    IS_CORRECTION,
+    IS_HISTORY,
+    PURCHASE,
+)
 from state.errors import RecordError, StateStoreError
 from state.feedback_codes import ITEM_CODES, SURVEY_CODES, is_item_feedback, is_survey
 from state.records import (
@@ -66,9 +73,11 @@ def records_of(code: int) -> tuple[bytes, ...]:
         return (FEEDBACK,)
     if code in SURVEY_CODES:
         return (SURVEYS,)
-    if code in (CART, REMOVE_FROM_CART):
+    if CHANGES_CART[code]:
         # Where no change of the cart was recorded yet, the behaviours say what was put into it.
         return (BEHAVIOURS, CART_CHANGES)
+    if IS_CORRECTION[code]:
+        return ()
     return (BEHAVIOURS, PURCHASES) if code == PURCHASE else (BEHAVIOURS,)
 
 
@@ -125,12 +134,12 @@ class UserRecords:
     def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
         """Adds a user's events of any type, impressions among them, given in reverse order of arrival.
 
-        Removals from the cart are left out: `add_cart_changes`, which comes first, adds these.
+        Corrections are left out: those of the cart are added by `add_cart_changes`, which comes first.
         """
-        removals = rows.events == REMOVE_FROM_CART
-        if removals.any():
-            rows = _rows_at(rows, ~removals)
-            if removals.all():
+        corrections = IS_CORRECTION[rows.events]
+        if corrections.any():
+            rows = _rows_at(rows, ~corrections)
+            if corrections.all():
                 return
         shown = rows.events == IMPRESSION
         if shown.any():
@@ -139,7 +148,7 @@ class UserRecords:
             if not acted.any():
                 return
             rows = _rows_at(rows, acted)
-        said = rows.events > PURCHASE
+        said = ~IS_HISTORY[rows.events]
         if said.any():
             self._add_said(transaction, key, _rows_at(rows, said))
             if said.all():
@@ -246,7 +255,7 @@ class UserRecords:
         if stored is not None:
             return stored
         behaviours = self._stored_behaviours(transaction, key)
-        put = behaviours.events == CART
+        put = np.isin(behaviours.events, CART_CODES)
         if not put.any():
             return NO_CART_CHANGES
         return CartChanges(

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, create_model
 
 from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
-from snapshot.event_codes import CART, FAVORITE, PURCHASE, VIEW
+from snapshot.event_kinds import EVENT_KINDS
+
+_GRADED = {name: kind for name, kind in EVENT_KINDS.items() if kind.is_interest}
+_WEIGHTS: dict[str, Any] = {
+    name: (float, Field(default=kind.sample_weight, ge=0, le=100, description=f"Weight of {kind.noun}."))
+    for name, kind in _GRADED.items()
+}
+GradedLabelSettings = create_model(
+    "GradedLabelSettings",
+    __base__=GeneralRuleSettings,
+    __doc__="What a take counts by the strongest thing that the shopper did with the item.",
+    **_WEIGHTS,
+)
 
 
-class GradedLabelSettings(GeneralRuleSettings):
-    """What a take counts by the strongest thing that the shopper did with the item."""
+def weigh(log: SampleLog, settings: GeneralRuleSettings) -> Weighed:
+    """The event's weight over the mean one of the window, so that takes count as much in all as without.
 
-    view: float = Field(default=1.0, ge=0, le=100, description="Weight of a view (click).")
-    favorite: float = Field(default=2.0, ge=0, le=100, description="Weight of a favourite.")
-    cart: float = Field(default=3.0, ge=0, le=100, description="Weight of putting it in the cart.")
-    purchase: float = Field(default=4.0, ge=0, le=100, description="Weight of a purchase.")
-
-
-def weigh(log: SampleLog, settings: GradedLabelSettings) -> Weighed:
-    """The event's weight over the mean one of the window, so that takes count as much in all as without."""
+    `settings`: of `GradedLabelSettings`, with a weight for each kind of interest.
+    """
     import polars as pl
 
-    grades = {
-        VIEW: settings.view,
-        FAVORITE: settings.favorite,
-        CART: settings.cart,
-        PURCHASE: settings.purchase,
-    }
+    grades = {kind.code: getattr(settings, name) for name, kind in _GRADED.items()}
     event = log.window["event"]
     found = event.replace_strict(grades, default=0.0, return_dtype=pl.Float64)
     takes = found.filter(event.is_in(list(grades)))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.log_tokens import LogTokens
-from snapshot.event_codes import EVENT_CODES, IMPRESSION, PURCHASE, VIEW
+from snapshot.event_codes import EVENT_NAMES, IMPRESSION, PURCHASE, VIEW
 from state.attribution import Attribution, AttributionCodec
 from state.exposure_event import EXPOSURE_PREFIX
 from state.logged_event import LoggedEvent
@@ -23,7 +23,6 @@ Opened and bought count of what is counted as shown: of items reported as seen w
 of arms.
 """
 
-_KNOWN = frozenset(EVENT_CODES.values())
 _OF_ANSWER = {IMPRESSION: SEEN, VIEW: CLICKED, PURCHASE: BOUGHT_SHOWN}
 
 
@@ -122,7 +121,7 @@ def read_activity(
     found = _Gathering()
     unreadable = unpriced = anonymous = 0
     for _, event in log:
-        if event.event not in _KNOWN or event.timestamp_ms < since_ms:
+        if event.event not in EVENT_NAMES or event.timestamp_ms < since_ms:
             continue
         if not event.user_id:
             anonymous += 1

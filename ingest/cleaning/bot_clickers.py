@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ingest.cleaning.evidence import Evidence
 from ingest.cleaning.rule import CleaningRule, RuleSettings
-from snapshot.event_codes import CART, FAVORITE, VIEW
+from snapshot.event_codes import CONSIDERATION_CODES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,9 +37,9 @@ def keep_bot_clickers_out(
 ) -> pl.Series:
     """Remove every event of users with more clicks than people make in some minute or in some day.
 
-    Clicks are views, favourites and carts. Purchases do not count, since one basket is many purchases at
-    one moment; neither do impressions, which the shop makes. Windows slide: a user is a bot when limit + 1
-    consecutive clicks certainly lie within the window.
+    Clicks are interest short of a purchase: views, favourites and carts. Purchases do not count, since one
+    basket is many purchases at one moment; neither do impressions, which the shop makes. Windows slide: a
+    user is a bot when limit + 1 consecutive clicks certainly lie within the window.
 
     Args:
         events: user int32, event uint8, ts_ms int64, sorted by user and time.
@@ -51,7 +51,7 @@ def keep_bot_clickers_out(
     """
     import polars as pl
 
-    clicks = events.lazy().filter(pl.col("event").is_in([VIEW, FAVORITE, CART])).select("user", "ts_ms")
+    clicks = events.lazy().filter(pl.col("event").is_in(CONSIDERATION_CODES)).select("user", "ts_ms")
     limits = ((settings.max_clicks_per_minute, _MINUTE_MS), (settings.max_clicks_per_day, _DAY_MS))
     too_fast = [
         (pl.col("user") == pl.col("user").shift(limit))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from learning.stream.settings import StreamSettings
 from recall.search.words import folded
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import IMPRESSION, PURCHASE, REMOVE_FROM_CART
+from snapshot.event_codes import EVENT_NAMES, HISTORY_CODES, IMPRESSION, REMOVE_FROM_CART
 from snapshot.item_keys import item_keys
 from state.attribution import MAX_AHEAD_S, Attribution, AttributionCodec
 from state.errors import AttributionError
@@ -23,6 +23,7 @@ from state.logged_event import LoggedEvent
 
 UInt64 = NDArray[np.uint64]
 _MOST_CACHED = 50_000
+_HISTORY = frozenset(HISTORY_CODES.values())
 _DTYPES = (np.int64, np.uint8, np.uint64, np.uint64, np.uint64, np.int64, np.uint64, np.int32, np.uint64)
 
 
@@ -31,7 +32,7 @@ class EventColumns:
     """n events in the order of the log.
 
     log_s       int64[n], unix seconds: the latest arrival up to here, so that it never falls
-    codes       uint8[n], event codes 1…5
+    codes       uint8[n], `snapshot.event_codes.HISTORY_CODES`
     shoppers    uint64[n]
     items       uint64[n], item keys
     categories  uint64[n], 0 where the item has none
@@ -184,10 +185,10 @@ class EventReader:
 
     def _fault(self, event: LoggedEvent) -> str:
         """Why an event does not count at all; "" where it may."""
-        if event.event == REMOVE_FROM_CART:
-            return "cart_removal"
-        if not IMPRESSION <= event.event <= PURCHASE:
-            return "feedback"
+        if event.event not in _HISTORY:
+            if event.event == REMOVE_FROM_CART:
+                return "cart_removal"
+            return "correction" if event.event in EVENT_NAMES else "feedback"
         if event.event_id.startswith(EXPOSURE_PREFIX):
             return "exposure"
         if event.timestamp_ms <= 0:

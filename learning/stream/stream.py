@@ -24,7 +24,8 @@ from learning.stream.served_features import ServedFeatures
 from learning.stream.settings import StreamSettings
 from learning.stream.shopper_caps import ShopperCaps
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import IMPRESSION, PURCHASE, VIEW
+from snapshot.event_codes import PURCHASE, VIEW
+from snapshot.event_kinds import EVENT_KINDS
 from state.attribution import AttributionCodec
 from state.channel_rates.rates import ChannelRates
 from state.live_counters.decay import SIGNALS, TICK_S
@@ -34,11 +35,7 @@ from state.logged_event import LoggedEvent
 Arrays = dict[str, NDArray[Any]]
 
 _HOUR = 3_600 // TICK_S
-_SIGNAL_OF = {
-    IMPRESSION: SIGNALS.index("impressions"),
-    VIEW: SIGNALS.index("views"),
-    PURCHASE: SIGNALS.index("purchases"),
-}
+_SIGNAL_OF = {kind.code: SIGNALS.index(kind.live_signal) for kind in EVENT_KINDS.values() if kind.live_signal}
 _CLICKS = SIGNALS.index("clicks")
 _UNCOUNTED = 255
 

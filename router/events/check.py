@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from protos.shopfront.v1 import event_pb2
 from router.errors import CallerError
-from snapshot.event_codes import EVENT_CODES, REMOVE_FROM_CART
+from snapshot.event_codes import EVENT_CODES, EVENT_NAMES, REMOVE_FROM_CART
 from snapshot.id_limit import MAX_ID_BYTES
 from state.attribution import Attribution, AttributionCodec
 from state.errors import AttributionError
@@ -24,8 +24,7 @@ MIN_PRICE, MAX_PRICE = 1e-6, 1e12
 MAX_AHEAD_MS = 5 * 60 * 1_000
 MAX_BEHIND_MS = 400 * 86_400 * 1_000
 
-_TYPES = frozenset(EVENT_CODES.values())
-_TYPE_NAMES = ", ".join(name for name, code in event_pb2.EventType.items() if code in _TYPES)
+_TYPE_NAMES = ", ".join(f"EVENT_TYPE_{name.upper()}" for name in EVENT_CODES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def _fault(event: event_pb2.Event, now_ms: int, tokens: _RequestTokens) -> tuple
             return field, f"is empty; 1 to {MAX_ID_BYTES} bytes are expected"
         if _too_long(text, MAX_ID_BYTES):
             return field, _length_reason(text, MAX_ID_BYTES)
-    if event.type not in _TYPES:
+    if event.type not in EVENT_NAMES:
         return "type", f"is {event.type}; one of {_TYPE_NAMES} is expected"
     timestamp = event.timestamp_ms
     if timestamp:

@@ -19,12 +19,10 @@ from router.query_features.feedback import ItemFeedback
 from router.tables.component import Parts
 from router.tables.purchase_cycles import PURCHASE_CYCLES
 from router.tables.standard_categories import STANDARD_CATEGORIES
-from snapshot.event_codes import CART, FAVORITE, VIEW
+from snapshot.event_codes import IS_CONSIDERATION
 from state.feedback_codes import OWNED
 
 SECONDS_PER_DAY = 86_400
-_ACTIVE = np.zeros(256, np.bool_)
-_ACTIVE[[VIEW, FAVORITE, CART]] = True
 
 
 class PurchaseCycleSettings(BaseModel):
@@ -146,7 +144,7 @@ class PurchaseCycle:
         self, query: Query, column: npt.NDArray[np.int32], since: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """bool[codes + 1], categories with enough active clicks after `since`, int64[codes + 1]."""
-        active = _ACTIVE[query.history_events]
+        active = IS_CONSIDERATION[query.history_events]
         group = column[query.history_items[active]]
         later = (query.history_ts[active] > since[group]) & (group > 0)
         return np.asarray(np.bincount(group[later], minlength=len(since)) >= self.settings.lifting_clicks)

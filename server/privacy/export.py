@@ -17,7 +17,7 @@ from server.privacy.places import Places
 from server.privacy.recorded_requests import request_of
 from server.privacy.report import ExportedRecord
 from snapshot.catalogue import Catalogue
-from snapshot.event_codes import EVENT_CODES
+from snapshot.event_codes import EVENT_NAMES
 from snapshot.manifest import SnapshotError
 from snapshot.store import SnapshotStore
 from state import feedback_codes
@@ -29,7 +29,7 @@ from state.user_state import Behaviours, UserState
 
 _ROWS = 1_000
 """Rows of a record at most."""
-_CODES = {code: name for name, code in EVENT_CODES.items()} | {
+_CODES = EVENT_NAMES | {
     feedback_codes.NOT_INTERESTED: "not_interested",
     feedback_codes.NOT_INTERESTED_IN_BRAND: "not_interested_in_brand",
     feedback_codes.NOT_INTERESTED_IN_CATEGORY: "not_interested_in_category",

@@ -2,10 +2,8 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from features.behaviour_score import behaviour_scores
-from features.behaviour_score_settings import BehaviourScoreSettings, CountScores
 from snapshot.event_codes import CART, FAVORITE, IMPRESSION, PURCHASE, VIEW
 
 
@@ -66,15 +64,3 @@ def test_pairs_are_apart_sorted_and_dated_by_their_latest_behaviour() -> None:
 @given(st.lists(st.integers(IMPRESSION, PURCHASE), min_size=1, max_size=12), st.integers(VIEW, PURCHASE))
 def test_doing_more_never_lowers_the_score(events: list[int], one_more: int) -> None:
     assert score(*events, one_more) >= score(*events)
-
-
-def test_the_table_is_configurable_and_checked() -> None:
-    settings = BehaviourScoreSettings(view=CountScores(counts=(1, 3), scores=(1.0, 2.0)))
-    table = pl.DataFrame(
-        {"user": [1] * 3, "item": [1] * 3, "event": [VIEW] * 3, "ts": [0] * 3},
-        schema_overrides={"event": pl.UInt8},
-    )
-    assert behaviour_scores(table, settings)["score"].item() == 2.0
-    for counts, scores in (((2,), (1.0,)), ((1, 1), (1.0, 2.0)), ((1, 2), (1.0,)), ((), ())):
-        with pytest.raises(ValidationError, match="counts must"):
-            CountScores(counts=counts, scores=scores)

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from ingest.cart_removals import UNKNOWN
+from ingest.corrections import UNKNOWN
 from ingest.ingest_folder import ingest_folder
 from ingest.mapping import DEFAULT_EVENT_NAMES
 from ingest.settings import IngestSettings

@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.behaviour_score_settings import BehaviourScoreSettings
 from features.reference_time import MAX_ABSENCE_S
-from recall.triggers import EVENT_STRENGTH, TriggerSettings, select_triggers
+from recall.triggers import TriggerSettings, select_triggers
+from snapshot.event_codes import EVENT_STRENGTH
 
 HOUR = 3_600
 NOW = 1_000 * HOUR
@@ -60,9 +60,3 @@ def test_impressions_and_unknown_items_cause_nothing():
 
 def test_the_settings_limit_holds_by_default():
     assert len(select([(item, VIEW, 0) for item in range(1, 9)], None, TriggerSettings(limit=3))[0]) == 3
-
-
-def test_strengths_are_the_behaviour_scores_of_a_single_event():
-    scores = BehaviourScoreSettings()
-    for code, table in ((2, scores.view), (3, scores.favorite), (4, scores.cart), (5, scores.purchase)):
-        assert EVENT_STRENGTH[code] == np.float32(table.scores[0])

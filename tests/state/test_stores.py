@@ -92,6 +92,14 @@ async def test_an_event_id_of_a_user_is_stored_once(store: StateStore) -> None:
     assert store.status().repeated_events == 2
 
 
+async def test_an_event_that_changes_no_record_is_logged_once(store: StateStore) -> None:
+    no_kind_yet = batch(("u", "a", 9, 1), event_ids=["1"])
+    assert list(await store.append(no_kind_yet)) == [0]
+    assert list(await store.append(no_kind_yet)) == []
+    assert [entry.event for _, entry in store.read_log()] == [9]
+    assert await store.read("u") == EMPTY_STATE
+
+
 async def test_what_was_stored_is_told_apart_from_what_was_known(store: StateStore) -> None:
     assert list(await store.append(batch(("u", "a", VIEW, 1), ("u", "b", VIEW, 2)))) == [0, 1]
     first = batch(("u", "a", VIEW, 1), ("u", "b", VIEW, 2), ("v", "c", VIEW, 3), event_ids=["1", "1", "1"])

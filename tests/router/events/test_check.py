@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
 from router.errors import CallerError
 from router.events import CheckedEvents, check_events
-from snapshot.event_codes import REMOVE_FROM_CART
+from snapshot.event_codes import EVENT_NAMES, REMOVE_FROM_CART
 from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
 from state.attribution_scope import item_filter, shopper_tag
@@ -33,7 +33,7 @@ def check(*events: Event) -> CheckedEvents:
 BAD: dict[str, list[dict[str, object]]] = {
     "user_id": [{"user_id": ""}, {"user_id": "u" * 257}, {"user_id": "é" * 129}],
     "item_id": [{"item_id": ""}, {"item_id": "i" * 257}, {"item_id": "商" * 86}],
-    "type": [{"type": 0}, {"type": 7}, {"type": -1}, {"type": 300}],
+    "type": [{"type": 0}, {"type": max(EVENT_NAMES) + 1}, {"type": -1}, {"type": 300}],
     "timestamp_ms": [
         {"timestamp_ms": NOW + 300_001},
         {"timestamp_ms": NOW - 400 * DAY - 1},
@@ -57,7 +57,7 @@ BAD: dict[str, list[dict[str, object]]] = {
 GOOD: list[dict[str, object]] = [
     {},
     {"user_id": "u" * 256, "item_id": "é" * 128},
-    *({"type": code} for code in range(1, 7)),
+    *({"type": code} for code in EVENT_NAMES),
     {"timestamp_ms": NOW + 300_000},
     {"timestamp_ms": NOW - 400 * DAY},
     {"scene": "s" * 64, "position": 1, "quantity": 3, "price": 0.0},

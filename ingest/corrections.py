@@ -1,4 +1,4 @@
-"""Sets removals from the cart apart from the events: they are no interest, and have a file of a data set."""
+"""Sets corrections apart from the events, as they are no interest; removals from the cart get a file."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ import polars as pl
 
 from ingest.dense_ids import DenseIds
 from ingest.shop_tables import ShopTables
-from snapshot.event_codes import REMOVE_FROM_CART
+from snapshot.event_codes import CORRECTION_CODES
 
 _MOST_PIECES = 1_000_000
 """As for reported events."""
 UNKNOWN = "cart removals of shoppers or items that have no other event"
 
 
-def without_removals(tables: ShopTables) -> tuple[ShopTables, pl.DataFrame]:
-    """The tables with the events that are no removals, and the rows of the removals."""
-    removals = tables.events.filter(pl.col("event") == REMOVE_FROM_CART)
-    if removals.is_empty():
-        return tables, removals
-    return replace(tables, events=tables.events.filter(pl.col("event") != REMOVE_FROM_CART)), removals
+def without_corrections(tables: ShopTables) -> tuple[ShopTables, pl.DataFrame]:
+    """The tables with the events that are no corrections, and the rows of the corrections."""
+    correction = pl.col("event").is_in(CORRECTION_CODES)
+    corrections = tables.events.filter(correction)
+    if corrections.is_empty():
+        return tables, corrections
+    return replace(tables, events=tables.events.filter(~correction)), corrections
 
 
 def numbered_removals(removals: pl.DataFrame, users: DenseIds, items: DenseIds) -> pl.DataFrame:
-    """Removals by dense index, those of unknown shoppers and items left out.
+    """Removals from the cart by dense index, those of unknown shoppers and items left out.
 
     Args:
         removals: user_id, item_id (str or integer), ts_ms int64, optional quantity (numeric).
