@@ -25,7 +25,7 @@ from rich.console import Console
 from benchmarks.malformed import apart, held
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from server.ingress.launcher import RouterHandle
+from server.ingress.router_handle import RouterHandle
 from server.ingress.status import PUSHBACK_KEY
 from shopfront.serve import serving
 from shopfront.settings import Settings, load_settings

@@ -30,7 +30,8 @@ from rich.console import Console
 from rich.table import Table
 
 from protos.shopfront.v1 import rollout_pb2
-from server.ingress.launcher import RouterHandle, start_router
+from server.ingress.launcher import start_router
+from server.ingress.router_handle import RouterHandle
 from server.settings import RouterSettings
 from shopfront.workspace import PROJECT
 from snapshot.durable_files import write_durably

@@ -1,4 +1,4 @@
-"""`shopfront evaluate`, `shares`, `pages` and `report`: what is made of a workspace's logs."""
+"""`shopfront evaluate`, `shares`, `pages`, `report` and `loadtest`: how good and how fast answers are."""
 
 from __future__ import annotations
 
@@ -120,3 +120,13 @@ def report(
     if made is None:
         raise Refused("the event log holds no event of these days: ReportEvents brings them")
     write_report(made, output or place.root / "experiments", console)
+
+
+@app.command(
+    add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+)
+def loadtest(context: typer.Context) -> None:
+    """Load a gRPC service with ghz's flags and reports; `loadtest --help` lists them."""
+    from loadtest.command import main as load
+
+    raise typer.Exit(load(context.args, "shopfront loadtest"))

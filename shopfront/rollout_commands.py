@@ -21,7 +21,9 @@ from rich.table import Table
 from protos.shopfront.v1 import rollout_pb2
 from protos.shopfront.v1.rollout_pb2_grpc import RolloutServiceStub
 from server.ingress.client_channel import RouterAddress, open_channel, why_unanswered
+from shopfront.command_options import Config, Data, WorkspaceFolder, prepared
 from shopfront.router_options import takes_router
+from shopfront.workspace import DEFAULT_FILE
 
 app = typer.Typer(
     no_args_is_help=True, help="Move a model to a new version in stages, with automatic checks and rollback."
@@ -246,3 +248,15 @@ def _weight(weight_bp: int) -> str:
 
 def _moment(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000).isoformat(sep=" ", timespec="seconds") if at_ms else "–"
+
+
+@app.command()
+def candidate(data: Data = None, workspace: WorkspaceFolder = None, config: Config = DEFAULT_FILE) -> None:
+    """Train the ranking model on the data that is served and export it, publishing nothing."""
+    from shopfront.build_steps import Build
+    from shopfront.progress import Progress
+
+    place, settings = prepared(data, workspace, config, builds=True)
+    with place.held("building"):
+        version = Build(place, settings, data, Progress(console)).candidate(settings.router.ranking.model)
+    console.print(f"version {version} waits for: shopfront rollout start {version}", highlight=False)

@@ -14,8 +14,9 @@ from foundation.telemetry.metrics.endpoint import prepare_folder, serve_metrics
 from foundation.telemetry.metrics.supervision_metrics import Part, SupervisionMetrics
 from models.contracts import contracts
 from router.ranking.settings import InReplicaSettings
-from server.ingress.launcher import RouterHandle, start_router
+from server.ingress.launcher import start_router
 from server.ingress.ports import free_ports
+from server.ingress.router_handle import RouterHandle
 from server.ingress.watch import RouterEvent, RouterWatcher
 from server.settings import RouterSettings
 from shopfront.settings import Settings

@@ -14,8 +14,9 @@ import grpc
 from protos.shopfront.v1.event_pb2_grpc import EventServiceStub
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from server.ingress.calls import call_handler
-from server.ingress.launcher import RouterHandle, start_router
+from server.ingress.launcher import start_router
 from server.ingress.own_grpc import serve_in_process
+from server.ingress.router_handle import RouterHandle
 from server.running_service import RunningService
 from server.settings import RouterSettings
 from server.startup import start_service

@@ -19,7 +19,8 @@ import psutil
 
 from server.ingress.awake_clock import AwakeClock
 from server.ingress.crash_log import CrashLog
-from server.ingress.launcher import RouterHandle, RouterStartError, start_router
+from server.ingress.launcher import RouterStartError, start_router
+from server.ingress.router_handle import RouterHandle
 from server.ingress.sessions import program_of
 from server.ingress.stopped_processes import StoppedProcesses
 

@@ -154,7 +154,7 @@ def shopfront(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     def run(*words: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["shopfront", *words])
         # The consoles keep the streams of the time they were made.
-        import shopfront.command_line as commands
+        import shopfront.command_options as commands
         import shopfront.rollout_commands as rollout
 
         for console in (commands.console, commands.errors, rollout.console):

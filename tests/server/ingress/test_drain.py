@@ -15,7 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
-from server.ingress.launcher import RouterHandle, start_router
+from server.ingress.launcher import start_router
+from server.ingress.router_handle import RouterHandle
 from server.ingress_settings import IngressKind
 from testing.running_router import in_process
 from testing.served_shop import make_shop

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.running_workspace import title_of
 from benchmarks.steady_load import LoadPlan, Sent, SteadyLoad, steady_load
-from server.ingress.launcher import RouterHandle
+from server.ingress.router_handle import RouterHandle
 from state.registry import open_state
 from state.settings import StateSettings
 from testing.served_shop import ServedShop

@@ -17,7 +17,8 @@ import pytest
 
 from benchmarks.running_workspace import title_of
 from benchmarks.steady_load import LoadPlan, SteadyLoad, steady_load
-from server.ingress.launcher import RouterHandle, start_router
+from server.ingress.launcher import start_router
+from server.ingress.router_handle import RouterHandle
 from server.ingress.watch import RouterEvent, RouterWatcher
 from server.ingress_settings import SupervisionSettings
 from testing.frozen_processes import freeze_inside_write, frozen, killed_after

@@ -20,7 +20,8 @@ import pytest
 
 from benchmarks.steady_load import LoadPlan, steady_load
 from server.ingress import watch
-from server.ingress.launcher import RouterHandle, RouterStartError, start_router
+from server.ingress.launcher import RouterStartError, start_router
+from server.ingress.router_handle import RouterHandle
 from server.ingress.sessions import program_of
 from server.ingress.watch import RouterEvent, RouterWatcher
 from server.ingress_settings import IngressKind
