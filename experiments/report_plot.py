@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from experiments.report import METRICS, Report
+from foundation.statistics.figure_file import new_figure, save_figure
 
 _WIDTH_IN = 8.0
 _ROW_IN = 0.42
@@ -15,18 +15,16 @@ _NO_DIFFERENCE = "0.6"
 def plot_report(report: Report, path: Path) -> None:
     """Writes the picture; the path's suffix determines the format (.png, .svg, .pdf).
 
-    A thick bar is the 95 % interval for one look at the end. Raises ValueError for an unknown suffix and
-    OSError where the file cannot be written.
+    A thick bar is the 95 % interval for one look at the end. Raises PlotsMissing, and what `save_figure`
+    raises.
     """
-    from matplotlib.figure import Figure
-
     rows = [
         (f"{arm.name}: {METRICS[metric]}", change)
         for arm in report.arms
         for metric, change in arm.differences.items()
         if change is not None and change.relative is not None
     ]
-    figure = Figure(figsize=(_WIDTH_IN, 1.4 + _ROW_IN * max(1, len(rows))), layout="constrained")
+    figure = new_figure(_WIDTH_IN, 1.4 + _ROW_IN * max(1, len(rows)))
     axes = figure.add_subplot()
     axes.axvline(0.0, color=_NO_DIFFERENCE, linewidth=1.0)
     for height, (_, change) in enumerate(rows):
@@ -44,10 +42,4 @@ def plot_report(report: Report, path: Path) -> None:
     axes.set_title(title)
     if not rows:
         axes.text(0.5, 0.5, "nothing to compare yet", ha="center", transform=axes.transAxes)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(unfinished, dpi=150)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    save_figure(figure, path)

@@ -17,6 +17,7 @@ from learning.satisfaction.report.guard import GuardedArm, arm_line, guard_arms
 from learning.satisfaction.report.ratings import read_ratings
 from learning.satisfaction.settings import GuardSettings
 from server.settings import RouterSettings
+from shopfront.report_files import write_report_files
 from state.attribution import AttributionCodec
 from state.registry import open_state
 
@@ -75,15 +76,10 @@ def _unclear(guarded: Sequence[GuardedArm], settings: GuardSettings) -> list[str
 
 def write_report(report: Report, folder: Path, suffix: str, console: Console) -> None:
     """Prints the table and writes `<experiment>.json` and a picture with `suffix` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    data = folder / f"{report.experiment}.json"
-    unfinished = data.with_suffix(".json.part")
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    unfinished.replace(data)
-    picture = folder / f"{report.experiment}{suffix}"
-    plot_report(report, picture)
+    files = folder / f"{report.experiment}.json", folder / f"{report.experiment}{suffix}"
+    written = write_report_files(report, *files, plot_report)
     console.print(report_table(report))
-    console.print(f"\nwritten to {data} and {picture}\n", markup=False, highlight=False)
+    console.print(f"\n{written}\n", markup=False, highlight=False)
 
 
 def _unknown(name: str, outcomes: Outcomes, configured: ExperimentsFile) -> str:

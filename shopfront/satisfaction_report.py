@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 
 from learning.satisfaction.report.groups import item_groups
@@ -14,6 +13,7 @@ from learning.satisfaction.report.ratings import read_ratings
 from learning.satisfaction.report.report import SatisfactionReport, build_report
 from learning.satisfaction.report.table import satisfaction_table
 from server.settings import RouterSettings
+from shopfront.report_files import write_report_files
 from shopfront.shopper_segments import segments_of
 from snapshot.catalogue import Catalogue
 from snapshot.manifest import SnapshotError
@@ -45,15 +45,10 @@ def write_report(
     report: SatisfactionReport, folder: Path, suffix: str, dimension: str, console: Console
 ) -> None:
     """Prints the tables, and writes `satisfaction.json` and a picture with `suffix` into the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    data = folder / "satisfaction.json"
-    unfinished = data.with_suffix(".json.part")
-    unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    unfinished.replace(data)
-    picture = folder / f"satisfaction{suffix}"
-    plot_satisfaction(report, picture)
+    files = folder / "satisfaction.json", folder / f"satisfaction{suffix}"
+    written = write_report_files(report, *files, plot_satisfaction)
     console.print(satisfaction_table(report, dimension))
-    console.print(f"\nwritten to {data} and {picture}", markup=False, highlight=False)
+    console.print(f"\n{written}", markup=False, highlight=False)
 
 
 def _catalogue(folder: Path) -> Catalogue | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from foundation.statistics.figure_file import new_figure, save_figure
 from learning.satisfaction.dimensions import DIMENSIONS
 from learning.satisfaction.report.groups import ALL, ITEM, KINDS, WEEK
 from learning.satisfaction.report.ratings import OVERALL
@@ -20,27 +20,18 @@ def plot_satisfaction(report: SatisfactionReport, path: Path) -> None:
     """Writes the picture; the path's suffix determines the format (.png, .svg, .pdf).
 
     Left: the share of satisfied shoppers by week, in each dimension. Right: by group, with 95 % intervals,
-    pale where there are few ratings. Raises ValueError for an unknown suffix and OSError where the file
-    cannot be written.
+    pale where there are few ratings. Raises PlotsMissing, and what `save_figure` raises.
     """
-    from matplotlib.figure import Figure
-
     groups = [
         group for kind in (ALL, *KINDS[2:]) if kind != ITEM for group in report.of(kind)[:_MOST_OF_A_KIND]
     ]
-    figure = Figure(figsize=(_WIDTH_IN, max(4.0, 1.2 + _ROW_IN * len(groups))), layout="constrained")
+    figure = new_figure(_WIDTH_IN, max(4.0, 1.2 + _ROW_IN * len(groups)))
     weeks, shares = figure.subplots(1, 2)
     _plot_weeks(weeks, report)
     _plot_groups(shares, groups)
     if report.look.alerts:
         figure.suptitle(f"{len(report.look.alerts)} alerts: see the table", color="tab:red")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(unfinished, dpi=150)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    save_figure(figure, path)
 
 
 def _plot_weeks(axes: Any, report: SatisfactionReport) -> None:
