@@ -80,8 +80,8 @@ def neighbours_peer(tables: CompletedNeighbours, merge: str) -> Peer:
 def mind_peer(channel: Any) -> Peer:
     """Every item against every interest in NumPy, a full sort, merged in a dictionary."""
     assert isinstance(channel, Mind)
-    vectors, indexed = channel._vectors, channel._indexed.tolist()
-    table = np.ascontiguousarray(vectors[channel._indexed])
+    indexed = channel._indexed.tolist()
+    table = channel._vectors_of(channel._indexed)
 
     def recall(query: Query, k: int) -> Answer:
         interests = channel._interests(query)

@@ -36,12 +36,14 @@ INDEX = "items.faiss"
 class InterestFiles:
     """The files of a channel: item vectors float32[N + 1, D], and an index of those that may be recalled.
 
-    `indexed[r]` is the item of the index's row r.
+    `indexed[r]` is the item of the index's row r. `from_index`: whether the vectors of indexed items can be
+    read from the index.
     """
 
     index: Any
     indexed: NDArray[np.int32]
     vectors: NDArray[np.float32]
+    from_index: bool = False
 
     @classmethod
     def open(cls, folder: Path, catalogue: Catalogue, settings: VectorIndexSettings) -> InterestFiles:
@@ -56,7 +58,23 @@ class InterestFiles:
                 f"holds {index.ntotal} × {index.d}, the other files {len(indexed)} × {vectors.shape[1]}",
                 "build the snapshot again",
             )
-        return cls(index, indexed, vectors)
+        return cls(index, indexed, vectors, _readable(index, indexed))
+
+    def vectors_of(self, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """float32[n, D], the vectors of items 0…N.
+
+        Those of indexed items come from the index, whose pages are in memory since it is searched: of the
+        table, which holds the same numbers, pages are mapped only for other items.
+        """
+        if not self.from_index:
+            return self.vectors[items]
+        rows = np.minimum(np.searchsorted(self.indexed, items), len(self.indexed) - 1)
+        inside = self.indexed[rows] == items
+        found = np.empty((len(items), self.index.d), np.float32)
+        found[inside] = self.index.reconstruct_batch(rows[inside])
+        if not inside.all():
+            found[~inside] = self.vectors[items[~inside]]
+        return found
 
     @staticmethod
     def write(
@@ -77,6 +95,19 @@ class InterestFiles:
         return {"vectors": len(vectors) - 1, "indexed": len(indexed), "dimensions": vectors.shape[1]}
 
 
+def _readable(index: Any, indexed: NDArray[np.int32]) -> bool:
+    """Whether rows can be read from the index, which is prepared for it, and found by the items' numbers.
+
+    An index on a GPU cannot be read.
+    """
+    if not len(indexed) or np.any(indexed[1:] <= indexed[:-1]):
+        return False
+    if isinstance(index, faiss.IndexIVF):
+        index.make_direct_map()
+        return True
+    return isinstance(index, (faiss.IndexFlat, faiss.IndexHNSW))
+
+
 class InterestSearch:
     """Calls a model for the shopper's interests, and searches the index for each one's neighbours.
 
@@ -92,7 +123,7 @@ class InterestSearch:
         settings: VectorIndexSettings,
     ) -> None:
         """`model` is called with the named inputs."""
-        self._index, self._indexed, self._vectors = files.index, files.indexed, files.vectors
+        self._index, self._indexed, self._vectors_of = files.index, files.indexed, files.vectors_of
         self._model, self._call = model, services.model(model)
         self._inputs = inputs
         self._settings = settings
@@ -130,10 +161,10 @@ class InterestSearch:
         )
         inputs = {name: encoded[name] for name in self._inputs}
         interests: NDArray[np.float32] = (await self._call(query, inputs))["interests"]
-        if interests.ndim != 3 or len(interests) != 1 or interests.shape[2] != self._vectors.shape[1]:
+        if interests.ndim != 3 or len(interests) != 1 or interests.shape[2] != self._index.d:
             raise DependencyError(
                 f"{self._model} answered interests of shape {list(interests.shape)}, [1, K,"
-                f" {self._vectors.shape[1]}] was expected"
+                f" {self._index.d}] was expected"
             )
         own: NDArray[np.float32] = interests[0]
         return own
@@ -141,7 +172,7 @@ class InterestSearch:
     def _nearest_history(self, query: Query, interests: NDArray[np.float32]) -> NDArray[np.int32]:
         """The history item nearest to each interest, int32[K]; 0 where none has a vector."""
         items = query.history_items[:HISTORY_LENGTH]
-        vectors = self._vectors[items]
+        vectors = self._vectors_of(items)
         embedded = np.any(vectors != 0, axis=1)
         if not embedded.any():
             return np.zeros(len(interests), np.int32)

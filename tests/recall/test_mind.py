@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.stages import DependencyError
 from recall import mind
+from recall.interest_search import InterestFiles
 from recall.mind import MindChannelSettings
 from snapshot import SnapshotError
 from tests.recall.small_shop import (
@@ -87,6 +89,20 @@ def test_interests_are_merged_by_their_best_match(folder, catalogue, vectors, se
             assert float(interest @ vectors[trigger]) == pytest.approx(nearest, abs=1e-6)
         else:
             assert trigger == 0
+
+
+@pytest.mark.parametrize("index", ["flat", "hnsw", "ivf"])
+def test_vectors_of_indexed_items_are_read_from_the_index(catalogue, vectors, tmp_path, index):
+    options = MindChannelSettings(index=index)
+    mind.build(make_source(catalogue, [], vectors=vectors), tmp_path, options)
+    files = InterestFiles.open(tmp_path, catalogue, options)
+    items = np.array([3, OUT_OF_STOCK, 0, ITEMS, UNTRAINED, 3, 1], np.int32)
+    assert files.vectors_of(items).tobytes() == vectors[items].tobytes()
+    table = np.full_like(vectors, 2)
+    of_the_table = replace(files, vectors=table).vectors_of(items) == 2
+    assert of_the_table.all(axis=1).tolist() == [item in (0, OUT_OF_STOCK, UNTRAINED) for item in items]
+    unsorted = replace(files, from_index=False)
+    assert unsorted.vectors_of(items).tobytes() == vectors[items].tobytes()
 
 
 def test_an_empty_history_recalls_nothing_and_asks_no_model(folder, catalogue):
