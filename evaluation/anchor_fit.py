@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from evaluation.anchor_pairs import AnchorPairs, next_in_basket
 from evaluation.calibration_fit import fit_calibration
 from evaluation.loaded_models import LoadedModel
-from evaluation.queries import anonymous_at, profiles_of, shopper_at
+from evaluation.queries import LogOf, anonymous_at, shoppers_at
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
 from foundation.statistics.logistic import fit_logistic
-from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline
 from pipeline.runner import rank
 from recall.channel import BuildSource, Channel
@@ -53,8 +52,8 @@ class AnchorSample:
 
 def fit_anchor_rankers(
     scenes: Sequence[ServedScene],
-    log: InteractionLog,
-    whole: BuildSource,
+    log_of: LogOf,
+    later: BuildSource,
     source: BuildSource,
     learned: Path,
     channels: Mapping[str, Channel],
@@ -65,8 +64,8 @@ def fit_anchor_rankers(
 
     Args:
         scenes: each has the table `anchor_ranker`.
-        log: the whole log, for the shoppers' histories.
-        whole: the same with all events that may be learned from, up to its `now`.
+        log_of: the shoppers' histories.
+        later: `source` with the events after its `now` that may be learned from, up to the `now` of `later`.
         source: what channels and tables are built from; its seed draws baskets and candidates.
         learned: folder of the learned tables; missing ones are built.
         channels: open, by name.
@@ -78,10 +77,10 @@ def fit_anchor_rankers(
     rng = np.random.default_rng(source.seed)
     settings = cast(AnchorRankerTableSettings, scenes[0].table_settings[ANCHOR_RANKER.name])
     now = source.now + 1
-    pairs = next_in_basket(whole, now, whole.now + 1, settings.max_pairs, rng)
-    profiles = profiles_of(source.users)
+    pairs = next_in_basket(later, now, later.now + 1, settings.max_pairs, rng)
+    asked = np.unique(pairs.user)
     shoppers = {
-        int(user): shopper_at(log, int(user), profiles, now, triggers).query for user in np.unique(pairs.user)
+        each.user: each.query for each in shoppers_at(log_of(asked), asked, source.users, now, triggers)
     }
     facts = item_facts(source, settings.rate_prior)
     fitted, off = {}, {}
@@ -94,8 +93,8 @@ def fit_anchor_rankers(
         names = tuple(scene.settings.channels)
         found = {}
         for known in (True, False):
-            asked = shoppers if known else dict.fromkeys(shoppers, anonymous_at(now))
-            sample = asyncio.run(_sample(unranked, pairs, asked, inputs, names, settings, rng))
+            queries = shoppers if known else dict.fromkeys(shoppers, anonymous_at(now))
+            sample = asyncio.run(_sample(unranked, pairs, queries, inputs, names, settings, rng))
             if sample.taken.sum() < settings.least_taken:
                 off[scene.name] = (
                     f"of {sample.pages:,} pages made of the log's last part, {sample.taken.sum():,} have "

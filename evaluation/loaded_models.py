@@ -22,6 +22,7 @@ from pipeline.candidates import Candidates, unscored
 from recall.channel import BuildSource, ModelCall, Services
 from recall.item_facts import ItemFacts, item_facts
 from recall.query import Query
+from recall.vector_index import open_vectors, write_vectors
 from router.ranking.ranker_model import ranker_feeds, with_ranker_inputs
 from snapshot.catalogue import Catalogue
 
@@ -115,6 +116,17 @@ def item_vectors(models: Mapping[str, LoadedModel]) -> dict[str, NDArray[np.floa
         for name, loaded in models.items()
         if loaded.kind.makes is not None
     }
+
+
+def mapped_item_vectors(models: Mapping[str, LoadedModel], folder: Path) -> dict[str, NDArray[np.float32]]:
+    """As `item_vectors`, mapped from files in `folder`: those of ten million items are gigabytes."""
+    mapped = {}
+    for name, loaded in models.items():
+        if loaded.kind.makes is not None:
+            vectors = loaded.kind.makes(loaded.network)
+            write_vectors(folder, f"vectors_{name}", vectors)
+            mapped[name] = open_vectors(folder, f"vectors_{name}", len(vectors))
+    return mapped
 
 
 def services(models: Mapping[str, LoadedModel]) -> Services:

@@ -12,10 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from evaluation.queries import TestShopper, profiles_of, shopper_at
+from evaluation.queries import LogOf, TestShopper, drawn, shoppers_at
 from evaluation.served_scene import UNHURRIED_MS
 from foundation.statistics.logistic import fit_logistic
-from models.interaction_log import InteractionLog
 from pipeline.candidates import PROBABILITY
 from pipeline.plan import Pipeline
 from pipeline.runner import rank
@@ -82,7 +81,7 @@ class ObjectiveSample:
 
 
 def asked_shoppers(
-    log: InteractionLog,
+    log_of: LogOf,
     users: pl.DataFrame,
     happened: Happened,
     active: Sequence[TestShopper],
@@ -94,7 +93,7 @@ def asked_shoppers(
     """Whose candidates tell objectives: `active`; where something was shown after the cut, who saw it.
 
     Args:
-        log: behaviours without impressions.
+        log_of: behaviours without impressions.
         users: of the data set.
         happened: after the cut.
         active: shoppers who take something after it.
@@ -106,10 +105,8 @@ def asked_shoppers(
     seeing = np.array(sorted(happened.shown), np.int64)
     if not seeing.size:
         return active
-    if seeing.size > most:
-        seeing = np.sort(rng.choice(seeing, most, replace=False))
-    profiles = profiles_of(users)
-    return [shopper_at(log, int(user), profiles, cut, triggers) for user in seeing]
+    asked = drawn(seeing, most, rng)
+    return shoppers_at(log_of(asked), asked, users, cut, triggers)
 
 
 def fit_objectives(

@@ -142,7 +142,7 @@ class ServedPages:
         happened = Happened.of(window)
         active = [each for each in shoppers if each.user in happened.taken]
         asked = asked_shoppers(
-            self.log,
+            lambda shoppers: self.log,
             self.source.users,
             happened,
             active,

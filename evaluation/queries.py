@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from features.context import encode_context
 from features.profile import PROFILE_FIELDS
@@ -21,6 +23,9 @@ from state.user_state import CartChanges, TimedItems
 
 QUERY_HISTORY = 200
 DAY = 86_400
+
+LogOf = Callable[[NDArray[np.integer[Any]]], InteractionLog]
+"""The log of the shoppers of these indices, int[n]; it may hold others too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,30 @@ def test_shoppers(
     """Shoppers who take something from `test_from` on; at most `max_users`, drawn by `rng`, by user index."""
     behaviours = log.behaviours
     active = np.unique(behaviours.user[behaviours.ts >= test_from])
-    if len(active) > max_users:
-        active = np.sort(rng.choice(active, max_users, replace=False))
-    profiles = profiles_of(users)
-    return [shopper_at(log, int(user), profiles, test_from, triggers) for user in active]
+    return shoppers_at(log, drawn(active, max_users, rng), users, test_from, triggers)
 
 
 test_shoppers.__test__ = False  # type: ignore[attr-defined]
+
+
+def drawn(users: NDArray[np.integer[Any]], most: int, rng: np.random.Generator) -> NDArray[np.integer[Any]]:
+    """The user indices, or `most` of them, drawn by `rng`, where there are more; ascending if `users` are."""
+    return users if len(users) <= most else np.sort(rng.choice(users, most, replace=False))
+
+
+def shoppers_at(
+    log: InteractionLog,
+    shoppers: NDArray[np.integer[Any]],
+    users: pl.DataFrame,
+    test_from: int,
+    triggers: TriggerSettings,
+) -> list[TestShopper]:
+    """`shopper_at` of each of the user indices.
+
+    log: holds all that these shoppers did; users: of the data set.
+    """
+    profiles = profiles_of(users.filter(pl.col("user").is_in(shoppers.tolist())))
+    return [shopper_at(log, int(user), profiles, test_from, triggers) for user in shoppers]
 
 
 def anonymous_at(now: int) -> Query:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from evaluation.anchor_fit import fit_anchor_rankers
-from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
+from evaluation.loaded_models import LoadedModel, mapped_item_vectors, services, with_facts
 from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
-from evaluation.queries import TestShopper, test_shoppers
+from evaluation.queries import TestShopper, drawn, shoppers_at
 from evaluation.ranker_weights import RankedSample, weights_of
 from evaluation.sample_rules.window import sample_log, take_weights
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
@@ -30,7 +30,7 @@ from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline
 from pipeline.runner import rank
 from recall.build import build_channels, only, open_channels
-from recall.build_events import build_events
+from recall.build_events import build_events, mapped_events
 from recall.channel import BuildSource
 from recall.item_facts import item_facts
 from recall.popularity import NO_PRICES, PopularityTableSettings, Prices
@@ -44,6 +44,7 @@ from router.ranking.logistic.weights import Weights, default_weights
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from snapshot.dataset import Dataset
+from snapshot.event_codes import IMPRESSION
 
 _DAY_S = 86_400
 
@@ -112,26 +113,29 @@ def fit_ranker(
     cuts = dataset.manifest.cuts
     window_days = min(settings.window_days, (cuts.test_from - cuts.valid_from) / _DAY_S)
     until = cuts.valid_from + window_days * _DAY_S
-    events = build_events(dataset.events().filter(pl.col("ts") < until))
     users = dataset.users()
-    log = InteractionLog.of_events(events, users, dataset)
     rng = np.random.default_rng(seed)
-    shoppers = test_shoppers(
-        log, users, cuts.valid_from, settings.max_shoppers, recall_settings.triggers, rng
-    )
-    source = BuildSource(
-        events=events.filter(pl.col("ts") < cuts.valid_from),
-        users=users,
-        catalogue=dataset.catalogue,
-        tagged_titles=dataset.tagged_titles(),
-        now=cuts.valid_from - 1,
-        vectors=item_vectors(models),
-        seed=seed,
-    )
+    later = build_events(dataset.events().filter((pl.col("ts") >= cuts.valid_from) & (pl.col("ts") < until)))
+
+    def log_of(shoppers: NDArray[np.integer[Any]]) -> InteractionLog:
+        return InteractionLog.of_shoppers(dataset, users, shoppers.tolist(), until)
+
+    active = later.filter((pl.col("event") != IMPRESSION) & (pl.col("item") > 0))["user"].unique().sort()
+    asked_of = drawn(active.to_numpy(), settings.max_shoppers, rng)
+    shoppers = shoppers_at(log_of(asked_of), asked_of, users, cuts.valid_from, recall_settings.triggers)
     names = tuple(scene.settings.channels)
-    if not shoppers or not source.events.height:
-        return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)
     with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
+        source = BuildSource(
+            events=mapped_events(dataset.events().filter(pl.col("ts") < cuts.valid_from), Path(folder)),
+            users=users,
+            catalogue=dataset.catalogue,
+            tagged_titles=dataset.tagged_titles(),
+            now=cuts.valid_from - 1,
+            vectors=mapped_item_vectors(models, Path(folder)),
+            seed=seed,
+        )
+        if not shoppers or not source.events.height:
+            return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)
         asked = only(
             recall_settings, [name for each in (scene, *valued, *anchored) for name in channels_of(each)]
         )
@@ -146,8 +150,8 @@ def fit_ranker(
         progress("pages about items", 0.7)
         about_items = fit_anchor_rankers(
             anchored,
-            log,
-            replace(source, events=events, now=math.ceil(until) - 1),
+            log_of,
+            replace(source, events=later, now=math.ceil(until) - 1),
             source,
             learned,
             channels,
@@ -163,7 +167,12 @@ def fit_ranker(
         if rules:
             told = take_weights(sample_log(dataset, cuts.valid_from, until), rules)
             sample = replace(sample, weight=told.of_sample(sample))
-        level = take_level(events, until, window_days * _DAY_S, settings.level_windows)
+        level = take_level(
+            mapped_events(dataset.events().filter(pl.col("ts") < until), Path(folder)),
+            until,
+            window_days * _DAY_S,
+            settings.level_windows,
+        )
         weights = weights_of(sample, names, settings, level).model_copy(
             update={"model": model, "window_days": window_days}
         )
@@ -171,11 +180,11 @@ def fit_ranker(
         objectives = FittedObjectives()
         if valued:
             progress("objectives", 0.91)
-            happened = Happened.of(events.filter(pl.col("ts") >= cuts.valid_from))
+            happened = Happened.of(later)
             objectives = fit_objectives(
                 {each.name: each.open(source, learned, channels, models) for each in valued},
                 asked_shoppers(
-                    log,
+                    log_of,
                     users,
                     happened,
                     shoppers,

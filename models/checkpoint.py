@@ -27,8 +27,12 @@ from models.checkpoint_files import RECORD_NAME, WEIGHTS_NAME
 from models.item_features import ItemFeatures
 from models.kind import ModelKind, profile_counts
 from models.registry import MODELS
+from snapshot.checksums import sha256_of
 from snapshot.dataset import Dataset
 from snapshot.durable_files import sync_file, sync_folder
+
+_MAPPED_BYTES = 4 * 2**20
+"""Tensors of so many bytes or more, the tables of items, stay in the file that they are read from."""
 
 
 class CheckpointError(RuntimeError):
@@ -172,7 +176,7 @@ def read_record(folder: Path) -> ModelRecord:
 
 
 def load_checkpoint(folder: Path, model: str | None = None) -> tuple[nn.Module, ModelRecord]:
-    """Loads a checkpoint, in eval mode on the CPU.
+    """Loads a checkpoint, in eval mode on the CPU; its large tables are mapped from the file.
 
     Args:
         folder: the checkpoint.
@@ -193,15 +197,17 @@ def load_checkpoint(folder: Path, model: str | None = None) -> tuple[nn.Module, 
     kind = _kind(folder, record)
     path = folder / WEIGHTS_NAME
     try:
-        content = path.read_bytes()
+        found = sha256_of(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; train the model again") from None
-    if hashlib.sha256(content).hexdigest() != record.weights_sha256:
+    if found != record.weights_sha256:
         raise CheckpointError(f"{path} does not have the checksum in {RECORD_NAME}; train the model again")
     try:
-        weights = safetensors.torch.load(content)
+        mapped = safetensors.torch.load_file(path)
+        # Small tensors are copied: products run over memory that is aligned as it is in training.
+        weights = {n: t if t.nbytes >= _MAPPED_BYTES else t.clone() for n, t in mapped.items()}
         network = kind.restore(record, weights)
-        network.load_state_dict(weights)
+        network.load_state_dict(weights, assign=True)
     except (SafetensorError, ValidationError, RuntimeError, KeyError) as error:
         raise CheckpointError(
             f"{path} does not fit the network of {RECORD_NAME}: {error}; train the model again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -131,6 +132,25 @@ class InteractionLog:
         catalogue = dataset.catalogue
         return cls.from_frames(
             events, users, catalogue.size, np.asarray(catalogue.category), dataset.cart_changes()
+        )
+
+    @classmethod
+    def of_shoppers(
+        cls, dataset: Dataset, users: pl.DataFrame, shoppers: Sequence[int], until: float
+    ) -> InteractionLog:
+        """The log of some shoppers up to unix second `until`: as `from_dataset`, with nothing of the others.
+
+        `users`: of the data set; `shoppers`: their indices.
+        """
+        own = pl.col("user").is_in(list(shoppers)) & (pl.col("ts") < until)
+        events = dataset.events().filter(own).select("user", "item", "event", "ts").collect()
+        catalogue = dataset.catalogue
+        return cls.from_frames(
+            events,
+            users,
+            catalogue.size,
+            np.asarray(catalogue.category),
+            dataset.cart_changes(shoppers),
         )
 
     @classmethod

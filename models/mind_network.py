@@ -79,7 +79,10 @@ class Mind(PooledItems):
         was_training = self.training
         self.eval()
         items = torch.arange(self.tables.items + 1)
-        vectors = torch.cat([self.vectors_of(some) for some in items.split(_ITEMS_AT_ONCE)])
+        # Filled part by part: put together from parts, they would be held twice.
+        vectors = torch.empty(len(items), self.settings.dimension)
+        for some in items.split(_ITEMS_AT_ONCE):
+            vectors[some[0] : some[-1] + 1] = self.vectors_of(some)
         self.train(was_training)
         vectors[0] = 0
         return vectors

@@ -11,6 +11,7 @@ since an item says less about the others the more there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +26,7 @@ from recall.lists import ItemLists, best_of_each_row, ranked_lists
 from recall.pair_blocks import Block, UserEvents, pairs_by_trigger, trigger_blocks
 from recall.visit_settings import VisitSettings
 from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.growing_columns import GrowingColumns
 from snapshot.partition_work import Columns
 
 MOSTLY_PURCHASES = 0.1
@@ -53,6 +55,16 @@ class Baskets:
         rows = self._rows()
         return pairs_by_trigger(rows, rows, size)
 
+    def weighed(self, size: int) -> sp.csr_matrix:
+        """float32[B, size + 1]: 1 / log2(1 + |b|) of each item of basket b."""
+        held = np.bincount(self.basket, minlength=len(self.begin))
+        ends = np.concatenate((np.zeros(1, np.int64), np.cumsum(held)))
+        weight = (1 / np.log2(1 + np.maximum(held, 1))).astype(np.float32)
+        matrix = sp.csr_matrix((np.repeat(weight, held), self.item.copy(), ends), (len(held), size + 1))
+        # Items were in the order in which they were taken; a row has one weight, which stays in its place.
+        matrix.sort_indices()
+        return matrix
+
     def pairs(
         self, size: int, pairs_per_block: int, within: Block | None = None
     ) -> Iterator[tuple[Block, sp.csr_matrix]]:
@@ -61,10 +73,9 @@ class Baskets:
         Yields (block, float32[stop − start, size + 1]), over all items or those of `within`. A pair that
         shares no basket has no entry, nor has an item with itself.
         """
-        shape = int(self.basket.max(initial=-1)) + 1, size + 1
-        in_basket = sp.csr_matrix((np.ones(len(self.item), np.float32), (self.basket, self.item)), shape)
+        in_basket = self.weighed(size)
         of_item = in_basket.T.tocsr()
-        in_basket.data /= np.log2(1 + np.repeat(np.diff(in_basket.indptr), np.diff(in_basket.indptr)))
+        of_item.data[:] = 1
         for start, stop in trigger_blocks(self.load(size), pairs_per_block, within or (1, size + 1)):
             together = (of_item[start:stop] @ in_basket).tocsr()
             row = np.repeat(np.arange(start, stop), np.diff(together.indptr))
@@ -125,11 +136,13 @@ def strongest_partners(
 def baskets_of(source: BuildSource, settings: VisitSettings) -> Baskets:
     """The baskets of the log up to `source.now`, a shopper's one after the other."""
     contents = BasketContents(source.now, purchases_alone(source, settings), settings)
-    parts = source.work.over_shoppers("baskets", basket_columns, source.events, contents)
-    before = np.cumsum([0, *(len(part["begin"]) for part in parts)])
-    numbered = [part["basket"] + np.int32(first) for part, first in zip(parts, before, strict=False)]
-    item, user, begin = (np.concatenate([part[name] for part in parts]) for name in ("item", "user", "begin"))
-    return Baskets(np.concatenate(numbered), item, user, begin)
+    count = 0
+    with closing(GrowingColumns()) as rows, closing(GrowingColumns()) as baskets:
+        for part in source.work.over_shoppers("baskets", basket_columns, source.events, contents):
+            rows.add({"basket": part["basket"] + np.int32(count), "item": part["item"]})
+            baskets.add({"user": part["user"], "begin": part["begin"]})
+            count += len(part["begin"])
+        return Baskets(**rows.columns(), **baskets.columns())
 
 
 @dataclass(frozen=True)

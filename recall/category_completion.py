@@ -10,6 +10,7 @@ from recall.completion_settings import CompletionSettings
 from recall.interactions import Interactions
 from recall.lists import ItemLists, ranked_lists
 from snapshot.catalogue import Catalogue
+from snapshot.log_parts import run_slices, sums_by
 
 
 def category_completion(
@@ -21,7 +22,7 @@ def category_completion(
     own category's hottest item, on the scale `category_weight · scale`.
     """
     categories = catalogue.category_count
-    heat = np.bincount(taken.item, weights=taken.score, minlength=catalogue.size + 1)
+    heat = sums_by(taken.item, lambda rows: taken.score[rows], catalogue.size + 1)
     heat[~catalogue.in_stock] = 0
     hot = np.flatnonzero(heat)
     hottest = ranked_lists(catalogue.category[hot], hot, heat[hot], categories + 1, settings.category_items)
@@ -45,12 +46,7 @@ def _related_categories(
     """Category, related category and their cosine over shoppers; a category's first one is itself."""
     count = catalogue.category_count
     own = np.arange(1, count + 1)
-    category = catalogue.category[taken.item]
-    known = category > 0
-    matrix = sp.csr_matrix(
-        (taken.score[known].astype(np.float64), (taken.user[known], category[known])),
-        shape=(int(taken.user.max(initial=0)) + 1, count + 1),
-    )
+    matrix = _by_shopper(taken, catalogue)
     norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
     shared = (matrix.T @ matrix).tocoo()
     other = shared.row != shared.col
@@ -63,6 +59,20 @@ def _related_categories(
         np.r_[own, closest.items],
         np.r_[np.ones(count), closest.scores],
     )
+
+
+def _by_shopper(taken: Interactions, catalogue: Catalogue) -> sp.csr_matrix:
+    """float64[shoppers, categories + 1]: the sum of scores of what each shopper took of each category."""
+    categories = catalogue.category_count
+    parts, first = [], 0
+    for rows in run_slices(taken.user):
+        after = int(taken.user[rows][-1:].max(initial=0)) + 1
+        category = catalogue.category[taken.item[rows]]
+        known = category > 0
+        score, user = taken.score[rows][known].astype(np.float64), taken.user[rows][known] - first
+        parts.append(sp.csr_matrix((score, (user, category[known])), (after - first, categories + 1)))
+        first = after
+    return sp.vstack(parts, format="csr")
 
 
 def typical_best_score(neighbours: ItemLists) -> float:

@@ -74,8 +74,7 @@ def build(source: BuildSource, folder: Path, settings: CategoryHotSettings) -> d
 
     catalogue = source.catalogue
     taken = interactions_of(source)
-    decayed = taken.decayed_scores(source.now, settings.half_life_days)
-    heat = np.bincount(taken.item, weights=decayed, minlength=catalogue.size + 1)
+    heat = taken.heat(source.now, settings.half_life_days, catalogue.size + 1)
     listed = np.flatnonzero((heat > 0) & catalogue.in_stock & (catalogue.category > 0))
     category = catalogue.category[listed]
     of_category = np.bincount(category, weights=heat[listed], minlength=catalogue.category_count + 1)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from recall.baskets import Baskets, Partners
 from recall.lists import best_of_each_row
+from snapshot.log_parts import run_slices
 
 _ROUNDING = 1e-4
 """Part of a sum of float32 below which what is left of it counts as nothing."""
@@ -45,18 +46,9 @@ def category_partners(
         strength: of columns of equal length; what is not positive is no partner.
     """
     size = len(category)
-    shape = int(baskets.basket.max(initial=-1)) + 1
-    taken = sp.csr_matrix(
-        (np.ones(len(baskets.item), np.float32), (baskets.basket, baskets.item)), (shape, size)
-    )
-    held = np.diff(taken.indptr)
-    taken.data /= np.log2(1 + np.repeat(held, held))
+    taken = baskets.weighed(size - 1)
     with_itself = np.asarray(taken.sum(axis=0)).ravel()
-    code = category[baskets.item]
-    known = code > 0
-    held_of = sp.csc_matrix(
-        (np.ones(int(known.sum()), np.float32), (baskets.basket[known], code[known])), (shape, categories + 1)
-    )
+    held_of = _held_of(baskets, category, categories)
     total = np.asarray(held_of.sum(axis=0)).ravel()
     of_any = np.asarray(taken.T @ np.asarray(held_of.sum(axis=1)).ravel()) - with_itself * (category > 0)
     of_any /= max(float(total.sum()), 1.0)
@@ -77,3 +69,17 @@ def category_partners(
     return Partners(
         *(np.concatenate([getattr(part, name) for part in found]) for name in Partners.__dataclass_fields__)
     )
+
+
+def _held_of(baskets: Baskets, category: NDArray[np.integer], categories: int) -> sp.csc_matrix:
+    """float32[B, categories + 1]: how many items of each category a basket holds, none of an unknown one."""
+    parts, first = [], 0
+    for rows in run_slices(baskets.basket):
+        after = int(baskets.basket[rows][-1:].max(initial=-1)) + 1
+        code = category[baskets.item[rows]]
+        known = code > 0
+        places = baskets.basket[rows][known] - first, code[known]
+        counts = np.ones(len(places[0]), np.float32)
+        parts.append(sp.csr_matrix((counts, places), (after - first, categories + 1)))
+        first = after
+    return sp.vstack(parts, format="csc")

@@ -141,9 +141,7 @@ def build(source: BuildSource, folder: Path, settings: ContextSettings) -> dict[
 
     catalogue = source.catalogue
     taken = interactions_of(source)
-    decayed = np.bincount(
-        taken.item, taken.decayed_scores(source.now, settings.half_life_days), catalogue.size + 1
-    )
+    decayed = taken.heat(source.now, settings.half_life_days, catalogue.size + 1)
     # Below any that was taken, what was taken by more people before; then the newest order of the catalogue.
     heat = np.log1p(decayed) + 1e-6 * catalogue.popularity
     heat = (heat / max(heat.max(), 1e-9)).astype(np.float32)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recall.pair_blocks import Block, RunsWithin, UserEvents, pair_sums, values_at
+from snapshot.log_parts import row_slices, sums_by
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,7 @@ class FollowRate:
     @classmethod
     def over(cls, taken: UserEvents, item_count: int, window: int, strength: float) -> FollowRate:
         """The rates in a log of what shoppers took, sorted by user and ts, each (user, item) once."""
-        earlier = events_within(taken, taken, window) - 1
-        followed = np.bincount(taken.item, weights=earlier, minlength=item_count + 1)
+        followed = sums_by(taken.item, lambda rows: _earlier(taken, rows, window), item_count + 1)
         # One follow more for every item (Laplace) keeps the rate of what never followed anything above 0.
         prior = (followed + 1) / (len(taken.item) + item_count)
         return cls(taken, item_count, window, strength, prior)
@@ -49,14 +49,17 @@ class FollowRate:
     def _following(self) -> RunsWithin:
         return RunsWithin.of(self.taken, self.taken, self.window)
 
+    @cached_property
+    def _trials(self) -> NDArray[np.int64]:
+        return np.bincount(self.taken.item, minlength=self.item_count + 1)
+
     def of(
         self, block: Block, triggers: NDArray[np.integer], targets: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """The smoothed rate of each (trigger, target), triggers inside the block; float32[n] in (0, 1]."""
         followed = pair_sums(self.taken, self.taken, self.item_count, block, _one, self._following)
         successes = values_at(followed, triggers - block[0], targets)
-        trials = np.bincount(self.taken.item, minlength=self.item_count + 1)[triggers]
-        return _posterior_mean(successes, trials, self.prior[targets], self.strength)
+        return _posterior_mean(successes, self._trials[triggers], self.prior[targets], self.strength)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,10 @@ class ClickRate:
         cls, taken: UserEvents, shown: UserEvents, item_count: int, window: int, strength: float
     ) -> ClickRate:
         """The rates in a log of what was shown and what shoppers took, each sorted by user and ts."""
-        clicked = clicked_after(shown, taken, window)
+        clicked = np.zeros(len(shown.item), np.bool_)
+        for rows in row_slices(len(shown.item)):
+            part = shown.rows(rows)
+            clicked[rows] = clicked_after(part, taken.of_shoppers_of(part), window)
         shows = np.bincount(shown.item, minlength=item_count + 1)
         clicks = np.bincount(shown.item, weights=clicked, minlength=item_count + 1)
         # One success in as many trials as the prior has keeps the rate above 0 in a log without a click.
@@ -113,6 +119,13 @@ class ClickRate:
 
 def _one(trigger: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.ones(len(target), np.float32)
+
+
+def _earlier(taken: UserEvents, rows: slice, window: int) -> NDArray[np.int64]:
+    """How many events the shopper of each of the rows had within the window before, int64[n]."""
+    part = taken.rows(rows)
+    # The event itself is one of them.
+    return events_within(taken.of_shoppers_of(part), part, window) - 1
 
 
 def events_within(events: UserEvents, at: UserEvents, window: int) -> NDArray[np.int64]:

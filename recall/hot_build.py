@@ -10,6 +10,7 @@ because a small crowd's counts are mostly noise:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -29,25 +30,25 @@ _SMALLEST_STEP = 2.0**-20
 def build_tables(source: BuildSource, folder: Path, settings: HotSettings) -> dict[str, int]:
     """Write `crowds.json` and the crowds' lists into `folder`; returns the crowds and the entries."""
     taken = interactions_of(source)
-    heat = taken.decayed_scores(source.now, settings.half_life_days)
     in_stock = source.catalogue.in_stock
-    everybody = _heat_by_item(taken.item, heat, len(in_stock))
+    everybody = taken.heat(source.now, settings.half_life_days, len(in_stock))
     shoppers = max(len(np.unique(taken.user)), 1)
 
-    crowds, lists = [], []
+    crowds: list[Crowd] = []
+    lists: list[ItemLists] = []
     for fields in FALLBACK[:-1]:
-        for crowd, members in _crowds(source.users, fields):
-            rows = np.flatnonzero(np.isin(taken.user, members))
+        for crowd, rows in _crowds(source.users, fields, taken.user):
             active = len(np.unique(taken.user[rows]))
             if active < settings.minimum_users:
                 continue
-            own = _heat_by_item(taken.item[rows], heat[rows], len(in_stock))
-            supported = np.bincount(taken.item[rows], minlength=len(in_stock)) >= settings.minimum_item_users
-            mixed = (own + settings.shrinkage * everybody / shoppers) / (active + settings.shrinkage)
-            listed = np.flatnonzero(supported & in_stock)
-            if len(listed):
+            # Of the crowd's own items alone: there are hundreds of crowds, each with few of the catalogue's.
+            items, number = np.unique(taken.item[rows], return_inverse=True)
+            own = np.bincount(number, taken.decayed_scores(source.now, settings.half_life_days, rows))
+            mixed = (own + settings.shrinkage * everybody[items] / shoppers) / (active + settings.shrinkage)
+            listed = (np.bincount(number) >= settings.minimum_item_users) & in_stock[items]
+            if listed.any():
                 crowds.append(crowd)
-                lists.append(_ranked(listed, mixed[listed], settings.items_per_crowd))
+                lists.append(_ranked(items[listed], mixed[listed], settings.items_per_crowd))
     crowds.append(())
     lists.append(_everything_in_stock(source, everybody))
 
@@ -55,16 +56,32 @@ def build_tables(source: BuildSource, folder: Path, settings: HotSettings) -> di
     return {"crowds": len(crowds), "items": _stack(lists).write(folder, LISTS)}
 
 
-def _crowds(users: pl.DataFrame, fields: tuple[str, ...]) -> list[tuple[Crowd, NDArray[np.int32]]]:
-    """The crowds that these fields define, and their users; shoppers who lack a field belong to none."""
+def _crowds(
+    users: pl.DataFrame, fields: tuple[str, ...], user: NDArray[np.int32]
+) -> Iterator[tuple[Crowd, NDArray[np.int64]]]:
+    """The crowds that these fields define, and the rows of their shoppers, ascending.
+
+    Shoppers who lack a field belong to none.
+
+    Args:
+        users: of the data set.
+        fields: columns of it.
+        user: the shopper of each row.
+    """
     if not set(fields) <= set(users.columns):
-        return []
+        return
     known = users.drop_nulls(list(fields))
     groups = known.group_by(list(fields), maintain_order=True).agg(pl.col("user"))
-    return [
-        (tuple(zip(fields, map(str, values), strict=True)), np.asarray(members, np.int32))
-        for *values, members in groups.select(*fields, "user").iter_rows()
-    ]
+    crowd_of = np.full(int(max(users["user"].max() or 0, user.max(initial=0))) + 1, groups.height, np.int32)
+    for number, members in enumerate(groups["user"]):
+        crowd_of[members.to_numpy()] = number
+    # Sorted once for all crowds: looking each crowd's shoppers up in the whole log grows with both.
+    crowd = crowd_of[user]
+    order = np.argsort(crowd, kind="stable")
+    ends = np.cumsum(np.bincount(crowd, minlength=groups.height + 1))
+    for number, values in enumerate(groups.select(fields).iter_rows()):
+        begin = ends[number - 1] if number else 0
+        yield tuple(zip(fields, map(str, values), strict=True)), order[begin : ends[number]]
 
 
 def _everything_in_stock(source: BuildSource, heat: NDArray[np.float64]) -> ItemLists:
@@ -78,7 +95,7 @@ def _everything_in_stock(source: BuildSource, heat: NDArray[np.float64]) -> Item
     return ItemLists(np.array([0, len(items)]), items.astype(np.int32), _below_one(share))
 
 
-def _ranked(items: NDArray[np.int64], heat: NDArray[np.float64], limit: int) -> ItemLists:
+def _ranked(items: NDArray[np.integer], heat: NDArray[np.float64], limit: int) -> ItemLists:
     ranked = ranked_lists(np.zeros(len(items), np.int64), items, heat, 1, limit)
     return ItemLists(ranked.offsets, ranked.items, _below_one(ranked.scores / ranked.scores[0]))
 
@@ -87,10 +104,6 @@ def _below_one(share: NDArray[np.floating]) -> NDArray[np.float32]:
     """Shares of the hottest, kept below 1 so that a coarser list's scores stay below a finer one's."""
     below: NDArray[np.float32] = np.minimum(share, 1 - _SMALLEST_STEP).astype(np.float32)
     return below
-
-
-def _heat_by_item(items: NDArray[np.int32], heat: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    return np.bincount(items, weights=heat, minlength=length).astype(np.float64)
 
 
 def _stack(lists: list[ItemLists]) -> ItemLists:

@@ -12,6 +12,7 @@ from features.memory import HALF_LIVES_DAYS
 from recall.channel import BuildSource
 from snapshot.columns import load_column, save_column
 from snapshot.event_codes import IMPRESSION
+from snapshot.log_parts import parts_by_shopper
 
 FACTS = (*(f"popularity_{half:.0f}d" for half in HALF_LIVES_DAYS), "shoppers", "trend", "repeat_rate")
 """Names of the columns."""
@@ -49,24 +50,31 @@ def item_facts(source: BuildSource, rate_prior: float) -> ItemFacts:
 
     rate_prior: shoppers' worth of the category's repeat rate mixed into an item's own.
     """
-    from recall.again_build import repeat_rates
+    from recall.again_build import rates_of, takers_of
 
-    size = source.catalogue.size + 1
-    event, ts = source.events["event"].to_numpy(), source.events["ts"].to_numpy()
-    used = (event != IMPRESSION) & (ts <= source.now)
-    item, user = source.events["item"].to_numpy()[used], source.events["user"].to_numpy()[used]
-    age_days = (source.now - ts[used]) / _DAY_S
-    popularity = [_share(np.bincount(item, np.exp2(-age_days / half), size)) for half in HALF_LIVES_DAYS]
-    pairs = np.unique(user.astype(np.int64) * size + item)
-    shoppers = np.bincount(pairs % size, minlength=size) / max(np.unique(user).size, 1)
-    rates, _ = repeat_rates(source, rate_prior)
+    popularity = [_share(counts) for counts in _decayed_counts(source)]
+    taken = takers_of(source)
+    rates = rates_of(taken, source.catalogue, rate_prior)
     columns = (
         *popularity,
-        np.log(_PER * shoppers + 1),
+        np.log(_PER * (taken.takers / max(taken.shoppers, 1)) + 1),
         popularity[0] - popularity[-1],
         np.log(np.maximum(rates, 1e-6)),
     )
     return ItemFacts(np.stack(columns, axis=1).astype(np.float32))
+
+
+def _decayed_counts(source: BuildSource) -> NDArray[np.float64]:
+    """float64[half-lives, N + 1]: behaviours up to `source.now`, each counted half after a half-life."""
+    counts = np.zeros((len(HALF_LIVES_DAYS), source.catalogue.size + 1))
+    for part in parts_by_shopper(source.events):
+        event, ts = part["event"].to_numpy(), part["ts"].to_numpy()
+        used = (event != IMPRESSION) & (ts <= source.now)
+        item, age_days = part["item"].to_numpy()[used], (source.now - ts[used]) / _DAY_S
+        for row, half in zip(counts, HALF_LIVES_DAYS, strict=True):
+            # One after the other, so that sums do not depend on where parts end.
+            np.add.at(row, item, np.exp2(-age_days / half))
+    return counts
 
 
 def _share(counts: NDArray[np.number]) -> NDArray[np.float64]:

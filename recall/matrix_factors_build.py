@@ -27,7 +27,7 @@ def item_factors(source: BuildSource, settings: MatrixFactorsSettings) -> NDArra
             f"the library implicit, which makes its factors, cannot be imported ({error}): install the extra "
             "factorisation (pip install 'shopfront[factorisation]'), or switch off the channel matrix_factors"
         ) from error
-    taken = interactions_of(source).latest_of_each_user(settings.items_per_user)
+    taken = interactions_of(source, settings.items_per_user)
     if not len(taken.user) or np.bincount(taken.user).max() < 2:
         raise NothingToRecall("no shopper of the log took two items")
     size = source.catalogue.size

@@ -18,6 +18,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from snapshot.columns import rows_between
+from snapshot.growing_columns import mapped_order
+from snapshot.log_parts import row_slices, sums_by
+from snapshot.partition_work import joined
 
 Block = tuple[int, int]
 """Trigger items start…stop − 1."""
@@ -38,21 +41,30 @@ class UserEvents:
     item: NDArray[np.int32]
     ts: NDArray[np.int64]
 
+    def rows(self, rows: slice) -> UserEvents:
+        """Some of the events, in the same memory."""
+        return UserEvents(self.user[rows], self.item[rows], self.ts[rows])
+
+    def of_shoppers_of(self, others: UserEvents) -> UserEvents:
+        """The events of the shoppers from the first to the last of `others`, which have one or more."""
+        return self.rows(rows_between(self.user, int(others.user[0]), int(others.user[-1]) + 1))
+
     def runs(self, users: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where the events of each of the users start and how many there are, int64[n] each."""
         first = np.searchsorted(self.user, users, side="left")
         return first, np.searchsorted(self.user, users, side="right") - first
 
     @cached_property
-    def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """The order of the events by item, and their items in it."""
-        order = np.argsort(self.item, kind="stable")
-        return order, self.item[order]
+    def _by_item(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The order of the events by item, and where in it the events of each item begin."""
+        begins = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.bincount(self.item))))
+        return mapped_order(self.item, begins), begins
 
     def of_items(self, block: Block) -> NDArray[np.int64]:
         """Positions of the events of a block of items, by item and then as they are; int64[n]."""
-        order, items = self._by_item
-        return order[rows_between(items, *block)]
+        order, begins = self._by_item
+        first, after = np.minimum(block, len(begins) - 1).tolist()
+        return order[begins[first] : begins[after]]
 
 
 @dataclass(frozen=True)
@@ -73,8 +85,8 @@ class RunsWithin:
         latest = max(triggers.ts.max(initial=0), targets.ts.max(initial=0))
         # Spread so that a window never reaches into the next user's run.
         spread = int(latest - earliest) + window + 1
-        keys = [each.user.astype(np.int64) * spread + (each.ts - earliest) for each in (targets, triggers)]
-        return cls(keys[0], keys[1], window)
+        keys = _keys(targets, earliest, spread)
+        return cls(keys, keys if triggers is targets else _keys(triggers, earliest, spread), window)
 
     def __call__(self, triggers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where the run of each of these triggers starts in the targets and how long it is, int64[n] each."""
@@ -83,10 +95,18 @@ class RunsWithin:
         return first, np.searchsorted(self.keys, at + self.window, side="right") - first
 
 
+def _keys(events: UserEvents, earliest: int, spread: int) -> NDArray[np.int64]:
+    """int64[n]: user and time of each event in one number, mapped from a file where there are many."""
+    parts = (
+        {"key": events.user[rows].astype(np.int64) * spread + (events.ts[rows] - earliest)}
+        for rows in row_slices(max(len(events.user), 1))
+    )
+    return joined(parts)["key"]
+
+
 def pairs_by_trigger(triggers: UserEvents, targets: UserEvents, item_count: int) -> NDArray[np.float64]:
     """How many pairs each trigger item 0…item_count has; float64[item_count + 1], whole numbers."""
-    met = targets.runs(triggers.user)[1].astype(np.float64)
-    return np.bincount(triggers.item, weights=met, minlength=item_count + 1).astype(np.float64)
+    return sums_by(triggers.item, lambda rows: targets.runs(triggers.user[rows])[1], item_count + 1)
 
 
 def trigger_blocks(pairs: NDArray[np.float64], pairs_per_block: int, within: Block) -> Iterator[Block]:

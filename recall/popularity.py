@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recall.channel import BuildSource
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
+from snapshot.log_parts import parts_by_shopper
 from snapshot.manifest import SnapshotError
 
 NAME = "popularity"
@@ -103,12 +104,14 @@ class Popularity:
 
 def build(source: BuildSource, folder: Path, settings: PopularityTableSettings) -> dict[str, int]:
     """Counts shoppers by item, and copies the prices that were fitted before; returns entries by file."""
-    events = source.events
-    lately = events["ts"].to_numpy() > source.now - settings.window_days * _DAY_S
-    users, items = events["user"].to_numpy()[lately], events["item"].to_numpy()[lately]
-    pairs = np.unique(np.stack((users, items), axis=1), axis=0)
-    takers = np.bincount(pairs[:, 1], minlength=source.catalogue.size + 1)
-    share = (takers / max(np.unique(pairs[:, 0]).size, 1)).astype(np.float32)
+    size, shoppers = source.catalogue.size + 1, 0
+    takers = np.zeros(size, np.int64)
+    for part in parts_by_shopper(source.events):
+        lately = part["ts"].to_numpy() > source.now - settings.window_days * _DAY_S
+        users, items = part["user"].to_numpy()[lately], part["item"].to_numpy()[lately]
+        takers += np.bincount(np.unique(users.astype(np.int64) * size + items) % size, minlength=size)
+        shoppers += np.unique(users).size
+    share = (takers / max(shoppers, 1)).astype(np.float32)
     share[0] = 0
     save_column(folder, SHARE, share)
     fitted = source.fitted.get(NAME)

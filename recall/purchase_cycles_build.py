@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from recall.standard_categories import NAME as CATEGORIES
 from recall.standard_categories import open_table as open_categories
 from snapshot.columns import save_column
 from snapshot.event_codes import PURCHASE
+from snapshot.log_parts import parts_by_shopper
+from snapshot.partition_work import Columns, joined
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _DAY_S = 86_400
 _LEAST_DAYS = 0.5
@@ -90,9 +95,14 @@ def purchase_spells(source: BuildSource, groups: NDArray[np.integer[Any]]) -> Sp
 
     groups: int[N + 1], the group of each item; purchases of group 0 are left out.
     """
-    events = source.events
+    parts = (_spell_columns(part, source.now, groups) for part in parts_by_shopper(source.events))
+    return Spells(**joined(parts))
+
+
+def _spell_columns(events: pl.DataFrame, now: int, groups: NDArray[np.integer[Any]]) -> Columns:
+    """The columns of `Spells` of some shoppers, by all their events."""
     ts = events["ts"].to_numpy()
-    bought = (events["event"].to_numpy() == PURCHASE) & (ts <= source.now)
+    bought = (events["event"].to_numpy() == PURCHASE) & (ts <= now)
     group = groups[events["item"].to_numpy()[bought]].astype(np.int64)
     user, day = events["user"].to_numpy()[bought].astype(np.int64), ts[bought] // _DAY_S
     known = group > 0
@@ -105,6 +115,6 @@ def purchase_spells(source: BuildSource, groups: NDArray[np.integer[Any]]) -> Sp
     back, first = np.zeros(len(day), np.bool_), np.ones(len(day), np.bool_)
     same = (user[1:] == user[:-1]) & (group[1:] == group[:-1])
     back[:-1], first[1:] = same, ~same
-    end = np.full(len(day), source.now // _DAY_S)
+    end = np.full(len(day), now // _DAY_S)
     end[:-1][same] = day[1:][same]
-    return Spells(group, (end - day).astype(np.float64), back, first)
+    return {"group": group, "days": (end - day).astype(np.float64), "back": back, "first": first}

@@ -42,12 +42,13 @@ from recall.pair_blocks import (
     trigger_blocks,
 )
 from recall.ranki2i_settings import Ranki2iSettings
+from snapshot.log_parts import sums_by
 from snapshot.partition_work import Columns, Range, joined
 
 
 def build_tables(source: BuildSource, folder: Path, settings: Ranki2iSettings) -> dict[str, int]:
     """Write the neighbours of every item and the completion list of every category; returns their entries."""
-    taken = interactions_of(source).latest_of_each_user(settings.items_per_user)
+    taken = interactions_of(source, settings.items_per_user)
     neighbours = item_neighbours(taken, source, settings)
     completion = category_completion(taken, source.catalogue, settings, typical_best_score(neighbours))
     return {
@@ -165,13 +166,15 @@ def _pair_weight(taken: Interactions, settings: Ranki2iSettings) -> PairValue:
 
 
 def _activity(taken: Interactions) -> NDArray[np.float32]:
-    """1 / log(1 + |N(u)|) of each interaction's shopper."""
-    items_of_user = np.bincount(taken.user)
-    return (1 / np.log1p(items_of_user[taken.user])).astype(np.float32)
+    """1 / log(1 + |N(u)|) of each interaction's shopper, float32[n]."""
+    # Who took nothing has no interaction.
+    items_of_user = np.maximum(np.bincount(taken.user), 1)
+    return (1 / np.log1p(items_of_user)).astype(np.float32)[taken.user]
 
 
 def _popularity_scale(taken: Interactions, size: int, exponent: float) -> NDArray[np.float64]:
-    mass = np.bincount(taken.item, weights=taken.score**2 * _activity(taken), minlength=size + 1)
+    activity = _activity(taken)
+    mass = sums_by(taken.item, lambda rows: taken.score[rows] ** 2 * activity[rows], size + 1)
     scale = np.zeros(size + 1)
     scale[mass > 0] = mass[mass > 0] ** -exponent
     return scale

@@ -30,7 +30,7 @@ class TakenMatrix:
 
         Raises NothingToRecall where no shopper took two of the items.
         """
-        taken = interactions_of(source).latest_of_each_user(items_per_user)
+        taken = interactions_of(source, items_per_user)
         size = source.catalogue.size
         shoppers = np.bincount(taken.item, minlength=size + 1)
         items = np.sort(np.argsort(-shoppers, kind="stable")[:max_items])

@@ -39,7 +39,7 @@ class Visits:
 
         The `newest` shoppers with two items or more, of each the latest `items_per_user`.
         """
-        taken = interactions_of(source).latest_of_each_user(items_per_user)
+        taken = interactions_of(source, items_per_user)
         user, number = np.unique(taken.user, return_inverse=True)
         last = np.zeros(len(user), np.int64)
         np.maximum.at(last, number, taken.ts)

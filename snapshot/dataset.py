@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,15 +59,18 @@ class Dataset:
             return pl.read_parquet(path)
         return pl.DataFrame(schema={"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64, "pieces": pl.Int32})
 
-    def cart_changes(self) -> pl.DataFrame:
+    def cart_changes(self, shoppers: Sequence[int] | None = None) -> pl.DataFrame:
         """What was put into carts, by the events, and taken out of them, sorted by user and time.
+
+        shoppers: whose; None = everybody's.
 
         Columns: user int32, item int32, ts int64 (unix seconds), pieces int32: above 0 put in, below 0 taken
         out, 0 = all taken out. At equal seconds removals come last: the files do not say which was first.
         """
         import polars as pl
 
-        events = self.events()
+        wanted = pl.lit(True) if shoppers is None else pl.col("user").is_in(list(shoppers))
+        events = self.events().filter(wanted)
         pieces = pl.lit(1.0)
         if "quantity" in events.collect_schema():
             quantity = pl.col("quantity").cast(pl.Float64).fill_nan(None).fill_null(1.0)
@@ -76,7 +80,7 @@ class Dataset:
             .select("user", "item", "ts", pieces.cast(pl.Int32).alias("pieces"))
             .collect()
         )
-        removed = self.cart_removals().with_columns(-pl.col("pieces"))
+        removed = self.cart_removals().filter(wanted).with_columns(-pl.col("pieces"))
         return pl.concat([put, removed]).sort("user", "ts", maintain_order=True)
 
     def users(self) -> pl.DataFrame:

@@ -7,12 +7,16 @@ table is computed from columns that every part reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from snapshot.growing_columns import GrowingColumns
+from snapshot.log_parts import parts_by_shopper
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +37,7 @@ class PartitionWork(Protocol):
 
     def over_shoppers(
         self, job: str, function: Callable[[pl.DataFrame, Any], Columns], events: pl.DataFrame, argument: Any
-    ) -> list[Columns]:
+    ) -> Iterable[Columns]:
         """function(events, argument) for ranges of shoppers, in the order of the shoppers.
 
         Args:
@@ -51,7 +55,7 @@ class PartitionWork(Protocol):
         load: NDArray[np.number],
         argument: Any,
         columns: Columns,
-    ) -> list[Columns]:
+    ) -> Iterable[Columns]:
         """function(range, argument, columns) for ranges of the rows 1…n of a table, in their order.
 
         Args:
@@ -65,14 +69,14 @@ class PartitionWork(Protocol):
 
 
 class InThisProcess:
-    """Everything in one part, here and now."""
+    """Here and now; a long log part by part, so that what is made on the way does not grow with it."""
 
     def over_shoppers(
         self, job: str, function: Callable[[pl.DataFrame, Any], Columns], events: pl.DataFrame, argument: Any
-    ) -> list[Columns]:
-        """As `PartitionWork`: one range of all shoppers."""
+    ) -> Iterator[Columns]:
+        """As `PartitionWork`; a part is computed when it is asked for."""
         del job
-        return [function(events, argument)]
+        return (function(part, argument) for part in parts_by_shopper(events))
 
     def over_ranges(
         self,
@@ -90,12 +94,20 @@ class InThisProcess:
 IN_THIS_PROCESS = InThisProcess()
 
 
-def joined(parts: Sequence[Columns]) -> dict[str, NDArray[Any]]:
-    """The columns of all parts, one part after the other; at least one part, all with the same names."""
-    if len(parts) == 1:
-        # They may be mapped from a file, and larger than the memory.
-        return dict(parts[0])
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def joined(parts: Iterable[Columns]) -> dict[str, NDArray[Any]]:
+    """The columns of all parts, one part after the other; at least one part, all with the same names.
+
+    Those of several parts are read-only and mapped from files, a single part's are returned as they are.
+    """
+    rest = iter(parts)
+    first = next(rest)
+    second = next(rest, None)
+    if second is None:
+        return dict(first)
+    with closing(GrowingColumns()) as growing:
+        for part in chain((first, second), rest):
+            growing.add(part)
+        return growing.columns()
 
 
 def balanced_ranges(load: NDArray[np.number], parts: int) -> list[Range]:

@@ -70,9 +70,16 @@ def test_it_learns_of_later_baskets_and_says_where_it_cannot(tmp_path: Path) -> 
     def fit(least: int) -> object:
         few = AnchorRankerTableSettings(max_pairs=60, least_taken=least)
         scene = ServedScene("similar_items", SCENE, tables, settings | {ANCHOR_RANKER.name: few})
-        whole = replace(source, events=events, now=cuts.test_from - 1)
+        later = events.filter(pl.col("ts") >= cuts.valid_from)
         return fit_anchor_rankers(
-            [scene], log, whole, source, tmp_path / "learned", channels, {}, TriggerSettings()
+            [scene],
+            lambda shoppers: log,
+            replace(source, events=later, now=cuts.test_from - 1),
+            source,
+            tmp_path / "learned",
+            channels,
+            {},
+            TriggerSettings(),
         )
 
     found = fit(5)

@@ -9,6 +9,7 @@ import pytest
 from evaluation.calibration_fit import fit_calibration
 from evaluation.take_level import TakeLevel, take_level
 from router.ranking.calibration import AS_IT_IS
+from snapshot import log_parts
 
 DAY = 86_400
 
@@ -56,7 +57,9 @@ def log(windows: list[list[tuple[int, int]]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["user", "item", "ts"], orient="row")
 
 
-def test_the_level_is_that_of_the_mean_window() -> None:
+@pytest.mark.parametrize("rows_at_once", [1_000, 4])
+def test_the_level_is_that_of_the_mean_window(rows_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_parts, "ROWS_AT_ONCE", rows_at_once)
     events = log(
         [
             [(1, 1), (1, 2), (2, 1)],
@@ -64,6 +67,8 @@ def test_the_level_is_that_of_the_mean_window() -> None:
             [(1, 1), (1, 2), (1, 3), (2, 4)],  # again 3 of two, new 1 of two
         ]
     )
+    if rows_at_once < events.height:
+        events = events.sort("user")
     found = take_level(events, 30 * DAY, 10 * DAY, 4)
     assert found.again == pytest.approx(((1.5 + 1) / 2) / 1.5)
     assert found.new == pytest.approx(((0.5 + 1) / 2) / 0.5)

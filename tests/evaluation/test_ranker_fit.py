@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from evaluation.loaded_models import LoadedModel
@@ -15,8 +16,10 @@ from evaluation.served_scene import ServedScene
 from models.bst_network import Bst
 from models.bst_settings import BstNetworkSettings
 from models.checkpoint import TrainedOn, record_of
+from models.interaction_log import InteractionLog
 from models.item_features import ItemFeatures
 from models.kind import profile_counts
+from recall.build_events import build_events
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.ranking.logistic.inputs import input_names
@@ -25,6 +28,7 @@ from router.ranking.logistic.weights import Weights, default_weights, scaled
 from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
+from snapshot import log_parts
 from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
 
@@ -86,6 +90,42 @@ def test_it_learns_from_the_scenes_candidates_of_the_validation_range(
     assert learned.shoppers < learned.taken < learned.candidates <= learned.shoppers * SCENE.candidates
     assert fit(dataset, bst, awaited=True) == learned, "the model may come when all else is done"
     assert fit(dataset, bst, seed=2) != learned
+
+
+def test_the_fit_reads_the_logs_of_the_shoppers_asked_and_works_on_the_rest_in_parts(
+    dataset: Dataset, bst: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned = fit(dataset, bst)
+    monkeypatch.setattr(log_parts, "ROWS_AT_ONCE", 400)
+    asked: list[int] = []
+    of_shoppers = InteractionLog.of_shoppers.__func__  # type: ignore[attr-defined]
+
+    def noted(cls: type, *given: object) -> InteractionLog:
+        made: InteractionLog = of_shoppers(cls, *given)
+        asked.append(len(np.unique(made.behaviours.user)))
+        return made
+
+    monkeypatch.setattr(InteractionLog, "of_shoppers", classmethod(noted))
+    assert fit(dataset, bst) == learned
+    assert 1 <= max(asked) <= 20
+
+
+def test_the_log_of_some_shoppers_is_a_part_of_everybodys(dataset: Dataset) -> None:
+    cuts, users = dataset.manifest.cuts, dataset.users()
+    whole = InteractionLog.of_events(
+        build_events(dataset.events().filter(pl.col("ts") < cuts.test_from)), users, dataset
+    )
+    part = InteractionLog.of_shoppers(dataset, users, [3, 7, 40], cuts.test_from)
+    for name in ("behaviours", "impressions", "carts"):
+        mine, theirs = getattr(part, name), getattr(whole, name)
+        assert len(mine.offsets) == len(theirs.offsets)
+        for user in (3, 7, 40):
+            own, all_of = (slice(each.offsets[user], each.offsets[user + 1]) for each in (mine, theirs))
+            for column in ("item", "ts"):
+                assert getattr(mine, column)[own].tolist() == getattr(theirs, column)[all_of].tolist()
+        assert mine.offsets[-1] == sum(theirs.offsets[user + 1] - theirs.offsets[user] for user in (3, 7, 40))
+    assert len(part.behaviours) > 20
+    np.testing.assert_array_equal(part.profile, whole.profile)
 
 
 VALUED = read_scenes(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models import checkpoint
 from models.bst_network import Bst
 from models.bst_settings import BstNetworkSettings
 from models.checkpoint import (
@@ -69,6 +70,30 @@ def test_a_loaded_mind_has_the_same_interests_and_vectors(tmp_path: Path) -> Non
     with torch.no_grad():
         assert torch.equal(loaded(*shoppers([30])[:3]), model(*shoppers([30])[:3]))
     assert torch.equal(loaded.item_vectors(), model.item_vectors())
+
+
+def test_large_tables_stay_in_the_file_and_small_tensors_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Mind(MindNetworkSettings(dimension=8, interests=3), item_features(), routing_seed=11).eval()
+    folder = save_checkpoint(model, record(model), tmp_path / "one")
+    table = model.item_embedding.weight.nbytes
+    monkeypatch.setattr(checkpoint, "_MAPPED_BYTES", table)
+    loaded, _ = load_checkpoint(folder, "mind")
+    assert torch.equal(loaded.item_vectors(), model.item_vectors())
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    mapped = [
+        range(*(int(each, 16) for each in line.split()[0].split("-")))
+        for line in maps
+        if line.endswith(str(folder / WEIGHTS_NAME))
+    ]
+
+    def in_the_file(tensor: torch.Tensor) -> bool:
+        return any(tensor.data_ptr() in each for each in mapped)
+
+    assert in_the_file(loaded.item_embedding.weight)
+    assert not in_the_file(loaded.bilinear.weight)
+    assert loaded.item_embedding.weight.requires_grad
 
 
 def test_nan_weights_are_not_written(tmp_path: Path) -> None:

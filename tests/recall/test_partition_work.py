@@ -1,6 +1,8 @@
 """Tables computed in parts are those computed at once, to the byte."""
 
+from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recall import interactions
 from recall.basket_settings import BasketSettings
 from recall.baskets import baskets_of
 from recall.channel import BuildSource
@@ -18,6 +21,10 @@ from recall.item_knn_settings import ItemKnnSettings
 from recall.ranki2i_build import item_neighbours
 from recall.ranki2i_settings import Ranki2iSettings
 from recall.registry import CHANNELS
+from router.scenes.components import registered_tables
+from router.tables.files import build_tables
+from snapshot import log_parts
+from snapshot.growing_columns import GrowingColumns, mapped_order
 from snapshot.partition_work import balanced_ranges
 from testing.divided_work import DividedWork
 from tests.recall.small_shop import DAY, NOW, make_catalogue, make_source
@@ -35,6 +42,60 @@ def test_a_channels_files_are_the_same_however_the_log_is_divided(shop, channel,
     kind = CHANNELS[channel]
     kind.build(replace(shop.source, work=DividedWork(5)), tmp_path, kind.settings())
     assert _files(tmp_path) == _files(shop.folder / channel)
+
+
+_BUILT_OF_EVENTS = ("ranki2i", "bought_together", "item_knn", "context", "hot", "category_hot", "again")
+_TABLES = ("anchor_pairs", "popularity", "standard_categories", "purchase_cycles", "logistic_ranker")
+
+
+def test_files_are_the_same_where_a_long_log_is_worked_on_in_small_parts(shop, tmp_path, monkeypatch):
+    """What is built of 12,000 events takes the memory of 500 on the way, and no file shows it."""
+    source = replace(shop.source, pictures=None)
+    kinds = {name: registered_tables()[name] for name in _TABLES}
+    settings = {name: kind.settings() for name, kind in kinds.items()}
+    build_tables(kinds, source, tmp_path / "whole", settings)
+    sizes: list[int] = []
+    monkeypatch.setattr(log_parts, "ROWS_AT_ONCE", 500)
+    scored = interactions.behaviour_scores
+    monkeypatch.setattr(
+        interactions, "behaviour_scores", lambda events: sizes.append(events.height) or scored(events)
+    )
+    for name in _BUILT_OF_EVENTS:
+        (tmp_path / name).mkdir()
+        CHANNELS[name].build(source, tmp_path / name, CHANNELS[name].settings())
+        assert _files(tmp_path / name) == _files(shop.folder / name), name
+    build_tables(kinds, source, tmp_path / "parts", settings)
+    for name in _TABLES:
+        assert _files(tmp_path / "parts" / name) == _files(tmp_path / "whole" / name), name
+    longest = int(source.events["user"].value_counts()["count"].max())
+    assert len(sizes) > 20
+    assert max(sizes) < 500 + longest
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 9))
+def test_parts_of_any_column_are_whole_and_sums_and_orders_those_of_all_rows(values, at_once):
+    column = np.sort(np.array(values, np.int32))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_parts, "ROWS_AT_ONCE", at_once)
+        parts = [column[rows] for rows in log_parts.run_slices(column)]
+        assert np.concatenate(parts).tolist() == column.tolist()
+        for one, other in pairwise(parts):
+            assert one[-1] < other[0]
+        shuffled = np.random.default_rng(1).permutation(column)
+        weights = np.random.default_rng(2).random(len(column))
+        sums = log_parts.sums_by(shuffled, lambda rows: weights[rows], 10)
+        begins = np.concatenate(([0], np.cumsum(np.bincount(shuffled, minlength=10))))
+        order = mapped_order(shuffled, begins)
+    assert sums.tolist() == np.bincount(shuffled, weights, 10).tolist()
+    assert order.tolist() == np.argsort(shuffled, kind="stable").tolist()
+
+
+def test_a_part_with_other_columns_than_the_first_is_refused():
+    with closing(GrowingColumns()) as growing:
+        growing.add({"item": np.arange(3, dtype=np.int32)})
+        with pytest.raises(ValueError, match="int64"):
+            growing.add({"item": np.arange(3)})
 
 
 def _files(folder: Path) -> dict[str, bytes]:
