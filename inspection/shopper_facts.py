@@ -17,7 +17,7 @@ from state.feedback_codes import (
     OWNED,
     SEEN_TOO_OFTEN,
 )
-from state.records import merge_behaviours
+from state.records import merge
 from state.user_state import Behaviours, CartChanges, UserState
 
 _NAMES = EVENT_NAMES | {
@@ -33,7 +33,7 @@ def inspect_shopper(state: UserState, catalogue: Catalogue, limit: int) -> Inspe
     """The shopper's profile, and at most `limit` events and `limit` things said, newest first."""
     removals = _removals(state.cart_changes)
     # Of equal times a removal is shown as the newer, as whatever was put in had to be there before.
-    done = merge_behaviours(state.behaviours, removals, len(state.behaviours.items) + len(removals.items))
+    done = merge(state.behaviours, removals, len(state.behaviours.items) + len(removals.items))
     return InspectShopperResponse(
         events=_events(done, np.arange(min(limit, len(done.items))), catalogue),
         profile=dict(state.profile),

@@ -49,7 +49,9 @@ CART_CODES = tuple(kind.code for kind in EVENT_KINDS.values() if kind.cart > 0)
 IS_CONSIDERATION = _by_code(CONSIDERATION_CODES)
 """bool[256] by code; likewise the others."""
 IS_CORRECTION = _by_code(CORRECTION_CODES)
+IS_EVENT = _by_code(EVENT_NAMES)
 IS_HISTORY = _by_code(HISTORY_CODES.values())
+PUTS_IN_CART = _by_code(CART_CODES)
 CHANGES_CART = _by_code(kind.code for kind in EVENT_KINDS.values() if kind.cart)
 EVENT_STRENGTH = np.zeros(256, np.float32)
 """float32[256] by code: the behaviour score of doing it once; 0 where it is no interest."""

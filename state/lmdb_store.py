@@ -17,16 +17,14 @@ import numpy as np
 
 from foundation.storage.errors import StorageError
 from foundation.storage.lmdb_environment import LmdbEnvironment, get
-from foundation.storage.lmdb_pages import PageFormatError
-from foundation.storage.lmdb_scrub import scrub
-from foundation.storage.lmdb_separators import forget_separators
 from snapshot.tombstones import Tombstones, user_hash
 from state.arrivals import Arrivals, sort_arrivals
 from state.deduplication import Deduplication
 from state.erasure import Compaction, ErasedState
 from state.errors import StateStoreError
 from state.event_batch import EventBatch
-from state.event_log import EntriesOf, decode_entry
+from state.event_log import decode_entry
+from state.lmdb_deletions import LmdbDeletions
 from state.lmdb_erasures import ERASED, RENEWAL, LmdbErasures
 from state.lmdb_log import LmdbLog
 from state.lmdb_pictures import PICTURE_LOG, PICTURES, LmdbPictures
@@ -49,8 +47,6 @@ _FORMAT = b"1"
 _LOG_CHUNK = 1_000
 _TRIM_STEP = 1_000
 _MERGE_STEP = 500
-_FIND_STEP = 20_000
-_ERASE_STEP = 1_000
 
 
 class LmdbStateStore:
@@ -79,6 +75,9 @@ class LmdbStateStore:
         self._log = LmdbLog(databases, max_events=settings.log_max_events, max_days=settings.log_max_days)
         self._seen = Deduplication(databases, days=settings.deduplication_days)
         self._erasures = LmdbErasures(databases)
+        self._deletions = LmdbDeletions(
+            self._environment, self._records, self._log, self._seen, self._erasures
+        )
         self._plan_counts = LmdbPlanCounts(databases)
         self.pictures = LmdbPictures(self._environment)
         self._quota = LmdbQuota(databases)
@@ -210,24 +209,7 @@ class LmdbStateStore:
 
     def erase(self, user_id: str) -> ErasedState:
         """See `StateStore.erase`."""
-        now_ms, hashed = int(self._clock() * 1_000), user_hash(user_id)
-
-        def begin(transaction: lmdb.Transaction) -> tuple[dict[str, int], int]:
-            self._erasures.begin(transaction, user_id, now_ms)
-            records = self._open(transaction)
-            rows = self._records.rows(records, hashed)
-            records.delete(hashed)
-            return rows, self._seen.forget(transaction, hashed)
-
-        rows, event_ids = self._environment.write(begin)
-        removed = 0
-        for found in self._logged(user_id):
-            for start in range(0, len(found), _ERASE_STEP):
-                step = [seq for seq, _ in found[start : start + _ERASE_STEP]]
-                removed += self._environment.write(partial(self._log.remove, seqs=step))
-        prefixes = dict.fromkeys(RECORDS, (hashed,)) | {b"seen": self._seen.prefixes(hashed, now_ms // 1_000)}
-        self._environment.maintain(partial(forget_separators, prefixes=prefixes))
-        return ErasedState(rows, removed, event_ids)
+        return self._deletions.erase(user_id, int(self._clock() * 1_000))
 
     def end_erasure(self, user_id: str) -> None:
         """See `StateStore.end_erasure`."""
@@ -251,50 +233,13 @@ class LmdbStateStore:
 
     def compact(self) -> Compaction:
         """See `StateStore.compact`."""
-        # The first write opens the environment anew, so that this process has no copies of freed pages.
-        ended = self._environment.write(self._erasures.ended)
-        try:
-            scrubbed = self._environment.maintain(scrub)
-        except (PageFormatError, OSError) as error:
-            return Compaction(
-                pending=(
-                    f"{self._environment.folder}: freed bytes cannot be overwritten ({error}); stop every "
-                    "router, copy it with `mdb_copy -c` into a new folder and put that in its place",
-                )
-            )
-        if scrubbed.pinned:
-            return Compaction(
-                pending=(
-                    f"{self._environment.folder}: {scrubbed.pinned} freed pages are in use by a process "
-                    "that does not end its read; it is stopped or hangs: end it, then call again",
-                )
-            )
-        self._environment.write(partial(self._erasures.compacted, ended=ended))
-        return Compaction(
-            (
-                f"{self._environment.folder}: {scrubbed.freed} freed pages and {scrubbed.gaps} gaps of "
-                f"{scrubbed.pages} pages were overwritten",
-            )
-        )
+        return self._deletions.compact()
 
     def logged(self, user_id: str) -> Iterator[tuple[int, LoggedEvent]]:
         """See `StateStore.logged`."""
-        for found in self._logged(user_id):
+        for found in self._deletions.logged(user_id):
             for seq, entry in found:
                 yield seq, decode_entry(seq, entry)
-
-    def _logged(self, user_id: str) -> Iterator[list[tuple[int, bytes]]]:
-        """A user's entries of the log, a part of the log at a time."""
-        is_wanted, last = EntriesOf(user_id), 0
-        while True:
-            found, reached = self._environment.read(
-                partial(self._log.find, is_wanted=is_wanted, after_seq=last, limit=_FIND_STEP)
-            )
-            if found:
-                yield found
-            if not reached:
-                return
-            last = reached
 
     # Inside a transaction
 
@@ -327,16 +272,7 @@ class LmdbStateStore:
         for batch, rows in zip(batches, arrivals.rows, strict=True):
             self._log.append(transaction, [batch.rows[row] for row in rows])
         records = self._open(transaction)
-        for key, changes in arrivals.cart_changes.items():
-            self._records.add_cart_changes(records, key, changes)
-        for key, events in arrivals.by_user.items():
-            self._records.add_events(records, key, events)
-        for key, seen in arrivals.seen.items():
-            self._records.add_seen(records, key, seen)
-        for note in served:
-            hashed = user_hash(note.user_id)
-            if note.ts * 1_000 > erased_ms(hashed):
-                self._records.add_impressions(records, hashed, note.rows())
+        self._records.add(records, arrivals, served, erased_ms)
         self._trim(transaction, now, _TRIM_STEP + 2 * arrivals.stored)
         return arrivals
 

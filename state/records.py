@@ -1,4 +1,4 @@
-"""Binary form of a user's records and how events are merged into them.
+"""Binary form of a user's records and how rows are merged into them.
 
 A record is a 16-byte header and its columns, newest first: keys uint64[n], ts int64[n] and, where it has
 them, events uint8[n], scenes uint32[n] or pieces int32[n]. All numbers are little-endian. The header is:
@@ -10,6 +10,7 @@ Columns start at multiples of 8, so they are read in place.
 import struct
 import zlib
 from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -17,14 +18,32 @@ import numpy as np
 from state.errors import RecordError
 from state.user_state import Behaviours, CartChanges, SeenItems, TimedItems
 
+AnyRows = Behaviours | CartChanges | SeenItems | TimedItems
+Rows = TypeVar("Rows", bound=AnyRows)
+
 _HEADER = struct.Struct("<2sBBII4x")
 _MAGIC = b"SR"
 _LAYOUT = 1
-_HAS_EVENTS = 1
-_HAS_SCENES = 2
-_HAS_PIECES = 4
 _PROFILE_HEADER = struct.Struct("<2sBxIq")
 _PROFILE_MAGIC = b"SP"
+
+
+class _Form(NamedTuple):
+    """How rows of a type are stored: the header's flags, their columns, and the third one, if any."""
+
+    flags: int
+    columns: tuple[str, ...]
+    third: str = ""
+    dtype: np.dtype[Any] = np.dtype("V0")
+    """Of the third column."""
+
+
+_FORMS: dict[type[Any], _Form] = {
+    TimedItems: _Form(0, ("items", "ts")),
+    Behaviours: _Form(1, ("items", "ts", "events"), "events", np.dtype("u1")),
+    SeenItems: _Form(2, ("items", "ts", "scenes"), "scenes", np.dtype("<u4")),
+    CartChanges: _Form(4, ("items", "ts", "pieces"), "pieces", np.dtype("<i4")),
+}
 _profile_decoder = msgspec.msgpack.Decoder(dict[str, str])
 
 
@@ -64,85 +83,31 @@ def rows_of(record: bytes) -> int:
     return count if count <= len(record) else 1
 
 
-def encode_behaviours(key: bytes, rows: Behaviours) -> bytes:
-    """The record of behaviours, stored under `key`."""
-    body = (
-        rows.items.astype("<u8", copy=False).tobytes()
-        + rows.ts.astype("<i8", copy=False).tobytes()
-        + rows.events.tobytes()
-    )
-    return _pack(key, _HAS_EVENTS, len(rows.items), body)
+def encode(key: bytes, rows: AnyRows) -> bytes:
+    """The record of rows, stored under `key`."""
+    form = _FORMS[type(rows)]
+    body = rows.items.astype("<u8", copy=False).tobytes() + rows.ts.astype("<i8", copy=False).tobytes()
+    if form.third:
+        body += getattr(rows, form.third).astype(form.dtype, copy=False).tobytes()
+    return _pack(key, form.flags, len(rows.items), body)
 
 
-def decode_behaviours(key: bytes, record: bytes) -> Behaviours:
-    """The behaviours of a record stored under `key`: read-only views of its bytes.
+def decode(kind: type[Rows], key: bytes, record: bytes) -> Rows:
+    """The rows of type `kind` of a record stored under `key`: read-only views of its bytes.
 
     Raises:
-        RecordError: the record is damaged, of another layout, or belongs to another key.
+        RecordError: the record is damaged, of another layout or kind, or belongs to another key.
     """
-    n = _unpack(key, record, _HAS_EVENTS, 17)
+    form = _FORMS[kind]
+    n = _unpack(key, record, form.flags, 16 + form.dtype.itemsize)
     ts_at = _HEADER.size + 8 * n
-    return Behaviours(
-        items=np.frombuffer(record, np.uint64, n, _HEADER.size),
-        events=np.frombuffer(record, np.uint8, n, ts_at + 8 * n),
-        ts=np.frombuffer(record, np.int64, n, ts_at),
-    )
-
-
-def encode_items(key: bytes, rows: TimedItems) -> bytes:
-    """The record of purchases or impressions, stored under `key`."""
-    body = rows.items.astype("<u8", copy=False).tobytes() + rows.ts.astype("<i8", copy=False).tobytes()
-    return _pack(key, 0, len(rows.items), body)
-
-
-def decode_items(key: bytes, record: bytes) -> TimedItems:
-    """The purchases or impressions of a record stored under `key`; views and errors as for behaviours."""
-    n = _unpack(key, record, 0, 16)
-    return TimedItems(
-        items=np.frombuffer(record, np.uint64, n, _HEADER.size),
-        ts=np.frombuffer(record, np.int64, n, _HEADER.size + 8 * n),
-    )
-
-
-def encode_seen(key: bytes, rows: SeenItems) -> bytes:
-    """The record of seen items, stored under `key`."""
-    return _encode_wide(key, _HAS_SCENES, rows.items, rows.ts, rows.scenes.astype("<u4", copy=False))
-
-
-def decode_seen(key: bytes, record: bytes) -> SeenItems:
-    """The seen items of a record stored under `key`; views and errors as for behaviours."""
-    items, ts, scenes = _decode_wide(key, record, _HAS_SCENES, np.uint32)
-    return SeenItems(items=items, scenes=scenes, ts=ts)
-
-
-def encode_cart_changes(key: bytes, rows: CartChanges) -> bytes:
-    """The record of changes of the cart, stored under `key`."""
-    return _encode_wide(key, _HAS_PIECES, rows.items, rows.ts, rows.pieces.astype("<i4", copy=False))
-
-
-def decode_cart_changes(key: bytes, record: bytes) -> CartChanges:
-    """The changes of the cart of a record stored under `key`; views and errors as for behaviours."""
-    items, ts, pieces = _decode_wide(key, record, _HAS_PIECES, np.int32)
-    return CartChanges(items=items, pieces=pieces, ts=ts)
-
-
-def _encode_wide(key: bytes, flag: int, items: np.ndarray, ts: np.ndarray, column: np.ndarray) -> bytes:
-    """A record whose third column has four bytes a row, little-endian as it is given."""
-    body = items.astype("<u8", copy=False).tobytes() + ts.astype("<i8", copy=False).tobytes()
-    return _pack(key, flag, len(items), body + column.tobytes())
-
-
-def _decode_wide(
-    key: bytes, record: bytes, flag: int, dtype: type[np.uint32] | type[np.int32]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Items, times and the third column, of four bytes a row."""
-    n = _unpack(key, record, flag, 20)
-    ts_at = _HEADER.size + 8 * n
-    return (
-        np.frombuffer(record, np.uint64, n, _HEADER.size),
-        np.frombuffer(record, np.int64, n, ts_at),
-        np.frombuffer(record, dtype, n, ts_at + 8 * n),
-    )
+    columns = {
+        "items": np.frombuffer(record, np.uint64, n, _HEADER.size),
+        "ts": np.frombuffer(record, np.int64, n, ts_at),
+    }
+    if form.third:
+        columns[form.third] = np.frombuffer(record, form.dtype, n, ts_at + 8 * n)
+    return kind(**columns)
 
 
 def encode_profile(key: bytes, profile: Mapping[str, str], updated_at: int) -> bytes:
@@ -178,102 +143,37 @@ def _newest_first(ts: np.ndarray, limit: int) -> np.ndarray | slice:
     return np.argsort(-ts, kind="stable")[:limit]
 
 
-def merge_behaviours(stored: Behaviours, added: Behaviours, limit: int) -> Behaviours:
+def merge(stored: Rows, added: Rows, limit: int) -> Rows:
     """The `limit` newest rows of both, newest first; of equal times the added rows come first."""
-    ts = np.concatenate((added.ts, stored.ts))
-    order = _newest_first(ts, limit)
-    return Behaviours(
-        items=np.concatenate((added.items, stored.items))[order],
-        events=np.concatenate((added.events, stored.events))[order],
-        ts=ts[order],
-    )
+    both = {
+        name: np.concatenate((getattr(added, name), getattr(stored, name)))
+        for name in _FORMS[type(stored)].columns
+    }
+    order = _newest_first(both["ts"], limit)
+    return type(stored)(**{name: column[order] for name, column in both.items()})
 
 
-def merge_items(stored: TimedItems, added: TimedItems, limit: int) -> TimedItems:
-    """The `limit` newest rows of both, newest first; of equal times the added rows come first."""
-    ts = np.concatenate((added.ts, stored.ts))
-    order = _newest_first(ts, limit)
-    return TimedItems(items=np.concatenate((added.items, stored.items))[order], ts=ts[order])
-
-
-def merge_seen(stored: SeenItems, added: SeenItems, limit: int) -> SeenItems:
-    """The `limit` newest rows of both, newest first; of equal times the added rows come first."""
-    ts = np.concatenate((added.ts, stored.ts))
-    order = _newest_first(ts, limit)
-    return SeenItems(
-        items=np.concatenate((added.items, stored.items))[order],
-        scenes=np.concatenate((added.scenes, stored.scenes))[order],
-        ts=ts[order],
-    )
-
-
-def merge_cart_changes(stored: CartChanges, added: CartChanges, limit: int) -> CartChanges:
-    """The `limit` newest rows of both, newest first; of equal times the added rows come first."""
-    ts = np.concatenate((added.ts, stored.ts))
-    order = _newest_first(ts, limit)
-    return CartChanges(
-        items=np.concatenate((added.items, stored.items))[order],
-        pieces=np.concatenate((added.pieces, stored.pieces))[order],
-        ts=ts[order],
-    )
-
-
-def behaviours_not_in(rows: Behaviours, stored: Behaviours) -> Behaviours:
-    """Those of `rows` that equal no stored row in item, event and second."""
+def not_in(rows: Rows, stored: Rows) -> Rows:
+    """Those of `rows` that equal no stored row; of pieces of a cart only the direction is compared."""
     if not len(stored.items):
         return rows
-    known = set(zip(stored.items.tolist(), stored.events.tolist(), stored.ts.tolist(), strict=True))
+    known = set(zip(*_compared(stored), strict=True))
     fresh = np.fromiter(
-        (
-            row not in known
-            for row in zip(rows.items.tolist(), rows.events.tolist(), rows.ts.tolist(), strict=True)
-        ),
-        dtype=bool,
-        count=len(rows.items),
+        (row not in known for row in zip(*_compared(rows), strict=True)), bool, len(rows.items)
     )
-    return Behaviours(rows.items[fresh], rows.events[fresh], rows.ts[fresh])
+    return rows_at(rows, fresh)
 
 
-def items_not_in(rows: TimedItems, stored: TimedItems) -> TimedItems:
-    """Those of `rows` that equal no stored row in item and second."""
-    if not len(stored.items):
+def rows_at(rows: Rows, chosen: np.ndarray) -> Rows:
+    """The rows where bool[n] `chosen` is true."""
+    if chosen.all():
         return rows
-    known = set(zip(stored.items.tolist(), stored.ts.tolist(), strict=True))
-    fresh = np.fromiter(
-        (row not in known for row in zip(rows.items.tolist(), rows.ts.tolist(), strict=True)),
-        dtype=bool,
-        count=len(rows.items),
-    )
-    return TimedItems(rows.items[fresh], rows.ts[fresh])
+    return type(rows)(**{name: getattr(rows, name)[chosen] for name in _FORMS[type(rows)].columns})
 
 
-def seen_not_in(rows: SeenItems, stored: SeenItems) -> SeenItems:
-    """Those of `rows` that equal no stored row in item, scene and second."""
-    if not len(stored.items):
-        return rows
-    known = set(zip(stored.items.tolist(), stored.scenes.tolist(), stored.ts.tolist(), strict=True))
-    fresh = np.fromiter(
-        (
-            row not in known
-            for row in zip(rows.items.tolist(), rows.scenes.tolist(), rows.ts.tolist(), strict=True)
-        ),
-        dtype=bool,
-        count=len(rows.items),
-    )
-    return SeenItems(rows.items[fresh], rows.scenes[fresh], rows.ts[fresh])
-
-
-def cart_changes_not_in(rows: CartChanges, stored: CartChanges) -> CartChanges:
-    """Those of `rows` that equal no stored row in item, direction (in or out) and second."""
-    if not len(stored.items):
-        return rows
-    known = set(zip(stored.items.tolist(), (stored.pieces > 0).tolist(), stored.ts.tolist(), strict=True))
-    fresh = np.fromiter(
-        (
-            row not in known
-            for row in zip(rows.items.tolist(), (rows.pieces > 0).tolist(), rows.ts.tolist(), strict=True)
-        ),
-        dtype=bool,
-        count=len(rows.items),
-    )
-    return CartChanges(rows.items[fresh], rows.pieces[fresh], rows.ts[fresh])
+def _compared(rows: AnyRows) -> list[list[Any]]:
+    """The columns by which rows are known to be equal."""
+    columns = {name: getattr(rows, name) for name in _FORMS[type(rows)].columns}
+    if isinstance(rows, CartChanges):
+        columns["pieces"] = rows.pieces > 0
+    return [column.tolist() for column in columns.values()]

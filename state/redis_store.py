@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from foundation.storage.redis_url import client_url, redacted
 from snapshot.tombstones import Tombstones, user_hash
 from state.arrivals import Arrivals, sort_arrivals
 from state.erasure import Compaction, ErasedState
-from state.errors import CorruptEntry
 from state.event_batch import EventBatch
 from state.event_log import decode_entry, encode_entries
 from state.logged_event import LoggedEvent
@@ -30,22 +29,21 @@ from state.queued_writes import QueuedWrites
 from state.records import rows_of
 from state.redis_erasures import RedisErasures
 from state.redis_keys import RedisKeys
+from state.redis_log import RedisLog
 from state.redis_pictures import RedisPictures
 from state.redis_quota import RedisQuota
 from state.redis_reads import RedisReads, Stored
 from state.redis_rewrite import RedisRewrite
-from state.redis_scripts import TRIM
-from state.redis_transaction import RedisTransaction, RedisTransactions
+from state.redis_transaction import RedisTransaction, RedisTransactions, needs_of
 from state.served_items import ServedItems
 from state.settings import StateSettings
 from state.storage_names import STATE_NAMES
 from state.store import StoreStatus
-from state.user_records import IMPRESSIONS, PROFILES, RECORDS, UserRecords, records_of
+from state.user_records import PROFILES, RECORDS, UserRecords
 from state.user_state import UserState
 
 log = logging.getLogger(__name__)
 
-_LOG_CHUNK = 1_000
 _TRIM_STEP = 1_000
 _MERGE_STEP = 500
 
@@ -101,7 +99,7 @@ class RedisStateStore:
         self._erasures = RedisErasures(self._client, self._keys, rows_of)
         self._quota = RedisQuota(self._client, self._keys)
         self._rewrite = RedisRewrite(self._client, self._place, self._keys, settings.redis.rewrite_wait_s)
-        self._trim_script = self._client.register_script(TRIM)
+        self._log = RedisLog(self._client, self._keys, settings, _TRIM_STEP)
         self._closed = False
         try:
             self._check()
@@ -133,25 +131,8 @@ class RedisStateStore:
 
     def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:
         """See `StateStore.read_log`."""
-        left = limit
-        while left is None or left > 0:
-            size = _LOG_CHUNK if left is None else min(left, _LOG_CHUNK)
-            with storage_errors(self._place, STATE_NAMES):
-                found = cast(
-                    "list[tuple[bytes, dict[bytes, bytes]]]",
-                    self._client.xrange(self._keys.log, min=f"({after_seq}-0", max="+", count=size),
-                )
-            for stream_id, fields in found:
-                seq = int(stream_id.partition(b"-")[0])
-                entry = fields.get(b"event")
-                if entry is None:
-                    raise CorruptEntry(seq, "it has no field `event`")
-                yield seq, decode_entry(seq, entry)
-                after_seq = seq
-            if len(found) < size:
-                return
-            if left is not None:
-                left -= size
+        with storage_errors(self._place, STATE_NAMES):
+            yield from self._log.read(after_seq, limit)
 
     def exchange_plan_counts(
         self, replica: str, own: Mapping[str, PlanCount], plans: Mapping[str, int]
@@ -313,45 +294,17 @@ class RedisStateStore:
 
     def _commit_group(self, batches: list[EventBatch], served: list[ServedItems]) -> Arrivals:
         """Stores events, then served items."""
-        needed: dict[bytes, set[bytes]] = {}
-        asked: dict[bytes, list[str]] = {}
-        hashes: dict[str, bytes] = {}
-        for batch in batches:
-            for event in batch.rows:
-                key = hashes.get(event.user_id)
-                if key is None:
-                    key = hashes[event.user_id] = user_hash(event.user_id)
-                names = needed.setdefault(key, set())
-                names.update(records_of(event.event))
-                if event.event_id:
-                    asked.setdefault(key, []).append(event.event_id)
-        for note in served:
-            needed.setdefault(user_hash(note.user_id), set()).add(IMPRESSIONS)
+        needed, asked = needs_of(batches, served)
 
         def work(transaction: RedisTransaction) -> Arrivals:
             arrivals = sort_arrivals(batches, transaction.is_new, transaction.erased_ms)
             for batch, rows in zip(batches, arrivals.rows, strict=True):
                 transaction.entries += encode_entries(batch.rows[row] for row in rows)
-            for key, changes in arrivals.cart_changes.items():
-                self._records.add_cart_changes(transaction, key, changes)
-            for key, events in arrivals.by_user.items():
-                self._records.add_events(transaction, key, events)
-            for key, seen in arrivals.seen.items():
-                self._records.add_seen(transaction, key, seen)
-            for note in served:
-                hashed = user_hash(note.user_id)
-                if note.ts * 1_000 > transaction.erased_ms(hashed):
-                    self._records.add_impressions(transaction, hashed, note.rows())
+            self._records.add(transaction, arrivals, served, transaction.erased_ms)
             return arrivals
 
         return self._transactions.run(needed, asked, self._clock(), work)
 
     def _clean_up(self) -> None:
-        arguments: list[Any] = [
-            self._settings.log_max_events,
-            int((self._clock() - self._settings.log_max_days * 86_400) * 1_000),
-            _TRIM_STEP,
-        ]
         with storage_errors(self._place, STATE_NAMES):
-            while cast(int, self._trim_script(keys=[self._keys.log], args=arguments)) >= _TRIM_STEP:
-                pass
+            self._log.trim(self._clock())

@@ -17,13 +17,16 @@ import redis
 from foundation.storage.errors import StorageUnavailable
 from foundation.storage.redis_client import LONGEST_PAUSE_S
 from foundation.storage.redis_failures import storage_errors
-from snapshot.tombstones import NEVER, tombstone
+from snapshot.tombstones import NEVER, tombstone, user_hash
 from state.arrivals import event_digest
+from state.event_batch import EventBatch
 from state.redis_erasures import SALT, erased_ms_of
 from state.redis_keys import RedisKeys
 from state.redis_scripts import COMMIT
+from state.served_items import ServedItems
 from state.settings import StateSettings
 from state.storage_names import STATE_NAMES
+from state.user_records import IMPRESSIONS, records_of
 
 T = TypeVar("T")
 
@@ -72,6 +75,27 @@ class RedisTransaction:
         seen.add(digest)
         self.noted.setdefault(key, []).append(digest)
         return True
+
+
+def needs_of(
+    batches: Sequence[EventBatch], served: Sequence[ServedItems]
+) -> tuple[dict[bytes, set[bytes]], dict[bytes, list[str]]]:
+    """`needed` and `asked` of `RedisTransactions.run` for a group of events and served items."""
+    needed: dict[bytes, set[bytes]] = {}
+    asked: dict[bytes, list[str]] = {}
+    hashes: dict[str, bytes] = {}
+    for batch in batches:
+        for event in batch.rows:
+            key = hashes.get(event.user_id)
+            if key is None:
+                key = hashes[event.user_id] = user_hash(event.user_id)
+            names = needed.setdefault(key, set())
+            names.update(records_of(event.event))
+            if event.event_id:
+                asked.setdefault(key, []).append(event.event_id)
+    for note in served:
+        needed.setdefault(user_hash(note.user_id), set()).add(IMPRESSIONS)
+    return needed, asked
 
 
 class RedisTransactions:

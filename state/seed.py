@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from snapshot.dataset import Dataset
 from snapshot.event_codes import IMPRESSION, PURCHASE
 from snapshot.tombstones import NEVER
+from state.records import rows_at
 from state.settings import StateSettings
 from state.store import StateStore
+from state.user_records import rows_by_field
 from state.user_state import Behaviours, CartChanges, TimedItems, UserState
 
 if TYPE_CHECKING:
@@ -61,16 +63,8 @@ def without_deleted(state: UserState, erased_ms: int) -> UserState:
     """What came later than a deletion at a unix millisecond, or everything where there was none (`NEVER`)."""
     if erased_ms == NEVER:
         return state
-    acted, bought, shown = (
-        rows.ts * 1_000 > erased_ms for rows in (state.behaviours, state.purchases, state.impressions)
-    )
-    changes = state.cart_changes
-    changed = changes.ts * 1_000 > erased_ms
     return UserState(
-        Behaviours(state.behaviours.items[acted], state.behaviours.events[acted], state.behaviours.ts[acted]),
-        TimedItems(state.purchases.items[bought], state.purchases.ts[bought]),
-        TimedItems(state.impressions.items[shown], state.impressions.ts[shown]),
-        cart_changes=CartChanges(changes.items[changed], changes.pieces[changed], changes.ts[changed]),
+        **{name: rows_at(rows, rows.ts * 1_000 > erased_ms) for name, rows in rows_by_field(state)}
     )
 
 

@@ -1,42 +1,38 @@
 """The records of users inside a transaction of any store: reading, adding events, merging the past."""
 
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 import numpy as np
 
 from snapshot.event_codes import (
-    CART_CODES,
     CHANGES_CART,
     IMPRESSION,
     IS_CORRECTION,
+    IS_EVENT,
     IS_HISTORY,
     PURCHASE,
+    PUTS_IN_CART,
 )
+from snapshot.tombstones import user_hash
+from state.arrivals import Arrivals
 from state.errors import RecordError, StateStoreError
 from state.feedback_codes import ITEM_CODES, SURVEY_CODES, is_item_feedback, is_survey
 from state.records import (
-    behaviours_not_in,
-    cart_changes_not_in,
-    decode_behaviours,
-    decode_cart_changes,
-    decode_items,
+    Rows,
+    decode,
     decode_profile,
-    decode_seen,
-    encode_behaviours,
-    encode_cart_changes,
-    encode_items,
+    encode,
     encode_profile,
-    encode_seen,
-    items_not_in,
-    merge_behaviours,
-    merge_cart_changes,
-    merge_items,
-    merge_seen,
+    merge,
+    not_in,
+    rows_at,
     rows_of,
-    seen_not_in,
 )
+from state.served_items import ServedItems
 from state.settings import StateSettings
 from state.user_state import (
     NO_BEHAVIOURS,
@@ -46,12 +42,26 @@ from state.user_state import (
     NO_SEEN,
     Behaviours,
     CartChanges,
-    SeenItems,
     TimedItems,
     UserState,
 )
 
 Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class _RowRecord(Generic[Rows]):
+    """A record of a user that consists of rows.
+
+    name: one of `RECORDS`. field: of `UserState`. nothing: the rows of a user without the record. limit: the
+    setting with the most rows.
+    """
+
+    name: bytes
+    field: str
+    nothing: Rows
+    limit: str
+
 
 RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS, SEEN, CART_CHANGES = (
     b"behaviours",
@@ -62,6 +72,24 @@ RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS, SEEN,
     b"surveys",
     b"seen_items",
     b"cart_changes",
+)
+"""Names of the records, as stored; a new one comes last."""
+_BEHAVIOURS = _RowRecord(BEHAVIOURS, "behaviours", NO_BEHAVIOURS, "max_behaviours")
+_PURCHASES = _RowRecord(PURCHASES, "purchases", NO_ITEMS, "max_purchases")
+_IMPRESSIONS = _RowRecord(IMPRESSIONS, "impressions", NO_ITEMS, "max_impressions")
+_FEEDBACK = _RowRecord(FEEDBACK, "feedback", NO_BEHAVIOURS, "max_feedback")
+_SURVEYS = _RowRecord(SURVEYS, "surveys", NO_BEHAVIOURS, "max_surveys")
+_SEEN = _RowRecord(SEEN, "seen", NO_SEEN, "max_seen")
+_CART_CHANGES = _RowRecord(CART_CHANGES, "cart_changes", NO_CART_CHANGES, "max_cart_changes")
+# Changes of the cart come before the behaviours, from which they are made where there are none yet.
+_ROW_RECORDS: tuple[_RowRecord[Any], ...] = (
+    _CART_CHANGES,
+    _BEHAVIOURS,
+    _PURCHASES,
+    _IMPRESSIONS,
+    _FEEDBACK,
+    _SURVEYS,
+    _SEEN,
 )
 
 
@@ -79,6 +107,12 @@ def records_of(code: int) -> tuple[bytes, ...]:
     if IS_CORRECTION[code]:
         return ()
     return (BEHAVIOURS, PURCHASES) if code == PURCHASE else (BEHAVIOURS,)
+
+
+def rows_by_field(state: UserState) -> Iterator[tuple[str, Any]]:
+    """Field of `UserState` → its rows; of all fields but the profile."""
+    for record in _ROW_RECORDS:
+        yield record.field, getattr(state, record.field)
 
 
 class RecordReader(Protocol):
@@ -111,16 +145,8 @@ class UserRecords:
     def read(self, transaction: RecordReader, key: bytes) -> UserState:
         """Everything kept of a user."""
         profile = self._decode(transaction, PROFILES, key, decode_profile)
-        return UserState(
-            behaviours=self._stored_behaviours(transaction, key),
-            purchases=self._stored_purchases(transaction, key),
-            impressions=self._stored_impressions(transaction, key),
-            profile=NO_PROFILE if profile is None else profile[0],
-            feedback=self._stored_rows(transaction, FEEDBACK, key),
-            surveys=self._stored_rows(transaction, SURVEYS, key),
-            seen=self._stored_seen(transaction, key),
-            cart_changes=self._stored_cart_changes(transaction, key),
-        )
+        rows = {record.field: self._stored(transaction, record, key) for record in _ROW_RECORDS}
+        return UserState(profile=NO_PROFILE if profile is None else profile[0], **rows)
 
     def rows(self, transaction: RecordReader, key: bytes) -> dict[str, int]:
         """Rows of each of a user's records that is there, by its name; 1 where a record is corrupt."""
@@ -131,70 +157,27 @@ class UserRecords:
                 found[name.decode()] = rows_of(record)
         return found
 
-    def add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
-        """Adds a user's events of any type, impressions among them, given in reverse order of arrival.
+    def add(
+        self,
+        transaction: RecordTransaction,
+        arrivals: Arrivals,
+        served: Sequence[ServedItems],
+        erased_ms: Callable[[bytes], int],
+    ) -> None:
+        """Adds what is new in a group of events, then items that were served.
 
-        Corrections are left out: those of the cart are added by `add_cart_changes`, which comes first.
+        `erased_ms(user_hash)`: unix millisecond up to which everything of the user was deleted.
         """
-        corrections = IS_CORRECTION[rows.events]
-        if corrections.any():
-            rows = _rows_at(rows, ~corrections)
-            if corrections.all():
-                return
-        shown = rows.events == IMPRESSION
-        if shown.any():
-            self.add_impressions(transaction, key, TimedItems(rows.items[shown], rows.ts[shown]))
-            acted = ~shown
-            if not acted.any():
-                return
-            rows = _rows_at(rows, acted)
-        said = ~IS_HISTORY[rows.events]
-        if said.any():
-            self._add_said(transaction, key, _rows_at(rows, said))
-            if said.all():
-                return
-            rows = _rows_at(rows, ~said)
-        behaviours = merge_behaviours(
-            self._stored_behaviours(transaction, key), rows, self._settings.max_behaviours
-        )
-        transaction.put(BEHAVIOURS, key, encode_behaviours(key, behaviours))
-        bought = rows.events == PURCHASE
-        if bought.any():
-            purchases = merge_items(
-                self._stored_purchases(transaction, key),
-                TimedItems(rows.items[bought], rows.ts[bought]),
-                self._settings.max_purchases,
-            )
-            transaction.put(PURCHASES, key, encode_items(key, purchases))
-
-    def _add_said(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
-        for name, of_record, limit in (
-            (FEEDBACK, is_item_feedback(rows.events), self._settings.max_feedback),
-            (SURVEYS, is_survey(rows.events), self._settings.max_surveys),
-        ):
-            if of_record.any():
-                stored = self._stored_rows(transaction, name, key)
-                merged = merge_behaviours(stored, _rows_at(rows, of_record), limit)
-                transaction.put(name, key, encode_behaviours(key, merged))
-
-    def add_cart_changes(self, transaction: RecordTransaction, key: bytes, rows: CartChanges) -> None:
-        """Adds changes of a user's cart, given in reverse order of arrival; before `add_events`."""
-        changes = merge_cart_changes(
-            self._stored_cart_changes(transaction, key), rows, self._settings.max_cart_changes
-        )
-        transaction.put(CART_CHANGES, key, encode_cart_changes(key, changes))
-
-    def add_impressions(self, transaction: RecordTransaction, key: bytes, rows: TimedItems) -> None:
-        """Adds items shown to a user, given in reverse order of arrival."""
-        impressions = merge_items(
-            self._stored_impressions(transaction, key), rows, self._settings.max_impressions
-        )
-        transaction.put(IMPRESSIONS, key, encode_items(key, impressions))
-
-    def add_seen(self, transaction: RecordTransaction, key: bytes, rows: SeenItems) -> None:
-        """Adds items that a user saw, given in reverse order of arrival."""
-        seen = merge_seen(self._stored_seen(transaction, key), rows, self._settings.max_seen)
-        transaction.put(SEEN, key, encode_seen(key, seen))
+        for key, changes in arrivals.cart_changes.items():
+            self._add(transaction, _CART_CHANGES, key, changes)
+        for key, events in arrivals.by_user.items():
+            self._add_events(transaction, key, events)
+        for key, seen in arrivals.seen.items():
+            self._add(transaction, _SEEN, key, seen)
+        for note in served:
+            key = user_hash(note.user_id)
+            if note.ts * 1_000 > erased_ms(key):
+                self._add(transaction, _IMPRESSIONS, key, note.rows())
 
     def put_profile(
         self, transaction: RecordTransaction, key: bytes, profile: Mapping[str, str], updated_at: int
@@ -210,69 +193,60 @@ class UserRecords:
         self, transaction: RecordTransaction, key: bytes, past: UserState, profile_updated_at: int
     ) -> None:
         """Adds the rows of a past state that are not stored yet; at equal seconds stored rows are newer."""
-        limits = self._settings
-        if len(past.cart_changes.items):
-            changes = self._stored_cart_changes(transaction, key)
-            added_changes = cart_changes_not_in(past.cart_changes, changes)
-            kept_changes = merge_cart_changes(added_changes, changes, limits.max_cart_changes)
-            transaction.put(CART_CHANGES, key, encode_cart_changes(key, kept_changes))
-        if len(past.behaviours.items):
-            behaviours = self._stored_behaviours(transaction, key)
-            added = behaviours_not_in(past.behaviours, behaviours)
-            merged = merge_behaviours(added, behaviours, limits.max_behaviours)
-            transaction.put(BEHAVIOURS, key, encode_behaviours(key, merged))
-        if len(past.purchases.items):
-            purchases = self._stored_purchases(transaction, key)
-            kept = merge_items(items_not_in(past.purchases, purchases), purchases, limits.max_purchases)
-            transaction.put(PURCHASES, key, encode_items(key, kept))
-        if len(past.impressions.items):
-            impressions = self._stored_impressions(transaction, key)
-            kept = merge_items(
-                items_not_in(past.impressions, impressions), impressions, limits.max_impressions
-            )
-            transaction.put(IMPRESSIONS, key, encode_items(key, kept))
-        for name, said, limit in (
-            (FEEDBACK, past.feedback, limits.max_feedback),
-            (SURVEYS, past.surveys, limits.max_surveys),
-        ):
-            if len(said.items):
-                rows = self._stored_rows(transaction, name, key)
-                added = behaviours_not_in(said, rows)
-                transaction.put(name, key, encode_behaviours(key, merge_behaviours(added, rows, limit)))
-        if len(past.seen.items):
-            seen = self._stored_seen(transaction, key)
-            kept_seen = merge_seen(seen_not_in(past.seen, seen), seen, limits.max_seen)
-            transaction.put(SEEN, key, encode_seen(key, kept_seen))
+        for record in _ROW_RECORDS:
+            rows = getattr(past, record.field)
+            if len(rows.items):
+                stored = self._stored(transaction, record, key)
+                kept = merge(not_in(rows, stored), stored, self._limit(record))
+                transaction.put(record.name, key, encode(key, kept))
         if past.profile:
             self.put_profile(transaction, key, past.profile, profile_updated_at)
 
-    def _stored_behaviours(self, transaction: RecordReader, key: bytes) -> Behaviours:
-        return self._stored_rows(transaction, BEHAVIOURS, key)
+    def _add_events(self, transaction: RecordTransaction, key: bytes, rows: Behaviours) -> None:
+        """Adds a user's events of any type, in reverse order of arrival.
 
-    def _stored_cart_changes(self, transaction: RecordReader, key: bytes) -> CartChanges:
-        """The recorded changes; of a user of before there were any, what the behaviours put into the cart."""
-        stored = self._decode(transaction, CART_CHANGES, key, decode_cart_changes)
+        Corrections are left out: those of the cart are in its changes, which are added before.
+        """
+        code = rows.events
+        shown, known = code == IMPRESSION, IS_EVENT[code]
+        for timed, of_timed in ((_IMPRESSIONS, shown), (_PURCHASES, code == PURCHASE)):
+            if of_timed.any():
+                self._add(transaction, timed, key, TimedItems(rows.items[of_timed], rows.ts[of_timed]))
+        acted = IS_HISTORY[code] & ~shown
+        if acted.any():
+            self._add(transaction, _BEHAVIOURS, key, rows_at(rows, acted))
+        if not known.all():
+            for said, of_said in ((_FEEDBACK, is_item_feedback(code)), (_SURVEYS, is_survey(code))):
+                if of_said.any():
+                    self._add(transaction, said, key, rows_at(rows, of_said))
+
+    def _add(self, transaction: RecordTransaction, record: _RowRecord[Rows], key: bytes, rows: Rows) -> None:
+        """Adds rows to a record, in reverse order of arrival."""
+        merged = merge(self._stored(transaction, record, key), rows, self._limit(record))
+        transaction.put(record.name, key, encode(key, merged))
+
+    def _limit(self, record: _RowRecord[Any]) -> int:
+        return int(getattr(self._settings, record.limit))
+
+    def _stored(self, transaction: RecordReader, record: _RowRecord[Rows], key: bytes) -> Rows:
+        """The rows of a record; what it has where a user has none yet."""
+        kind = type(record.nothing)
+        stored = self._decode(transaction, record.name, key, partial(decode, kind))
         if stored is not None:
             return stored
-        behaviours = self._stored_behaviours(transaction, key)
-        put = np.isin(behaviours.events, CART_CODES)
+        if record.name == CART_CHANGES:
+            return cast(Rows, self._cart_of_behaviours(transaction, key))
+        return record.nothing
+
+    def _cart_of_behaviours(self, transaction: RecordReader, key: bytes) -> CartChanges:
+        """Of a user whose changes were never recorded: what the behaviours put into the cart."""
+        behaviours = self._stored(transaction, _BEHAVIOURS, key)
+        put = PUTS_IN_CART[behaviours.events]
         if not put.any():
             return NO_CART_CHANGES
         return CartChanges(
             behaviours.items[put], np.ones(np.count_nonzero(put), np.int32), behaviours.ts[put]
         )
-
-    def _stored_rows(self, transaction: RecordReader, name: bytes, key: bytes) -> Behaviours:
-        return self._decode(transaction, name, key, decode_behaviours) or NO_BEHAVIOURS
-
-    def _stored_purchases(self, transaction: RecordReader, key: bytes) -> TimedItems:
-        return self._decode(transaction, PURCHASES, key, decode_items) or NO_ITEMS
-
-    def _stored_impressions(self, transaction: RecordReader, key: bytes) -> TimedItems:
-        return self._decode(transaction, IMPRESSIONS, key, decode_items) or NO_ITEMS
-
-    def _stored_seen(self, transaction: RecordReader, key: bytes) -> SeenItems:
-        return self._decode(transaction, SEEN, key, decode_seen) or NO_SEEN
 
     def _decode(
         self,
@@ -291,8 +265,3 @@ class UserRecords:
                 f"the record of user {key.hex()} in database {name.decode()} of {self._place} is corrupt: "
                 f"{error}; remove it with StateStore.delete_user"
             ) from error
-
-
-def _rows_at(rows: Behaviours, chosen: np.ndarray) -> Behaviours:
-    """The rows where bool[n] `chosen` is true."""
-    return Behaviours(rows.items[chosen], rows.events[chosen], rows.ts[chosen])

@@ -290,7 +290,7 @@ def test_a_deletion_that_is_killed_anywhere_is_resumed(
     kept: tuple[StateSettings, Path], steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings, folder = kept
-    monkeypatch.setattr("state.lmdb_store._ERASE_STEP", 5)
+    monkeypatch.setattr("state.lmdb_deletions._ERASE_STEP", 5)
     store = open_state(settings, Clock())
     fill(store)
     store.close()
