@@ -4,6 +4,9 @@ A spell begins when a shopper takes something of a group and ends when the same 
 or, censored, when the log ends. The chance of a return within t days is 1 − exp(−H(t)), H by Nelson and
 Aalen: the sum of returns over spells still open (W. Nelson, Technometrics 14, 1972; O. Aalen, Annals of
 Statistics 6, 1978). It tends to the estimator of Kaplan and Meier, and never exceeds 1 in a small group.
+
+That few return says little by itself: of most groups few take at all. `days_until_as_likely` compares them
+with how often a shopper who took anything takes of the group (`rates_after`).
 """
 
 from __future__ import annotations
@@ -82,3 +85,70 @@ def days_until(hazards: NDArray[np.floating], share: float) -> Float64:
     """float64[g], days until the part `share` (0 to below 1) of the shoppers is back; inf = never."""
     wanted = -np.log1p(-share)
     return np.array([np.interp(wanted, row, GRID_DAYS, right=np.inf) for row in hazards], np.float64)
+
+
+def days_that_follow(shopper: Indices, day: Indices, end: int) -> Float64:
+    """How many days with a take follow a day with a take, and how many could be seen: sums over the shoppers.
+
+    Args:
+        shopper: int[n], of each day on which a shopper took something, each day once, ascending.
+        day: int[n], the day, ascending for each shopper, at most `end`.
+        end: the log's last day; what lies behind it is unknown and counts neither way.
+
+    Returns:
+        float64[2, len(GRID_DAYS)]: those that follow within each interval that ends at one of GRID_DAYS, and
+        the days of which the interval is known, a part for a part. Those of different shoppers add up.
+    """
+    day = day.astype(np.int64)
+    first = day.min(initial=end)
+    key = shopper.astype(np.int64) * (end - first + 1) + day - first
+    last = key + (end - day)
+    edges = GRID_DAYS.astype(np.int64)
+    found = np.zeros((2, len(edges)))
+    before = np.searchsorted(key, key, side="right")
+    for number in range(1, len(edges)):
+        until = np.searchsorted(key, np.minimum(key + edges[number], last), side="right")
+        width = edges[number] - edges[number - 1]
+        seen = np.clip(end - day - edges[number - 1], 0, width).sum() / width
+        found[:, number] = (until - before).sum(), seen
+        before = until
+    return found
+
+
+def rates_after(followed: Float64) -> Float64:
+    """float64[len(GRID_DAYS)], days with a take up to each of GRID_DAYS after one, on average; from 0 upwards.
+
+    followed: float64[2, len(GRID_DAYS)], of `days_that_follow`. Where the log is too short to know, the
+    rate of the last days known goes on.
+    """
+    parts, per_day = np.zeros(len(GRID_DAYS)), 0.0
+    width = np.diff(GRID_DAYS, prepend=0.0)
+    for number in range(1, len(GRID_DAYS)):
+        days, seen = followed[:, number]
+        if seen >= _LEAST_AT_RISK:
+            per_day = days / seen / width[number]
+        parts[number] = per_day * width[number]
+    return np.cumsum(parts)
+
+
+def days_until_as_likely(
+    hazards: NDArray[np.floating], usual: NDArray[np.floating], horizon: float
+) -> Float64:
+    """Days after a take from which a shopper is as likely to take of the group as one who took anything.
+
+    Args:
+        hazards: float[g, len(GRID_DAYS)], of `cumulative_hazards`.
+        usual: float[g, len(GRID_DAYS)], takes of the group up to each day after a take of anything.
+        horizon: days ahead within which both are compared.
+
+    Returns:
+        float64[g], the first of GRID_DAYS at which the hazard of the days ahead is not below the usual; inf
+        where there is none.
+    """
+    ahead = GRID_DAYS + horizon
+    own, others = (
+        np.array([np.interp(ahead, GRID_DAYS, row) - row for row in rows.astype(np.float64)])
+        for rows in (hazards, usual)
+    )
+    likely = own >= others
+    return np.where(likely.any(axis=1), GRID_DAYS[likely.argmax(axis=1)], np.inf)

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from features.return_hazard import cumulative_hazards, hazard_at
+from features.return_hazard import (
+    GRID_DAYS,
+    cumulative_hazards,
+    days_that_follow,
+    hazard_at,
+    rates_after,
+)
 from recall.channel import BuildSource
-from recall.purchase_cycles import RATIO, SAME_ITEM, PurchaseCycles, PurchaseCycleTableSettings
+from recall.purchase_cycles import RATIO, SAME_ITEM, USUAL, PurchaseCycles, PurchaseCycleTableSettings
 from recall.standard_categories import COARSE, FINE, StandardCategories
 from recall.standard_categories import NAME as CATEGORIES
 from recall.standard_categories import open_table as open_categories
@@ -45,7 +51,8 @@ class Spells(NamedTuple):
 def build(source: BuildSource, folder: Path, settings: PurchaseCycleTableSettings) -> dict[str, int]:
     """Write the table into `folder`; returns how many rows each file has."""
     cycles = learn_cycles(source, open_categories(source.tables[CATEGORIES], source.catalogue), settings)
-    columns = {**cycles.category, SAME_ITEM: cycles.same_item, RATIO: cycles.ratio}
+    usual = {USUAL.format(level=level): rates for level, rates in cycles.usual.items()}
+    columns = {**cycles.category, **usual, SAME_ITEM: cycles.same_item, RATIO: cycles.ratio}
     for name, column in columns.items():
         save_column(folder, name, column.reshape(-1))
     return {name: len(column) for name, column in columns.items()}
@@ -87,6 +94,10 @@ def learn_cycles(
         },
         same_item,
         ratio.astype(np.float32),
+        {
+            FINE: usual_rates(source, categories.fine, len(categories.fine_names)),
+            COARSE: usual_rates(source, categories.coarse, coarse_count),
+        },
     )
 
 
@@ -101,10 +112,7 @@ def purchase_spells(source: BuildSource, groups: NDArray[np.integer[Any]]) -> Sp
 
 def _spell_columns(events: pl.DataFrame, now: int, groups: NDArray[np.integer[Any]]) -> Columns:
     """The columns of `Spells` of some shoppers, by all their events."""
-    ts = events["ts"].to_numpy()
-    bought = (events["event"].to_numpy() == PURCHASE) & (ts <= now)
-    group = groups[events["item"].to_numpy()[bought]].astype(np.int64)
-    user, day = events["user"].to_numpy()[bought].astype(np.int64), ts[bought] // _DAY_S
+    user, group, day = _bought(events, now, groups)
     known = group > 0
     order = np.lexsort((day[known], group[known], user[known]))
     user, group, day = (column[known][order] for column in (user, group, day))
@@ -118,3 +126,40 @@ def _spell_columns(events: pl.DataFrame, now: int, groups: NDArray[np.integer[An
     end = np.full(len(day), now // _DAY_S)
     end[:-1][same] = day[1:][same]
     return {"group": group, "days": (end - day).astype(np.float64), "back": back, "first": first}
+
+
+def usual_rates(source: BuildSource, groups: NDArray[np.integer[Any]], count: int) -> NDArray[np.float32]:
+    """How often a shopper who bought anything buys of a group afterwards, as if no matter what it was.
+
+    Args:
+        source: whose purchases up to its `now` tell.
+        groups: int[N + 1], the group of each item, below `count`.
+        count: of the groups.
+
+    Returns:
+        float32[count, len(GRID_DAYS)], days with a purchase of the group up to each of GRID_DAYS: those with
+        any purchase, times the group's part of these; 0 for group 0.
+    """
+    followed, of_group, visits = np.zeros((2, len(GRID_DAYS))), np.zeros(count), 0
+    for part in parts_by_shopper(source.events):
+        user, group, day = _bought(part, source.now, groups)
+        if not len(user):
+            continue
+        first = int(day.min())
+        days = int(day.max()) - first + 1
+        visit, row = np.unique(user * days + day - first, return_inverse=True)
+        followed += days_that_follow(visit // days, first + visit % days, source.now // _DAY_S)
+        of_group += np.bincount(np.unique(row * count + group) % count, minlength=count)
+        visits += len(visit)
+    of_group[0] = 0
+    return np.outer(of_group / max(visits, 1), rates_after(followed)).astype(np.float32)
+
+
+def _bought(
+    events: pl.DataFrame, now: int, groups: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Shopper, group and UTC day of the purchases up to unix second `now`, int64[n] each."""
+    ts = events["ts"].to_numpy()
+    bought = (events["event"].to_numpy() == PURCHASE) & (ts <= now)
+    group = groups[events["item"].to_numpy()[bought]].astype(np.int64)
+    return events["user"].to_numpy()[bought].astype(np.int64), group, ts[bought] // _DAY_S

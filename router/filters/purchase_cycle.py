@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from features.return_hazard import days_until
 from features.shop_fit.auto import DaysOrAuto, SwitchOrAuto
 from pipeline.candidates import Candidates
 from recall.purchase_cycles import PurchaseCycles
@@ -53,7 +52,8 @@ class PurchaseCycleSettings(BaseModel):
         ge=0,
         lt=1,
         description="A purchase blocks its category until this part of its buyers would be back for "
-        "something of it; 0 = never.",
+        "something of it, and no longer than they are less likely to buy of it within horizon_days than a "
+        "shopper who bought anything; 0 = never.",
     )
     minimum_cycle_days: float = Field(
         default=14.0,
@@ -108,6 +108,8 @@ class PurchaseCycle:
         column = self.categories.level(level)
         last = self._last_bought(query, level)
         blocked = (query.now - last < self.cycle_seconds[level]) & ~self._lifted(query, column, last)
+        # A page about an item is about its category, whatever was bought before.
+        blocked[column[query.anchors]] = False
         blocked[0] = False
         return blocked
 
@@ -156,7 +158,8 @@ def create(parts: Parts, settings: PurchaseCycleSettings) -> PurchaseCycle:
     cycles: PurchaseCycles = parts.tables[PURCHASE_CYCLES.name]
     seconds = {}
     for level in LEVELS:
-        days = np.minimum(days_until(cycles.category[level], settings.returning_share), settings.longest_days)
+        days = cycles.blocked_days(level, settings.returning_share, settings.horizon_days)
+        days = np.minimum(days, settings.longest_days)
         learned = settings.learned is True and settings.returning_share > 0
         seconds[level] = np.where(learned & (days >= settings.minimum_cycle_days), days, 0) * SECONDS_PER_DAY
     return PurchaseCycle(settings, categories, cycles, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ def cycle_tables(
     coarse: NDArray[np.int32],
     category_per_day: Mapping[str, Sequence[float]],
     item_per_day: Sequence[float],
+    usual_per_day: Mapping[str, Sequence[float]] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Both tables by name: constant hazards per day, of each fine and coarse code from 0."""
+    """Both tables by name: constant hazards per day, and rates of shoppers at large, of each code from 0."""
     names = [
         strings([""] + [f"{level}{code}" for code in range(1, int(column.max(initial=0)) + 1)])
         for level, column in (("fine", fine), ("coarse", coarse))
@@ -41,6 +43,7 @@ def cycle_tables(
             {level: hazards(per_day) for level, per_day in category_per_day.items()},
             hazards(item_per_day),
             np.ones(len(fine), np.float32),
+            {level: hazards(per_day) for level, per_day in usual_per_day.items()},
         ),
     }
 

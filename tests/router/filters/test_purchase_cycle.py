@@ -70,6 +70,28 @@ def test_a_block_ends_with_the_cycle_and_with_the_longest_time() -> None:
     assert 12 in kept(query, minimum_cycle_days=400.0)
 
 
+def test_what_its_buyers_buy_as_often_as_others_is_not_blocked() -> None:
+    query = shopper(bought=[(FRIDGES, NOW - 60 * DAY), (VITAMINS, NOW - DAY)])
+    blocked = set(range(11, 31))
+    assert kept(query) == set(ITEMS) - blocked
+    tables = cycle_tables(
+        FINE,
+        COARSE,
+        {"fine": [0.0, 1.0, 0.0003, 0.005], "coarse": [0.0, 1.0, 1.0]},
+        [0.0, 0.05, 0.0001, 0.01],
+        # Others buy more fridges, and fewer vitamins.
+        {"fine": [0.0, 0.1, 0.001, 0.004]},
+    )
+    mask = create(Parts(None, tables), PurchaseCycleSettings()).keep(query, candidates(ITEMS))
+    assert set(np.array(ITEMS)[mask].tolist()) == set(ITEMS) - set(range(11, 21))
+
+
+def test_a_page_about_an_item_shows_its_category_but_not_what_was_bought() -> None:
+    query = shopper(bought=[(FRIDGES, NOW - 60 * DAY), (VITAMINS, NOW - DAY)])
+    about = query.about(np.array([15], np.int32))
+    assert kept(about) == set(ITEMS) - {FRIDGES} - set(range(21, 31))
+
+
 def test_an_item_that_the_shopper_says_to_own_is_hidden_until_the_longest_time() -> None:
     item, code, ts = np.array([GROCERIES], np.int32), np.array([OWNED], np.uint8), np.array([NOW - 40 * DAY])
     query = shopper(said=ItemFeedback(item, code, ts))

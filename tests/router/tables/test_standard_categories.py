@@ -133,9 +133,40 @@ def test_cycles_are_learned_per_category_and_per_item(tmp_path: Path) -> None:
     assert bed < 0.1
     again = learn_cycles(source, categories, PurchaseCycleTableSettings())
     np.testing.assert_array_equal(again.ratio, cycles.ratio)
+    np.testing.assert_array_equal(again.usual["fine"], cycles.usual["fine"])
     # What happens after the source's time is unknown to it.
     early = learn_cycles(replace(source, now=NOW - 60 * DAY), categories, PurchaseCycleTableSettings())
     assert not early.same_item.any()
+
+
+def test_a_category_that_few_buy_again_is_blocked_only_where_others_buy_of_it_more(tmp_path: Path) -> None:
+    """Shoppers buy once in four months: soap mostly of one of ten brands, and each a bed, once."""
+    rng = np.random.default_rng(5)
+    leaves = [f"soap {brand}" for brand in range(10)] + ["bed"]
+    catalogue = catalogue_of(tmp_path, leaves, leaves)
+    events = []
+    for user in range(1, 400):
+        days = NOW - np.sort(rng.integers(0, 720, 6)) * DAY
+        favourite = int(rng.integers(10))
+        events += [
+            (user, 1 + (favourite if rng.random() < 0.5 else int(rng.integers(10))), PURCHASE, int(ts))
+            for ts in days[1:]
+        ]
+        events.append((user, 11, PURCHASE, int(days[0])))
+    source = make_source(catalogue, events)
+    folder, kinds = tmp_path / "tables", tables_of_scene()
+    settings = {name: kind.settings() for name, kind in kinds.items()}
+    build_tables(kinds, source, folder, settings)
+    tables = open_tables(kinds, folder, catalogue, settings)
+    cycles, fine = tables["purchase_cycles"], tables["standard_categories"].fine
+    days = cycles.blocked_days("fine", 0.1, 30.0)
+    # Fewer than a tenth are back within two weeks, but far more than of those who bought another brand.
+    assert (days[fine[1:11]] < 1).all()
+    assert days[fine[11]] > 300
+    for level in ("fine", "coarse"):
+        (folder / PURCHASE_CYCLES.name / f"usual_{level}.npy").unlink()
+    before = open_tables(kinds, folder, catalogue, settings)["purchase_cycles"]
+    assert (before.blocked_days("fine", 0.1, 30.0)[fine[1:11]] > 14).all()
 
 
 def tables_of_scene() -> dict:
