@@ -116,7 +116,7 @@ def days_that_follow(shopper: Indices, day: Indices, end: int) -> Float64:
 
 
 def rates_after(followed: Float64) -> Float64:
-    """float64[len(GRID_DAYS)], days with a take up to each of GRID_DAYS after one, on average; from 0 upwards.
+    """float64[len(GRID_DAYS)], days with a take up to each of GRID_DAYS after one on average; from 0 up.
 
     followed: float64[2, len(GRID_DAYS)], of `days_that_follow`. Where the log is too short to know, the
     rate of the last days known goes on.
