@@ -114,9 +114,9 @@ def difference(
 ) -> tuple[float, float, float]:
     """Mean of `one` less `other` in NDCG, of the same queries, and its 95 % interval; `units` int64[q]."""
     change = one.ndcg_by_query - other.ndcg_by_query
-    told = ~np.isnan(change)
-    low, high = grouped_interval(change[told], units[told], np.random.default_rng(seed), draws=500)
-    return float(change[told].mean()), low, high
+    known = ~np.isnan(change)
+    low, high = grouped_interval(change[known], units[known], np.random.default_rng(seed), draws=500)
+    return float(change[known].mean()), low, high
 
 
 def print_progress(name: str, took_s: float) -> None:

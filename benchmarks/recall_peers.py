@@ -88,9 +88,9 @@ def mind_peer(channel: Any) -> Peer:
         try:
             interests.send(None)
         except StopIteration as answered:
-            told = [interest for interest in answered.value if interest.any()]
+            present = [interest for interest in answered.value if interest.any()]
         scores: dict[int, float] = {}
-        for interest in told:
+        for interest in present:
             match = table @ interest
             for row in np.argsort(-match)[:k].tolist():
                 item = indexed[row]

@@ -1,4 +1,4 @@
-"""What the console is told where it is started as a process of its own."""
+"""What the console receives where it is started as a process of its own."""
 
 from __future__ import annotations
 

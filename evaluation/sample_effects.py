@@ -59,16 +59,16 @@ def sample_effects(
     }
     notes = {}
     for name, rule in rules.items():
-        told = SAMPLE_RULES[name].weigh(log, rule)
-        weights = told.weights.filter(log.window["event"] != IMPRESSION)
+        ruled = SAMPLE_RULES[name].weigh(log, rule)
+        weights = ruled.weights.filter(log.window["event"] != IMPRESSION)
         counts = {
             "takes": takes,
             "weighed": float((weights != 1).sum()),
             "left_out": float((weights == 0).sum()),
         }
         rows[name] = nothing | counts
-        if told.note:
-            notes[name] = told.note
+        if ruled.note:
+            notes[name] = ruled.note
         if not counts["weighed"]:
             continue
         weighed = replace(sample, weight=take_weights(log, {name: rule}).of_sample(sample))

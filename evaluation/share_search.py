@@ -119,11 +119,6 @@ def search_shares(
     return ChosenShares(dict(zip(names, chosen, strict=True)), among[chosen].means(), alone, bool(kept))
 
 
-def quality_of(shoppers: Sequence[TestShopper], ranked: Sequence[np.ndarray], total: int) -> ListQuality:
-    """Of one list of items for each shopper, best first: int[m] each, m at most `total`."""
-    return _quality(shoppers, ranked, total).means()
-
-
 @dataclass(frozen=True, slots=True)
 class _Quality:
     """What `ListQuality` is the mean of, float64[s] by shopper."""

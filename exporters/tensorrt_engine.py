@@ -72,8 +72,8 @@ def build_plan(
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger.sink)
     if not parser.parse_from_file(str(graph)):
-        told = "; ".join(str(parser.get_error(position).desc()) for position in range(parser.num_errors))
-        raise ExportRefused(f"TensorRT cannot read {graph}: {told or logger.last}")
+        reasons = "; ".join(str(parser.get_error(position).desc()) for position in range(parser.num_errors))
+        raise ExportRefused(f"TensorRT cannot read {graph}: {reasons or logger.last}")
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mib << 20)
     config.builder_optimization_level = settings.optimization_level

@@ -61,7 +61,7 @@ def write_dataset(
         workspace: folder whose `datasets/` gains the data set.
         settings: cleaning, cuts and what else can be chosen.
         seed: of cleaning rules that draw.
-        progress: told stage and share done.
+        progress: called with the stage and the part that is done, 0…1.
         created_at: date of the data set, with a time zone.
         tombstones: shoppers that were deleted, whose rows are left out.
         work: where events are cleaned.

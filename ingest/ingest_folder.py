@@ -37,7 +37,7 @@ def ingest_folder(
         workspace: folder that gains `datasets/<id>`.
         settings: the ingest section of the configuration.
         seed: of cleaning rules that draw.
-        progress: told stage and share done.
+        progress: called with the stage and the part that is done, 0…1.
         created_at: date of the data set, with a time zone; the present where None. Events more than a day
             later are impossible and removed.
         tombstones: shoppers that were deleted, whose rows are left out.

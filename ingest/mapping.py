@@ -66,7 +66,7 @@ class _File(_Section):
 
 
 class NumberedEvents(_Section):
-    """Events told by a number, such as stars of a rating."""
+    """Events known by a number, such as stars of a rating."""
 
     column: str = Field(description="The file's column that holds the number.")
     at_least: dict[EventName, float] = Field(

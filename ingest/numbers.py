@@ -57,13 +57,13 @@ def read_numbers(
     given = without_placeholders(values)
     if given.dtype == pl.String:
         plain = given.cast(pl.Float64, strict=False)
-        told = given.str.contains(_ONE_GROUP) | given.str.contains(r"^[0-9]{1,3}(?:\.[0-9]{3})+$")
+        grouped = given.str.contains(_ONE_GROUP) | given.str.contains(r"^[0-9]{1,3}(?:\.[0-9]{3})+$")
         if decimal != "," and not (plain.is_null() & given.is_not_null()).any() and plain.is_finite().all():
             numbers = plain
         else:
             # A form that a program also writes keeps its plain reading unless the marks say otherwise.
             shop = _shop_numbers(given, source, decimal)
-            exotic = plain.is_not_null() & shop.is_null() & ~told.fill_null(False)
+            exotic = plain.is_not_null() & shop.is_null() & ~grouped.fill_null(False)
             numbers = pl.select(pl.when(exotic).then(plain).otherwise(shop)).to_series()
     else:
         numbers = given.cast(pl.Float64, strict=False)

@@ -41,7 +41,7 @@ class CutSettings(_Section):
 
 
 class IngestSettings(_Section):
-    """Everything ingest can be told."""
+    """How raw logs become a data set."""
 
     cleaning: CleaningSettings = Field(default_factory=CleaningSettings)
     cuts: CutSettings = CutSettings()

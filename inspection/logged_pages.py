@@ -62,7 +62,7 @@ class LoggedPages:
     ) -> admin_pb2.ListLoggedPagesResponse:
         """At most `limit` answers, newest first. Raises OSError where the folder cannot be read.
 
-        Files of another version of the software are left out and told as unread.
+        Files of another version of the software are left out and counted as unread.
         """
         user = self._pseudonym(request.user_id) if request.user_id else ""
         wanted = Wanted(request.scene, user, request.request_id, request.before or math.inf)

@@ -110,7 +110,7 @@ def histograms_of(samples: Iterable[MetricSample]) -> dict[Key, Histogram]:
 def percentile(bounds: Float64, counts: Float64, share: float) -> float:
     """Seconds below which `share` of the observations lie, linear within a bucket; NaN where there are none.
 
-    As Prometheus' `histogram_quantile`: what lies in the infinite bucket is told as its lower bound.
+    As Prometheus' `histogram_quantile`: what lies in the infinite bucket is given as its lower bound.
 
     Args:
         bounds: float64[n], upper bounds, seconds, rising; the last may be infinite.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,15 @@ logger = logging.getLogger(__name__)
 _PUBLISH_S = 1.0
 _FAILURE_PAUSE_S = 1.0
 _FORMAT = 5
+
+
+@dataclass(slots=True)
+class _Regular:
+    """What is done every `every_s` seconds, and was done last at `last_s` of the clock."""
+
+    every_s: float
+    act: Callable[[], object]
+    last_s: float
 
 
 class Learner:
@@ -132,8 +143,17 @@ class Learner:
 
     def run(self, stop: threading.Event) -> None:
         """Reads until `stop` is set, then writes a checkpoint. Raises what `checkpoint` does."""
-        followed = published = ranked = measured = checkpointed = self._clock()
-        rated = -self._settings.satisfaction.every_s
+        settings = self._settings
+        began = self._clock()
+        regular = (
+            _Regular(_PUBLISH_S, self.publish, began),
+            _Regular(settings.ranker.publish_s, self.publish_model, began),
+            _Regular(settings.stream.channels.publish_s, self.publish_rates, began),
+            # Ratings that were read by now are published at once.
+            _Regular(settings.satisfaction.every_s, self.publish_satisfaction, -math.inf),
+            _Regular(settings.follow_s, self._follow, began),
+            _Regular(settings.stream.checkpoint_s, self._try_checkpoint, began),
+        )
         failing = False
         while not stop.is_set():
             try:
@@ -146,28 +166,12 @@ class Learner:
                 stop.wait(_FAILURE_PAUSE_S)
                 continue
             now = self._clock()
-            if now - published >= _PUBLISH_S:
-                published = now
-                self.publish()
-            if now - ranked >= self._settings.ranker.publish_s:
-                ranked = now
-                self.publish_model()
-            if now - measured >= self._settings.stream.channels.publish_s:
-                measured = now
-                self.publish_rates()
-            if now - rated >= self._settings.satisfaction.every_s:
-                rated = now
-                self.publish_satisfaction()
-            if now - followed >= self._settings.follow_s:
-                followed = now
-                self._forget_erased()
-                if self._facts.look():
-                    self.state.use(self._facts.catalogue)
-            if now - checkpointed >= self._settings.stream.checkpoint_s:
-                checkpointed = now
-                self._try_checkpoint()
-            if count < self._settings.stream.batch_events:
-                stop.wait(self._settings.stream.poll_s)
+            for each in regular:
+                if now - each.last_s >= each.every_s:
+                    each.last_s = now
+                    each.act()
+            if count < settings.stream.batch_events:
+                stop.wait(settings.stream.poll_s)
         self.checkpoint()
 
     def publish(self) -> None:
@@ -232,6 +236,12 @@ class Learner:
         (self._folder / FILE).unlink(missing_ok=True)
         self._metrics.checkpoint_at.set(0.0)
         self.publish()
+
+    def _follow(self) -> None:
+        """Takes up deletions of shoppers, and a new catalogue or new scenes."""
+        self._forget_erased()
+        if self._facts.look():
+            self.state.use(self._facts.catalogue)
 
     def _forget_erased(self) -> None:
         """Begins anew where shoppers were deleted, whose events the log has no more."""

@@ -1,7 +1,7 @@
 """Lists of items that are made block by block and lie in files until they are written: one block in memory.
 
-Ten million items with four hundred neighbours each are 30 GiB, which were held twice while blocks were put
-together.
+Ten million items with four hundred neighbours each are 30 GiB, which putting blocks together in memory would
+hold twice.
 """
 
 from __future__ import annotations

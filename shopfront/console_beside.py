@@ -89,7 +89,7 @@ def console_beside(
         router: what it shows, with an operator's token where the router asks for one.
         settings: where it listens; port 0 = a free one.
         logs: folder for console.log.
-        report: told, in one line and from another thread, when the console dies and when it is back.
+        report: called with one line, from another thread, when the console dies and when it is back.
         count: as of `WatchedProcess`.
 
     Raises:

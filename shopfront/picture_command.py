@@ -150,7 +150,7 @@ def show_photo_search(
         router: where; None where it cannot be asked.
         data: the folder that pictures lie in.
         console: where to print.
-        say: told in one line why there is no answer.
+        say: called with one line, why there is no answer.
     """
     sample = sample_picture(workspace, data)
     if router is None or sample is None:

@@ -41,7 +41,7 @@ def sample_rules(data: Data = None, workspace: WorkspaceFolder = None, config: C
     console.print(effects_table(rows, settings.samples.enabled()))
     console.print(counts_table(counts, settings.samples.of_models()))
     for name, note in notes.items():
-        console.print(f"{name} says nothing: {note}", markup=False, highlight=False)
+        console.print(f"{name} weighs nothing: {note}", markup=False, highlight=False)
 
 
 def measured(

@@ -50,8 +50,12 @@ class Serving:
 
     def count(self, part: Part) -> Callable[[Change], None]:
         """What counts the changes of a process beside the router."""
-        told = {"lost": self.counts.lost, "restarted": self.counts.restarted, "failed": self.counts.failed}
-        return lambda change: told[change](part)
+        counters = {
+            "lost": self.counts.lost,
+            "restarted": self.counts.restarted,
+            "failed": self.counts.failed,
+        }
+        return lambda change: counters[change](part)
 
     @property
     def router(self) -> RouterHandle:
@@ -65,7 +69,7 @@ def serving(
 ) -> Iterator[Serving]:
     """Serve the workspace's published snapshot while the body runs.
 
-    report    told, in one line and from another thread, when Triton or the router dies and when it is back
+    report    called with one line, from another thread, when Triton or the router dies and when it is back
     restarts  start a router anew that has died; else, or where that fails too often, see `watcher.given_up`
 
     Raises TritonStartError or RouterStartError, with nothing left running, where a part does not start.

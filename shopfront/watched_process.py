@@ -48,9 +48,9 @@ class WatchedProcess:
             command: program and arguments.
             environment: its environment variables.
             log_file: what it prints is appended there.
-            report: told in one line, from another thread, when it has ended, and when it is back.
+            report: called with one line, from another thread, when it has ended, and when it is back.
             ready: whether it does what it was started for.
-            count: told, from the same thread, that it was lost, restarted, or that a start has failed.
+            count: called from the same thread: it was lost, restarted, or that a start has failed.
             stops_within_s: seconds that it has to end before it is killed.
         """
         self._name = name

@@ -22,10 +22,10 @@ NO_PROFILE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Behaviours:
-    """Views, favourites, carts and purchases, or what a shopper said, newest first.
+    """What a shopper did out of interest (viewed, bought, …), or said, newest first.
 
-    `items` uint64[n] item keys, `events` uint8[n] event codes 2…5 or those of `state.feedback_codes`, `ts`
-    int64[n] unix seconds.
+    `items` uint64[n] item keys, `events` uint8[n] `snapshot.event_codes.INTEREST_CODES` or codes of
+    `state.feedback_codes`, `ts` int64[n] unix seconds.
     """
 
     items: np.ndarray

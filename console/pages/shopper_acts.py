@@ -42,7 +42,7 @@ async def act(request: Request, console: Console) -> Response:
     name, _, rest = fields.get("act", "").partition("|")
     position, _, item_id = rest.partition("|")
     back: dict[str, str] = {"user": user} if user else {}
-    told = ""
+    message = ""
     if name == "view" or fields.get("item"):
         back["item"] = item_id if name == "view" else fields["item"]
     if user and item_id and (name in EVENTS or name in SAID):
@@ -56,8 +56,8 @@ async def act(request: Request, console: Console) -> Response:
             session, source, "event", {"user": user, "item": item_id, "event": name}, outcome or "stored"
         )
         words = (EVENTS | SAID)[name][0]
-        told = f"{words}: {outcome}" if outcome else f"Reported: {words} {item_id}"
-    return console.back(session, "/", back, told)
+        message = f"{words}: {outcome}" if outcome else f"Reported: {words} {item_id}"
+    return console.back(session, "/", back, message)
 
 
 async def _event(

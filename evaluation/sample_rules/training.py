@@ -61,8 +61,8 @@ def counted_takes(
         events_of: model → codes of the events that are its takes.
     """
     until = dataset.manifest.cuts.valid_from
-    events = dataset.events().select("event", pl.col("ts") < until).collect()
-    code, learned = events["event"].to_numpy(), events["ts"].to_numpy()
+    events = dataset.events().select("event", learned=pl.col("ts") < until).collect()
+    code, learned = events["event"].to_numpy(), events["learned"].to_numpy()
     found: dict[str, dict[str, Counted]] = {}
     for name, settings in rules.items():
         if not isinstance(settings, GeneralRuleSettings):

@@ -12,8 +12,6 @@ from models.rankers.measure import K
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of scores float32[b, c], grades float32[b, c] and bool[b, c], which cells are candidates."""
-WeightedLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-"""Likewise, then float32[b, c], the weight of each cell."""
 
 
 def pointwise(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:
@@ -48,9 +46,9 @@ def lambda_rank(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:
 def softmax(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:
     """Cross entropy of the list's softmax with its gains (Cao et al., ICML 2007; top-one ListNet)."""
     gain = torch.where(present, torch.exp2(grades) - 1, torch.tensor(0.0))
-    told = gain.sum(dim=1) > 0
-    share = gain[told] / gain[told].sum(dim=1, keepdim=True)
-    logs = functional.log_softmax(scores.masked_fill(~present, -1e9)[told], dim=1)
+    graded = gain.sum(dim=1) > 0
+    share = gain[graded] / gain[graded].sum(dim=1, keepdim=True)
+    logs = functional.log_softmax(scores.masked_fill(~present, -1e9)[graded], dim=1)
     return -(share * logs).sum(dim=1).mean()
 
 

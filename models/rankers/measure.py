@@ -35,12 +35,12 @@ class Measured:
 def measure(examples: Examples, scores: Float64, seed: int = 0) -> Measured:
     """How well the scores float64[n] order the examples; ties are broken at random by `seed`."""
     by_query = ndcg_by_query(examples, scores, seed)
-    told = ~np.isnan(by_query)
+    known = ~np.isnan(by_query)
     low, high = grouped_interval(
-        by_query[told], examples.unit[told], np.random.default_rng(seed), draws=_DRAWS
+        by_query[known], examples.unit[known], np.random.default_rng(seed), draws=_DRAWS
     )
     return Measured(
-        float(by_query[told].mean()),
+        float(by_query[known].mean()),
         low,
         high,
         by_query,

@@ -76,10 +76,6 @@ class DeltaPart:
         """Marks a row dead: no search that begins now finds it."""
         self._view.alive[row] = False
 
-    def item_of(self, row: int) -> int:
-        """The item of a row."""
-        return int(self._view.items[row])
-
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[m, D] of rows; of older ones as the index has them."""
         view = self._view

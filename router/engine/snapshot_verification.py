@@ -54,7 +54,7 @@ class SnapshotVerification:
         Args:
             store: where the snapshots lie.
             live: the engine in service.
-            watch: what picks up new snapshots; told which published one is damaged.
+            watch: what picks up new snapshots; it learns which published one is damaged.
             warm_up: asks an engine one query per scene.
             models: which model versions Triton has.
             settings: how often, and how fast.

@@ -54,7 +54,7 @@ class CircuitBreaker:
     """The circuits of a process's calls, for the coroutines of one event loop.
 
     clock   seconds, monotonic
-    report  told what happens to the circuit of a model; must be cheap and not raise
+    report  called when the circuit of a model changes; must be cheap and not raise
     """
 
     def __init__(

@@ -74,12 +74,12 @@ class _Request:
 class _Line:
     """Requests for one version of a model.
 
-    calls  under way
-    told   whether one that waited has been told to make the next call, and has not begun
+    calls    under way
+    leading  whether a waiting request was chosen to make the next call, and has not begun
     """
 
     calls: int = 0
-    told: bool = False
+    leading: bool = False
     waiting: deque[_Request] = field(default_factory=deque)
 
 
@@ -125,7 +125,7 @@ class SharedCalls:
         if self._most_shoppers == 1:
             return await call(inputs, timeout_s)
         line = self._lines.setdefault((model, version), _Line())
-        if not line.calls and not line.told:
+        if not line.calls and not line.leading:
             return await self._alone(line, inputs, timeout_s, call)
         loop = asyncio.get_running_loop()
         now, wait_s = self._clock(), min(self._longest_wait_s, timeout_s)
@@ -136,8 +136,8 @@ class SharedCalls:
             with self._released_while():
                 turn = await request.turn
         except asyncio.CancelledError:
-            if _is_told_to_lead(request):
-                line.told = False
+            if _is_chosen_to_lead(request):
+                line.leading = False
                 self._let_next_lead(line)
             raise
         finally:
@@ -147,7 +147,7 @@ class SharedCalls:
         if isinstance(turn, _Unanswered):
             raise NoAnswer(turn.why)
         if isinstance(turn, _Lead):
-            line.told = False
+            line.leading = False
             return await self._together(line, request, call)
         if isinstance(turn, _Alone):
             return await self._alone(line, inputs, request.until - self._clock(), call)
@@ -214,11 +214,11 @@ class SharedCalls:
             self._let_next_lead(line)
 
     def _let_next_lead(self, line: _Line) -> None:
-        """Tells the one that waits longest to make a call, unless one is about to, which takes it along."""
-        while line.waiting and not line.told:
+        """Chooses the request that waits longest to make a call, unless a chosen one will take it along."""
+        while line.waiting and not line.leading:
             request = line.waiting.popleft()
             if not request.turn.done():
-                line.told = True
+                line.leading = True
                 request.turn.set_result(_LEAD)
 
 
@@ -231,7 +231,7 @@ def joined(requests: Sequence[Inputs]) -> dict[str, NDArray[Any]]:
     return both | {ROWS: np.repeat(np.arange(len(requests), dtype=np.int32), counts)}
 
 
-def _is_told_to_lead(request: _Request) -> bool:
+def _is_chosen_to_lead(request: _Request) -> bool:
     return request.turn.done() and not request.turn.cancelled() and request.turn.result() is _LEAD
 
 

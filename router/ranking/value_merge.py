@@ -99,7 +99,7 @@ class Value:
         return MergedScore(value, own.column, found.get(CLICK, own.probability))
 
     def objectives_of(self, own: Float32, columns: Mapping[str, Float32]) -> dict[str, Float32]:
-        """Objective → float32[n], of those that can be told from the scene's own score and the columns."""
+        """Objective → float32[n], of those that follow from the scene's own score and the columns."""
         here = {name: columns.get(f"{self.objectives}.{name}") for name in COLUMNS}
         found = {name: columns[name] for name in self.weights if name in columns}
         slope, offset, after, price = (here[name] for name in COLUMNS)

@@ -18,11 +18,13 @@ ANCHOR_UNKNOWN = "anchor_unknown"
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """The items int32[a], distinct, and their weights float32[a].
+    """The items that an answer is about.
 
-    None where the answer is about no items, and the shopper's history causes recall. Empty where it is about
-    one that the catalogue lacks. `left_out` int32[r]: what the page must not show, since it was just
-    taken out of the cart; None = nothing.
+    items     int32[a], distinct; None where the answer is about none, and the shopper's history causes
+              recall; empty where it is about one that the catalogue lacks
+    weights   float32[a]; None = equal
+    degraded  what the request named and the catalogue lacks
+    left_out  int32[r], what the page must not show, since it was just taken out of the cart; None = nothing
     """
 
     items: NDArray[np.int32] | None

@@ -74,7 +74,7 @@ class CallHandler:
             clock: monotonic seconds, the clock of the services.
             tracing: None where no traces are exported.
             recorder: None where no requests are recorded.
-            on_bug: told of each exception that ends a call INTERNAL.
+            on_bug: called with each exception that ends a call INTERNAL.
         """
         self.serving_state = serving_state
         self._methods = methods

@@ -14,19 +14,15 @@ from typing import Any
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 
-from foundation.storage.private_files import keep_files_private
 from server.ingress.bearer_tokens import OPERATORS_DETAILS, UNAUTHENTICATED_DETAILS, BearerTokens
 from server.ingress.calls import call_handler
 from server.ingress.compression import bound_unpacking_in_ray
-from server.ingress.crash_log import record_crashes
 from server.ingress.health_service import HealthService
 from server.ingress.ray_drain import draining_of_this_replica
 from server.ingress.reflection import ReflectionStreams
-from server.ingress.replica_log import log_to_file
+from server.ingress.replica_start import begin_replica
 from server.ingress.status import Refusal, forbidden_refusal, unauthenticated_refusal, unavailable_refusal
-from server.plugins import load
 from server.rpc.methods import HEALTH_SERVICE, REFLECTION_SERVICE, Method, method_table
-from server.settings import RouterSettings
 from server.startup import start_service
 
 _HEALTH_CHECK = f"/{HEALTH_SERVICE}/Check"
@@ -42,17 +38,8 @@ class HaproxyIngress:
     async def __init__(  # type: ignore[misc]
         self, settings: dict[str, Any], plugins: Sequence[str]
     ) -> None:
-        """Starts the service.
-
-        Args:
-            settings: `RouterSettings` as plain JSON values, since replicas are other processes.
-            plugins: modules to load before, as in the setting `plugins`.
-        """
-        keep_files_private()
-        load(plugins)
-        parsed = RouterSettings.model_validate(settings)
-        log_to_file(parsed.request_log)
-        record_crashes(parsed.request_log.folder)
+        """Starts the service; arguments as for `begin_replica`."""
+        parsed = begin_replica(settings, plugins)
         # Serve starts the replica's server once this returns.
         bound_unpacking_in_ray()
         self._running = await start_service(parsed)

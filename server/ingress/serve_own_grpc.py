@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from foundation.storage.private_files import keep_files_private
 from server.ingress.calls import call_handler
-from server.ingress.crash_log import record_crashes
 from server.ingress.own_grpc import serve_in_process
-from server.ingress.replica_log import log_to_file
+from server.ingress.replica_start import begin_replica
 from server.ingress_settings import split_address
-from server.plugins import load
-from server.settings import RouterSettings
 from server.startup import start_service
 
 
@@ -23,17 +19,8 @@ class OwnGrpcIngress:
     async def __init__(  # type: ignore[misc]
         self, settings: dict[str, Any], plugins: Sequence[str]
     ) -> None:
-        """Starts the service and its server.
-
-        Args:
-            settings: `RouterSettings` as plain JSON values, since replicas are other processes.
-            plugins: modules to load before, as in the setting `plugins`.
-        """
-        keep_files_private()
-        load(plugins)
-        parsed = RouterSettings.model_validate(settings)
-        log_to_file(parsed.request_log)
-        record_crashes(parsed.request_log.folder)
+        """Starts the service and its server; arguments as for `begin_replica`."""
+        parsed = begin_replica(settings, plugins)
         self._drain_s = parsed.ingress.drain_s
         self._running = await start_service(parsed)
         ingress = parsed.ingress

@@ -8,9 +8,9 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
+from foundation.storage.files_by_age import files_by_age
 from loadtest.recording import SUFFIX, RecordingWriter
 from server.recording.settings import RecordingSettings
 
@@ -93,7 +93,7 @@ class RecordingFolder:
         """Whether one more file may be begun; deletes older ones where that is asked for."""
         if self._full_until is not None and self._clock() < self._full_until:
             return False
-        files = _oldest_first(self._settings.folder)
+        files = files_by_age(self._settings.folder, f"{PREFIX}*{SUFFIX}")
         used = sum(size for _, size, _ in files)
         room = self._settings.max_bytes - self._settings.file_bytes
         if self._settings.when_full == "drop_oldest":
@@ -105,16 +105,3 @@ class RecordingFolder:
         # Someone may take files away: look again, but not at every request.
         self._full_until = None if used <= room else self._clock() + _LOOK_AGAIN_S
         return used <= room
-
-
-def _oldest_first(folder: Path) -> list[tuple[float, int, Path]]:
-    """Time of the last write, bytes and path of every recording in the folder."""
-    found = []
-    for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            # Another replica was faster in deleting it.
-            continue
-        found.append((status.st_mtime, status.st_size, path))
-    return sorted(found)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from foundation.storage.files_by_age import files_by_age
 from snapshot.durable_files import sync_folder
 from state.feature_log.log_file import OVERHEAD, SUFFIX, FeatureLogFile
 from state.feature_log.settings import FeatureLogSettings
@@ -108,12 +109,4 @@ class FeatureLogFolder:
 
 def files_of(folder: Path) -> list[tuple[float, int, Path]]:
     """Time of the last write, bytes and path of every file of the feature log, oldest first."""
-    found = []
-    for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            # Another replica has deleted it meanwhile.
-            continue
-        found.append((status.st_mtime, status.st_size, path))
-    return sorted(found)
+    return files_by_age(folder, f"{PREFIX}*{SUFFIX}")

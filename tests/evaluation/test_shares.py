@@ -7,7 +7,7 @@ import pytest
 
 from evaluation.queries import TestShopper
 from evaluation.scene_fusion import FusionOf
-from evaluation.share_search import quality_of, search_shares
+from evaluation.share_search import _quality, search_shares
 from pipeline.stages import Fusion
 from recall.channel import Recalled
 from router.fusion.reciprocal_rank import ReciprocalRankFusion
@@ -112,4 +112,4 @@ def test_shares_are_those_that_were_measured() -> None:
     assert all(share == round(share, 3) for share in chosen.shares.values())
     fusion = by_reciprocal_rank(chosen.shares)
     again = [fusion.fuse([answer[name] for name in ("a", "b", "c")], TOTAL).items for answer in answers]
-    assert quality_of(shoppers, again, TOTAL) == chosen.fused
+    assert _quality(shoppers, again, TOTAL).means() == chosen.fused
