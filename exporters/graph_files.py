@@ -1,4 +1,8 @@
-"""A graph as files: `model.onnx`, and beside it its large constants where one file could not hold them."""
+"""A graph as files: `model.onnx`, and beside it its large constants where these are many bytes.
+
+ONNX Runtime maps constants that lie apart, where it copies those of one file: processes that run a graph
+share the tables of items, and several forms of a graph can be open at once without as many copies.
+"""
 
 from pathlib import Path
 
@@ -6,8 +10,8 @@ import onnx
 
 MODEL_FILE = "model.onnx"
 CONSTANTS_FILE = "model.onnx.data"
-ONE_FILE_BYTES = 3 << 29
-"""Protobuf refuses messages of 2 GiB; what is not a constant is far below the half GiB that is left."""
+ONE_FILE_BYTES = 8 << 20
+"""Of constants; a graph with more is two files. Protobuf would refuse one of 2 GiB."""
 LEAST_BYTES = 1 << 20
 """Smaller constants stay in the graph's own file, where tools read them."""
 _READABLE = 0o644
@@ -18,7 +22,7 @@ def fit_one_file(constant_bytes: int) -> bool:
     """Whether a graph with constants of so many bytes may be one file.
 
     Example:
-        >>> fit_one_file(1 << 30), fit_one_file(1 << 31)
+        >>> fit_one_file(1 << 20), fit_one_file(1 << 24)
         (True, False)
     """
     return constant_bytes <= ONE_FILE_BYTES

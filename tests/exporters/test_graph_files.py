@@ -63,6 +63,16 @@ def test_a_large_graph_is_two_files_that_can_be_moved_and_answer_alike(tmp_path:
 
 
 @pytest.mark.usefixtures("least_file")
+def test_constants_apart_are_mapped_by_what_runs_the_graph(tmp_path: Path) -> None:
+    save_graph(graph(), tmp_path)
+    session = ort.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    session.run(None, {"item": np.array([1])})
+    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if str(tmp_path) in line]
+    assert len(mapped) == 1
+    assert mapped[0].endswith("model.onnx.data")
+
+
+@pytest.mark.usefixtures("least_file")
 def test_writing_again_neither_grows_the_files_nor_changes_the_graph(tmp_path: Path) -> None:
     save_graph(graph(), tmp_path)
     size, loaded = sizes(tmp_path), load_graph(tmp_path)

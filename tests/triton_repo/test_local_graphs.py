@@ -94,6 +94,23 @@ async def test_too_large_torn_and_text_graphs_are_left_to_triton(
     assert await opened(graphs_of(repository)) is None
 
 
+async def test_constants_that_lie_apart_count_as_the_graph_s(repository: ModelRepository) -> None:
+    folder = repository.version_folder("mind", 1)
+    graph = onnx.load(folder / GRAPH)
+    onnx.save_model(
+        graph, folder / GRAPH, save_as_external_data=True, location=f"{GRAPH}.data", size_threshold=0
+    )
+    write_manifest(folder, read_manifest(folder))
+    size = sum((folder / name).stat().st_size for name in (GRAPH, f"{GRAPH}.data"))
+    assert (folder / GRAPH).stat().st_size < size
+    assert await opened(graphs_of(repository, most=size - 1)) is None
+    opened_apart = await opened(graphs_of(repository, most=size))
+    assert opened_apart is not None
+    feeds = mind_feeds(2)
+    answer = opened_apart.run(feeds, ["interests"])["interests"]
+    np.testing.assert_allclose(answer, mind_interests(1, feeds), rtol=0, atol=1e-6)
+
+
 async def test_no_more_versions_are_kept_than_serve(repository: ModelRepository) -> None:
     graphs = graphs_of(repository)
     for version in range(1, MOST_OPEN + 2):
