@@ -104,13 +104,15 @@ class Popularity:
 
 def build(source: BuildSource, folder: Path, settings: PopularityTableSettings) -> dict[str, int]:
     """Counts shoppers by item, and copies the prices that were fitted before; returns entries by file."""
+    import polars as pl
+
     size, shoppers = source.catalogue.size + 1, 0
     takers = np.zeros(size, np.int64)
+    lately = pl.col("ts") > source.now - settings.window_days * _DAY_S
     for part in parts_by_shopper(source.events):
-        lately = part["ts"].to_numpy() > source.now - settings.window_days * _DAY_S
-        users, items = part["user"].to_numpy()[lately], part["item"].to_numpy()[lately]
-        takers += np.bincount(np.unique(users.astype(np.int64) * size + items) % size, minlength=size)
-        shoppers += np.unique(users).size
+        pairs = part.lazy().filter(lately).select("user", "item").unique().collect()
+        takers += np.bincount(pairs["item"].to_numpy(), minlength=size)
+        shoppers += pairs["user"].n_unique()
     share = (takers / max(shoppers, 1)).astype(np.float32)
     share[0] = 0
     save_column(folder, SHARE, share)
