@@ -19,7 +19,20 @@ from state.storage_names import STATE_NAMES
 from state.user_records import RECORDS
 
 _CLOSE_S = 2.0
-Stored = dict[bytes, bytes | None]
+
+
+class StoredRecords:
+    """The records of one user, read at one moment; a `RecordReader`."""
+
+    __slots__ = ("_stored",)
+
+    def __init__(self, values: Sequence[bytes | None]) -> None:
+        """`values`: of `RECORDS`, in their order."""
+        self._stored = dict(zip(RECORDS, values, strict=True))
+
+    def get(self, name: bytes, key: bytes) -> bytes | None:
+        """See `RecordReader.get`."""
+        return self._stored[name]
 
 
 class RedisReads:
@@ -43,8 +56,8 @@ class RedisReads:
         self._closing: set[asyncio.Task[None]] = set()
         self._lock = threading.Lock()
 
-    async def records(self, keys: Sequence[str]) -> list[Stored]:
-        """The records under each key of a user, by name, all as of one moment.
+    async def records(self, keys: Sequence[str]) -> list[StoredRecords]:
+        """The records under each key of a user, all as of one moment.
 
         Raises:
             StorageUnavailable: the server did not answer in time.
@@ -60,7 +73,7 @@ class RedisReads:
             self._availability.read_failed(error)
             raise
         self._availability.answered()
-        return [dict(zip(RECORDS, values, strict=True)) for values in found]
+        return [StoredRecords(values) for values in found]
 
     async def _fetch(self, keys: Sequence[str]) -> list[list[bytes | None]]:
         client = self._client()

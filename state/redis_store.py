@@ -32,7 +32,7 @@ from state.redis_keys import RedisKeys
 from state.redis_log import RedisLog
 from state.redis_pictures import RedisPictures
 from state.redis_quota import RedisQuota
-from state.redis_reads import RedisReads, Stored
+from state.redis_reads import RedisReads
 from state.redis_rewrite import RedisRewrite
 from state.redis_transaction import RedisTransaction, RedisTransactions, needs_of
 from state.served_items import ServedItems
@@ -46,19 +46,6 @@ log = logging.getLogger(__name__)
 
 _TRIM_STEP = 1_000
 _MERGE_STEP = 500
-
-
-class _ReadRecords:
-    """A `RecordReader` of one user's records."""
-
-    __slots__ = ("_stored",)
-
-    def __init__(self, stored: Stored) -> None:
-        self._stored = stored
-
-    def get(self, name: bytes, key: bytes) -> bytes | None:
-        """See `RecordReader.get`."""
-        return self._stored[name]
 
 
 class RedisStateStore:
@@ -125,9 +112,7 @@ class RedisStateStore:
             return []
         keys = [user_hash(user_id) for user_id in user_ids]
         found = await self._reads.records([self._keys.user(key) for key in keys])
-        return [
-            self._records.read(_ReadRecords(stored), key) for key, stored in zip(keys, found, strict=True)
-        ]
+        return [self._records.read(stored, key) for key, stored in zip(keys, found, strict=True)]
 
     def read_log(self, after_seq: int = 0, limit: int | None = None) -> Iterator[tuple[int, LoggedEvent]]:
         """See `StateStore.read_log`."""

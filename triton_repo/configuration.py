@@ -1,4 +1,4 @@
-"""`config.pbtxt` of a model, generated from its contract."""
+"""`config.pbtxt` of a model, generated from its contract and changed by settings and pins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
+from triton_repo.acceleration import accelerate
 from triton_repo.contract import ROWS, Contract
+from triton_repo.settings import ModelSettings
 from triton_repo.tensors import DTYPES, Tensor
 
 VERSIONS_SERVED = 2
@@ -27,6 +29,41 @@ def config_text(contract: Contract) -> str:
 def parsed(text: str) -> model_config_pb2.ModelConfig:
     """A configuration read from its text."""
     return text_format.Parse(text, model_config_pb2.ModelConfig())
+
+
+def with_settings(text: str, settings: ModelSettings) -> str:
+    """The configuration of a model that runs by `settings`; unchanged where it says the same."""
+    config = parsed(text)
+    before = config.SerializeToString(deterministic=True)
+    for group in config.instance_group:
+        group.count = settings.instances
+    if config.backend == "onnxruntime":
+        accelerate(config, settings.accelerator)
+        config.parameters["intra_op_thread_count"].string_value = str(settings.intra_op_threads)
+        if settings.opened == "when_called":
+            config.parameters[OPENED].string_value = settings.opened
+            # It would be the first call.
+            config.ClearField("model_warmup")
+    if config.SerializeToString(deterministic=True) == before:
+        return text
+    return text_format.MessageToString(config)
+
+
+def with_versions(text: str, versions: tuple[int, ...]) -> str:
+    """The configuration with a policy of these versions; unchanged where there are none."""
+    if not versions:
+        return text
+    config = parsed(text)
+    config.version_policy.specific.ClearField("versions")
+    config.version_policy.specific.versions.extend(versions)
+    return text_format.MessageToString(config)
+
+
+def with_newest(text: str) -> str:
+    """The configuration with the usual policy: the newest versions are loaded."""
+    config = parsed(text)
+    config.version_policy.latest.num_versions = VERSIONS_SERVED
+    return text_format.MessageToString(config)
 
 
 def _lines(contract: Contract) -> Iterator[str]:

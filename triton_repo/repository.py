@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-from google.protobuf import text_format
 
-from triton_repo.acceleration import accelerate
-from triton_repo.configuration import OPENED, VERSIONS_SERVED, config_text, parsed
+from triton_repo.configuration import config_text, with_newest, with_settings, with_versions
 from triton_repo.contract import Contract
 from triton_repo.errors import RepositoryError
 from triton_repo.manifest import VersionManifest, read_manifest, verify
@@ -57,10 +55,10 @@ class ModelRepository:
                     f" {known}: correct the name in triton.embedded.models, name the module that"
                     " registers it under plugins, or run `shopfront build` where one built with it is served"
                 )
-            text = _with_settings(config_text(contract), settings)
+            text = with_settings(config_text(contract), settings)
             pinned = self.pinned(model)
             if pinned is not None:
-                text = _with_versions(text, self._loadable(model, pinned, with_trials=False))
+                text = with_versions(text, self._loadable(model, pinned, with_trials=False))
             target = self.models_folder / model / "config.pbtxt"
             if target.is_file() and target.read_text() == text:
                 continue
@@ -132,14 +130,12 @@ class ModelRepository:
             self.load_only(model, self._loadable(model, pinned, with_trials=True))
             return
         path = self._configured(model)
-        config = parsed(path.read_text())
-        config.version_policy.latest.num_versions = VERSIONS_SERVED
-        _write(path, text_format.MessageToString(config))
+        _write(path, with_newest(path.read_text()))
 
     def load_only(self, model: str, versions: tuple[int, ...]) -> None:
         """Has these versions loaded from the next load on, until the configuration is written again."""
         path = self._configured(model)
-        _write(path, _with_versions(path.read_text(), versions))
+        _write(path, with_versions(path.read_text(), versions))
 
     def _make(self, folder: Path) -> None:
         """Makes a folder below the root; a Triton of another user may read it and those above it."""
@@ -255,33 +251,6 @@ class ModelRepository:
             folder.rename(doomed)
             shutil.rmtree(doomed)
         return spare
-
-
-def _with_settings(text: str, settings: ModelSettings) -> str:
-    config = parsed(text)
-    before = config.SerializeToString(deterministic=True)
-    for group in config.instance_group:
-        group.count = settings.instances
-    if config.backend == "onnxruntime":
-        accelerate(config, settings.accelerator)
-        config.parameters["intra_op_thread_count"].string_value = str(settings.intra_op_threads)
-        if settings.opened == "when_called":
-            config.parameters[OPENED].string_value = settings.opened
-            # It would be the first call.
-            config.ClearField("model_warmup")
-    if config.SerializeToString(deterministic=True) == before:
-        return text
-    return text_format.MessageToString(config)
-
-
-def _with_versions(text: str, versions: tuple[int, ...]) -> str:
-    """The configuration with a policy of these versions; unchanged where there are none."""
-    if not versions:
-        return text
-    config = parsed(text)
-    config.version_policy.specific.ClearField("versions")
-    config.version_policy.specific.versions.extend(versions)
-    return text_format.MessageToString(config)
 
 
 def _write(path: Path, text: str) -> None:
