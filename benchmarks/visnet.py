@@ -19,6 +19,7 @@ import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -163,14 +164,17 @@ def compare(
         print(f"{row} | {fitted.seconds:.0f} s of CPU", flush=True)
 
 
+def last_fifth(products: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    """bool[n]: the last fifth of each product's photos, which are in the order of the products."""
+    rank = np.arange(len(products)) - np.searchsorted(products, products)
+    count = np.bincount(products)[products]
+    return np.asarray(rank >= count - count // _HELD_OUT)
+
+
 def groceries(catalogue: Pictures, photos: Pictures, training: NDArray[np.bool_], draws: int) -> float:
     """The tables of `grocery_photos`. Returns the margin chosen."""
     known, others = photos.take(np.flatnonzero(training)), photos.take(np.flatnonzero(~training))
-    # Of each product, the part of its photos before each one, in the order of the files.
-    rank = np.arange(len(known.products)) - np.searchsorted(known.products, known.products)
-    count = np.bincount(known.products)[known.products]
-    held = known.take(np.flatnonzero(rank >= count - count // _HELD_OUT))
-    taught = known.take(np.flatnonzero(rank < count - count // _HELD_OUT))
+    held, taught = (known.take(np.flatnonzero(last_fifth(known.products) == kept)) for kept in (True, False))
     found = {
         margin: float(
             Fitted(Form(512, "nothing", "triplets"), taught, catalogue, margin, itself=False)

@@ -80,7 +80,7 @@ class Query:
     features: Mapping[str, Any] = field(default_factory=_nothing)
     """Query feature → value (`router/query_features/`), of the features that the scene's components name."""
     look: NDArray[np.float32] | None = None
-    """float32[F], features of a picture that the items are to look like; None where there is none."""
+    """float32[F + C], of a picture that the items are to look like (`recall.picture_space`); None = none."""
     search_query: str = ""
     """What the shopper searched for, as `recall.search.words.folded` writes it; empty where nothing."""
     wish: Wish = NO_WISH

@@ -107,17 +107,17 @@ class SimilarLook:
         """Takes up pictures that were put and deleted, up to a revision; on any one thread at a time."""
         self._index.apply(changes, revision)
 
-    def vector_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[D] of the features float32[F] of a picture.
+    def vector_of(self, look: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[D] of the look float32[F + C] of a picture (`recall.picture_space`).
 
-        Raises DependencyError where this snapshot was built with another encoder.
+        Raises DependencyError where this snapshot was built with another encoder, or other colours.
         """
-        if len(features) != self.space.features:
+        if len(look) != len(self.space.centre):
             raise DependencyError(
-                f"the snapshot's pictures have {self.space.features} features, the encoder gave "
-                f"{len(features)}; build the snapshot again"
+                f"the snapshot's pictures have looks of {len(self.space.centre)}, this one has {len(look)}; "
+                "build the snapshot again"
             )
-        return np.asarray(self.space.project(features[None])[0])
+        return np.asarray(self.space.project(look[None])[0])
 
     async def recall(self, query: Query, k: int) -> Recalled:
         """The k items most alike to a trigger's first picture, by cosine × the trigger's weight.

@@ -14,6 +14,7 @@ from models.picture_encoder import FEATURES
 from recall.category_head import CategoryHead
 from recall.item_pictures import ItemPictures
 from recall.object_head import ObjectHead
+from vision.colours import COLOURS
 from vision.encode_pictures import EncodedPictures, encode_pictures
 from vision.encoder import Encoder
 from vision.feature_cache import FeatureCache
@@ -21,6 +22,7 @@ from vision.fit_by_photos import Labelled, PhotoFit, fit_by_photos
 from vision.fit_category_head import fit_category_head
 from vision.fit_space import fit_space
 from vision.item_files import count_pictures, item_pictures
+from vision.look import make_looks, of_unweighted_looks
 from vision.near_identical import near_identical
 from vision.received_pictures import NOTHING_RECEIVED, Received, fold
 from vision.settings import PictureSettings
@@ -132,10 +134,12 @@ def build_pictures(
     if not len(encoded.items):
         return PictureReport(0, 0, encoded.encoded, 0, 0, refused)
     progress("comparing", total, total)
-    fitted = _fitted(encoded, taken, settings, seed)
-    space = fit_space(encoded.features, settings.dimensions, seed) if fitted is None else fitted.space
+    weighted, photo_looks = (_weighted_looks(each, settings.colour_weight) for each in (encoded, taken))
+    fitted = _fitted(Labelled(encoded.items, weighted), Labelled(taken.items, photo_looks), settings, seed)
+    space = fit_space(weighted, settings.dimensions, seed) if fitted is None else fitted.space
+    vectors = space.project(weighted)
+    space = of_unweighted_looks(space, encoded.features.shape[1], settings.colour_weight)
     space = replace(space, encoder=cache.maker)
-    vectors = space.project(encoded.features)
     groups = near_identical(encoded, size, settings)
     head = (
         None
@@ -161,16 +165,14 @@ def build_pictures(
     )
 
 
-def _fitted(
-    encoded: EncodedPictures, photos: EncodedPictures, settings: PictureSettings, seed: int
-) -> PhotoFit | None:
+def _weighted_looks(pictures: EncodedPictures, weight: float) -> NDArray[np.float32]:
+    """float32[P, F + C]; C = 0 where colours weigh nothing."""
+    return make_looks(pictures.features, pictures.copies, COLOURS if weight else 0, weight)
+
+
+def _fitted(catalogue: Labelled, photos: Labelled, settings: PictureSettings, seed: int) -> PhotoFit | None:
     """The space by photos of items that have a usable picture; None where there are too few."""
-    known = np.isin(photos.items, encoded.items)
-    if known.sum() < settings.least_photos or len(np.unique(encoded.items)) < _LEAST_ITEMS:
+    known = np.flatnonzero(np.isin(photos.items, catalogue.items))
+    if len(known) < settings.least_photos or len(np.unique(catalogue.items)) < _LEAST_ITEMS:
         return None
-    return fit_by_photos(
-        Labelled(encoded.items, encoded.features),
-        Labelled(photos.items[known], photos.features[known]),
-        settings.dimensions,
-        seed,
-    )
+    return fit_by_photos(catalogue, photos.take(known), settings.dimensions, seed)

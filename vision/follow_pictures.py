@@ -7,15 +7,19 @@ import logging
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foundation.storage.errors import StorageError
 from models.picture_encoder import FEATURES
+from recall.picture_space import PictureSpace
 from recall.pictures.searched import IndexChange
 from recall.similar_look import NAME, SimilarLook
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from snapshot.manifest import SnapshotError
 from state.picture_changes import ALL_CONTENTS, PictureChange, PictureChanges
+from vision.colours import COLOURS
+from vision.look import knows_colours, make_looks
 from vision.picture_records import decode_record
 
 logger = logging.getLogger(__name__)
@@ -43,7 +47,8 @@ class PictureFollower:
     async def prepare(self, engine: Engine) -> None:
         """Brings an engine up to date before it serves; it finds nothing until the store has answered.
 
-        Raises SnapshotError where its pictures are of features that no encoder of this program makes.
+        Raises SnapshotError where its pictures are of features that no encoder of this program makes, or of
+        other colours.
         """
         looks = looks_of(engine)
         if looks is None:
@@ -53,6 +58,13 @@ class PictureFollower:
                 engine.snapshot.path,
                 NAME,
                 f"has pictures of {looks.space.features} features, the encoder makes {FEATURES}",
+                "build the snapshot again",
+            )
+        if not knows_colours(looks.space):
+            raise SnapshotError(
+                engine.snapshot.path,
+                NAME,
+                f"has pictures of {looks.space.colours} colours, this program counts {COLOURS}",
                 "build the snapshot again",
             )
         try:
@@ -103,12 +115,17 @@ def _in_terms_of(looks: SimilarLook, changes: list[PictureChange]) -> list[Index
         if item and (change.record is None or record is not None):
             found.append((item, change.content))
             kept.append(record)
-    put = [record["features"] for record in kept if record is not None]
-    vectors = iter(space.project(np.stack(put).astype(np.float32))) if put else iter(())
+    put = [record for record in kept if record is not None]
+    vectors = iter(_vectors(space, np.array(put))) if put else iter(())
     return [
         IndexChange(item, _content(content), None if record is None else next(vectors))
         for (item, content), record in zip(found, kept, strict=True)
     ]
+
+
+def _vectors(space: PictureSpace, records: NDArray[np.void]) -> NDArray[np.float32]:
+    """float32[n, D] of records of `vision.picture_records`."""
+    return space.project(make_looks(records["features"].astype(np.float32), records["copy"], space.colours))
 
 
 def _content(content: bytes) -> tuple[int, int] | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from recall.similar_look import SimilarLook
+    from vision.square import Box
 
 _LONGEST_MS = 10_000
 _REDUCED = 2
@@ -103,10 +104,9 @@ class PhotoEncoder:
             DependencyError: Triton does not answer.
             DeadlineExceeded: the call's time is over.
         """
-        from vision.square import WHOLE, Box, square
+        from vision.square import square
 
-        part = WHOLE if box is None else Box(box.left, box.top, box.right, box.bottom)
-        pixels = await asyncio.to_thread(square, image, SIDE, part)
+        pixels = await asyncio.to_thread(square, image, SIDE, _part(box))
         budget_s = min(timeout_ms or _LONGEST_MS, _LONGEST_MS) / 1_000
         left_s = call.deadline_within(budget_s) - self._clock()
         if left_s <= 0:
@@ -125,6 +125,30 @@ class PhotoEncoder:
         self._metrics.photos["encoded",].inc()
         return {name: np.asarray(answer[name][0]) for name in outputs}
 
+    async def look(
+        self,
+        looks: SimilarLook,
+        image: Image,
+        box: visual_pb2.Box | None,
+        features: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """float32[F + C], by which the snapshot's pictures are searched.
+
+        Args:
+            looks: the snapshot's pictures.
+            image: RGB.
+            box: the part that the features are of; None = all of it.
+            features: float32[F].
+        """
+        if not looks.space.colours:
+            return features
+        from vision.look import make_looks
+        from vision.same_picture import small_copy
+
+        copy = await asyncio.to_thread(small_copy, image, _part(box))
+        (look,) = make_looks(features[None], copy[None], looks.space.colours)
+        return np.asarray(look)
+
     def _decode(self, content: bytes, least_side: int) -> Image:
         try:
             from vision.decode import PictureRefused, decode
@@ -137,3 +161,9 @@ class PhotoEncoder:
         except PictureRefused as refusal:
             self._metrics.photos[refusal.reason,].inc()
             raise CallerError.of("image", f"{refusal.reason}: {refusal}") from refusal
+
+
+def _part(box: visual_pb2.Box | None) -> Box:
+    from vision.square import WHOLE, Box
+
+    return WHOLE if box is None else Box(box.left, box.top, box.right, box.bottom)

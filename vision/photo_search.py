@@ -35,13 +35,13 @@ class _Seen:
     """A photo as it was looked at.
 
     Attributes:
-        features: float32[F] of the part searched for.
+        look: float32[F + C] of the part searched for.
         part: None = all of it.
         found: what is in all of it; None beside a box.
         stages: what was done, for the trace.
     """
 
-    features: NDArray[np.float32]
+    look: NDArray[np.float32]
     part: visual_pb2.Box | None
     found: FoundObjects | None
     stages: list[recommend_pb2.StageTrace]
@@ -101,7 +101,7 @@ class PhotoSearch:
                     degraded=[ENCODER],
                 )
             )
-        page = await self._service.recommend(wanted, call, seen.features)
+        page = await self._service.recommend(wanted, call, seen.look)
         if request.with_trace:
             for stage in reversed(seen.stages):
                 page.trace.stages.insert(0, stage)
@@ -128,7 +128,7 @@ class PhotoSearch:
             box = box_of(request)
             image = await self._encoder.decode(request.image, whole=box is None)
             features = (await self._encoder.infer(engine, image, box, [OUTPUT], call, 0))[OUTPUT]
-            vector = looks.vector_of(features)
+            vector = looks.vector_of(await self._encoder.look(looks, image, box, features))
             found = await looks.aside(lambda: looks.search(vector, self._settings.neighbours))
         except DependencyError:
             answer.degraded.append(ENCODER)
@@ -179,7 +179,11 @@ class PhotoSearch:
             began = self._encoder.since(call)
             outputs = await self._encoder.infer(engine, image, part, [OUTPUT], call, request.timeout_ms)
             stages.append(_stage("encode", began, self._encoder.since(call), 1))
-        return _Seen(outputs[OUTPUT], part, found, stages)
+        began = self._encoder.since(call)
+        look = await self._encoder.look(looks, image, part, outputs[OUTPUT])
+        if looks.space.colours:
+            stages.append(_stage("colours", began, self._encoder.since(call), 1))
+        return _Seen(look, part, found, stages)
 
     async def _like_item(
         self, request: visual_pb2.SearchByImageRequest, call: Call

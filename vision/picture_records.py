@@ -9,8 +9,10 @@ from recall.picture_space import UNNAMED
 
 STRUCTURE_BYTES = 32
 """Length of what `vision.structure` makes."""
-COPY_BYTES = 3456
-"""Length of what `vision.same_picture.small_copy` makes."""
+LIGHT_SIDE, COLOUR_SIDE = 48, 24
+"""Places of a side of a small copy: of its light, and of its blue and its red (`vision.same_picture`)."""
+COPY_BYTES = LIGHT_SIDE**2 + 2 * COLOUR_SIDE**2
+"""Length of a small copy."""
 
 
 def record_of(features: int) -> np.dtype[np.void]:

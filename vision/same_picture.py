@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-LIGHT_SIDE, COLOUR_SIDE = 48, 24
-COPY_BYTES = LIGHT_SIDE**2 + 2 * COLOUR_SIDE**2
-"""Length of a small copy: the light of 48 × 48 places, and the blue and the red of 24 × 24."""
+from vision.picture_records import COLOUR_SIDE, LIGHT_SIDE
+from vision.square import WHOLE, Box
+
 _SIDE, _COARSE = 32, 16
 """Rows and columns in which parts are compared, at last and at first."""
 _BAND = 6
@@ -59,9 +59,11 @@ class Difference(NamedTuple):
         return all(mine <= other for mine, other in zip(self, most, strict=True))
 
 
-def small_copy(image: Image.Image) -> NDArray[np.uint8]:
-    """uint8[3456] of an RGB picture, stretched to a square."""
-    stretched = image.resize((LIGHT_SIDE, LIGHT_SIDE), Image.Resampling.BICUBIC, reducing_gap=3.0)
+def small_copy(image: Image.Image, box: Box = WHOLE) -> NDArray[np.uint8]:
+    """uint8[3456] of the box of an RGB picture, stretched to a square."""
+    stretched = image.resize(
+        (LIGHT_SIDE, LIGHT_SIDE), Image.Resampling.BICUBIC, box=box.of(*image.size), reducing_gap=3.0
+    )
     light, *colours = stretched.convert("YCbCr").split()
     small = [each.resize((COLOUR_SIDE, COLOUR_SIDE), Image.Resampling.BOX) for each in colours]
     return np.concatenate([np.asarray(each, np.uint8).ravel() for each in (light, *small)])

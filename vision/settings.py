@@ -70,7 +70,14 @@ class PictureSettings(BaseModel):
     batch: int = Field(default=32, ge=1, le=512, description="Pictures encoded, and made durable, at a time.")
     threads: int = Field(default=1, ge=1, description="Threads that encode.")
     dimensions: int = Field(
-        default=256, ge=8, le=1280, description="Longest vector; a shop with fewer pictures has shorter ones."
+        default=512, ge=8, le=1280, description="Longest vector; a shop with fewer pictures has shorter ones."
+    )
+    colour_weight: float = Field(
+        default=0.5,
+        ge=0,
+        le=10,
+        description="Weight of a picture's colours, a vector of length 1 as its features are, where pictures "
+        "are compared; 0 = what they show counts alone.",
     )
     least_photos: int = Field(
         default=50,

@@ -94,7 +94,7 @@ class RecommendationService:
         call: Call,
         look: NDArray[np.float32] | None = None,
     ) -> recommend_pb2.RecommendResponse:
-        """Items for one scene; `look`: features of a picture that they are to look like, as `Query.look`."""
+        """Items for one scene; `look`: of a picture that they are to look like, as `Query.look`."""
         engine = self._live.current
         asked = replace(check_recommend(request, ShopperScenes(engine, request.user_id)), look=look)
         if request.validate_only:

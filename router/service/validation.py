@@ -76,7 +76,7 @@ class CheckedRequest:
     """Not negative, 0 = 1; as many as there are items in the cart, or none = 1 of each."""
     looking_for: Asked = NOTHING_ASKED
     look: NDArray[np.float32] | None = None
-    """Features of a picture that the items are to look like, as `Query.look`."""
+    """Look of a picture that the items are to have, as `Query.look`."""
 
 
 def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest:

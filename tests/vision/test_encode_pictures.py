@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from recall.item_pictures import ItemPictures
+from snapshot.columns import save_column
 from snapshot.manifest import SnapshotError
 from testing.picture_shop import draw, jpeg, write_picture_shop
 from tests.vision.pictures import BAD
@@ -148,6 +149,12 @@ def test_what_is_written_is_read(data: Path, tmp_path: Path) -> None:
     for name in ("items", "vectors", "groups"):
         np.testing.assert_array_equal(getattr(read, name), getattr(pictures, name))
     np.testing.assert_allclose(read.space.project(done.features), pictures.vectors, atol=1e-5)
+    # A space that was written before there were colours compares features alone.
+    (tmp_path / "space_colours.npy").unlink()
+    assert ItemPictures.open(tmp_path).space.colours == 0
+    save_column(tmp_path, "space_colours", np.array([192], np.int32))
+    with pytest.raises(SnapshotError, match="says 192 of a look of 192"):
+        ItemPictures.open(tmp_path)
     (tmp_path / "space_matrix.npy").write_bytes(b"torn")
     with pytest.raises(SnapshotError, match="space_matrix"):
         ItemPictures.open(tmp_path)

@@ -223,6 +223,7 @@ def test_a_trace_names_the_encoding(photos: Photos) -> None:
     page = photos.search(image=GOOD["png"], with_trace=True).page
     stages = [stage.stage for stage in page.trace.stages]
     assert stages[0] == "encode"
+    assert "colours" in stages
     assert "channel:similar_look" in stages
     assert page.trace.stages[0].elapsed_ms > 0
 

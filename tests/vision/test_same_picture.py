@@ -13,6 +13,7 @@ from vision.near_identical import largest_difference
 from vision.picture_records import COPY_BYTES
 from vision.same_picture import Difference, difference, pixels_of, small_copy
 from vision.settings import PictureSettings
+from vision.square import Box
 
 CATEGORY = 2
 MOST = largest_difference(PictureSettings())
@@ -106,3 +107,12 @@ def test_a_small_copy_keeps_light_and_colour(colour: tuple[int, int, int]) -> No
     made = small_copy(Image.new("RGB", (300, 20), colour))
     assert (made.dtype, made.shape) == (np.uint8, (COPY_BYTES,))
     assert np.abs(pixels_of(made) - np.array(colour)).max() < 3
+
+
+def test_a_small_copy_may_be_of_a_part() -> None:
+    image = draw(1, 3).resize((400, 300))
+    part = small_copy(image, Box(0.25, 0.5, 0.75, 1.0))
+    cut = small_copy(image.crop((100, 150, 300, 300)))
+    # What lies beyond the part may reach into its edge.
+    assert np.abs(part.astype(int) - cut).max() <= 8
+    assert np.abs(part.astype(int) - small_copy(image)).max() > 50
