@@ -42,12 +42,14 @@ def numbered_removals(removals: pl.DataFrame, users: DenseIds, items: DenseIds) 
             pl.col("user_id").cast(pl.String),
             pl.col("item_id").cast(pl.String),
             (pl.col("ts_ms") // 1_000).alias("ts"),
-            # Some shops write the change of the cart, −2, and others the pieces that were taken out, 2.
+            # Some shops write the change of the cart, −2, and others the pieces that were taken out, 2. A
+            # part of a piece counts as one, as where it was put in: 0 would take out all.
             pieces.cast(pl.Float64)
             .fill_nan(None)
             .fill_null(0)
             .abs()
             .clip(0, _MOST_PIECES)
+            .ceil()
             .cast(pl.Int32)
             .alias("pieces"),
         )

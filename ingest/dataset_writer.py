@@ -74,6 +74,11 @@ def write_dataset(
         ItemIdClash: two item ids share a key.
     """
     tables, corrections = without_corrections(without_deleted(tables, tombstones))
+    if tables.events.is_empty():
+        raise IngestError(
+            f"{tables.source}: all {corrections.height:,} events take something out of a cart, which is no "
+            "interest; the models learn from views, favourites, carts and purchases: bring those too"
+        )
     progress("numbering users and items", 0.3)
     events, user_ids = by_first_appearance(tables.events, "user_id", "user")
     events, item_ids = by_first_appearance(events, "item_id", "item")

@@ -13,6 +13,7 @@ from ingest.corrections import UNKNOWN
 from ingest.ingest_folder import ingest_folder
 from ingest.mapping import DEFAULT_EVENT_NAMES
 from ingest.settings import IngestSettings
+from ingest.shop_tables import IngestError
 from shopfront.shop_report import shop_tables
 from snapshot.dataset import CART_REMOVALS_NAME, Dataset
 from snapshot.event_codes import EVENT_CODES, HISTORY_CODES
@@ -80,6 +81,28 @@ def test_the_profile_says_how_many_carts_were_taken_out_again(dataset: Dataset) 
         "100.0%",
         "by 3 removals, which count as no interest",
     ]
+
+
+@pytest.mark.parametrize(("quantity", "left_out"), [(0.5, 1), (-1.2, 2), (0, 0), (3e11, 1_000_000)])
+def test_a_part_of_a_piece_is_not_all_that_the_cart_has(
+    tmp_path: Path, quantity: float, left_out: int
+) -> None:
+    rows = [("u0", "i0", "cart", 100, 2.5), ("u0", "i0", NAMES[0], 300, quantity)]
+    assert dataset_of(tmp_path, rows, quantities=True).cart_removals()["pieces"].to_list() == [left_out]
+
+
+def test_a_log_of_removals_alone_is_refused_as_such(tmp_path: Path) -> None:
+    table = {
+        "user_id": ["u0", "u1"],
+        "item_id": ["i0", "i1"],
+        "event": NAMES[:2],
+        "timestamp": [START, START + 60],
+    }
+    write(tmp_path / "shop", {"events.csv": csv_text(table)})
+    with pytest.raises(IngestError, match="all 2 events take something out of a cart"):
+        ingest_folder(
+            tmp_path / "shop", tmp_path, IngestSettings(), seed=0, created_at=datetime(2026, 1, 1, tzinfo=UTC)
+        )
 
 
 def test_a_data_set_without_the_file_has_none(tmp_path: Path) -> None:
