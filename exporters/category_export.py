@@ -35,14 +35,17 @@ def write_float32(network: nn.Module, path: Path, outputs: Mapping[str, tuple[in
         _take_over(Path(folder) / MODEL_FILE, path)
 
 
-def write_int8(source: Path, path: Path, examples: NDArray[np.uint8]) -> None:
+def write_int8(source: Path, path: Path, examples: NDArray[np.uint8], kept: int) -> None:
     """Writes a float32 graph with weights and activations of 8 bits, one scale per output channel.
 
     Args:
         source: written by `write_float32`.
         path: where to.
         examples: uint8[n, 128, 96, 3], by which the ranges of activations are measured.
+        kept: convolutions at the start that stay float32. They have hardly any weights, and maps whose
+            channels span very different ranges, which one scale of 8 bits for a whole map does not hold.
     """
+    import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
@@ -66,6 +69,7 @@ def write_int8(source: Path, path: Path, examples: NDArray[np.uint8]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        nodes = onnx.load(prepared).graph.node
         quantize_static(
             prepared,
             temporary,
@@ -75,6 +79,7 @@ def write_int8(source: Path, path: Path, examples: NDArray[np.uint8]) -> None:
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
             calibrate_method=CalibrationMethod.MinMax,
+            nodes_to_exclude=[node.name for node in nodes if node.op_type == "Conv"][:kept],
         )
         _take_over(temporary, path)
     finally:

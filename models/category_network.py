@@ -1,75 +1,114 @@
 """A small network that names the category of a picture: the first layers of EfficientNet-lite0, and a head.
 
-The trunk has lite0's weights of ImageNet up to the second block of its sixth stage. The head looks at two of
-its maps, of an eighth and a thirty-second part of the sides, by convolutions of 1×1 and average pooling.
+It starts from lite0's weights of ImageNet up to the second block of its sixth stage, with the middle 3×3 of
+its kernels of 5×5, so that it consists of convolutions of 1×1 and 3×3 and of average pooling alone. The head
+looks at two of its maps, of a sixteenth and a thirty-second part of the sides. Normalisations are part of the
+weights from the start: training and the written graph compute the same.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from models.picture_network import PictureNetwork
+from models.picture_network import Convolution, PictureNetwork
 
 SIDES = (128, 96)
 """Pixels high and wide that it sees."""
-_FINE, _COARSE = 12, 14
-"""Layers of lite0 up to the end of its fifth stage, and to the second block of its sixth."""
+_EARLY, _FINE, _COARSE = 4, 12, 14
+"""Layers of lite0 up to the end of its second and its fifth stage, and to the second block of its sixth."""
 _CHANNELS = (112, 192)
 _WIDE = (256, 512)
-_DROPPED = 0.3
+_KERNEL = 3
+_DROPPED = 0.2
+_MEASURED = 64
 
 
-class Trunk(nn.Module):
-    """Pictures uint8[B, 128, 96, 3] (RGB) → maps float32[B, 112, 8, 6] and float32[B, 192, 4, 3]."""
+class Head(nn.Module):
+    """Maps float32[B, 112, h, w] and float32[B, 192, h / 2, w / 2] → logits float32[B, C] of each level."""
+
+    def __init__(self, classes: Sequence[int]) -> None:
+        """With random weights; `classes`: C of each level."""
+        super().__init__()
+        self.parts = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU6())
+            for channels, wide in zip(_CHANNELS, _WIDE, strict=True)
+        )
+        self.dropped = nn.Dropout(_DROPPED)
+        self.levels = nn.ModuleList(nn.Linear(sum(_WIDE), count) for count in classes)
+
+    def forward(self, fine: Tensor, coarse: Tensor) -> tuple[Tensor, ...]:
+        """Logits, from the means over all places."""
+        maps = zip(self.parts, (fine, coarse), strict=True)
+        whole = self.dropped(torch.cat([part(values).mean(dim=(2, 3)) for part, values in maps], dim=1))
+        return tuple(level(whole) for level in self.levels)
+
+
+class CategoryNetwork(nn.Module):
+    """Pictures uint8[B, H, W, 3] (RGB) → logits float32[B, C] of each level of categories.
+
+    Attributes:
+        early: layers that training leaves as they are.
+        fine: layers up to the first map that the head looks at.
+        coarse: layers from there to the second.
+        head: starts from random weights.
+    """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, encoder: PictureNetwork) -> None:
-        """`encoder`: gives its first layers."""
+    def __init__(self, classes: Sequence[int], encoder: PictureNetwork, examples: Tensor) -> None:
+        """With the encoder's first layers, which it takes over, and a head of random weights.
+
+        Args:
+            classes: C of each level, such as categories and the types of goods within them.
+            encoder: has its weights; not to be used any more.
+            examples: uint8[n, H, W, 3], by which normalisations are measured after the change of kernels.
+        """
         super().__init__()
-        self.fine, self.coarse = encoder.layers[:_FINE], encoder.layers[_FINE:_COARSE]
         self.register_buffer("mean", encoder.mean, persistent=False)
         self.register_buffer("deviation", encoder.deviation, persistent=False)
+        first = list(encoder.layers.children())[:_COARSE]
+        layers = nn.Sequential(*first)
+        convolutions = [each for each in layers.modules() if isinstance(each, Convolution)]
+        for each in convolutions:
+            each.shrink(_KERNEL)
+        self._measure(layers, examples)
+        for each in convolutions:
+            each.fold()
+        self.early = nn.Sequential(*first[:_EARLY]).requires_grad_(False)
+        self.fine = nn.Sequential(*first[_EARLY:_FINE])
+        self.coarse = nn.Sequential(*first[_FINE:])
+        self.head = Head(classes)
 
-    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Both maps."""
-        x = (pictures.permute(0, 3, 1, 2).to(torch.float32) - self.mean) / self.deviation
-        fine = self.fine(x)
-        return fine, self.coarse(fine)
+    @property
+    def early_convolutions(self) -> int:
+        """How many `early` has."""
+        return sum(isinstance(each, nn.Conv2d) for each in self.early.modules())
 
+    def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Logits of each level."""
+        return self.logits(pictures.permute(0, 3, 1, 2).to(torch.float32))
 
-class Head(nn.Module):
-    """Both maps → logits float32[B, C]."""
-
-    def __init__(self, classes: int) -> None:
-        """With random weights; `classes`: C."""
-        super().__init__()
-        self.parts = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(channels, wide, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU())
-            for channels, wide in zip(_CHANNELS, _WIDE, strict=True)
-        )
-        self.dropped = nn.Dropout(_DROPPED)
-        self.classes = nn.Linear(sum(_WIDE), classes)
-
-    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Logits, from the means over all places."""
-        maps = zip(self.parts, (fine, coarse), strict=True)
-        pooled = [part(values).mean(dim=(2, 3)) for part, values in maps]
-        logits: Tensor = self.classes(self.dropped(torch.cat(pooled, dim=1)))
+    def logits(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        """Logits of each level, of pictures float32[B, 3, H, W], 0 … 255."""
+        fine = self.fine(self.early(self._scaled(pixels)))
+        logits: tuple[Tensor, ...] = self.head(fine, self.coarse(fine))
         return logits
 
+    def _scaled(self, pixels: Tensor) -> Tensor:
+        return (pixels - self.mean) / self.deviation
 
-class CategoryNetwork(nn.Module):
-    """Pictures uint8[B, 128, 96, 3] (RGB) → logits float32[B, C]."""
-
-    def __init__(self, classes: int) -> None:
-        """With random weights; `classes`: C."""
-        super().__init__()
-        self.trunk, self.head = Trunk(PictureNetwork()), Head(classes)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Logits."""
-        logits: Tensor = self.head(*self.trunk(pictures))
-        return logits
+    @torch.no_grad()
+    def _measure(self, layers: nn.Sequential, examples: Tensor) -> None:
+        """Sets the means and deviations of normalisations to those of the examples."""
+        normalisations = [each for each in layers.modules() if isinstance(each, nn.BatchNorm2d)]
+        for each in normalisations:
+            each.reset_running_stats()
+            each.momentum = None  # The mean over all batches.
+        layers.train()
+        for part in examples.split(_MEASURED):
+            layers(self._scaled(part.permute(0, 3, 1, 2).to(torch.float32)))
+        layers.eval()

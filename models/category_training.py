@@ -1,4 +1,4 @@
-"""Trains the head of the small network that names categories, on what its trunk makes of pictures."""
+"""Trains the small network that names categories, from the encoder's weights."""
 
 from __future__ import annotations
 
@@ -8,87 +8,145 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
-from models.category_network import Head
+from models.category_network import SIDES, CategoryNetwork
+from models.picture_distortion import distort
+from models.picture_network import PictureNetwork
 
-_BATCH, _RATE, _DECAY, _SMOOTHED = 128, 2e-3, 0.05, 0.1
-_WARM_UP = 0.05
-_EVALUATED = 512
+_BATCH, _RATE, _HEAD, _DECAY, _LONGEST = 64, 8e-4, 4.0, 0.05, 2.0
+_WARM_UP, _LAST_RATE = 0.1, 0.01
+_SMOOTHED, _FINER = 0.1, 0.3
+_MIXED, _MIXED_BY = 0.5, 0.2
+_SMALL_SIDES, _SMALL = (96, 72), 0.5
+"""Sides of pictures in the first part of the training, which take half the time, and that part."""
+_KEPT = 0.995
+"""Of the moving average of weights, after each step."""
+_MEASURED = 1_024
+_PASSES, _LEAST_STEPS = 9, 800
 
 Told = Callable[[int, float], None]
 """(passes behind, mean loss of the last)."""
 
 
 @dataclass(frozen=True)
-class LabelledMaps:
-    """What the trunk makes of pictures, and their classes.
+class LabelledPictures:
+    """Pictures and their classes.
 
     Attributes:
-        fine: float16[n, 112, 8, 6], which may be mapped.
-        coarse: float16[n, 192, 4, 3].
-        classes: int64[n], 0 … C − 1.
+        pictures: uint8[n, H, W, 3], of any size, which may be mapped.
+        classes: int64[n] of each level, the one that counts most first; 0 … C − 1, −1 = not known.
+        rows: int64[m], those to learn from.
     """
 
-    fine: NDArray[np.float16]
-    coarse: NDArray[np.float16]
-    classes: NDArray[np.int64]
+    pictures: NDArray[np.uint8]
+    classes: tuple[NDArray[np.int64], ...]
+    rows: NDArray[np.int64]
 
 
-def train_head(training: LabelledMaps, classes: int, passes: int, seed: int, told: Told) -> Head:
-    """A head after so many passes, by AdamW with a warm-up and a cosine's fall.
+def train_network(
+    training: LabelledPictures,
+    counts: tuple[int, ...],
+    encoder: PictureNetwork,
+    passes: int,
+    seed: int,
+    told: Told,
+) -> CategoryNetwork:
+    """The moving average of a network's weights, after AdamW with a warm-up and a cosine's fall.
 
     Args:
-        training: what it learns.
-        classes: C.
-        passes: over all of it.
-        seed: of weights and order.
+        training: what it learns; a batch (64) of rows at least.
+        counts: C of each level.
+        encoder: has its weights; not to be used any more.
+        passes: over all pictures.
+        seed: of weights, order and distortions.
         told: after each pass.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    head = Head(classes)
-    optimiser = torch.optim.AdamW(head.parameters(), _RATE, weight_decay=_DECAY)
-    count = len(training.classes)
+    count = len(training.rows)
+    measured = np.sort(random.permutation(training.rows)[:_MEASURED])
+    examples = distort(training.pictures[measured], _SMALL_SIDES, random).permute(0, 2, 3, 1)
+    network = CategoryNetwork(counts, encoder, examples)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    averaged = AveragedModel(network, avg_fn=_average, use_buffers=True)
+    optimiser = _optimiser(network)
     steps = passes * (count // _BATCH)
-    rate = torch.optim.lr_scheduler.LambdaLR(
-        optimiser,
-        lambda step: min(1.0, (step + 1) / (_WARM_UP * steps)) * (1 + np.cos(np.pi * step / steps)) / 2,
-    )
-    for done in range(passes):
+    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))
+    done = 0
+    for behind in range(passes):
+        network.train()
         losses = []
-        order = random.permutation(count)
+        order = random.permutation(training.rows)
         for first in range(0, count - _BATCH + 1, _BATCH):
             rows = np.sort(order[first : first + _BATCH])
-            fine, coarse = (
-                torch.from_numpy(maps[rows].astype(np.float32)) for maps in (training.fine, training.coarse)
-            )
-            # A picture mixed with another (Zhang et al., "mixup", ICLR 2018), on the maps.
-            other = torch.from_numpy(random.permutation(len(rows)))
-            share = float(random.beta(0.3, 0.3))
-            logits = head(
-                share * fine + (1 - share) * fine[other], share * coarse + (1 - share) * coarse[other]
-            )
-            labels = torch.from_numpy(training.classes[rows])
-            loss = share * functional.cross_entropy(logits, labels, label_smoothing=_SMOOTHED) + (
-                1 - share
-            ) * functional.cross_entropy(logits, labels[other], label_smoothing=_SMOOTHED)
+            sides = _SMALL_SIDES if done < _SMALL * steps else SIDES
+            loss = _loss(network, training, rows, sides, random)
             optimiser.zero_grad()
             loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), _LONGEST)
             optimiser.step()
             rate.step()
+            averaged.update_parameters(network)
             losses.append(loss.item())
-        told(done + 1, float(np.mean(losses)))
-    return head.eval()
+            done += 1
+        told(behind + 1, float(np.mean(losses)))
+    network.load_state_dict(averaged.module.state_dict())
+    network.eval()
+    return network
 
 
-def logits_of(head: Head, maps: LabelledMaps) -> NDArray[np.float32]:
-    """float32[n, C]."""
-    parts = []
-    with torch.no_grad():
-        for first in range(0, len(maps.classes), _EVALUATED):
-            part = slice(first, first + _EVALUATED)
-            parts.append(
-                head(*(torch.from_numpy(each[part].astype(np.float32)) for each in (maps.fine, maps.coarse)))
-            )
-    return torch.cat(parts).numpy()
+def usual_passes(count: int) -> int:
+    """Passes that are worth their time, over so many pictures."""
+    return max(_PASSES, -(-_LEAST_STEPS // max(1, count // _BATCH)))
+
+
+def _average(kept: Tensor, new: Tensor, behind: Tensor | int) -> Tensor:
+    """Moves the average of weights; faster at first, when it is of few steps."""
+    share = min(_KEPT, (1 + float(behind)) / (10 + float(behind)))
+    return share * kept + (1 - share) * new
+
+
+def _rate(behind: float) -> float:
+    """Of the highest rate, by the part of the training that is behind."""
+    fall = (1 + np.cos(np.pi * behind)) / 2
+    return float(min(1.0, behind / _WARM_UP + 1e-3) * (_LAST_RATE + (1 - _LAST_RATE) * fall))
+
+
+def _optimiser(network: CategoryNetwork) -> torch.optim.Optimizer:
+    """Matrices decay, biases do not; the head, which knows nothing, learns faster."""
+    groups = []
+    pretrained = [*network.fine.parameters(), *network.coarse.parameters()]
+    for part, rate in ((pretrained, _RATE), (list(network.head.parameters()), _RATE * _HEAD)):
+        for decay, matrices in ((_DECAY, True), (0.0, False)):
+            chosen = [each for each in part if (each.dim() > 1) == matrices]
+            groups.append({"params": chosen, "lr": rate, "weight_decay": decay})
+    return torch.optim.AdamW(groups)
+
+
+def _loss(
+    network: CategoryNetwork,
+    training: LabelledPictures,
+    rows: NDArray[np.int64],
+    sides: tuple[int, int],
+    random: np.random.Generator,
+) -> Tensor:
+    """Cross-entropy of a batch; in half of the batches of pictures mixed with others.
+
+    Zhang et al., "mixup" (ICLR 2018).
+    """
+    pixels = distort(training.pictures[rows], sides, random)
+    other = torch.from_numpy(random.permutation(len(rows)))
+    share = float(random.beta(_MIXED_BY, _MIXED_BY)) if random.random() < _MIXED else 1.0
+    mixed = share * pixels + (1 - share) * pixels[other]
+    logits = network.logits(mixed.contiguous(memory_format=torch.channels_last))
+    loss = torch.zeros(())
+    for level, (found, classes) in enumerate(zip(logits, training.classes, strict=True)):
+        labels = torch.from_numpy(classes[rows])
+        for part, truth in ((share, labels), (1 - share, labels[other])):
+            if part > 0 and bool((truth >= 0).any()):
+                entropy = functional.cross_entropy(found, truth, ignore_index=-1, label_smoothing=_SMOOTHED)
+                loss = loss + part * (_FINER if level else 1.0) * entropy
+    return loss

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.training_loop import TrainingError
 
@@ -37,8 +38,11 @@ _CLASSIFIER = 2
 """Tensors at the end of the file that belong to ImageNet's classes."""
 
 
-class _Convolution(nn.Module):
-    """Convolution padded as TensorFlow pads "SAME", then batch normalisation and, where asked, ReLU6."""
+class Convolution(nn.Module):
+    """float32[B, C, H, W] → [B, D, H / stride, W / stride], padded as TensorFlow pads "SAME".
+
+    Batch normalisation follows, as long as it is not folded, and ReLU6 where asked.
+    """
 
     def __init__(
         self,
@@ -50,18 +54,39 @@ class _Convolution(nn.Module):
         *,
         bounded: bool = True,
     ) -> None:
+        """With random weights; `bounded`: by ReLU6."""
         super().__init__()
         self.weights = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups, bias=False)
-        self.normalised = nn.BatchNorm2d(outputs, eps=_EPSILON)
+        self.normalised: nn.Module = nn.BatchNorm2d(outputs, eps=_EPSILON)
         self._kernel, self._stride, self._bounded = kernel, stride, bounded
 
     def forward(self, x: Tensor) -> Tensor:
+        """Of one map the next."""
         if self._kernel > 1:
             below, right = (self._padding(x.shape[axis]) for axis in (2, 3))
             # Where the padding is odd, TensorFlow adds the larger half below and on the right.
             x = functional.pad(x, (right // 2, right - right // 2, below // 2, below - below // 2))
         x = self.normalised(self.weights(x))
         return functional.relu6(x) if self._bounded else x
+
+    def shrink(self, kernel: int) -> None:
+        """Keeps the middle `kernel` × `kernel` weights of a larger kernel; its statistics fit no longer."""
+        whole, surplus = self.weights, (self._kernel - kernel) // 2
+        if surplus <= 0:
+            return
+        part = slice(surplus, surplus + kernel)
+        self.weights = nn.Conv2d(
+            whole.in_channels, whole.out_channels, kernel, self._stride, groups=whole.groups, bias=False
+        )
+        self.weights.weight.data = whole.weight.data[:, :, part, part].clone()
+        self._kernel = kernel
+
+    def fold(self) -> None:
+        """Puts the normalisation, as it is in eval mode, into the weights and a bias."""
+        normalised = self.normalised
+        if isinstance(normalised, nn.BatchNorm2d):
+            self.weights = fuse_conv_bn_eval(self.weights.eval(), normalised.eval())
+            self.normalised = nn.Identity()
 
     def _padding(self, size: int) -> int:
         steps = -(-size // self._stride)
@@ -74,9 +99,9 @@ class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         wide = inputs * expansion
-        layers = [_Convolution(inputs, wide, 1)] if expansion > 1 else []
-        layers.append(_Convolution(wide, wide, kernel, stride, wide))
-        layers.append(_Convolution(wide, outputs, 1, bounded=False))
+        layers = [Convolution(inputs, wide, 1)] if expansion > 1 else []
+        layers.append(Convolution(wide, wide, kernel, stride, wide))
+        layers.append(Convolution(wide, outputs, 1, bounded=False))
         self.layers = nn.Sequential(*layers)
         self._added = stride == 1 and inputs == outputs
 
@@ -103,7 +128,7 @@ class PictureNetwork(nn.Module):
             for first in [True] + [False] * (repeats - 1)
         ]
         self.layers = nn.Sequential(
-            _Convolution(3, _STEM, 3, 2), *blocks, _Convolution(_STAGES[-1][-1], FEATURES, 1)
+            Convolution(3, _STEM, 3, 2), *blocks, Convolution(_STAGES[-1][-1], FEATURES, 1)
         )
         self.register_buffer("mean", 255 * torch.tensor(_MEAN).reshape(1, 3, 1, 1), persistent=False)
         self.register_buffer(

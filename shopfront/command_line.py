@@ -10,6 +10,7 @@ import typer
 from foundation.storage.private_files import keep_files_private
 from shopfront.asking_commands import app as asking
 from shopfront.building_commands import app as building
+from shopfront.category_network_command import app as category_network
 from shopfront.command_end import INTERRUPTED, known_errors, print_failure, remember_interrupts
 from shopfront.command_options import errors
 from shopfront.learning_command import app as learning
@@ -46,6 +47,7 @@ app.add_typer(merchandising)
 app.add_typer(planning)
 app.add_typer(related_words)
 app.add_typer(mislabelled)
+app.add_typer(category_network)
 app.add_typer(titles)
 
 
