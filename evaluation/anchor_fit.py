@@ -12,7 +12,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.anchor_pairs import AnchorPairs, next_in_basket
+from evaluation.anchor_pairs import AnchorPairs, best_of, next_in_basket
+from evaluation.anchor_spread import ScoredPage, popularity_weight
 from evaluation.calibration_fit import fit_calibration
 from evaluation.loaded_models import LoadedModel
 from evaluation.queries import LogOf, anonymous_at, shoppers_at
@@ -25,13 +26,18 @@ from recall.item_facts import item_facts
 from recall.query import Query
 from recall.triggers import TriggerSettings
 from router.ranking.anchor_ranker.fitted import FittedAnchorRankers, Regression, SceneRegressions
-from router.ranking.anchor_ranker.inputs import FORMULA, AnchorInputs, input_names
+from router.ranking.anchor_ranker.inputs import FORMULA, AnchorInputs, input_names, own_inputs
+from router.ranking.anchor_ranker.order import LogOddsParts
+from router.ranking.anchor_ranker.scorer import AnchorRankerSettings
 from router.ranking.anchor_ranker.table import ANCHOR_RANKER, AnchorRankerTableSettings
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable
 from router.ranking.logistic.weights import scaled
+from router.scenes.settings import SceneSettings
 from router.tables.files import open_tables
 
 _LEAST_SCALE = 1e-6
+_DRAWS = 6
+"""Of items, each for another shopper, whose pages are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,63 @@ def fit_anchor_rankers(
                     "(router.tables.anchor_ranker.least_taken)"
                 )
                 break
-            found[known] = regression_of(sample, names, settings.prior_strength)
+            regression = regression_of(sample, names, settings.prior_strength)
+            draws = asyncio.run(
+                _compared(unranked, source, list(queries.values()), inputs, regression, names, settings, rng)
+            )
+            found[known] = regression.model_copy(
+                update={
+                    "popularity_weight": popularity_weight(
+                        draws, own_weight_of(scene.settings), settings.most_overlap, settings.least_distinct
+                    )
+                }
+            )
         else:
             fitted[scene.name] = SceneRegressions(
                 channels=names, inputs=input_names(names), known=found[True], anonymous=found[False]
             )
     return FittedAnchorRankers(scenes=fitted, off=off)
+
+
+def own_weight_of(scene: SceneSettings) -> float:
+    """That of the scene's scorer `anchor_ranker`."""
+    scorers = [scorer.settings for scorer in scene.ranking.scorers.values()]
+    found = [each.own_weight for each in scorers if isinstance(each, AnchorRankerSettings)]
+    return found[0] if found else AnchorRankerSettings().own_weight
+
+
+async def _compared(
+    pipeline: Pipeline[Query],
+    source: BuildSource,
+    shoppers: Sequence[Query],
+    inputs: AnchorInputs,
+    fitted: Regression,
+    channels: tuple[str, ...],
+    settings: AnchorRankerTableSettings,
+    rng: np.random.Generator,
+) -> list[list[ScoredPage]]:
+    """Draws of pages about the best sold items: one for each of a few of the shoppers."""
+    known = [each for each in shoppers if each.history_items.size] or list(shoppers)
+    weights = np.array(fitted.weights)
+    both = np.stack((weights, weights * own_inputs(channels)), axis=1).astype(np.float32)
+    sold = np.where(source.catalogue.in_stock, inputs.baskets, 0)
+    draws = []
+    for row in rng.choice(len(known), min(_DRAWS, len(known)), replace=False):
+        draw = []
+        for anchor in best_of(sold, settings.compared_among, settings.compared_items, rng):
+            query = replace(known[row], scene=pipeline.name).about(np.array([anchor], np.int32))
+            deadline = time.monotonic() + UNHURRIED_MS / 1_000
+            candidates = (await rank(pipeline, query, 1, deadline, time.monotonic)).candidates
+            table = scaled(
+                inputs.of(query, candidates, channels),
+                np.array(fitted.mean, np.float32),
+                np.array(fitted.scale, np.float32),
+            )
+            of_all, own = (table @ both).T
+            parts = LogOddsParts(of_all + np.float32(fitted.bias), own)
+            draw.append(ScoredPage(candidates.items, parts, inputs.baskets[candidates.items]))
+        draws.append(draw)
+    return draws
 
 
 async def _sample(

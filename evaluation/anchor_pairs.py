@@ -47,5 +47,12 @@ def best_sold(source: BuildSource, among: int, count: int, rng: np.random.Genera
     sold = source.events.filter(pl.col("ts") <= source.now)["item"].to_numpy()
     counts = np.bincount(sold, minlength=source.catalogue.size + 1)
     counts[~source.catalogue.in_stock] = 0
+    return best_of(counts, among, count, rng)
+
+
+def best_of(
+    counts: NDArray[np.integer], among: int, count: int, rng: np.random.Generator
+) -> NDArray[np.int32]:
+    """`count` items, int32[≤ count], drawn from the `among` of largest counts int[N + 1], above 0."""
     best = np.argsort(-counts, kind="stable")[:among]
     return rng.permutation(best[counts[best] > 0])[:count].astype(np.int32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +103,8 @@ def fit_ranker(
         seed: of the draw of shoppers.
         prices: how the prices of `recall.popularity` are fitted; None = they are not.
         valued: scenes with the merge `value`, whose objectives are fitted; each has the table `objectives`.
-        anchored: scenes with the scorer `anchor_ranker`, fitted for each on baskets of the same days.
+        anchored: scenes with the scorer `anchor_ranker`, fitted for each on the
+            baskets of the whole validation range.
         rules: name of a sample rule that is on → its settings.
         awaited: returns `model`, which may still be in training; asked once what needs no model's scores is
             done, which is most of the work. None: it is among `models`.
@@ -115,7 +115,9 @@ def fit_ranker(
     until = cuts.valid_from + window_days * _DAY_S
     users = dataset.users()
     rng = np.random.default_rng(seed)
-    later = build_events(dataset.events().filter((pl.col("ts") >= cuts.valid_from) & (pl.col("ts") < until)))
+    in_range = (pl.col("ts") >= cuts.valid_from) & (pl.col("ts") < cuts.test_from)
+    validated = build_events(dataset.events().filter(in_range))
+    later = validated.filter(pl.col("ts") < until)
 
     def log_of(shoppers: NDArray[np.integer[Any]]) -> InteractionLog:
         return InteractionLog.of_shoppers(dataset, users, shoppers.tolist(), until)
@@ -151,7 +153,7 @@ def fit_ranker(
         about_items = fit_anchor_rankers(
             anchored,
             log_of,
-            replace(source, events=later, now=math.ceil(until) - 1),
+            replace(source, events=validated, now=cuts.test_from - 1),
             source,
             learned,
             channels,

@@ -189,7 +189,7 @@ def _anchored_inputs(settings: Settings) -> dict[str, Any]:
         return {}
     return {
         "anchored": [
-            [name, repr((each.channels, each.fusion, each.filters, each.candidates))]
+            [name, repr((each.channels, each.fusion, each.filters, each.candidates, each.ranking.scorers))]
             for name, each in scenes.items()
         ],
         "anchor_settings": [

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from evaluation.anchor_fit import AnchorSample, fit_anchor_rankers, regression_of
+from evaluation.anchor_spread import WEIGHTS
 from evaluation.served_scene import ServedScene
 from models.interaction_log import InteractionLog
 from recall.build import build_channels, open_channels
@@ -67,8 +68,8 @@ def test_it_learns_of_later_baskets_and_says_where_it_cannot(tmp_path: Path) -> 
     tables = tables_of([SCENE])
     settings = {name: kind.settings() for name, kind in tables.items()}
 
-    def fit(least: int) -> object:
-        few = AnchorRankerTableSettings(max_pairs=60, least_taken=least)
+    def fit(least: int, **spread: float) -> object:
+        few = AnchorRankerTableSettings(max_pairs=60, least_taken=least, compared_items=8, **spread)  # type: ignore[arg-type]
         scene = ServedScene("similar_items", SCENE, tables, settings | {ANCHOR_RANKER.name: few})
         later = events.filter(pl.col("ts") >= cuts.valid_from)
         return fit_anchor_rankers(
@@ -90,6 +91,11 @@ def test_it_learns_of_later_baskets_and_says_where_it_cannot(tmp_path: Path) -> 
     assert scene.inputs == input_names(scene.channels)
     for each in (scene.known, scene.anonymous):
         assert 5 <= each.taken <= each.pages <= 60
+        assert each.popularity_weight in np.round(WEIGHTS, 2)
+    alike = fit(5, most_overlap=1.0, least_distinct=0.0).scenes["similar_items"]  # type: ignore[attr-defined]
+    apart = fit(5, least_distinct=1.0).scenes["similar_items"]  # type: ignore[attr-defined]
+    assert {alike.known.popularity_weight, alike.anonymous.popularity_weight} == {0.0}
+    assert {apart.known.popularity_weight, apart.anonymous.popularity_weight} == {1.0}
     off = fit(61)
     assert not off.scenes  # type: ignore[attr-defined]
     assert "have the next item of the basket; 61 are needed" in off.off["similar_items"]  # type: ignore[attr-defined]

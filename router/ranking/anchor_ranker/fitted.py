@@ -19,6 +19,9 @@ class Regression(ScaledRegression):
     calibration: Calibration = Field(
         default=AS_IT_IS, description="Of the log-odds, what makes them those of next items."
     )
+    popularity_weight: float = Field(
+        default=0.4, ge=0, description="With which the pages about different items differ enough."
+    )
     pages: int = Field(ge=1, description="Pages whose candidates it was fitted on.")
     taken: int = Field(ge=1, description="Of these candidates, those taken next in the basket.")
 

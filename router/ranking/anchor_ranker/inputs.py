@@ -61,11 +61,15 @@ def own_inputs(channels: Sequence[str]) -> NDArray[np.bool_]:
 
 
 class AnchorInputs:
-    """Computes the inputs over the tables of one snapshot."""
+    """Computes the inputs over the tables of one snapshot.
+
+    baskets: int64[N + 1], baskets that hold each item.
+    """
 
     def __init__(self, pairs: AnchorTable, facts: ItemFacts, catalogue: Catalogue) -> None:
         """All of the same snapshot."""
         self._formula = AnchorScorer(pairs, catalogue.category, catalogue.brand, _FORMULA_SETTINGS)
+        self.baskets = pairs.baskets
         self._baskets = pairs.baskets.astype(np.float64)
         self._of_category = np.bincount(catalogue.category, self._baskets)
         self._price = catalogue.price

@@ -26,6 +26,7 @@ from recall.query import Query
 from router.ranking.anchor import AnchorScorer, AnchorSettings
 from router.ranking.anchor_ranker.fitted import Regression, SceneRegressions
 from router.ranking.anchor_ranker.inputs import AnchorInputs, own_inputs
+from router.ranking.anchor_ranker.order import LogOddsParts, order
 from router.ranking.anchor_ranker.table import ANCHOR_RANKER, AnchorRankerTable
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable
 from router.ranking.calibration import Calibration
@@ -37,7 +38,6 @@ from router.ranking.scorer_kind import ScorerContext, ScorerKind
 from snapshot.catalogue import Catalogue
 
 VALUE = "value"
-_BASKETS = 10.0
 
 
 class AnchorRankerSettings(BaseModel):
@@ -45,12 +45,14 @@ class AnchorRankerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
-    popularity_weight: float = Field(
-        default=0.4,
+    popularity_weight: float | None = Field(
+        default=None,
         ge=0,
         le=2,
         description="Log-odds that an item loses per e-fold of the baskets that hold it, beyond 10: the "
-        "larger, the less the pages of two items share.",
+        "larger, the less the pages of two items share. null: the smallest with which they differ enough "
+        "(router.tables.anchor_ranker.most_overlap), found when the snapshot is built, for known and for "
+        "anonymous shoppers.",
     )
     own_weight: float = Field(
         default=0.6,
@@ -69,6 +71,7 @@ class _Arrays(NamedTuple):
     weights: NDArray[np.float32]
     bias: float
     calibration: Calibration
+    popularity_weight: float
 
     @classmethod
     def of(cls, fitted: Regression, own: NDArray[np.bool_]) -> _Arrays:
@@ -80,6 +83,7 @@ class _Arrays(NamedTuple):
             both.astype(np.float32),
             fitted.bias,
             fitted.calibration,
+            fitted.popularity_weight,
         )
 
 
@@ -127,14 +131,20 @@ class AnchorRanker:
         known = query.history_items.size or query.purchased_items.size
         fitted = scene.known if known else scene.anonymous
         inputs = scaled(self._inputs.of(query, candidates, scene.channels), fitted.mean, fitted.scale)
-        parts = inputs @ fitted.weights
-        log_odds = parts[:, 0] + np.float32(fitted.bias)
+        both = inputs @ fitted.weights
+        parts = LogOddsParts(both[:, 0] + np.float32(fitted.bias), both[:, 1])
         settings = self._settings
-        order = log_odds - np.float32(1 - settings.own_weight) * parts[:, 1]
-        order -= np.float32(settings.popularity_weight) * np.log1p(
-            self._baskets[candidates.items] / _BASKETS
-        ).astype(np.float32)
-        return {VALUE: probability(order), PROBABILITY: probability(fitted.calibration.of(log_odds))}
+        weight = settings.popularity_weight
+        ordered = order(
+            parts,
+            self._baskets[candidates.items],
+            settings.own_weight,
+            fitted.popularity_weight if weight is None else weight,
+        )
+        return {
+            VALUE: probability(ordered),
+            PROBABILITY: probability(fitted.calibration.of(parts.log_odds)),
+        }
 
     def model(self, query: Query) -> Model:
         """No model of Triton: the weights are the snapshot's."""

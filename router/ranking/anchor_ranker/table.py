@@ -49,6 +49,29 @@ class AnchorRankerTableSettings(BaseModel):
         description="Precision of the prior around the order of `anchor`: the larger, the more baskets it "
         "takes to move the weights.",
     )
+    compared_items: int = Field(
+        default=60,
+        ge=2,
+        le=1_000,
+        description="Best sold items whose pages are compared, in each of six draws, to find the scorer's "
+        "popularity_weight where a scene names none.",
+    )
+    compared_among: int = Field(
+        default=2_000, ge=2, description="Best sold items of which those compared are drawn."
+    )
+    most_overlap: float = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Part of a page of ten that the page about another item repeats, at most, for the "
+        "smallest popularity_weight that is right.",
+    )
+    least_distinct: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="Part of the slots of the compared pages that different items fill, at least, for it.",
+    )
     rate_prior: float = Field(
         default=10.0, gt=0, description="Shoppers' worth of the category's repeat rate mixed into an item's."
     )

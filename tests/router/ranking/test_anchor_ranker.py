@@ -176,6 +176,22 @@ def test_the_order_counts_a_part_of_habit_and_takes_off_popularity(
     assert whole - less == pytest.approx(0.5 * np.log1p(pairs.baskets[1:] / 10), abs=1e-3)
 
 
+def test_a_scene_that_names_no_weight_of_popularity_has_the_fitted_one(
+    catalogue: Catalogue, pairs: AnchorTable
+) -> None:
+    known, anonymous = (
+        regression({f"anchor.{FORMULA}": 1.0}).model_copy(update={"popularity_weight": weight})
+        for weight in (0.3, 0.9)
+    )
+    made = ranker(catalogue, pairs, fitted(known, anonymous))
+    given = candidates(ALL)
+    for query, weight in ((about(MILK, (PEN,)), 0.3), (about(MILK), 0.9)):
+        named = ranker(catalogue, pairs, fitted(known, anonymous), popularity_weight=weight)
+        np.testing.assert_array_equal(asked(made, query, given)[VALUE], asked(named, query, given)[VALUE])
+        other = ranker(catalogue, pairs, fitted(known, anonymous), popularity_weight=0.0)
+        assert (asked(made, query, given)[VALUE] < asked(other, query, given)[VALUE]).all()
+
+
 def test_a_scene_without_weights_is_ordered_as_by_anchor(catalogue: Catalogue, pairs: AnchorTable) -> None:
     made = ranker(catalogue, pairs, FittedAnchorRankers())
     given, query = candidates(ALL), about(MILK, (PEN,))
