@@ -22,9 +22,9 @@ from pipeline.candidates import Candidates, unscored
 from recall.channel import BuildSource, ModelCall, Services
 from recall.item_facts import ItemFacts, item_facts
 from recall.query import Query
-from recall.vector_index import open_vectors, write_vectors
 from router.ranking.ranker_model import ranker_feeds, with_ranker_inputs
 from snapshot.catalogue import Catalogue
+from snapshot.growing_columns import mapped
 
 
 @dataclass(frozen=True)
@@ -110,23 +110,15 @@ def with_facts(
 
 
 def item_vectors(models: Mapping[str, LoadedModel]) -> dict[str, NDArray[np.float32]]:
-    """Model → item vectors, of those that make some: what `recall.channel.BuildSource` takes."""
+    """Model → item vectors, of those that make some: what `recall.channel.BuildSource` takes.
+
+    They are mapped from files: those of ten million items are gigabytes.
+    """
     return {
-        name: loaded.kind.makes(loaded.network)
+        name: mapped(loaded.kind.makes(loaded.network))
         for name, loaded in models.items()
         if loaded.kind.makes is not None
     }
-
-
-def mapped_item_vectors(models: Mapping[str, LoadedModel], folder: Path) -> dict[str, NDArray[np.float32]]:
-    """As `item_vectors`, mapped from files in `folder`: those of ten million items are gigabytes."""
-    mapped = {}
-    for name, loaded in models.items():
-        if loaded.kind.makes is not None:
-            vectors = loaded.kind.makes(loaded.network)
-            write_vectors(folder, f"vectors_{name}", vectors)
-            mapped[name] = open_vectors(folder, f"vectors_{name}", len(vectors))
-    return mapped
 
 
 def services(models: Mapping[str, LoadedModel]) -> Services:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from evaluation.anchor_fit import fit_anchor_rankers
-from evaluation.loaded_models import LoadedModel, mapped_item_vectors, services, with_facts
+from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
 from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import TestShopper, drawn, shoppers_at
@@ -128,12 +128,12 @@ def fit_ranker(
     names = tuple(scene.settings.channels)
     with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
         source = BuildSource(
-            events=mapped_events(dataset.events().filter(pl.col("ts") < cuts.valid_from), Path(folder)),
+            events=mapped_events(dataset.events().filter(pl.col("ts") < cuts.valid_from)),
             users=users,
             catalogue=dataset.catalogue,
             tagged_titles=dataset.tagged_titles(),
             now=cuts.valid_from - 1,
-            vectors=mapped_item_vectors(models, Path(folder)),
+            vectors=item_vectors(models),
             seed=seed,
         )
         if not shoppers or not source.events.height:
@@ -170,7 +170,7 @@ def fit_ranker(
             told = take_weights(sample_log(dataset, cuts.valid_from, until), rules)
             sample = replace(sample, weight=told.of_sample(sample))
         level = take_level(
-            mapped_events(dataset.events().filter(pl.col("ts") < until), Path(folder)),
+            mapped_events(dataset.events().filter(pl.col("ts") < until)),
             until,
             window_days * _DAY_S,
             settings.level_windows,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,19 +17,18 @@ def build_events(log: pl.LazyFrame) -> pl.DataFrame:
     return _columns(log).collect()
 
 
-def mapped_events(log: pl.LazyFrame, folder: Path) -> pl.DataFrame:
-    """As `build_events`, mapped from a new file in `folder`: a hundred million events are 1.7 GB.
+def mapped_events(log: pl.LazyFrame) -> pl.DataFrame:
+    """As `build_events`, mapped from a file: a hundred million events are 1.7 GB.
 
-    The file goes with the folder; the frame may be used after it.
+    The file has no name and goes with the frame; it lies where `tempfile` puts files (TMPDIR).
     """
     import polars as pl
     import pyarrow as pa
 
-    descriptor, name = tempfile.mkstemp(prefix="events-", suffix=".arrow", dir=folder)
-    os.close(descriptor)
-    _columns(log).sink_ipc(name, compression="uncompressed")
-    with pa.memory_map(name) as file:
-        frame = pl.from_arrow(pa.ipc.open_file(file).read_all(), rechunk=False)
+    with tempfile.NamedTemporaryFile(prefix="events-", suffix=".arrow") as written:
+        _columns(log).sink_ipc(written.name, compression="uncompressed")
+        with pa.memory_map(written.name) as file:
+            frame = pl.from_arrow(pa.ipc.open_file(file).read_all(), rechunk=False)
     assert isinstance(frame, pl.DataFrame)
     return frame
 

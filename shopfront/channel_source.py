@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ingest.outfit_file import read_outfits
-from recall.build_events import build_events
+from recall.build_events import mapped_events
 from recall.channel import BuildSource
 from recall.outfit_sets import OutfitSets
 from snapshot.dataset import Dataset
@@ -25,7 +25,7 @@ def channel_source(
     """
     outfits = read_outfits(data, dataset.catalogue)
     source = BuildSource(
-        events=build_events(dataset.events()),
+        events=mapped_events(dataset.events()),
         users=dataset.users(),
         catalogue=dataset.catalogue,
         tagged_titles=dataset.tagged_titles(),

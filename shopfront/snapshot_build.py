@@ -24,6 +24,7 @@ from shopfront.progress import Progress
 from shopfront.settings import Settings
 from shopfront.workspace import Workspace
 from snapshot.dataset import EVENTS_NAME, Dataset
+from snapshot.growing_columns import mapped
 from snapshot.manifest import Manifest
 from snapshot.store import SnapshotStore
 
@@ -179,5 +180,5 @@ def _item_vectors(checkpoints: Mapping[str, Path]) -> dict[str, NDArray[np.float
         network, _ = load_checkpoint(folder, model)
         makes = MODELS[model].makes
         if makes is not None:
-            vectors[model] = makes(network)
+            vectors[model] = mapped(makes(network))
     return vectors

@@ -56,6 +56,13 @@ class GrowingColumns:
         return {name: _mapped(file, dtype) for name, (file, dtype) in self._files.items()}
 
 
+def mapped(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in the same shape, read-only and mapped from a file."""
+    growing = GrowingColumns()
+    growing.add({"values": values.reshape(-1)})
+    return growing.columns()["values"].reshape(values.shape)
+
+
 def mapped_order(values: NDArray[np.integer[Any]], begins: NDArray[np.int64]) -> NDArray[np.int64]:
     """int64[n]: `np.argsort(values, kind="stable")`, sorted part by part into a file from which it is mapped.
 

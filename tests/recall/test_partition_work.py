@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from recall import interactions
 from recall.basket_settings import BasketSettings
 from recall.baskets import baskets_of
+from recall.build_events import build_events, mapped_events
 from recall.channel import BuildSource
 from recall.interactions import impressions_of, interactions_of
 from recall.item_knn_build import sequence_neighbours
@@ -24,7 +25,7 @@ from recall.registry import CHANNELS
 from router.scenes.components import registered_tables
 from router.tables.files import build_tables
 from snapshot import log_parts
-from snapshot.growing_columns import GrowingColumns, mapped_order
+from snapshot.growing_columns import GrowingColumns, mapped, mapped_order
 from snapshot.partition_work import balanced_ranges
 from testing.divided_work import DividedWork
 from tests.recall.small_shop import DAY, NOW, make_catalogue, make_source
@@ -89,6 +90,17 @@ def test_parts_of_any_column_are_whole_and_sums_and_orders_those_of_all_rows(val
         order = mapped_order(shuffled, begins)
     assert sums.tolist() == np.bincount(shuffled, weights, 10).tolist()
     assert order.tolist() == np.argsort(shuffled, kind="stable").tolist()
+
+
+def test_mapped_numbers_and_events_are_those_that_were_given(shop):
+    numbers = np.arange(12, dtype=np.float32).reshape(4, 3)
+    copy = mapped(numbers)
+    assert (copy.dtype, copy.flags.writeable) == (numbers.dtype, False)
+    np.testing.assert_array_equal(copy, numbers)
+    log = shop.dataset.events().filter(pl.col("event") != 1)
+    assert mapped_events(log).equals(build_events(log))
+    nothing = log.filter(pl.col("ts") < 0)
+    assert mapped_events(nothing).equals(build_events(nothing))
 
 
 def test_a_part_with_other_columns_than_the_first_is_refused():
