@@ -16,19 +16,38 @@ from models.category_network import SIDES, CategoryNetwork
 from models.picture_distortion import distort
 from models.picture_network import PictureNetwork
 
-_BATCH, _RATE, _HEAD, _DECAY, _LONGEST = 64, 8e-4, 4.0, 0.05, 2.0
+_BATCH, _HEAD, _DECAY, _LONGEST = 64, 4.0, 0.05, 2.0
 _WARM_UP, _LAST_RATE = 0.1, 0.01
 _SMOOTHED, _FINER = 0.1, 0.3
 _MIXED, _MIXED_BY = 0.5, 0.2
-_SMALL_SIDES, _SMALL = (96, 72), 0.5
-"""Sides of pictures in the first part of the training, which take half the time, and that part."""
+_SMALL_SIDES = (96, 72)
+"""Sides of pictures where the training begins, which take less time than those that are seen later."""
 _KEPT = 0.995
 """Of the moving average of weights, after each step."""
 _MEASURED = 1_024
-_PASSES, _LEAST_STEPS = 9, 800
+_PASSES, _LEAST_STEPS = 16, 800
 
 Told = Callable[[int, float], None]
 """(passes behind, mean loss of the last)."""
+
+
+@dataclass(frozen=True)
+class _Round:
+    """A part of the training, from a warm-up to the end of a cosine.
+
+    Attributes:
+        share: of all passes.
+        rate: the highest, of the pretrained layers.
+        small: part of the round in which pictures are small.
+    """
+
+    share: float
+    rate: float
+    small: float
+
+
+_ROUNDS = (_Round(9 / 16, 8e-4, 0.5), _Round(7 / 16, 5e-4, 0.0))
+"""The rate rises again (Loshchilov and Hutter, "SGDR", ICLR 2017), from the average of the weights."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +73,7 @@ def train_network(
     seed: int,
     told: Told,
 ) -> CategoryNetwork:
-    """The moving average of a network's weights, after AdamW with a warm-up and a cosine's fall.
+    """Trains by AdamW in rounds of a warm-up and a cosine's fall, each of which leaves averaged weights.
 
     Args:
         training: what it learns; a batch (64) of rows at least.
@@ -66,23 +85,43 @@ def train_network(
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    count = len(training.rows)
     measured = np.sort(random.permutation(training.rows)[:_MEASURED])
     examples = distort(training.pictures[measured], _SMALL_SIDES, random).permute(0, 2, 3, 1)
     network = CategoryNetwork(counts, encoder, examples)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = AveragedModel(network, avg_fn=_average, use_buffers=True)
-    optimiser = _optimiser(network)
-    steps = passes * (count // _BATCH)
-    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / steps))
     done = 0
-    for behind in range(passes):
+    for number, each in enumerate(_ROUNDS):
+        later = sum(other.share for other in _ROUNDS[number + 1 :])
+        share = round((passes - done) * each.share / (each.share + later))
+        _train(network, training, each, (done, done + share), random, told)
+        done += share
+    network.eval()
+    return network
+
+
+def _train(
+    network: CategoryNetwork,
+    training: LabelledPictures,
+    part: _Round,
+    numbers: tuple[int, int],
+    random: np.random.Generator,
+    told: Told,
+) -> None:
+    """The passes of these numbers; leaves the moving average of their weights."""
+    passes = numbers[1] - numbers[0]
+    averaged = AveragedModel(network, avg_fn=_average, use_buffers=True)
+    optimiser = _optimiser(network, part.rate)
+    count = len(training.rows)
+    steps = passes * (count // _BATCH)
+    rate = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step / max(1, steps)))
+    done = 0
+    for behind in range(*numbers):
         network.train()
         losses = []
         order = random.permutation(training.rows)
         for first in range(0, count - _BATCH + 1, _BATCH):
             rows = np.sort(order[first : first + _BATCH])
-            sides = _SMALL_SIDES if done < _SMALL * steps else SIDES
+            sides = _SMALL_SIDES if done < part.small * steps else SIDES
             loss = _loss(network, training, rows, sides, random)
             optimiser.zero_grad()
             loss.backward()
@@ -93,9 +132,8 @@ def train_network(
             losses.append(loss.item())
             done += 1
         told(behind + 1, float(np.mean(losses)))
-    network.load_state_dict(averaged.module.state_dict())
-    network.eval()
-    return network
+    if passes:
+        network.load_state_dict(averaged.module.state_dict())
 
 
 def usual_passes(count: int) -> int:
@@ -115,11 +153,11 @@ def _rate(behind: float) -> float:
     return float(min(1.0, behind / _WARM_UP + 1e-3) * (_LAST_RATE + (1 - _LAST_RATE) * fall))
 
 
-def _optimiser(network: CategoryNetwork) -> torch.optim.Optimizer:
+def _optimiser(network: CategoryNetwork, highest: float) -> torch.optim.Optimizer:
     """Matrices decay, biases do not; the head, which knows nothing, learns faster."""
     groups = []
     pretrained = [*network.fine.parameters(), *network.coarse.parameters()]
-    for part, rate in ((pretrained, _RATE), (list(network.head.parameters()), _RATE * _HEAD)):
+    for part, rate in ((pretrained, highest), (list(network.head.parameters()), highest * _HEAD)):
         for decay, matrices in ((_DECAY, True), (0.0, False)):
             chosen = [each for each in part if (each.dim() > 1) == matrices]
             groups.append({"params": chosen, "lr": rate, "weight_decay": decay})

@@ -98,7 +98,9 @@ def category_network(
         list[str] | None,
         typer.Option(help="Item column of groups that it names, the one that counts most first; several."),
     ] = None,
-    passes: Annotated[int, typer.Option(min=0, max=1_000, help="Over all pictures; 0 = 9, more of few.")] = 0,
+    passes: Annotated[
+        int, typer.Option(min=0, max=1_000, help="Over all pictures; 0 = 16, more of few.")
+    ] = 0,
     data: Data = None,
     workspace: WorkspaceFolder = None,
     config: Config = DEFAULT_FILE,

@@ -43,6 +43,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         1,
         lambda done, loss: losses.append(loss),
     )
+    assert len(losses) == 4
     assert losses[-1] < losses[0]
     assert meaning.levels[0].accuracy > 0.8
     assert abs(meaning.levels[1].accuracy - 0.5) < 0.25
