@@ -7,8 +7,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from recall.completion_settings import CompletionSettings
+from recall.growing_lists import GrowingLists
 from recall.interactions import Interactions
 from recall.lists import ItemLists, ranked_lists
+from snapshot import log_parts
 from snapshot.catalogue import Catalogue
 from snapshot.log_parts import run_slices, sums_by
 
@@ -48,11 +50,17 @@ def _related_categories(
     own = np.arange(1, count + 1)
     matrix = _by_shopper(taken, catalogue)
     norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())
-    shared = (matrix.T @ matrix).tocoo()
-    other = shared.row != shared.col
-    row, related = shared.row[other], shared.col[other]
-    cosine = shared.data[other] / (norm[row] * norm[related])
-    closest = ranked_lists(row, related, cosine, count + 1, limit)
+    by_category, found = matrix.T.tocsr(), GrowingLists()
+    # Row by row of a matrix of all categories with all, which a large shop's fill.
+    step = max(1, log_parts.ROWS_AT_ONCE // (count + 1))
+    for start in range(0, count + 1, step):
+        stop = min(start + step, count + 1)
+        shared = (by_category[start:stop] @ matrix).tocoo()
+        other = shared.row + start != shared.col
+        row, related = shared.row[other], shared.col[other]
+        cosine = shared.data[other] / (norm[row + start] * norm[related])
+        found.add(ranked_lists(row, related, cosine, stop - start, limit))
+    closest = found.lists()
     closest_row = np.repeat(np.arange(count + 1), np.diff(closest.offsets))
     return (
         np.r_[own, closest_row],

@@ -15,6 +15,7 @@ from recall import interactions
 from recall.basket_settings import BasketSettings
 from recall.baskets import baskets_of
 from recall.build_events import build_events, mapped_events
+from recall.category_completion import category_completion
 from recall.channel import BuildSource
 from recall.interactions import impressions_of, interactions_of
 from recall.item_knn_build import sequence_neighbours
@@ -71,6 +72,19 @@ def test_files_are_the_same_where_a_long_log_is_worked_on_in_small_parts(shop, t
     longest = int(source.events["user"].value_counts()["count"].max())
     assert len(sizes) > 20
     assert max(sizes) < 500 + longest
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 30])
+def test_related_categories_are_the_same_category_by_category(shop, monkeypatch, rows_at_once):
+    taken = interactions.interactions_of(shop.source)
+
+    def completed() -> object:
+        return category_completion(taken, shop.source.catalogue, Ranki2iSettings(), 1.0)
+
+    whole = completed()
+    assert len(whole.items) > 20
+    monkeypatch.setattr(log_parts, "ROWS_AT_ONCE", rows_at_once)
+    _assert_same(whole, completed())
 
 
 @settings(max_examples=30)
