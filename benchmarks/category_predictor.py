@@ -7,8 +7,8 @@ Sub-categories and article types of `shared/data/myntra_fashion`, or coarse clas
 photo to learn from chooses instead. FOLDER keeps the network, and a second run measures it anew. The
 temperature and the probability below which a picture is of nothing known are chosen on the validation range;
 figures are of the test range and, for what is nothing known, of the other data set. Accuracies have the 95 %
-interval of the normal approximation. `--lite0 N`: the layer over lite0's features that a build fits, on the
-first N training pictures.
+interval of the normal approximation. `--lite0 N`: the layer over lite0's features that a build fits, on N
+training pictures.
 """
 
 from __future__ import annotations
@@ -235,7 +235,9 @@ def _lite0(count: int, pictures: Pictures, folder: Path) -> None:
 
     encoder = InProcessEncoder(folder / "features")
     files, classes = pictures.files, pictures.classes["category"]
-    asked_files = {"train": files["train"][:count], "test": files["test"], "strange": files["strange"]}
+    # Spread over the range, which is not in an order of chance.
+    rows = np.linspace(0, len(files["train"]) - 1, min(count, len(files["train"]))).astype(np.int64)
+    asked_files = {"train": files["train"][rows], "test": files["test"], "strange": files["strange"]}
     features = {
         part: encoder.features([Image.open(io.BytesIO(each)).convert("RGB") for each in contents])
         for part, contents in asked_files.items()
@@ -243,7 +245,7 @@ def _lite0(count: int, pictures: Pictures, folder: Path) -> None:
     space = fit_space(features["train"], 256, 1)
     vectors = {part: space.project(values) for part, values in features.items()}
     items = np.arange(1, len(features["train"]) + 1, dtype=np.int32)
-    categories = np.concatenate(([0], classes["train"][:count] + 1)).astype(np.int32)
+    categories = np.concatenate(([0], classes["train"][rows] + 1)).astype(np.int32)
     head = fit_category_head(items, features["train"], vectors["train"], categories, 1)
     if head is None:
         raise SystemExit("too few pictures")
@@ -258,7 +260,7 @@ def _lite0(count: int, pictures: Pictures, folder: Path) -> None:
     column = {int(category) - 1: position for position, category in enumerate(head.codes)}
     truth = np.array([column.get(int(each), -1) for each in classes["test"]])
     print(
-        f"lite0 at 224, one layer: top-1 {(named == classes['test']).mean():.4f} by {count:,} pictures; "
+        f"lite0 at 224, one layer: top-1 {(named == classes['test']).mean():.4f} by {len(rows):,} pictures; "
         f"calibration error {calibration_error(found, truth):.3f}; called unknown: {1 - known.mean():.3f} of "
         f"the test range, {1 - asked['strange'][1].mean():.3f} of strange pictures"
     )
