@@ -13,7 +13,6 @@ from rich.text import Text
 
 from shopfront.command_end import Refused
 from shopfront.command_options import Config, Data, WorkspaceFolder, console, prepared
-from shopfront.picture_command import read_picture
 from shopfront.workspace import DEFAULT_FILE, Workspace
 
 if TYPE_CHECKING:
@@ -148,6 +147,7 @@ def name_category(
 
 def named(photo: Path, network: Path, top: int) -> list[Likely]:
     """What a network says of a picture file. Raises ValueError where either cannot be used."""
+    from shopfront.picture_command import read_picture
     from vision.decode import PictureRefused, decode
     from vision.settings import PictureLimits
     from vision.small_predictor import SmallPredictor

@@ -6,12 +6,8 @@ import math
 
 import torch
 
-from models.cross_features import (
-    DECAY_MINUTES,
-    HISTORY_EVENTS,
-    NEVER,
-    CrossFeatures,
-)
+from models.cross_features import DECAY_MINUTES, NEVER, CrossFeatures
+from snapshot.event_codes import INTEREST_CODES
 
 FIELDS = 3
 
@@ -33,7 +29,7 @@ def test_counts_decays_and_latest_age_are_those_of_a_plain_loop() -> None:
                 match = [t for t in range(9) if history[field][group, t] == wanted]
                 events = [int(event[group, t]) for t in match]
                 ages = [int(age[group, t]) for t in match]
-                expected += [math.log1p(events.count(code)) for code in HISTORY_EVENTS]
+                expected += [math.log1p(events.count(code)) for code in INTEREST_CODES]
                 expected += [
                     math.log1p(sum(math.exp(-(2.0**a / 2) / scale) for a in ages)) for scale in DECAY_MINUTES
                 ]
