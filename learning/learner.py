@@ -7,16 +7,14 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from foundation.storage.errors import StorageError
 from learning.channel_rates_publisher import ChannelRatesPublisher
 from learning.folder_lock import lock_folder
+from learning.learned import Learned
 from learning.metrics import LearnerMetrics
 from learning.ranker.ranker import OnlineRanker
 from learning.ranker_publisher import RankerPublisher
@@ -24,16 +22,13 @@ from learning.satisfaction.prediction.predictor import SatisfactionPredictor
 from learning.settings import LearningSettings
 from learning.stream.checkpoint import FILE, DamagedCheckpoint, digest, read_checkpoint, write_checkpoint
 from learning.stream.log_reader import LogReader
-from learning.stream.samples import Samples
-from learning.stream.served_features import ServedFeatures
 from learning.stream.shop_facts import ShopFacts
-from learning.stream.stream import StreamState, below
+from learning.stream.stream import StreamState
 from state.attribution import AttributionCodec
 from state.channel_rates.rates import SUFFIX as RATES
 from state.live_counters.counter_file import SUFFIX as COUNTERS
 from state.live_model.satisfaction import SUFFIX as SATISFACTION
 from state.live_model.weights import SUFFIX as WEIGHTS
-from state.logged_event import LoggedEvent
 from state.published import MANIFEST, LiveManifest, write_manifest
 from state.store import StateStore
 
@@ -107,11 +102,9 @@ class Learner:
             for name in (FILE, MANIFEST, f"*{WEIGHTS}", f"*{SATISFACTION}", f"*{RATES}"):
                 for left in self._folder.glob(f".{name}.*"):
                     left.unlink()
-            self.ranker = OnlineRanker(settings.ranker)
-            self.satisfaction = SatisfactionPredictor(settings.satisfaction)
             self._versions = RankerPublisher(self._folder, metrics)
             self._rates = ChannelRatesPublisher(self._folder)
-            self.state = self._opened()
+            self._learned = self._opened()
             self._versions.take_up(self.ranker, settings.ranker.bits, self._erasures)
             self._metrics.begin(self.state.drops)
             self._checkpointed = self.state.seq
@@ -122,6 +115,21 @@ class Learner:
             os.close(self._lock)
             raise
 
+    @property
+    def state(self) -> StreamState:
+        """Counters and open pairs."""
+        return self._learned.state
+
+    @property
+    def ranker(self) -> OnlineRanker:
+        """The ranker that learns."""
+        return self._learned.ranker
+
+    @property
+    def satisfaction(self) -> SatisfactionPredictor:
+        """What ratings say."""
+        return self._learned.satisfaction
+
     def step(self) -> int:
         """Reads the next entries of the log and publishes what they change; returns how many there were.
 
@@ -130,7 +138,7 @@ class Learner:
         """
         entries, corrupt = self._log.entries(self.state.seq)
         files = self.state.files
-        samples = self._read(entries)
+        samples = self._learned.read(entries, self._facts.scenes)
         if corrupt is not None:
             logger.error("%s", corrupt)
             self.state.skip(corrupt.seq, "corrupt")
@@ -207,13 +215,13 @@ class Learner:
 
     def digest(self) -> str:
         """A hash of all that was learned: two learners are the same to the bit where theirs is."""
-        return digest(*self._exported())
+        return digest(*self._learned.exported())
 
     def checkpoint(self) -> None:
         """Writes the state and its place in the log; nothing where no event was read. Raises OSError."""
         if self.state.seq == self._checkpointed:
             return
-        numbers, arrays = self._exported()
+        numbers, arrays = self._learned.exported()
         numbers["erasures"] = self._erasures
         write_checkpoint(self._folder, self._made_by, numbers, arrays)
         self._checkpointed = self.state.seq
@@ -226,9 +234,7 @@ class Learner:
 
     def _begin_anew(self) -> None:
         """Forgets everything, in files too; the log is read from its beginning."""
-        self.state = self._new_state()
-        self.ranker = OnlineRanker(self._settings.ranker)
-        self.satisfaction = SatisfactionPredictor(self._settings.satisfaction)
+        self._learned = self._nothing_learned()
         self._versions = RankerPublisher(self._folder, self._metrics)
         self._rates = ChannelRatesPublisher(self._folder)
         self._checkpointed = 0
@@ -269,14 +275,6 @@ class Learner:
             self._metrics.checkpoints["failed",].inc()
             logger.error("no checkpoint could be written: %s", error)
 
-    def _read(self, entries: Sequence[tuple[int, LoggedEvent]]) -> Samples:
-        """Takes up entries; what a rating is of follows from the entries before it alone."""
-        made = []
-        for part in self.satisfaction.ratings.parts(entries):
-            made.append(self.state.read(part, self._facts.scenes))
-            self.satisfaction.ratings.read(part, self.state.groups, self.state.credited, self.state.drops)
-        return Samples.joined(made)
-
     def _observe(self, events: int, samples: int) -> None:
         self._metrics.observe(events, samples, self.state.drops, self.state.rows)
         behind = events >= self._settings.stream.batch_events
@@ -284,42 +282,26 @@ class Learner:
         self._metrics.watermark.set(self.state.log_s)
         self._metrics.seq.set(self.state.seq)
 
-    def _opened(self) -> StreamState:
-        state = self._new_state()
+    def _opened(self) -> Learned:
+        """What the checkpoint contains, or nothing learned where there is none that can be used."""
+        learned = self._nothing_learned()
         try:
             found = read_checkpoint(self._folder, self._made_by)
             if found is not None:
                 numbers, arrays = found
                 if numbers["erasures"] != self._erasures:
                     logger.info("shoppers were deleted: the log is read anew, without them")
-                    return state
-                state.load(numbers, arrays)
-                self.ranker.load(numbers["ranker"], below("ranker", arrays))
-                self.satisfaction.load(below("satisfaction", arrays))
+                    return learned
+                learned.load(numbers, arrays)
                 self._metrics.checkpoint_at.set((self._folder / FILE).stat().st_mtime)
-                logger.info("the learner goes on after event %d of the log", state.seq)
-                return state
-            if (self._folder / FILE).exists():
+                logger.info("the learner goes on after event %d of the log", learned.state.seq)
+            elif (self._folder / FILE).exists():
                 logger.warning("the checkpoint is of another log or other settings: the log is read anew")
+            return learned
         except (DamagedCheckpoint, KeyError) as error:
             # Nothing is lost: it all follows from the log.
             logger.error("%s; the log is read anew", error)
-            self.ranker.forget()
-            self.satisfaction = SatisfactionPredictor(self._settings.satisfaction)
-        return self._new_state()
+            return self._nothing_learned()
 
-    def _exported(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        numbers, arrays = self.state.exported()
-        of_ranker, sums = self.ranker.exported()
-        return {**numbers, "ranker": of_ranker}, {
-            **arrays,
-            **{f"ranker.{name}": array for name, array in sums.items()},
-            **{f"satisfaction.{name}": array for name, array in self.satisfaction.exported().items()},
-        }
-
-    def _new_state(self) -> StreamState:
-        settings, facts = self._settings.stream, self._facts
-        features = None
-        if self._feature_log is not None:
-            features = ServedFeatures(self._feature_log, settings, facts.profiles)
-        return StreamState(settings, self._codec, facts.catalogue, self._folder, features)
+    def _nothing_learned(self) -> Learned:
+        return Learned(self._settings, self._codec, self._facts, self._feature_log)

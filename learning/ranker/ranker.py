@@ -63,12 +63,6 @@ class OnlineRanker:
         self.published = OnlineModel(self._settings.bits, self.samples, weights)
         return self.published, ""
 
-    def forget(self) -> None:
-        """Begins anew; what is published stays."""
-        self._ftrl = Ftrl(self._settings)
-        self._guard = Guard(self._settings.guard)
-        self.samples = 0
-
     def exported(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """What was learned: numbers, and the inputs that were active, as arrays by name."""
         ftrl = self._ftrl
