@@ -17,6 +17,7 @@ from server.ingress.calls import call_handler
 from server.ingress.launcher import start_router
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.router_handle import RouterHandle
+from server.ingress.sessions import is_alive
 from server.running_service import RunningService
 from server.settings import RouterSettings
 from server.startup import start_service
@@ -80,7 +81,7 @@ def as_processes(settings: RouterSettings, plugins: Sequence[str] = ()) -> Itera
     finally:
         started = handle.processes()
         handle.stop()
-    assert not [process for process in started if process.is_running()]
+    assert not [process for process in started if is_alive(process)]
 
 
 @contextmanager
