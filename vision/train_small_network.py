@@ -77,10 +77,16 @@ def train_small_network(
         kept.append([level.names[code] for code in codes])
         classes.append(own[level.codes])
     usable = classes[0] >= 0
+    columns = " and of ".join(level.column for level in levels)
     if usable.sum() < _LEAST_PICTURES or min(len(names) for names in kept) < 2:
         raise ValueError(
             f"too few pictures to learn from: {_LEAST_PICTURES} are needed, and {_LEAST_PER_CLASS} of each "
-            f"of two of {' and of '.join(level.column for level in levels)}"
+            f"of two of {columns}"
+        )
+    if any(not (usable & held & (each >= 0)).any() for each in classes):
+        raise ValueError(
+            f"too few items: of one in {_HELD_OUT}, held out to calibrate by, none has a name of {columns} "
+            "that enough of the others have"
         )
     learned, shown = np.flatnonzero(usable & ~held), np.flatnonzero(usable & held)
     encoder = PictureNetwork()
@@ -89,29 +95,32 @@ def train_small_network(
     training = LabelledPictures(pictures, tuple(classes), learned)
     passes = passes or usual_passes(len(learned))
     network = train_network(training, counts_of, encoder, passes, seed, told)
-    plain = folder / f".{GRAPH}.float32"
+    plain, small = folder / f".{GRAPH}.float32", folder / f".{GRAPH}.int8"
     try:
         outputs = {f"level{number}": (count,) for number, count in enumerate(counts_of)}
         write_float32(network, plain, outputs)
         examples = pictures[learned[:: max(1, len(learned) // _EXAMPLES)]]
-        write_int8(plain, folder / GRAPH, examples, network.early_convolutions)
+        write_int8(plain, small, examples, network.early_convolutions)
+        session = open_graph(small)
+        parts = [
+            session.run(None, {INPUT: pictures[shown[first : first + _PART]]})
+            for first in range(0, len(shown), _PART)
+        ]
+        found = [np.concatenate(logits) for logits in zip(*parts, strict=True)]
+        meaning = Meaning(
+            height=SIDES[0],
+            width=SIDES[1],
+            levels=[
+                _calibrated(level.column, names, logits, truth[shown])
+                for level, names, logits, truth in zip(levels, kept, found, classes, strict=True)
+            ],
+        )
+        # Both files at last: who is stopped before has the network of before, if any.
+        small.replace(folder / GRAPH)
+        write_durably(folder / NAMES, meaning.model_dump_json(indent=1).encode())
     finally:
         plain.unlink(missing_ok=True)
-    session = open_graph(folder / GRAPH)
-    parts = [
-        session.run(None, {INPUT: pictures[shown[first : first + _PART]]})
-        for first in range(0, len(shown), _PART)
-    ]
-    found = [np.concatenate(logits) for logits in zip(*parts, strict=True)]
-    meaning = Meaning(
-        height=SIDES[0],
-        width=SIDES[1],
-        levels=[
-            _calibrated(level.column, names, logits, truth[shown])
-            for level, names, logits, truth in zip(levels, kept, found, classes, strict=True)
-        ],
-    )
-    write_durably(folder / NAMES, meaning.model_dump_json(indent=1).encode())
+        small.unlink(missing_ok=True)
     return meaning
 
 

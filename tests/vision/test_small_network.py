@@ -138,6 +138,12 @@ def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:
             train_small_network(
                 pixels[:count], items[:count], [level], tmp_path, 1, 1, lambda done, loss: None
             )
+    # Seed 1 holds out neither of two items with 150 pictures each.
+    half = np.repeat(np.array([1, 2], np.int32), 150)
+    with pytest.raises(ValueError, match="too few items"):
+        train_small_network(
+            pixels, half, [Level("category", half, two.names)], tmp_path, 1, 1, lambda done, loss: None
+        )
     assert not list(tmp_path.iterdir())
 
 
