@@ -88,4 +88,7 @@ def _contained(folder: Path) -> str:
     if not names:
         return "is empty"
     shown = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    stems = {name.partition(".")[0].lower() for name in names}
+    if stems & {"items", "users"} and "events" not in stems:
+        return f"there are no events in it ({shown}), and the models learn from what shoppers did"
     return f"its files ({shown}) fit no known layout"

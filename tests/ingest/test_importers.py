@@ -192,3 +192,7 @@ def test_a_folder_of_no_known_layout_is_told_how_to_name_its_files(tmp_path: Pat
     (tmp_path / "empty").mkdir()
     with pytest.raises(IngestError, match="is empty; write a mapping"):
         detect_layout(tmp_path / "empty")
+    (tmp_path / "goods").mkdir()
+    (tmp_path / "goods" / "Items.csv.gz").touch()
+    with pytest.raises(IngestError, match=r"there are no events in it \(Items\.csv\.gz\), and the models"):
+        detect_layout(tmp_path / "goods")
