@@ -38,8 +38,8 @@ def popularity_weight(
     """
     weights: list[float] = np.round(WEIGHTS, 2).tolist()
     for weight in weights:
-        told = np.array([_alike([_head(page, own_weight, weight) for page in draw]) for draw in draws])
-        overlap, distinct = told.mean(axis=0) if len(told) else (0.0, 1.0)
+        alike = np.array([_alike([_head(page, own_weight, weight) for page in draw]) for draw in draws])
+        overlap, distinct = alike.mean(axis=0) if len(alike) else (0.0, 1.0)
         if overlap <= most_overlap and distinct >= least_distinct:
             return weight
     return weights[-1]
