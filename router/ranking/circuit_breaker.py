@@ -1,11 +1,14 @@
 """A circuit breaker: a model that no longer answers is not waited for by every request.
 
 Each version of a model has a circuit (Nygard, *Release It!*, 2007). Closed, every call goes through. Where
-several calls in a row went unanswered it opens: calls fail at once, so that a request costs no timeout. After
-a pause one call at a time goes through as a probe; an answer closes the circuit, silence opens it again.
+calls of several requests in a row went unanswered it opens: calls fail at once, so that a request costs no
+timeout. After a pause one call at a time goes through as a probe; an answer closes the circuit, silence opens
+it again.
 
 Only silence counts. A server that is down or refuses says so at once and costs nobody time, and any word of
-it, an error too, shows that the next call will not be waited for in vain.
+it, an error too, shows that the next call will not be waited for in vain. And a request whose calls are made
+side by side, one for each scene of a page or each part of its candidates, is one witness: that all of them
+missed one deadline says no more than that one did.
 """
 
 from __future__ import annotations
@@ -36,12 +39,13 @@ class NoAnswer(DependencyError):
 class _Circuit:
     """A version of a model whose last call went unanswered.
 
-    silent   seconds at which its latest unanswered calls ended, oldest first
+    silent   of its latest unanswered calls, one of a request, oldest first: the second at which it ended, and
+             the request; "" where none is known
     opened   second at which it was opened, or last probed in vain; None: it is closed
     probing  whether a probe is under way
     """
 
-    silent: deque[float]
+    silent: deque[tuple[float, str]]
     opened: float | None = None
     probing: bool = False
 
@@ -70,12 +74,13 @@ class CircuitBreaker:
         self._circuits: dict[tuple[str, str], _Circuit] = {}
 
     @contextmanager
-    def call(self, model: str, version: str) -> Iterator[None]:
+    def call(self, model: str, version: str, request_id: str = "") -> Iterator[None]:
         """Guards the one call that its block makes of a version of a model.
 
-        Where the block raises `NoAnswer` or is cancelled, the call went unanswered; it counts if it was
-        waited for at least `patience_ms`, since a hurried caller proves nothing. All else is an answer.
-        Raises DependencyError where the circuit is open.
+        `request_id` names the request that it is made for: of one request one unanswered call counts; without
+        a name, each does. Where the block raises `NoAnswer` or is cancelled, the call went unanswered; it
+        counts if it was waited for at least `patience_ms`, since a hurried caller proves nothing. All else is
+        an answer. Raises DependencyError where the circuit is open.
         """
         key = (model, version)
         probed = self._admit(key)
@@ -85,7 +90,7 @@ class CircuitBreaker:
         except (NoAnswer, asyncio.CancelledError):
             now = self._clock()
             if (now - began) * 1000.0 >= self._settings.patience_ms:
-                self._went_unanswered(key, now, probed)
+                self._went_unanswered(key, now, probed, request_id)
             elif probed is not None:
                 probed.probing = False
             raise
@@ -116,7 +121,9 @@ class CircuitBreaker:
         circuit.probing = True
         return circuit
 
-    def _went_unanswered(self, key: tuple[str, str], now: float, probed: _Circuit | None) -> None:
+    def _went_unanswered(
+        self, key: tuple[str, str], now: float, probed: _Circuit | None, request_id: str
+    ) -> None:
         enough = self._settings.timeouts
         if not enough:
             return
@@ -128,11 +135,13 @@ class CircuitBreaker:
             if circuit is probed:
                 circuit.opened, circuit.probing = now, False
             return
-        circuit.silent.append(now)
-        if len(circuit.silent) == enough and now - circuit.silent[0] <= self._settings.window_s:
+        if request_id and any(request_id == counted for _, counted in circuit.silent):
+            return
+        circuit.silent.append((now, request_id))
+        if len(circuit.silent) == enough and now - circuit.silent[0][0] <= self._settings.window_s:
             circuit.opened = now
             log.warning(
-                "%s version %s went unanswered %d times in a row; it is asked again in %.1f s",
+                "%s version %s went unanswered for %d requests in a row; it is asked again in %.1f s",
                 *key,
                 enough,
                 self._settings.open_s,

@@ -14,11 +14,11 @@ class BreakerSettings(BaseModel):
         default=5,
         ge=0,
         le=1000,
-        description="Unanswered calls of a model version in a row after which further calls fail at once; "
-        "0: every call is waited for.",
+        description="Requests in a row whose calls of a model version went unanswered, after which further "
+        "calls fail at once; 0: every call is waited for.",
     )
     window_s: float = Field(
-        default=10.0, gt=0, description="Seconds within which those calls must have gone unanswered."
+        default=10.0, gt=0, description="Seconds within which their calls must have gone unanswered."
     )
     patience_ms: float = Field(
         default=25.0,

@@ -105,9 +105,10 @@ class TritonClient:
         if graph is not None:
             return self._run(graph, model, version, inputs, outputs)
         request = infer_request(model, version, inputs, outputs, self._inputs.get(model))
-        with self._breaker.call(model, version), self.released_while():
+        call = CURRENT_CALL.get()
+        request_id = call.request_id if call is not None else ""
+        with self._breaker.call(model, version, request_id), self.released_while():
             try:
-                call = CURRENT_CALL.get()
                 # Triton takes no notice of the flag that says a trace is not sampled, so it is not sent one.
                 if call is None or call.trace is None or not call.trace.recording:
                     response = await self._connected().ModelInfer(request, timeout=timeout_s)

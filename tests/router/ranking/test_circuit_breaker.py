@@ -25,12 +25,18 @@ class Calls:
         self.reported: list[tuple[str, str]] = []
         self.breaker = CircuitBreaker(settings, lambda: self.now, lambda *event: self.reported.append(event))
 
-    def call(self, error: BaseException | None = None, seconds: float = 0.1, version: str = "1") -> bool:
+    def call(
+        self,
+        error: BaseException | None = None,
+        seconds: float = 0.1,
+        version: str = "1",
+        request_id: str = "",
+    ) -> bool:
         """One call that takes `seconds` and ends with `error` or an answer; whether it was let through."""
         asked = False
         caught: BaseException | None = None
         try:
-            with self.breaker.call("bst", version):
+            with self.breaker.call("bst", version, request_id):
                 asked = True
                 self.now += seconds
                 if error is not None:
@@ -71,6 +77,15 @@ def test_any_answer_begins_the_count_anew(answer: BaseException | None) -> None:
         assert calls.call(error)
     assert not calls.opened()
     assert calls.call(NoAnswer("5"))
+    assert calls.opened()
+
+
+def test_the_calls_of_one_request_count_once() -> None:
+    calls = Calls()
+    for request_id in ["page", "page", "other", "page", "other", "page"]:
+        assert calls.call(NoAnswer("silence"), request_id=request_id)
+    assert not calls.opened()
+    assert calls.call(NoAnswer("silence"), request_id="third")
     assert calls.opened()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from foundation.telemetry.call_context import CURRENT_CALL, CallContext
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline import runner
 from pipeline.plan import ChannelSlot, Page, Pipeline, Prerank, Ranking
@@ -163,6 +164,20 @@ async def test_a_server_that_hangs_is_not_waited_for_by_every_request() -> None:
         }
     assert counted[("bst", "opened")] == counted[("bst", "closed")] == 1
     assert counted[("bst", "refused")] >= 20
+
+
+async def test_the_parts_of_one_request_that_are_late_together_count_once() -> None:
+    breaker = BreakerSettings(timeouts=2, window_s=600.0, patience_ms=10.0, open_s=60.0)
+    details = []
+    async with inference_server(frozen=True) as server, ranker(server.url, breaker) as ranks:
+        for request_id in ("one", "two", "three"):
+            token = CURRENT_CALL.set(CallContext(request_id, None))
+            try:
+                details.append(ranking_detail(await ranks.page(Split(3, 8), timeout_ms=60.0)))
+            finally:
+                CURRENT_CALL.reset(token)
+    assert all("part 4 of 4: its deadline passed" in detail for detail in details[:2])
+    assert "part 4 of 4: bst version 1 is not asked" in details[2]
 
 
 @pytest.mark.slow
