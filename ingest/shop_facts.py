@@ -10,6 +10,7 @@ from snapshot.dataset import Dataset
 from snapshot.event_codes import CART_CODES, EVENT_CODES, IMPRESSION, PURCHASE, REMOVE_FROM_CART
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.item_keys import item_keys
+from snapshot.kept_in_cart import cart_changes, kept_in_cart
 from snapshot.shop_facts import ShopFacts
 
 _DAY_S = 86_400
@@ -39,7 +40,7 @@ def measure_shop(
         events: user, item int32, event uint8, ts int64 (unix seconds); in any order.
         catalogue: of the items.
         test_from: unix seconds; what comes from then on is left out, so that no measure knows of it.
-        removals: user, item, ts of what was taken out of the cart; in any order.
+        removals: as of `Dataset.cart_removals`; in any order.
     """
     before = events.filter(pl.col("ts") < test_from)
     removals = removals.filter(pl.col("ts") < test_from)
@@ -81,13 +82,15 @@ def measure_shop(
     )
 
 
-def _carts_removed(events: pl.DataFrame, removals: pl.DataFrame) -> int:
-    """Carts, by shopper, item and second, after which the shopper took the item out."""
+def _carts_removed(events: pl.DataFrame, removals: pl.DataFrame) -> float:
+    """Carts, each by the part of the item's pieces that were taken out before a purchase of it."""
     if removals.is_empty():
-        return 0
-    last = removals.group_by("user", "item").agg(pl.col("ts").max().alias("removed_ts"))
-    carts = events.filter(pl.col("event").is_in(CART_CODES)).select("user", "item", "ts").unique()
-    return carts.join(last, on=["user", "item"]).filter(pl.col("removed_ts") >= pl.col("ts")).height
+        return 0.0
+    columns = ["user", "item", "ts"]
+    carts = events.filter(pl.col("event").is_in(CART_CODES)).select(columns)
+    purchases = events.filter(pl.col("event") == PURCHASE).select(columns)
+    kept = kept_in_cart(carts, cart_changes(events.lazy(), removals), purchases)
+    return float((1 - kept).sum())
 
 
 def _by_day(events: pl.DataFrame) -> pl.DataFrame:

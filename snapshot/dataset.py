@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapshot.catalogue import CATALOGUE_FOLDER, Catalogue
-from snapshot.event_codes import CART_CODES
+from snapshot.kept_in_cart import cart_changes
 from snapshot.manifest import Kind, Manifest
 from snapshot.sealed_folders import SealedFolders
 
@@ -20,7 +20,6 @@ CART_REMOVALS_NAME = "cart_removals.parquet"
 USERS_NAME = "users.parquet"
 ITEMS_NAME = "items.parquet"
 TAGGED_TITLES_NAME = "tagged_titles.parquet"
-_MOST_PIECES = 1_000_000
 IMAGE_COLUMN = "image"
 """Column of the items that names or holds their pictures."""
 ITEMS_WITH_PICTURES = "items_with_pictures"
@@ -70,18 +69,7 @@ class Dataset:
         import polars as pl
 
         wanted = pl.lit(True) if shoppers is None else pl.col("user").is_in(list(shoppers))
-        events = self.events().filter(wanted)
-        pieces = pl.lit(1.0)
-        if "quantity" in events.collect_schema():
-            quantity = pl.col("quantity").cast(pl.Float64).fill_nan(None).fill_null(1.0)
-            pieces = quantity.clip(1.0, _MOST_PIECES)
-        put = (
-            events.filter(pl.col("event").is_in(CART_CODES))
-            .select("user", "item", "ts", pieces.cast(pl.Int32).alias("pieces"))
-            .collect()
-        )
-        removed = self.cart_removals().filter(wanted).with_columns(-pl.col("pieces"))
-        return pl.concat([put, removed]).sort("user", "ts", maintain_order=True)
+        return cart_changes(self.events().filter(wanted), self.cart_removals().filter(wanted))
 
     def users(self) -> pl.DataFrame:
         """Users by index.

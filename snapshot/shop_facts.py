@@ -26,7 +26,8 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
         items: in the catalogue.
         titled: items with a title.
         shared_titles: those of them whose title and brand another item has too.
-        carts_removed: carts after which the shopper took the item out again; 0 where no removal is known.
+        carts_removed: carts that the shopper took out again before a purchase of the item, one of which some
+            pieces were taken out by their part; 0 where no removal is known.
         groups: part of the items that are in a group, by item column that forms groups, bands left out.
     """
 
@@ -45,7 +46,7 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
     titled: int
     shared_titles: int
     groups: dict[str, float]
-    carts_removed: int = 0
+    carts_removed: float = 0.0
 
     @property
     def take_repeat_rate(self) -> float:
@@ -59,7 +60,7 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def cart_removal_rate(self) -> float:
-        """Part of the carts whose item was taken out again; 0 without carts."""
+        """Part of what was put into carts that was taken out again; 0 without carts."""
         return self.carts_removed / max(self.events.get("cart", 0), 1)
 
     @property

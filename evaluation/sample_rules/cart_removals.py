@@ -6,6 +6,7 @@ from pydantic import Field
 
 from evaluation.sample_rules.rule import GeneralRuleSettings, SampleLog, SampleRule, Weighed
 from snapshot.event_codes import IMPRESSION, PURCHASE
+from snapshot.kept_in_cart import kept_in_cart
 
 
 class CartRemovalSettings(GeneralRuleSettings):
@@ -25,29 +26,26 @@ class CartRemovalSettings(GeneralRuleSettings):
 def weigh(log: SampleLog, settings: CartRemovalSettings) -> Weighed:
     """`weight` of views, favourites and carts of an item up to `hours` before its removal, 1 of all else.
 
-    Purchases count as they are.
+    Of a removal of some of the pieces in the cart, a mean of both by pieces. What a purchase of the item came
+    after, and purchases themselves, count as they are.
     """
     import polars as pl
 
-    if log.removals is None or log.removals.is_empty():
+    changes = log.cart_changes
+    if changes is None or changes.filter(pl.col("pieces") <= 0).is_empty():
         return Weighed.silent(log, "the log has no removals from the cart")
+    columns = ["user", "item", "ts"]
     rows = (
-        log.window.select("user", "item", "event", "ts")
+        log.window.select(*columns, "event")
         .with_row_index("row")
         .filter(~pl.col("event").is_in([IMPRESSION, PURCHASE]))
-        .sort("ts")
     )
-    removals = log.removals.select("user", "item", "ts", pl.lit(True).alias("removed")).sort("ts")
-    regretted = rows.join_asof(
-        removals,
-        on="ts",
-        by=["user", "item"],
-        strategy="forward",
-        tolerance=int(settings.hours * 3_600),
-        check_sortedness=False,
-    ).drop_nulls("removed")["row"]
+    purchases = pl.concat(
+        part.filter(pl.col("event") == PURCHASE).select(columns) for part in (log.past, log.window)
+    )
+    kept = kept_in_cart(rows.select(columns), changes, purchases, int(settings.hours * 3_600))
     counts = pl.repeat(1.0, log.window.height, dtype=pl.Float64, eager=True)
-    return Weighed(counts.scatter(regretted, settings.weight))
+    return Weighed(counts.scatter(rows["row"], settings.weight + (1 - settings.weight) * kept))
 
 
 RULE = SampleRule(CartRemovalSettings, weigh)

@@ -41,14 +41,15 @@ class SampleLog:
     window   those of the window whose takes are samples, the same columns
     users    user, user_id
     catalogue  of the items
-    removals   what was taken out of the cart until the window's end: user, item, ts; None: nothing
+    cart_changes   what was put into carts and taken out until the window's end, as of `Dataset.cart_changes`;
+                   None: nothing
     """
 
     past: pl.DataFrame
     window: pl.DataFrame
     users: pl.DataFrame
     catalogue: Catalogue
-    removals: pl.DataFrame | None = None
+    cart_changes: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ def sample_log(dataset: Dataset, begin: int, end: float) -> SampleLog:
         whole.filter(pl.col("ts") >= begin),
         dataset.users(),
         dataset.catalogue,
-        dataset.cart_removals().filter(pl.col("ts") < end),
+        dataset.cart_changes().filter(pl.col("ts") < end),
     )
 
 

@@ -26,7 +26,7 @@ from tests.recall.small_shop import make_catalogue
 
 DAY = 86_400
 Row = tuple[int, int, int, int]
-"""(user, item, event, ts)"""
+"""(user, item, event, ts), or of a cart (user, item, ts, pieces)"""
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,12 @@ def log(catalogue: Catalogue, rows: list[Row], past: Sequence[Row] = (), **colum
     before = before.with_columns(pl.lit(None, series.dtype).alias(series.name) for series in further)
     users = pl.DataFrame({"user": [1, 2, 3], "user_id": ["ann", "bob", "cid"]})
     return SampleLog(before, window.with_columns(further), users, catalogue)
+
+
+def with_changes(of: SampleLog, *changes: Row) -> SampleLog:
+    """The log with these changes of carts: user, item, ts, pieces."""
+    schema = {"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64, "pieces": pl.Int32}
+    return replace(of, cart_changes=pl.DataFrame(list(changes), schema=schema, orient="row"))
 
 
 def told(name: str, of: SampleLog, **settings: Any) -> Weighed:
@@ -127,19 +133,38 @@ def test_what_was_taken_out_of_the_cart_counts_less_up_to_the_removal(catalogue:
     rows = [
         (1, 1, VIEW, 10),  # long before the removal
         (1, 1, CART, 4_000),
-        (1, 1, PURCHASE, 4_001),
         (1, 1, VIEW, 6_000),  # after it
         (1, 2, CART, 4_000),  # another item
         (2, 1, CART, 4_000),  # another shopper
         (1, 1, IMPRESSION, 4_500),
     ]
-    removals = pl.DataFrame(
-        [(1, 1, 5_000)], schema={"user": pl.Int32, "item": pl.Int32, "ts": pl.Int64}, orient="row"
-    )
-    of = replace(log(catalogue, rows), removals=removals)
-    assert told("cart_removals", of, hours=1.0).weights.to_list() == [1, 0, 1, 1, 1, 1, 1]
-    assert told("cart_removals", of, hours=2.0, weight=0.5).weights.to_list() == [0.5, 0.5, 1, 1, 1, 1, 1]
-    assert told("cart_removals", replace(of, removals=removals.clear())).note
+    of = with_changes(log(catalogue, rows), (1, 1, 4_000, 1), (1, 1, 5_000, 0))
+    assert told("cart_removals", of, hours=1.0).weights.to_list() == [1, 0, 1, 1, 1, 1]
+    assert told("cart_removals", of, hours=2.0, weight=0.5).weights.to_list() == [0.5, 0.5, 1, 1, 1, 1]
+    assert told("cart_removals", with_changes(of, (1, 1, 4_000, 1))).note
+
+
+def test_a_removal_of_some_pieces_takes_as_much_of_the_weight(catalogue: Catalogue) -> None:
+    rows = [(1, 1, VIEW, 10), (1, 1, CART, 20), (1, 2, CART, 20)]
+    of = with_changes(log(catalogue, rows), (1, 1, 20, 3), (1, 2, 20, 3), (1, 1, 50, -1), (1, 2, 60, -9))
+    assert told("cart_removals", of).weights.to_list() == pytest.approx([2 / 3, 2 / 3, 0])
+    assert told("cart_removals", of, weight=0.4).weights.to_list() == pytest.approx([0.8, 0.8, 0.4])
+
+
+def test_a_removal_says_nothing_of_what_led_to_a_purchase_before_it(catalogue: Catalogue) -> None:
+    rows = [
+        (1, 1, VIEW, 10),
+        (1, 1, CART, 20),
+        (1, 1, PURCHASE, 30),
+        (1, 1, VIEW, 40),
+        (1, 1, CART, 50),
+    ]
+    of = with_changes(log(catalogue, rows), (1, 1, 20, 1), (1, 1, 50, 1), (1, 1, 60, 0))
+    assert told("cart_removals", of).weights.to_list() == [1, 1, 1, 0, 0]
+    # The purchase may be of before the window.
+    later = log(catalogue, rows[3:], past=rows[:3])
+    later = with_changes(later, (1, 1, 20, 9), (1, 1, 50, 2), (1, 1, 60, -1))
+    assert told("cart_removals", later).weights.to_list() == [0.5, 0.5]
 
 
 def sample(seed: int) -> RankedSample:
