@@ -115,7 +115,9 @@ class ServedPages:
         shown, more = self._peer_pages(past, shoppers, settings)
         pages |= shown
         rows = {name: page_row(shoppers, shown, facts, PAGE, settings.seed) for name, shown in pages.items()}
-        return PageTables(rows, reliability, [*notes, *(self._window_note() if reliability else ()), *more])
+        if reliability:
+            notes += [*self._window_note(), *self._shift_notes([scene.name for scene in scenes])]
+        return PageTables(rows, reliability, [*notes, *more])
 
     def _served(self, scene: ServedScene, shoppers: Sequence[TestShopper]) -> tuple[Pages, ScoredCandidates]:
         pipeline = scene.open(self.source, self.tables, self.channels, self.models)
@@ -158,11 +160,28 @@ class ServedPages:
     def _now(self) -> int:
         return self.source.now + 1
 
+    def _last_layer(self) -> Weights | None:
+        """As it was fitted; None where it was not."""
+        fitted = self.source.fitted.get(LOGISTIC_RANKER.name)
+        return None if fitted is None else Weights.read(fitted)
+
     def _window_s(self) -> float:
         """Seconds within which a take counts for the reliability of scores: those of the fit; else all."""
-        fitted = self.source.fitted.get(LOGISTIC_RANKER.name)
-        days = 0.0 if fitted is None else Weights.read(fitted).window_days
+        learned = self._last_layer()
+        days = 0.0 if learned is None else learned.window_days
         return days * _DAY_S if days else math.inf
+
+    def _shift_notes(self, scenes: Sequence[str]) -> list[str]:
+        """By how much the scores of each of these scenes were moved, one whose candidates are its own."""
+        learned = self._last_layer()
+        shifts = {} if learned is None else learned.scene_shifts
+        return [
+            f"{name}: odds of scores times {math.exp(shifts[name].beside):.2f}, without the model times "
+            f"{math.exp(shifts[name].alone):.2f}, for candidates that the weights were not fitted on "
+            f"({shifts[name].taken:,} of them taken in the validation range)"
+            for name in scenes
+            if name in shifts
+        ]
 
     def _window_note(self) -> list[str]:
         """Within how many days a fitted score predicts a take, and whether the test range has as many."""

@@ -23,6 +23,7 @@ from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import TestShopper, drawn, shoppers_at
 from evaluation.ranker_weights import RankedSample, weights_of
 from evaluation.sample_rules.window import sample_log, take_weights
+from evaluation.scene_shift import ScoredScenes
 from evaluation.served_scene import UNHURRIED_MS, ServedScene
 from evaluation.take_level import take_level
 from models.interaction_log import InteractionLog
@@ -38,7 +39,7 @@ from recall.settings import RecallSettings
 from router.ranking.anchor_ranker.fitted import FittedAnchorRankers
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
-from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings
+from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings, LogisticTable
 from router.ranking.logistic.weights import Weights, default_weights
 from router.ranking.objectives.fitted import FittedObjectives
 from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
@@ -81,6 +82,7 @@ def fit_ranker(
     prices: PopularityTableSettings | None = None,
     valued: Sequence[ServedScene] = (),
     anchored: Sequence[ServedScene] = (),
+    joined: Sequence[ServedScene] = (),
     rules: Mapping[str, BaseModel] = MappingProxyType({}),
     awaited: Callable[[], LoadedModel] | None = None,
     progress: StageProgress = no_progress,
@@ -105,6 +107,7 @@ def fit_ranker(
         valued: scenes with the merge `value`, whose objectives are fitted; each has the table `objectives`.
         anchored: scenes with the scorer `anchor_ranker`, fitted for each on the
             baskets of the whole validation range.
+        joined: other scenes that show the probabilities, which are shifted to what is taken there.
         rules: name of a sample rule that is on → its settings.
         awaited: returns `model`, which may still be in training; asked once what needs no model's scores is
             done, which is most of the work. None: it is among `models`.
@@ -139,7 +142,8 @@ def fit_ranker(
         if not shoppers or not source.events.height:
             return FittedRanker(default_weights(names, input_names(names)), NO_PRICES)
         asked = only(
-            recall_settings, [name for each in (scene, *valued, *anchored) for name in channels_of(each)]
+            recall_settings,
+            [name for each in (scene, *valued, *anchored, *joined) for name in channels_of(each)],
         )
         build_channels(source, Path(folder), asked, lambda what, share: progress(what, share / 2))
         channels = open_channels(Path(folder), dataset.catalogue, services(models), asked)
@@ -178,6 +182,20 @@ def fit_ranker(
         weights = weights_of(sample, names, settings, level).model_copy(
             update={"model": model, "window_days": window_days}
         )
+        if joined:
+            progress("scores of other scenes", 0.905)
+            last_layer = LogisticTable.of(item_facts(source, settings.rate_prior), weights)
+            shifts = ScoredScenes(last_layer, models[model], source.catalogue).shifts(
+                sample,
+                {
+                    each.name: replace(each.open(source, learned, channels, models), channel_ranks=True)
+                    for each in joined
+                },
+                shoppers,
+                settings.shift_takes,
+                np.random.default_rng(seed),
+            )
+            weights = weights.model_copy(update={"scene_shifts": shifts})
         weights.write(learned / LOGISTIC_RANKER.name)
         objectives = FittedObjectives()
         if valued:

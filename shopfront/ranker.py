@@ -18,7 +18,10 @@ from router.ranking.anchor_ranker.fitted import FittedAnchorRankers
 from router.ranking.anchor_ranker.inputs import input_names as anchor_input_names
 from router.ranking.anchor_ranker.table import ANCHOR_RANKER
 from router.ranking.anchor_table import ANCHOR_PAIRS
+from router.ranking.first_merge import FirstSettings
+from router.ranking.log_odds_merge import LogOddsSettings
 from router.ranking.logistic.inputs import input_names
+from router.ranking.logistic.scorer import LogisticSettings
 from router.ranking.logistic.table import NAME
 from router.ranking.logistic.weights import Weights
 from router.ranking.objectives.fitted import FILE, FittedObjectives
@@ -26,6 +29,7 @@ from router.ranking.objectives.table import NAME as OBJECTIVES
 from router.ranking.objectives.table import OBJECTIVES as OBJECTIVES_TABLE
 from router.scenes.components import tables_of
 from router.scenes.fit_shop import fit_scene
+from router.scenes.ranking_settings import RankingSettings
 from router.scenes.settings import SceneSettings
 from router.tables.kind import TableKind
 from shopfront.settings import Settings, configured_scenes, configured_tables, main_scene
@@ -69,6 +73,7 @@ def inputs(settings: Settings, dataset: str, checkpoints: Mapping[str, str]) -> 
         **_price_inputs(settings, scene),
         **({"valued": valued} if valued else {}),
         **_anchored_inputs(settings),
+        **_joined_inputs(settings),
         **_sample_inputs(settings),
         "model": settings.router.ranking.model,
         "seed": settings.seed,
@@ -156,6 +161,7 @@ def _fitted(
         prices=_price_settings(settings) if whole else None,
         valued=[served(name, scene) for name, scene in valued.items()] if whole else [],
         anchored=[served(name, scene) for name, scene in anchored.items()] if whole else [],
+        joined=[served(name, scene) for name, scene in _joined(settings).items()] if whole else [],
         rules=_sample_rules(settings),
         awaited=None if awaited is None else lambda: load_models({model: awaited()}, dataset)[model],
         progress=progress,
@@ -171,6 +177,24 @@ def _sample_rules(settings: Settings) -> dict[str, BaseModel]:
 def _valued(settings: Settings) -> dict[str, SceneSettings]:
     """The scenes, or arms of them, that order by several objectives; the first form of each."""
     return _with_table(settings, OBJECTIVES_TABLE)
+
+
+def _joined(settings: Settings) -> dict[str, SceneSettings]:
+    """The scenes that show probabilities of the last layer, beside the one fitted on; without rerankers.
+
+    None whose objectives are fitted, since they move these probabilities themselves. Of a scene with arms it
+    is the first form. Scorers and rerankers have no part in which candidates a scene has.
+    """
+    own, valued = fitted_scene(settings)[0], _valued(settings)
+    found: dict[str, SceneSettings] = {}
+    for name, scene in configured_scenes(settings):
+        ranking = scene.ranking
+        shown = ranking.merge is None or isinstance(ranking.merge.settings, FirstSettings | LogOddsSettings)
+        scored = any(isinstance(each.settings, LogisticSettings) for each in ranking.scorers.values())
+        if name not in (own, *valued) and ranking.enabled and shown and scored:
+            bare = {"rerank": {}, "ranking": RankingSettings(enabled=False)}
+            found.setdefault(name, scene.model_copy(update=bare))
+    return found
 
 
 def _with_table(settings: Settings, table: TableKind) -> dict[str, SceneSettings]:
@@ -197,6 +221,19 @@ def _anchored_inputs(settings: Settings) -> dict[str, Any]:
             for name in (ANCHOR_RANKER.name, ANCHOR_PAIRS.name)
         ],
         "anchor_inputs": list(anchor_input_names(())),
+    }
+
+
+def _joined_inputs(settings: Settings) -> dict[str, Any]:
+    """What the probabilities of other scenes depend on besides; nothing where none shows any."""
+    scenes = _joined(settings)
+    if not scenes:
+        return {}
+    return {
+        "joined": [
+            [name, repr((each.channels, each.fusion, each.filters, each.backfill, each.candidates))]
+            for name, each in scenes.items()
+        ]
     }
 
 

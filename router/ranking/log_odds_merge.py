@@ -8,7 +8,8 @@ Further columns can be added to the joined log-odds: the product of independent 
 goes with the cart, and one without a cart as if the scorer were not there.
 
 Where nothing is added, answers show the joined log-odds calibrated by what was taken
-(`router.ranking.calibration`); the order, and what rerankers weigh, is theirs as they are.
+(`router.ranking.calibration`), and shifted where the scene's candidates are taken more or less often than
+those calibrated on; the order, and what rerankers weigh, is theirs as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.candidates import PROBABILITY, Float32
 from pipeline.stages import MergedScore
 from router.ranking.calibration import AS_IT_IS, Calibration
-from router.ranking.logistic.scorer import MODEL_WEIGHT, WITH_MODEL, probability
+from router.ranking.logistic.scorer import MODEL_WEIGHT, SHIFT, WITH_MODEL, probability
 from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticTable
 from router.ranking.merge_kind import MergeKind
 from router.ranking.model_scorer import SCORE
@@ -87,7 +88,8 @@ class LogOdds:
         if joined is None or shown is None or np.isnan(shown).all():
             return joined
         if self.model in columns:
-            shown = probability(self.calibration.of(log_odds_of(joined.values)))
+            shift = columns.get(f"{self.ranker}.{SHIFT}", np.float32(0))
+            shown = probability(self.calibration.of(log_odds_of(joined.values)) + shift)
         return MergedScore(joined.values, joined.column, shown)
 
     def _joined(self, columns: Mapping[str, Float32]) -> MergedScore | None:

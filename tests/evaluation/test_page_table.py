@@ -23,7 +23,7 @@ from recall.query import Query
 from recall.registry import CHANNELS
 from recall.triggers import TriggerSettings
 from router.ranking.logistic.inputs import input_names
-from router.ranking.logistic.weights import default_weights
+from router.ranking.logistic.weights import SceneShift, default_weights
 from router.rerank.discovery import DiscoverySettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
@@ -212,6 +212,28 @@ def test_the_days_of_the_fit_are_beside_those_of_the_test(served: ServedPages, t
     tables = measured(replace(served, source=source, models={"bst": LastFirst()}), [merged("home")])
     (note,) = tables.notes
     assert "are for 2.0 days, and so are the takes of their reliability; the test range has 0.0" in note
+
+
+def test_what_moves_the_scores_of_a_scene_is_beside_their_reliability(
+    served: ServedPages, tmp_path: Path
+) -> None:
+    fitted = tmp_path / "fitted"
+    fitted.mkdir()
+    shifts = {"home": SceneShift(alone=0.5, beside=0.25, taken=1_200), "elsewhere": SceneShift(alone=1.0)}
+    weights = default_weights(("hot",), input_names(("hot",)))
+    weights.model_copy(update={"taken": 50, "scene_shifts": shifts}).write(fitted)
+    source = replace(served.source, fitted={"logistic_ranker": fitted})
+    shop = replace(served, source=source, models={"bst": LastFirst()})
+    tables = measured(shop, [merged("home")])
+    (note,) = tables.notes
+    assert note.startswith("home: odds of scores times 1.28, without the model times 1.65, ")
+    assert "1,200 of them taken" in note
+    weights.model_copy(update={"taken": 50}).write(fitted)
+    plain = measured(replace(shop, tables=tmp_path / "others"), [merged("home")])
+    assert plain.notes == []
+    assert plain.pages["home"]["ndcg@10"] == tables.pages["home"]["ndcg@10"]
+    promised = [each.reliability["home, all"]["predicted"] for each in (plain, tables)]
+    assert promised[0] < promised[1]
 
 
 def test_takes_after_the_window_of_the_fit_count_for_pages_and_not_for_scores(tmp_path: Path) -> None:

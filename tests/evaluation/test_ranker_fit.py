@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from router.ranking.logistic.weights import Weights, default_weights, scaled
 from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
+from router.scenes.ranking_settings import RankingSettings
+from router.scenes.settings import SceneSettings
 from snapshot import log_parts
 from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
@@ -62,17 +65,29 @@ def bst(dataset: Dataset) -> LoadedModel:
     return LoadedModel.of(network, record)
 
 
-def fit(dataset: Dataset, bst: LoadedModel, seed: int = 1, *, awaited: bool = False) -> Weights:
-    tables = tables_of([SCENE])
-    scene = ServedScene("home", SCENE, tables, {name: kind.settings() for name, kind in tables.items()})
+def scene_of(name: str, settings: SceneSettings) -> ServedScene:
+    tables = tables_of([settings])
+    return ServedScene(name, settings, tables, {table: kind.settings() for table, kind in tables.items()})
+
+
+def fit(
+    dataset: Dataset,
+    bst: LoadedModel,
+    seed: int = 1,
+    *,
+    awaited: bool = False,
+    joined: Sequence[ServedScene] = (),
+    shift_takes: int = 1_000,
+) -> Weights:
     return fit_ranker(
         dataset,
         {} if awaited else {"bst": bst},
         RecallSettings(),
-        scene,
-        LogisticRankerSettings(max_shoppers=20),
+        scene_of("home", SCENE),
+        LogisticRankerSettings(max_shoppers=20, shift_takes=shift_takes),
         model="bst",
         seed=seed,
+        joined=joined,
         awaited=(lambda: bst) if awaited else None,
     ).weights
 
@@ -90,6 +105,24 @@ def test_it_learns_from_the_scenes_candidates_of_the_validation_range(
     assert learned.shoppers < learned.taken < learned.candidates <= learned.shoppers * SCENE.candidates
     assert fit(dataset, bst, awaited=True) == learned, "the model may come when all else is done"
     assert fit(dataset, bst, seed=2) != learned
+
+
+def test_other_scenes_are_moved_to_what_is_taken_of_their_candidates(
+    dataset: Dataset, bst: LoadedModel
+) -> None:
+    bare = SCENE.model_copy(update={"ranking": RankingSettings(enabled=False)})
+    own = bare.model_copy(update={"channels": {"again": SCENE.channels["again"]}})
+    scenes = [scene_of("same", bare), scene_of("own", own)]
+    plain, found = fit(dataset, bst), fit(dataset, bst, joined=scenes)
+    assert plain.scene_shifts == {}
+    assert found.model_copy(update={"scene_shifts": {}}) == plain
+    same, other = found.scene_shifts["same"], found.scene_shifts["own"]
+    assert (same.alone, same.beside) == pytest.approx((0, 0), abs=1e-4)
+    assert same.taken == plain.taken
+    assert 0 < other.taken < same.taken
+    assert abs(other.alone) > 0.01
+    few = fit(dataset, bst, joined=scenes, shift_takes=30).scene_shifts["same"]
+    assert 30 <= few.taken < same.taken, "of as many shoppers as are needed"
 
 
 def test_the_fit_reads_the_logs_of_the_shoppers_asked_and_works_on_the_rest_in_parts(

@@ -17,11 +17,12 @@ from pipeline.stages import NO_MODEL, Model
 from recall.query import Query
 from router.ranking.logistic.inputs import ranker_inputs
 from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticTable
+from router.ranking.logistic.weights import NO_SHIFT
 from router.ranking.model_scorer import SCORE
 from router.ranking.scorer_kind import ScorerContext, ScorerKind
 from snapshot.catalogue import Catalogue
 
-WITH_MODEL, MODEL_WEIGHT = "with_model", "model_weight"
+WITH_MODEL, MODEL_WEIGHT, SHIFT = "with_model", "model_weight", "shift"
 
 
 class LogisticSettings(BaseModel):
@@ -43,24 +44,26 @@ class LogisticScorer:
         """Columns float32[n].
 
         score: by itself; it orders. probability: the same calibrated, NaN where nothing was fitted.
-        with_model: log-odds to which those of a model are to be added; model_weight: times this, the same for
-        all.
+        with_model: log-odds to which those of a model are to be added; model_weight: times this; shift: what
+        the scene adds to the calibrated log-odds beside a model; both the same for all.
         """
         table = self._table
         inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
         log_odds = table.log_odds(inputs)
+        shift = table.learned.scene_shifts.get(query.scene, NO_SHIFT)
         return {
             SCORE: probability(log_odds[:, 0]),
-            PROBABILITY: self._probability(log_odds[:, 0]),
+            PROBABILITY: self._probability(log_odds[:, 0], shift.alone),
             WITH_MODEL: np.ascontiguousarray(log_odds[:, 1]),
             MODEL_WEIGHT: np.full(len(candidates), table.learned.model_weight, np.float32),
+            SHIFT: np.full(len(candidates), shift.beside, np.float32),
         }
 
-    def _probability(self, log_odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _probability(self, log_odds: NDArray[np.float32], shift: float) -> NDArray[np.float32]:
         learned = self._table.learned
         if not learned.taken:
             return np.full(log_odds.size, np.nan, np.float32)
-        return probability(learned.alone_calibration.of(log_odds))
+        return probability(learned.alone_calibration.of(log_odds) + np.float32(shift))
 
     def model(self, query: Query) -> Model:
         """No model of Triton: the weights are the snapshot's."""
@@ -80,7 +83,7 @@ def open_scorer(context: ScorerContext, settings: LogisticSettings) -> LogisticS
 SCORER = ScorerKind(
     LogisticSettings,
     open_scorer,
-    columns=(SCORE, PROBABILITY, WITH_MODEL, MODEL_WEIGHT),
+    columns=(SCORE, PROBABILITY, WITH_MODEL, MODEL_WEIGHT, SHIFT),
     tables=(LOGISTIC_RANKER,),
     channel_ranks=True,
     waits=False,

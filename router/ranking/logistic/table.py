@@ -41,6 +41,12 @@ class LogisticRankerSettings(BaseModel):
         description="Windows of window_days, the one fitted on and those before it, whose mean is the level "
         "of the probabilities: how much a shopper takes again, and newly. 1: that of the fitted one.",
     )
+    shift_takes: int = Field(
+        default=800,
+        ge=1,
+        description="Takes among the candidates of the scene fitted on, of whose shoppers the candidates of "
+        "every other scene that shows these probabilities are found too, to calibrate its scores.",
+    )
     cross_fitted_below: int = Field(
         default=5_000,
         ge=0,

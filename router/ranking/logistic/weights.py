@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from router.ranking.calibration import AS_IT_IS, Calibration
 from router.ranking.fitted_file import FittedFile
@@ -15,6 +15,27 @@ FILE = "weights.json"
 FURTHEST = 8.0
 """Scaled inputs are cut to ±this, so that a value never seen in training cannot outweigh all others."""
 _DEFAULT_RANK_WEIGHT = 1.0
+LARGEST_SHIFT = 3.0
+"""Log-odds by which another scene's scores may be moved at most: twenty times the odds."""
+
+
+class SceneShift(BaseModel):
+    """What a scene adds to its calibrated log-odds: its candidates are others than those calibrated on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    alone: float = Field(
+        default=0.0, ge=-LARGEST_SHIFT, le=LARGEST_SHIFT, description="To those without a model."
+    )
+    beside: float = Field(
+        default=0.0, ge=-LARGEST_SHIFT, le=LARGEST_SHIFT, description="To those beside a model."
+    )
+    taken: int = Field(
+        default=0, ge=0, description="Candidates of the scene that were taken, of which it was found."
+    )
+
+
+NO_SHIFT = SceneShift()
 
 
 class Weights(FittedFile):
@@ -39,6 +60,9 @@ class Weights(FittedFile):
         default=AS_IT_IS, description="Of the log-odds without a model, what makes them those of takes."
     )
     calibration: Calibration = Field(default=AS_IT_IS, description="Likewise beside a model.")
+    scene_shifts: dict[str, SceneShift] = Field(
+        default={}, description="Scene → what moves its scores; one that is not there has them as calibrated."
+    )
     model: str = Field(default="", description="The model beside which they were fitted.")
     shoppers: int = Field(default=0, ge=0, description="Shoppers they were fitted on; 0: default weights.")
     candidates: int = Field(default=0, ge=0, description="Candidates of these shoppers.")

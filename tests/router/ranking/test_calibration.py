@@ -87,6 +87,21 @@ def test_answers_show_the_calibrated_log_odds_and_the_order_stays() -> None:
     )
 
 
+def test_a_shift_moves_what_is_shown_and_nothing_else() -> None:
+    kind = MERGES["log_odds"]
+    merge = kind.fitted(kind.create(LogOddsSettings()), tables())
+    before = merge.merge(COLUMNS)
+    shifted = merge.merge(COLUMNS | {"logistic.shift": np.full(3, 0.5, np.float32)})
+    assert before is not None
+    assert shifted is not None
+    np.testing.assert_array_equal(shifted.values, before.values)
+    assert before.probability is not None
+    assert shifted.probability is not None
+    np.testing.assert_allclose(
+        log_odds_of(shifted.probability), log_odds_of(before.probability) + 0.5, rtol=1e-4, equal_nan=True
+    )
+
+
 def test_without_the_model_the_rankers_own_calibration_is_shown() -> None:
     kind = MERGES["log_odds"]
     alone = {name: column for name, column in COLUMNS.items() if name.startswith("logistic.")}

@@ -20,7 +20,7 @@ from router.ranking.log_odds_merge import LogOddsSettings, create, log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
 from router.ranking.logistic.scorer import SCORER, LogisticSettings, open_scorer, probability
 from router.ranking.logistic.table import LOGISTIC_RANKER, NAME, LogisticRankerSettings, LogisticTable
-from router.ranking.logistic.weights import FILE, Weights, default_weights
+from router.ranking.logistic.weights import FILE, SceneShift, Weights, default_weights
 from router.ranking.scorer_kind import ScorerContext
 from snapshot import Catalogue
 from snapshot.manifest import SnapshotError
@@ -143,6 +143,23 @@ def test_default_weights_keep_the_order_of_recall(catalogue: Catalogue, tmp_path
     assert scorer.model(make_query()) == NO_MODEL
 
 
+def test_a_scene_with_a_shift_promises_more_in_the_same_order(catalogue: Catalogue, tmp_path: Path) -> None:
+    learned = weights(taken=40, scene_shifts={"cart": SceneShift(alone=0.5, beside=-0.25)})
+    scorer = open_scorer(
+        ScorerContext(catalogue, {}, tables={NAME: table(catalogue, tmp_path, learned)}), LogisticSettings()
+    )
+    rows = candidates(1, 2, 3, again=[2, 1, np.nan], hot=[1, 2, 3])
+    home, cart = (
+        asyncio.run(scorer.score(replace(make_query(), scene=scene), rows)) for scene in ("home", "cart")
+    )
+    np.testing.assert_array_equal(home["score"], cart["score"])
+    np.testing.assert_allclose(
+        log_odds_of(cart["probability"]), log_odds_of(home["probability"]) + 0.5, rtol=1e-4
+    )
+    assert home["shift"].tolist() == [0] * 3
+    assert cart["shift"].tolist() == [-0.25] * 3
+
+
 def test_a_value_never_seen_does_not_outweigh_all_others(catalogue: Catalogue, tmp_path: Path) -> None:
     names = input_names(CHANNELS)
     one = tuple(float(name == "item.count") for name in names)
@@ -162,6 +179,9 @@ def test_a_value_never_seen_does_not_outweigh_all_others(catalogue: Catalogue, t
         json.dumps({**weights().model_dump(), "scale": [0.0] * len(input_names(CHANNELS))}).encode(),
         json.dumps({**weights().model_dump(), "mean": [0.0]}).encode(),
         weights().model_dump_json().replace('"alone_bias":-3.0', '"alone_bias":NaN').encode(),
+        weights(scene_shifts={"cart": {"alone": 0.0, "beside": 4.0}})
+        .model_dump_json(warnings=False)
+        .encode(),
         weights(inputs=("other", *input_names(CHANNELS)[1:])).model_dump_json().encode(),
     ],
 )
