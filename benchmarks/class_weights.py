@@ -84,12 +84,12 @@ def drifting(ranges: Ranges, seed: int) -> Ranges:
     return replace(ranges, train=thinned(ranges.train, falling), valid=valid, test=test)
 
 
-def forest(ranges: LearningRanges, weights: Float32, trees: int, seed: int) -> Probabilities:
+def forest(ranges: LearningRanges, weights: Float32 | None, trees: int, seed: int) -> Probabilities:
     """The forest's scores."""
     return fit_forest(ranges, ForestNetworkSettings(trees=trees), seed, weights).scores
 
 
-def mlp(ranges: LearningRanges, weights: Float32, trees: int, seed: int) -> Probabilities:
+def mlp(ranges: LearningRanges, weights: Float32 | None, trees: int, seed: int) -> Probabilities:
     """The pointwise MLP's probabilities."""
     del trees
     training = ranker_training().model_copy(update={"seed": seed})

@@ -35,8 +35,7 @@ def train(source: TrainingSource, settings: ForestSettings, progress: Progress) 
     from models.training_loop import TrainingResult
 
     ranges = source.ranges(settings.samples, settings.training)
-    alike = settings.class_weights == ClassWeightSettings()
-    weights = None if alike else ranges.train.weights(settings.class_weights)
+    weights = ranges.train.weights(settings.class_weights)
     forest = fit_forest(ranges, settings.network, settings.training.seed, weights)
     metrics = {NDCG: mean_ndcg(ranges.valid, forest.scores(ranges.valid))}
     progress(1, 1, 0.0, metrics)
@@ -57,5 +56,6 @@ MODEL = ModelKind(
     restore=restore,
     inputs=drawn_rows,
     warm_up={"n": 300},
+    weighs_takes=True,
     description="Random forest: n candidates by the inputs of the last layer of ranking.",
 )

@@ -146,7 +146,7 @@ class ModelKind:
     warm_up: Mapping[str, int] = field(default_factory=dict)
     """Sizes of the named dimensions in the calls that warm up a loaded version; 1 where one is left out."""
     weighs_takes: bool = False
-    """Whether its training counts takes by the weights of the source's log: sample rules act on it then."""
+    """Whether its training counts takes by weights of the source's log or ranges: sample rules act on it."""
     engine: bool = False
     """Whether a TensorRT engine of it can be built, as a model of its own: its name with `_trt`."""
     description: str = ""

@@ -32,7 +32,8 @@ def train(source: TrainingSource, settings: RankNetSettings, progress: Progress)
     from models.rankers.mlp import fit_mlp
 
     ranges = source.ranges(settings.samples, settings.training)
-    return Trained(*fit_mlp(ranges, rank_net, settings.network, settings.training, progress))
+    counts = ranges.train.counts
+    return Trained(*fit_mlp(ranges, rank_net, settings.network, settings.training, progress, counts))
 
 
 def restore(record: ModelRecord, weights: Mapping[str, Tensor]) -> Mlp:
@@ -49,5 +50,6 @@ MODEL = ModelKind(
     restore=restore,
     inputs=drawn_rows,
     warm_up={"n": 300},
+    weighs_takes=True,
     description="RankNet: n candidates by the inputs of the last layer of ranking.",
 )

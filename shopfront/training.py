@@ -62,7 +62,8 @@ def train_model(
     """
     torch.set_num_threads(settings.training.threads)
     acting = rules if MODELS[model].weighs_takes else {}
-    log = InteractionLog.from_dataset(dataset, work, _weights(dataset, acting))
+    weights = _weights(dataset, acting)
+    log = InteractionLog.from_dataset(dataset, work, weights)
     networks = {
         name: load_checkpoint(checkpoints / name / checkpoint, name)[0]
         for name, checkpoint in teachers.items()
@@ -71,7 +72,7 @@ def train_model(
     def ranges(samples: SampleSettings, training: TrainingSettings) -> LearningRanges:
         from evaluation.rankers.log_examples import learning_ranges
 
-        return learning_ranges(dataset, samples, training)
+        return learning_ranges(dataset, samples, training, weights)
 
     trained = MODELS[model].train(TrainingSource(dataset, log, networks, ranges), settings, progress)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset.manifest.id[-8:]}"

@@ -72,8 +72,16 @@ def log_examples(dataset: Dataset, sizes: LogSizes, seed: int) -> Ranges:
     )
 
 
-def learning_ranges(dataset: Dataset, samples: SampleSettings, training: TrainingSettings) -> LearningRanges:
+def learning_ranges(
+    dataset: Dataset,
+    samples: SampleSettings,
+    training: TrainingSettings,
+    weights: Float32 | None = None,
+) -> LearningRanges:
     """The same, without those to be measured by: what a ranker that is to serve learns from.
+
+    `weights`: float32[e], what each event of the data set counts as a sample, in the order of its events; a
+    moment of which nothing counts is left out. None: 1 each.
 
     Raises TrainingError where a range holds no point.
     """
@@ -87,7 +95,7 @@ def learning_ranges(dataset: Dataset, samples: SampleSettings, training: Trainin
         sources=samples.negative_sources,
     )
     try:
-        drawn = _Drawn(dataset, sizes, np.random.default_rng(training.seed), training.seed)
+        drawn = _Drawn(dataset, sizes, np.random.default_rng(training.seed), training.seed, weights)
         return LearningRanges(drawn.train()[0], drawn.valid())
     except ValueError as error:
         raise TrainingError(str(error)) from error
@@ -96,13 +104,23 @@ def learning_ranges(dataset: Dataset, samples: SampleSettings, training: Trainin
 class _Drawn:
     """Draws the examples of a data set; the order of the calls is a part of what the seed fixes."""
 
-    def __init__(self, dataset: Dataset, sizes: LogSizes, random: np.random.Generator, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        sizes: LogSizes,
+        random: np.random.Generator,
+        seed: int,
+        weights: Float32 | None = None,
+    ) -> None:
         self._dataset = dataset
         self._sizes = sizes
         self._random = random
         self._seed = seed
         self._events, self._users = build_events(dataset.events()), dataset.users()
-        self.log = InteractionLog.of_events(self._events, self._users, dataset)
+        weighed = self._events
+        if weights is not None:
+            weighed = weighed.with_columns(pl.Series("weight", weights))
+        self.log = InteractionLog.of_events(weighed, self._users, dataset)
 
     def train(self) -> tuple[Examples, NDArray[np.int32]]:
         """The newest points before the validation range, and `spare_negatives` of each."""
@@ -160,4 +178,5 @@ def _examples(
         unit=points.user.astype(np.int64),
         labelled=labelled,
         moment=points.now.astype(np.int64),
+        counts=None if labelled.weights is None else labelled.weights[known],
     )

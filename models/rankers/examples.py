@@ -27,6 +27,7 @@ class Examples:
     unit      int64[q], what queries are drawn by for intervals: the shopper, or the query itself
     labelled  the same candidates by point, for networks of ids; None where there are no shoppers
     moment    int64[q], unix seconds of each query; None where they are not known
+    counts    float32[n], what each counts as a sample; None: 1 each
     """
 
     inputs: Float32
@@ -35,6 +36,7 @@ class Examples:
     unit: NDArray[np.int64]
     labelled: LabelledPoints | None = None
     moment: NDArray[np.int64] | None = None
+    counts: Float32 | None = None
 
     @property
     def offsets(self) -> NDArray[np.int64]:
@@ -51,17 +53,28 @@ class Examples:
         """int64[q], candidates of each query."""
         return np.diff(self.offsets)
 
-    def weights(self, settings: ClassWeightSettings) -> Float32:
-        """float32[n], of mean 1. ValueError where they are to follow a drift and no moment is known."""
+    def weights(self, settings: ClassWeightSettings) -> Float32 | None:
+        """float32[n], of mean 1: of their classes, times `counts`; None where all are alike.
+
+        ValueError where they are to follow a drift and no moment is known.
+        """
+        if settings == ClassWeightSettings():
+            return None if self.counts is None else self.counts / self.counts.mean()
         if self.moment is None:
             if settings.follow_drift:
                 raise ValueError("these examples have no time, so weights cannot follow a drift")
-            return class_weights(self.relevant, np.zeros(self.grades.size, np.int64), settings)
-        return class_weights(self.relevant, self.moment[self.query], settings)
+            ts = np.zeros(self.grades.size, np.int64)
+        else:
+            ts = self.moment[self.query]
+        found = class_weights(self.relevant, ts, settings)
+        if self.counts is None:
+            return found
+        counted = found * self.counts
+        return np.asarray(counted / counted.mean(), np.float32)
 
     @classmethod
     def together(cls, parts: Sequence[Examples]) -> Examples:
-        """The parts one after another, without `labelled`; their queries stay apart."""
+        """The parts one after another, without `labelled` and `counts`; their queries stay apart."""
         before = np.cumsum([0, *(part.unit.size for part in parts[:-1])])
         return cls(
             np.concatenate([part.inputs for part in parts]),

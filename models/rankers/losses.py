@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,21 +15,33 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Of scores float32[b, c], grades float32[b, c] and bool[b, c], which cells are candidates."""
 
 
-def pointwise(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:
+class WeighedLoss(Protocol):
+    """A loss that counts candidates by weights float32[b, c]; None: 1 each."""
+
+    def __call__(
+        self, scores: Tensor, grades: Tensor, present: Tensor, weights: Tensor | None = None
+    ) -> Tensor:
+        """The loss."""
+        ...
+
+
+def pointwise(scores: Tensor, grades: Tensor, present: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross entropy of each grade, as a part of the best one."""
-    return functional.binary_cross_entropy_with_logits(scores[present], grades[present] / grades.max())
-
-
-def weighted_pointwise(scores: Tensor, grades: Tensor, present: Tensor, weights: Tensor) -> Tensor:
-    """The same with a weight for each grade."""
     return functional.binary_cross_entropy_with_logits(
-        scores[present], grades[present] / grades.max(), weights[present]
+        scores[present], grades[present] / grades.max(), None if weights is None else weights[present]
     )
 
 
-def rank_net(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:
-    """RankNet (Burges et al., ICML 2005): log loss of every pair with different grades."""
-    return _pairs(scores, grades, present, None)
+def rank_net(scores: Tensor, grades: Tensor, present: Tensor, weights: Tensor | None = None) -> Tensor:
+    """RankNet (Burges et al., ICML 2005): log loss of every pair with different grades.
+
+    A pair counts what its better candidate does: the weights are of what was taken.
+    """
+    if weights is None:
+        return _pairs(scores, grades, present, None)
+    better = (grades[:, :, None] > grades[:, None]) & present[:, :, None] & present[:, None]
+    counted = (weights[:, :, None] * better).sum() / better.sum().clamp(min=1)
+    return _pairs(scores, grades, present, weights[:, :, None] / counted.clamp(min=1e-6))
 
 
 def lambda_rank(scores: Tensor, grades: Tensor, present: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.rankers.examples import Examples, Float32, Float64, LearningRanges
-from models.rankers.losses import Loss, weighted_pointwise
+from models.rankers.losses import Loss, WeighedLoss
 from models.rankers.measure import NDCG, mean_ndcg
 from models.rankers.settings import MlpNetworkSettings
 from models.rankers.standardised import LARGEST, Standardised
@@ -57,7 +58,7 @@ class Mlp(nn.Module):
 
 def fit_mlp(
     ranges: LearningRanges,
-    loss: Loss,
+    loss: Loss | WeighedLoss,
     settings: MlpNetworkSettings,
     training: TrainingSettings,
     progress: Progress = silent,
@@ -65,7 +66,7 @@ def fit_mlp(
 ) -> tuple[Mlp, TrainingResult]:
     """Trains on whole lists, stopping early by NDCG@10 of the validation range.
 
-    With `weights` float32[n] of the training examples, the loss is the pointwise one.
+    With `weights` float32[n] of the training examples, the loss is one that takes them.
 
     All randomness comes from `training.seed`. Raises TrainingError where a loss is not finite.
     """
@@ -89,7 +90,7 @@ def fit_mlp(
                 scores, present = network.logits(inputs[at]), batch >= 0
                 if weighed is None:
                     return loss(scores, grades[at], present)
-                return weighted_pointwise(scores, grades[at], present, weighed[at])
+                return cast(WeighedLoss, loss)(scores, grades[at], present, weighed[at])
 
             yield of_batch
 

@@ -78,6 +78,20 @@ def test_losses_are_those_of_their_papers() -> None:
         assert gradient[0, 3] == 0
 
 
+def test_a_pair_counts_what_its_better_candidate_does() -> None:
+    scores = torch.tensor([[2.0, 0.5, -1.0], [0.0, 1.0, 0.0]])
+    grades = torch.tensor([[0.0, 1.0, 0.0], [1.0, 0.0, 1.0]])
+    present = torch.tensor([[True, True, True], [True, True, False]])
+    # The worse candidates' weights say nothing.
+    weights = torch.tensor([[7.0, 3.0, 0.0], [1.0, 5.0, 9.0]])
+    pairs = [np.log1p(np.exp(2.0 - 0.5)), np.log1p(np.exp(-1.0 - 0.5)), np.log1p(np.exp(1.0))]
+    expected = np.average(pairs, weights=[3, 3, 1])
+    assert float(losses.rank_net(scores, grades, present, weights)) == pytest.approx(expected, rel=1e-6)
+    alike = losses.rank_net(scores, grades, present, torch.full((2, 3), 0.2))
+    assert float(alike) == pytest.approx(float(losses.rank_net(scores, grades, present)), rel=1e-6)
+    assert float(losses.rank_net(scores, grades, present, torch.zeros(2, 3))) == 0
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Ranges:
     dataset = synthetic_dataset(tmp_path_factory.mktemp("rankers"), users=80, items=120, events=4_000)

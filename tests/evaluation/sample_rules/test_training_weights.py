@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from evaluation.rankers.log_examples import learning_ranges
 from evaluation.sample_rules.registry import SAMPLE_RULES, SampleRulesSettings
 from evaluation.sample_rules.rule import GeneralRuleSettings
 from evaluation.sample_rules.training import Counted, counted_takes, training_weights
 from models.checkpoint import load_checkpoint
+from models.class_weights import ClassWeightSettings
 from models.interaction_log import InteractionLog
 from models.labelled_points import with_candidates
 from models.negatives import NegativeSampler
 from models.registry import MODELS
 from models.samples import cut_points
-from models.settings import NegativeSettings, SampleSettings
+from models.settings import NegativeSettings, SampleSettings, TrainingSettings
 from shopfront.sample_rules_command import counts_table
 from shopfront.training import train_model
 from snapshot import Dataset
@@ -91,13 +94,14 @@ def test_points_carry_the_weights_and_those_that_count_nothing_are_none(dataset:
     assert few.now.tolist() == points.now[-50:].tolist()
 
 
-@pytest.mark.parametrize("model", ["bst", "mind", "sequential"])
+@pytest.mark.parametrize("model", ["bst", "mind", "sequential", "forest", "rank_net"])
 def test_a_rule_changes_what_is_trained_and_the_checkpoint_says_so(
     dataset: Dataset, tmp_path: Path, model: str
 ) -> None:
     section = MODELS[model].settings.model_validate(
         {
-            "network": {},
+            "network": {"trees": 3} if model == "forest" else {},
+            "samples": {"max_points": 200},
             "training": {"max_steps": 3, "evaluate_every": 3, "batch_size": 32, "validation_points": 40},
         }
     )
@@ -112,6 +116,36 @@ def test_a_rule_changes_what_is_trained_and_the_checkpoint_says_so(
 
     with_rule, without = weights(denied), weights({})
     assert any(not np.array_equal(with_rule[name], without[name]) for name in with_rule)
+
+
+def test_a_rankers_examples_carry_the_weights_and_those_of_classes(dataset: Dataset) -> None:
+    weights = np.random.default_rng(0).choice([0, 1, 2], dataset.manifest.rows["events"]).astype(np.float32)
+    weights[
+        (dataset.events().select("ts").collect()["ts"] >= dataset.manifest.cuts.valid_from).to_numpy()
+    ] = 1
+    samples = SampleSettings(positives=2, negatives=3, max_points=60)
+    training = TrainingSettings(validation_points=10)
+    found, plain = (learning_ranges(dataset, samples, training, each) for each in (weights, None))
+    assert plain.train.counts is None
+    train, counts = found.train, found.train.counts
+    assert counts is not None
+    assert found.valid.counts is not None
+    assert (found.valid.counts == 1).all()
+    taken = train.grades > 0
+    for query, (first, end) in enumerate(pairwise(train.offsets.tolist())):
+        own, positive = counts[first:end], taken[first:end]
+        assert own.max() > 0, query
+        np.testing.assert_allclose(own[~positive], own[positive].mean(), rtol=1e-6)
+    assert set(counts[taken]) == {0, 1, 2}
+    heavy = train.weights(ClassWeightSettings(positive=3))
+    assert heavy is not None
+    np.testing.assert_allclose(
+        heavy / heavy.sum(), (w := counts * np.where(taken, 3, 1)) / w.sum(), rtol=1e-5
+    )
+    own_weights = train.weights(ClassWeightSettings())
+    assert own_weights is not None
+    np.testing.assert_allclose(own_weights, counts / counts.mean(), rtol=1e-6)
+    assert plain.train.weights(ClassWeightSettings()) is None
 
 
 def test_negatives_count_as_the_mean_of_their_positives(dataset: Dataset) -> None:
