@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from learning.satisfaction.dimensions import DIMENSIONS
 from protos.shopfront.v1 import feedback_pb2
 from router.errors import CallerError, FieldViolation
-from router.events.check import MAX_AHEAD_MS, MAX_BEHIND_MS, MAX_SHORT_BYTES
+from router.events.check import MAX_SHORT_BYTES, timestamp_reason
 from snapshot.catalogue import Catalogue
 from snapshot.id_limit import MAX_ID_BYTES
 from state.attribution import Attribution, AttributionCodec
@@ -201,13 +201,9 @@ def _faults(request: feedback_pb2.SendFeedbackRequest, now_ms: int) -> Iterator[
                 f"reasons[{index}]",
                 f"has {len(reason.encode()):,} bytes; 1 to {MAX_SHORT_BYTES} are expected",
             )
-    ahead = request.timestamp_ms - now_ms
-    if request.timestamp_ms and not -MAX_BEHIND_MS <= ahead <= MAX_AHEAD_MS:
-        yield FieldViolation(
-            "timestamp_ms",
-            f"is {ahead / 1_000:.0f} s ahead of the server's clock; from 400 days behind to 300 s ahead is "
-            "allowed, in milliseconds since 1970-01-01 UTC",
-        )
+    untimely = timestamp_reason(request.timestamp_ms, now_ms)
+    if untimely is not None:
+        yield FieldViolation("timestamp_ms", untimely)
 
 
 def _count_faults(request: feedback_pb2.SendFeedbackRequest) -> Iterator[FieldViolation]:

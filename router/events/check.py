@@ -116,6 +116,25 @@ class _RequestTokens:
         return self._reasons.get(token)
 
 
+def timestamp_reason(timestamp_ms: int, now_ms: int) -> str | None:
+    """Why a reported time is refused where the clock says `now_ms`, both unix milliseconds; None: it is not.
+
+    0 stands for the time of arrival.
+    """
+    ahead_ms = timestamp_ms - now_ms
+    if timestamp_ms == 0 or -MAX_BEHIND_MS <= ahead_ms <= MAX_AHEAD_MS:
+        return None
+    if ahead_ms > 0:
+        return (
+            f"is {ahead_ms / 1_000:.0f} s ahead of the server's clock; at most 300 s are allowed, in "
+            "milliseconds since 1970-01-01 UTC"
+        )
+    return (
+        f"is {-ahead_ms / 86_400_000:.0f} days behind the server's clock; at most 400 are allowed, in "
+        "milliseconds since 1970-01-01 UTC"
+    )
+
+
 def _too_long(text: str, limit: int) -> bool:
     # A character takes at most four bytes, so most texts need not be encoded to be measured.
     return 4 * len(text) > limit and len(text.encode()) > limit
@@ -129,18 +148,9 @@ def _fault(event: event_pb2.Event, now_ms: int, tokens: _RequestTokens) -> tuple
             return field, _length_reason(text, MAX_ID_BYTES)
     if event.type not in EVENT_NAMES:
         return "type", f"is {event.type}; one of {_TYPE_NAMES} is expected"
-    timestamp = event.timestamp_ms
-    if timestamp:
-        if timestamp > now_ms + MAX_AHEAD_MS:
-            return "timestamp_ms", (
-                f"is {(timestamp - now_ms) / 1000:.0f} s ahead of the server's clock; at most 300 s are "
-                "allowed, in milliseconds since 1970-01-01 UTC"
-            )
-        if timestamp < now_ms - MAX_BEHIND_MS:
-            return "timestamp_ms", (
-                f"is {(now_ms - timestamp) / 86_400_000:.0f} days behind the server's clock; at most 400 are "
-                "allowed, in milliseconds since 1970-01-01 UTC"
-            )
+    reason = timestamp_reason(event.timestamp_ms, now_ms)
+    if reason is not None:
+        return "timestamp_ms", reason
     if _too_long(event.scene, MAX_SHORT_BYTES):
         return "scene", _length_reason(event.scene, MAX_SHORT_BYTES)
     if not 0 <= event.position <= MAX_POSITION:

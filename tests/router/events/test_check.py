@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from protos.shopfront.v1.event_pb2 import Event, ReportEventsRequest
 from router.errors import CallerError
 from router.events import CheckedEvents, check_events
+from router.events.check import timestamp_reason
 from snapshot.event_codes import EVENT_NAMES, REMOVE_FROM_CART
 from snapshot.item_keys import item_keys
 from state.attribution import Attribution, AttributionCodec
@@ -76,6 +77,20 @@ def test_each_rule_names_its_field(field: str, changes: dict[str, object]) -> No
     (fault,) = checked.faults
     assert (fault.index, fault.field) == (0, field)
     assert len(fault.reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("timestamp_ms", "reason"),
+    [
+        (NOW + 400_000, "is 400 s ahead of"),
+        (NOW - 401 * DAY, "is 401 days behind"),
+        (NOW, None),
+        (0, None),
+    ],
+)
+def test_a_time_is_refused_by_the_side_on_which_it_lies(timestamp_ms: int, reason: str | None) -> None:
+    said = timestamp_reason(timestamp_ms, NOW)
+    assert said is None if reason is None else said is not None and said.startswith(reason)
 
 
 @pytest.mark.parametrize("changes", GOOD)
