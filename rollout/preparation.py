@@ -81,17 +81,21 @@ class CandidateOnTriton:
     async def prepare(self, rollout: Rollout) -> str:
         """Loads, warms up and compares the candidate; returns what was found, for a person.
 
+        Where the stable version is lost, neither on Triton nor in the repository, there is nothing to compare
+        with, and no other way back to a model than this: the candidate is only tried.
+
         Raises:
             CandidateUnfit: the rollout must end.
-            PreparationDelayed: Triton or the stable version does not answer.
+            PreparationDelayed: Triton does not answer, or the stable version, which is in the repository.
         """
         await asyncio.to_thread(self._verify, rollout)
         await self.load(rollout)
-        return await self._compare(rollout)
+        lost = await self._stable_is_missing(rollout)
+        return await (self._try_alone(rollout) if lost else self._compare(rollout))
 
     async def load(self, rollout: Rollout) -> None:
-        """Has both versions loaded; errors as in `prepare`."""
-        if f"{rollout.model} {rollout.stable}" in await self.missing(rollout):
+        """Has both versions loaded, but for a stable one that is lost; errors as in `prepare`."""
+        if await self._stable_may_return(rollout):
             raise PreparationDelayed(f"version {rollout.stable} of {rollout.model} is not ready on Triton")
         await asyncio.to_thread(self._load, rollout)
 
@@ -102,6 +106,15 @@ class CandidateOnTriton:
             for version in (rollout.stable, rollout.candidate)
             for name in await self._readiness.missing({rollout.model: str(version)})
         ]
+
+    async def _stable_is_missing(self, rollout: Rollout) -> bool:
+        return f"{rollout.model} {rollout.stable}" in await self.missing(rollout)
+
+    async def _stable_may_return(self, rollout: Rollout) -> bool:
+        """Whether the stable version is not ready and its files are there."""
+        if not await self._stable_is_missing(rollout):
+            return False
+        return rollout.stable in await asyncio.to_thread(self._repository.versions, rollout.model)
 
     def release(self, model: str, keep: int, named: int) -> None:
         """Has Triton unload every version but `keep`, which serves, though the snapshot names `named`.
@@ -148,10 +161,25 @@ class CandidateOnTriton:
                     raise PreparationDelayed(str(gone)) from error
                 raise CandidateUnfit(str(error)) from error
 
-    async def _compare(self, rollout: Rollout) -> str:
+    def _recent(self) -> Sequence[Recorded]:
         requests = self._requests()
         if not requests:
             raise PreparationDelayed("no request has been seen yet to compare the versions on")
+        return requests
+
+    async def _try_alone(self, rollout: Rollout) -> str:
+        requests = self._recent()
+        scores = [await self._scores(rollout, rollout.candidate, recorded) for recorded in requests]
+        if not any(np.ptp(each) > 0 for each in scores):
+            raise _no_order(rollout, requests)
+        folder = self._repository.version_folder(rollout.model, rollout.stable)
+        return (
+            f"version {rollout.stable}, which serves, is lost: there is no {folder}; {len(requests)} recent "
+            f"requests were scored by version {rollout.candidate} alone, compared with nothing"
+        )
+
+    async def _compare(self, rollout: Rollout) -> str:
+        requests = self._recent()
         overlaps: list[float] = []
         pages = RecordedPages(self._settings.judge)
         took: dict[int, list[float]] = {rollout.stable: [], rollout.candidate: []}
@@ -169,9 +197,7 @@ class CandidateOnTriton:
             if np.isfinite(stable).all():
                 pages.observe(recorded.query, stable, rounds)
         if spread[rollout.stable] and not spread[rollout.candidate]:
-            raise CandidateUnfit(
-                f"version {rollout.candidate} gives all candidates of {len(requests)} requests the same score"
-            )
+            raise _no_order(rollout, requests)
         if refusal := pages.refusal():
             raise CandidateUnfit(f"version {rollout.candidate}: {refusal}")
         stable_ms, candidate_ms = (float(np.median(took[version])) for version in took)
@@ -192,7 +218,7 @@ class CandidateOnTriton:
             reason = str(error) or f"no answer within {timeout_s * 1000:.0f} ms"
             if version == rollout.stable:
                 raise PreparationDelayed(f"the stable version does not answer: {reason}") from error
-            if f"{rollout.model} {rollout.stable}" in await self.missing(rollout):
+            if await self._stable_may_return(rollout):
                 raise PreparationDelayed(f"Triton does not answer: {reason}") from error
             raise CandidateUnfit(f"version {version} fails on a recent request: {reason}") from error
         if version == rollout.candidate and not np.isfinite(scores).all():
@@ -202,6 +228,12 @@ class CandidateOnTriton:
                 "not finite"
             )
         return scores
+
+
+def _no_order(rollout: Rollout, requests: Sequence[Recorded]) -> CandidateUnfit:
+    return CandidateUnfit(
+        f"version {rollout.candidate} gives all candidates of {len(requests)} requests the same score"
+    )
 
 
 def _replaced(named: int, versions: Sequence[int]) -> int:

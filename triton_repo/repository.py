@@ -137,6 +137,17 @@ class ModelRepository:
         path = self._configured(model)
         _write(path, with_versions(path.read_text(), versions))
 
+    def lacking(self, model: str, served: int | None) -> list[int]:
+        """Versions that are to be loaded and are not there, ascending, but for those on trial.
+
+        `served`: the version that the published snapshot names, None where it names none.
+        """
+        pinned = self.pinned(model)
+        wanted = set() if served is None else {served}
+        if pinned is not None:
+            wanted = (wanted - {pinned.instead_of} | set(pinned.versions)) - set(pinned.on_trial)
+        return sorted(wanted - set(self.versions(model)))
+
     def _make(self, folder: Path) -> None:
         """Makes a folder below the root; a Triton of another user may read it and those above it."""
         folder.mkdir(parents=True, exist_ok=True)

@@ -187,6 +187,15 @@ class TritonServer:
                     f"model {model} has no usable version in {self.repository.models_folder / model};"
                     " train and export it first"
                 )
+            for version in self.repository.lacking(model, served.get(model)):
+                _LOG.error(
+                    "model %s version %d is to serve and is not there: requests that need it go without the"
+                    " model; put %s back and start again, or roll another version out (there: %s)",
+                    model,
+                    version,
+                    self.repository.version_folder(model, version),
+                    ", ".join(map(str, self.repository.versions(model))),
+                )
 
     def _served_models(self) -> Mapping[str, int]:
         try:

@@ -58,6 +58,15 @@ def test_pinned_versions_are_kept_and_missing_ones_are_not_asked_for(repository:
     assert repository.versions("bst") == [1, 4]
 
 
+def test_what_is_to_be_loaded_and_is_not_there_is_found(repository: ModelRepository) -> None:
+    assert repository.lacking("bst", None) == repository.lacking("bst", 4) == []
+    assert repository.lacking("bst", 7) == [7]
+    repository.pin("bst", Pinned((4, 9), on_trial=(9,), holder="r"))
+    assert repository.lacking("bst", 4) == []
+    repository.pin("bst", Pinned((8,), instead_of=1))
+    assert repository.lacking("bst", 1) == [8]
+
+
 def test_a_published_version_joins_the_pins(repository: ModelRepository) -> None:
     held = Pinned((1, 3), (3,), "r").with_version(4)
     assert held == Pinned((1, 3, 4), (3,), "r")

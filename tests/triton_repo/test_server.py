@@ -211,6 +211,19 @@ def test_a_model_without_versions_is_named(tmp_path: Path) -> None:
         server.start()
 
 
+def test_a_version_that_is_to_serve_and_is_lost_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository = tiny_repository(tmp_path)
+    repository.record_served({"bst": 7, "mind": 1})
+    repository.refuse("mind", 1)
+    with pytest.raises(TritonStartError, match="model mind has no usable version"):
+        TritonServer(repository, tmp_path / "log", TritonSettings(models=BOTH)).start()
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert line.startswith("model bst version 7 is to serve and is not there")
+    assert f"put {repository.version_folder('bst', 7)} back" in line
+
+
 @pytest.mark.parametrize("opened", ["at_start", "when_called"])
 def test_a_model_the_server_cannot_load_is_named_in_one_line(tmp_path: Path, opened: str) -> None:
     repository = tiny_repository(tmp_path)
