@@ -1,7 +1,8 @@
 """A steady open-loop load in a process of its own: recommendations and events at fixed rates.
 
 Calls are sent when they are due, so a service that stops answering still receives calls. Each call is
-sent again at most once, after UNAVAILABLE. `steady_load(plan)` starts the process and collects a `Sent` per
+sent again at most once after UNAVAILABLE, and where the plan says so whenever it was told when to come back.
+`steady_load(plan)` starts the process and collects a `Sent` per
 finished call; `python -m benchmarks.steady_load <plan.json>` is the process: one JSON line per call until its
 standard input ends.
 """
@@ -22,6 +23,7 @@ import grpc
 import msgspec
 
 from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
+from server.ingress.status import PUSHBACK_KEY
 
 CONNECTIONS = 8
 BATCH = 3
@@ -29,9 +31,11 @@ _DRAIN_S = 15.0
 
 
 class LoadPlan(msgspec.Struct, frozen=True):
-    """What is sent: rates in calls per second, patience in seconds for both tries of a call together.
+    """What is sent: rates in calls per second, patience in seconds for all tries of a call together.
 
     `retry_pause_s` lies between the two tries; the second waits for a connection as long as patience lasts.
+    `returns_when_told`: whether a call that is refused as RESOURCE_EXHAUSTED, with the time after which to
+    come back, is sent again then, each time.
     """
 
     address: str
@@ -43,6 +47,7 @@ class LoadPlan(msgspec.Struct, frozen=True):
     patience_s: float = 10.0
     retry_pause_s: float = 0.1
     page_size: int = 20
+    returns_when_told: bool = False
     first_number: int = 0
     """Calls are numbered from here; a second load on one event log takes other numbers."""
 
@@ -153,7 +158,8 @@ class _Caller:
             ("grpc.use_local_subchannel_pool", 1),
             # By gRPC's own rule a client stays away for seconds after a few refused connections.
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
+            # How long one attempt to connect may take, too: a slow handshake is no refusal.
+            ("grpc.min_reconnect_backoff_ms", 1_000),
             ("grpc.max_reconnect_backoff_ms", 500),
         ]
         self._channels = [
@@ -174,8 +180,8 @@ class _Caller:
         request = recommend_pb2.RecommendRequest(
             scene=plan.scene, user_id=plan.users[number % len(plan.users)], page_size=plan.page_size
         )
-        first, status, detail, answer = await self._twice(
-            lambda channel: recommend_pb2_grpc.RecommendServiceStub(channel).Recommend, request, retry=True
+        first, status, detail, answer = await self._call(
+            lambda channel: recommend_pb2_grpc.RecommendServiceStub(channel).Recommend, request, again=True
         )
         shown: dict[str, Any] = {}
         if answer is not None:
@@ -203,10 +209,10 @@ class _Caller:
             )
             for position, id in enumerate(ids)
         ]
-        first, status, detail, answer = await self._twice(
+        first, status, detail, answer = await self._call(
             lambda channel: event_pb2_grpc.EventServiceStub(channel).ReportEvents,
             event_pb2.ReportEventsRequest(events=events),
-            retry=with_ids,
+            again=with_ids,
         )
         accepted = answer is not None and answer.accepted == len(ids)
         if answer is not None and not accepted:
@@ -225,24 +231,40 @@ class _Caller:
             )
         )
 
-    async def _twice(
-        self, method: Callable[[grpc.aio.Channel], Any], request: Any, *, retry: bool
+    async def _call(
+        self, method: Callable[[grpc.aio.Channel], Any], request: Any, *, again: bool
     ) -> tuple[str, str, str, Any]:
-        """Status of the first try, status and details of the last, and the answer if there is one."""
+        """Status of the first try, status and details of the last, and the answer if there is one.
+
+        `again`: whether the call may be sent more than once.
+        """
         gives_up = time.monotonic() + self._plan.patience_s
-        try:
-            return "OK", "OK", "", await method(self._channel())(request, timeout=self._plan.patience_s)
-        except grpc.aio.AioRpcError as error:
-            first, detail = error.code().name, error.details() or ""
-            if error.code() != grpc.StatusCode.UNAVAILABLE or not retry:
-                return first, first, detail, None
-        await asyncio.sleep(self._plan.retry_pause_s)
-        left_s = max(0.05, gives_up - time.monotonic())
-        try:
-            answer = await method(self._channel())(request, timeout=left_s, wait_for_ready=True)
-            return first, "OK", detail, answer
-        except grpc.aio.AioRpcError as error:
-            return first, error.code().name, error.details() or detail, None
+        # Every try on one channel. Where connecting has failed, a try fails at once; on another channel, the
+        # connection of which leads to a process that hangs and is then killed, the second would fail too.
+        send = method(self._channel())
+        codes, detail, waits = list[str](), "", False
+        while True:
+            left_s = max(0.05, gives_up - time.monotonic())
+            try:
+                answer = await send(request, timeout=left_s, wait_for_ready=waits)
+                return [*codes, "OK"][0], "OK", detail, answer
+            except grpc.aio.AioRpcError as error:
+                codes.append(error.code().name)
+                detail = error.details() or detail
+                pause_s = self._pause_s(error, codes) if again else None
+            if pause_s is None or time.monotonic() + pause_s >= gives_up:
+                return codes[0], codes[-1], detail, None
+            await asyncio.sleep(pause_s)
+            waits = True
+
+    def _pause_s(self, error: grpc.aio.AioRpcError, codes: Sequence[str]) -> float | None:
+        """After how many seconds the call is sent again; None: not at all. `codes`: of its tries so far."""
+        if error.code() == grpc.StatusCode.UNAVAILABLE:
+            return self._plan.retry_pause_s if codes.count("UNAVAILABLE") == 1 else None
+        if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED and self._plan.returns_when_told:
+            told = dict(error.trailing_metadata() or ()).get(PUSHBACK_KEY)
+            return None if told is None else int(told) / 1_000
+        return None
 
     def _print(self, sent: Sent) -> None:
         sys.stdout.buffer.write(self._encoder.encode(sent) + b"\n")

@@ -247,6 +247,7 @@ def test_a_router_whose_parts_are_killed_is_replaced_at_its_address_and_loses_no
         recommend_per_s=3.0,
         events_per_s=3.0,
         patience_s=HEAL_S,
+        returns_when_told=True,
     )
     try:
         with steady_load(plan) as load:
