@@ -29,6 +29,7 @@ from recall.pictures.searched import Alike, IndexChange, Pictured, PictureSearch
 from recall.pictures.settings import SimilarLookSettings
 from recall.pictures.shard import shard_folders, write_shards
 from recall.pictures.sharded_index import ShardedIndex, ShardsInProcess
+from recall.pictures.silent_shards import SilentShards
 from recall.query import Query
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
@@ -217,7 +218,10 @@ def open_channel(
     bounds, folders = shard_folders(folder, catalogue.size)
     if folders:
         shards = (services.open_shards or ShardsInProcess)(folders, space.dimensions, settings)
-        index: PictureSearch = ShardedIndex(shards, bounds, revision, settings.shard_timeout_ms / 1_000)
+        silent = SilentShards(settings.shard_silent_ms / 1_000, settings.shard_pause_s)
+        index: PictureSearch = ShardedIndex(
+            shards, bounds, revision, settings.shard_timeout_ms / 1_000, silent
+        )
     else:
         files = open_index_files(folder, len(items), space.dimensions)
         main = MainPart(files.index, files.vectors, items, contents, catalogue.in_stock[items], settings)

@@ -47,6 +47,17 @@ class SimilarLookSettings(VectorIndexSettings):
         description="Longest wait for a part that searches; without it the answer is degraded. Less than the "
         "channel's timeout in a scene, milliseconds.",
     )
+    shard_silent_ms: float = Field(
+        default=100.0,
+        ge=0,
+        description="Silence of a part while searches wait for it, from their first one on, after which it "
+        "is left out at once, milliseconds; 0: every search waits for it.",
+    )
+    shard_pause_s: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds for which a silent part is left out; then one search at a time waits for it.",
+    )
     within: Literal["category", "anything"] = Field(
         default="category",
         description="category: only items of the trigger's category, where it has one; anything: all items.",

@@ -14,6 +14,7 @@ from pipeline.stages import DependencyError
 from recall.pictures.searched import Alike, IndexChange, Pictured, best_items
 from recall.pictures.settings import SimilarLookSettings
 from recall.pictures.shard import Shard, ShardBehind, ShardStatus
+from recall.pictures.silent_shards import SilentShards
 
 _APPLY_S = 60.0
 """Longest wait for a shard that takes up changes, seconds: it may have to copy an index."""
@@ -22,9 +23,10 @@ _STATUS_S = 2.0
 
 @dataclass(frozen=True)
 class Lost:
-    """A shard that gave no answer, and why."""
+    """A shard that gave no answer, and why; silent: it was waited for until the timeout."""
 
     why: str
+    silent: bool = False
 
 
 class Shards(Protocol):
@@ -73,7 +75,14 @@ class ShardedIndex:
 
     waits = True
 
-    def __init__(self, shards: Shards, bounds: NDArray[np.int32], revision: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        shards: Shards,
+        bounds: NDArray[np.int32],
+        revision: int,
+        timeout_s: float,
+        silent: SilentShards,
+    ) -> None:
         """Opens nothing.
 
         Args:
@@ -81,11 +90,13 @@ class ShardedIndex:
             bounds: int32[n + 1]; shard s holds the items from bounds[s] + 1 to bounds[s + 1].
             revision: of the last change that is in the snapshot.
             timeout_s: longest wait for a shard that searches.
+            silent: says which are not asked by a search.
         """
         self._shards = shards
         self._bounds = bounds
         self._applied = revision
         self._timeout_s = timeout_s
+        self._silent = silent
         self._statuses = [ShardStatus(revision, 0, 0) for _ in bounds[1:]]
 
     @property
@@ -127,15 +138,14 @@ class ShardedIndex:
         """As `PictureIndex.vectors_of`."""
         of_shard = self._shard_of(items)
         wanted = np.unique(of_shard).tolist()
-        answers = self._shards.ask(
+        answers = self._ask(
             {
                 number: (
                     "vectors_of",
                     (self._applied, (items[of_shard == number] - self._bounds[number]).astype(np.int32)),
                 )
                 for number in wanted
-            },
-            self._timeout_s,
+            }
         )
         found = [
             (answer.items + self._bounds[number], answer.vectors)
@@ -169,7 +179,7 @@ class ShardedIndex:
             )
             for number in range(len(self._statuses))
         }
-        answers = self._shards.ask(calls, self._timeout_s)
+        answers = self._ask(calls)
         missing = self._missing(answers)
         found = [
             (answer.items + self._bounds[number], answer.likeness)
@@ -180,6 +190,15 @@ class ShardedIndex:
             raise DependencyError(f"no part of the index of pictures answers: {missing}")
         items, likeness = (np.concatenate(column) for column in zip(*found, strict=True))
         return best_items(items, likeness, k, missing)
+
+    def _ask(self, calls: Mapping[int, tuple[str, tuple[Any, ...]]]) -> dict[int, Any | Lost]:
+        """What a search asks of shards, but of those that keep searches waiting."""
+        began, left_out = self._silent.begin(list(calls))
+        asked = {number: call for number, call in calls.items() if number not in left_out}
+        answers = self._shards.ask(asked, self._timeout_s) if asked else {}
+        late = [number for number, answer in answers.items() if isinstance(answer, Lost) and answer.silent]
+        self._silent.end(began, late, [number for number in answers if number not in late])
+        return answers | {number: Lost(why) for number, why in left_out.items()}
 
     def _own_bits(self, eligible: NDArray[np.bool_] | None, number: int) -> NDArray[np.uint8] | None:
         if eligible is None:

@@ -86,7 +86,7 @@ class RayShards:
             try:
                 answers[number] = ray.get(reference, timeout=0)
             except GetTimeoutError:
-                answers[number] = Lost(f"no answer in {timeout_s * 1_000:.0f} ms")
+                answers[number] = Lost(f"no answer in {timeout_s * 1_000:.0f} ms", silent=True)
             except RayTaskError as error:
                 if not isinstance(error.cause, ShardBehind):
                     raise

@@ -20,6 +20,7 @@ from recall.pictures.searched import IndexChange
 from recall.pictures.settings import SimilarLookSettings
 from recall.pictures.shard import Shard, shard_folders, write_shards
 from recall.pictures.sharded_index import Lost, ShardedIndex, ShardsInProcess
+from recall.pictures.silent_shards import SilentShards
 from snapshot.manifest import SnapshotError
 from tests.recall.small_shop import make_catalogue
 
@@ -35,13 +36,24 @@ class LosableShards(ShardsInProcess):
         super().__init__(folders, DIMENSIONS, SETTINGS)
         self.folders = folders
         self.lost: set[int] = set()
+        self.frozen: set[int] = set()
         self.renewed: list[int] = []
+        self.now = 50.0
+        self.waits = 0
+
+    def clock(self) -> float:
+        """A second that only waiting moves."""
+        return self.now
 
     def ask(
         self, calls: Mapping[int, tuple[str, tuple[Any, ...]]], timeout_s: float
     ) -> dict[int, Any | Lost]:
-        answers = super().ask({key: call for key, call in calls.items() if key not in self.lost}, timeout_s)
-        return answers | {key: Lost("gone") for key in calls if key in self.lost}
+        here = {key: call for key, call in calls.items() if key not in self.lost | self.frozen}
+        answers = super().ask(here, timeout_s) | {key: Lost("gone") for key in calls if key in self.lost}
+        if self.frozen & set(calls):
+            self.waits += 1
+            self.now += 0.04
+        return answers | {key: Lost("late", silent=True) for key in calls if key in self.frozen}
 
     def renew(self, number: int) -> None:
         self.renewed.append(number)
@@ -71,7 +83,7 @@ class Both:
         bounds, folders = shard_folders(folder / "parts", ITEMS)
         assert (bounds[0], bounds[-1], len(folders)) == (0, ITEMS, 3)
         self.shards = LosableShards(folders)
-        self.parts = ShardedIndex(self.shards, bounds, 0, 1.0)
+        self.parts = ShardedIndex(self.shards, bounds, 0, 1.0, SilentShards(0.1, 1.0, self.shards.clock))
         self.bounds, self.folder = bounds, folder / "parts"
 
     def vectors(self, count: int) -> np.ndarray:
@@ -133,6 +145,65 @@ def test_a_lost_shard_is_named_and_the_others_answer(tmp_path: Path) -> None:
     both.shards.lost = {0, 1, 2}
     with pytest.raises(DependencyError, match="part 3 of 3: gone"):
         both.parts.search(vector, 3)
+
+
+def test_a_frozen_shard_keeps_few_searches_waiting_and_is_found_again(tmp_path: Path) -> None:
+    both = Both(tmp_path, 6)
+    (vector,) = both.vectors(1)
+    shards, search = both.shards, both.parts.search
+    whole = both.whole.search(vector, ITEMS).items.tolist()
+    first, last = both.bounds[1:3].tolist()
+    without = [item for item in whole if not first < item <= last]
+    shards.frozen = {1}
+    for _ in range(20):
+        found = search(vector, ITEMS)
+        assert found.items.tolist() == without
+    # The third wait of 40 ms makes 100 ms of silence.
+    assert shards.waits == 3
+    assert found.missing.startswith("part 2 of 3: not asked, since it gave no answer before; the next try")
+    of_frozen = np.arange(first + 1, last + 1, dtype=np.int32)
+    assert "not asked" in both.parts.vectors_of(of_frozen).missing
+    shards.now += 1.0
+    for _ in range(5):
+        search(vector, ITEMS)
+    assert shards.waits == 4
+    shards.frozen = set()
+    assert search(vector, ITEMS).items.tolist() == without
+    shards.now += 1.0
+    for _ in range(3):
+        found = search(vector, ITEMS)
+        assert (found.items.tolist(), found.missing) == (whole, "")
+
+
+def test_a_shard_that_answers_in_between_or_is_gone_is_always_asked(tmp_path: Path) -> None:
+    both = Both(tmp_path, 7)
+    (vector,) = both.vectors(1)
+    for _ in range(6):
+        both.shards.frozen = {0}
+        assert both.parts.search(vector, ITEMS).missing == "part 1 of 3: late"
+        both.shards.frozen = set()
+        assert both.parts.search(vector, ITEMS).missing == ""
+    both.shards.lost = {0}
+    for _ in range(6):
+        assert both.parts.search(vector, ITEMS).missing == "part 1 of 3: gone"
+
+
+def test_searches_that_are_late_side_by_side_are_one_silence() -> None:
+    now = [10.0]
+    silent = SilentShards(0.1, 1.0, lambda: now[0])
+    began = [silent.begin([0])[0] for _ in range(50)]
+    now[0] += 0.04
+    for each in began:
+        silent.end(each, [0], [])
+    assert silent.begin([0])[1] == {}
+    now[0] += 0.07
+    silent.end(now[0] - 0.04, [0], [])
+    assert list(silent.begin([0, 1])[1]) == [0]
+    never = SilentShards(0.0, 1.0, lambda: now[0])
+    for _ in range(9):
+        now[0] += 1.0
+        never.end(now[0] - 1.0, [0], [])
+        assert never.begin([0])[1] == {}
 
 
 def test_a_shard_that_was_opened_again_is_searched_once_it_knows_what_was_deleted(tmp_path: Path) -> None:

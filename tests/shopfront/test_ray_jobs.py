@@ -15,6 +15,7 @@ from recall.pictures.searched import IndexChange
 from recall.pictures.settings import SimilarLookSettings
 from recall.pictures.shard import shard_folders, write_shards
 from recall.pictures.sharded_index import ShardedIndex, ShardsInProcess
+from recall.pictures.silent_shards import SilentShards
 from recall.registry import CHANNELS
 from shopfront.cluster.chosen_work import work_of
 from shopfront.cluster.errors import CannotReachCluster, NodesLost, PartFailed
@@ -176,12 +177,14 @@ def test_shards_of_pictures_answer_as_one_index_and_say_which_one_was_killed(
     bounds, folders = shard_folders(tmp_path, catalogue.size)
     shards = RayShards(folders, 8, settings)
     try:
-        index = ShardedIndex(shards, bounds, 0, timeout_s=30.0)
+        index = ShardedIndex(shards, bounds, 0, timeout_s=30.0, silent=SilentShards(100.0, 1.0))
         assert index.revision == 0
         assert index.pictures == (200, 0)
         deleted = int(index.search(vectors[0], 1).items[0])
         index.apply([IndexChange(deleted, None, None)], 1)
-        alone = ShardedIndex(ShardsInProcess(folders, 8, settings), bounds, 0, timeout_s=1.0)
+        alone = ShardedIndex(
+            ShardsInProcess(folders, 8, settings), bounds, 0, timeout_s=1.0, silent=SilentShards(0.0, 1.0)
+        )
         alone.apply([IndexChange(deleted, None, None)], 1)
         for vector in vectors[::40]:
             one, many = alone.search(vector, 20), index.search(vector, 20)
