@@ -11,7 +11,8 @@ import polars as pl
 from features.profile import PROFILE_FIELDS
 from snapshot.dataset import Dataset
 from snapshot.event_codes import IMPRESSION
-from snapshot.partition_work import IN_THIS_PROCESS, Columns, PartitionWork
+from snapshot.log_parts import parts_by_shopper
+from snapshot.partition_work import IN_THIS_PROCESS, Columns, PartitionWork, joined
 
 _TIME_SPAN = 2**34
 
@@ -34,21 +35,16 @@ class EventColumns:
     weight: np.ndarray | None = None
 
     @classmethod
-    def from_frame(cls, events: pl.DataFrame, users: int) -> EventColumns:
-        """Takes the columns user, item, event, ts and, if any, weight of known items out of a frame."""
-        weighed = ["weight"] if "weight" in events.columns else []
-        events = events.filter(pl.col("item") > 0).select("user", "item", "event", "ts", *weighed)
-        ordered = events.sort("user", "ts", maintain_order=True)
-        user, ts = ordered["user"].to_numpy(), ordered["ts"].to_numpy()
-        return cls(
-            user=user,
-            item=ordered["item"].to_numpy(),
-            event=ordered["event"].to_numpy(),
-            ts=ts,
-            offsets=np.searchsorted(user, np.arange(users + 2)),
-            keys=_keys(user, ts),
-            weight=ordered["weight"].to_numpy().astype(np.float32) if weighed else None,
-        )
+    def from_frame(cls, events: pl.DataFrame, users: int, kept: pl.Expr) -> EventColumns:
+        """Takes the columns user, item, event, ts and, if any, weight of known items out of a frame.
+
+        kept: which events. A frame of more than `snapshot.log_parts.ROWS_AT_ONCE` must be sorted by user: its
+        columns are made part by part and mapped from files.
+        """
+        columns = joined(_in_order(part, kept) for part in parts_by_shopper(events))
+        # Numbers of another type than the column's would make NumPy copy it.
+        bounds = np.arange(users + 2, dtype=columns["user"].dtype)
+        return cls(**columns, offsets=np.searchsorted(columns["user"], bounds))
 
     def __len__(self) -> int:
         """Number of events."""
@@ -85,6 +81,17 @@ class CartColumns:
         """Takes the columns out of a frame that is sorted by user and time."""
         item, pieces, ts = (changes[name].to_numpy() for name in ("item", "pieces", "ts"))
         return cls(item, pieces, ts, np.searchsorted(changes["user"].to_numpy(), np.arange(users + 2)))
+
+
+def _in_order(events: pl.DataFrame, kept: pl.Expr) -> dict[str, np.ndarray]:
+    """The columns of `EventColumns` but `offsets`, of the events of some shoppers."""
+    names = ["user", "item", "event", "ts", *(["weight"] if "weight" in events.columns else [])]
+    known = events.filter((pl.col("item") > 0) & kept).select(names)
+    ordered = known.sort("user", "ts", maintain_order=True)
+    columns = {name: ordered[name].to_numpy() for name in names}
+    if "weight" in columns:
+        columns["weight"] = columns["weight"].astype(np.float32)
+    return columns | {"keys": _keys(columns["user"], columns["ts"])}
 
 
 def _keys(user: np.ndarray, ts: np.ndarray) -> np.ndarray:
@@ -174,8 +181,8 @@ class InteractionLog:
                 profile[rows, column] = users[f"{field}_code"].fill_null(0).to_numpy()
         shown = pl.col("event") == IMPRESSION
         return cls(
-            behaviours=EventColumns.from_frame(events.filter(~shown), count),
-            impressions=EventColumns.from_frame(events.filter(shown), count),
+            behaviours=EventColumns.from_frame(events, count, ~shown),
+            impressions=EventColumns.from_frame(events, count, shown),
             profile=profile,
             items=items,
             categories=categories,
