@@ -45,6 +45,7 @@ def train(source: TrainingSource, settings: BstSettings, progress: Progress) -> 
             settings.samples,
             settings.training,
             progress,
+            source.share,
         )
     )
 
@@ -80,6 +81,7 @@ MODEL = ModelKind(
     tensors=Tensors((*SHOPPER, *CANDIDATES), (TensorDeclaration("score", "float32", ("n",)),)),
     train=train,
     weighs_takes=True,
+    shares_batches=True,
     restore=restore,
     serving_form=serving_form,
     ranks=ranks,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.profile import PROFILE_FIELDS
+from models.batch_share import ALONE, BatchShare
 from models.moments import Moments
 from models.settings import ModelKindSettings, SampleSettings, TrainingSettings
 from models.shopper_inputs import shopper_inputs
@@ -42,13 +43,14 @@ class TrainingSource:
 
     dataset: the data set; log: its events; teachers: the trained networks of `ModelKind.teachers`, in eval
     mode; ranges: makes the examples of rankers over inputs (`models.ranker_inputs`); raises TrainingError
-    where a range holds no point.
+    where a range holds no point; share: what this process computes of each batch, for kinds that share them.
     """
 
     dataset: Dataset
     log: InteractionLog
     teachers: Mapping[str, nn.Module] = field(default_factory=dict)
     ranges: Callable[[SampleSettings, TrainingSettings], LearningRanges] = no_ranges
+    share: BatchShare = ALONE
 
     @property
     def cuts(self) -> Cuts:
@@ -147,6 +149,8 @@ class ModelKind:
     """Sizes of the named dimensions in the calls that warm up a loaded version; 1 where one is left out."""
     weighs_takes: bool = False
     """Whether its training counts takes by weights of the source's log or ranges: sample rules act on it."""
+    shares_batches: bool = False
+    """Whether `train` computes the source's share of every batch: several workers may train it then."""
     engine: bool = False
     """Whether a TensorRT engine of it can be built, as a model of its own: its name with `_trt`."""
     description: str = ""

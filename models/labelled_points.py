@@ -22,6 +22,17 @@ class LabelledPoints:
     labels: np.ndarray
     weights: np.ndarray | None = None
 
+    def part(self, rows: slice) -> LabelledPoints:
+        """Some of the points, in their order."""
+        weights = None if self.weights is None else self.weights[rows]
+        points = self.points.select(np.arange(len(self.points))[rows])
+        return LabelledPoints(points, self.items[rows], self.labels[rows], weights)
+
+    def weight(self) -> float:
+        """What all candidates weigh together."""
+        present = self.items > 0
+        return float(present.sum() if self.weights is None else self.weights[present].sum())
+
 
 def with_candidates(
     points: SamplePoints, sampler: NegativeSampler, negatives: int, rng: np.random.Generator

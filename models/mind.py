@@ -42,6 +42,7 @@ def train(source: TrainingSource, settings: MindSettings, progress: Progress) ->
             settings.samples,
             settings.training,
             progress,
+            source.share,
         )
     )
 
@@ -66,6 +67,7 @@ MODEL = ModelKind(
     tensors=Tensors(HISTORY, (TensorDeclaration("interests", "float32", ("B", -1, -1)),)),
     train=train,
     weighs_takes=True,
+    shares_batches=True,
     restore=restore,
     makes=item_vectors,
     warm_up={"B": 1},

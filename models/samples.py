@@ -38,6 +38,11 @@ class SamplePoints:
         """Number of points."""
         return len(self.user)
 
+    def weight(self) -> float:
+        """What all positives weigh together."""
+        present = self.positives > 0
+        return float(present.sum() if self.weights is None else self.weights[present].sum())
+
     def mean_weights(self) -> np.ndarray:
         """float32[S], the mean weight of each point's positives."""
         if self.weights is None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foundation.statistics.ranking_metrics import auc, gauc, log_loss
+from models.batch_share import ALONE, BatchShare
 from models.batches import encode_shoppers, ordered_batches, shuffled_batches
 from models.bst_network import Bst
 from models.bst_settings import BstNetworkSettings
@@ -64,12 +65,14 @@ def train_bst(
     samples: SampleSettings,
     training: TrainingSettings,
     progress: Progress = silent,
+    share: BatchShare = ALONE,
 ) -> tuple[Bst, TrainingResult]:
     """Trains on points before `cuts.valid_from`, stopping early by GAUC on [valid_from, test_from).
 
     Negatives of a range are as popular as items were in that range; nothing from `valid_from` on shapes a
     weight, and validation only chooses among weights. All randomness comes from `training.seed`: the
-    same seed, settings, log and number of threads give the same weights on the same machine.
+    same seed, settings, log and number of threads give the same weights on the same machine. `share`: what
+    this worker computes of each batch, whose candidates all workers draw.
 
     Raises TrainingError where one of the two ranges holds no sample point, or a loss is not finite.
     """
@@ -86,11 +89,14 @@ def train_bst(
     )
     model = Bst(settings, features, profile_counts)
 
-    def losses() -> Iterator[Callable[[], Tensor]]:
+    def losses() -> Iterator[Callable[[], Tensor | None]]:
         for batch in shuffled_batches(points, training.batch_size, rng):
-            labelled = with_candidates(batch, sampler, samples.negatives, rng)
+            whole = with_candidates(batch, sampler, samples.negatives, rng)
 
-            def loss(labelled: LabelledPoints = labelled) -> Tensor:
+            def loss(whole: LabelledPoints = whole) -> Tensor | None:
+                labelled = whole.part(share.rows(len(whole.points)))
+                if not len(labelled.points):
+                    return None
                 shoppers = encode_shoppers(log, labelled.points)
                 items = torch.from_numpy(labelled.items)
                 offset = torch.from_numpy(sampler.log_oversampling(labelled.points, labelled.items))
@@ -100,11 +106,13 @@ def train_bst(
                     logits[present], torch.from_numpy(labelled.labels)[present], reduction="none"
                 )
                 weights = labelled.weights
-                return weighted_mean(each, None if weights is None else torch.from_numpy(weights)[present])
+                mean = weighted_mean(each, None if weights is None else torch.from_numpy(weights)[present])
+                return share.part(mean, labelled.weight(), whole.weight())
 
             yield loss
 
     def validate() -> dict[str, float]:
         return ranking_metrics(validation, _sigmoid(score_points(model, log, validation)))
 
-    return model, train(model, losses(), validate, "gauc", training.bounded_by(len(points)), progress)
+    budget = training.bounded_by(len(points))
+    return model, train(model, losses(), validate, "gauc", budget, progress, share)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.batch_share import ALONE, BatchShare
 from models.batches import encode_shoppers, shuffled_batches
 from models.dual_gate import closeness
 from models.interaction_log import InteractionLog
@@ -33,12 +34,13 @@ def train_mind(
     samples: SampleSettings,
     training: TrainingSettings,
     progress: Progress = silent,
+    share: BatchShare = ALONE,
 ) -> tuple[Mind, TrainingResult]:
     """Trains on points before `cuts.valid_from`, stopping early by recall on [valid_from, test_from).
 
     Frequencies, for draws and for their correction, come from before `valid_from`. All randomness comes from
     `training.seed`: the same seed, settings, log and number of threads give the same weights on the same
-    machine.
+    machine. `share`: what this worker computes of each batch, whose negatives all workers draw.
 
     Raises TrainingError where one of the two ranges holds no point with a history, or a loss is not finite.
     """
@@ -51,12 +53,12 @@ def train_mind(
     points, held_out = training_points(log, cuts, samples, training, rng, validation_rng, with_history=True)
     model = Mind(settings, features, routing_seed=training.seed)
 
-    def losses() -> Iterator[Callable[[], Tensor]]:
+    def losses() -> Iterator[Callable[[], Tensor | None]]:
         for batch in shuffled_batches(points, training.batch_size, rng):
             drawn = sampler.draw(settings.shared_negatives, rng)
 
-            def loss(batch: SamplePoints = batch, drawn: np.ndarray = drawn) -> Tensor:
-                return _loss(model, log, batch, torch.from_numpy(drawn), log_share)
+            def loss(batch: SamplePoints = batch, drawn: np.ndarray = drawn) -> Tensor | None:
+                return _loss(model, log, batch, torch.from_numpy(drawn), log_share, share)
 
             yield loss
 
@@ -66,12 +68,21 @@ def train_mind(
         )
 
     budget = training.bounded_by(len(points))
-    return model, train(model, losses(), validate, f"recall@{VALIDATION_K}", budget, progress)
+    return model, train(model, losses(), validate, f"recall@{VALIDATION_K}", budget, progress, share)
 
 
 def _loss(
-    model: Mind, log: InteractionLog, batch: SamplePoints, negatives: Tensor, log_share: Tensor
-) -> Tensor:
+    model: Mind,
+    log: InteractionLog,
+    whole: SamplePoints,
+    negatives: Tensor,
+    log_share: Tensor,
+    share: BatchShare,
+) -> Tensor | None:
+    """What the rows of this worker add to the loss of a batch; None where it has none."""
+    batch = whole.select(np.arange(len(whole))[share.rows(len(whole))])
+    if not len(batch):
+        return None
     positives = torch.from_numpy(batch.positives).long()
     targets = model.vectors_of(positives)
     interests = model(*encode_shoppers(log, batch).history)
@@ -82,7 +93,9 @@ def _loss(
     positive = (shopper * targets).sum(-1) / temperature
     negative = shopper @ model.vectors_of(negatives).T / temperature
     weights = None if batch.weights is None else torch.from_numpy(batch.weights)[present]
-    loss = sampled_softmax_loss(positive, negative, log_share, positives[present], negatives, weights)
+    mean = sampled_softmax_loss(positive, negative, log_share, positives[present], negatives, weights)
+    loss = share.part(mean, batch.weight(), whole.weight())
     if model.settings.separation:
-        loss = loss + model.settings.separation * closeness(interests)
+        apart = share.part(closeness(interests), len(batch), len(whole))
+        loss = loss + model.settings.separation * apart
     return loss

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from models.batch_share import ALONE, BatchShare
 from models.settings import TrainingSettings
 
 
@@ -55,61 +56,97 @@ def optimizers(model: nn.Module, settings: TrainingSettings) -> list[torch.optim
 
 def train(
     model: nn.Module,
-    batches: Iterator[Callable[[], Tensor]],
+    batches: Iterator[Callable[[], Tensor | None]],
     validate: Callable[[], dict[str, float]],
     watched: str,
     settings: TrainingSettings,
     progress: Progress = silent,
+    share: BatchShare = ALONE,
 ) -> TrainingResult:
     """Trains `model` in place and leaves it with the weights of its best validation, in eval mode.
 
-    batches: endless; each, called, gives the loss of one batch. validate: metrics of the model in eval mode.
-    watched: the metric that must grow; after `settings.patience` validations without a new best, training
-    stops. The learning rate rises over `warmup_steps` and falls by a cosine to a tenth.
+    batches: endless; each, called, gives the loss of one batch, None where this worker has no row of it.
+    validate: metrics of the model in eval mode. watched: the metric that must grow; after `settings.patience`
+    validations without a new best, training stops. share: what this worker computes of each batch; how far
+    training is, is kept with it at every validation. The learning rate rises over `warmup_steps` and falls by
+    a cosine to a tenth.
 
     Raises TrainingError where a loss is not finite.
     """
     optimisers = optimizers(model, settings)
     schedules = [torch.optim.lr_scheduler.LambdaLR(o, _schedule(settings)) for o in optimisers]
-    best = TrainingResult(0, {})
-    kept: dict[str, Tensor] | None = None
-    latest: dict[str, float] = {}
-    history: list[tuple[int, dict[str, float]]] = []
-    waited = 0
-    for step in range(1, settings.max_steps + 1):
+    course = _Course()
+    before = share.kept()
+    if before is not None:
+        course = _Course(**before.pop("course"))
+        model.load_state_dict(before["model"])
+        for optimiser, state in zip(optimisers, before["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        for schedule, state in zip(schedules, before["schedules"], strict=True):
+            schedule.load_state_dict(state)
+        for _ in range(course.step):
+            # Drawn once more, so that what follows is drawn as if nothing had happened.
+            next(batches)
+    while course.step < settings.max_steps and course.waited < settings.patience:
+        course.step += 1
         model.train()
-        loss = next(batches)()
+        compute = next(batches)
+        share.begin_step(settings.seed, course.step)
+        loss = compute()
         for optimiser in optimisers:
             optimiser.zero_grad()
-        loss.backward()
+        value = share.summed(model, loss)
         for optimiser in optimisers:
             optimiser.step()
         for schedule in schedules:
             schedule.step()
-        value = float(loss.detach())
         if value != value or abs(value) == float("inf"):
             raise TrainingError(
-                f"the loss of step {step} is {value}; lower learning_rate (now {settings.learning_rate}) or "
-                f"embedding_learning_rate (now {settings.embedding_learning_rate})"
+                f"the loss of step {course.step} is {value}; lower learning_rate (now "
+                f"{settings.learning_rate}) or embedding_learning_rate (now "
+                f"{settings.embedding_learning_rate})"
             )
-        if step % settings.evaluate_every == 0 or step == settings.max_steps:
+        if course.step % settings.evaluate_every == 0 or course.step == settings.max_steps:
             model.eval()
             with torch.no_grad():
-                latest = validate()
-            history.append((step, latest))
-            if kept is None or latest[watched] > best.metrics[watched]:
-                best, waited = TrainingResult(step, latest), 0
-                kept = copy.deepcopy(model.state_dict())
-            else:
-                waited += 1
-        progress(step, settings.max_steps, value, latest)
-        if waited >= settings.patience:
-            break
-    if kept is not None:
-        model.load_state_dict(kept)
+                metrics = share.decided(validate)
+            course.validated(metrics, watched, model)
+            share.keep(
+                lambda: {
+                    "course": dict(vars(course)),
+                    "model": model.state_dict(),
+                    "optimisers": [each.state_dict() for each in optimisers],
+                    "schedules": [each.state_dict() for each in schedules],
+                }
+            )
+        progress(course.step, settings.max_steps, value, course.latest)
+    if course.kept is not None:
+        model.load_state_dict(course.kept)
     model.eval()
-    best.history = history
-    return best
+    return TrainingResult(course.best_step, course.best, course.history)
+
+
+@dataclass
+class _Course:
+    """How far training is: steps done, the last and the best validation, and the weights of the latter."""
+
+    step: int = 0
+    latest: dict[str, float] = field(default_factory=dict)
+    history: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    best_step: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    kept: dict[str, Any] | None = None
+    waited: int = 0
+
+    def validated(self, metrics: dict[str, float], watched: str, model: nn.Module) -> None:
+        """After a validation: keeps the model's weights where they are the best so far."""
+        self.latest = metrics
+        self.history.append((self.step, metrics))
+        if self.kept is None or metrics[watched] > self.best[watched]:
+            self.best_step, self.best, self.waited = self.step, metrics, 0
+            self.kept = copy.deepcopy(model.state_dict())
+        else:
+            self.waited += 1
 
 
 def _schedule(settings: TrainingSettings) -> Callable[[int], float]:
