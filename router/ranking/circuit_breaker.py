@@ -99,11 +99,6 @@ class CircuitBreaker:
             raise
         self._was_answered(key)
 
-    def is_open(self, model: str, version: str) -> bool:
-        """Whether calls of this version fail at once, probes excepted."""
-        circuit = self._circuits.get((model, version))
-        return circuit is not None and circuit.opened is not None
-
     def _admit(self, key: tuple[str, str]) -> _Circuit | None:
         """The circuit that the call now admitted probes; None where it is closed."""
         circuit = self._circuits.get(key)
