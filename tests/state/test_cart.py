@@ -108,7 +108,9 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         url = f"lmdb://{tmp_path_factory.mktemp('state')}"
     else:
         url = request.getfixturevalue("shared_redis").url
-    settings = StateSettings(url=url, sync=False, redis=RedisSettings(prefix=f"cart{next(_prefixes)}"))
+    # A busy machine must not turn a slow answer into a failed test.
+    redis = RedisSettings(prefix=f"cart{next(_prefixes)}", read_timeout_s=10, write_timeout_s=10)
+    settings = StateSettings(url=url, sync=False, redis=redis)
     opened = open_state(settings)
     yield opened
     opened.close()

@@ -119,12 +119,8 @@ def test_the_same_operations_leave_the_same_bytes(
             def clock(now: list[float] = now) -> float:
                 return now[0]
 
-            store = open_state(
-                StateSettings(
-                    url=url, sync=False, redis=RedisSettings(prefix=prefix, write_timeout_s=10), **limits
-                ),
-                clock,
-            )
+            redis_settings = RedisSettings(prefix=prefix, read_timeout_s=10, write_timeout_s=10)
+            store = open_state(StateSettings(url=url, sync=False, redis=redis_settings, **limits), clock)
 
             async def run(store: StateStore = store, now: list[float] = now) -> list[Any]:
                 return [await apply(store, now, step) for step in steps]

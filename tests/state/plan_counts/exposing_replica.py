@@ -14,7 +14,7 @@ END = 4_000_000_000
 
 
 async def main(url: str, prefix: str, name: str, cap: int, slack: int) -> None:
-    store = open_state(StateSettings(url=url, redis=RedisSettings(prefix=prefix)))
+    store = open_state(StateSettings(url=url, redis=RedisSettings(prefix=prefix, write_timeout_s=10)))
     ledger = PlanLedger(store.exchange_plan_counts, lambda: {"p": PlanWindow(END, slack)}, name)
     running = asyncio.create_task(ledger.run(0.05))
     shown = 0
