@@ -12,7 +12,7 @@ import grpc
 import typer
 
 from server.ingress.client_channel import why_unanswered
-from shopfront.command_end import RouterLost
+from shopfront.command_end import Refused, RouterLost
 from shopfront.command_options import Config, Data, WorkspaceFolder, console, errors, prepared
 from shopfront.router_options import own_router
 from shopfront.workspace import DEFAULT_FILE, Workspace
@@ -56,6 +56,12 @@ def serve(data: Data = None, workspace: WorkspaceFolder = None, config: Config =
     from shopfront.before_build import check_before_build
 
     place, settings = prepared(data, workspace, config)
+    if not place.snapshots.is_dir():
+        # A name that is mistyped leaves no empty workspace behind.
+        raise Refused(
+            f"{place.root} has no published snapshot: run shopfront build for it first, or name another "
+            "folder with --workspace or --data"
+        )
     with place.held("serving"):
         _end_abandoned()
         check_before_build(place, settings)

@@ -142,8 +142,8 @@ def load_settings(path: Path, workspace: Workspace) -> Settings:
     A relative `router.scenes` or `experiments` starts at the file's folder's parent, as
     `config/scenes.yaml` does.
 
-    Raises SettingsError naming every key that is wrong by its dotted path, RegistrationError where a plug-in
-    cannot be loaded, and OSError where the file cannot be read.
+    Raises SettingsError naming every key that is wrong by its dotted path, or saying why the file cannot be
+    read, and RegistrationError where a plug-in cannot be loaded.
     """
     given = load_plugins_of(path)
     everything = _over(default_settings().model_dump(mode="json"), given)
@@ -162,11 +162,14 @@ def load_settings(path: Path, workspace: Workspace) -> Settings:
 def load_plugins_of(path: Path) -> dict[str, Any]:
     """Loads the modules that a configuration file names under `plugins`; returns what the file contains.
 
-    Raises SettingsError where it is no mapping or `plugins` no list of modules, RegistrationError where a
-    plug-in cannot be loaded, and OSError where the file cannot be read.
+    Raises SettingsError where it cannot be read, is no mapping or `plugins` no list of modules, and
+    RegistrationError where a plug-in cannot be loaded.
     """
     try:
         given = parse(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        problem = f"it cannot be read ({error.strerror}); name the configuration file with --config"
+        raise SettingsError(str(path), [problem]) from error
     except (UnicodeDecodeError, YamlError) as error:
         raise SettingsError(str(path), [str(error)]) from error
     if not isinstance(given, dict):

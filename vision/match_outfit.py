@@ -78,7 +78,8 @@ def _outfits(engine: Engine) -> Outfit:
         raise PreconditionError(
             "OUTFITS",
             engine.snapshot_id,
-            "the snapshot in service has no outfits; bring a file `outfits` (set_id, item_id) or pictures of "
-            f"the items, keep the scene {SCENE} of config/scenes.yaml, and build again",
+            "the snapshot in service has no outfits; the build says why it left the channel `outfit` out: "
+            "bring a file `outfits` (set_id, item_id), or pictures of the items and baskets with two "
+            f"categories in them, keep the scene {SCENE} of config/scenes.yaml, and build again",
         )
     return channel

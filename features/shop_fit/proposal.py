@@ -75,7 +75,7 @@ def _again(facts: ShopFacts) -> Proposed[float]:
         return Proposed(_LEADING, f"{measured}, so past items lead the page")
     if facts.take_repeat_rate >= _SELDOM:
         return Proposed(_BESIDE, f"{measured}, so past items take part")
-    return Proposed(0.0, f"{measured}, so past items are left out")
+    return Proposed(0.0, f"{measured}, so the channel of past items is left out")
 
 
 def _cycles(facts: ShopFacts) -> Proposed[bool]:

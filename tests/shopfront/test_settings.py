@@ -52,3 +52,11 @@ def test_a_mistake_is_named_by_its_key(tmp_path: Path, text: str, key: str) -> N
     file.write_text(text)
     with pytest.raises(SettingsError, match=key):
         load_settings(file, Workspace(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["none.yaml", "."])
+def test_a_file_that_cannot_be_read_is_named_with_the_option(tmp_path: Path, name: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"it cannot be read \(.*\); name the configuration file with --config"
+    ):
+        load_settings(tmp_path / name, Workspace(tmp_path))

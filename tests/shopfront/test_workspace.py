@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from models.contracts import contracts
+from shopfront.command_end import Refused
 from shopfront.serve import running_triton
-from shopfront.workspace import Workspace, WorkspaceBusy
+from shopfront.serving_commands import app
+from shopfront.workspace import DEFAULT_FILE, Workspace, WorkspaceBusy
 from testing.file_modes import readable_by_others
 from testing.triton_models import add_tiny_version
 from triton_repo.repository import ModelRepository
@@ -113,3 +116,11 @@ def test_the_triton_of_a_killed_server_is_forgotten_by_the_next(tmp_path: Path) 
 def test_workspaces_are_named_after_their_data(tmp_path: Path) -> None:
     assert Workspace.for_data(None).root.name == "sample"
     assert Workspace.for_data(tmp_path / "my_shop").root.name == "my_shop"
+
+
+def test_serving_a_folder_that_was_never_built_is_refused_and_makes_nothing(tmp_path: Path) -> None:
+    place = ["--workspace", str(tmp_path / "typo"), "--config", str(DEFAULT_FILE)]
+    result = CliRunner().invoke(app, ["serve", *place])
+    assert isinstance(result.exception, Refused)
+    assert f"{tmp_path / 'typo'} has no published snapshot: run shopfront build" in str(result.exception)
+    assert not (tmp_path / "typo").exists()
