@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.candidates import Candidates, unscored
 from pipeline.stages import NO_MODEL
@@ -18,6 +19,7 @@ from recall.query import Query
 from router.ranking.anchor import MOST_PAIRS, AnchorScorer, AnchorSettings, open_scorer
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable, AnchorTableSettings
 from router.ranking.scorer_kind import ScorerContext
+from shopfront.workspace import DEFAULT_FILE
 from snapshot import Catalogue
 from tests.recall.small_shop import DAY, NOW, make_catalogue, make_source
 
@@ -144,6 +146,22 @@ def test_a_category_can_come_last_or_first(
     found = scores(scorer(catalogue, folder, category_boost=boost), query([MILK]), [CAKE, TEA, BREAD])
     assert found[order[0]] > found[order[2]]
     assert (found[TEA] == 0) == (boost == -1)
+
+
+def test_complements_as_shipped_begin_with_another_category(catalogue: Catalogue, tmp_path: Path) -> None:
+    baskets = [*[(MILK, TEA)] * 5, (MILK, CAKE)]
+    events = [
+        (shopper, item, PURCHASE, NOW - DAY * shopper + item)
+        for shopper, items in enumerate(baskets, start=1)
+        for item in items
+    ]
+    ANCHOR_PAIRS.build(make_source(catalogue, events), tmp_path, AnchorTableSettings())
+    scenes = yaml.safe_load((DEFAULT_FILE.parent / "scenes.yaml").read_text())["scenes"]
+    shipped = scenes["complements"]["ranking"]["scorers"]["anchor"]
+    found = scores(
+        scorer(catalogue, tmp_path, **shipped | {"category_baskets": 0.0}), query([MILK]), [TEA, CAKE]
+    )
+    assert found[CAKE] > found[TEA] > 0
 
 
 def test_the_logarithm_has_a_mean_of_zero_and_is_zero_without_anchors(
