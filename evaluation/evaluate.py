@@ -19,6 +19,7 @@ from evaluation.cart_rows import measure_carts
 from evaluation.channel_table import CUTS, channel_table
 from evaluation.held_out_carts import held_out_carts
 from evaluation.loaded_models import item_vectors, load_models, services, with_facts
+from evaluation.newcomer_table import newcomer_table
 from evaluation.page_metrics import PageFacts
 from evaluation.page_table import ServedPages
 from evaluation.peers.past_events import PastEvents
@@ -56,6 +57,7 @@ STEPS = (
     "cart table",
     "search table",
     "served pages",
+    "newcomers",
     "visits",
     "venues",
 )
@@ -242,6 +244,15 @@ def evaluate(
             settings,
         )
         progress(STEPS[11], 11, len(STEPS))
+        newcomers = newcomer_table(
+            drawn(shoppers, settings.newcomer_shoppers, np.random.default_rng(settings.seed)),
+            {scene.name: scene.open(source, learned, channels, models) for scene in scenes[:1]},
+            log,
+            source,
+            recall_settings.triggers,
+            settings,
+        )
+        progress(STEPS[12], 12, len(STEPS))
         changing = {
             scene.name: scene.open(source, learned, channels, models)
             for scene in scenes
@@ -254,7 +265,7 @@ def evaluate(
             settings.visits,
             settings.seed,
         )
-        progress(STEPS[12], 12, len(STEPS))
+        progress(STEPS[13], 13, len(STEPS))
         venues = venue_table(
             drawn(shoppers, settings.venue_shoppers, np.random.default_rng(settings.seed)),
             {scene.name: scene.open(source, learned, channels, models) for scene in halls},
@@ -276,6 +287,7 @@ def evaluate(
         carts=completed,
         searches=searched,
         pages=measured.pages,
+        newcomers=newcomers,
         visits=visits,
         venues=venues,
         reliability=measured.reliability | next_items,

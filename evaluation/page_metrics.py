@@ -80,7 +80,7 @@ def page_row(
         head_most, head_overlap: most_shown and overlap of the first `HEAD` slots.
     Where there is nothing to measure the value is NaN.
     """
-    hits = _hits(pages, [shopper.targets for shopper in shoppers], k)
+    hits = hits_of(pages, [shopper.targets for shopper in shoppers], k)
     targets = np.array([len(shopper.targets) for shopper in shoppers])
     gains = ndcg(hits, targets, k)
     low, high = grouped_interval(gains, np.arange(len(gains)), np.random.default_rng(seed))
@@ -116,9 +116,10 @@ def most_shown(pages: Sequence[NDArray[np.int32]]) -> float:
     return float(shown_on.max() / len(pages)) if shown_on.size else float("nan")
 
 
-def _hits(
+def hits_of(
     pages: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[np.int32]], k: int
 ) -> NDArray[np.bool_]:
+    """bool[pages, k]: which slots hold a target of the page's shopper; pages int32[≤ k], targets int32[t]."""
     hits = np.zeros((len(pages), k), dtype=bool)
     for row, (page, wanted) in enumerate(zip(pages, targets, strict=True)):
         hits[row, : len(page)] = np.isin(page[:k], wanted)
@@ -141,13 +142,13 @@ def _part_recall(pages: Sequence[NDArray[np.int32]], targets: Sequence[NDArray[n
     some = counts > 0
     if not some.any():
         return float("nan")
-    return float(recall(_hits(pages, targets, k)[some], counts[some], k).mean())
+    return float(recall(hits_of(pages, targets, k)[some], counts[some], k).mean())
 
 
 def _next_visit(
     shoppers: Sequence[TestShopper], pages: Sequence[NDArray[np.int32]], k: int
 ) -> dict[str, float]:
-    hits = _hits(pages, [shopper.next_targets for shopper in shoppers], k)
+    hits = hits_of(pages, [shopper.next_targets for shopper in shoppers], k)
     counts = np.array([len(shopper.next_targets) for shopper in shoppers])
     some = counts > 0
     if not some.any():

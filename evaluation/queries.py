@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -80,13 +80,18 @@ def shoppers_at(
     users: pl.DataFrame,
     test_from: int,
     triggers: TriggerSettings,
+    newest: Sequence[int] | None = None,
 ) -> list[TestShopper]:
     """`shopper_at` of each of the user indices.
 
-    log: holds all that these shoppers did; users: of the data set.
+    log: holds all that these shoppers did; users: of the data set; newest: of each, or None for all.
     """
     profiles = profiles_of(users.filter(pl.col("user").is_in(shoppers.tolist())))
-    return [shopper_at(log, int(user), profiles, test_from, triggers) for user in shoppers]
+    known = [None] * len(shoppers) if newest is None else newest
+    return [
+        shopper_at(log, int(user), profiles, test_from, triggers, few)
+        for user, few in zip(shoppers, known, strict=True)
+    ]
 
 
 def anonymous_at(now: int) -> Query:
@@ -115,11 +120,18 @@ def shopper_at(
     profiles: Mapping[int, tuple[str, Mapping[str, str]]],
     test_from: int,
     triggers: TriggerSettings,
+    newest: int | None = None,
 ) -> TestShopper:
-    """The shopper of index `user` at `test_from`; `profiles` as of `profiles_of`, targets may be empty."""
+    """The shopper of index `user` at `test_from`; targets may be empty.
+
+    profiles: as of `profiles_of`; newest: behaviours before `test_from` that are known, the newest; 0: nobody
+    knows this shopper; None: all, and carts.
+    """
     behaviours = log.behaviours
     first, last = behaviours.offsets[user], behaviours.offsets[user + 1]
     cut = int(first + np.searchsorted(behaviours.ts[first:last], test_from))
+    if newest is not None:
+        first = max(int(first), cut - newest)
     recent = slice(max(first, cut - QUERY_HISTORY), cut)
     items, events, ts = (
         np.ascontiguousarray(column[recent][::-1])
@@ -134,7 +146,8 @@ def shopper_at(
     next_targets = np.unique(behaviours.item[cut:last][days == days[:1]])
     user_id, profile = profiles[user]
     purchases = TimedItems(behaviours.item[before][bought][::-1], behaviours.ts[before][bought][::-1])
-    removed = taken_out(_cart_changes(log, user, test_from), purchases)
+    changes = _cart_changes(log if newest is None else replace(log, carts=None), user, test_from)
+    removed = taken_out(changes, purchases)
     query = Query(
         scene="evaluation",
         user_id=user_id,
@@ -155,6 +168,8 @@ def shopper_at(
     )
     new_targets = np.setdiff1d(targets, behaviours.item[before])
     first_taken = behaviours.ts[cut:last][first_of].astype(np.int64)
+    if newest == 0:
+        query = anonymous_at(test_from)
     return TestShopper(query, targets, new_targets, next_targets, first_taken, user)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,27 +17,25 @@ from pydantic import BaseModel
 
 from evaluation.anchor_fit import fit_anchor_rankers
 from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
+from evaluation.newcomers import newcomers_of
 from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
-from evaluation.queries import TestShopper, drawn, shoppers_at
+from evaluation.queries import drawn, shoppers_at
+from evaluation.ranked_pages import candidate_pages, scored
 from evaluation.ranker_weights import RankedSample, weights_of
 from evaluation.sample_rules.window import sample_log, take_weights
 from evaluation.scene_shift import ScoredScenes
-from evaluation.served_scene import UNHURRIED_MS, ServedScene
+from evaluation.served_scene import ServedScene
 from evaluation.take_level import take_level
 from models.interaction_log import InteractionLog
-from pipeline.plan import Pipeline
-from pipeline.runner import rank
 from recall.build import build_channels, only, open_channels
 from recall.build_events import build_events, mapped_events
 from recall.channel import BuildSource
 from recall.item_facts import item_facts
 from recall.popularity import NO_PRICES, PopularityTableSettings, Prices
-from recall.query import Query
 from recall.settings import RecallSettings
 from router.ranking.anchor_ranker.fitted import FittedAnchorRankers
-from router.ranking.log_odds_merge import log_odds_of
-from router.ranking.logistic.inputs import input_names, ranker_inputs
+from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import LOGISTIC_RANKER, LogisticRankerSettings, LogisticTable
 from router.ranking.logistic.weights import Weights, default_weights
 from router.ranking.objectives.fitted import FittedObjectives
@@ -60,7 +57,8 @@ def no_progress(what: str, share: float) -> None:
 class FittedRanker:
     """Weights of `logistic`; prices of `head_cap`; objectives; and regressions of pages about an item.
 
-    All but the first are empty where not asked for. `sample`: what the weights were fitted on; None: nothing.
+    All but the first are empty where not asked for. `sample`: what the weights were fitted on, without
+    newcomers; None: nothing.
     """
 
     weights: Weights
@@ -127,7 +125,9 @@ def fit_ranker(
 
     active = later.filter((pl.col("event") != IMPRESSION) & (pl.col("item") > 0))["user"].unique().sort()
     asked_of = drawn(active.to_numpy(), settings.max_shoppers, rng)
-    shoppers = shoppers_at(log_of(asked_of), asked_of, users, cuts.valid_from, recall_settings.triggers)
+    log = log_of(asked_of)
+    shoppers = shoppers_at(log, asked_of, users, cuts.valid_from, recall_settings.triggers)
+    newcomers = newcomers_of(shoppers, log, users, cuts.valid_from, recall_settings.triggers, settings, rng)
     names = tuple(scene.settings.channels)
     with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
         source = BuildSource(
@@ -151,7 +151,9 @@ def fit_ranker(
         unranked = replace(scene.unranked().open(source, learned, channels, models), channel_ranks=True)
         progress("candidates", 0.5)
         pages = asyncio.run(
-            _pages(shoppers, unranked, names, source, settings, lambda s: progress("candidates", s))
+            candidate_pages(
+                shoppers, newcomers, unranked, names, source, settings, lambda s: progress("candidates", s)
+            )
         )
         progress("pages about items", 0.7)
         about_items = fit_anchor_rankers(
@@ -168,7 +170,7 @@ def fit_ranker(
         if awaited is not None:
             models = {**models, model: awaited()}
         models = with_facts(models, source, settings.rate_prior)
-        sample = _scored(pages, models[model], len(input_names(names)))
+        sample = scored(pages, models[model], len(input_names(names)))
         progress("weights", 0.9)
         if rules:
             told = take_weights(sample_log(dataset, cuts.valid_from, until), rules)
@@ -186,7 +188,7 @@ def fit_ranker(
             progress("scores of other scenes", 0.905)
             last_layer = LogisticTable.of(item_facts(source, settings.rate_prior), weights)
             shifts = ScoredScenes(last_layer, models[model], source.catalogue).shifts(
-                sample,
+                sample.without_newcomers(),
                 {
                     each.name: replace(each.open(source, learned, channels, models), channel_ranks=True)
                     for each in joined
@@ -218,74 +220,23 @@ def fit_ranker(
                 cast(ObjectivesTableSettings, valued[0].table_settings[OBJECTIVES.name]),
             )
         if prices is None:
-            return FittedRanker(weights, NO_PRICES, objectives, about_items, sample)
+            return FittedRanker(weights, NO_PRICES, objectives, about_items, sample.without_newcomers())
         progress("prices", 0.92)
         ordered = scene.opened(learned, dataset.catalogue, channels, models)
         few = shoppers
         if len(shoppers) > prices.max_shoppers:
             few = [shoppers[row] for row in rng.choice(len(shoppers), prices.max_shoppers, replace=False)]
         simulated = asyncio.run(simulated_pages(ordered, few, prices.head))
-        return FittedRanker(weights, fit_prices(simulated, prices.head), objectives, about_items, sample)
+        return FittedRanker(
+            weights,
+            fit_prices(simulated, prices.head),
+            objectives,
+            about_items,
+            sample.without_newcomers(),
+        )
 
 
 def channels_of(scene: ServedScene) -> tuple[str, ...]:
     """The scene's channels, that of its backfill among them."""
     backfill = scene.settings.backfill
     return (*scene.settings.channels, *(() if backfill is None else (backfill.channel,)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """The n candidates of a shopper: items int32[n], and inputs and what was taken as in `RankedSample`."""
-
-    user: int
-    query: Query
-    items: NDArray[np.int32]
-    inputs: NDArray[np.float32]
-    taken: NDArray[np.bool_]
-
-
-async def _pages(
-    shoppers: Sequence[TestShopper],
-    pipeline: Pipeline[Query],
-    channels: tuple[str, ...],
-    source: BuildSource,
-    settings: LogisticRankerSettings,
-    progress: Callable[[float], None],
-) -> list[_Page]:
-    """Of the shoppers for whom the pipeline finds candidates."""
-    facts = item_facts(source, settings.rate_prior)
-    pages = []
-    for done, shopper in enumerate(shoppers):
-        if done % 100 == 0:
-            progress(0.5 + 0.2 * done / len(shoppers))
-        deadline = time.monotonic() + UNHURRIED_MS / 1_000
-        candidates = (await rank(pipeline, shopper.query, 1, deadline, time.monotonic)).candidates
-        if len(candidates):
-            inputs = ranker_inputs(shopper.query, candidates, facts, source.catalogue, channels)
-            taken = np.isin(candidates.items, shopper.targets)
-            pages.append(_Page(shopper.user, shopper.query, candidates.items, inputs, taken))
-    return pages
-
-
-def _scored(pages: Sequence[_Page], model: LoadedModel, width: int) -> RankedSample:
-    """The pages' candidates, with `width` inputs each, and the model's scores of them."""
-    if not pages:
-        return RankedSample(
-            np.empty((0, width), np.float32),
-            np.empty(0, np.float32),
-            np.empty(0, np.bool_),
-            0,
-            np.empty(0, np.int32),
-            np.empty(0, np.int32),
-            np.empty(0, np.int32),
-        )
-    return RankedSample(
-        np.concatenate([page.inputs for page in pages]),
-        np.concatenate([log_odds_of(model.scores(page.query, page.items)) for page in pages]),
-        np.concatenate([page.taken for page in pages]),
-        len(pages),
-        np.repeat(np.arange(len(pages), dtype=np.int32), [len(page.items) for page in pages]),
-        np.concatenate([page.items for page in pages]),
-        np.array([page.user for page in pages], np.int32),
-    )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.calibration_fit import fit_calibration
 from evaluation.take_level import TakeLevel
-from foundation.statistics.logistic import fit_logistic
-from router.ranking.logistic.inputs import TAKEN_BEFORE, input_names
+from foundation.statistics.logistic import Fit, fit_logistic
+from pipeline.channel_ranks import PREFIX
+from recall.item_facts import FACTS
+from router.ranking.logistic.inputs import SHOPPER_COUNT, TAKEN_BEFORE, input_names
 from router.ranking.logistic.table import LogisticRankerSettings
-from router.ranking.logistic.weights import Weights, default_weights, scaled
+from router.ranking.logistic.weights import NewcomerPart, Weights, default_weights, newness, scaled
 
+_FACTS = tuple(f"item.{fact}" for fact in FACTS)
 _LEAST_SCALE = 1e-6
 _FOLDS = 3
 
@@ -28,8 +32,10 @@ class RankedSample:
     shoppers  of whom they are
     shopper   int32[n], 0…shoppers − 1, of whom each is
     items     int32[n]
-    users     int32[shoppers], their indexes in the log
+    users     int32[shoppers], their indexes in the log; who also enters as a newcomer is there twice
     weight    float32[n], what each counts as a sample; 0: it is none; None: 1 for all
+    before    bool[n], whether the shopper, newcomer or not, took it before; None: where the input says so
+    newcomer  bool[shoppers], whose history was cut; None: nobody's
     """
 
     inputs: NDArray[np.float32]
@@ -40,19 +46,29 @@ class RankedSample:
     items: NDArray[np.int32]
     users: NDArray[np.int32]
     weight: NDArray[np.float32] | None = None
+    before: NDArray[np.bool_] | None = None
+    newcomer: NDArray[np.bool_] | None = None
 
     def of(self, rows: NDArray[np.bool_]) -> RankedSample:
         """The candidates where `rows` bool[n] is True."""
-        return RankedSample(
-            self.inputs[rows],
-            self.model[rows],
-            self.taken[rows],
-            self.shoppers,
-            self.shopper[rows],
-            self.items[rows],
-            self.users,
-            None if self.weight is None else self.weight[rows],
+        return replace(
+            self,
+            inputs=self.inputs[rows],
+            model=self.model[rows],
+            taken=self.taken[rows],
+            shopper=self.shopper[rows],
+            items=self.items[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            before=None if self.before is None else self.before[rows],
         )
+
+    def without_newcomers(self) -> RankedSample:
+        """The candidates of whole histories, which come first."""
+        if self.newcomer is None or not self.newcomer.any():
+            return self
+        whole = int((~self.newcomer).sum())
+        kept = self.of(self.shopper < whole)
+        return replace(kept, shoppers=whole, users=self.users[:whole], newcomer=None)
 
 
 def weights_of(
@@ -74,36 +90,45 @@ def weights_of(
     strength, counts = settings.prior_strength, sample.weight
     names = input_names(channels)
     default = default_weights(channels, names)
-    if not sample.taken.any() or sample.taken.all():
+    whole = sample.without_newcomers()
+    if not whole.taken.any() or whole.taken.all():
         return default
     mean = sample.inputs.mean(axis=0, dtype=np.float64)
     deviation = sample.inputs.std(axis=0, dtype=np.float64)
     scale = np.where(deviation > _LEAST_SCALE, deviation, 1.0)
     inputs = scaled(sample.inputs, mean.astype(np.float32), scale.astype(np.float32))
-    # A weight of 1 per unit of an input is one of its scale per unit of the scaled input.
-    alone = fit_logistic(inputs, sample.taken, np.array(default.alone) * scale, strength, weights=counts)
     known = np.isfinite(sample.model)
     middle, width = float(sample.model[known].mean()), float(sample.model[known].std()) or 1.0
     standard = np.where(known, (sample.model - middle) / width, 0)[:, None].astype(np.float32)
-    prior = np.append(np.array(default.with_model) * scale, default.model_weight * width)
     both = np.concatenate((inputs, standard), axis=1)
-    beside = fit_logistic(both, sample.taken, prior, strength, weights=counts)
-    model_weight = float(beside.weights[-1]) / width
-    before = sample.inputs[:, names.index(TAKEN_BEFORE)] > 0
+    # A weight of 1 per unit of an input is one of its scale per unit of the scaled input.
+    alone_prior = np.array(default.alone) * scale
+    prior = np.append(np.array(default.with_model) * scale, default.model_weight * width)
+    told = [place for place, name in enumerate(names) if name.startswith(PREFIX) or name in _FACTS]
+    new = newness(
+        sample.inputs[:, names.index(SHOPPER_COUNT)], settings.newcomers and settings.newcomer_events
+    )
+    designs = [
+        _Design.of(inputs, alone_prior, new, told),
+        _Design.of(both, prior, new, [*told, len(names)]),
+    ]
+    fits = [fit_logistic(each.rows, sample.taken, each.prior, strength, weights=counts) for each in designs]
+    before = sample.before
+    if before is None:
+        before = sample.inputs[:, names.index(TAKEN_BEFORE)] > 0
     happened = np.where(sample.taken, np.where(before, level.again, level.new), 0.0)
     crossed = sample.taken.sum() < settings.cross_fitted_below
     calibrations = [
         fit_calibration(
-            _crossed(each, sample, centre, strength)
+            _crossed(design, sample, strength)
             if crossed
-            else each @ fit.weights.astype(np.float32) + np.float32(fit.bias),
+            else design.rows @ fit.weights.astype(np.float32) + np.float32(fit.bias),
             happened,
         )
-        for each, fit, centre in (
-            (inputs, alone, np.array(default.alone) * scale),
-            (both, beside, prior),
-        )
+        for design, fit in zip(designs, fits, strict=True)
     ]
+    alone, beside = (design.parted(fit) for design, fit in zip(designs, fits, strict=True))
+    model_weight, new_model_weight = beside.weights[-1] / width, beside.new[-1] / width
     return Weights(
         channels=channels,
         inputs=names,
@@ -114,22 +139,79 @@ def weights_of(
         with_model=tuple(beside.weights[:-1].tolist()),
         with_model_bias=beside.bias - model_weight * middle,
         model_weight=model_weight,
+        newcomer=NewcomerPart(
+            events=settings.newcomer_events,
+            alone=tuple(alone.new.tolist()),
+            alone_bias=alone.new_bias,
+            with_model=tuple(beside.new[:-1].tolist()),
+            with_model_bias=beside.new_bias - new_model_weight * middle,
+            model_weight=new_model_weight,
+        )
+        if settings.newcomers
+        else NewcomerPart(),
         alone_calibration=calibrations[0],
         calibration=calibrations[1],
-        shoppers=sample.shoppers,
-        candidates=len(sample.taken),
-        taken=int(sample.taken.sum()),
+        shoppers=whole.shoppers,
+        candidates=len(whole.taken),
+        taken=int(whole.taken.sum()),
     )
 
 
-def _crossed(
-    inputs: NDArray[np.float32], sample: RankedSample, prior: NDArray[np.float64], strength: float
-) -> NDArray[np.float64]:
+class _Parted(NamedTuple):
+    """weights, new: float64[F], of each input and what newness adds; bias, new_bias: likewise."""
+
+    weights: NDArray[np.float64]
+    bias: float
+    new: NDArray[np.float64]
+    new_bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """Inputs of a regression, and beside them what newness multiplies.
+
+    rows   float32[n, F + t + 1]: the inputs, t of them times newness, newness; the inputs where nobody is new
+    prior  float64, weights of the columns without data
+    width  F
+    told   the t inputs whose weights differ for newcomers
+    """
+
+    rows: NDArray[np.float32]
+    prior: NDArray[np.float64]
+    width: int
+    told: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        inputs: NDArray[np.float32],
+        prior: NDArray[np.float64],
+        new: NDArray[np.float32],
+        told: list[int],
+    ) -> _Design:
+        width = inputs.shape[1]
+        if not new.any():
+            return cls(inputs, prior, width, [])
+        rows = np.concatenate((inputs, inputs[:, told] * new[:, None], new[:, None]), axis=1)
+        return cls(rows, np.append(prior, np.zeros(len(told) + 1)), width, told)
+
+    def parted(self, fit: Fit) -> _Parted:
+        """The weights by what they belong to."""
+        new = np.zeros(self.width)
+        if not self.told:
+            return _Parted(fit.weights, fit.bias, new, 0.0)
+        new[self.told] = fit.weights[self.width : -1]
+        return _Parted(fit.weights[: self.width], fit.bias, new, float(fit.weights[-1]))
+
+
+def _crossed(design: _Design, sample: RankedSample, strength: float) -> NDArray[np.float64]:
     """float64[n]: log-odds of each shopper's candidates by weights fitted on the others, in three parts."""
-    found = np.empty(len(inputs))
+    rows = design.rows
+    found = np.empty(len(rows))
+    fold_of = sample.users[sample.shopper] % _FOLDS
     for fold in range(_FOLDS):
-        here = sample.shopper % _FOLDS == fold
+        here = fold_of == fold
         counts = None if sample.weight is None else sample.weight[~here]
-        fit = fit_logistic(inputs[~here], sample.taken[~here], prior, strength, weights=counts)
-        found[here] = inputs[here] @ fit.weights.astype(np.float32) + fit.bias
+        fit = fit_logistic(rows[~here], sample.taken[~here], design.prior, strength, weights=counts)
+        found[here] = rows[here] @ fit.weights.astype(np.float32) + fit.bias
     return found

@@ -54,10 +54,10 @@ class EvaluationReport:
     share; settings: the evaluation's; models: facts of the checkpoints; shoppers: in the recall table;
     channels: of each channel and their fusion; prerank: like ranking, empty where no prerank model was given;
     anchors: of pages about one item, empty where no scene shows them; carts: of pages with a cart, likewise;
-    searches: of pages beside a search, likewise; pages: of pages for a shopper, likewise; visits: of
-    simulated visits, empty where no scene changes its page between them; venues: of
-    pages of venues, empty where no scene shows any; reliability: of the scores of the
-    pages' candidates; notes: what a reader must know.
+    searches: of pages beside a search, likewise; pages: of pages for a shopper, likewise;
+    newcomers: of pages for shoppers of whom little is known, likewise; visits: of simulated visits, empty
+    where no scene changes its page between them; venues: of pages of venues, empty where no scene shows any;
+    reliability: of the scores of the pages' candidates; notes: what a reader must know.
     """
 
     dataset: str
@@ -74,6 +74,7 @@ class EvaluationReport:
     carts: Rows = field(default_factory=dict)
     searches: Rows = field(default_factory=dict)
     pages: Rows = field(default_factory=dict)
+    newcomers: Rows = field(default_factory=dict)
     visits: Rows = field(default_factory=dict)
     venues: Rows = field(default_factory=dict)
     reliability: Rows = field(default_factory=dict)
@@ -92,6 +93,7 @@ class EvaluationReport:
             "carts": _plain(self.carts),
             "searches": _plain(self.searches),
             "pages": _plain(self.pages),
+            "newcomers": _plain(self.newcomers),
             "visits": _plain(self.visits),
             "venues": _plain(self.venues),
             "reliability": _plain(self.reliability),
@@ -120,6 +122,7 @@ class EvaluationReport:
             *self._cart_table(),
             *self._search_table(),
             *self._page_tables(),
+            *self._newcomer_table(),
             *self._visit_table(),
             *self._venue_table(),
             *self._reliability_table(),
@@ -181,6 +184,12 @@ class EvaluationReport:
             Text("Served pages: the item that most shoppers see, on the page and in its first slots"),
             _table(self.pages, columns[third:]),
         ]
+
+    def _newcomer_table(self) -> list[RenderableType]:
+        if not self.newcomers:
+            return []
+        title = "Pages of newcomers: the shoppers' newest behaviours alone are known, or nothing of them"
+        return [Text(title), _table(self.newcomers, list(next(iter(self.newcomers.values()))))]
 
     def _visit_table(self) -> list[RenderableType]:
         if not self.visits:

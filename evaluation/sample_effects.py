@@ -16,7 +16,7 @@ from evaluation.sample_rules.window import take_weights
 from foundation.statistics.bootstrap import grouped_interval
 from foundation.statistics.ranking_metrics import ndcg
 from router.ranking.logistic.table import LogisticRankerSettings
-from router.ranking.logistic.weights import scaled
+from router.ranking.logistic.weights import Regressions
 from snapshot.event_codes import IMPRESSION
 
 HEAD = 10
@@ -92,11 +92,8 @@ def _ndcg(
     for half in (0, 1):
         here = sample.shopper % 2 == half
         learned = weights_of(sample.of(~here), channels, uncrossed)
-        inputs = scaled(
-            sample.inputs[here], np.array(learned.mean, np.float32), np.array(learned.scale, np.float32)
-        )
-        odds[here] = inputs @ np.array(learned.with_model, np.float32) + np.float32(learned.with_model_bias)
-        odds[here] += np.float32(learned.model_weight) * np.nan_to_num(sample.model[here])
+        both, model_weight = Regressions.of(learned).log_odds(sample.inputs[here])
+        odds[here] = both[:, 1] + model_weight * np.nan_to_num(sample.model[here])
     ends = np.searchsorted(sample.shopper, np.arange(1, sample.shoppers))
     found = []
     for own, taken in zip(np.split(odds, ends), np.split(sample.taken, ends), strict=True):

@@ -120,10 +120,11 @@ class ScoredScenes:
     def _odds(self, inputs: Float32, model: Float32) -> Odds:
         """Of inputs float32[n, F] and the model's log-odds float32[n]."""
         learned = self.table.learned
-        alone, beside = self.table.log_odds(inputs).T
+        both, weight = self.table.regressions.log_odds(inputs)
+        alone, beside = both.T
         return (
             learned.alone_calibration.of(alone),
-            learned.calibration.of(beside + np.float32(learned.model_weight) * model),
+            learned.calibration.of(beside + weight * model),
         )
 
 

@@ -90,6 +90,7 @@ class EvaluationSettings(BaseModel):
     carts: int = Field(1000, ge=1, description="Baskets in the table of pages with a cart.")
     searches: int = Field(500, ge=1, description="Shoppers in the table of pages beside a search.")
     venue_shoppers: int = Field(1000, ge=1, description="Shoppers in the table of pages of venues.")
+    newcomer_shoppers: int = Field(400, ge=1, description="Shoppers in the table of pages of newcomers.")
     visit_shoppers: int = Field(100, ge=1, description="Shoppers whose visits are simulated.")
     visits: int = Field(6, ge=2, le=100, description="Simulated visits of each, a day apart.")
     cart_basket_items: int = Field(4, ge=2, description="Fewest items of such a basket.")

@@ -1,11 +1,11 @@
-"""What a shopper's query of the evaluation knows of the cart: what serving would know then."""
+"""What a shopper's query of the evaluation knows: what serving would know then, or of a newcomer."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from evaluation.queries import profiles_of, shopper_at
+from evaluation.queries import TestShopper, profiles_of, shopper_at
 from models.interaction_log import InteractionLog
 from recall.triggers import TriggerSettings
 from snapshot.event_codes import CART, PURCHASE
@@ -47,3 +47,22 @@ def test_a_log_that_knows_no_carts_has_no_removals() -> None:
     log = log_of([(1, 3, 10, 1)], [])
     plain = InteractionLog(log.behaviours, log.impressions, log.profile, log.items, log.categories)
     assert removed(plain, 1, 60) == []
+
+
+def test_a_newcomer_is_known_by_the_newest_behaviours_and_takes_the_same() -> None:
+    log = log_of([(1, 3, 10, 1), (1, 4, 30, 1), (1, 4, 35, 0)], [(1, 5, 20), (1, 6, 40), (1, 3, 70)])
+    profiles = profiles_of(pl.DataFrame({"user": pl.Series([1, 2], dtype=pl.Int32)}))
+
+    def asked(newest: int | None) -> TestShopper:
+        return shopper_at(log, 1, profiles, 60, TriggerSettings(), newest)
+
+    whole, two, none = asked(None), asked(2), asked(0)
+    assert whole.query.history_items.tolist() == [6, 4, 5, 3]
+    assert two.query.history_items.tolist() == [6, 4]
+    assert two.query.purchased_items.tolist() == [6]
+    assert (two.query.removed_items.size, whole.query.removed_items.tolist()) == (0, [4])
+    assert two.query.user_id == whole.query.user_id != ""
+    assert (none.query.user_id, none.query.history_items.size, none.query.profile) == ("", 0, {})
+    assert [each.targets.tolist() for each in (whole, two, none)] == [[3]] * 3
+    assert [each.new_targets.tolist() for each in (whole, two, none)] == [[], [3], [3]]
+    assert asked(9).query.history_items.tolist() == whole.query.history_items.tolist()

@@ -25,7 +25,7 @@ from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.ranking.logistic.inputs import input_names
 from router.ranking.logistic.table import LogisticRankerSettings
-from router.ranking.logistic.weights import Weights, default_weights, scaled
+from router.ranking.logistic.weights import NewcomerPart, Regressions, Weights, default_weights, scaled
 from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
@@ -205,6 +205,8 @@ def sample(count: int, telling: str, seed: int, model: bool) -> RankedSample:
     names = input_names(NAMES)
     inputs = random.standard_normal((count, len(names))).astype(np.float32)
     inputs[:, names.index("item.trend")] = 3
+    # Nobody is a newcomer.
+    inputs[:, names.index("shopper.count")] += 20
     odds = (5 * random.standard_normal(count)).astype(np.float32)
     cause = odds / 2 if model else 2 * inputs[:, names.index(telling)]
     taken = random.random(count) < 1 / (1 + np.exp(-(cause - 1)))
@@ -225,6 +227,58 @@ def test_a_model_that_tells_gets_its_own_scale_back() -> None:
     learned = weights_of(sample(20_000, "item.bought", 2, model=True), NAMES, SETTINGS)
     assert learned.model_weight == pytest.approx(0.5, abs=0.03)
     assert learned.with_model_bias == pytest.approx(-1, abs=0.15)
+
+
+def newcomers_sample(count: int, seed: int) -> RankedSample:
+    """What sells is taken by whom nothing is known of, and not by others."""
+    random = np.random.default_rng(seed)
+    names = input_names(NAMES)
+    inputs = random.standard_normal((count, len(names))).astype(np.float32)
+    new = np.arange(count) >= count * 3 // 4
+    inputs[:, names.index("shopper.count")] = np.where(new, 0, np.log1p(1e6))
+    cause = np.where(new, 2, -1) * inputs[:, names.index("item.shoppers")]
+    taken = random.random(count) < 1 / (1 + np.exp(-(cause - 1)))
+    shopper = np.arange(count, dtype=np.int32) * 20 // count
+    users = np.concatenate((np.arange(1, 16), np.arange(1, 6))).astype(np.int32)
+    return RankedSample(
+        inputs,
+        np.zeros(count, np.float32),
+        taken,
+        20,
+        shopper,
+        shopper + 1,
+        users,
+        before=np.zeros(count, np.bool_),
+        newcomer=np.arange(20) >= 15,
+    )
+
+
+def test_newcomers_get_weights_of_their_own() -> None:
+    drawn = newcomers_sample(40_000, 7)
+    learned = weights_of(drawn, NAMES, SETTINGS)
+    assert learned.shoppers == 15
+    place = learned.inputs.index("item.shoppers")
+    assert learned.alone[place] == pytest.approx(-1, abs=0.15)
+    assert learned.alone[place] + learned.newcomer.alone[place] == pytest.approx(2, abs=0.15)
+    assert learned.with_model[place] + learned.newcomer.with_model[place] == pytest.approx(2, abs=0.15)
+    untold = [row for row, name in enumerate(learned.inputs) if name.startswith(("brand.", "shopper."))]
+    assert {learned.newcomer.alone[row] for row in untold} == {0.0}
+    regressions = Regressions.of(learned)
+    odds = learned.alone_calibration.of(regressions.log_odds(drawn.inputs)[0][:, 0])
+    new = drawn.shopper >= 15
+    for who in (new, ~new):
+        assert (1 / (1 + np.exp(-odds[who]))).mean() == pytest.approx(drawn.taken[who].mean(), rel=0.1)
+
+
+def test_without_newcomers_the_weights_know_none() -> None:
+    learned = weights_of(newcomers_sample(8_000, 8), NAMES, SETTINGS.model_copy(update={"newcomers": 0.0}))
+    assert learned.newcomer == NewcomerPart()
+
+
+def test_a_sample_without_its_newcomers_is_of_whole_histories() -> None:
+    drawn = newcomers_sample(400, 9).without_newcomers()
+    assert (drawn.shoppers, len(drawn.users), len(drawn.taken)) == (15, 15, 300)
+    assert drawn.without_newcomers() is drawn
 
 
 def test_probabilities_are_those_observed() -> None:

@@ -36,7 +36,9 @@ TAKEN_BEFORE = "item.count"
 _RECENCY_DAYS = {"newest_week": 7.0, "newest_month": 30.0}
 _RHYTHM = ("item.share_of_visits", "category.share_of_visits", "item.share_of_category")
 _GAP = ("item.returned", "item.gap", "item.due", "item.off_due")
-_SHOPPER = ("shopper.count", "shopper.days", "shopper.span", "shopper.newest")
+SHOPPER_COUNT = "shopper.count"
+"""The input that is the logarithm of 1 + the shopper's behaviours."""
+_SHOPPER = (SHOPPER_COUNT, "shopper.days", "shopper.span", "shopper.newest")
 _DECAYED_FACTOR = 8.0
 """Decayed counts are multiplied by this before their logarithm, so that .1 and .01 differ."""
 

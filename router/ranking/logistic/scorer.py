@@ -49,13 +49,13 @@ class LogisticScorer:
         """
         table = self._table
         inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
-        log_odds = table.log_odds(inputs)
+        log_odds, model_weight = table.regressions.log_odds(inputs)
         shift = table.learned.scene_shifts.get(query.scene, NO_SHIFT)
         return {
             SCORE: probability(log_odds[:, 0]),
             PROBABILITY: self._probability(log_odds[:, 0], shift.alone),
             WITH_MODEL: np.ascontiguousarray(log_odds[:, 1]),
-            MODEL_WEIGHT: np.full(len(candidates), table.learned.model_weight, np.float32),
+            MODEL_WEIGHT: model_weight,
             SHIFT: np.full(len(candidates), shift.beside, np.float32),
         }
 

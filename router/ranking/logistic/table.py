@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recall.channel import BuildSource
 from recall.item_facts import ItemFacts, item_facts
 from router.ranking.logistic.inputs import input_names
-from router.ranking.logistic.weights import FILE, Weights, default_weights, scaled
+from router.ranking.logistic.weights import FILE, Regressions, Weights, default_weights
 from router.tables.kind import TableKind
 from snapshot.catalogue import Catalogue
 from snapshot.manifest import SnapshotError
@@ -53,6 +51,19 @@ class LogisticRankerSettings(BaseModel):
         description="With fewer takes the calibration is fitted on scores of shoppers that the weights were "
         "not fitted on; with more, both would be the same, and the build is quicker without.",
     )
+    newcomers: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Part of the shoppers, 0 to 1, who also enter as newcomers: known by nothing, or by "
+        "their newest behaviours. 0: the weights know no newcomers.",
+    )
+    newcomer_longest: int = Field(
+        default=64, ge=0, le=1_000, description="Behaviours that such a newcomer has at most."
+    )
+    newcomer_events: float = Field(
+        default=30.0, gt=0, description="Behaviours with which a shopper counts by half as a newcomer."
+    )
     prior_strength: float = Field(
         default=30.0,
         gt=0,
@@ -66,36 +77,16 @@ class LogisticRankerSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LogisticTable:
-    """Facts and weights, and the weights as arrays.
-
-    mean, scale  float32[F]
-    weights      float32[F, 2]: of the regression by itself, and of the one beside a model
-    bias         float32[2]
-    """
+    """Facts and weights, and the weights as arrays."""
 
     facts: ItemFacts
     learned: Weights
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    regressions: Regressions
 
     @classmethod
     def of(cls, facts: ItemFacts, learned: Weights) -> LogisticTable:
         """The table of these parts."""
-        return cls(
-            facts,
-            learned,
-            np.array(learned.mean, np.float32),
-            np.array(learned.scale, np.float32),
-            np.stack([learned.alone, learned.with_model], axis=1).astype(np.float32),
-            np.array([learned.alone_bias, learned.with_model_bias], np.float32),
-        )
-
-    def log_odds(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n, 2] of inputs float32[n, F]: by themselves; and the part beside a model's log-odds."""
-        result: NDArray[np.float32] = scaled(inputs, self.mean, self.scale) @ self.weights + self.bias
-        return result
+        return cls(facts, learned, Regressions.of(learned))
 
 
 def build(source: BuildSource, folder: Path, settings: LogisticRankerSettings) -> dict[str, int]:

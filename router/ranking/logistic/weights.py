@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from router.ranking.calibration import AS_IT_IS, Calibration
 from router.ranking.fitted_file import FittedFile
+from router.ranking.logistic.inputs import SHOPPER_COUNT
 
 FILE = "weights.json"
 FURTHEST = 8.0
@@ -38,6 +40,23 @@ class SceneShift(BaseModel):
 NO_SHIFT = SceneShift()
 
 
+class NewcomerPart(BaseModel):
+    """What is added to the weights for shoppers of whom little is known, in proportion to `newness`.
+
+    What many take and this shopper never took tells of a shopper with a long history that it is not wanted,
+    and of a newcomer that it is: one weight cannot be right for both.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    events: float = Field(default=0.0, ge=0, description="Behaviours with which half of it counts; 0: none.")
+    alone: tuple[float, ...] = Field(default=(), description="Of each scaled input, without a model.")
+    alone_bias: float = Field(default=0.0, description="Log-odds, without a model.")
+    with_model: tuple[float, ...] = Field(default=(), description="Of each scaled input, beside a model.")
+    with_model_bias: float = Field(default=0.0, description="Log-odds, beside a model.")
+    model_weight: float = Field(default=0.0, description="Of the log-odds of the model's score.")
+
+
 class Weights(FittedFile):
     """Two regressions over the same inputs: one by itself, one beside the log-odds of a model's score.
 
@@ -56,6 +75,9 @@ class Weights(FittedFile):
     with_model: tuple[float, ...] = Field(description="Weight of each scaled input beside a model.")
     with_model_bias: float = Field(description="Log-odds where all are 0, the model's among them.")
     model_weight: float = Field(description="Weight of the log-odds of the model's score.")
+    newcomer: NewcomerPart = Field(
+        default=NewcomerPart(), description="What is added for shoppers of whom little is known."
+    )
     alone_calibration: Calibration = Field(
         default=AS_IT_IS, description="Of the log-odds without a model, what makes them those of takes."
     )
@@ -76,6 +98,9 @@ class Weights(FittedFile):
                 raise ValueError(
                     f"{name} has {len(getattr(self, name))} values for {len(self.inputs)} inputs"
                 )
+        for name in ("alone", "with_model"):
+            if self.newcomer.events and len(getattr(self.newcomer, name)) != len(self.inputs):
+                raise ValueError(f"newcomer.{name} has other than {len(self.inputs)} values")
         if min(self.scale, default=1.0) <= 0:
             raise ValueError("a scale is not above 0")
         return self
@@ -104,3 +129,61 @@ def scaled(
     """(x − mean) / scale, cut to ±8; float32[n, F], a new array."""
     result = (inputs - mean) / scale
     return np.clip(result, -FURTHEST, FURTHEST, out=result)
+
+
+def newness(count: NDArray[np.floating], events: float) -> NDArray[np.float32]:
+    """float32[n] in 0…1: 1 without a behaviour, ½ after `events` of them; 0 where `events` is 0.
+
+    count: float[n], behaviours of the shopper by their logarithm, as the input `shopper.count`.
+    """
+    if not events:
+        return np.zeros(len(count), np.float32)
+    return np.asarray(events / (events + np.expm1(np.maximum(count, 0))), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Regressions:
+    """Weights as arrays.
+
+    mean, scale   float32[F]
+    weights       float32[F, 4]: of the regression by itself, of the one beside a model, and what newness adds
+                  to each
+    bias          float32[4], likewise
+    model_weight  of a model's log-odds, and what newness adds
+    events        of `newness`
+    count         column of the inputs that newness is read from
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    model_weight: tuple[float, float]
+    events: float
+    count: int
+
+    @classmethod
+    def of(cls, learned: Weights) -> Regressions:
+        """Those of what was learned."""
+        new, none = learned.newcomer, (0.0,) * len(learned.inputs)
+        return cls(
+            np.array(learned.mean, np.float32),
+            np.array(learned.scale, np.float32),
+            np.stack(
+                [learned.alone, learned.with_model, new.alone or none, new.with_model or none], axis=1
+            ).astype(np.float32),
+            np.array(
+                [learned.alone_bias, learned.with_model_bias, new.alone_bias, new.with_model_bias], np.float32
+            ),
+            (learned.model_weight, new.model_weight),
+            new.events,
+            learned.inputs.index(SHOPPER_COUNT) if new.events else 0,
+        )
+
+    def log_odds(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Of inputs float32[n, F]: float32[n, 2], alone and beside a model; float32[n], its weight."""
+        parts = scaled(inputs, self.mean, self.scale) @ self.weights + self.bias
+        new = newness(inputs[:, self.count] if self.events else np.zeros(len(inputs)), self.events)
+        both: NDArray[np.float32] = parts[:, :2] + new[:, None] * parts[:, 2:]
+        weight, added = self.model_weight
+        return both, np.asarray(weight + added * new, np.float32)

@@ -20,7 +20,14 @@ from router.ranking.log_odds_merge import LogOddsSettings, create, log_odds_of
 from router.ranking.logistic.inputs import input_names, ranker_inputs
 from router.ranking.logistic.scorer import SCORER, LogisticSettings, open_scorer, probability
 from router.ranking.logistic.table import LOGISTIC_RANKER, NAME, LogisticRankerSettings, LogisticTable
-from router.ranking.logistic.weights import FILE, SceneShift, Weights, default_weights
+from router.ranking.logistic.weights import (
+    FILE,
+    NewcomerPart,
+    SceneShift,
+    Weights,
+    default_weights,
+    newness,
+)
 from router.ranking.scorer_kind import ScorerContext
 from snapshot import Catalogue
 from snapshot.manifest import SnapshotError
@@ -167,13 +174,64 @@ def test_a_value_never_seen_does_not_outweigh_all_others(catalogue: Catalogue, t
     found = table(catalogue, tmp_path, learned)
     row = np.zeros((1, len(names)), np.float32)
     row[0, names.index("item.count")] = 50
-    assert found.log_odds(row)[0, 0] == pytest.approx(8)
+    assert found.regressions.log_odds(row)[0][0, 0] == pytest.approx(8)
+
+
+def test_newness_is_whole_without_behaviours_and_half_with_as_many_as_said() -> None:
+    counts = np.log1p(np.array([0, 30, 90], np.float32))
+    assert newness(counts, 30).tolist() == pytest.approx([1, 0.5, 0.25])
+    assert newness(counts, 0).tolist() == [0, 0, 0]
+
+
+def newcomers(**changed: object) -> Weights:
+    """Nothing counts but one input: 1 for whom much is known, −2 more for whom nothing is."""
+    names = input_names(CHANNELS)
+    one = tuple(float(name == "item.trend") for name in names)
+    part = NewcomerPart(
+        events=30,
+        alone=tuple(-2 * each for each in one),
+        alone_bias=4,
+        with_model=tuple(3 * each for each in one),
+        with_model_bias=-1,
+        model_weight=0.5,
+    )
+    return weights(alone=one, alone_bias=0.0, with_model=one, newcomer=part.model_copy(update=changed))
+
+
+def test_the_newcomers_part_counts_by_newness(catalogue: Catalogue, tmp_path: Path) -> None:
+    learned = newcomers()
+    found = table(catalogue, tmp_path, learned)
+    assert found.learned == learned
+    rows = np.zeros((3, len(learned.inputs)), np.float32)
+    rows[:, learned.inputs.index("item.trend")] = 2
+    rows[:, learned.inputs.index("shopper.count")] = np.log1p([0, 30, 1e9])
+    log_odds, model_weight = found.regressions.log_odds(rows)
+    np.testing.assert_allclose(log_odds[:, 0], [2 - 4 + 4, 2 - 2 + 2, 2], atol=1e-4)
+    np.testing.assert_allclose(log_odds[:, 1], [2 + 6 - 1, 2 + 3 - 0.5, 2], atol=1e-4)
+    np.testing.assert_allclose(model_weight, [1.5, 1.25, 1], atol=1e-4)
+
+
+def test_a_newcomer_is_ordered_by_other_weights(catalogue: Catalogue, tmp_path: Path) -> None:
+    """Item 1 sells best lately. Whoever knows it and never takes it is not shown it first; a newcomer is."""
+    names = input_names(CHANNELS)
+    popular = tuple(float(name == "item.popularity_3d") for name in names)
+    part = NewcomerPart(events=1, alone=tuple(3 * each for each in popular), with_model=(0.0,) * len(names))
+    learned = weights(alone=tuple(-each for each in popular), newcomer=part)
+    scorer = open_scorer(
+        ScorerContext(catalogue, {}, tables={NAME: table(catalogue, tmp_path, learned)}), LogisticSettings()
+    )
+    rows = candidates(3, 1, 5)
+    known = make_query([(4, VIEW, NOW - 9 * place) for place in range(1, 9)])
+    assert np.argmax(asyncio.run(scorer.score(make_query(), rows))["score"]) == 1
+    assert np.argmin(asyncio.run(scorer.score(known, rows))["score"]) == 1
 
 
 @pytest.mark.parametrize(
     "broken",
     [
         b"",
+        newcomers(alone=(1.0,)).model_dump_json().encode(),
+        newcomers(events=-1.0).model_dump_json().encode(),
         b"{}",
         b"[1]",
         json.dumps({**weights().model_dump(), "scale": [0.0] * len(input_names(CHANNELS))}).encode(),
