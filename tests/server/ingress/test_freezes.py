@@ -59,7 +59,15 @@ class Supervised:
             return [min(self.router.pids(), key=lambda pid: psutil.Process(pid).create_time())]
         if name in ("triton", "model"):
             return self._triton_pids(name)
-        return named(name)(self.router)
+        return self._named(name)
+
+    def _named(self, name: str) -> list[int]:
+        """Waits, since one that an earlier test killed may be starting and have no title yet."""
+        until = time.monotonic() + _HEAL_S
+        while not (found := named(name)(self.router)):
+            assert time.monotonic() < until, f"there is no {name} process"
+            time.sleep(0.1)
+        return found
 
     def _triton_pids(self, name: str) -> list[int]:
         """Waits, since one that an earlier test broke may be starting, its models after itself."""
