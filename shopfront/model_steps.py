@@ -23,7 +23,8 @@ from snapshot.dataset import Dataset, DatasetStore
 from triton_repo.repository import ModelRepository
 
 if TYPE_CHECKING:
-    from shopfront.trainer_process import TrainerProcess
+    from shopfront.trainer_process import Report, TrainerProcess
+    from shopfront.training import Trained
 
 WORTH_STEPS = 200
 """Steps of training from which a process of its own pays: so many take as long as it does to start."""
@@ -65,6 +66,8 @@ class ModelSteps:
         """
         cores = len(os.sched_getaffinity(0))
         for model in models:
+            if self._on_nodes(model):
+                continue
             section = self._section(model)
             cores -= section.training.threads
             if cores < 1:
@@ -117,6 +120,8 @@ class ModelSteps:
             if begun is not None:
                 trained = begun.wait(step.training)
                 step.ended = begun.ended
+            elif self._on_nodes(model):
+                trained = self._train_on_nodes(model, step.training)
             else:
                 trained = train_model(
                     model,
@@ -130,6 +135,31 @@ class ModelSteps:
                 )
         self.progress.trained(model, trained.metrics)
         return trained.checkpoint
+
+    def _on_nodes(self, model: str) -> bool:
+        """Whether workers on the cluster's nodes train the model."""
+        return (
+            self.cluster is not None
+            and self.cluster.settings.training_workers > 1
+            and MODELS[model].shares_batches
+        )
+
+    def _train_on_nodes(self, model: str, progress: "Report") -> "Trained":
+        from models.training_loop import TrainingError
+        from shopfront.cluster.ray_train import SharedTraining
+        from shopfront.training import Trained
+
+        assert self.cluster is not None
+        ended = SharedTraining(
+            model,
+            self.workspace.datasets / self.dataset,
+            self._section(model).model_dump(mode="json"),
+            self.workspace.checkpoints,
+            self.sample_rules(model),
+        ).run(self.cluster, self.workspace.jobs, progress)
+        if ended.fault:
+            raise TrainingError(ended.fault)
+        return Trained(ended.checkpoint, ended.metrics)
 
     def export(self, model: str, checkpoint: str, repository: ModelRepository) -> int:
         """Exports a checkpoint into the model repository; returns the version's number."""

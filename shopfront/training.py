@@ -8,8 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 
+from models.batch_share import ALONE, BatchShare
 from models.checkpoint import TrainedOn, load_checkpoint, record_of, save_checkpoint
 from models.interaction_log import InteractionLog
 from models.kind import TrainingSource
@@ -17,7 +19,8 @@ from models.rankers.examples import LearningRanges
 from models.registry import MODELS
 from models.settings import ModelKindSettings, SampleSettings, TrainingSettings
 from models.training_loop import Progress
-from snapshot.dataset import Dataset
+from snapshot.dataset import EVENTS_NAME, Dataset
+from snapshot.manifest import SnapshotError
 from snapshot.partition_work import IN_THIS_PROCESS, PartitionWork
 
 
@@ -38,6 +41,7 @@ def train_model(
     teachers: Mapping[str, str],
     work: PartitionWork = IN_THIS_PROCESS,
     rules: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    share: BatchShare = ALONE,
 ) -> Trained:
     """Trains a registered model and writes `checkpoints/<model>/<id>/`.
 
@@ -51,19 +55,21 @@ def train_model(
         work: where samples are cut.
         rules: name of a sample rule that acts on models → its settings, as JSON; ignored by models that do
             not weigh takes.
+        share: what this process computes of every batch, of a kind that shares them; the first of several
+            workers writes the checkpoint.
 
     Returns:
-        The checkpoint's name and metrics.
+        The checkpoint's name, "" where another worker writes it, and metrics.
 
     Raises:
         TrainingError: the data set holds too little, or the loss is not finite.
         CheckpointError: a teacher cannot be read.
         EvaluationError: a file that a sample rule names cannot be read.
+        SnapshotError: the data set's events cannot be read.
     """
     torch.set_num_threads(settings.training.threads)
     acting = rules if MODELS[model].weighs_takes else {}
-    weights = _weights(dataset, acting)
-    log = InteractionLog.from_dataset(dataset, work, weights)
+    weights, log = share.together(lambda: _read(dataset, work, acting))
     networks = {
         name: load_checkpoint(checkpoints / name / checkpoint, name)[0]
         for name, checkpoint in teachers.items()
@@ -74,7 +80,9 @@ def train_model(
 
         return learning_ranges(dataset, samples, training, weights)
 
-    trained = MODELS[model].train(TrainingSource(dataset, log, networks, ranges), settings, progress)
+    trained = MODELS[model].train(TrainingSource(dataset, log, networks, ranges, share), settings, progress)
+    if share.rank:
+        return Trained("", trained.result.metrics)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{dataset.manifest.id[-8:]}"
     record = record_of(
         model,
@@ -92,6 +100,19 @@ def train_model(
     )
     save_checkpoint(trained.network, record, checkpoints / model / name)
     return Trained(name, trained.result.metrics)
+
+
+def _read(
+    dataset: Dataset, work: PartitionWork, rules: Mapping[str, Mapping[str, Any]]
+) -> tuple[np.ndarray | None, InteractionLog]:
+    try:
+        weights = _weights(dataset, rules)
+        return weights, InteractionLog.from_dataset(dataset, work, weights)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        # Polars panics at some torn pages; its message is of no use to people.
+        raise SnapshotError(
+            dataset.path, EVENTS_NAME, "cannot be read, it is damaged", "ingest the shop's files again"
+        ) from error
 
 
 def _weights(dataset: Dataset, rules: Mapping[str, Mapping[str, Any]]) -> np.ndarray | None:

@@ -106,10 +106,13 @@ class RayNodes:
 
 
 @contextmanager
-def three_nodes(environment: Mapping[str, str] | None = None) -> Iterator[RayNodes]:
+def three_nodes(
+    environment: Mapping[str, str] | None = None, *, runtime_environments: bool = False
+) -> Iterator[RayNodes]:
     """Three nodes while the body runs, without the processes of Ray's dashboard.
 
-    `environment`: of the nodes and of what runs on them, besides what makes them small.
+    `environment`: of the nodes and of what runs on them, besides what makes them small;
+    `runtime_environments`: with Ray's agent for them, without which Ray Train starts no worker.
     """
     with tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp") as folder:
         # Other programs look for a Ray of this machine in the usual folder.
@@ -118,7 +121,7 @@ def three_nodes(environment: Mapping[str, str] | None = None) -> Iterator[RayNod
         os.environ.update(wanted)
         # Ray takes over a signal of the process that starts nodes.
         on_end = signal.getsignal(signal.SIGTERM)
-        with without_side_processes(Path(folder)):
+        with without_side_processes(Path(folder), runtime_environments=runtime_environments):
             nodes = RayNodes()
             try:
                 yield nodes

@@ -22,7 +22,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 _STARTERS = ("start_api_server", "start_monitor", "start_log_monitor")
-_AGENT_OPTIONS = ("--dashboard_agent_command=", "--runtime_env_agent_command=")
+_DASHBOARD, _RUNTIME = "--dashboard_agent_command=", "--runtime_env_agent_command="
 _AGENT = """#!/bin/sh
 # In place of Ray's dashboard agent and of its agent for runtime environments.
 ports="metrics_agent_port metrics_export_port dashboard_agent_listen_port"
@@ -41,13 +41,14 @@ exec tail -s 5 --pid="$PPID" -f /dev/null
 
 
 @contextmanager
-def without_side_processes(folder: Path) -> Iterator[None]:
+def without_side_processes(folder: Path, *, runtime_environments: bool = False) -> Iterator[None]:
     """A local node that Ray starts in this process while the body runs has none of them.
 
     Where Ray is another version, whose parts have other names, it starts as Ray starts it, with a warning.
 
     Args:
         folder: of the session; the program in the agent's place is written into it.
+        runtime_environments: the agent that makes them stays.
     """
     # Only now: importing Ray reads the environment.
     from ray._private import services
@@ -59,6 +60,7 @@ def without_side_processes(folder: Path) -> Iterator[None]:
         logger.warning("this version of Ray starts its dashboard's processes, which take 400 MiB")
         yield
         return
+    replaced = (_DASHBOARD,) if runtime_environments else (_DASHBOARD, _RUNTIME)
     agent = folder / "dashboard-agent"
     agent.write_text(_AGENT)
     agent.chmod(0o700)
@@ -66,7 +68,7 @@ def without_side_processes(folder: Path) -> Iterator[None]:
     start = services.start_ray_process
 
     def start_with_that_agent(command: Sequence[str], process_type: str, *args: Any, **named: Any) -> Any:
-        return start(with_agent(command, agent), process_type, *args, **named)
+        return start(with_agent(command, agent, replaced), process_type, *args, **named)
 
     try:
         services.start_ray_process = start_with_that_agent
@@ -79,13 +81,15 @@ def without_side_processes(folder: Path) -> Iterator[None]:
             setattr(Node, name, starter)
 
 
-def with_agent(command: Sequence[str], agent: Path) -> list[str]:
-    """A command line, that of a raylet with `agent` as the program of its agents."""
-    return [_with_program(word, agent) for word in command]
+def with_agent(
+    command: Sequence[str], agent: Path, options: Sequence[str] = (_DASHBOARD, _RUNTIME)
+) -> list[str]:
+    """A command line, that of a raylet with `agent` as the program of the agents that `options` name."""
+    return [_with_program(word, agent, options) for word in command]
 
 
-def _with_program(word: str, agent: Path) -> str:
-    for option in _AGENT_OPTIONS:
+def _with_program(word: str, agent: Path, options: Sequence[str]) -> str:
+    for option in options:
         if word.startswith(option):
             return f"{option}{shlex.quote(str(agent))} {word.removeprefix(option)}"
     return word

@@ -17,3 +17,7 @@ class NodesLost(JobError):
 
 class CannotReachCluster(JobError):
     """The Ray cluster that the settings name does not accept jobs."""
+
+
+class CannotTrainHere(JobError):
+    """A package is missing that training by several workers needs."""

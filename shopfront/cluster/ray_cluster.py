@@ -102,7 +102,7 @@ class RayCluster:
         task = ray.remote(**options)(run_part)
         report(job, done, len(parts))
         waiting = {task.remote(files, number, parts[number], self.plugins): number for number in missing}
-        nodes = _NodeWait(self.settings)
+        nodes = NodeWait(self.settings)
         try:
             while waiting:
                 ready, _ = ray.wait(list(waiting), num_returns=1, timeout=_LOOK_S)
@@ -151,14 +151,16 @@ def _of_the_data() -> tuple[type[BaseException], ...]:
     return (IngestError, UnreadableFile, SnapshotError, OSError)
 
 
-class _NodeWait:
+class NodeWait:
     """How long no node could have computed a part."""
 
     def __init__(self, settings: JobSettings) -> None:
+        """`settings`: what a part needs, and how long one is waited for."""
         self._settings = settings
         self._since: float | None = None
 
     def none_for_too_long(self) -> bool:
+        """Whether there has been no node for `node_wait_s`; asked again and again."""
         import ray
 
         able = any(

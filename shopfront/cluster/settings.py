@@ -23,8 +23,18 @@ class JobSettings(BaseModel):
     memory_per_part: int = Field(
         0, ge=0, description="Bytes of memory that a part reserves on its node; 0 = none reserved."
     )
+    training_workers: int = Field(
+        1,
+        ge=1,
+        description="Workers that share every batch of the training of bst and mind, by Ray Train, at most; "
+        "1 = the build's own processes train. More than 1 needs the extra `training` and pays on several "
+        "machines only.",
+    )
     attempts: int = Field(
-        4, ge=1, description="How often a part is begun, where the node or process that computes it is lost."
+        4,
+        ge=1,
+        description="How often a part, or a training, is begun where the node or process that computes it is "
+        "lost.",
     )
     node_wait_s: float = Field(
         300.0,
