@@ -9,6 +9,9 @@ from starlette.requests import Request
 from console.view import FormRefused
 
 _MOST_PARTS = 20
+_MOST_READ = 64 * 2**20
+"""Bytes that are read, though not kept, of a form that is too large: a browser shows no answer before it has
+sent everything."""
 _BOUNDARY = re.compile(r'boundary="?([0-9A-Za-z\'()+_,./:=? -]{1,70})"?\s*$')
 _NAME = re.compile(rb'name="([^"]*)"')
 
@@ -21,11 +24,15 @@ async def uploaded(request: Request, most_bytes: int) -> dict[str, bytes]:
     found = _BOUNDARY.search(request.headers.get("content-type", ""))
     if found is None:
         raise FormRefused("A form with a file was expected.", 415)
-    body = bytearray()
+    body, count = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            raise FormRefused(f"A file of at most {most_bytes / 2**20:.1f} MiB is taken.", 413)
+        count += len(chunk)
+        if count <= most_bytes:
+            body += chunk
+        elif count > _MOST_READ:
+            break
+    if count > most_bytes:
+        raise FormRefused(f"A file of at most {most_bytes / 2**20:.1f} MiB is taken.", 413)
     return parts(bytes(body), found[1].rstrip().encode())
 
 

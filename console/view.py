@@ -68,7 +68,7 @@ class Console:
         request: Request,
         template: str,
         title: str,
-        problem: RouterProblem | None = None,
+        problem: RouterProblem | FormRefused | None = None,
         status: int = 200,
         **values: Any,
     ) -> HTMLResponse:

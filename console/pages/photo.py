@@ -15,7 +15,7 @@ from protos.shopfront.v1 import visual_pb2
 
 _MOST_BYTES = 1536 * 1024 + 8 * 1024
 """What the router takes, and the other fields of the form."""
-_FOUND = 24
+_FOUND, _TOO_LARGE = 24, 413
 
 
 async def ask(request: Request, console: Console) -> Response:
@@ -25,7 +25,12 @@ async def ask(request: Request, console: Console) -> Response:
 
 async def search(request: Request, console: Console) -> Response:
     """What looks like the photo; viewers may look too, since nothing changes."""
-    session, fields = session_of(request.scope), await uploaded(request, _MOST_BYTES)
+    try:
+        session, fields = session_of(request.scope), await uploaded(request, _MOST_BYTES)
+    except FormRefused as error:
+        if error.status != _TOO_LARGE:
+            raise
+        return await console.render(request, "photo.html", "Search by photo", error, error.status, found=None)
     csrf = fields.get("csrf", b"").decode("utf-8", "replace")
     if session is None or not console.access.is_own_form(session, csrf):
         raise FormRefused("This form is of another session; load the page again.", 403)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
-from console.upload import parts
+from console.upload import parts, uploaded
 from console.view import FormRefused
 
 _LINES = st.sampled_from([b"\r\n", b"--", b"\r\n--x", b"\r\n\r\n", b"\x00\xff", b"\n", b'name="csrf"'])
@@ -35,3 +38,23 @@ def test_contents_come_back_byte_for_byte(photo: bytes, csrf: bytes) -> None:
 def test_what_is_cut_off_or_has_too_many_parts_is_refused(body: bytes) -> None:
     with pytest.raises(FormRefused):
         parts(body, b"b")
+
+
+@pytest.mark.parametrize(("chunks", "read"), [(30, 30), (200, 129)])
+def test_a_form_that_is_too_large_is_read_to_its_end_within_bounds(chunks: int, read: int) -> None:
+    messages = iter([{"type": "http.request", "body": bytes(2**19), "more_body": True}] * chunks)
+    taken = 0
+
+    async def receive() -> dict[str, object]:
+        nonlocal taken
+        message = next(messages, None)
+        if message is None:
+            return {"type": "http.request", "body": b"", "more_body": False}
+        taken += 1
+        return message
+
+    header = (b"content-type", b"multipart/form-data; boundary=b")
+    request = Request({"type": "http", "method": "POST", "headers": [header]}, receive)
+    with pytest.raises(FormRefused) as refused:
+        asyncio.run(uploaded(request, 2**20))
+    assert (refused.value.status, taken) == (413, read)

@@ -69,3 +69,13 @@ def refused(error: grpc.RpcError) -> tuple[grpc.StatusCode, dict[str, str]]:
     if not status.details[0].Unpack(details):
         return error.code(), {}
     return error.code(), {each.field: each.description for each in details.field_violations}  # type: ignore[attr-defined]
+
+
+def in_stock(photos: Photos, ids: list[str]) -> list[str]:
+    """Those of the items that a page may show."""
+    catalogue = photos.shop.dataset.catalogue
+    return [
+        id
+        for id in ids
+        if catalogue.in_stock[catalogue.dense([id])[0]] and not catalogue.adult[catalogue.dense([id])[0]]
+    ]

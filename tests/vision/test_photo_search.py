@@ -4,41 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import io
-from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
-from console.settings import ConsoleSettings
 from protos.shopfront.v1 import event_pb2, visual_pb2, visual_pb2_grpc
 from protos.shopfront.v1.recommend_pb2 import CONTEXT_FIELD_CATEGORY, Context
 from recall.found_boxes import overlaps
 from server.ingress.client_channel import RouterAddress
-from server.ingress.ports import free_ports
 from shopfront.picture_command import sample_picture, search_image
-from testing.browser import Page, open_browser, why_no_browser
-from testing.console_in_thread import console_in_thread
 from testing.picture_shop import draw, jpeg
 from testing.running_router import in_process
 from testing.served_shop import SCENES, ServedShop
 from testing.synthetic_shop import CATEGORIES
 from tests.vision.conftest import ITEMS, PICTURED
-from tests.vision.photos import PHOTO_SEARCH, Photos, refused
+from tests.vision.photos import PHOTO_SEARCH, Photos, in_stock, refused
 from tests.vision.pictures import BAD, GOOD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def in_stock(photos: Photos, ids: list[str]) -> list[str]:
-    catalogue = photos.shop.dataset.catalogue
-    return [
-        id
-        for id in ids
-        if catalogue.in_stock[catalogue.dense([id])[0]] and not catalogue.adult[catalogue.dense([id])[0]]
-    ]
 
 
 def test_a_photo_finds_its_item_and_the_twin(photos: Photos) -> None:
@@ -271,7 +256,6 @@ def test_the_command_asks_by_file_and_the_sample_is_a_real_picture(photos: Photo
     assert (
         title in [item.title for item in page.items] or not in_stock(photos, [page.items[0].item_id]) or title
     )
-    Console(file=io.StringIO()).print(title)
 
 
 def test_without_triton_the_answer_is_degraded_and_with_it_whole_again(photos: Photos) -> None:
@@ -313,32 +297,3 @@ def test_a_shop_without_pictures_says_so(photos: Photos, tmp_path_factory: pytes
         assert "no pictures" in error.value.details()
         assert ingress.running is not None
         assert "photo_search" not in ingress.running.service.scenes
-
-
-@pytest.mark.skipif(bool(why_no_browser()), reason=why_no_browser())
-def test_a_photo_is_uploaded_to_the_console(photos: Photos, tmp_path: Path) -> None:
-    (port,) = free_ports(1)
-    settings = ConsoleSettings(address=f"127.0.0.1:{port}", audit=tmp_path / "audit.jsonl")
-    (wrong := tmp_path / "photo.jpg").write_text("no picture")
-    row = next(row for row in (0, 4, 8, 12) if in_stock(photos, [f"i{row:04d}"]))
-    with console_in_thread(RouterAddress(photos.ingress.address), settings) as url, open_browser() as browser:
-        page = Page(browser, url)
-        page.show("/items")
-        page.follow(page.one("a[href='/photo']"))
-        page.one("input[type=file]").send_keys(str(photos.shop.data / "images" / f"{row}.jpg"))
-        page.follow(page.one("main button"))
-        found = page.one("tbody a")
-        assert str(found.get_attribute("href")).endswith(f"/item?id=i{row:04d}")
-        assert page.barriers() == []
-        page.one("input[type=file]").send_keys(str(wrong))
-        page.follow(page.one("main button"))
-        assert "unknown_format" in page.one("[role=alert]").text
-        page.show("/")
-        loaded = "return [...document.querySelectorAll('img.tile')].map((each) => each.naturalWidth)"
-        page.until(lambda: (widths := page.run(loaded)) and all(widths))
-        assert 0 < len(page.run(loaded)) < len(page.all("[data-item]"))
-        first = str(page.one("img.tile").get_attribute("src"))
-        assert first.startswith(f"{url}/picture?item=i")
-        assert page.barriers() == []
-        page.show("/item?id=i0000")
-        page.until(lambda: page.run(loaded) == [96])
