@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from registration.registry import Registry
-from router.rerank import dedup, discovery, diversity, popularity, scatter, templates, venues
+from router.rerank import apart, dedup, discovery, diversity, popularity, scatter, templates, venues
 from router.rerank.kind import RerankerKind
 
 RERANKERS: Registry[RerankerKind] = Registry(
@@ -12,6 +12,7 @@ RERANKERS: Registry[RerankerKind] = Registry(
     {
         "dedup": dedup.RERANKER,
         "scatter": scatter.RERANKER,
+        "apart": apart.RERANKER,
         "mmr": diversity.MMR,
         "dpp": diversity.DPP,
         "discovery": discovery.RERANKER,

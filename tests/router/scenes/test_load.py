@@ -78,6 +78,7 @@ def test_the_projects_own_scenes_are_good() -> None:
         "mmr",
         "discovery",
         "head_cap",
+        "apart",
     ]
     for name in ITEM_SCENES:
         assert not scenes[name].rerank
@@ -211,7 +212,7 @@ scenes:
         ),
         (
             "scenes: {a: {rerank: {shuffle: {}}}}",
-            "scenes.a.rerank.shuffle: unknown reranker; expected one of dedup",
+            "scenes.a.rerank.shuffle: unknown reranker; expected one of apart, dedup",
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{by: brand}, {by: hue}]}}}}",

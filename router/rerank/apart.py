@@ -1,0 +1,41 @@
+"""Apart: no two neighbours of one group, such as two kinds of milk, where the page can help it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from router.rerank.dimensions import Dimension, GroupsOf, tables_for
+from router.rerank.kind import RerankerKind
+from router.rerank.scatter import Scatter
+from router.tables.component import Parts
+from router.tables.kind import TableKind
+from router.tables.standard_categories import STANDARD_CATEGORIES
+
+_NEIGHBOURS = (2, 1)
+"""Window and most of it, as of a rule of `scatter`."""
+
+
+class ApartSettings(BaseModel):
+    """What neighbours may not share."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    by: list[Dimension] = Field(
+        default=["category"],
+        min_length=1,
+        max_length=8,
+        description="Dimensions, as of scatter, most important first: where no candidate differs in all, the "
+        "last is given up first.",
+    )
+
+    def needed_tables(self) -> tuple[TableKind, ...]:
+        """The learned tables that the dimensions are read from."""
+        return tables_for(self.by)
+
+
+def create(parts: Parts, settings: ApartSettings) -> Scatter:
+    """The rule of neighbours over the dimensions."""
+    return Scatter(GroupsOf(parts, settings.by), (_NEIGHBOURS,) * len(settings.by), "apart")
+
+
+RERANKER = RerankerKind(settings=ApartSettings, create=create, tables=(STANDARD_CATEGORIES,))
