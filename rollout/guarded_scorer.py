@@ -107,11 +107,15 @@ class GuardedScorer:
             failure = f"no answer within {self._candidate_timeout_s * 1000:.0f} ms"
         finally:
             if failure:
-                self._breaker.failed()
                 ticket.failure = failure
             ticket.end_part()
         await ticket.parts_ended()
         if ticket.failure or scores is None:
-            return await self._scorer.score(stable, candidates)
+            answer = await self._scorer.score(stable, candidates)
+            if failure:
+                # Not where the stable version does not answer either: that is no fault of the candidate,
+                # which would stay paused when both are back.
+                self._breaker.failed()
+            return answer
         self._breaker.succeeded()
         return scores

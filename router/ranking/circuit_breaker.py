@@ -3,7 +3,7 @@
 Each version of a model has a circuit (Nygard, *Release It!*, 2007). Closed, every call goes through. Where
 calls of several requests in a row went unanswered it opens: calls fail at once, so that a request costs no
 timeout. After a pause one call at a time goes through as a probe; an answer closes the circuit, silence opens
-it again.
+it again. When one version answers again, the other versions of the model are probed by their next calls.
 
 Only silence counts. A server that is down or refuses says so at once and costs nobody time, and any word of
 it, an error too, shows that the next call will not be waited for in vain. And a request whose calls are made
@@ -150,3 +150,11 @@ class CircuitBreaker:
         if circuit is not None and circuit.opened is not None:
             log.info("%s version %s answers again", *key)
             self._report(key[0], "closed")
+            self._let_others_try(key[0])
+
+    def _let_others_try(self, model: str) -> None:
+        """The next call of each other version is a probe: one server has them all, and it answers again."""
+        due = self._clock() - self._settings.open_s
+        for (other, _), circuit in self._circuits.items():
+            if other == model and circuit.opened is not None:
+                circuit.opened = min(circuit.opened, due)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
@@ -210,6 +210,8 @@ def test_whatever_becomes_of_the_candidate_the_stable_version_answers_everybody(
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6))
+@example([34, 5, 25, 60, 60])
+@example([59, 3, 52, 8, 2])
 def test_what_befalls_both_versions_never_fails_the_candidate(
     tmp_path_factory: pytest.TempPathFactory, spells: list[int]
 ) -> None:

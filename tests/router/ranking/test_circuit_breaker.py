@@ -177,6 +177,19 @@ def test_versions_have_circuits_of_their_own() -> None:
     assert not calls.call(version="1")
 
 
+def test_a_version_that_answers_again_lets_the_others_try() -> None:
+    calls = opened()
+    for _ in range(SETTINGS.timeouts):
+        assert calls.call(NoAnswer("silence"), version="2")
+    calls.now = SETTINGS.timeouts * 0.1 + SETTINGS.open_s
+    assert not calls.call(version="2"), "its own pause is not over"
+    assert calls.call(version="1")
+    assert calls.call(NoAnswer("silence"), version="2")
+    assert not calls.call(version="2"), "a silent probe begins a pause of its own"
+    assert calls.call(version="1")
+    assert not calls.call(version="2"), "a version that was well all along tells nothing new"
+
+
 def test_it_can_be_switched_off() -> None:
     calls = Calls(BreakerSettings(timeouts=0))
     for _ in range(50):
