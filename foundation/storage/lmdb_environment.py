@@ -109,8 +109,7 @@ class LmdbEnvironment:
         while True:
             with self._map_lock:
                 self._files.check()
-                if not self._is_open:
-                    raise StorageUnavailable(f"{self._names.contents} in {self.folder} is being opened anew")
+                self._check_open()
                 try:
                     with self._env.begin() as transaction:
                         return work(transaction)
@@ -145,7 +144,8 @@ class LmdbEnvironment:
                     self._grow_map(error)
                 except lmdb.MapResizedError:
                     with self._map_lock:
-                        self._env.set_mapsize(0)
+                        if self._is_open:
+                            self._env.set_mapsize(0)
                 except lmdb.Error as error:
                     raise StorageError(
                         f"cannot write {self._names.contents} in {self.folder}: {error}"
@@ -159,6 +159,7 @@ class LmdbEnvironment:
         with self._write_lock, self._map_lock:
             while True:
                 self._files.check()
+                self._check_open()
                 try:
                     return work(self._env, self.folder / DATA_FILE)
                 except lmdb.MapResizedError:
@@ -174,9 +175,17 @@ class LmdbEnvironment:
         database, key = self._renewed_by
         return get(transaction, key, self.databases[database])
 
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StorageUnavailable(f"{self._names.contents} in {self.folder} is being opened anew")
+
     def _stored_renewal(self) -> bytes | None:
-        with self._env.begin() as transaction:
-            return self._renewal_in(transaction)
+        while True:
+            try:
+                with self._env.begin() as transaction:
+                    return self._renewal_in(transaction)
+            except lmdb.MapResizedError:
+                self._env.set_mapsize(0)
 
     def _open_anew(self) -> None:
         """Opens the environment again, with fresh memory of its own; handles in `databases` change."""
@@ -188,9 +197,14 @@ class LmdbEnvironment:
                 # Where opening fails, such as for want of file descriptors, the next write tries again.
                 self._is_open = False
             self._env = self._opened(len(self.databases), self._map_bytes)
-            for name in self.databases:
-                self.databases[name] = self._open_database(name)
-            self._renewal = self._stored_renewal()
+            try:
+                for name in self.databases:
+                    self.databases[name] = self._open_database(name)
+                self._renewal = self._stored_renewal()
+            except BaseException:
+                # Left open it could never be opened again: LMDB allows a process one of each.
+                self._env.close()
+                raise
             self._is_open = True
 
     def _grow_map(self, cause: lmdb.MapFullError) -> None:

@@ -6,6 +6,7 @@ anything goes, and forgets the shopper's id once everything is gone that could b
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -108,7 +109,7 @@ class Erasure:
         others = [("recording", path) for path in recordings]
         others += [("log", path) for path in log_files(self._places.request_log)]
         for kind, path in others:
-            if path.stat().st_mtime >= since:
+            if _written_s(path) >= since:
                 yield kind, path
 
     def _erase_files(
@@ -194,6 +195,14 @@ class Erasure:
             "whatever they contain",
             "the shop's; a build leaves the shopper out although the shop's files still have them",
         )
+
+
+def _written_s(path: Path) -> float:
+    """Unix second of a file's last write; −∞ where it was rotated away meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return -math.inf
 
 
 def _removed_state(place: str, erased: ErasedState) -> Iterator[Removed]:

@@ -318,3 +318,14 @@ def test_a_line_that_was_half_erased_is_skipped_and_then_erased_whole(tmp_path: 
         path.read_bytes() == lines[0] + b"#" + b" " * (len(lines[1]) - 2) + b"\n" + lines[2] + lines[1][:-5]
     )
     assert len(read_recording(str(path))) == 2
+
+
+def test_a_file_that_is_rotated_away_meanwhile_stops_no_deletion(shop: Shop) -> None:
+    for folder, name in (
+        (shop.places.recording.folder, "gone.jsonl"),
+        (shop.places.request_log.folder, "router.log.1"),
+    ):
+        folder.mkdir(exist_ok=True)
+        # Listed, and not there when it is looked at.
+        (folder / name).symlink_to(folder / "nowhere")
+    assert shop.erasure().delete(HER).found
