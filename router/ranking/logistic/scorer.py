@@ -49,7 +49,8 @@ class LogisticScorer:
         """
         table = self._table
         inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
-        log_odds, model_weight = table.regressions.log_odds(inputs)
+        # With a cart the page is also ordered by what goes with it, in which sales are counted already.
+        log_odds, model_weight = table.regressions.log_odds(inputs, newcomers=not query.anchors.size)
         shift = table.learned.scene_shifts.get(query.scene, NO_SHIFT)
         return {
             SCORE: probability(log_odds[:, 0]),

@@ -180,10 +180,16 @@ class Regressions:
             learned.inputs.index(SHOPPER_COUNT) if new.events else 0,
         )
 
-    def log_odds(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Of inputs float32[n, F]: float32[n, 2], alone and beside a model; float32[n], its weight."""
+    def log_odds(
+        self, inputs: NDArray[np.float32], newcomers: bool = True
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Of inputs float32[n, F]: float32[n, 2], alone and beside a model; float32[n], its weight.
+
+        newcomers: whether the newcomers' part counts.
+        """
         parts = scaled(inputs, self.mean, self.scale) @ self.weights + self.bias
-        new = newness(inputs[:, self.count] if self.events else np.zeros(len(inputs)), self.events)
+        events = self.events if newcomers else 0.0
+        new = newness(inputs[:, self.count] if events else np.zeros(len(inputs)), events)
         both: NDArray[np.float32] = parts[:, :2] + new[:, None] * parts[:, 2:]
         weight, added = self.model_weight
         return both, np.asarray(weight + added * new, np.float32)

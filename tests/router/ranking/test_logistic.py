@@ -224,6 +224,9 @@ def test_a_newcomer_is_ordered_by_other_weights(catalogue: Catalogue, tmp_path: 
     known = make_query([(4, VIEW, NOW - 9 * place) for place in range(1, 9)])
     assert np.argmax(asyncio.run(scorer.score(make_query(), rows))["score"]) == 1
     assert np.argmin(asyncio.run(scorer.score(known, rows))["score"]) == 1
+    # What goes with a cart counts sales already.
+    with_cart = make_query().about(np.array([2], np.int32))
+    assert np.argmin(asyncio.run(scorer.score(with_cart, rows))["score"]) == 1
 
 
 @pytest.mark.parametrize(
