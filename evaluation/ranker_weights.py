@@ -104,13 +104,13 @@ def weights_of(
     # A weight of 1 per unit of an input is one of its scale per unit of the scaled input.
     alone_prior = np.array(default.alone) * scale
     prior = np.append(np.array(default.with_model) * scale, default.model_weight * width)
-    told = [place for place, name in enumerate(names) if name.startswith(PREFIX) or name in _FACTS]
+    differing = [place for place, name in enumerate(names) if name.startswith(PREFIX) or name in _FACTS]
     new = newness(
         sample.inputs[:, names.index(SHOPPER_COUNT)], settings.newcomers and settings.newcomer_events
     )
     designs = [
-        _Design.of(inputs, alone_prior, new, told),
-        _Design.of(both, prior, new, [*told, len(names)]),
+        _Design.of(inputs, alone_prior, new, differing),
+        _Design.of(both, prior, new, [*differing, len(names)]),
     ]
     fits = [fit_logistic(each.rows, sample.taken, each.prior, strength, weights=counts) for each in designs]
     before = sample.before
@@ -170,16 +170,16 @@ class _Parted(NamedTuple):
 class _Design:
     """Inputs of a regression, and beside them what newness multiplies.
 
-    rows   float32[n, F + t + 1]: the inputs, t of them times newness, newness; the inputs where nobody is new
-    prior  float64, weights of the columns without data
-    width  F
-    told   the t inputs whose weights differ for newcomers
+    rows       float32[n, F + t + 1]: the inputs, t of them times newness, newness; else the inputs alone
+    prior      float64, weights of the columns without data
+    width      F
+    differing  the t inputs whose weights differ for newcomers
     """
 
     rows: NDArray[np.float32]
     prior: NDArray[np.float64]
     width: int
-    told: list[int]
+    differing: list[int]
 
     @classmethod
     def of(
@@ -187,20 +187,20 @@ class _Design:
         inputs: NDArray[np.float32],
         prior: NDArray[np.float64],
         new: NDArray[np.float32],
-        told: list[int],
+        differing: list[int],
     ) -> _Design:
         width = inputs.shape[1]
         if not new.any():
             return cls(inputs, prior, width, [])
-        rows = np.concatenate((inputs, inputs[:, told] * new[:, None], new[:, None]), axis=1)
-        return cls(rows, np.append(prior, np.zeros(len(told) + 1)), width, told)
+        rows = np.concatenate((inputs, inputs[:, differing] * new[:, None], new[:, None]), axis=1)
+        return cls(rows, np.append(prior, np.zeros(len(differing) + 1)), width, differing)
 
     def parted(self, fit: Fit) -> _Parted:
         """The weights by what they belong to."""
         new = np.zeros(self.width)
-        if not self.told:
+        if not self.differing:
             return _Parted(fit.weights, fit.bias, new, 0.0)
-        new[self.told] = fit.weights[self.width : -1]
+        new[self.differing] = fit.weights[self.width : -1]
         return _Parted(fit.weights[: self.width], fit.bias, new, float(fit.weights[-1]))
 
 
@@ -208,7 +208,8 @@ def _crossed(design: _Design, sample: RankedSample, strength: float) -> NDArray[
     """float64[n]: log-odds of each shopper's candidates by weights fitted on the others, in three parts."""
     rows = design.rows
     found = np.empty(len(rows))
-    fold_of = sample.users[sample.shopper] % _FOLDS
+    # A shopper and the newcomer that is the same shopper are in one part.
+    fold_of = np.unique(sample.users, return_inverse=True)[1][sample.shopper] % _FOLDS
     for fold in range(_FOLDS):
         here = fold_of == fold
         counts = None if sample.weight is None else sample.weight[~here]

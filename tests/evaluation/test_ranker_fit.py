@@ -270,6 +270,15 @@ def test_newcomers_get_weights_of_their_own() -> None:
         assert (1 / (1 + np.exp(-odds[who]))).mean() == pytest.approx(drawn.taken[who].mean(), rel=0.1)
 
 
+def test_scores_are_calibrated_whatever_numbers_the_shoppers_have() -> None:
+    drawn = sample(20_000, "item.bought", 10, model=False)
+    found = [
+        weights_of(replace(drawn, users=users), NAMES, SETTINGS).alone_calibration
+        for users in (drawn.users, 3 * drawn.users)
+    ]
+    assert found[0] == found[1]
+
+
 def test_without_newcomers_the_weights_know_none() -> None:
     learned = weights_of(newcomers_sample(8_000, 8), NAMES, SETTINGS.model_copy(update={"newcomers": 0.0}))
     assert learned.newcomer == NewcomerPart()

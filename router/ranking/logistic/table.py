@@ -59,7 +59,7 @@ class LogisticRankerSettings(BaseModel):
         "their newest behaviours. 0: the weights know no newcomers.",
     )
     newcomer_longest: int = Field(
-        default=64, ge=0, le=1_000, description="Behaviours that such a newcomer has at most."
+        default=64, ge=0, le=199, description="Behaviours that such a newcomer has at most."
     )
     newcomer_events: float = Field(
         default=30.0, gt=0, description="Behaviours with which a shopper counts by half as a newcomer."
