@@ -169,7 +169,9 @@ class CallHandler:
             return deadline_refusal("the deadline passed before the request was worked on")
         except StorageError as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
-            return unavailable_refusal(f"the user state cannot be written; request {call.request_id}")
+            # Who may delete shoppers may read where they are stored.
+            why = str(error) if bound.method.options.operators else "the user state cannot be written"
+            return unavailable_refusal(f"{why}; request {call.request_id}")
         except RolloutStoreError as error:
             self._log.failed(method, call.request_id, user_id, self._elapsed_ms(call), error)
             return unavailable_refusal(f"the record of rollouts cannot be used; request {call.request_id}")

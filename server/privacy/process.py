@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -56,13 +57,23 @@ class PrivacyWorkers:
         # The process must be started by a thread that lives as long as it does.
         finished = await asyncio.to_thread(_said_to, msgspec.json.encode(order))
         if finished.returncode < 0:
-            raise StorageUnavailable("the worker for shoppers' data was killed; call again, it is resumed")
+            raise StorageUnavailable(
+                f"the worker for shoppers' data was ended by {_signal_name(-finished.returncode)}; call "
+                "again, what it began is resumed"
+            )
         last = finished.stdout.rstrip(b"\n").rpartition(b"\n")[2]
         if last.startswith(FAILED.encode()):
             raise StorageUnavailable(last.decode().removeprefix(FAILED))
         if not last.startswith(OK.encode()):
             raise WorkerDied("the worker that handles shoppers' data has ended without an answer")
         return last[len(OK) :]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _said_to(order: bytes) -> subprocess.CompletedProcess[bytes]:

@@ -5,6 +5,7 @@ It reads one JSON `Order` from standard input, and writes one line: `ok` and JSO
 
 from __future__ import annotations
 
+import faulthandler
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -80,6 +81,8 @@ def _part(records: Iterator[ExportedRecord], skip: int) -> ExportedPart:
 
 def main() -> None:
     """Obeys the order of standard input."""
+    # One that a signal of the kernel ends (SIGBUS, …) says where, in what its replica prints.
+    faulthandler.enable()
     keep_files_private()
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     try:

@@ -17,6 +17,7 @@ from foundation.telemetry.logs.user_ids import UserIds
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from pipeline.stages import DeadlineExceeded, StageBug
 from protos.shopfront.v1.event_pb2 import ReportEventsResponse
+from protos.shopfront.v1.privacy_pb2 import DeleteShopperRequest
 from protos.shopfront.v1.recommend_pb2 import RecommendRequest, RecommendResponse
 from rollout.errors import RolloutStoreError
 from router.errors import CallerError, OverloadError, PreconditionError, RaceLostError
@@ -69,6 +70,7 @@ def handler(service: Service, metrics: ProcessMetrics | None = None) -> CallHand
 
 
 REQUEST = RecommendRequest(scene="home", user_id="jane")
+DELETION = DeleteShopperRequest(user_id="jane")
 
 
 async def test_events_are_told_the_id_a_proxy_gave_their_call() -> None:
@@ -106,6 +108,18 @@ async def test_each_failure_has_its_code(outcome: Exception, code: grpc.StatusCo
         )
         == 1
     )
+
+
+async def test_only_operators_are_told_where_a_store_failed() -> None:
+    calls = handler(Service(StorageError("disk full at /srv/state")))
+    for method, told in (
+        (REQUEST, "the user state cannot be written"),
+        (DELETION, "disk full at /srv/state"),
+    ):
+        name = type(method).__name__.removesuffix("Request")
+        answer = await calls.handle(name, method, None)
+        assert isinstance(answer, Refusal)
+        assert answer.details.partition("; request ")[0] == told
 
 
 async def test_a_bug_is_logged_and_its_text_stays_inside(caplog: pytest.LogCaptureFixture) -> None:
