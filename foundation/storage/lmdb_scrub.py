@@ -114,13 +114,11 @@ def _zero_freed(
     nothing = bytes(meta.page_bytes)
     while left.size:
         with environment.begin(write=True) as none_writes:
-            now = read_meta(file, none_writes.id() - 1)
-            still = np.zeros(now.last_page + 1, bool)
-            for _, pages in free_pages(file, now):
-                still[pages] = True
-            # The others contain what was written since.
-            left = left[still[left]]
-            ready = left[freed[left] <= _oldest_reader(environment)][:step]
+            now = _free_by_transaction(file, read_meta(file, none_writes.id() - 1))
+            # The others contain what was written since. Of these, some may be free again, but readers of
+            # commits in between still look at them; this scrub's own reader keeps LMDB from relabelling them.
+            left = left[(now[left] > 0) & (now[left] <= meta.transaction)]
+            ready = left[now[left] <= _oldest_reader(environment)][:step]
             for page in ready.tolist():
                 os.pwrite(file, nothing, page * meta.page_bytes)
             none_writes.abort()

@@ -213,6 +213,45 @@ def test_other_processes_write_and_read_meanwhile_and_lose_nothing(tmp_path: Pat
             writer.join(30)
 
 
+def test_pages_that_were_written_and_freed_meanwhile_are_left_to_their_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {b"short life %d" % n: b"kept " + bytes([n]) * 3_000 for n in range(20)}
+    with opened(tmp_path) as environment:
+        put(environment, [(b"a", b"key %d" % n, MARK + bytes(3_000)) for n in range(50)])
+        forget(environment)
+        # LMDB uses pages again that were freed before the oldest reader's commit.
+        put(environment, [(b"b", b"later", b"kept ")])
+
+        def work(opened: lmdb.Environment, file: Path) -> Scrubbed:
+            database = environment.databases[b"a"]
+            readers: list[lmdb.Transaction] = []
+
+            def written_read_and_deleted(*_: object) -> int:
+                with opened.begin(write=True) as transaction:
+                    for key, value in values.items():
+                        transaction.put(key, value, db=database)
+                readers.append(opened.begin())
+                with opened.begin(write=True) as transaction:
+                    for key in values:
+                        transaction.delete(key, db=database)
+                return 0
+
+            monkeypatch.setattr("foundation.storage.lmdb_scrub._zero_gaps", written_read_and_deleted)
+            result = scrub(opened, file)
+            (reader,) = readers
+            assert {key: reader.get(key, db=database) for key in values} == values
+            reader.abort()
+            return result
+
+        scrub_result = environment.maintain(work)
+        assert scrub_result.freed > 20
+        assert scrub_result.pinned == 0
+        monkeypatch.undo()
+        scrubbed(environment)
+        assert MARK not in (tmp_path / "data.mdb").read_bytes()
+
+
 def test_what_a_reader_may_still_see_is_left_and_told(tmp_path: Path) -> None:
     with opened(tmp_path) as environment:
         put(environment, [(b"a", b"key %d" % n, MARK + bytes(3_000)) for n in range(50)])
