@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ from vision.put_pictures import PictureUploads
 
 if TYPE_CHECKING:
     from foundation.telemetry.tracing.open_tracing import Tracing
+
+logger = logging.getLogger(__name__)
 
 _SIDE_EFFECTS_DRAIN_MS = 2_000.0
 _RECORDING_CLOSES_WITHIN_S = 2.0
@@ -93,8 +96,10 @@ class RunningService:
         return self._store
 
     def keep_running(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs `work` until `stop`."""
-        self._background.append(asyncio.create_task(work))
+        """Runs `work` until `stop`; where it ends before, the log says why, and `check_alive` raises."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(_log_end)
+        self._background.append(task)
 
     def check_alive(self) -> None:
         """Raises `ServiceDied` where background work has ended."""
@@ -122,3 +127,11 @@ class RunningService:
         await asyncio.to_thread(self.feature_log.close, _FEATURE_LOG_CLOSES_WITHIN_S)
         if self.tracing is not None:
             await asyncio.to_thread(self.tracing.close)
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    # What notices it, Ray Serve's controller, writes to a log that is gone once the router has stopped.
+    if not task.cancelled():
+        logger.error(
+            "%s has ended; this process is to be replaced", task.get_coro(), exc_info=task.exception()
+        )

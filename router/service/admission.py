@@ -23,6 +23,10 @@ Reason = Literal["concurrency", "deadline"]
 _JITTER = 0.5
 
 
+class _TurnedAway(OverloadError):
+    """Refused for its deadline by a call's own admission."""
+
+
 class Admission:
     """Admits calls to one event loop; every method belongs to it."""
 
@@ -40,7 +44,8 @@ class Admission:
         self.arrived = 0
         """Calls that asked for a place so far."""
         self.admitted = 0
-        """Calls given a place so far; one refused for its deadline had one for a moment."""
+        """Calls that had a place, have ended, and were not refused for their deadline. Counted at their end,
+        since a call can wait for long before it is refused."""
         self.refused: dict[Reason, int] = {"concurrency": 0, "deadline": 0}
 
     @contextmanager
@@ -51,25 +56,33 @@ class Admission:
         """
         self.arrived += 1
         if self.in_progress >= self._settings.max_concurrent:
-            raise self._refusal(
-                "concurrency", f"{self.in_progress} of {self._settings.max_concurrent} concurrent requests"
+            self.refused["concurrency"] += 1
+            raise OverloadError(
+                self.retry_after_s(),
+                f"{self.in_progress} of {self._settings.max_concurrent} concurrent requests",
             )
         if self.in_progress == 0:
             self._load.first_call_began()
         self.in_progress += 1
-        self.admitted += 1
         try:
             yield
+        except _TurnedAway:
+            raise
         except OverloadError:
+            self.admitted += 1
             # Nothing was done for it: it would make calls look cheaper than they are.
             raise
         except BaseException:
-            self._load.call_ended()
+            self._worked_on()
             raise
         else:
-            self._load.call_ended()
+            self._worked_on()
         finally:
             self.in_progress -= 1
+
+    def _worked_on(self) -> None:
+        self.admitted += 1
+        self._load.call_ended()
 
     def patience_s(self, timeout_s: float | None, budget_s: float) -> float:
         """Seconds from its arrival within which a call wants its answer.
@@ -89,24 +102,19 @@ class Admission:
             return
         needed_s = self.in_progress * self._load.cost_s
         if needed_s > self._settings.waiting_share * time_left_s:
-            raise self._refusal(
-                "deadline",
-                f"{self.in_progress} requests in progress take {needed_s * 1_000:.0f} ms, "
-                f"{max(0.0, time_left_s) * 1_000:.0f} ms are left",
+            raise self._turned_away(
+                f"{self.in_progress} requests in progress take {needed_s * 1_000:.0f} ms", time_left_s
             )
 
-    def require_own_time(self, time_left_s: float) -> None:
+    def require_own_time(self, time_left_s: float, had_s: float) -> None:
         """Asked once the call has its turn: those before it may have taken longer than calls did.
 
-        Raises `OverloadError` where the loop is full and the call by itself takes longer than `time_left_s`
-        seconds.
+        `had_s`: seconds it had left before it waited. Raises `OverloadError` where the wait used them up, or
+        where the loop is full and the call by itself takes longer than `time_left_s` seconds.
         """
-        if self.in_progress > 1 and self.loop_is_full() and self._load.cost_s > time_left_s:
-            raise self._refusal(
-                "deadline",
-                f"requests before it took longer than foreseen, {max(0.0, time_left_s) * 1_000:.0f} ms "
-                "are left",
-            )
+        used_up = had_s > 0 >= time_left_s
+        if used_up or (self.in_progress > 1 and self.loop_is_full() and self._load.cost_s > time_left_s):
+            raise self._turned_away("requests before it took longer than foreseen", time_left_s)
 
     def loop_is_full(self) -> bool:
         """Whether the event loop has had more to do, lately, than to be counted on for another call."""
@@ -120,8 +128,8 @@ class Admission:
         drained_s = self.in_progress * self._load.cost_s
         settings = self._settings
         spread = self._jitter.uniform(1 - _JITTER, 1 + _JITTER)
-        return min(settings.retry_at_most_s, max(settings.retry_at_least_s, drained_s) * spread)
+        return round(min(settings.retry_at_most_s, max(settings.retry_at_least_s, drained_s) * spread), 3)
 
-    def _refusal(self, reason: Reason, words: str) -> OverloadError:
-        self.refused[reason] += 1
-        return OverloadError(round(self.retry_after_s(), 3), words)
+    def _turned_away(self, why: str, time_left_s: float) -> OverloadError:
+        self.refused["deadline"] += 1
+        return _TurnedAway(self.retry_after_s(), f"{why}, {max(0.0, time_left_s) * 1_000:.0f} ms are left")

@@ -38,8 +38,7 @@ class OverloadMetrics:
     def observe(self) -> None:
         """Sets the present load, and adds the outcomes of admission since the last call."""
         admission, metrics = self._admission, self._metrics
-        turned_away = admission.refused["deadline"]
-        self._add(_ADMITTED, admission.admitted - turned_away)
+        self._add(_ADMITTED, admission.admitted)
         for reason, count in admission.refused.items():
             self._add(reason, count)
         self._queues.set_depth(_IN_PROGRESS, admission.in_progress)

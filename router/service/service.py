@@ -163,11 +163,12 @@ class RecommendationService:
         variants = [engine.variant(scene.scene, asked.user_id) for scene in asked.scenes]
         budgets_s = [_budget_s(variant, asked) for variant in variants]
         deadline = call.deadline_within(self._admission.patience_s(asked.timeout_s, max(budgets_s)))
-        self._admission.require_time(deadline - self._clock())
+        had_s = deadline - self._clock()
+        self._admission.require_time(had_s)
         slot = await self._limiter.acquire()
         try:
             begun = self._clock()
-            self._admission.require_own_time(deadline - begun)
+            self._admission.require_own_time(deadline - begun, had_s)
             # A scene's own budget is for the work; what a call may wait for its slot depends on its caller.
             deadlines = [min(deadline, begun + budget_s) for budget_s in budgets_s]
             return await self._answer_in_slot(engine, asked, call, now, variants, deadlines, cursors)

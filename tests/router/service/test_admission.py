@@ -90,9 +90,18 @@ def test_a_call_whose_turn_comes_too_late_for_itself_is_refused() -> None:
     admission = admission_on(loop)
     fill(admission, loop, 0.010)
     with admission.admit(), admission.admit():
-        admission.require_own_time(0.0101)
+        admission.require_own_time(0.0101, 1.0)
         with pytest.raises(OverloadError, match="took longer than foreseen, 5 ms are left"):
-            admission.require_own_time(0.005)
+            admission.require_own_time(0.005, 1.0)
+
+
+def test_a_call_whose_time_the_wait_used_up_is_refused_however_idle_the_loop_is_now() -> None:
+    admission = admission_on(Loop())
+    with admission.admit():
+        with pytest.raises(OverloadError, match="took longer than foreseen, 0 ms are left"):
+            admission.require_own_time(-0.1, 2.0)
+        # It came too late: that is its caller's doing, and the pipeline says so.
+        admission.require_own_time(-0.2, -0.1)
 
 
 def test_time_in_which_calls_are_held_back_counts_as_busy_once() -> None:

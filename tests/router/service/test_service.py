@@ -221,14 +221,21 @@ async def test_validation_comes_before_any_work(running: RunningService) -> None
     assert not len((await running._store.read("only-checked")).impressions.items)
 
 
-async def test_a_dead_watch_is_noticed(running: RunningService) -> None:
+async def test_a_dead_watch_is_noticed_and_the_log_says_why(
+    running: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
     running.check_alive()
 
     async def ends() -> None:
-        return None
+        raise ValueError("of this")
 
     running.keep_running(ends())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     with pytest.raises(Exception, match="has ended"):
         running.check_alive()
+    assert "ends" in caplog.text
+    assert "ValueError: of this" in caplog.text
+    caplog.clear()
+    await running.stop()
+    assert "has ended" not in caplog.text
