@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foundation.storage.lmdb_environment import LmdbEnvironment
+from foundation.storage.lmdb_environment import Database, LmdbEnvironment
 from foundation.storage.lmdb_pages import PageFormatError
 from foundation.storage.lmdb_scrub import Scrubbed, scrub
 from foundation.storage.lmdb_separators import forget_separators
@@ -158,6 +158,13 @@ def test_deleted_keys_are_gone_from_inner_pages_too(seed: int, value_bytes: int,
         assert again == kept | {(b"a", key): b"again" for key in keys[:200]}
 
 
+def _read_twice(transaction: lmdb.Transaction, database: Database) -> None:
+    """One view stays as it is, whatever others write, free and overwrite meanwhile."""
+    before = list(transaction.cursor(db=database))
+    time.sleep(0.01)
+    assert list(transaction.cursor(db=database)) == before
+
+
 def _write_until_told(folder: Path, stop: object, seed: int) -> None:
     draw = random.Random(seed)
     written = 0
@@ -168,6 +175,8 @@ def _write_until_told(folder: Path, stop: object, seed: int) -> None:
                 [(b"b", b"%d of writer %d" % (written, seed), b"kept " + draw.randbytes(draw.choice(SIZES)))],
             )
             written += 1
+            if written % 4 == 0:
+                environment.read(lambda opened: _read_twice(opened, environment.databases[b"b"]))
             # LMDB's lock is not fair: without a pause, others would hardly ever get it.
             time.sleep(0.002)
             if written > 30:
