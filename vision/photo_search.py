@@ -18,13 +18,14 @@ from router.errors import CallerError
 from router.service.anchor import ANCHOR_UNKNOWN
 from router.service.call import Call
 from router.service.service import RecommendationService
+from router.service.shopper_scenes import ShopperScenes
 from vision.category_vote import category_shares
 from vision.detect_objects import DEFAULT_OBJECTS, MAPS, FoundObjects, objects_of
 from vision.photo_encoder import PhotoEncoder
 from vision.photo_part import box_message, box_of, check_part, object_messages, tapped
+from vision.search_scene import SCENE, check_search_scene
 from vision.settings import PhotoSearchSettings
 
-SCENE = "photo_search"
 PARTIAL = f"channel:{CHANNEL_NAME}:partial"
 """In `degraded`, where a part of the index did not answer."""
 _DEFAULT_CATEGORIES, _MOST_CATEGORIES = 5, 20
@@ -76,8 +77,9 @@ class PhotoSearch:
         """Items that look like the request's picture.
 
         Raises:
-            CallerError: the request or its picture breaks a rule.
-            PreconditionError: the snapshot in service has no pictures.
+            CallerError: the request or its picture breaks a rule, or the scene that it names cannot look.
+            PreconditionError: the snapshot in service has no pictures, or the scene that answers where none
+                is named cannot look.
         """
         engine = self._live.current
         self._encoder.looks(engine)
@@ -85,6 +87,7 @@ class PhotoSearch:
         if source is None:
             raise CallerError.of("image", "is required, or item_id")
         check_part(request)
+        check_search_scene(ShopperScenes(engine, request.user_id), request.scene)
         if source == "item_id":
             return visual_pb2.SearchByImageResponse(page=await self._like_item(request, call))
         wanted = _page_request(request)

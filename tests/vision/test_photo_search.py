@@ -128,6 +128,10 @@ def test_what_is_wrong_besides_the_picture_is_said(photos: Photos) -> None:
     assert photos.refusal()[1] == {"image": "is required, or item_id"}
     assert "page_size" in photos.refusal(image=good, page_size=-1)[1]
     assert "scene" in photos.refusal(image=b"not even looked at", scene="nowhere")[1]
+    for source in ({"image": good}, {"item_id": "i0004"}):
+        code, violations = photos.refusal(scene="home", **source)
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        assert violations["scene"].startswith("home has no channel similar_look")
     for edges in (
         (0.5, 0, 0.5, 1),
         (0, 0, 1.2, 1),
