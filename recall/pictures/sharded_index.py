@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +18,15 @@ from recall.pictures.settings import SimilarLookSettings
 from recall.pictures.shard import Shard, ShardBehind, ShardStatus
 from recall.pictures.silent_shards import SilentShards
 
-_APPLY_S = 60.0
-"""Longest wait for a shard that takes up changes, seconds: it may have to copy an index."""
+logger = logging.getLogger(__name__)
+
+_APPLY_S = 5.0
+"""Longest wait for a shard that takes up changes, seconds. One that copies an index may take longer: it is
+given them again, which changes nothing."""
 _STATUS_S = 2.0
+_FOLLOW_PAUSE_S = 5.0
+"""Seconds for which a shard that did not say how far it is, or take up changes, in time is given none: the
+others would wait for it."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,7 @@ class ShardedIndex:
         revision: int,
         timeout_s: float,
         silent: SilentShards,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Opens nothing.
 
@@ -91,12 +100,16 @@ class ShardedIndex:
             revision: of the last change that is in the snapshot.
             timeout_s: longest wait for a shard that searches.
             silent: says which are not asked by a search.
+            clock: seconds, monotonic.
         """
         self._shards = shards
         self._bounds = bounds
         self._applied = revision
         self._timeout_s = timeout_s
         self._silent = silent
+        # A single wait in vain counts: it is long.
+        self._following = SilentShards(_STATUS_S / 2, _FOLLOW_PAUSE_S, clock)
+        self._unheard: set[int] = set()
         self._statuses = [ShardStatus(revision, 0, 0) for _ in bounds[1:]]
 
     @property
@@ -109,10 +122,10 @@ class ShardedIndex:
         """Of the last change in every shard that answers now; asks them, and opens lost ones again.
 
         A shard that was opened again begins at the snapshot's revision, and is searched once it has been
-        given the changes that this index had been given before.
+        given the changes that this index had been given before. One that keeps silent is not asked for a
+        while, so that the others need not wait for it each time.
         """
-        answers = self._shards.ask(dict.fromkeys(range(len(self._statuses)), ("status", ())), _STATUS_S)
-        self._note(answers)
+        answers = self._follow(dict.fromkeys(range(len(self._statuses)), ("status", ())), _STATUS_S)
         for number, answer in answers.items():
             if isinstance(answer, Lost):
                 self._shards.renew(number)
@@ -124,7 +137,8 @@ class ShardedIndex:
     def apply(self, changes: Sequence[IndexChange], revision: int) -> None:
         """Takes up changes in their order, up to a revision. Repeatable.
 
-        A shard that does not answer is not searched until `revision` says what it lacks and it was given it.
+        A shard that does not answer is waited for once, for 5 s, and not at all where it kept `revision`
+        waiting. It is not searched until `revision` says what it lacks and it was given it.
         """
         own: list[list[IndexChange]] = [[] for _ in self._statuses]
         for change in changes:
@@ -132,7 +146,7 @@ class ShardedIndex:
             own[number].append(replace(change, item=change.item - int(self._bounds[number])))
         calls = {number: ("apply", (part, revision)) for number, part in enumerate(own)}
         self._applied = max(self._applied, revision)
-        self._note(self._shards.ask(calls, _APPLY_S))
+        self._follow(calls, _APPLY_S)
 
     def vectors_of(self, items: NDArray[np.int32]) -> Pictured:
         """As `PictureIndex.vectors_of`."""
@@ -193,12 +207,36 @@ class ShardedIndex:
 
     def _ask(self, calls: Mapping[int, tuple[str, tuple[Any, ...]]]) -> dict[int, Any | Lost]:
         """What a search asks of shards, but of those that keep searches waiting."""
-        began, left_out = self._silent.begin(list(calls))
-        asked = {number: call for number, call in calls.items() if number not in left_out}
-        answers = self._shards.ask(asked, self._timeout_s) if asked else {}
-        late = [number for number, answer in answers.items() if isinstance(answer, Lost) and answer.silent]
-        self._silent.end(began, late, [number for number in answers if number not in late])
+        answers, left_out = self._ask_within(self._silent, calls, self._timeout_s)
         return answers | {number: Lost(why) for number, why in left_out.items()}
+
+    def _follow(
+        self, calls: Mapping[int, tuple[str, tuple[Any, ...]]], timeout_s: float
+    ) -> dict[int, Any | Lost]:
+        """What following the changes asks of shards; says in the log which give no answer."""
+        answers, _ = self._ask_within(self._following, calls, timeout_s)
+        for number, answer in answers.items():
+            part = f"part {number + 1} of {len(self._statuses)} of the index of pictures"
+            if isinstance(answer, ShardStatus):
+                self._statuses[number] = answer
+                if number in self._unheard:
+                    self._unheard.remove(number)
+                    logger.warning("%s answers again", part)
+            elif number not in self._unheard:
+                self._unheard.add(number)
+                logger.warning("%s: %s; until it answers, nothing in it is found", part, answer.why)
+        return answers
+
+    def _ask_within(
+        self, silences: SilentShards, calls: Mapping[int, tuple[str, tuple[Any, ...]]], timeout_s: float
+    ) -> tuple[dict[int, Any | Lost], dict[int, str]]:
+        """Answers of the shards that are asked, and why others are not."""
+        began, left_out = silences.begin(list(calls))
+        asked = {number: call for number, call in calls.items() if number not in left_out}
+        answers = self._shards.ask(asked, timeout_s) if asked else {}
+        late = [number for number, answer in answers.items() if isinstance(answer, Lost) and answer.silent]
+        silences.end(began, late, [number for number in answers if number not in late])
+        return answers, left_out
 
     def _own_bits(self, eligible: NDArray[np.bool_] | None, number: int) -> NDArray[np.uint8] | None:
         if eligible is None:
@@ -208,11 +246,6 @@ class ShardedIndex:
 
     def _shard_of(self, items: NDArray[Any]) -> NDArray[np.int64]:
         return np.searchsorted(self._bounds, items, side="left") - 1
-
-    def _note(self, answers: Mapping[int, Any | Lost]) -> None:
-        for number, answer in answers.items():
-            if isinstance(answer, ShardStatus):
-                self._statuses[number] = answer
 
     def _missing(self, answers: Mapping[int, Any | Lost]) -> str:
         count = len(self._statuses)

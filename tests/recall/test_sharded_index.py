@@ -52,7 +52,7 @@ class LosableShards(ShardsInProcess):
         answers = super().ask(here, timeout_s) | {key: Lost("gone") for key in calls if key in self.lost}
         if self.frozen & set(calls):
             self.waits += 1
-            self.now += 0.04
+            self.now += timeout_s
         return answers | {key: Lost("late", silent=True) for key in calls if key in self.frozen}
 
     def renew(self, number: int) -> None:
@@ -83,7 +83,9 @@ class Both:
         bounds, folders = shard_folders(folder / "parts", ITEMS)
         assert (bounds[0], bounds[-1], len(folders)) == (0, ITEMS, 3)
         self.shards = LosableShards(folders)
-        self.parts = ShardedIndex(self.shards, bounds, 0, 1.0, SilentShards(0.1, 1.0, self.shards.clock))
+        self.parts = ShardedIndex(
+            self.shards, bounds, 0, 0.04, SilentShards(0.1, 1.0, self.shards.clock), self.shards.clock
+        )
         self.bounds, self.folder = bounds, folder / "parts"
 
     def vectors(self, count: int) -> np.ndarray:
@@ -224,6 +226,61 @@ def test_a_shard_that_was_opened_again_is_searched_once_it_knows_what_was_delete
     both.parts.apply(changes, 5)
     assert both.parts.revision == 5
     both.check()
+
+
+def given_and_searched(both: Both, item: int, content: int, revision: int) -> float:
+    """Puts a picture as what follows the store does; the seconds until it is found."""
+    began = both.shards.now
+    assert both.parts.revision < revision
+    (vector,) = both.vectors(1)
+    both.apply([IndexChange(item, (content, 0), vector)], revision)
+    took = both.shards.now - began
+    assert both.parts.search(vector, 1).items.tolist() == [item]
+    return took
+
+
+def test_a_frozen_shard_keeps_what_arrives_at_the_others_waiting_once_in_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = Both(tmp_path, 8)
+    shards, item = both.shards, 1
+    shards.frozen = {1}
+    # Searches have their own silence and their own wait.
+    took = [given_and_searched(both, item, 100 + number, 1 + number) for number in range(3)]
+    assert took == [pytest.approx(2.0), 0, 0]
+    (said,) = caplog.messages
+    assert said == "part 2 of 3 of the index of pictures: late; until it answers, nothing in it is found"
+    shards.now += 5.0
+    assert given_and_searched(both, item, 103, 4) == pytest.approx(2.0)
+    assert given_and_searched(both, item, 104, 5) == 0
+    shards.frozen = set()
+    shards.now += 5.0
+    assert both.parts.revision == 0, "it lacks all that arrived"
+    both.parts.apply([], 5)
+    assert both.parts.revision == 5
+    assert caplog.messages[1:] == ["part 2 of 3 of the index of pictures answers again"]
+    both.check()
+
+
+def test_a_shard_that_freezes_while_it_takes_up_changes_is_waited_for_for_five_seconds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = Both(tmp_path, 9)
+    assert both.parts.revision == 0
+    both.shards.frozen = {2}
+    both.parts.apply([], 1)
+    both.parts.apply([], 2)
+    assert both.shards.now == pytest.approx(55.0)
+    assert both.parts.revision == 2, "the others took them up"
+    assert both.shards.now == pytest.approx(55.0)
+    assert [said[:11] for said in caplog.messages] == ["part 3 of 3"]
+    both.shards.frozen, both.shards.lost = set(), {0}
+    assert both.parts.revision == 2
+    assert both.shards.renewed == [0]
+    assert (
+        caplog.messages[1]
+        == "part 1 of 3 of the index of pictures: gone; until it answers, nothing in it is found"
+    )
 
 
 def test_bounds_of_another_catalogue_are_refused(tmp_path: Path) -> None:
