@@ -20,19 +20,31 @@ class _Record(msgspec.Struct, frozen=True):
     weights_sha256: str
 
 
+def weights_checksum(folder: Path) -> str:
+    """SHA-256 (hex) of the weights, as the record has it.
+
+    Raises:
+        CheckpointDamaged: the record is missing, unreadable or damaged.
+    """
+    record = folder / RECORD_NAME
+    try:
+        return msgspec.json.decode(record.read_bytes().decode(), type=_Record).weights_sha256
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CheckpointDamaged(f"{record} is not a checkpoint's record ({error})") from error
+    except OSError as error:
+        raise CheckpointDamaged(f"{record} cannot be read ({error.strerror})") from error
+
+
 def verify_checkpoint(folder: Path) -> None:
     """Compares the weights with the checksum in the record.
 
     Raises:
         CheckpointDamaged: a file is missing, unreadable or damaged.
     """
-    record, weights = folder / RECORD_NAME, folder / WEIGHTS_NAME
+    expected, weights = weights_checksum(folder), folder / WEIGHTS_NAME
     try:
-        expected = msgspec.json.decode(record.read_bytes().decode(), type=_Record).weights_sha256
         found = sha256_of(weights)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CheckpointDamaged(f"{record} is not a checkpoint's record ({error})") from error
     except OSError as error:
-        raise CheckpointDamaged(f"{error.filename} cannot be read ({error.strerror})") from error
+        raise CheckpointDamaged(f"{weights} cannot be read ({error.strerror})") from error
     if found != expected:
         raise CheckpointDamaged(f"{weights} does not have the checksum in {RECORD_NAME}")

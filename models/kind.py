@@ -147,6 +147,9 @@ class ModelKind:
     """Scores float32[S, C] of labelled candidates, for its row in the evaluation's ranking table."""
     warm_up: Mapping[str, int] = field(default_factory=dict)
     """Sizes of the named dimensions in the calls that warm up a loaded version; 1 where one is left out."""
+    learns: bool = True
+    """Whether its weights come of the data set. A kind that brings them is exported again only where they
+    changed, not with every data set."""
     weighs_takes: bool = False
     """Whether its training counts takes by weights of the source's log or ranges: sample rules act on it."""
     shares_batches: bool = False

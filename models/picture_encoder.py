@@ -83,5 +83,6 @@ MODEL = ModelKind(
     train=train,
     restore=restore,
     inputs=noise_pictures,
+    learns=False,
     description="EfficientNet-lite0: features of B pictures (RGB), of length 1, and maps of what is where.",
 )

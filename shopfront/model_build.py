@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from models.checkpoint_files import weights_checksum
 from models.registry import MODELS
 from shopfront.build_record import BuildRecord, fingerprint
 from shopfront.build_step import run_step
@@ -101,7 +102,7 @@ class ModelBuild:
                 record,
                 f"version {model}",
                 {
-                    "checkpoint": checkpoints[model],
+                    **self._weights(model, checkpoints[model]),
                     "settings": export,
                     # A version of before another output was declared lacks it.
                     "outputs": [each.name for each in MODELS[model].tensors.outputs],
@@ -134,6 +135,12 @@ class ModelBuild:
             f"checkpoint {model}", fingerprint(self._training_inputs(model, {}))
         )
         return made
+
+    def _weights(self, model: str, checkpoint: str) -> dict[str, str]:
+        """What a version is made from: a kind that learns nothing has the same weights of every data set."""
+        if MODELS[model].learns:
+            return {"checkpoint": checkpoint}
+        return {"weights": weights_checksum(self.steps.checkpoint(model, checkpoint))}
 
     def _training_inputs(self, model: str, teachers: Mapping[str, str]) -> dict[str, Any]:
         section: BaseModel = getattr(self.steps.settings.models, model)
