@@ -5,13 +5,10 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -24,18 +21,11 @@ from shopfront.workspace import PROJECT
 from state.registry import open_state
 from state.settings import StateSettings
 from testing.file_modes import readable_by_others
-from testing.synthetic_shop import write_synthetic_shop
+from tests.shopfront.looks import looks_are_served
+from tests.shopfront.run_shop import PICTURED, SETTINGS, Shop, left_behind, running, write_shop
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-SETTINGS = """
-models:
-  bst: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
-  mind: {training: {max_steps: 30, evaluate_every: 15, validation_points: 200}}
-export: {formats: [onnx, onnx_int8], quality_points: 50, quality_lists: 10, quality_candidates: 100}
-router: {ingress: {address: "127.0.0.1:0"}, metrics: {port: 0}}
-console: {address: "127.0.0.1:0"}
-"""
 ONE_MODEL = """
 models: {bst: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}}
 export: {formats: [onnx]}
@@ -43,74 +33,17 @@ router: {recall: {mind: {enabled: false}}}
 """
 
 
-@dataclass
-class Shop:
-    """Folders of one made-up shop."""
-
-    data: Path
-    workspace: Path
-    config: Path
-
-    def command(self, name: str) -> list[str]:
-        return [
-            *(sys.executable, "-m", "shopfront", name, "--data", str(self.data)),
-            *("--workspace", str(self.workspace), "--config", str(self.config)),
-        ]
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    root = tmp_path_factory.mktemp("run")
-    (root / "config").mkdir()
-    config = root / "config" / "shopfront.yaml"
-    config.write_text(SETTINGS)
-    (root / "config" / "scenes.yaml").write_text((PROJECT / "config" / "scenes.yaml").read_text())
-    write_synthetic_shop(root / "data", users=120, items=300, events=8000, seed=3)
-    return Shop(root / "data", root / "workspace", config)
-
-
-@contextmanager
-def running(shop: Shop, command: str = "run") -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """`shopfront run` until it serves: the process, its output so far, and its address."""
-    process = subprocess.Popen(
-        shop.command(command),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    output = ""
-    try:
-        for line in process.stdout:
-            output += line
-            if "Ctrl-C" in line:
-                break
-        served = re.search(r"Serving gRPC on (127\.0\.0\.1:\d+)", output)
-        assert served, output
-        yield process, output, served.group(1)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-
-
-def left_behind(workspace: Path) -> list[str]:
-    """Commands of living processes that name the workspace or run in it."""
-    commands = []
-    for process in psutil.process_iter():
-        try:
-            command, folder = " ".join(process.cmdline()), process.cwd()
-        except psutil.Error:
-            continue
-        if (str(workspace) in command or str(workspace) in folder) and process.pid != os.getpid():
-            commands.append(command)
-    return commands
+    return write_shop(tmp_path_factory.mktemp("run"))
 
 
 def test_run_answers_learns_and_stops(shop: Shop) -> None:
     with running(shop) as (process, output, address):
         assert "Recommended to shopper" in output
+        assert f"{PICTURED - 5} pictures of {PICTURED - 5} items" in output
+        assert re.search(r"of \d+ photos held out, \d+% find their item first", output)
+        assert "Searched for by the picture of" in output
         console = re.search(r"Console on (http://127\.0\.0\.1:\d+/)", output)
         assert console, output
         assert "bst" in urllib.request.urlopen(console[1], timeout=20).read().decode()
@@ -137,9 +70,10 @@ def test_run_answers_learns_and_stops(shop: Shop) -> None:
             )
             triggers = {reason.trigger_item_id for item in after.items for reason in item.reasons}
             assert page.items[0].item_id in triggers, "the next request knows what was reported"
+            looks_are_served(shop, channel)
 
         first = after.snapshot_id
-        rebuild(shop, seed=2)
+        rebuild(shop)
         assert wait_for_snapshot(address, other_than=first) != first
     assert process.returncode == 0
     _, alive = psutil.wait_procs(family, timeout=10)
@@ -265,9 +199,11 @@ def test_a_run_ended_while_it_builds_leaves_nothing_running_and_can_be_repeated(
     assert re.search(r"dataset\s+as built before", done.stdout), "what was finished is not done again"
 
 
-def rebuild(shop: Shop, seed: int) -> None:
-    """Build a new snapshot beside the one being served."""
-    shop.config.write_text(f"seed: {seed}\n{SETTINGS}")
+def rebuild(shop: Shop) -> None:
+    """Build a new snapshot with a new version of `bst` beside the one being served."""
+    shop.config.write_text(
+        SETTINGS.replace("bst: {training: {max_steps: 30", "bst: {training: {max_steps: 31")
+    )
     subprocess.run(shop.command("build"), check=True, capture_output=True, text=True)
 
 
