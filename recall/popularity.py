@@ -45,6 +45,25 @@ class PopularityTableSettings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class CapPrices:
+    """Prices under one cap, in log-odds of an item's score.
+
+    items   int32[m], ascending
+    values  float64[m], at least 0
+    """
+
+    items: NDArray[np.int32]
+    values: NDArray[np.float64]
+
+    def of(self, items: NDArray[np.int32]) -> NDArray[np.float64]:
+        """float64[n]: price of each of `items`, int32[n]."""
+        if not self.items.size:
+            return np.zeros(items.size)
+        at = np.minimum(np.searchsorted(self.items, items), self.items.size - 1)
+        return np.where(self.items[at] == items, self.values[at], 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Prices:
     """Prices in log-odds of an item's score, of the items that have one.
 
@@ -55,18 +74,14 @@ class Prices:
     items: NDArray[np.int32]
     values: NDArray[np.float32]
 
-    def of(self, items: NDArray[np.int32], most: float) -> NDArray[np.float64]:
-        """float64[n]: price of each of `items`, int32[n], under the cap `most`, above 0; 0 at a cap of 1.
+    def under(self, most: float) -> CapPrices:
+        """The prices under the cap `most`, above 0; 0 at a cap of 1.
 
-        Between two of `CAPS` it changes with the logarithm of the cap; below the last it stays.
+        Between two of `CAPS` they change with the logarithm of the cap; below the last they stay.
         """
-        found = np.zeros(items.size)
-        if not self.items.size:
-            return found
         caps = -np.log(np.array((1.0, *CAPS)))
         weights = np.array([np.interp(-np.log(most), caps, row) for row in np.eye(len(caps))[1:]])
-        at = np.minimum(np.searchsorted(self.items, items), self.items.size - 1)
-        return np.where(self.items[at] == items, self.values[at].astype(np.float64) @ weights, found)
+        return CapPrices(self.items, self.values.astype(np.float64) @ weights)
 
     def write(self, folder: Path) -> None:
         """Writes them into the existing folder."""

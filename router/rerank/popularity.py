@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.candidates import Candidates, Float32
 from pipeline.head_order import behind_head, priced_out
-from recall.popularity import NAME, REACH, Popularity
+from recall.popularity import NAME, REACH, CapPrices, Popularity
 from recall.query import Query
 from router.ranking.log_odds_merge import log_odds_of
 from router.ranking.logistic.table import LOGISTIC_RANKER
@@ -79,20 +79,24 @@ class Novelty:
 
 @dataclass(frozen=True, slots=True)
 class HeadCap:
-    """Moves an item behind the page's head for shoppers to whom it is worth less than its price."""
+    """Moves an item behind the page's head for shoppers to whom it is worth less than its price.
 
-    table: Popularity
-    most: float
+    prices  of the items that would head too many pages
+    slots   of the head
+    """
+
+    prices: CapPrices
+    slots: int
     name: str = "head_cap"
 
     def order(self, query: Query, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]: the head, then the others; a page without scores, or of equal ones, stays."""
         value = log_odds_of(candidates.score).astype(np.float64)
-        head = min(self.table.head, page_size)
+        head = min(self.slots, page_size)
         if not query.history_items.size or not _tells(value):
             return np.arange(len(candidates))
         near = slice(REACH * head)
-        price = self.table.prices.of(candidates.items[near], self.most)
+        price = self.prices.of(candidates.items[near])
         out = np.zeros(len(candidates), np.bool_)
         out[near] = priced_out(value[near], price, head)
         return behind_head(out, head)
@@ -117,7 +121,8 @@ def _novelty(parts: Parts, settings: NoveltySettings) -> Novelty:
 
 
 def _head_cap(parts: Parts, settings: HeadCapSettings) -> HeadCap:
-    return HeadCap(parts.tables[NAME], settings.most)
+    table: Popularity = parts.tables[NAME]
+    return HeadCap(table.prices.under(settings.most), table.head)
 
 
 NOVELTY = RerankerKind(settings=NoveltySettings, create=_novelty, tables=(POPULARITY,))

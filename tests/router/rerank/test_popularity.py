@@ -54,7 +54,7 @@ def test_the_table_counts_each_shopper_of_the_window_once(tmp_path: Path) -> Non
     assert POPULARITY.build(make_source(catalogue, log), tmp_path, settings) == {"share": 2, "prices": 0}
     opened = POPULARITY.open(tmp_path, catalogue, settings)
     assert opened.share.tolist() == [0, 1, 0, 0.5, 0]
-    assert opened.prices.of(np.array([1, 3], np.int32), 0.05).tolist() == [0, 0]
+    assert opened.prices.under(0.05).of(np.array([1, 3], np.int32)).tolist() == [0, 0]
 
 
 def test_prices_that_were_fitted_travel_with_the_table(tmp_path: Path) -> None:
@@ -67,10 +67,10 @@ def test_prices_that_were_fitted_travel_with_the_table(tmp_path: Path) -> None:
     POPULARITY.build(source, built, PopularityTableSettings())
     prices = POPULARITY.open(built, catalogue, PopularityTableSettings()).prices
     items = np.array([1, 2, 4], np.int32)
-    assert prices.of(items, CAPS[0]).tolist() == pytest.approx([0, 0.1, 0])
-    assert prices.of(items, CAPS[-1]).tolist() == pytest.approx([0, 0.8, 0])
-    assert 0.2 < prices.of(items, 0.17)[1] < 0.4
-    assert prices.of(items, 1).tolist() == [0, 0, 0]
+    assert prices.under(CAPS[0]).of(items).tolist() == pytest.approx([0, 0.1, 0])
+    assert prices.under(CAPS[-1]).of(items).tolist() == pytest.approx([0, 0.8, 0])
+    assert 0.2 < prices.under(0.17).of(items)[1] < 0.4
+    assert prices.under(1).of(items).tolist() == [0, 0, 0]
     Prices(np.array([9], np.int32), np.ones((1, len(CAPS)), np.float32)).write(fitted)
     with pytest.raises(SnapshotError, match="catalogue lacks"):
         POPULARITY.build(source, built, PopularityTableSettings())
