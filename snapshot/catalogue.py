@@ -240,7 +240,7 @@ class Catalogue:
     def dense_from_keys(self, keys: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Dense indices of item keys (uint64[n]) as int32[n]; 0 where the catalogue lacks the item."""
         keys = np.asarray(keys, dtype=np.uint64)
-        if not self.size:
+        if not self.size or not keys.size:
             return np.zeros(len(keys), dtype=np.int32)
         positions = np.minimum(np.searchsorted(self.keys, keys), self.size - 1)
         return np.where(self.keys[positions] == keys, self.key_items[positions], np.int32(0))

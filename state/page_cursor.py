@@ -46,6 +46,8 @@ class PageCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
     def items(self, catalogue: Catalogue) -> NDArray[np.int32]:
         """Dense items of those shown that the catalogue has, int32[m]."""
+        if not self.shown:
+            return np.empty(0, np.int32)
         begin = _keys_of(self.shown)
         first = np.searchsorted(catalogue.keys, begin)
         last = np.searchsorted(
