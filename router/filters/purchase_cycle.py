@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from features.shop_fit.auto import DaysOrAuto, SwitchOrAuto
 from pipeline.candidates import Candidates
 from recall.purchase_cycles import PurchaseCycles
 from recall.query import Query
-from recall.standard_categories import LEVELS, StandardCategories
+from recall.standard_categories import FINE, LEVELS, StandardCategories
 from router.filters.kind import FilterKind
 from router.query_features.feedback import ItemFeedback
 from router.tables.component import Parts
@@ -76,11 +77,23 @@ class PurchaseCycleSettings(BaseModel):
     )
 
 
+class Done(NamedTuple):
+    """What a shopper did in the c categories of a level.
+
+    last    int64[c + 1], unix second of the last purchase; long ago without one
+    lifted  bool[c + 1], whether there were enough active clicks after it
+    """
+
+    last: npt.NDArray[np.int64]
+    lifted: npt.NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True)
 class PurchaseCycle:
     """Removes items bought once that are no repeat goods, and categories before their cycle is over.
 
-    cycle_seconds  level → float64[codes + 1], how long a purchase blocks the category; 0 = not at all
+    cycle_seconds  level → float64[codes + 1], how long a purchase blocks the category; 0 = not at all.
+                   Without the coarse level where it blocks nothing
     """
 
     settings: PurchaseCycleSettings
@@ -92,38 +105,37 @@ class PurchaseCycle:
     def keep(self, query: Query, candidates: Candidates) -> npt.NDArray[np.bool_]:
         """bool[n], False where the item or one of its categories is blocked for this shopper now."""
         said: ItemFeedback = query.features["feedback"]
-        shown = np.ones(len(self.categories.fine), np.bool_)
-        shown[said.since(OWNED, query.now - self.settings.longest_days * SECONDS_PER_DAY)] = False
-        if not query.purchased_items.size:
-            return np.asarray(shown[candidates.items])
-        shown[self.hidden_items(query, candidates.items)] = False
-        keep = shown[candidates.items]
-        for level, seconds in self.cycle_seconds.items():
-            if seconds.any():
-                keep &= ~self.blocked(query, level)[self.categories.level(level)[candidates.items]]
+        owned = said.since(OWNED, query.now - self.settings.longest_days * SECONDS_PER_DAY)
+        if not query.purchased_items.size and not owned.size:
+            return np.ones(len(candidates), np.bool_)
+        items = candidates.items
+        # By item, so that it answers for the shopper's items and for the candidates.
+        shown = np.zeros(len(self.categories.fine), np.bool_)
+        shown[items] = True
+        bought = np.flatnonzero(shown[query.purchased_items])
+        shown[owned] = False
+        if not self.settings.learned:
+            lately = (
+                query.purchased_ts[bought] > query.now - float(self.settings.window_days) * SECONDS_PER_DAY
+            )
+            shown[query.purchased_items[bought[lately]]] = False
+            return np.asarray(shown[items])
+        done = {level: self._done(query, level) for level in self.cycle_seconds}
+        shown[self._bought_once(query, bought, done[FINE].lifted)] = False
+        keep = shown[items]
+        for level, each in done.items():
+            keep &= ~self._blocked(query, level, each)[self.categories.level(level)[items]]
         return np.asarray(keep)
 
-    def blocked(self, query: Query, level: str) -> npt.NDArray[np.bool_]:
-        """bool[codes + 1], categories of a level that are blocked for the shopper at `query.now`."""
-        column = self.categories.level(level)
-        last = self._last_bought(query, level)
-        blocked = (query.now - last < self.cycle_seconds[level]) & ~self._lifted(query, column, last)
-        # A page about an item is about its category, whatever was bought before.
-        blocked[column[query.anchors]] = False
-        blocked[0] = False
-        return blocked
+    def _bought_once(
+        self, query: Query, bought: npt.NDArray[np.intp], lifted: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.int32]:
+        """int32[], the items that the shopper bought on one day only and is unlikely to buy again by now.
 
-    def hidden_items(self, query: Query, among: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-        """int32[], those of `among` that the shopper bought and that are not shown for it at `query.now`."""
-        settings = self.settings
-        asked = np.zeros(len(self.categories.fine), np.bool_)
-        asked[among] = True
-        chosen = asked[query.purchased_items]
-        bought, ts = query.purchased_items[chosen], query.purchased_ts[chosen]
-        if not settings.learned:
-            window = float(settings.window_days) * SECONDS_PER_DAY
-            return bought[ts > query.now - window]
-        items, row = np.unique(bought, return_inverse=True)
+        bought: positions of the purchases that are looked at; lifted: bool[codes + 1], of fine categories.
+        """
+        items, row = np.unique(query.purchased_items[bought], return_inverse=True)
+        ts = query.purchased_ts[bought]
         first, last = np.full(len(items), np.iinfo(np.int64).max), np.zeros(len(items), np.int64)
         np.minimum.at(first, row, ts // SECONDS_PER_DAY)
         np.maximum.at(last, row, ts)
@@ -131,25 +143,26 @@ class PurchaseCycle:
         items, last = items[once], last[once]
         fine = self.categories.fine[items]
         age = np.maximum(query.now - last, 0) / SECONDS_PER_DAY
-        rare = self.cycles.chance(items, fine, age, settings.horizon_days) < settings.minimum_chance
-        lifted = self._lifted(query, self.categories.fine, self._last_bought(query, "fine"))[fine]
-        hidden: npt.NDArray[np.int32] = items[rare & ~lifted]
+        rare = self.cycles.chance(items, fine, age, self.settings.horizon_days) < self.settings.minimum_chance
+        hidden: npt.NDArray[np.int32] = items[rare & ~lifted[fine]]
         return hidden
 
-    def _last_bought(self, query: Query, level: str) -> npt.NDArray[np.int64]:
-        """int64[codes + 1], unix second of the last purchase in each category; long ago without one."""
-        last = np.full(len(self.cycle_seconds[level]), np.iinfo(np.int64).min // 2)
-        np.maximum.at(last, self.categories.level(level)[query.purchased_items], query.purchased_ts)
-        return last
+    def _blocked(self, query: Query, level: str, done: Done) -> npt.NDArray[np.bool_]:
+        """bool[codes + 1], categories of a level that are blocked for the shopper at `query.now`."""
+        blocked = (query.now - done.last < self.cycle_seconds[level]) & ~done.lifted
+        # A page about an item is about its category, whatever was bought before.
+        blocked[self.categories.level(level)[query.anchors]] = False
+        blocked[0] = False
+        return blocked
 
-    def _lifted(
-        self, query: Query, column: npt.NDArray[np.int32], since: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.bool_]:
-        """bool[codes + 1], categories with enough active clicks after `since`, int64[codes + 1]."""
+    def _done(self, query: Query, level: str) -> Done:
+        column, codes = self.categories.level(level), len(self.cycle_seconds[level])
+        last = np.full(codes, np.iinfo(np.int64).min // 2)
+        np.maximum.at(last, column[query.purchased_items], query.purchased_ts)
         active = IS_CONSIDERATION[query.history_events]
         group = column[query.history_items[active]]
-        later = (query.history_ts[active] > since[group]) & (group > 0)
-        return np.asarray(np.bincount(group[later], minlength=len(since)) >= self.settings.lifting_clicks)
+        later = (query.history_ts[active] > last[group]) & (group > 0)
+        return Done(last, np.bincount(group[later], minlength=codes) >= self.settings.lifting_clicks)
 
 
 def create(parts: Parts, settings: PurchaseCycleSettings) -> PurchaseCycle:
@@ -160,8 +173,10 @@ def create(parts: Parts, settings: PurchaseCycleSettings) -> PurchaseCycle:
     for level in LEVELS:
         days = cycles.blocked_days(level, settings.returning_share, settings.horizon_days)
         days = np.minimum(days, settings.longest_days)
-        learned = settings.learned is True and settings.returning_share > 0
-        seconds[level] = np.where(learned & (days >= settings.minimum_cycle_days), days, 0) * SECONDS_PER_DAY
+        blocks = (days >= settings.minimum_cycle_days) & (settings.returning_share > 0)
+        # Fine categories also lift items.
+        if level == FINE or blocks.any():
+            seconds[level] = np.where(blocks, days, 0) * SECONDS_PER_DAY
     return PurchaseCycle(settings, categories, cycles, seconds)
 
 
