@@ -108,11 +108,15 @@ async def run_until(
             await _run_at_once(work, ended)
         while pending:
             next_limit = min(limits[task] for task in pending)
-            done, pending = await asyncio.wait(
-                pending,
-                timeout=max(0.0, next_limit - clock()),
-                return_when=asyncio.FIRST_EXCEPTION,
-            )
+            if all(task.done() for task in pending):
+                # What did not have to wait has ended meanwhile; `asyncio.wait` would take a turn of the loop.
+                done, pending = pending, set()
+            else:
+                done, pending = await asyncio.wait(
+                    pending,
+                    timeout=max(0.0, next_limit - clock()),
+                    return_when=asyncio.FIRST_EXCEPTION,
+                )
             for task in done:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     raise error

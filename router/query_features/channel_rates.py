@@ -14,6 +14,7 @@ async def hydrate(request: FeatureRequest) -> ChannelRates:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=NO_RATES,
+    waits=False,
     description="Click and purchase rates of recall channels by scene and segment: ChannelRates. Read where "
     "a scene has `modulation`.",
     from_learner=True,

@@ -14,6 +14,7 @@ async def hydrate(request: FeatureRequest) -> LiveCounters:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=NO_COUNTERS,
+    waits=False,
     description="Decayed counts of impressions, clicks, views and purchases (1 h, 1 d, 7 d) by the kinds of "
     "`state/live_counters/kinds.py`: LiveCounters, asked for items.",
     from_learner=True,

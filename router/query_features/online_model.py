@@ -14,6 +14,7 @@ async def hydrate(request: FeatureRequest) -> OnlineModel:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=NO_MODEL,
+    waits=False,
     description="The published version of the online ranker: OnlineModel, which gives rows their log-odds.",
     from_learner=True,
 )

@@ -14,6 +14,7 @@ async def hydrate(request: FeatureRequest) -> SatisfactionModel:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=NO_SATISFACTION,
+    waits=False,
     description="The published model of satisfaction: SatisfactionModel, which gives items their log-odds.",
     from_learner=True,
 )

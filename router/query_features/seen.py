@@ -44,6 +44,7 @@ async def hydrate(request: FeatureRequest) -> Seen:
 FEATURE = QueryFeatureKind(
     hydrate=hydrate,
     default=_none(),
+    waits=False,
     description="Items that the client reported as seen, newest first: items int32[m], scenes uint32[m], ts "
     "int64[m] unix seconds.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dis
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -16,6 +17,7 @@ from pipeline.trace import StageRecord
 from registration.registry import RegistrationError
 from router.query_features.kind import FeatureRequest, QueryFeatureKind
 from router.query_features.read import FeatureReading, read_features
+from router.query_features.registry import QUERY_FEATURES
 from state.user_state import EMPTY_STATE
 from tests.router.query_features.plugin_features import registered
 
@@ -188,3 +190,9 @@ def test_a_feature_is_registered_by_its_own_name_only_once() -> None:
         registered(impressions=feature(never)),
     ):
         pass
+
+
+def test_a_built_in_feature_whose_reading_awaits_nothing_says_that_it_never_waits() -> None:
+    for name, kind in QUERY_FEATURES.items():
+        awaits = any(step.opname == "GET_AWAITABLE" for step in dis.get_instructions(kind.hydrate))
+        assert kind.waits == awaits, name
