@@ -69,7 +69,16 @@ class LimitSettings(BaseModel):
         description="Largest request message in bytes, of methods without a limit of their own.",
     )
     streams_per_connection: int = Field(
-        256, ge=1, description="Calls in progress on one connection; further ones wait in the client."
+        256,
+        ge=1,
+        description="Calls in progress on one connection with kind haproxy; further ones wait in the client.",
+    )
+    grpc_streams_per_connection: int = Field(
+        2_048,
+        ge=1,
+        description="Calls that gRPC holds on one connection with kind grpc, with those that have ended and "
+        "that a busy replica has not put away yet. It ends further ones UNAVAILABLE: set it well above what "
+        "a caller starts at once. Each can hold 70 KiB where its caller pauses within its message.",
     )
     ping_interval_s: float = Field(
         10.0,

@@ -176,7 +176,9 @@ def _options(limits: LimitSettings, beyond: int) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", received_bytes(limits.request_bytes)),
         *GRPC_OPTIONS,
-        ("grpc.max_concurrent_streams", limits.streams_per_connection),
+        # gRPC counts streams until Python has let go of them, while callers begin another call once one is
+        # answered: those who keep to a limit near what they start would be cut off.
+        ("grpc.max_concurrent_streams", limits.grpc_streams_per_connection),
         ("grpc.http2.min_ping_interval_without_data_ms", int(limits.ping_interval_s * 1_000)),
         ("grpc.http2.max_ping_strikes", _PING_STRIKES),
         # Callers that keep a connection warm between requests may, at the same pace.

@@ -75,6 +75,29 @@ async def test_grpc_waits_as_told_where_the_retry_policy_names_overload() -> Non
     await server.stop(grace_s=5)
 
 
+class RefusingCalls(SlowCalls):
+    """Refuses every call at once."""
+
+    async def handle(self, method: str, request: Any, *more: Any) -> Message | Refusal:  # type: ignore[override]
+        return refusal_of(OverloadError(0.05, "busy"))
+
+
+async def test_of_many_calls_at_once_on_one_connection_the_service_refuses_all_it_refuses() -> None:
+    # What gRPC refuses by itself is UNAVAILABLE at the caller, as from a router that died.
+    server = await serve_in_process(RefusingCalls())  # type: ignore[arg-type]
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = RecommendServiceStub(channel)
+
+        async def code() -> grpc.StatusCode:
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                await stub.Recommend(RecommendRequest(), timeout=60)
+            return ended.value.code()
+
+        codes = await asyncio.gather(*(code() for _ in range(600)))
+    assert set(codes) == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    await server.stop(0)
+
+
 async def test_an_open_reflection_stream_does_not_hold_up_a_stop() -> None:
     server = await serve_in_process(SlowCalls())  # type: ignore[arg-type]
     async with grpc.aio.insecure_channel(server.address) as channel:
