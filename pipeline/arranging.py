@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from pipeline.candidates import Candidates
 from pipeline.contracts import check_order
-from pipeline.guard import OUTAGES, Outage, bugs_of, record_outage
+from pipeline.guard import LATE, OUTAGES, Outage, bugs_of, record_outage
 from pipeline.stages import Reranker
 from pipeline.trace import Trace
 
@@ -15,14 +16,25 @@ Q = TypeVar("Q")
 
 
 def in_page_order(
-    rerankers: Sequence[Reranker[Q]], query: Q, candidates: Candidates, page_size: int, trace: Trace
+    rerankers: Sequence[Reranker[Q]],
+    query: Q,
+    candidates: Candidates,
+    page_size: int,
+    trace: Trace,
+    spared_late: Collection[str] = (),
+    cutoff: float = math.inf,
 ) -> Candidates:
     """Candidates in page order, spares behind the page; a reranker whose dependency failed changes nothing.
 
-    Raises `StageBug` where a reranker fails for another reason or breaks its contract.
+    Nor does one of these names in `spared_late` whose turn comes at `cutoff` (seconds on the clock of
+    `trace`) or later; `degraded` names both. Raises `StageBug` where a reranker fails for another reason or
+    breaks its contract.
     """
     for reranker in rerankers:
-        candidates = _reranked(reranker, query, candidates, page_size, trace)
+        if reranker.name in spared_late and (now := trace.clock()) >= cutoff:
+            record_outage(trace, f"rerank:{reranker.name}", now, len(candidates), LATE)
+        else:
+            candidates = _reranked(reranker, query, candidates, page_size, trace)
     return candidates
 
 

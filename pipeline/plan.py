@@ -113,6 +113,8 @@ class Pipeline(Generic[Q]):
     prerank     None: the first `candidates` in recall order are ranked
     ranking     None: recall order is page order
     rerankers   in this order
+    spared_late  names of the rerankers that are left out where the page's time is up as their turn comes:
+                those that spread items, which takes long, and no more
     backfill    None: a page stays short where the filters leave too little
     candidates  most candidates ranked (or one page, where that is more)
     oversample  fusion gives the filters this many times `candidates`, or those of `prerank`, so that they
@@ -129,6 +131,7 @@ class Pipeline(Generic[Q]):
     prerank: Prerank[Q] | None = None
     ranking: Ranking[Q] | MergedRanking[Q] | None = None
     rerankers: tuple[Reranker[Q], ...] = ()
+    spared_late: frozenset[str] = frozenset()
     backfill: Backfill[Q] | None = None
     live_fusion: LiveFusion[Q] | None = None
     candidates: int = 300

@@ -82,13 +82,21 @@ async def rank(
 def arrange(ranked: Ranked[Q], page_size: int) -> Page:
     """The page of `page_size` slots that the pipeline's rerankers make of ranked candidates.
 
-    A reranker whose dependency failed is named in `degraded`. Raises `StageBug` where one failed for another
-    reason.
+    A reranker whose dependency failed is named in `degraded`, and so is one of `Pipeline.spared_late` whose
+    turn comes after the page's cutoff. Raises `StageBug` where one failed for another reason.
     """
     pipeline, trace = ranked.pipeline, ranked.trace
     reported = len(trace.records)
     try:
-        items = in_page_order(pipeline.rerankers, ranked.query, ranked.candidates, page_size, trace)
+        items = in_page_order(
+            pipeline.rerankers,
+            ranked.query,
+            ranked.candidates,
+            page_size,
+            trace,
+            pipeline.spared_late,
+            ranked.cutoffs.page,
+        )
     except StageBug as bug:
         complete(bug, trace)
         raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -40,12 +40,19 @@ class ScenePage:
 class PageArrangement:
     """The page rerankers of one scene configuration."""
 
-    def __init__(self, rerankers: Sequence[PageReranker], features: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        rerankers: Sequence[PageReranker],
+        features: frozenset[str] = frozenset(),
+        spared_late: Collection[str] = (),
+    ) -> None:
         """Runs `rerankers` in this order, and `no_repeats` last: the service's contract promises it.
 
-        `features`: query features that they read.
+        `features`: query features that they read. `spared_late`: names of those that are left out where the
+        page's time is up as their turn comes.
         """
         self.features = features
+        self._spared_late = spared_late
         last_is_no_repeats = bool(rerankers) and isinstance(rerankers[-1], NoRepeats)
         self.rerankers: tuple[PageReranker, ...] = (
             tuple(rerankers) if last_is_no_repeats else (*rerankers, NoRepeats())
@@ -78,7 +85,8 @@ class PageArrangement:
         ]
         try:
             for reranker in self.rerankers:
-                arranged = await _arranged(reranker, arranged, [scene.ranked for scene in scenes])
+                spared = reranker.name in self._spared_late
+                arranged = await _arranged(reranker, arranged, [scene.ranked for scene in scenes], spared)
         except StageBug as bug:
             complete(bug, scenes[0].ranked.trace)
             raise
@@ -104,14 +112,16 @@ def structure_of(rerankers: Sequence[Reranker[Query]]) -> Venues | None:
 
 
 async def _arranged(
-    reranker: PageReranker, scenes: list[RankedScene], ranked: Sequence[Ranked[Query]]
+    reranker: PageReranker, scenes: list[RankedScene], ranked: Sequence[Ranked[Query]], spared_late: bool
 ) -> list[RankedScene]:
     stage = f"page:{reranker.name}"
     clock = ranked[0].trace.clock
     began = clock()
     # The answer waits for its slowest scene, whose time is the page's.
     until = max(each.cutoffs.page for each in ranked)
-    (task,) = await run_until([attempt(stage, partial(reranker.arrange, scenes))], [until], clock)
+    task = None
+    if not spared_late or began < until:
+        (task,) = await run_until([attempt(stage, partial(reranker.arrange, scenes))], [until], clock)
     positions = LATE if task is None else task.result()
     if isinstance(positions, Outage):
         for scene, each in zip(scenes, ranked, strict=True):
@@ -135,4 +145,5 @@ def build_arrangement(rerank: Mapping[str, BaseModel], parts: Callable[[str], Pa
     return PageArrangement(
         [PAGE_RERANKERS[name].create(parts(name), settings) for name, settings in rerank.items()],
         frozenset(feature for name in rerank for feature in PAGE_RERANKERS[name].features),
+        frozenset(name for name in rerank if PAGE_RERANKERS[name].spared_late),
     )

@@ -11,3 +11,6 @@ from router.tables.component import ComponentKind, Parts
 @dataclass(frozen=True)
 class PageRerankerKind(ComponentKind[Parts, PageReranker]):
     """A registered page reranker: the last statement of its file."""
+
+    spared_late: bool = False
+    """Whether it is left out where the page is late: it spreads items, which takes long, and no more."""

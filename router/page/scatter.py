@@ -58,4 +58,4 @@ def create(parts: Parts, settings: PageScatterSettings) -> PageScatter:
     return PageScatter(GroupsOf(parts, [rule.by for rule in settings.rules]), settings)
 
 
-PAGE_RERANKER = PageRerankerKind(PageScatterSettings, create, tables=(STANDARD_CATEGORIES,))
+PAGE_RERANKER = PageRerankerKind(PageScatterSettings, create, tables=(STANDARD_CATEGORIES,), spared_late=True)

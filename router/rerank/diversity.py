@@ -92,9 +92,11 @@ MMR = RerankerKind(
     settings=MmrSettings,
     create=lambda parts, settings: _create("mmr", parts, settings),
     tables=(STANDARD_CATEGORIES,),
+    spared_late=True,
 )
 DPP = RerankerKind(
     settings=DppSettings,
     create=lambda parts, settings: _create("dpp", parts, settings),
     tables=(STANDARD_CATEGORIES,),
+    spared_late=True,
 )

@@ -82,4 +82,6 @@ def create(parts: Parts, settings: ScatterSettings) -> Scatter:
     return Scatter(GroupsOf(parts, [rule.by for rule in settings.rules]), settings.limits())
 
 
-RERANKER = RerankerKind(settings=ScatterSettings, create=create, tables=(STANDARD_CATEGORIES,))
+RERANKER = RerankerKind(
+    settings=ScatterSettings, create=create, tables=(STANDARD_CATEGORIES,), spared_late=True
+)

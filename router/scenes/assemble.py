@@ -101,6 +101,7 @@ def assemble(
             RERANKERS[key].create(parts.of_component("rerank", key, RERANKERS[key], settings), settings)
             for key, settings in scene.rerank.items()
         ),
+        spared_late=frozenset(key for key in scene.rerank if RERANKERS[key].spared_late),
         backfill=_backfill(name, scene, channels),
         candidates=scene.candidates,
         oversample=scene.oversample,

@@ -87,6 +87,30 @@ async def test_each_stage_is_reported_to_metrics_once() -> None:
     assert metrics.pages == [("home", 2, 2, ())]
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_late_page_goes_without_what_spreads_it_and_keeps_its_slots_and_the_other_rerankers(
+    late: bool,
+) -> None:
+    now = 0.0
+    tested = pipeline(
+        FixedChannel("a", [1, 2, 3, 4]),
+        rerankers=(
+            FixedOrder("spread", lambda n: [1, 0, *range(2, n)]),
+            FixedOrder("must", lambda n: range(n)[::-1]),
+            FixedOrder("spread_again", lambda n: [1, 0, *range(2, n)]),
+        ),
+        spared_late=frozenset({"spread", "spread_again"}),
+    )
+    ranked = await runner.rank(tested, "query", 3, 1.0, lambda: now)
+    now = ranked.cutoffs.page if late else math.nextafter(ranked.cutoffs.page, 0.0)
+    page = runner.arrange(ranked, 3)
+    assert page.items.items.tolist() == ([4, 3, 2] if late else [3, 4, 1])
+    assert page.degraded == (("rerank:spread", "rerank:spread_again") if late else ())
+    outcomes = {record.stage: record.outcome for record in page.trace if record.stage.startswith("rerank:")}
+    spread = "timeout" if late else "ok"
+    assert outcomes == {"rerank:spread": spread, "rerank:must": "ok", "rerank:spread_again": spread}
+
+
 async def test_a_failed_reranker_is_named_and_a_broken_one_is_a_bug_with_the_whole_trace() -> None:
     failing = FixedOrder("down", range, DependencyError("no table"))
     page = runner.arrange(await rank(pipeline(FixedChannel("a", [1, 2]), rerankers=(failing,)), 2), 2)

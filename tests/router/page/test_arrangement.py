@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from pipeline.stages import ContractError, DependencyError, StageBug
 from router.page.arrangement import PageArrangement, ScenePage
 from router.page.contract import RankedScene, check_arranged
 from router.page.no_repeats import NoRepeats
+from router.page.registry import PAGE_RERANKERS
+from router.rerank.registry import RERANKERS
 from tests.pipeline.stand_ins import FixedChannel, RecordingMetrics
 from tests.pipeline.test_runner import pipeline
 from tests.router.ranking.queries import query
@@ -175,6 +178,34 @@ async def test_a_page_reranker_that_fails_or_is_late_changes_nothing_and_is_name
         record = next(record for record in page.trace if record.stage == "page:scripted")
         assert record.outcome in ("failed", "timeout")
         assert record.count_in == record.count_out
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("spared", [False, True])
+async def test_a_late_page_goes_without_what_spreads_it_alone(late: bool, spared: bool) -> None:
+    now = 0.0
+    scripted = Scripted(positions=[[1, 0], [1, 0, 2, 3]])
+    arrangement = PageArrangement([scripted], spared_late={"scripted"} if spared else ())
+    scenes = []
+    for (tested, page_size), slots in zip(two(), arrangement.slots([2, 2]), strict=True):
+        # The second scene has twice the time; the answer waits for it.
+        at_rank = await runner.rank(tested, query(), slots, 1.0 + len(scenes), lambda: now)
+        scenes.append(ScenePage(at_rank, runner.arrange(at_rank, slots), page_size))  # type: ignore[arg-type]
+    cutoff = scenes[1].ranked.cutoffs.page
+    now = cutoff if late else math.nextafter(cutoff, 0.0)
+    pages = await arrangement.arrange(scenes)
+    # Repeats go however late it is, and no slot is lost.
+    left_out = late and spared
+    assert [page.items.items.tolist() for page in pages] == (
+        [[1, 2], [4, 5]] if left_out else [[2, 1], [4, 5]]
+    )
+    assert bool(scripted.seen) != left_out
+    assert {page.degraded for page in pages} == {("page:scripted",) if left_out else ()}
+
+
+def test_what_spreads_items_is_spared_late_and_no_rule_of_the_page() -> None:
+    assert {name for name, kind in PAGE_RERANKERS.items() if kind.spared_late} == {"scatter"}
+    assert {name for name, kind in RERANKERS.items() if kind.spared_late} == {"scatter", "mmr", "dpp"}
 
 
 @pytest.mark.parametrize(
