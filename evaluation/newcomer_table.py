@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.page_metrics import hits_of
 from evaluation.peers.past_events import PastEvents, Visits
-from evaluation.queries import TestShopper, shoppers_at
+from evaluation.queries import TestShopper, distinct_askers, shoppers_at
 from evaluation.served_scene import served_items
 from evaluation.settings import EvaluationSettings
 from foundation.statistics.bootstrap import grouped_interval
@@ -88,17 +88,10 @@ def _label(known: int) -> str:
 
 async def _pages(pipeline: Pipeline[Query], asked: Sequence[TestShopper]) -> list[NDArray[np.int32]]:
     """The page of each; whom nobody knows are all shown the same."""
-    nobody: NDArray[np.int32] | None = None
-    pages = []
-    for shopper in asked:
-        if nobody is None or shopper.query.user_id:
-            page = await served_items(pipeline, replace(shopper.query, scene=pipeline.name), PAGE)
-            if not shopper.query.user_id:
-                nobody = page
-        else:
-            page = nobody
-        pages.append(page)
-    return pages
+    queries = [replace(shopper.query, scene=pipeline.name) for shopper in asked]
+    rows, own = distinct_askers(queries)
+    pages = [await served_items(pipeline, queries[row], PAGE) for row in rows]
+    return [pages[at] for at in own]
 
 
 def _gains(shoppers: Sequence[TestShopper], pages: Sequence[NDArray[np.int32]]) -> NDArray[np.float64]:

@@ -104,6 +104,27 @@ def anonymous_at(now: int) -> Query:
     )
 
 
+def distinct_askers(queries: Sequence[Query]) -> tuple[list[int], NDArray[np.int64]]:
+    """The queries that have to be answered, where all shoppers whom nobody knows are asked the same.
+
+    Returns:
+        rows: positions in `queries`, ascending: of known shoppers, and of the first whom nobody knows.
+        own: int64[q], for each of `queries` the position in `rows` of the one whose answer is its own.
+    """
+    rows: list[int] = []
+    own = np.empty(len(queries), np.int64)
+    nobody: int | None = None
+    for at, query in enumerate(queries):
+        if query.user_id or nobody is None:
+            own[at] = len(rows)
+            if not query.user_id:
+                nobody = len(rows)
+            rows.append(at)
+        else:
+            own[at] = nobody
+    return rows, own
+
+
 def profiles_of(users: pl.DataFrame) -> dict[int, tuple[str, Mapping[str, str]]]:
     """User index → (user_id, profile: field → value, without the unknown)."""
     fields = [field for field in PROFILE_FIELDS if field in users.columns]

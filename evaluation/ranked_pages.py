@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.loaded_models import LoadedModel
 from evaluation.newcomers import Newcomer
-from evaluation.queries import TestShopper
+from evaluation.queries import TestShopper, distinct_askers
 from evaluation.ranker_weights import RankedSample
 from evaluation.served_scene import UNHURRIED_MS
 from pipeline.plan import Pipeline
@@ -51,25 +51,22 @@ async def candidate_pages(
     facts = item_facts(source, settings.rate_prior)
     asked = [*shoppers, *(each.known for each in newcomers)]
     whole = [*shoppers, *(each.whole for each in newcomers)]
-    nobody: tuple[NDArray[np.int32], NDArray[np.float32]] | None = None
-    pages = []
-    for done, (shopper, behind) in enumerate(zip(asked, whole, strict=True)):
+    rows, own = distinct_askers([shopper.query for shopper in asked])
+    found = []
+    for done, row in enumerate(rows):
         if done % 100 == 0:
-            progress(0.5 + 0.2 * done / len(asked))
-        if nobody is not None and not shopper.query.user_id:
-            # Whom nobody knows are all asked the same.
-            items, inputs = nobody
-        else:
-            deadline = time.monotonic() + UNHURRIED_MS / 1_000
-            candidates = (await rank(pipeline, shopper.query, 1, deadline, time.monotonic)).candidates
-            items = candidates.items
-            inputs = ranker_inputs(shopper.query, candidates, facts, source.catalogue, channels)
-            if not shopper.query.user_id:
-                nobody = items, inputs
+            progress(0.5 + 0.2 * done / len(rows))
+        query, deadline = asked[row].query, time.monotonic() + UNHURRIED_MS / 1_000
+        candidates = (await rank(pipeline, query, 1, deadline, time.monotonic)).candidates
+        inputs = ranker_inputs(query, candidates, facts, source.catalogue, channels)
+        found.append((candidates.items, inputs))
+    pages = []
+    for at, (shopper, behind) in enumerate(zip(asked, whole, strict=True)):
+        items, inputs = found[own[at]]
         if len(items):
             taken = np.isin(items, shopper.targets)
             before = np.isin(items, past_behaviours(behind.query)[0])
-            newcomer = done >= len(shoppers)
+            newcomer = at >= len(shoppers)
             pages.append(CandidatePage(shopper.user, shopper.query, items, inputs, taken, before, newcomer))
     return pages
 
@@ -86,18 +83,11 @@ def scored(pages: Sequence[CandidatePage], model: LoadedModel, width: int) -> Ra
             np.empty(0, np.int32),
             np.empty(0, np.int32),
         )
-    nobody: NDArray[np.float32] | None = None
-    scores = []
-    for page in pages:
-        if page.query.user_id:
-            scores.append(log_odds_of(model.scores(page.query, page.items)))
-            continue
-        if nobody is None:
-            nobody = log_odds_of(model.scores(page.query, page.items))
-        scores.append(nobody)
+    rows, own = distinct_askers([page.query for page in pages])
+    scores = [log_odds_of(model.scores(pages[row].query, pages[row].items)) for row in rows]
     return RankedSample(
         np.concatenate([page.inputs for page in pages]),
-        np.concatenate(scores),
+        np.concatenate([scores[at] for at in own]),
         np.concatenate([page.taken for page in pages]),
         len(pages),
         np.repeat(np.arange(len(pages), dtype=np.int32), [len(page.items) for page in pages]),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
-from evaluation.queries import TestShopper, profiles_of, shopper_at
+from evaluation.queries import TestShopper, anonymous_at, distinct_askers, profiles_of, shopper_at
 from models.interaction_log import InteractionLog
 from recall.triggers import TriggerSettings
 from snapshot.event_codes import CART, PURCHASE
@@ -66,3 +68,11 @@ def test_a_newcomer_is_known_by_the_newest_behaviours_and_takes_the_same() -> No
     assert [each.targets.tolist() for each in (whole, two, none)] == [[3]] * 3
     assert [each.new_targets.tolist() for each in (whole, two, none)] == [[], [3], [3]]
     assert asked(9).query.history_items.tolist() == whole.query.history_items.tolist()
+
+
+def test_shoppers_whom_nobody_knows_are_asked_once() -> None:
+    nobody, known = anonymous_at(60), replace(anonymous_at(60), user_id="u")
+    rows, own = distinct_askers([known, nobody, known, nobody, nobody])
+    assert rows == [0, 1, 2]
+    assert own.tolist() == [0, 1, 2, 1, 1]
+    assert distinct_askers([])[0] == []
