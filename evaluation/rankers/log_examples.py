@@ -36,6 +36,8 @@ class LogSizes:
 
     spare_negatives  of a training point, from which hard ones are chosen
     sources          where negatives come from
+    positive_events  codes of events that make an item a positive
+    horizon          items taken up to this many seconds after the point are its positives
     """
 
     train_points: int = 4_000
@@ -46,6 +48,8 @@ class LogSizes:
     test_negatives: int = 30
     spare_negatives: int = 60
     sources: NegativeSettings = field(default_factory=NegativeSettings)
+    positive_events: tuple[int, ...] = SampleSettings().positive_events
+    horizon: int = SampleSettings().horizon
 
 
 def log_examples(dataset: Dataset, sizes: LogSizes, seed: int) -> Ranges:
@@ -93,6 +97,8 @@ def learning_ranges(
         test_negatives=2 * samples.negatives,
         spare_negatives=0,
         sources=samples.negative_sources,
+        positive_events=samples.positive_events,
+        horizon=samples.horizon,
     )
     try:
         drawn = _Drawn(dataset, sizes, np.random.default_rng(training.seed), training.seed, weights)
@@ -143,7 +149,11 @@ class _Drawn:
     ) -> tuple[Examples, NDArray[np.int32]]:
         dataset, sizes, random = self._dataset, self._sizes, self._random
         samples = SampleSettings(
-            positives=sizes.positives, negatives=negatives, negative_sources=sizes.sources
+            positives=sizes.positives,
+            negatives=negatives,
+            horizon=sizes.horizon,
+            positive_events=sizes.positive_events,
+            negative_sources=sizes.sources,
         )
         points = cut_points(self.log, samples, span, random, max_points=count, most_recent=spare is not None)
         if not len(points):

@@ -148,6 +148,20 @@ def test_a_rankers_examples_carry_the_weights_and_those_of_classes(dataset: Data
     assert plain.train.weights(ClassWeightSettings()) is None
 
 
+def test_a_rankers_positives_are_those_of_its_samples(dataset: Dataset) -> None:
+    training = TrainingSettings(validation_points=10)
+
+    def taken(**changed: object) -> float:
+        """Positives of a point, on the average."""
+        samples = SampleSettings(positives=8, negatives=3, max_points=60, **changed)  # type: ignore[arg-type]
+        train = learning_ranges(dataset, samples, training).train
+        return float((train.grades > 0).sum() / (len(train.offsets) - 1))
+
+    of_a_year = taken(horizon=31_536_000)
+    assert of_a_year > taken(horizon=0)
+    assert of_a_year > taken(horizon=31_536_000, positive_events=(PURCHASE,))
+
+
 def test_negatives_count_as_the_mean_of_their_positives(dataset: Dataset) -> None:
     weights = np.random.default_rng(0).choice([0, 1, 2], dataset.manifest.rows["events"]).astype(np.float32)
     log = InteractionLog.from_dataset(dataset, weights=weights)
