@@ -36,12 +36,14 @@ from evaluation.venue_table import shows_venues, venue_table
 from evaluation.visit_table import CHANGING, visit_table
 from models.checkpoint import ModelRecord
 from models.interaction_log import InteractionLog
+from pipeline.plan import Pipeline
 from recall.build import build_channels, open_channels, switched_off
 from recall.build_events import build_events
 from recall.channel import BuildSource
 from recall.context import NAME as CONTEXT
 from recall.context import ContextChannel
 from recall.item_pictures import ItemPictures
+from recall.query import Query
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
 
@@ -82,6 +84,7 @@ def evaluate(
     prerank_model: str = "prerank",
     anchored: Sequence[ServedScene] = (),
     scenes: Sequence[ServedScene] = (),
+    main_scene: str | None = None,
     fitted: Mapping[str, Path] = MappingProxyType({}),
     pictures: ItemPictures | None = None,
 ) -> EvaluationReport:
@@ -105,6 +108,8 @@ def evaluate(
         anchored: the scenes of pages about one item; where there are none, their table is left out.
         scenes: those of pages for a shopper; where there are none, their table is left out. Those with a
             setting `cart` are also measured with one, those that look at a context beside a search.
+        main_scene: the one of `scenes` whose pages are measured for newcomers, and stand beside those of a
+            search as the page that knows no context; None: neither has rows.
         fitted: learned table → folder of what was fitted for it on the validation range.
         pictures: of the items; None where they have none.
 
@@ -116,6 +121,7 @@ def evaluate(
         EvaluationError: one belongs to another data set, or the test range is empty.
     """
     models = load_models(checkpoints, dataset.manifest.id)
+    main = [scene for scene in scenes if scene.name == main_scene]
     cuts = dataset.manifest.cuts
     progress(STEPS[0], 0, len(STEPS))
     events = build_events(dataset.events())
@@ -183,6 +189,10 @@ def evaluate(
             )
         progress(STEPS[7], 7, len(STEPS))
         learned, whole = Path(tables) / "learned", replace(source, events=events)
+
+        def opened(those: Sequence[ServedScene]) -> dict[str, Pipeline[Query]]:
+            return {scene.name: scene.open(source, learned, channels, models) for scene in those}
+
         end = dataset.manifest.time_range[1] + 1
         about_items: dict[str, dict[str, float]] = {}
         next_items: dict[str, dict[str, float]] = {}
@@ -191,18 +201,13 @@ def evaluate(
                 source,
                 log,
                 next_in_basket(whole, cuts.test_from, end, settings.anchor_pairs, rng),
-                {scene.name: scene.open(source, learned, channels, models) for scene in anchored},
+                opened(anchored),
                 channels,
                 item_cf,
                 settings,
                 recall_settings.triggers,
             )
         progress(STEPS[8], 8, len(STEPS))
-        with_cart = {
-            scene.name: scene.open(source, learned, channels, models)
-            for scene in scenes
-            if scene.settings.cart is not None
-        }
         completed = measure_carts(
             source,
             log,
@@ -214,7 +219,7 @@ def evaluate(
                 settings.carts,
                 np.random.default_rng(settings.seed),
             ),
-            with_cart,
+            opened([scene for scene in scenes if scene.settings.cart is not None]),
             channels,
             item_cf,
             settings,
@@ -222,18 +227,18 @@ def evaluate(
         )
         progress(STEPS[9], 9, len(STEPS))
         searched: dict[str, dict[str, float]] = {}
-        looking = [scene for scene in scenes if scene.settings.looks_at_context]
         context = channels.get(CONTEXT)
-        if looking and isinstance(context, ContextChannel):
+        if isinstance(context, ContextChannel):
             searching = np.random.default_rng(settings.seed)
-            searches = simulated_searches(
-                drawn(shoppers, settings.searches, searching), log, dataset.catalogue, searching
+            searched = search_table(
+                simulated_searches(
+                    drawn(shoppers, settings.searches, searching), log, dataset.catalogue, searching
+                ),
+                opened([scene for scene in scenes if scene.settings.looks_at_context]),
+                opened([scene for scene in main if not scene.settings.looks_at_context]),
+                context,
+                settings.seed,
             )
-            if searches:
-                opened = {scene.name: scene.open(source, learned, channels, models) for scene in looking}
-                others = [scene for scene in scenes if not scene.settings.looks_at_context][:1]
-                home = {scene.name: scene.open(source, learned, channels, models) for scene in others}
-                searched = search_table(searches, opened, home, context, settings.seed)
         progress(STEPS[10], 10, len(STEPS))
         halls = [scene for scene in scenes if shows_venues(scene)]
         measured = ServedPages(
@@ -246,21 +251,16 @@ def evaluate(
         progress(STEPS[11], 11, len(STEPS))
         newcomers = newcomer_table(
             drawn(shoppers, settings.newcomer_shoppers, np.random.default_rng(settings.seed)),
-            {scene.name: scene.open(source, learned, channels, models) for scene in scenes[:1]},
+            opened(main),
             log,
             source,
             recall_settings.triggers,
             settings,
         )
         progress(STEPS[12], 12, len(STEPS))
-        changing = {
-            scene.name: scene.open(source, learned, channels, models)
-            for scene in scenes
-            if any(name in scene.settings.rerank for name in CHANGING)
-        }
         visits = visit_table(
             drawn(shoppers, settings.visit_shoppers, np.random.default_rng(settings.seed)),
-            changing,
+            opened([each for each in scenes if any(name in each.settings.rerank for name in CHANGING)]),
             recall_settings.triggers,
             settings.visits,
             settings.seed,
@@ -268,7 +268,7 @@ def evaluate(
         progress(STEPS[13], 13, len(STEPS))
         venues = venue_table(
             drawn(shoppers, settings.venue_shoppers, np.random.default_rng(settings.seed)),
-            {scene.name: scene.open(source, learned, channels, models) for scene in halls},
+            opened(halls),
             source,
         )
     progress("", len(STEPS), len(STEPS))

@@ -75,8 +75,9 @@ def search_table(
     """Row → column → value.
 
     Args:
-        searches: what is looked for; there is at least one.
-        pipelines: scene → its pipeline as served, of scenes that look at the context.
+        searches: what is looked for.
+        pipelines: scene → its pipeline as served, of scenes that look at the context. There are no rows where
+            there are none of these, or no searches.
         home: a scene that does not, without a context.
         channel: over the same tables.
         seed: of the bootstrap.
@@ -86,6 +87,8 @@ def search_table(
         all_words: part of the shown items that are of the category searched for, and that have all words of
         the query in their own texts. Rows of a must have 1 in theirs.
     """
+    if not searches or not pipelines:
+        return {}
     index = channel.index
 
     def asked(about: Callable[[Search], Asked], known: bool = True) -> Ask:

@@ -51,6 +51,7 @@ def evaluate_workspace(
         settings.router.ranking.prerank_model,
         about_items,
         list(scenes.values()),
+        name,
         ranker.fitted(workspace, ranker_of(workspace, settings)),
         pictures_of(workspace, built),
     )

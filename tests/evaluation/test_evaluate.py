@@ -142,7 +142,8 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         SETTINGS,
         lambda *step: seen.append(step),
         anchored=ABOUT_ITEMS,
-        scenes=[HOME, CART, COMPANION, HALLS],
+        scenes=[CART, HOME, COMPANION, HALLS],
+        main_scene=HOME.name,
     )
     assert [step for step, _, _ in seen] == [*STEPS, ""]
     assert list(report.ranking) == ["popularity", "item_cf", "bst"]
@@ -215,10 +216,10 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert with_category["ndcg@10"] > report.searches["search_companion, no context"]["ndcg@10"]
 
     assert list(report.pages) == [
-        "home",
-        "home, recall order",
         "cart",
         "cart, recall order",
+        "home",
+        "home, recall order",
         "search_companion",
         "search_companion, recall order",
         *BUILT,
@@ -262,7 +263,8 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         QUOTAS,
         SETTINGS,
         anchored=ABOUT_ITEMS,
-        scenes=[HOME, CART, COMPANION, HALLS],
+        scenes=[CART, HOME, COMPANION, HALLS],
+        main_scene=HOME.name,
     )
     assert again.as_json() == report.as_json()
 
