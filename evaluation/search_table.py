@@ -109,7 +109,7 @@ def search_table(
         f"{name}, no context": (page_of_pipeline(pipeline, PAGE), asked(_nothing))
         for name, pipeline in home.items()
     }
-    rows["BM25 alone, words"] = best_words, asked(_words)
+    rows["match of words alone"] = best_words, asked(_words)
     for said, about in (("category", _category), ("words", _words)):
         rows[f"channel context, {said}"] = page_of_channel_head(channel, PAGE), asked(about)
     for name, pipeline in pipelines.items():

@@ -1,4 +1,10 @@
-"""The index of words over the catalogue: which items a query finds, and how well, by BM25.
+"""The index of words over the catalogue: which items a query finds, and how well.
+
+score(i) ∝ ¾ · Σ over the query's words that i has of the word's best BM25 / most that an item has so
+         + ¼ · BM25(i) / most that an item has
+
+The first part, which is Lucene's factor coord with words weighted by their rarity, keeps items with all words
+of the query before others; the second tells items apart that have the same words.
 
 Robertson and Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009. The part of each word
 in an item's score is computed when the index is built (Lù, "BM25S", 2024), so that a query adds up the lists
@@ -8,6 +14,7 @@ of its few words.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recall.lists import ItemLists
+from recall.search.compounds import halves, joined
 from recall.search.spelling import Spelling
 from recall.search.words import query_terms
 from snapshot.manifest import SnapshotError
@@ -27,6 +35,13 @@ MOST_GUESSED = 4
 """Words of a query that are completed or corrected; further ones that the catalogue lacks find nothing."""
 GUESSED = 0.6
 """What a word counts that was completed or corrected, relative to one that is in the catalogue."""
+COVERED = 0.75
+"""Part of a score that says which of the query's words an item has."""
+_CACHED = 4_096
+
+_Found = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Distinct items, int32[m], and what a word adds to their scores, float32[m]."""
+_NOTHING: _Found = np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +73,7 @@ class TextIndex:
         self._row = {word: row for row, word in enumerate(words)}
         self._lists = lists
         self._spelling = Spelling(words, np.diff(lists.offsets))
+        self._taken_apart = lru_cache(_CACHED)(self._parts_of)
 
     @classmethod
     def open(cls, folder: Path) -> TextIndex:
@@ -73,12 +89,17 @@ class TextIndex:
     def match(self, query: str) -> TextMatch:
         """What the first `MOST_WORDS` words of the query find.
 
-        A word that the catalogue lacks counts as the words that it begins, or else for those that are
-        spelt nearly so; an item's best one counts.
+        Two words that the catalogue has as one ("tooth brush") are both found by it. A word that it has more
+        often as two ("icecream") is found by these. Another one that it lacks counts as the words that it
+        begins, or else for those that are spelt nearly so; an item's best one counts.
         """
         asked = query_terms(query)[:MOST_WORDS]
         strange = [word for word in asked if word not in self._row]
         found = [self._word(word, word in strange[:MOST_GUESSED]) for word in asked]
+        for at, compound in joined(asked):
+            if compound in self._row:
+                whole = self._lists.gather(np.array([self._row[compound]]))[:2]
+                found[at : at + 2] = [_best(each, whole) for each in found[at : at + 2]]
         items = np.concatenate([each[0] for each in found]) if found else np.empty(0, np.int32)
         if not items.size:
             return TextMatch(items, np.empty(0, np.float32), np.empty(0, np.bool_))
@@ -86,21 +107,61 @@ class TextIndex:
         distinct, row = np.unique(items, return_inverse=True)
         total = np.bincount(row, weights=scores)
         words = np.bincount(row)
+        weights = [each[1].max(initial=0) for each in found]
+        covered = np.bincount(row, weights=np.repeat(weights, [each[0].size for each in found]))
+        score = (1 - COVERED) * total / total.max() + COVERED * covered / covered.max()
         # A word that counts as none is one that no item has.
-        return TextMatch(distinct, (total / total.max()).astype(np.float32), words == len(asked))
+        return TextMatch(distinct, (score / score.max()).astype(np.float32), words == len(asked))
 
-    def _word(self, word: str, guessed: bool) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Distinct items that have the word, int32[m], and what it adds to their scores, float32[m].
-
-        guessed: whether it may stand for other words.
-        """
+    def _word(self, word: str, guessed: bool) -> _Found:
+        """What the word finds. guessed: whether one that the catalogue lacks may stand for others."""
         row = self._row.get(word)
         if row is not None:
-            items, scores, _ = self._lists.gather(np.array([row]))
-            return items, scores
-        meant = np.array(self._spelling.meant(word) if guessed else (), np.int64)
-        items, scores, _ = self._lists.gather(meant)
-        order = np.lexsort((-scores, items))
-        items, scores = items[order], scores[order]
-        first = np.r_[True, items[1:] != items[:-1]] if items.size else np.empty(0, np.bool_)
-        return items[first], scores[first] * np.float32(GUESSED)
+            own = self._lists.gather(np.array([row]))[:2]
+            apart = self._apart(word)
+            return _best(own, apart) if apart[0].size else own
+        apart = self._apart(word)
+        if apart[0].size or not guessed:
+            return apart
+        items, scores, _ = self._lists.gather(np.array(self._spelling.meant(word), np.int64))
+        return _best((items, scores * np.float32(GUESSED)), _NOTHING)
+
+    def _apart(self, word: str) -> _Found:
+        """Items with both parts of the word, and the sum of their scores, where the catalogue has it so."""
+        rows = self._taken_apart(word)
+        if rows is None:
+            return _NOTHING
+        both, left, right = self._having_both(rows)
+        return both, left + right
+
+    def _parts_of(self, word: str) -> tuple[int, int] | None:
+        """The rows of its parts where most items have both; None unless these are more than have the word."""
+        own = self._row.get(word)
+        most = 0 if own is None else int(self._lists.lengths(np.array([own]))[0])
+        best = None
+        for first, last in halves(word):
+            if first == last or first not in self._row or last not in self._row:
+                continue
+            rows = self._row[first], self._row[last]
+            if self._lists.lengths(np.array(rows)).min() > most:
+                both = self._having_both(rows)[0].size
+                if both > most:
+                    best, most = rows, both
+        return best
+
+    def _having_both(
+        self, rows: tuple[int, int]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+        """Items of both rows, int32[m], ascending, and their scores in each, float32[m]."""
+        (items, scores), (others, added) = (self._lists.gather(np.array([row]))[:2] for row in rows)
+        both, left, right = np.intersect1d(items, others, assume_unique=True, return_indices=True)
+        return both, scores[left], added[right]
+
+
+def _best(one: _Found, other: _Found) -> _Found:
+    """The items of both, each with its best score; an item may be several times in either."""
+    items, scores = np.concatenate((one[0], other[0])), np.concatenate((one[1], other[1]))
+    order = np.lexsort((-scores, items))
+    items, scores = items[order], scores[order]
+    first = np.r_[True, items[1:] != items[:-1]] if items.size else np.empty(0, np.bool_)
+    return items[first], scores[first]

@@ -65,6 +65,17 @@ class Wish:
             found[Facet.PRICE] = ((price >= self.price[0]) & (price <= self.price[1])).astype(np.float32)
         return found
 
+    def names(self, catalogue: Catalogue, items: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """bool[n], which of items, integer[n], fit the query, the category or the brand asked for at all.
+
+        A range of prices names no item.
+        """
+        named = np.zeros(len(items), np.bool_)
+        for facet, match in self.matches(catalogue, items).items():
+            if facet is not Facet.PRICE:
+                named |= match > 0
+        return named
+
     def having(self, catalogue: Catalogue, must: frozenset[Facet]) -> NDArray[np.bool_]:
         """bool[N + 1], which items satisfy all of `must` exactly: of a query, those with every word.
 

@@ -19,6 +19,7 @@ from router.query_features.feedback import ItemFeedback
 from router.tables.component import Parts
 from router.tables.purchase_cycles import PURCHASE_CYCLES
 from router.tables.standard_categories import STANDARD_CATEGORIES
+from snapshot.catalogue import Catalogue
 from snapshot.event_codes import IS_CONSIDERATION
 from state.feedback_codes import OWNED
 
@@ -92,11 +93,15 @@ class Done(NamedTuple):
 class PurchaseCycle:
     """Removes items bought once that are no repeat goods, and categories before their cycle is over.
 
+    What a request asks for by query, category or brand is shown, whatever was bought before.
+
+    catalogue      of the snapshot
     cycle_seconds  level → float64[codes + 1], how long a purchase blocks the category; 0 = not at all.
                    Without the coarse level where it blocks nothing
     """
 
     settings: PurchaseCycleSettings
+    catalogue: Catalogue
     categories: StandardCategories
     cycles: PurchaseCycles
     cycle_seconds: dict[str, npt.NDArray[np.float64]]
@@ -108,12 +113,19 @@ class PurchaseCycle:
         owned = said.since(OWNED, query.now - self.settings.longest_days * SECONDS_PER_DAY)
         if not query.purchased_items.size and not owned.size:
             return np.ones(len(candidates), np.bool_)
-        items = candidates.items
+        keep = self._wanted(query, candidates.items)
+        if query.wish.says_anything:
+            keep |= query.wish.names(self.catalogue, candidates.items)
+        if owned.size:
+            keep &= ~np.isin(candidates.items, owned)
+        return keep
+
+    def _wanted(self, query: Query, items: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """bool[n], False where a purchase hides the item or blocks one of its categories."""
         # By item, so that it answers for the shopper's items and for the candidates.
         shown = np.zeros(len(self.categories.fine), np.bool_)
         shown[items] = True
         bought = np.flatnonzero(shown[query.purchased_items])
-        shown[owned] = False
         if not self.settings.learned:
             lately = (
                 query.purchased_ts[bought] > query.now - float(self.settings.window_days) * SECONDS_PER_DAY
@@ -177,7 +189,7 @@ def create(parts: Parts, settings: PurchaseCycleSettings) -> PurchaseCycle:
         # Fine categories also lift items.
         if level == FINE or blocks.any():
             seconds[level] = np.where(blocks, days, 0) * SECONDS_PER_DAY
-    return PurchaseCycle(settings, categories, cycles, seconds)
+    return PurchaseCycle(settings, parts.catalogue, categories, cycles, seconds)
 
 
 FILTER = FilterKind(

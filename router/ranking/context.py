@@ -33,12 +33,12 @@ class ContextSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     search_query: float = Field(
-        default=8.0,
+        default=16.0,
         ge=0,
         description="To the best item of the search query; to others by their part of it.",
     )
-    category: float = Field(default=8.0, ge=0, description="To an item of the category.")
-    brand: float = Field(default=8.0, ge=0, description="To an item of the brand.")
+    category: float = Field(default=16.0, ge=0, description="To an item of the category.")
+    brand: float = Field(default=16.0, ge=0, description="To an item of the brand.")
     price: float = Field(default=4.0, ge=0, description="To an item in the range of prices.")
 
 

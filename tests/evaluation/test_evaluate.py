@@ -197,7 +197,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
 
     assert list(report.searches) == [
         "home, no context",
-        "BM25 alone, words",
+        "match of words alone",
         "channel context, category",
         "channel context, words",
         "search_companion, no context",

@@ -31,8 +31,13 @@ ITEMS = [
     ("Café crème", "Coffee", "DRY", "Alm", 5.0),
     ("纯牛奶", "Dairy", "FRESH", "蒙牛", 2.0),
     ("Dog food, sold out", "Pets > Dog Food", "PETS", "Rex", 5.0),
+    ("Toothbrush, soft", "Care", "CARE", "Zed", 9.0),
+    ("Broom brush", "Household", "HOUSE", "Zed", 9.0),
+    ("Icecream", "Frozen", "COLD", "Zed", 9.0),
+    ("Ice cream, vanilla", "Frozen", "COLD", "Zed", 9.0),
+    ("Vanilla ice cream sandwich", "Frozen", "COLD", "Zed", 9.0),
 ]
-SOLD_OUT = 8
+SOLD_OUT, TOOTHBRUSH, BROOM, ICECREAM, ICE_CREAM, SANDWICH = 8, 9, 10, 11, 12, 13
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,37 @@ def test_a_query_finds_items_with_its_words_best_first(channel: ContextChannel) 
 def test_a_misspelt_query_finds_what_is_meant(channel: ContextChannel) -> None:
     assert recalled(channel, search_query="mlik") == [5]
     assert recalled(channel, search_query="chick") == [1]
+
+
+def test_a_compound_is_found_written_apart_and_together(channel: ContextChannel) -> None:
+    assert recalled(channel, search_query="tooth brush") == [TOOTHBRUSH, BROOM]
+    assert recalled(channel, search_query="toothbrush") == [TOOTHBRUSH]
+    # Written apart by more items than together.
+    assert set(recalled(channel, search_query="icecream")) == {ICECREAM, ICE_CREAM, SANDWICH}
+    assert set(recalled(channel, search_query="ice cream")) == {ICECREAM, ICE_CREAM, SANDWICH}
+    must = frozenset({Facet.QUERY})
+    assert recalled(channel, search_query="soft tooth brush", must=must) == [TOOTHBRUSH]
+    # No item has both parts.
+    assert unknown(channel, search_query="milkcat") == ("query_unknown",)
+
+
+def test_items_with_all_words_come_before_those_with_a_rare_one(channel: ContextChannel) -> None:
+    wish, _ = channel.index.wish(Asked(search_query="vanilla sandwich"))
+    assert wish.text is not None
+    both, one = wish.text.scores_of(np.array([SANDWICH, ICE_CREAM], np.int32))
+    assert both == 1
+    assert one < 0.75
+    assert wish.names(channel.index.catalogue, np.array([0, SANDWICH, ICE_CREAM, 5])).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_a_range_of_prices_names_no_item(channel: ContextChannel) -> None:
+    wish, _ = channel.index.wish(Asked(price_minimum=3.0, brand="Rex"))
+    assert wish.names(channel.index.catalogue, np.array([2, 3])).tolist() == [False, True]
 
 
 def test_a_must_is_every_word(channel: ContextChannel) -> None:

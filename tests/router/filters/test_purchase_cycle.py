@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recall.query import Query
+from recall.search.text_index import TextMatch
+from recall.search.wish import Wish
 from router.filters.purchase_cycle import PurchaseCycle, PurchaseCycleSettings, create
 from router.query_features.feedback import ItemFeedback
 from router.tables.component import Parts
@@ -90,6 +92,17 @@ def test_a_page_about_an_item_shows_its_category_but_not_what_was_bought() -> No
     query = shopper(bought=[(FRIDGES, NOW - 60 * DAY), (VITAMINS, NOW - DAY)])
     about = query.about(np.array([15], np.int32))
     assert kept(about) == set(ITEMS) - {FRIDGES} - set(range(21, 31))
+
+
+def test_what_is_searched_for_is_shown_whatever_was_bought() -> None:
+    bought = shopper(bought=[(FRIDGES, NOW - 60 * DAY), (VITAMINS, NOW - DAY)])
+    found = np.array([FRIDGES, 12, GROCERIES], np.int32)
+    text = TextMatch(np.sort(found), np.ones(3, np.float32), np.ones(3, np.bool_))
+    searching = replace(bought, wish=Wish(text=text))
+    assert kept(searching) - kept(bought) == {FRIDGES, 12}
+    item, code, ts = np.array([FRIDGES], np.int32), np.array([OWNED], np.uint8), np.array([NOW - DAY])
+    owned = replace(searching, features={"feedback": ItemFeedback(item, code, ts)})
+    assert kept(owned) == kept(searching) - {FRIDGES}
 
 
 def test_an_item_that_the_shopper_says_to_own_is_hidden_until_the_longest_time() -> None:
