@@ -8,10 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from torch import nn
 
-from exporters.graph_files import MODEL_FILE
+from exporters.graph_files import load_graph
 from exporters.onnx_export import OnnxFormat
 from models.category_network import SIDES
 from snapshot.durable_files import sync_file, sync_folder
@@ -22,7 +23,7 @@ INPUT = "pictures"
 
 
 def write_float32(network: nn.Module, path: Path, outputs: Mapping[str, tuple[int, ...]]) -> None:
-    """Writes a network whose input is pictures uint8[B, 128, 96, 3].
+    """Writes a network whose input is pictures uint8[B, 128, 96, 3] as one file, however large it is.
 
     `outputs`: the sizes of each output float32[B, …], by the name it gets.
     """
@@ -32,7 +33,10 @@ def write_float32(network: nn.Module, path: Path, outputs: Mapping[str, tuple[in
     )
     with TemporaryDirectory(dir=path.parent) as folder:
         OnnxFormat().write(network, Contract("category_network", tensors), [], Path(folder))
-        _take_over(Path(folder) / MODEL_FILE, path)
+        # Of a large graph the constants lie apart, in a file that would be left in the folder.
+        whole = Path(folder) / "whole.onnx"
+        onnx.save(load_graph(Path(folder)), whole)
+        _take_over(whole, path)
 
 
 def write_int8(source: Path, path: Path, examples: NDArray[np.uint8], kept: int) -> None:
@@ -45,7 +49,6 @@ def write_int8(source: Path, path: Path, examples: NDArray[np.uint8], kept: int)
         kept: convolutions at the start that stay float32. They have hardly any weights, and maps whose
             channels span very different ranges, which one scale of 8 bits for a whole map does not hold.
     """
-    import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
         CalibrationMethod,
