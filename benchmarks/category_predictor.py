@@ -1,6 +1,7 @@
 """The small network that names categories, trained on public pictures, as float32 and int8.
 
     python -m benchmarks.category_predictor --folder FOLDER [--data groceries] [--passes 9] [--lite0 4000]
+    python -m benchmarks.category_predictor --folder OTHER --network lite0 --passes 3
 
 Sub-categories and article types of `shared/data/myntra_fashion`, or coarse classes and products of
 `shared/data/grocery_photos`, by their given splits. Of the groceries, which have two ranges, every tenth
@@ -8,7 +9,7 @@ photo to learn from chooses instead. FOLDER keeps the network, and a second run 
 temperature and the probability below which a picture is of nothing known are chosen on the validation range;
 figures are of the test range and, for what is nothing known, of the other data set. Accuracies have the 95 %
 interval of the normal approximation. `--lite0 N`: the layer over lite0's features that a build fits, on N
-training pictures.
+training pictures. `--network lite0`: all of EfficientNet-lite0, fine-tuned in its place by the same recipe.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.lite0_network import WHOLE
 from benchmarks.public_data import SHARED
 from exporters.category_export import INPUT, write_float32, write_int8
-from models.category_network import SIDES, CategoryNetwork
+from models.category_network import SIDES, SMALL, CategoryNetwork, Form
 from models.category_training import LabelledPictures, train_network, usual_passes
 from models.picture_network import PictureNetwork, load_pretrained
 from recall.category_head import softmax
@@ -39,6 +41,7 @@ from vision.fit_space import fit_space
 _LET_THROUGH, _TIMED, _PART, _STRANGE, _EXAMPLES = 0.95, 200, 64, 500, 256
 _CONFUSIONS = 12
 _LEVELS = ("category", "finer")
+_FORMS = {"small": SMALL, "lite0": WHOLE}
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,7 @@ def main() -> None:
     parser.add_argument("--data", choices=("myntra", "groceries"), default="myntra")
     parser.add_argument("--passes", type=int, default=0, help="0: as a shop's network")
     parser.add_argument("--lite0", type=int, default=0)
+    parser.add_argument("--network", choices=_FORMS, default="small")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -149,7 +153,7 @@ def main() -> None:
     print(
         f"{' and '.join(str(len(names)) for names in pictures.names.values())} classes; {ranges}", flush=True
     )
-    network = _network(pictures, given.folder / "network.pt", given.passes)
+    network = _network(pictures, given.folder / "network.pt", given.passes, _FORMS[given.network])
     plain, small = given.folder / "float32.onnx", given.folder / "int8.onnx"
     write_float32(network, plain, {level: (len(pictures.names[level]),) for level in _LEVELS})
     learned = pictures.files["train"]
@@ -161,13 +165,13 @@ def main() -> None:
         _lite0(given.lite0, pictures, given.folder)
 
 
-def _network(pictures: Pictures, path: Path, passes: int) -> CategoryNetwork:
+def _network(pictures: Pictures, path: Path, passes: int, form: Form) -> CategoryNetwork:
     """The one that the folder keeps, or else a trained one."""
     encoder = PictureNetwork()
     load_pretrained(encoder)
     counts = tuple(len(names) for names in pictures.names.values())
     if path.exists():
-        network = CategoryNetwork(counts, encoder, torch.zeros((2, *SIDES, 3)))
+        network = CategoryNetwork(counts, encoder, torch.zeros((2, *SIDES, 3)), form)
         network.load_state_dict(torch.load(path, weights_only=True))
         return network.eval()
     training = LabelledPictures(
@@ -181,7 +185,7 @@ def _network(pictures: Pictures, path: Path, passes: int) -> CategoryNetwork:
         print(f"  {time.process_time() - began:6,.0f} s of CPU, {done}: {loss:.3f}", flush=True)
 
     passes = passes or usual_passes(len(training.rows))
-    network = train_network(training, counts, encoder, passes, 1, told)
+    network = train_network(training, counts, encoder, passes, 1, told, form)
     torch.save(network.state_dict(), path)
     return network
 

@@ -8,7 +8,8 @@ weights from the start: training and the written graph compute the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,11 +18,8 @@ from models.picture_network import Convolution, PictureNetwork
 
 SIDES = (128, 96)
 """Pixels high and wide that it sees."""
-_EARLY, _FINE, _COARSE = 4, 12, 14
-"""Layers of lite0 up to the end of its second and its fifth stage, and to the second block of its sixth."""
 _CHANNELS = (112, 192)
 _WIDE = (256, 512)
-_KERNEL = 3
 _DROPPED = 0.2
 _MEASURED = 64
 
@@ -46,6 +44,31 @@ class Head(nn.Module):
         return tuple(level(whole) for level in self.levels)
 
 
+@dataclass(frozen=True)
+class Form:
+    """Which layers of lite0 a network that names categories takes.
+
+    Attributes:
+        early: those at the start that training leaves as they are.
+        fine: those up to the first map that the head looks at.
+        coarse: those up to the second.
+        kernel: the largest; of larger ones the middle stays.
+        measured: pixels high and wide of the pictures by which normalisations are measured.
+        head: made for C of each level; maps both maps → logits float32[B, C] of each level.
+    """
+
+    early: int
+    fine: int
+    coarse: int
+    kernel: int
+    measured: tuple[int, int]
+    head: Callable[[Sequence[int]], nn.Module]
+
+
+SMALL = Form(early=4, fine=12, coarse=14, kernel=3, measured=(96, 72), head=Head)
+"""Up to the end of lite0's second and its fifth stage, and to the second block of its sixth."""
+
+
 class CategoryNetwork(nn.Module):
     """Pictures uint8[B, H, W, 3] (RGB) → logits float32[B, C] of each level of categories.
 
@@ -59,29 +82,32 @@ class CategoryNetwork(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, classes: Sequence[int], encoder: PictureNetwork, examples: Tensor) -> None:
+    def __init__(
+        self, classes: Sequence[int], encoder: PictureNetwork, examples: Tensor, form: Form = SMALL
+    ) -> None:
         """With the encoder's first layers, which it takes over, and a head of random weights.
 
         Args:
             classes: C of each level, such as categories and the types of goods within them.
             encoder: has its weights; not to be used any more.
             examples: uint8[n, H, W, 3], by which normalisations are measured after the change of kernels.
+            form: which layers, and what names categories by them.
         """
         super().__init__()
         self.register_buffer("mean", encoder.mean, persistent=False)
         self.register_buffer("deviation", encoder.deviation, persistent=False)
-        first = list(encoder.layers.children())[:_COARSE]
+        first = list(encoder.layers.children())[: form.coarse]
         layers = nn.Sequential(*first)
         convolutions = [each for each in layers.modules() if isinstance(each, Convolution)]
         for each in convolutions:
-            each.shrink(_KERNEL)
+            each.shrink(form.kernel)
         self._measure(layers, examples)
         for each in convolutions:
             each.fold()
-        self.early = nn.Sequential(*first[:_EARLY]).requires_grad_(False)
-        self.fine = nn.Sequential(*first[_EARLY:_FINE])
-        self.coarse = nn.Sequential(*first[_FINE:])
-        self.head = Head(classes)
+        self.early = nn.Sequential(*first[: form.early]).requires_grad_(False)
+        self.fine = nn.Sequential(*first[form.early : form.fine])
+        self.coarse = nn.Sequential(*first[form.fine :])
+        self.head = form.head(classes)
 
     @property
     def early_convolutions(self) -> int:

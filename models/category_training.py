@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from models.category_network import SIDES, CategoryNetwork
+from models.category_network import SIDES, SMALL, CategoryNetwork, Form
 from models.picture_distortion import distort
 from models.picture_network import PictureNetwork
 
@@ -72,6 +72,7 @@ def train_network(
     passes: int,
     seed: int,
     told: Told,
+    form: Form = SMALL,
 ) -> CategoryNetwork:
     """Trains by AdamW in rounds of a warm-up and a cosine's fall, each of which leaves averaged weights.
 
@@ -82,12 +83,13 @@ def train_network(
         passes: over all pictures.
         seed: of weights, order and distortions.
         told: after each pass.
+        form: of the network.
     """
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     measured = np.sort(random.permutation(training.rows)[:_MEASURED])
-    examples = distort(training.pictures[measured], _SMALL_SIDES, random).permute(0, 2, 3, 1)
-    network = CategoryNetwork(counts, encoder, examples)
+    examples = distort(training.pictures[measured], form.measured, random).permute(0, 2, 3, 1)
+    network = CategoryNetwork(counts, encoder, examples, form)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     done = 0
     for number, each in enumerate(_ROUNDS):

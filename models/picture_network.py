@@ -82,7 +82,7 @@ class Convolution(nn.Module):
         self._kernel = kernel
 
     def fold(self) -> None:
-        """Puts the normalisation, as it is in eval mode, into the weights and a bias."""
+        """Puts the normalisation, as it is in eval mode, into the weights and a bias that is not trained."""
         normalised = self.normalised
         if isinstance(normalised, nn.BatchNorm2d):
             self.weights = fuse_conv_bn_eval(self.weights.eval(), normalised.eval())
