@@ -1,12 +1,14 @@
 """Counts what the pipeline's runner observes.
 
 A request has some twenty stages and a count in a shared file costs 1 to 2 µs, so counting each at once would
-cost a request a tenth of a millisecond. Stages are therefore added up in plain numbers, about 1 µs each, and
-written to the files twice a second.
+cost a request a tenth of a millisecond. Adding one up in plain numbers takes 4 µs in the middle of a request,
+and less than one where many are added up at a time. Records are therefore kept as they come, and twice a
+second added up and written to the files.
 """
 
 import threading
 from bisect import bisect_left
+from collections import defaultdict, deque
 
 from prometheus_client import Histogram
 
@@ -19,7 +21,7 @@ FLUSH_S = 0.5
 
 
 class _StageSums:
-    """What was observed of one stage since the last flush."""
+    """The sums of one stage's records."""
 
     __slots__ = ("buckets", "count_in", "count_out", "outcomes", "removed", "seconds")
 
@@ -30,6 +32,16 @@ class _StageSums:
         self.count_out = 0
         self.outcomes: dict[str, int] = {}
         self.removed: dict[str, int] = {}
+
+    def add(self, record: StageRecord) -> None:
+        seconds = record.elapsed_ms / 1000.0
+        self.buckets[bisect_left(STAGE_BUCKETS, seconds)] += 1
+        self.seconds += seconds
+        self.count_in += record.count_in
+        self.count_out += record.count_out
+        self.outcomes[record.outcome] = self.outcomes.get(record.outcome, 0) + 1
+        for reason, count in record.removed.items():
+            self.removed[reason] = self.removed.get(reason, 0) + count
 
 
 class _PageSums:
@@ -53,26 +65,17 @@ class PrometheusStageMetrics:
         """`metrics`: of this process."""
         self._metrics = metrics.group(PipelineMetrics)
         self._lock = threading.Lock()
-        self._stages: dict[tuple[str, str], _StageSums] = {}
+        # Threads append to it without the lock.
+        self._stages: deque[tuple[str, StageRecord]] = deque()
         self._pages: dict[str, _PageSums] = {}
         self._armed = False
 
     def stage(self, pipeline: str, record: StageRecord) -> None:
         """See `StageMetrics.stage`."""
-        seconds = record.elapsed_ms / 1000.0
-        bucket = bisect_left(STAGE_BUCKETS, seconds)
-        with self._lock:
-            sums = self._stages.get((pipeline, record.stage))
-            if sums is None:
-                sums = self._stages[pipeline, record.stage] = _StageSums()
+        self._stages.append((pipeline, record))
+        if not self._armed:
+            with self._lock:
                 self._arm()
-            sums.buckets[bucket] += 1
-            sums.seconds += seconds
-            sums.count_in += record.count_in
-            sums.count_out += record.count_out
-            sums.outcomes[record.outcome] = sums.outcomes.get(record.outcome, 0) + 1
-            for reason, count in record.removed.items():
-                sums.removed[reason] = sums.removed.get(reason, 0) + count
 
     def page(self, pipeline: str, page_size: int, filled: int, degraded: tuple[str, ...]) -> None:
         """See `StageMetrics.page`."""
@@ -95,9 +98,13 @@ class PrometheusStageMetrics:
     def flush(self) -> None:
         """Writes what was added up since the last flush."""
         with self._lock:
-            stages, self._stages = self._stages, {}
             pages, self._pages = self._pages, {}
+            # Before the records are taken: one that comes later finds no timer, and starts one.
             self._armed = False
+            stages: dict[tuple[str, str], _StageSums] = defaultdict(_StageSums)
+            while self._stages:
+                scene, record = self._stages.popleft()
+                stages[scene, record.stage].add(record)
         metrics = self._metrics
         for (scene, stage), sums in stages.items():
             _add_observations(metrics.stage_seconds[scene, stage], sums.buckets, sums.seconds)
