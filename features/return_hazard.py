@@ -23,6 +23,7 @@ GRID_DAYS: Float64 = np.array(
     [0, 1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 730, 1460, 3650], np.float64
 )
 """Days after the start of a spell at which hazards are kept; between them they are interpolated."""
+_GRID_STEPS = np.diff(GRID_DAYS)
 _LARGEST_PART = 0.999
 _LEAST_AT_RISK = 5.0
 
@@ -76,8 +77,8 @@ def _carried_on(back: Float64, at_risk: Float64, width: Float64) -> Float64:
 
 def hazard_at(hazards: NDArray[np.floating], group: Indices, days: Float64) -> Float64:
     """float64[n], the cumulative hazard of `group` int[n] after `days` float64[n], at least 0."""
-    below = np.clip(np.searchsorted(GRID_DAYS, days, side="right") - 1, 0, len(GRID_DAYS) - 2)
-    part = np.clip((days - GRID_DAYS[below]) / (GRID_DAYS[below + 1] - GRID_DAYS[below]), 0.0, 1.0)
+    below = np.minimum(np.searchsorted(GRID_DAYS, days, side="right") - 1, len(GRID_DAYS) - 2)
+    part = np.minimum((days - GRID_DAYS[below]) / _GRID_STEPS[below], 1.0)
     return np.asarray(hazards[group, below] * (1 - part) + hazards[group, below + 1] * part, np.float64)
 
 
