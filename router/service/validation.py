@@ -138,7 +138,8 @@ def _checked(
     anchor_item_id: str = "",
 ) -> CheckedRequest:
     faults.longest_id("user_id", request.user_id)
-    faults.context(request.context)
+    if request.HasField("context"):
+        faults.context(request.context)
     if len(request.excluded_item_ids) > MAX_EXCLUDED:
         faults.add(
             "excluded_item_ids",
