@@ -44,18 +44,16 @@ def scatter_scenes(
     # The group that each slot shows, by rule, and how often each group is in the window of the next slot.
     slots: list[list[int]] = [[] for _ in rules]
     seen: list[dict[int, int]] = [{} for _ in rules]
-    identities = [column.tolist() for column in items]
-    taken: set[int] = set()
-    shown = []
-    for here, columns, page_size in zip(identities, groups, page_sizes, strict=True):
-        scene = _Scene(len(here), columns, limits)
-        if taken:
-            # An item that is shown is shown in none of the scenes that have it too.
-            scene.cost[[row for row, item in enumerate(here) if item in taken]] = PLACED
+    scenes: list[_Scene] = []
+    pages: list[list[int]] = []
+    shown: list[Int32] = []
+    for here, columns, page_size in zip(items, groups, page_sizes, strict=True):
+        scene = _Scene(here, columns, limits)
+        scene.leave_out(shown)
         for rule in rules:
             most = limits[rule][1]
             scene.close(rule, [group for group, count in seen[rule].items() if count >= most])
-        left = int(np.count_nonzero(scene.cost < PLACED // 2))
+        left = scene.open_rows().size
         page: list[int] = []
         for _ in range(min(page_size, left)):
             for rule in rules:
@@ -76,11 +74,14 @@ def scatter_scenes(
                     count = seen[rule][group] = seen[rule].get(group, 0) + 1
                     if count == limits[rule][1]:
                         scene.change(rule, group, 1)
-        taken.update(here[row] for row in page)
-        shown.append(page)
+        scenes.append(scene)
+        pages.append(page)
+        shown.append(here[page])
+    for index, scene in enumerate(scenes):
+        scene.leave_out(shown[index + 1 :])
     return [
-        np.array([*page, *(row for row, item in enumerate(here) if item not in taken)], np.intp)
-        for here, page in zip(identities, shown, strict=True)
+        np.concatenate((np.array(page, np.intp), scene.open_rows()))
+        for page, scene in zip(pages, scenes, strict=True)
     ]
 
 
@@ -92,12 +93,22 @@ class _Scene:
     labels  of each rule, the group of each candidate
     """
 
-    def __init__(self, count: int, columns: Sequence[Int32], limits: Sequence[tuple[int, int]]) -> None:
-        self.cost = np.zeros(count, np.int64)
+    def __init__(self, items: Int32, columns: Sequence[Int32], limits: Sequence[tuple[int, int]]) -> None:
+        self._items = items
+        self.cost = np.zeros(items.size, np.int64)
         self.labels = [column.tolist() for column in columns]
         self._columns = columns
         self._bits = [1 << (len(limits) - 1 - rule) for rule in range(len(limits))]
         self._members: list[dict[int, Positions]] = [{} for _ in limits]
+
+    def open_rows(self) -> Positions:
+        """Positions of the candidates that are on no page, ascending."""
+        return np.flatnonzero(self.cost < PLACED // 2)
+
+    def leave_out(self, shown: Sequence[Int32]) -> None:
+        """Items that other scenes show cannot be placed."""
+        if shown:
+            self.cost[np.isin(self._items, np.concatenate(shown))] = PLACED
 
     def close(self, rule: int, groups: list[int]) -> None:
         """Nothing of these groups can be placed without breaking the rule."""
