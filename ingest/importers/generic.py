@@ -11,6 +11,7 @@ from ingest.column_types import FROM_EVENTS
 from ingest.duplicate_rows import without_duplicates
 from ingest.findings import Findings
 from ingest.id_overlap import alarm_on_small_overlap
+from ingest.importers.described_in_events import with_items_of_events
 from ingest.importers.generic_attributes import attributes, file_as_ours, known_columns
 from ingest.importers.generic_categories import with_standard_categories
 from ingest.importers.generic_columns import ALIASES
@@ -21,7 +22,7 @@ from ingest.importers.generic_events import (
     usable_ids_and_quantities,
     within_period,
 )
-from ingest.importers.generic_parts import FOLDERS, event_parts, parse_parts
+from ingest.importers.generic_parts import FOLDERS, event_parts, parse_parts, part_columns
 from ingest.importers.generic_venues import with_venues
 from ingest.mapping import MAPPING_NAME, AttributesMapping, EventsMapping, Mapping, find_mapping, load_mapping
 from ingest.shop_ids import without_fraction, written_as_floats
@@ -64,7 +65,10 @@ def read(folder: Path, now: datetime, work: PartitionWork = IN_THIS_PROCESS) -> 
             f"{folder}: has no events file; bring events.csv or events.parquet, "
             f"or name the file in {MAPPING_NAME} under events.file"
         )
+    described = (_path(folder, mapping.items.file) or _find(folder, "items")) is not None
     if path.is_dir():
+        if not described:
+            mapping = with_items_of_events(mapping, part_columns(path), path, findings)
         parsed = parse_parts(path, mapping, now, findings, work)
         rows_read = parsed.read
         _refuse_no_rows(parsed.events.height, rows_read, path)
@@ -72,6 +76,8 @@ def read(folder: Path, now: datetime, work: PartitionWork = IN_THIS_PROCESS) -> 
     else:
         raw = read_table(path, form=_form(mapping.events, KNOWN))
         rows_read = raw.height
+        if not described:
+            mapping = with_items_of_events(mapping, raw.columns, path, findings)
         events = _events(raw, mapping, path, now, findings)
     findings.row_numbers = None
     items, items_name = _file(folder, "item", mapping.items, findings)

@@ -40,6 +40,15 @@ def event_parts(folder: Path) -> tuple[Path, ...]:
     return tuple(path for path in sorted(folder.glob("*.parquet")) if not path.name.startswith((".", "_")))
 
 
+def part_columns(folder: Path) -> list[str]:
+    """Names of the columns of a folder's first file; none where it has no file.
+
+    Raises:
+        UnreadableFile: the file is broken.
+    """
+    return [name for part in event_parts(folder)[:1] for name in _schema(part)]
+
+
 @dataclass(frozen=True)
 class PartsOrder:
     """What files are read, and how; equal where it would give equal results."""
@@ -198,12 +207,7 @@ def _facts_of(result: Columns) -> list[_Facts]:
 
 
 def _check_columns(parts: Sequence[Path], section: EventsMapping) -> None:
-    schemas = []
-    for part in parts:
-        try:
-            schemas.append(dict(pl.read_parquet_schema(part)))
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-            raise UnreadableFile(part, None, None, "is no readable Parquet file; write it again") from error
+    schemas = [_schema(part) for part in parts]
     first = schemas[0]
     for part, schema in zip(parts, schemas, strict=True):
         different = [name for name in {**first, **schema} if first.get(name) != schema.get(name)]
@@ -227,6 +231,13 @@ def _check_columns(parts: Sequence[Path], section: EventsMapping) -> None:
             "several files (times and numbers as such, ids as integers or texts), or times a "
             f"timestamp_format in {MAPPING_NAME}; else bring one file"
         )
+
+
+def _schema(part: Path) -> dict[str, pl.DataType]:
+    try:
+        return dict(pl.read_parquet_schema(part))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise UnreadableFile(part, None, None, "is no readable Parquet file; write it again") from error
 
 
 def _check_units(parts: Sequence[Path], facts: Sequence[_Facts]) -> None:
