@@ -256,6 +256,7 @@ def evaluate(
             source,
             recall_settings.triggers,
             settings,
+            channels,
         )
         progress(STEPS[12], 12, len(STEPS))
         visits = visit_table(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.newcomers import within_first_visits
 from evaluation.page_metrics import hits_of
 from evaluation.peers.past_events import PastEvents, Visits
 from evaluation.queries import TestShopper, distinct_askers, shoppers_at
@@ -18,7 +20,7 @@ from foundation.statistics.bootstrap import grouped_interval
 from foundation.statistics.ranking_metrics import hit_rate, ndcg
 from models.interaction_log import InteractionLog
 from pipeline.plan import Pipeline
-from recall.channel import BuildSource
+from recall.channel import BuildSource, Channel
 from recall.query import Query
 from recall.triggers import TriggerSettings
 from snapshot.catalogue import Catalogue
@@ -27,6 +29,9 @@ PAGE = 10
 KNOWN = (0, 1, 4, 16, 64)
 """Behaviours that are known of a newcomer, the newest."""
 POPULARITY = "popularity"
+FIRST_VISITS = ", first visits"
+LEAST_FIRST_VISITS = 30
+"""With fewer shoppers asked in the midst of their first visit there are no rows of them."""
 COLUMNS = ("ndcg@10", "low", "high", "over_popularity", "over_low", "over_high", "hr@10", "categories")
 
 
@@ -37,11 +42,14 @@ def newcomer_table(
     source: BuildSource,
     triggers: TriggerSettings,
     settings: EvaluationSettings,
+    channels: Mapping[str, Channel] = MappingProxyType({}),
 ) -> dict[str, dict[str, float]]:
-    """Row → column → value: popularity, then each scene with so many behaviours known.
+    """Row → column → value: popularity, then each scene with so many behaviours known; then first visits.
 
-    The same shoppers are in every row, and so is what they take in the test range; a log has few real
-    newcomers. The columns:
+    The same shoppers are in every row, and so is what they take in the test range; many logs have few real
+    newcomers. Where `LEAST_FIRST_VISITS` of the shoppers come first in the test range and are asked in the
+    midst of what they do then, as `within_first_visits` draws it, these have rows too: of popularity, each
+    scene and the head of each channel's answer. The columns:
         ndcg@10: with its 95 % bootstrap interval over shoppers (low, high).
         over_popularity: ndcg@10 less that of popularity's page, with its interval (over_low, over_high).
         hr@10: part of the shoppers who take something of the page.
@@ -54,6 +62,7 @@ def newcomer_table(
         source: what happened before the cut.
         triggers: how a history causes recall.
         settings: of popularity and the bootstrap.
+        channels: open, by name, for first visits.
     """
     if not shoppers or not scenes:
         return {}
@@ -68,7 +77,20 @@ def newcomer_table(
         for name, pipeline in scenes.items():
             pages = asyncio.run(_pages(pipeline, asked))
             rows[f"{name}, {_label(known)}"] = _row(shoppers, pages, usual, category, seed)
-    return rows
+    rng = np.random.default_rng(seed)
+    asked = within_first_visits(shoppers, log, source.users, triggers, KNOWN[-1], rng)
+    visiting = [shopper for shopper in asked if shopper.query.now > now]
+    if len(visiting) < LEAST_FIRST_VISITS:
+        return rows
+    shown = {
+        POPULARITY: [best] * len(visiting),
+        **{name: asyncio.run(_pages(pipeline, visiting)) for name, pipeline in scenes.items()},
+        **{name: asyncio.run(_heads(channel, visiting)) for name, channel in channels.items()},
+    }
+    usual = _gains(visiting, shown[POPULARITY])
+    return rows | {
+        f"{name}{FIRST_VISITS}": _row(visiting, pages, usual, category, seed) for name, pages in shown.items()
+    }
 
 
 def _best_sold(
@@ -92,6 +114,10 @@ async def _pages(pipeline: Pipeline[Query], asked: Sequence[TestShopper]) -> lis
     rows, own = distinct_askers(queries)
     pages = [await served_items(pipeline, queries[row], PAGE) for row in rows]
     return [pages[at] for at in own]
+
+
+async def _heads(channel: Channel, asked: Sequence[TestShopper]) -> list[NDArray[np.int32]]:
+    return [(await channel.recall(shopper.query, PAGE)).items for shopper in asked]
 
 
 def _gains(shoppers: Sequence[TestShopper], pages: Sequence[NDArray[np.int32]]) -> NDArray[np.float64]:

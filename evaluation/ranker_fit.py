@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from evaluation.anchor_fit import fit_anchor_rankers
 from evaluation.loaded_models import LoadedModel, item_vectors, services, with_facts
-from evaluation.newcomers import newcomers_of
+from evaluation.newcomers import newcomers_of, within_first_visits
 from evaluation.objective_fit import Happened, asked_shoppers, fit_objectives
 from evaluation.price_fit import fit_prices, simulated_pages
 from evaluation.queries import drawn, shoppers_at
@@ -126,8 +126,12 @@ def fit_ranker(
     active = later.filter((pl.col("event") != IMPRESSION) & (pl.col("item") > 0))["user"].unique().sort()
     asked_of = drawn(active.to_numpy(), settings.max_shoppers, rng)
     log = log_of(asked_of)
-    shoppers = shoppers_at(log, asked_of, users, cuts.valid_from, recall_settings.triggers)
-    newcomers = newcomers_of(shoppers, log, users, cuts.valid_from, recall_settings.triggers, settings, rng)
+    triggers = recall_settings.triggers
+    at_cut = shoppers_at(log, asked_of, users, cuts.valid_from, triggers)
+    shoppers = within_first_visits(
+        at_cut, log, users, triggers, settings.newcomer_longest, np.random.default_rng(seed)
+    )
+    newcomers = newcomers_of(shoppers, log, users, triggers, settings, rng)
     names = tuple(scene.settings.channels)
     with tempfile.TemporaryDirectory(prefix="ranker-") as folder:
         source = BuildSource(
@@ -212,7 +216,7 @@ def fit_ranker(
                     shoppers,
                     cuts.valid_from,
                     settings.max_shoppers,
-                    recall_settings.triggers,
+                    triggers,
                     rng,
                 ),
                 happened,

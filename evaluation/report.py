@@ -188,7 +188,10 @@ class EvaluationReport:
     def _newcomer_table(self) -> list[RenderableType]:
         if not self.newcomers:
             return []
-        title = "Pages of newcomers: the shoppers' newest behaviours alone are known, or nothing of them"
+        title = (
+            "Pages of newcomers: the shoppers' newest behaviours alone are known, or nothing of them; "
+            "in first visits, what they did so far"
+        )
         return [Text(title), _table(self.newcomers, list(next(iter(self.newcomers.values()))))]
 
     def _visit_table(self) -> list[RenderableType]:

@@ -59,7 +59,11 @@ class LogisticRankerSettings(BaseModel):
         "their newest behaviours. 0: the weights know no newcomers.",
     )
     newcomer_longest: int = Field(
-        default=64, ge=0, le=199, description="Behaviours that such a newcomer has at most."
+        default=64,
+        ge=0,
+        le=199,
+        description="Behaviours that such a newcomer has at most, and after which a shopper on a first visit "
+        "is asked at most; 0: these are asked before it.",
     )
     newcomer_events: float = Field(
         default=30.0, gt=0, description="Behaviours with which a shopper counts by half as a newcomer."
