@@ -16,6 +16,8 @@ from snapshot.shop_facts import ShopFacts
 _DAY_S = 86_400
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _ITEMS_AT_ONCE = 65_536
+_ONE_PRICE = 1.05
+"""The highest price of variants of a product, as a multiple of the lowest."""
 
 
 def facts_of(dataset: Dataset) -> ShopFacts:
@@ -57,7 +59,7 @@ def measure_shop(
     categories = (
         in_category.filter(pl.col("category") > 0).group_by("user").agg(pl.col("category").n_unique())
     )
-    titled, shared = _shared_titles(catalogue)
+    titled, shared, variants = _shared_titles(catalogue)
     return ShopFacts(
         days=_span_days(before["ts"].to_numpy()),
         shoppers=len(per_shopper),
@@ -73,6 +75,7 @@ def measure_shop(
         items=catalogue.size,
         titled=titled,
         shared_titles=shared,
+        variant_titles=variants,
         carts_removed=_carts_removed(before, removals),
         groups={
             name: float((catalogue.column(name)[1:] > 0).mean()) if catalogue.size else 0.0
@@ -127,10 +130,13 @@ def _quantiles(counts: np.ndarray) -> tuple[float, float, float, float, float]:
     return low, lower, middle, upper, high
 
 
-def _shared_titles(catalogue: Catalogue) -> tuple[int, int]:
-    """How many items have a title, and how many of these share title and brand, as `dedup` compares them."""
+def _shared_titles(catalogue: Catalogue) -> tuple[int, int, int]:
+    """How many items have a title, how many of these share title and brand, as `dedup` compares them.
+
+    The third: how many of the latter are variants, as of `ShopFacts.variant_titles`.
+    """
     # Keys of 64 bits, part by part: the titles of millions of items would take gigabytes.
-    keys = [np.empty(0, np.uint64)]
+    keys, titled = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
     for first in range(1, catalogue.size + 1, _ITEMS_AT_ONCE):
         items = np.arange(first, min(first + _ITEMS_AT_ONCE, catalogue.size + 1))
         titles = [" ".join(title.casefold().split()) for title in catalogue.titles(items)]
@@ -138,5 +144,18 @@ def _shared_titles(catalogue: Catalogue) -> tuple[int, int]:
         keys.append(
             item_keys(f"{title}\n{brand}" for title, brand in zip(titles, brands, strict=True) if title)
         )
-    counts = np.unique(np.concatenate(keys), return_counts=True)[1]
-    return int(counts.sum()), int(counts[counts > 1].sum())
+        titled.append(items[[bool(title) for title in titles]])
+    key, item = np.concatenate(keys), np.concatenate(titled)
+    if not len(key):
+        return 0, 0, 0
+    order = np.argsort(key, kind="stable")
+    key, item = key[order], item[order]
+    starts = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+    counts = np.diff(np.append(starts, len(key)))
+    price, category = catalogue.price[item], catalogue.category[item]
+    low, high = np.minimum.reduceat(price, starts), np.maximum.reduceat(price, starts)
+    # An unknown price, NaN, is like no other.
+    alike = (low > 0) & (high <= _ONE_PRICE * low)
+    alike &= np.minimum.reduceat(category, starts) == np.maximum.reduceat(category, starts)
+    shared = counts > 1
+    return len(key), int(counts[shared].sum()), int(counts[shared & alike].sum())

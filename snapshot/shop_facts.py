@@ -26,6 +26,8 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
         items: in the catalogue.
         titled: items with a title.
         shared_titles: those of them whose title and brand another item has too.
+        variant_titles: those of these that have, with all items of their title and brand, one category and
+            one price, as sizes of one product have.
         carts_removed: carts that the shopper took out again before a purchase of the item, one of which some
             pieces were taken out by their part; 0 where no removal is known.
         groups: part of the items that are in a group, by item column that forms groups, bands left out.
@@ -47,6 +49,7 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
     shared_titles: int
     groups: dict[str, float]
     carts_removed: float = 0.0
+    variant_titles: int = 0
 
     @property
     def take_repeat_rate(self) -> float:
@@ -67,6 +70,11 @@ class ShopFacts(msgspec.Struct, frozen=True, kw_only=True):
     def shared_title_rate(self) -> float:
         """Part of the titled items whose title and brand another item has too; 0 where there are none."""
         return self.shared_titles / self.titled if self.titled else 0.0
+
+    @property
+    def variant_rate(self) -> float:
+        """Part of the items with a shared title that are variants of one product; 0 where there are none."""
+        return self.variant_titles / self.shared_titles if self.shared_titles else 0.0
 
     @property
     def impression_rate(self) -> float:

@@ -29,6 +29,8 @@ _LONG_DAYS, _UNKNOWN_DAYS = 365.0, 30.0
 _PART_OF_GAP = 0.04
 _SHORTEST_DAYS = 1.0
 _MOST_SHARED = 0.5
+_VARIANTS = 0.5
+"""Part of shared titles from which on they are those of variants, where all of a title have one price."""
 _LEAST_GROUPED = 0.1
 _SCATTERED: Mapping[str, tuple[int, int]] = {"category": (4, 2), "standard_category": (4, 2), "brand": (5, 2)}
 """Item column → window and maximum of its rule."""
@@ -112,6 +114,11 @@ def _dedup(facts: ShopFacts) -> Proposed[bool]:
     if not facts.titled:
         return Proposed(False, "no item has a title to compare")
     measured = f"{facts.shared_title_rate:.0%} of {facts.titled:,} titled items share title and brand"
+    if facts.shared_title_rate > _MOST_SHARED and facts.variant_rate >= _VARIANTS:
+        return Proposed(
+            True,
+            f"{measured} with another, {facts.variant_rate:.0%} of them at one price: sizes of one product",
+        )
     if facts.shared_title_rate > _MOST_SHARED:
         return Proposed(False, f"{measured} with another, so that an equal title is no sign of a duplicate")
     return Proposed(True, f"{measured} with another, which counts as the same product")

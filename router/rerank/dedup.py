@@ -24,7 +24,7 @@ class DedupSettings(BaseModel):
     enabled: SwitchOrAuto = Field(
         default=True,
         description="false: the order stays. auto: true, except where most items share title and brand with "
-        "another, so that these do not tell duplicates.",
+        "another and not the price too, so that these do not tell duplicates.",
     )
     pictures: bool = Field(
         default=True,

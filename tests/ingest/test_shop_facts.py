@@ -131,6 +131,33 @@ def literal(rows: list[tuple[int, int, int, int]]) -> ShopFacts:
     )
 
 
+@pytest.mark.parametrize(
+    ("prices", "categories", "variants"),
+    [
+        # The first two teas are of one brand.
+        ([5.0, 5.25, 9.0, 1.0, 1.0, 1.0, 1.0], [1, 1, 2, 2, 0, 3, 0], 2),
+        ([5.0, 5.3, 5.0, 1.0, 1.0, 1.0, 1.0], [1, 1, 2, 2, 0, 3, 0], 0),
+        ([5.0, 5.0, 5.0, 1.0, 1.0, 1.0, 1.0], [1, 2, 1, 2, 0, 3, 0], 0),
+        ([float("nan"), 5.0, 5.0, 1.0, 1.0, 1.0, 1.0], [1, 1, 1, 2, 0, 3, 0], 0),
+        ([float("nan")] * 7, [1, 1, 1, 2, 0, 3, 0], 0),
+        ([0.0] * 7, [1, 1, 1, 2, 0, 3, 0], 0),
+        ([5.0] * 7, [0] * 7, 2),
+    ],
+)
+def test_items_of_one_title_category_and_price_are_variants(
+    tmp_path: Path, prices: list[float], categories: list[int], variants: int
+) -> None:
+    made: dict[str, Any] = columns(len(TITLES)) | {"title": ["", *TITLES]}
+    made["brand"][1:], made["category"][1:], made["price"][1:] = BRANDS, categories, prices
+    names = {"brand": ["a", "b"], "category": ["x", "y", "z"]}
+    write_catalogue(tmp_path / "c", [f"i{item}" for item in range(len(TITLES))], made, names, {})
+    schema = {"user": pl.Int32, "item": pl.Int32, "event": pl.UInt8, "ts": pl.Int64}
+    nothing = pl.DataFrame(schema=schema)
+    removals = nothing.select("user", "item", "ts", pieces=pl.lit(1, pl.Int32))
+    facts = measure_shop(nothing, Catalogue.open(tmp_path / "c"), UNTIL, removals)
+    assert (facts.titled, facts.shared_titles, facts.variant_titles) == (5, 2, variants)
+
+
 def later(taken: set[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
     return [row for row in taken if any(user == row[0] and day < row[2] for user, _, day in taken)]
 

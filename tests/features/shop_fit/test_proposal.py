@@ -60,6 +60,13 @@ def test_titles_that_most_items_share_tell_no_duplicates(shared: int, on: bool) 
     assert propose(having(titled=100, shared_titles=shared)).dedup.value is on
 
 
+@pytest.mark.parametrize(("variants", "on"), [(0, False), (44, False), (45, True), (90, True)])
+def test_most_items_share_titles_where_sizes_are_items(variants: int, on: bool) -> None:
+    dedup = propose(having(titled=100, shared_titles=90, variant_titles=variants)).dedup
+    assert dedup.value is on
+    assert ("sizes of one product" in dedup.reason) is on
+
+
 def test_without_titles_there_is_nothing_to_compare() -> None:
     assert propose(having(titled=0, shared_titles=0)).dedup.value is False
 
