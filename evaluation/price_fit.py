@@ -37,13 +37,16 @@ async def simulated_pages(
     return pages
 
 
-def fit_prices(pages: Sequence[Candidates], head: int) -> Prices:
+def fit_prices(pages: Sequence[Candidates], head: int, most_lost: float = 1.0) -> Prices:
     """For each of `CAPS`, prices under which no item is in the first `head` slots of more of the pages.
 
     Ascent of the dual by each item's excess over the cap, with falling steps. No take is looked at, so that
-    nothing of what is to be predicted enters.
+    nothing of what is to be predicted enters: what a cap costs is what the scores expect of the heads less.
+    One that costs more than it may has the prices of the strictest before it that does not; none, where even
+    the first does.
 
-    pages: in page order; those that no scorer ordered are left out.
+    pages: in page order; those that no scorer ordered are left out; most_lost: part of what the scores expect
+    to be taken of the heads that a cap may cost, 0 to 1.
     """
     scored = [page for page in pages if len(page) and np.isfinite(page.score).any()]
     if not scored:
@@ -58,10 +61,24 @@ def fit_prices(pages: Sequence[Candidates], head: int) -> Prices:
         value[row, : len(page)] = log_odds_of(page.score)
         start += len(page)
     prices = np.zeros((items.size, len(CAPS)), np.float32)
+    affordable = np.zeros(items.size)
     for column, most in enumerate(CAPS):
-        prices[:, column] = _prices_under(place, value, items.size, head, most)
+        found = _prices_under(place, value, items.size, head, most)
+        if _lost(place, value, found, head) <= most_lost:
+            affordable = found
+        prices[:, column] = affordable
     some = prices.any(axis=1)
     return Prices(items[some].astype(np.int32), prices[some])
+
+
+def _lost(
+    place: NDArray[np.int64], value: NDArray[np.float64], price: NDArray[np.float64], head: int
+) -> float:
+    """Part of the takes expected in the heads that prices, float64[count], cost; else as `_prices_under`."""
+    expected = 1 / (1 + np.exp(-np.nan_to_num(value, nan=-np.inf)))
+    out = priced_out(value, np.append(price, 0)[place], head)
+    before = expected[:, :head].sum()
+    return float(1 - expected[head_of(out, head)].sum() / before) if before else 0.0
 
 
 def _prices_under(

@@ -233,7 +233,7 @@ def fit_ranker(
         simulated = asyncio.run(simulated_pages(ordered, few, prices.head))
         return FittedRanker(
             weights,
-            fit_prices(simulated, prices.head),
+            fit_prices(simulated, prices.head, prices.most_lost),
             objectives,
             about_items,
             sample.without_newcomers(),

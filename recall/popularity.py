@@ -42,6 +42,13 @@ class PopularityTableSettings(BaseModel):
     max_shoppers: int = Field(
         default=1_000, ge=1, le=50_000, description="Shoppers whose pages the prices are fitted on, at most."
     )
+    most_lost: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Part of the takes that the scores expect of the heads that a cap may cost; one that "
+        "costs more is loosened. 1: any cost.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

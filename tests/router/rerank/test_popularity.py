@@ -128,6 +128,24 @@ def test_the_fitted_prices_hold_the_cap_on_other_pages_too_for_whom_it_matters_l
     assert min(kept) > np.median(lost)
 
 
+def test_a_cap_that_costs_too_much_is_loosened_to_the_strictest_that_does_not() -> None:
+    pages = pages_of(1)
+
+    def expected(most: float, prices: Prices) -> float:
+        cap = HEAD_CAP.create(parts(prices=prices), HeadCapSettings(most=most))
+        return float(sum(each.score[cap.order(QUERY, each, 10)][:2].sum() for each in pages))
+
+    free = fit_prices(pages, 2)
+    lost = [1 - expected(most, free) / expected(1, free) for most in CAPS]
+    assert lost[0] < lost[2] < lost[3]
+    prices = fit_prices(pages, 2, (lost[2] + lost[3]) / 2)
+    items = np.arange(1, SIZE + 1, dtype=np.int32)
+    for most in CAPS:
+        assert prices.under(most).of(items).tolist() == free.under(max(most, CAPS[2])).of(items).tolist()
+    assert expected(CAPS[-1], prices) == expected(CAPS[2], free)
+    assert fit_prices(pages, 2, lost[0] / 2).items.size == 0
+
+
 @given(st.permutations(list(range(1, 13))), st.integers(1, 12))
 def test_the_cap_changes_no_page_without_scores_and_loses_no_item(items: list[int], size: int) -> None:
     prices = Prices(np.array([1, 2, 3], np.int32), np.full((3, len(CAPS)), 5, np.float32))
