@@ -116,6 +116,13 @@ class Admission:
         if used_up or (self.in_progress > 1 and self.loop_is_full() and self._load.cost_s > time_left_s):
             raise self._turned_away("requests before it took longer than foreseen", time_left_s)
 
+    def out_of_patience(self) -> OverloadError:
+        """The refusal of a call that waited, for its turn or for user state, until its patience was over.
+
+        For one whose caller set no sooner deadline; nothing was done for it yet.
+        """
+        return self._turned_away("what it waited for took longer than foreseen", 0.0)
+
     def loop_is_full(self) -> bool:
         """Whether the event loop has had more to do, lately, than to be counted on for another call."""
         return self._load.utilisation >= self._settings.busy_from

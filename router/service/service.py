@@ -172,6 +172,10 @@ class RecommendationService:
             # A scene's own budget is for the work; what a call may wait for its slot depends on its caller.
             deadlines = [min(deadline, begun + budget_s) for budget_s in budgets_s]
             return await self._answer_in_slot(engine, asked, call, now, variants, deadlines, cursors)
+        except DeadlineExceeded as passed:
+            if asked.timeout_s is None and (call.deadline is None or self._clock() < call.deadline):
+                raise self._admission.out_of_patience() from passed
+            raise
         finally:
             slot.release()
 

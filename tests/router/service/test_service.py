@@ -7,13 +7,14 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 
 from foundation.storage.errors import StorageError
-from pipeline.stages import StageBug
+from pipeline.stages import DeadlineExceeded, StageBug
 from protos.shopfront.v1 import event_pb2
 from protos.shopfront.v1.recommend_pb2 import (
     Context,
@@ -23,8 +24,10 @@ from protos.shopfront.v1.recommend_pb2 import (
     SceneRequest,
     SimilarItemsRequest,
 )
-from router.errors import CallerError
+from router.errors import CallerError, OverloadError
+from router.service import service
 from router.service.call import Call, new_call
+from router.service.prepare import prepare
 from server.ingress.calls import call_handler
 from server.ingress.status import Refusal
 from server.running_service import RunningService
@@ -219,6 +222,33 @@ async def test_validation_comes_before_any_work(running: RunningService) -> None
     assert not response.items
     await running.service.drain(1_000)
     assert not len((await running._store.read("only-checked")).impressions.items)
+
+
+async def test_a_wait_for_user_state_that_takes_all_time_is_overload_where_the_caller_set_none(
+    running: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrival, waited_s = time.monotonic(), 0.0
+
+    async def waiting(*parts: Any) -> Any:
+        nonlocal waited_s
+        prepared = await prepare(*parts)
+        waited_s = 10.0
+        return prepared
+
+    monkeypatch.setattr(service, "prepare", waiting)
+    monkeypatch.setattr(running.service, "_clock", lambda: arrival + waited_s)
+    cases: list[tuple[int | None, float | None, type[Exception]]] = [
+        (None, None, OverloadError),
+        (None, 60.0, OverloadError),
+        (None, 6.0, DeadlineExceeded),
+        (900, 60.0, DeadlineExceeded),
+    ]
+    for timeout_ms, deadline_s, error in cases:
+        waited_s = 0.0
+        asked = Call("r", arrival, None if deadline_s is None else arrival + deadline_s)
+        with pytest.raises(error):
+            await running.service.recommend(RecommendRequest(scene="home", timeout_ms=timeout_ms), asked)
+    assert running.admission.refused["deadline"] == 2
 
 
 async def test_a_dead_watch_is_noticed_and_the_log_says_why(
