@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -109,6 +109,7 @@ class Pipeline(Generic[Q]):
     channels    called concurrently; channel i sets bit i of `Candidates.channels`
     fusion      joins their answers
     live_fusion  gives each query the fusion that does so in its place; None: there is none
+    fitted_fusion  fits either to what is known of a query's shopper; None: nothing is fitted
     filters     in this order, cheap before expensive
     prerank     None: the first `candidates` in recall order are ranked
     ranking     None: recall order is page order
@@ -134,6 +135,7 @@ class Pipeline(Generic[Q]):
     spared_late: frozenset[str] = frozenset()
     backfill: Backfill[Q] | None = None
     live_fusion: LiveFusion[Q] | None = None
+    fitted_fusion: Callable[[Fusion, Q], Fusion] | None = None
     candidates: int = 300
     oversample: float = 1.5
     division: Division = field(default_factory=Division)

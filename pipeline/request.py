@@ -138,6 +138,8 @@ class Request(Generic[Q]):
             fusion, detail = self.pipeline.fusion, ""
             if self.pipeline.live_fusion is not None:
                 fusion, detail = self.pipeline.live_fusion.fusion_for(self.query)
+            if self.pipeline.fitted_fusion is not None:
+                fusion = self.pipeline.fitted_fusion(fusion, self.query)
             fused = fusion.fuse(recalled, total)
             if self.pipeline.channel_ranks:
                 names = [slot.channel.name for slot in self.pipeline.channels]

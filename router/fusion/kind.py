@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.stages import Fusion
+from recall.query import Query
 from router.tables.component import ComponentKind, Parts
 
 
@@ -35,6 +36,10 @@ def even_ranks(settings: Any) -> float:
     return 60.0
 
 
+def as_it_is(settings: Any) -> None:
+    """For fusions that are the same for every shopper."""
+
+
 @dataclass(frozen=True)
 class FusionKind(ComponentKind[FusionParts, Fusion]):
     """A fusion's settings, how it is created, the tables it reads, and the channels its settings name."""
@@ -45,3 +50,5 @@ class FusionKind(ComponentKind[FusionParts, Fusion]):
     offset: Callable[[Any], float] = even_ranks
     """Settings → what is added to a channel's ranks where an item is credited to channels by
     share / (offset + rank)."""
+    fitted: Callable[[Any], Callable[[Any, Query], Fusion] | None] = as_it_is
+    """Settings → what turns a fusion created from them into that of a query's shopper; None: nothing does."""

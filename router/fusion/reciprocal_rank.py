@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.candidates import Candidates, no_candidates, unscored
-from pipeline.stages import RecalledColumns
+from pipeline.stages import Fusion, RecalledColumns
+from recall.query import Query
 from router.fusion.bounded_order import not_after, not_before
 from router.fusion.kind import FusionKind, FusionParts
 from router.fusion.share_check import check_shares
@@ -29,6 +30,10 @@ SMALLEST_SCORE = 1e-280
 """Scores below, those of shares next to nothing, count as one, so that dividing by the best is safe."""
 
 Part = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1_000)]
+
+NEXT_TO_NOTHING = 1e-3
+"""A part of the shares below which it is left out."""
 
 
 class ReciprocalRankSettings(BaseModel):
@@ -54,6 +59,18 @@ class ReciprocalRankSettings(BaseModel):
         "most this part (rounded up) are items that no other channel recalled, unless nothing else is left. "
         "A floor goes before a ceiling.",
     )
+    newcomers: dict[str, Share] = Field(
+        default={},
+        description="Channel → share in the fusion for a shopper of whom nothing is known; channels that are "
+        "not named have none. {}: shares do not depend on what is known.",
+    )
+    newcomer_behaviours: float = Field(
+        default=6.0,
+        gt=0,
+        le=10_000,
+        description="Behaviours known of a shopper with which the shares of newcomers and the scene's count "
+        "half each; with twice as many, a quarter and three quarters.",
+    )
 
     @model_validator(mode="after")
     def _quotas_fit(self) -> ReciprocalRankSettings:
@@ -76,6 +93,22 @@ class ReciprocalRankFusion:
     offset: float
     floors: Mapping[int, float]
     ceilings: Mapping[int, float]
+    newcomers: Float64 | None = None
+    newcomer_behaviours: float = 1.0
+
+    def fitted(self, query: Query) -> ReciprocalRankFusion:
+        """The fusion for as many behaviours as are known of the query's shopper.
+
+        Of both kinds of shares, which are brought to the sum 1, those of newcomers count 2^(−behaviours /
+        newcomer_behaviours).
+        """
+        if self.newcomers is None:
+            return self
+        part = 2.0 ** (-len(query.history_items) / self.newcomer_behaviours)
+        if part < NEXT_TO_NOTHING:
+            return self
+        shares = (1 - part) * self.shares / self.shares.sum() + part * self.newcomers / self.newcomers.sum()
+        return replace(self, shares=shares)
 
     def fuse(self, recalled: Sequence[RecalledColumns], total: int) -> Candidates:
         """As the function `fuse` of this file."""
@@ -192,9 +225,20 @@ def create(parts: FusionParts, settings: ReciprocalRankSettings) -> ReciprocalRa
     def by_channel(quotas: Mapping[str, float]) -> dict[int, float]:
         return {parts.channels.index(name): part for name, part in quotas.items() if name in parts.channels}
 
+    newcomers = np.array([settings.newcomers.get(name, 0.0) for name in parts.channels], np.float64)
     return ReciprocalRankFusion(
-        parts.shares, settings.offset, by_channel(settings.floors), by_channel(settings.ceilings)
+        parts.shares,
+        settings.offset,
+        by_channel(settings.floors),
+        by_channel(settings.ceilings),
+        newcomers if newcomers.sum() > 0 else None,
+        settings.newcomer_behaviours,
     )
+
+
+def fitted(settings: ReciprocalRankSettings) -> Callable[[ReciprocalRankFusion, Query], Fusion] | None:
+    """By what is known of the shopper, where newcomers have shares of their own."""
+    return ReciprocalRankFusion.fitted if settings.newcomers else None
 
 
 def named_channels(settings: ReciprocalRankSettings) -> list[tuple[str, str]]:
@@ -202,6 +246,7 @@ def named_channels(settings: ReciprocalRankSettings) -> list[tuple[str, str]]:
     return [
         *(("floors", channel) for channel in settings.floors),
         *(("ceilings", channel) for channel in settings.ceilings),
+        *(("newcomers", channel) for channel in settings.newcomers),
     ]
 
 
@@ -210,4 +255,5 @@ FUSION = FusionKind(
     create=create,
     channels=named_channels,
     offset=lambda settings: float(settings.offset),
+    fitted=fitted,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -91,6 +91,7 @@ def assemble(
         ),
         fusion=fusion,
         live_fusion=modulated,
+        fitted_fusion=_fitted(scene),
         filters=tuple(
             FILTERS[key].create(parts.of_component("filters", key, FILTERS[key], settings), settings)
             for key, settings in scene.filters.items()
@@ -121,6 +122,12 @@ def _fusion(scene: SceneSettings, parts: PartsOf, channels: tuple[str, ...], sha
     ((name, settings),) = scene.fusion.items()
     given = parts.of_component("fusion", name, FUSIONS[name], settings)
     return FUSIONS[name].create(FusionParts(given.catalogue, given.tables, channels, shares), settings)
+
+
+def _fitted(scene: SceneSettings) -> Callable[[Fusion, Query], Fusion] | None:
+    """What fits the scene's fusion to a shopper; None where nothing does."""
+    ((name, settings),) = scene.fusion.items()
+    return FUSIONS[name].fitted(settings)
 
 
 def _modulated(

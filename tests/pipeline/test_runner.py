@@ -9,7 +9,8 @@ import pytest
 
 from pipeline import runner
 from pipeline.plan import Backfill, ChannelSlot, Page, Pipeline, Ranking, channels_of
-from pipeline.stages import DeadlineExceeded, Model
+from pipeline.stages import DeadlineExceeded, Fusion, Model
+from router.fusion.quota import QuotaFusion
 from tests.pipeline.stand_ins import (
     FirstComeFusion,
     FixedChannel,
@@ -60,6 +61,18 @@ async def test_candidates_pass_every_stage_in_order() -> None:
     removed = {record.stage: record.removed for record in page.trace if record.removed}
     assert removed == {"filter:odd": {"odd": 3}}
     assert {record.outcome for record in page.trace} == {"ok"}
+
+
+async def test_a_fusion_is_fitted_to_the_querys_shopper() -> None:
+    fitted_to = []
+
+    def fit(fusion: Fusion, query: object) -> Fusion:
+        fitted_to.append((fusion, query))
+        return QuotaFusion(np.array([0.0, 1.0]))
+
+    tested = pipeline(FixedChannel("a", [1, 2]), FixedChannel("b", [3, 4]), fitted_fusion=fit)
+    assert (await run(tested)).items.items.tolist() == [3, 4, 1, 2]
+    assert fitted_to == [(tested.fusion, "query")]
 
 
 async def test_page_is_cut_to_its_size_after_ranking() -> None:

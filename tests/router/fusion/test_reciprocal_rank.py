@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 
 from pipeline.candidates import Candidates
 from router.fusion.kind import FusionParts
-from router.fusion.reciprocal_rank import FUSION, ReciprocalRankSettings, fuse
+from router.fusion.reciprocal_rank import FUSION, ReciprocalRankFusion, ReciprocalRankSettings, fuse
 from tests.pipeline.stand_ins import Columns
+from tests.recall.small_shop import make_query
 from tests.router.fusion.cases import ANSWERS, recalled
 
 Case = tuple[list[list[int]], list[Fraction], int, int]
@@ -202,9 +204,32 @@ def test_as_a_stage_it_has_the_settings_quotas_for_live_channels() -> None:
     assert out.items.tolist() == [1, 7, 2, 8]
 
 
+def test_shares_turn_from_newcomers_to_the_scenes_as_behaviours_are_known() -> None:
+    settings = ReciprocalRankSettings(offset=0.0, newcomers={"b": 3.0, "away": 1.0}, newcomer_behaviours=2.0)
+    parts = FusionParts(None, {}, ("a", "b"), np.array([3.0, 1.0]))  # type: ignore[arg-type]
+    fusion = FUSION.create(parts, settings)
+    fitted = FUSION.fitted(settings)
+    assert fitted is not None
+
+    def shares(known: int) -> np.ndarray:
+        found = fitted(fusion, replace(make_query(), history_items=np.ones(known, np.int32)))
+        assert isinstance(found, ReciprocalRankFusion)
+        return found.shares / found.shares.sum()
+
+    np.testing.assert_allclose(shares(0), [0, 1])
+    np.testing.assert_allclose(shares(2), [0.375, 0.625])
+    np.testing.assert_allclose(shares(4), [0.5625, 0.4375])
+    np.testing.assert_array_equal(shares(40), [0.75, 0.25])
+    assert FUSION.fitted(ReciprocalRankSettings()) is None
+    away = FUSION.create(parts, ReciprocalRankSettings(newcomers={"away": 1.0}))
+    assert fitted(away, make_query()) is away
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
+        ({"newcomers": {"a": 0.0}}, "greater than 0"),
+        ({"newcomer_behaviours": 0.0}, "greater than 0"),
         ({"floors": {"a": 0.6, "b": 0.5}}, "floors must sum to at most 1, got 1.1"),
         ({"floors": {"a": 0.6}, "ceilings": {"a": 0.5}}, "the floor of a"),
         ({"floors": {"a": 0.0}}, "greater than 0"),
