@@ -81,7 +81,7 @@ def test_the_projects_own_scenes_are_good() -> None:
         "apart",
     ]
     for name in ITEM_SCENES:
-        assert not scenes[name].rerank
+        assert list(scenes[name].rerank) == ["dedup"]
         scorer = "anchor_ranker" if name == SIMILAR_ITEMS_SCENE else "anchor"
         assert list(scenes[name].ranking.scorers) == [scorer]
 
