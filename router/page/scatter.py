@@ -8,7 +8,7 @@ from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.scatter_order import scatter_scenes
 from router.page.contract import RankedScene
@@ -29,6 +29,12 @@ class PageScatterSettings(ScatterSettings):
         description="Candidates that each scene is ranked for beyond the slots of the page up to its own, "
         "to choose from.",
     )
+
+    @model_validator(mode="after")
+    def _is_about_no_item(self) -> PageScatterSettings:
+        if any(rule.spares_anchors for rule in self.rules):
+            raise ValueError("spares_anchors must be false: a page of several scenes is about no item")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

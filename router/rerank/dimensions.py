@@ -61,12 +61,14 @@ class GroupsOf:
         """Per scene, int32[n] per dimension, 0 = in no group; a group has one code in all scenes."""
         return [[self._groups(name, candidates) for name in self._dimensions] for candidates in scenes]
 
+    def of_items(self, dimension: str, items: Int32) -> Int32:
+        """int32[n], groups of items by a dimension other than `trigger`, which items alone do not have."""
+        if dimension == PRODUCT:
+            return self._products(items)
+        return self._columns[dimension][items]
+
     def _groups(self, name: str, candidates: Candidates) -> Int32:
-        if name == TRIGGER:
-            return candidates.trigger
-        if name == PRODUCT:
-            return self._products(candidates.items)
-        return self._columns[name][candidates.items]
+        return candidates.trigger if name == TRIGGER else self.of_items(name, candidates.items)
 
     def _products(self, items: Int32) -> Int32:
         """The products of items, whose titles are read once; at most as many are kept as there are items."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.candidates import Candidates
 from pipeline.scatter_order import MAX_RULES, scatter
-from router.rerank.dimensions import Dimension, GroupsOf, tables_for
+from router.rerank.dimensions import TRIGGER, Dimension, GroupsOf, tables_for
 from router.rerank.kind import RerankerKind
 from router.tables.component import Parts
 from router.tables.kind import TableKind
@@ -31,10 +32,20 @@ class ScatterRule(BaseModel):
     window: int = Field(default=4, ge=2, le=100, description="Consecutive slots looked at.")
     max: int = Field(default=2, ge=1, le=99, description="Most items of one group among them.")
 
+    spares_anchors: bool = Field(
+        default=False,
+        description="Whether groups of what a page is about, such as the shown item's category, may have "
+        "more: alternatives are of one group by nature. Not by trigger.",
+    )
+
     @model_validator(mode="after")
-    def _max_below_window(self) -> ScatterRule:
+    def _makes_sense(self) -> ScatterRule:
         if self.max >= self.window:
             raise ValueError(f"max must be below window ({self.window}), got {self.max}")
+        if self.spares_anchors and self.by == TRIGGER:
+            raise ValueError(
+                f"spares_anchors must be false by {TRIGGER}: what caused a recall is no group of items"
+            )
         return self
 
 
@@ -65,21 +76,30 @@ class Scatter:
 
     groups  of candidates, by the rules' dimensions
     limits  one per rule: (window, max), most important first
+    exempt  rule → its dimension, where groups of what the page is about are not scattered
     """
 
     groups: GroupsOf
     limits: tuple[tuple[int, int], ...]
     name: str = "scatter"
+    exempt: Mapping[int, str] = field(default_factory=dict)
 
     def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]: the scattered page, then the candidates left over, best first."""
         (groups,) = self.groups([candidates])
+        for rule, dimension in self.exempt.items():
+            own = self.groups.of_items(dimension, query.anchors)
+            groups[rule] = np.where(np.isin(groups[rule], own), np.int32(0), groups[rule])
         return scatter(groups, self.limits, len(candidates), page_size)
 
 
 def create(parts: Parts, settings: ScatterSettings) -> Scatter:
     """The reranker over the rules' dimensions."""
-    return Scatter(GroupsOf(parts, [rule.by for rule in settings.rules]), settings.limits())
+    return Scatter(
+        GroupsOf(parts, [rule.by for rule in settings.rules]),
+        settings.limits(),
+        exempt={at: rule.by for at, rule in enumerate(settings.rules) if rule.spares_anchors},
+    )
 
 
 RERANKER = RerankerKind(

@@ -153,3 +153,9 @@ def test_the_table_is_needed_where_a_rule_reads_it_and_a_wrong_dimension_is_refu
         ValidationError, match="standard_fine, standard_coarse, trigger, product; got 'colour'"
     ):
         PAGE_RERANKERS["scatter"].settings.model_validate({"rules": [{"by": "colour"}]})
+
+
+def test_rules_that_spare_what_a_page_is_about_are_refused() -> None:
+    rule = {"by": "category", "window": 4, "max": 2, "spares_anchors": True}
+    with pytest.raises(ValidationError, match="a page of several scenes is about no item"):
+        PAGE_RERANKERS["scatter"].settings.model_validate({"rules": [rule]})

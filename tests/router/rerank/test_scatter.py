@@ -122,6 +122,27 @@ def test_as_a_stage_it_reads_the_columns_of_the_catalogue() -> None:
     assert RERANKERS["scatter"].create is create
 
 
+def test_a_page_about_an_item_may_be_full_of_its_category() -> None:
+    columns = {"category": np.array([0, 1, 1, 1, 2, 2, 2, 3], np.int32)}
+    catalogue = SimpleNamespace(column=columns.__getitem__)
+    rule = {"by": "category", "window": 6, "max": 1}
+    items = np.array([2, 3, 4, 5, 6, 7], np.int32)
+    found = unscored(items, np.ones(6, np.uint32), np.ones(6, np.float32), np.zeros(6, np.int32))
+    for spared, about, page in (
+        (False, [1], [2, 4, 7]),
+        (True, [1], [2, 3, 4, 7]),
+        (True, [1, 6], [2, 3, 4, 5, 6, 7]),
+        # Nothing is known of what forms no group.
+        (True, [0], [2, 4, 7]),
+        (True, [], [2, 4, 7]),
+    ):
+        tested = create(
+            Parts(catalogue, {}), ScatterSettings(rules=[ScatterRule(**rule, spares_anchors=spared)])
+        )
+        query = SimpleNamespace(anchors=np.array(about, np.int32))
+        assert items[tested.order(query, found, 6)][: len(page)].tolist() == page
+
+
 def test_any_registered_group_or_band_can_be_scattered_by_and_no_other_column() -> None:
     with pytest.raises(
         ValidationError, match=r"category, .*popularity_band, picture_group, .*product; got 'material'"
@@ -137,7 +158,15 @@ def test_any_registered_group_or_band_can_be_scattered_by_and_no_other_column() 
 
 
 @pytest.mark.parametrize(
-    "rule", [{"window": 3, "max": 3}, {"window": 1}, {"max": 0}, {"by": "colour"}, {"extra": 1}]
+    "rule",
+    [
+        {"window": 3, "max": 3},
+        {"window": 1},
+        {"max": 0},
+        {"by": "colour"},
+        {"extra": 1},
+        {"by": "trigger", "spares_anchors": True},
+    ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(rule: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

@@ -81,7 +81,8 @@ def test_the_projects_own_scenes_are_good() -> None:
         "apart",
     ]
     for name in ITEM_SCENES:
-        assert list(scenes[name].rerank) == ["dedup"]
+        # Alternatives are of one category by nature.
+        assert list(scenes[name].rerank) == (["dedup"] if name == "substitutes" else ["dedup", "scatter"])
         scorer = "anchor_ranker" if name == SIMILAR_ITEMS_SCENE else "anchor"
         assert list(scenes[name].ranking.scorers) == [scorer]
 
@@ -220,7 +221,7 @@ scenes:
         ),
         (
             "scenes: {a: {rerank: {scatter: {rules: [{windw: 3}]}}}}",
-            "scenes.a.rerank.scatter.rules[0].windw: unknown key; expected one of by, max, "
+            "scenes.a.rerank.scatter.rules[0].windw: unknown key; expected one of by, max, spares_anchors, "
             "window; did you mean window?",
         ),
         ("scenes: {a: {page: {default_size: 50, max_size: 20}}}", "scenes.a.page.max_size: must be at least"),
