@@ -5,9 +5,6 @@ Nothing but the setting `plugins` names the parts, and the processes are those o
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +16,7 @@ import polars as pl
 import pytest
 
 from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
-from shopfront.workspace import PROJECT
+from testing.served_command import served_command
 from testing.synthetic_shop import write_synthetic_shop
 from tests.server.plugin_service import greeting_pb2
 
@@ -80,31 +77,12 @@ def running(root: Path, ingress: str) -> Iterator[tuple[str, str]]:
     config.mkdir(exist_ok=True)
     (config / "shopfront.yaml").write_text(SETTINGS.replace("KIND", ingress))
     (config / "scenes.yaml").write_text(SCENES)
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "shopfront", "run", "--data", str(root / "data")),
-            *("--workspace", str(root / "workspace"), "--config", str(config / "shopfront.yaml")),
-        ],
-        cwd=PROJECT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    output = ""
-    try:
-        for line in process.stdout:
-            output += line
-            if "Ctrl-C" in line:
-                break
-        served = re.search(r"Serving gRPC on (127\.0\.0\.1:\d+)", output)
-        assert served, output
-        yield output, served.group(1)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+    command = [
+        *(sys.executable, "-m", "shopfront", "run", "--data", str(root / "data")),
+        *("--workspace", str(root / "workspace"), "--config", str(config / "shopfront.yaml")),
+    ]
+    with served_command(command) as (_, output, address):
+        yield output, address
 
 
 @pytest.fixture(scope="module", params=["haproxy", "grpc"])

@@ -1,12 +1,7 @@
 """A made-up shop with pictures: its files, its settings, and `shopfront run` over them."""
 
 import os
-import re
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,32 +53,6 @@ def write_shop(root: Path) -> Shop:
     photos = [f"i{row:04d},images/{row}.jpg" for row in range(PICTURED - 5)] + ["nobody,images/0.jpg"]
     (root / "data" / "photos.csv").write_text("\n".join(["item_id,image", *photos]) + "\n")
     return Shop(root / "data", root / "workspace", config)
-
-
-@contextmanager
-def running(shop: Shop, command: str = "run") -> Iterator[tuple[subprocess.Popen[str], str, str]]:
-    """`shopfront run` until it serves: the process, its output so far, and its address."""
-    process = subprocess.Popen(
-        shop.command(command),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdout is not None
-    output = ""
-    try:
-        for line in process.stdout:
-            output += line
-            if "Ctrl-C" in line:
-                break
-        served = re.search(r"Serving gRPC on (127\.0\.0\.1:\d+)", output)
-        assert served, output
-        yield process, output, served.group(1)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
 
 
 def left_behind(workspace: Path) -> list[str]:

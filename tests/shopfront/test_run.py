@@ -21,8 +21,9 @@ from shopfront.workspace import PROJECT
 from state.registry import open_state
 from state.settings import StateSettings
 from testing.file_modes import readable_by_others
+from testing.served_command import served_command
 from tests.shopfront.looks import looks_are_served
-from tests.shopfront.run_shop import PICTURED, SETTINGS, Shop, left_behind, running, write_shop
+from tests.shopfront.run_shop import PICTURED, SETTINGS, Shop, left_behind, write_shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -39,7 +40,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 def test_run_answers_learns_and_stops(shop: Shop) -> None:
-    with running(shop) as (process, output, address):
+    with served_command(shop.command("run")) as (process, output, address):
         assert "Recommended to shopper" in output
         assert f"{PICTURED - 5} pictures of {PICTURED - 5} items" in output
         assert re.search(r"of \d+ photos held out, \d+% find their item first", output)
@@ -92,7 +93,7 @@ def kill_raylet(of: psutil.Process) -> None:
 def test_a_second_run_replaces_a_lost_router_and_a_sigterm_under_load_fails_no_accepted_call(
     shop: Shop,
 ) -> None:
-    with running(shop) as (process, output, address):
+    with served_command(shop.command("run")) as (process, output, address):
         assert output.count("as built before") >= 6, output
         assert process.stdout is not None
         supervisor = psutil.Process(process.pid)
@@ -144,7 +145,7 @@ def all_answered(calls: Sequence[Sent]) -> bool:
 
 
 def test_serve_ends_where_ray_is_lost_for_others_to_start_it_anew(shop: Shop) -> None:
-    with running(shop, "serve") as (process, _, _):
+    with served_command(shop.command("serve")) as (process, _, _):
         supervisor = psutil.Process(process.pid)
         family = supervisor.children(recursive=True)
         kill_raylet(supervisor)
