@@ -3,8 +3,10 @@
 Beside it a second peer that shows the limit: the same path in one process (`benchmarks.one_process_peer`).
 
 All answer the same shoppers from the same snapshot and user state, with 300 candidates scored, in turns:
-a round of one, a round of the other. What counts is the ratio. Also reported: each stage's share of the time,
-and the resident memory of every process. The tables are written as JSON to build/benchmarks/end_to_end.json.
+a round of one, a round of the other. The service and the limit serve `home` as `make run` does, last layer,
+filters and rerankers included; the plain peer recall and BST alone. What counts is the ratio. Also reported:
+each stage's share of the time, and the resident memory of every process. The tables are written as JSON to
+build/benchmarks/end_to_end.json.
 """
 
 import argparse
@@ -22,23 +24,21 @@ from typing import Any
 
 import grpc
 import psutil
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.closed_loop import Outcome, Plan, drive_in_process
 from benchmarks.contestants import Contestant, one_process_peer, plain_peer, processes_of, service
+from benchmarks.patient_settings import CANDIDATES, SCENE, patient_settings
 from protos.shopfront.v1 import recommend_pb2, recommend_pb2_grpc
-from server.ingress_settings import IngressKind
 from shopfront.serve import Serving, serving
-from shopfront.settings import Settings, load_settings
+from shopfront.settings import load_settings
 from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
 from snapshot.dataset import DatasetStore
 from snapshot.durable_files import write_durably
 
-SCENE = "home"
-PATIENCE_MS = 10_000.0
 _MEMORY = ("resident", "proportional", "unshared")
+_SIDE_BY_SIDE = {"channel": "recall", "ranking": "ranking"}
 RESULT = PROJECT / "build" / "benchmarks" / "end_to_end.json"
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     RESULT.parent.mkdir(parents=True, exist_ok=True)
     report = {
         "ingress": arguments.ingress,
-        "candidates": 300,
+        "candidates": CANDIDATES,
         "cores": os.cpu_count(),
         "latency": rows,
         "rounds": [
@@ -81,41 +81,6 @@ def main() -> None:
     path = RESULT if arguments.ingress == "haproxy" else RESULT.with_stem(f"end_to_end_{arguments.ingress}")
     write_durably(path, json.dumps(report, indent=1).encode())
     console.print(f"written to {path}", highlight=False)
-
-
-def patient_settings(settings: Settings, scratch: Path, ingress: IngressKind) -> Settings:
-    """The settings with every deadline lifted, so that both sides give whole answers or none.
-
-    Nothing is kept from one request of a shopper to the next: the same shoppers are asked again and again.
-    """
-    scenes = yaml.safe_load(settings.router.scenes.read_text())
-    scene = scenes["scenes"][SCENE]
-    for channel in scene["channels"].values():
-        channel["timeout_ms"] = PATIENCE_MS
-    scene |= {"candidates": 300, "deadline": {"budget_ms": PATIENCE_MS}}
-    scene["ranking"] = {"timeout_ms": PATIENCE_MS}
-    path = scratch / "scenes.yaml"
-    path.write_text(yaml.safe_dump(scenes))
-    router = settings.router
-    return settings.model_copy(
-        update={
-            "router": router.model_copy(
-                update={
-                    "scenes": path,
-                    "ingress": router.ingress.model_copy(update={"address": "127.0.0.1:0", "kind": ingress}),
-                    "metrics": router.metrics.model_copy(update={"port": 0}),
-                    "ranking": router.ranking.model_copy(
-                        update={
-                            "score_timeout_ms": PATIENCE_MS,
-                            "interests_timeout_ms": PATIENCE_MS,
-                            # Every request is the first since the shopper's last event.
-                            "answers_kept": 0,
-                        }
-                    ),
-                }
-            )
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -170,32 +135,39 @@ def summarise(rounds: dict[str, list[Round]], ours: str, peer: str, limit: str) 
 
 
 def stage_shares(address: str, users: list[str]) -> list[dict[str, Any]]:
-    """Each stage's mean milliseconds and share of the whole, from the traces of single requests.
+    """Each stage's mean milliseconds and share of the whole, from the traces of single requests."""
+    with grpc.insecure_channel(address) as connection:
+        stub = recommend_pb2_grpc.RecommendServiceStub(connection)
+        requests = (
+            recommend_pb2.RecommendRequest(scene=SCENE, user_id=user, with_trace=True) for user in users
+        )
+        return shares_of([stub.Recommend(request, timeout=30).trace for request in requests])
 
-    Channels run side by side: they count once, as "recall", from the first one's begin to the last one's end.
+
+def shares_of(traces: Sequence[recommend_pb2.Trace]) -> list[dict[str, Any]]:
+    """A row for each kind of stage, then one for each of those that run side by side.
+
+    Channels, and the scorers of ranking, run side by side: they count once, as "recall" and "ranking", from
+    the first one's begin to the last one's end.
     """
     spent: dict[str, float] = defaultdict(float)
     total = 0.0
-    with grpc.insecure_channel(address) as connection:
-        stub = recommend_pb2_grpc.RecommendServiceStub(connection)
-        for user in users:
-            request = recommend_pb2.RecommendRequest(scene=SCENE, user_id=user, with_trace=True)
-            trace = stub.Recommend(request, timeout=30).trace
-            total += trace.total_ms
-            begins, ends = [], []
-            for stage in trace.stages:
-                kind = stage.stage.split(":")[0]
-                if kind == "channel":
-                    begins.append(stage.start_ms)
-                    ends.append(stage.start_ms + stage.elapsed_ms)
-                    spent[f"  {stage.stage}"] += stage.elapsed_ms
-                else:
-                    spent[kind] += stage.elapsed_ms
-            spent["recall"] += max(ends) - min(begins)
+    for trace in traces:
+        total += trace.total_ms
+        spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for stage in trace.stages:
+            kind = _SIDE_BY_SIDE.get(stage.stage.split(":")[0])
+            if kind is None:
+                spent[stage.stage.split(":")[0]] += stage.elapsed_ms
+            else:
+                spans[kind].append((stage.start_ms, stage.start_ms + stage.elapsed_ms))
+                spent[f"  {stage.stage}"] += stage.elapsed_ms
+        for kind, own in spans.items():
+            spent[kind] += max(end for _, end in own) - min(begin for begin, _ in own)
     named = sum(value for name, value in spent.items() if not name.startswith(" "))
     spent["state, query, response"] = total - named
     return [
-        {"stage": name, "mean_ms": value / len(users), "share": value / total}
+        {"stage": name, "mean_ms": value / len(traces), "share": value / total}
         for name, value in sorted(spent.items(), key=lambda pair: (pair[0].startswith(" "), -pair[1]))
     ]
 
@@ -234,7 +206,7 @@ def _users(workspace: Workspace) -> list[str]:
 def _show(
     console: Console, rows: list[dict[str, Any]], stages: list[dict[str, Any]], memory: list[dict[str, Any]]
 ) -> None:
-    latency = Table(title="End to end, 300 candidates scored; ratios above 1: shopfront is better")
+    latency = Table(title=f"End to end, {CANDIDATES} candidates scored; ratios above 1: shopfront is better")
     for name in ("callers", "p50 ms", "p99 ms", "req/s", "peer p50", "peer p99", "peer req/s"):
         latency.add_column(name, justify="right")
     for name in ("p50 ratio", "p99 ratio", "req/s ratio", "degraded"):

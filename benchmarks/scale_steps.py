@@ -299,8 +299,8 @@ def _serve(place: Place) -> StepResult:
 
     from benchmarks.closed_loop import Plan, drive_in_process
     from benchmarks.contestants import processes_of
-    from benchmarks.end_to_end import patient_settings
     from benchmarks.memory_growth import held_by_kind
+    from benchmarks.patient_settings import patient_settings
     from shopfront.serve import serving
     from snapshot.dataset import DatasetStore
 
