@@ -50,6 +50,7 @@ docs: $(INSTALLED_DEV) ## Write the generated parts of docs/, config/ and deploy
 	$(BIN)/python -m docs.rooms_table
 	$(BIN)/python -m docs.item_columns_table
 	$(BIN)/python -m docs.event_kinds_table
+	$(BIN)/python -m docs.scene_settings_page
 	$(BIN)/shopfront config > config/shopfront.yaml.new && mv config/shopfront.yaml.new config/shopfront.yaml
 	cp config/scenes.yaml config/experiments.yaml deploy/kubernetes/base/config/
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel
@@ -46,9 +46,9 @@ def setting_rows(settings: BaseModel, path: tuple[str, ...] = ()) -> Iterator[Se
                 key=".".join(way),
                 path=way,
                 value=_json(dumped.get(name)),
-                default_value=_default(field),
+                default_value=default_of(field),
                 description=" ".join((field.description or "").split()),
-                bounds=_bounds(field),
+                bounds=allowed_of(field),
             )
 
 
@@ -56,24 +56,32 @@ def _about(section: BaseModel) -> str:
     return (type(section).__doc__ or "").partition("\n")[0]
 
 
-def _default(field: FieldInfo) -> str:
+def default_of(field: FieldInfo) -> str:
+    """The default as JSON; empty where there is none, or where it follows from other fields."""
     if field.default_factory_takes_validated_data:
         return ""
     default = field.get_default(call_default_factory=True)
     if default is PydanticUndefined:
         return ""
-    return _json(default.model_dump(mode="json") if isinstance(default, BaseModel) else default)
+    return _json(default)
 
 
-def _bounds(field: FieldInfo) -> str:
+def allowed_of(field: FieldInfo) -> str:
+    """What a field takes, in words: "at least 0, below 1", "one of any, known, new"; empty = anything."""
     found = [
-        f"{words} {getattr(limit, attribute):g}"
+        f"{words} {getattr(limit, attribute):,.12g}"
         for kind, attribute, words in _BOUNDS
         for limit in field.metadata
         if isinstance(limit, kind)
     ]
+    if get_origin(field.annotation) is Literal:
+        found.append(f"one of {', '.join(map(str, get_args(field.annotation)))}")
     return ", ".join(found)
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)

@@ -15,7 +15,7 @@ from router.tables.component import Parts
 
 
 class AdultSettings(BaseModel):
-    """The filter has no settings: a scene that may show adult items leaves it out."""
+    """Removes items that the catalogue has as adult. A scene that may show them leaves the filter out."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

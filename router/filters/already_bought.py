@@ -20,7 +20,7 @@ SECONDS_PER_DAY = 86_400
 
 
 class AlreadyBoughtSettings(BaseModel):
-    """How long a purchase keeps an item off the page."""
+    """Removes items that the shopper bought lately, or says to own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

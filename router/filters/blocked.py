@@ -15,7 +15,7 @@ from router.tables.component import Parts
 
 
 class BlockedSettings(BaseModel):
-    """The filter has no settings; every scene has it, named or not."""
+    """Removes what merchandisers block. Every scene has it, named or not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -15,7 +15,7 @@ from router.tables.component import Parts
 
 
 class ExcludedSettings(BaseModel):
-    """The filter has no settings."""
+    """Removes items that the request excludes. Every scene has it, named or not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

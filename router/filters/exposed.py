@@ -20,7 +20,7 @@ _HOUR_S = 3_600
 
 
 class ExposedSettings(BaseModel):
-    """What counts as shown, and how often is too often."""
+    """Removes items that the shopper was shown, or saw, so often lately (strict exposure)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -15,7 +15,7 @@ from router.tables.component import Parts
 
 
 class MustSettings(BaseModel):
-    """The filter has no settings."""
+    """Removes what does not satisfy a `must` of the request's context. Every scene has it, named or not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

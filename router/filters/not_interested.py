@@ -23,7 +23,7 @@ _SECONDS_PER_DAY = 86_400
 
 
 class NotInterestedSettings(BaseModel):
-    """For how long "not interested" holds; undone by feedback of the type UNDO."""
+    """Removes what the shopper is not interested in, by feedback, until feedback of the type UNDO."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -15,7 +15,7 @@ from router.tables.component import Parts
 
 
 class OnOfferSettings(BaseModel):
-    """How long before its end an item is still worth showing."""
+    """Removes items that have not begun or have ended (`starts_at`, `expires_at`): auctions, flash sales."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -15,7 +15,7 @@ from router.tables.component import Parts
 
 
 class OutOfStockSettings(BaseModel):
-    """The filter has no settings."""
+    """Removes items that the catalogue has as out of stock."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

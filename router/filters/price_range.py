@@ -16,7 +16,7 @@ from snapshot.catalogue import BANDS
 
 
 class PriceRangeSettings(BaseModel):
-    """Bounds of the price, of its band, or of both."""
+    """Removes items outside bounds of the price, of its tenth of the catalogue, or of both."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -15,7 +15,7 @@ from router.tables.component import Parts
 
 
 class PromotionSettings(BaseModel):
-    """How much an item must be reduced."""
+    """Removes items that are not reduced: `price` below `list_price`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

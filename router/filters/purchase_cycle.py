@@ -27,7 +27,7 @@ SECONDS_PER_DAY = 86_400
 
 
 class PurchaseCycleSettings(BaseModel):
-    """When an item bought before, or its category, is shown again."""
+    """Removes what the shopper bought and is unlikely to buy again soon, by cycles learned from the log."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -25,7 +25,7 @@ def _has_names(by: str) -> str:
 
 
 class RegionSettings(BaseModel):
-    """Where items are sold, and where shoppers are."""
+    """Removes items that are not sold where the shopper is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -19,7 +19,7 @@ _SECONDS_PER_DAY = 86_400
 
 
 class SeenTooOftenSettings(BaseModel):
-    """For how long the item rests."""
+    """Removes items that the shopper has seen too often, by feedback."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -19,7 +19,7 @@ Int64 = npt.NDArray[np.int64]
 
 
 class QuotaSettings(BaseModel):
-    """The fusion has no settings: the shares are those of the scene's channels."""
+    """Takes from each channel by its share; what a channel leaves unused goes to the others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

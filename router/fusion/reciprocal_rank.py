@@ -37,7 +37,7 @@ NEXT_TO_NOTHING = 1e-3
 
 
 class ReciprocalRankSettings(BaseModel):
-    """How steeply ranks count, and the quotas that stay."""
+    """Orders by the sum of share / (offset + rank) over the channels that recalled an item."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

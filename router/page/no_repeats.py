@@ -16,7 +16,7 @@ from router.tables.component import Parts
 
 
 class NoRepeatsSettings(BaseModel):
-    """The page reranker has no settings."""
+    """Shows an item only in the first scene that has it. It always comes last, named or not."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -20,7 +20,7 @@ from router.tables.standard_categories import STANDARD_CATEGORIES
 
 
 class PageScatterSettings(ScatterSettings):
-    """The rules of a page of several scenes; windows reach over their borders."""
+    """Spreads groups over the slots of all scenes of an answer; windows reach over their borders."""
 
     spares: int = Field(
         default=20,

@@ -39,7 +39,7 @@ MOST_PAIRS = 8_000
 
 
 class AnchorSettings(BaseModel):
-    """How much each part of the score counts."""
+    """Scores by the baskets that a candidate shares with the items the page is about, by a formula."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -28,7 +28,7 @@ LOG_LIFT = "log_lift"
 
 
 class ContextSettings(BaseModel):
-    """Log-odds added to an item that fits."""
+    """Adds log-odds to items that fit the request's search query, category, brand or prices."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

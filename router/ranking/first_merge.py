@@ -18,7 +18,7 @@ candidates where it knows none."""
 
 
 class FirstSettings(BaseModel):
-    """The merge has no settings."""
+    """Orders by the first scorer that answered; the others are there for when it fails."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

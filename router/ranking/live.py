@@ -68,7 +68,7 @@ _FIRST_IMPRESSIONS = 20.0
 
 
 class LiveSettings(BaseModel):
-    """How much is smoothed, and how far a page may be moved."""
+    """Gives click rates and popularity of the last hours and days, as the learner counts them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -34,7 +34,7 @@ SMALLEST = 1e-7
 
 
 class LogOddsSettings(BaseModel):
-    """Whose columns are joined."""
+    """Adds the log-odds of a model's score, and of further columns, to those of the scorer `logistic`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

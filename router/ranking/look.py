@@ -16,7 +16,7 @@ LIKENESS, KNOWN = "likeness", "known"
 
 
 class LookSettings(BaseModel):
-    """The scorer has no settings."""
+    """Gives how alike each candidate's pictures are to the photo or item that is searched for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

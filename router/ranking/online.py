@@ -30,7 +30,7 @@ _DAY_S = 86_400
 
 
 class OnlineSettings(BaseModel):
-    """How far a page may be moved."""
+    """Gives the probability of a click by the ranker that learns while the shop runs, without Triton."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -28,6 +28,10 @@ COLUMNS = tuple(f"input.{name}" for name in input_names(()))
 """Columns of the candidates, in the order of the model's inputs."""
 
 
+class RankerModelSettings(TritonModelSettings):
+    """Scores by a model on Triton that reads the inputs of the last layer, such as `forest`."""
+
+
 def with_ranker_inputs(
     query: Query, candidates: Candidates, facts: ItemFacts, catalogue: Catalogue
 ) -> Candidates:
@@ -65,12 +69,12 @@ class RankerModel:
         return self._model.model(query)
 
 
-def open_scorer(context: ScorerContext, settings: TritonModelSettings) -> RankerModel:
+def open_scorer(context: ScorerContext, settings: RankerModelSettings) -> RankerModel:
     """The model's scorer. Raises ValueError where the model may not score, or reads other inputs."""
     scorer = live_model(context, settings, ranker_inputs=True)
     return RankerModel(scorer, context.tables[LOGISTIC_RANKER.name].facts, context.catalogue)
 
 
 SCORER = ScorerKind(
-    TritonModelSettings, open_scorer, columns=(SCORE,), tables=(LOGISTIC_RANKER,), splits=True
+    RankerModelSettings, open_scorer, columns=(SCORE,), tables=(LOGISTIC_RANKER,), splits=True
 )

@@ -26,7 +26,7 @@ LIFT = "lift"
 
 
 class SatisfactionScorerSettings(BaseModel):
-    """The scorer has no settings: the learner fits the model (`learning.satisfaction`)."""
+    """Gives how likely a rating of the item is 4 or 5, as the learner predicts it from ratings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -11,7 +11,7 @@ from router.ranking.scorer_kind import ScorerContext, ScorerKind
 
 
 class TritonModelSettings(BaseModel):
-    """Which model scores."""
+    """Scores by a model on Triton that reads histories and items, such as `bst`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

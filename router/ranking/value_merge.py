@@ -37,7 +37,7 @@ OBJECTIVES = (CLICK, PURCHASE_GIVEN_CLICK, PURCHASE, PRICE, GMV)
 
 
 class ValueSettings(LogOddsSettings):
-    """The columns that make the scene's own score, and what each objective counts."""
+    """Orders by a weighted mean of several objectives: what a candidate is worth to the shop."""
 
     objectives: str = Field(
         default="objectives", min_length=1, description="Name in the scene of the scorer objectives."

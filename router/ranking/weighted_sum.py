@@ -14,7 +14,7 @@ from router.ranking.merge_kind import MergeKind
 
 
 class WeightedSumSettings(BaseModel):
-    """The weights."""
+    """Orders by a weighted sum of the scorers' columns."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -22,7 +22,7 @@ from router.ranking.merge_kind import MergeKind
 
 
 class WithinLookSettings(BaseModel):
-    """Whose columns are joined, and how far taste moves an item."""
+    """Orders by looks, and among what looks nearly the same by the shopper's taste."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

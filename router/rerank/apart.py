@@ -16,7 +16,7 @@ _NEIGHBOURS = (2, 1)
 
 
 class ApartSettings(BaseModel):
-    """What neighbours may not share."""
+    """Moves another candidate between two neighbours of one group, such as two kinds of milk."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

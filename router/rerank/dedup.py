@@ -17,7 +17,7 @@ from router.tables.component import Parts
 
 
 class DedupSettings(BaseModel):
-    """Whether equal titles, and nearly identical pictures, are duplicates."""
+    """Moves an item behind all others where a better one has the same title and brand, or picture."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class DiscoverySettings(BaseModel):
-    """How many slots go to items that the shopper never took, and to which of them."""
+    """Gives a share of the slots to items that the shopper never took."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -45,7 +45,7 @@ class DiversitySettings(BaseModel):
 
 
 class MmrSettings(DiversitySettings):
-    """Maximal marginal relevance."""
+    """Orders by maximal marginal relevance: score less likeness to the items before. In place of scatter."""
 
     tradeoff: float = Field(
         default=0.93, ge=0, le=1, description="Weight of relevance over that of likeness; 1 = by score alone."
@@ -59,7 +59,7 @@ class MmrSettings(DiversitySettings):
 
 
 class DppSettings(DiversitySettings):
-    """A determinantal point process."""
+    """Orders by a determinantal point process, greedily. In place of scatter."""
 
     strength: float = Field(
         default=5.0, ge=0, le=100, description="Weight of relevance; 0 = by diversity alone."

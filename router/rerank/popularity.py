@@ -21,7 +21,7 @@ from router.tables.popularity import POPULARITY
 
 
 class NoveltySettings(BaseModel):
-    """How much a popular item has to be better."""
+    """Lowers items that many shoppers take, by log-odds of their scores."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -38,7 +38,7 @@ class NoveltySettings(BaseModel):
 
 
 class HeadCapSettings(BaseModel):
-    """Whose page an item may head."""
+    """Limits on how many shoppers' pages one item is among the first slots, by a price for each item."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -50,7 +50,7 @@ class ScatterRule(BaseModel):
 
 
 class ScatterSettings(BaseModel):
-    """The rules of a scene, or of a page of several."""
+    """Spreads categories, brands and other groups over the page, by rules over consecutive slots."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

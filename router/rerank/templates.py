@@ -25,7 +25,7 @@ _DAY_S = 86_400
 
 
 class TemplatesSettings(BaseModel):
-    """How many pages there are in turn."""
+    """Shows the next of several pages at the next visit, where the client reports what was seen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -48,7 +48,7 @@ class TemplatesSettings(BaseModel):
 
 
 class FatigueSettings(BaseModel):
-    """How far what was seen in vain sinks."""
+    """Moves down what visits saw again and again without the shopper doing anything with it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -25,7 +25,7 @@ def _has_names(by: str) -> str:
 
 
 class VenuesSettings(BaseModel):
-    """What the venues are, and how much of each is shown."""
+    """Shows groups of items (halls, shops, live rooms) one after another, likeliest first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -25,8 +25,8 @@ class SceneChannel(BaseModel):
         default=50.0,
         gt=0,
         le=10_000,
-        description="Milliseconds after which the channel is not waited for, within what the request has "
-        "nothing left.",
+        description="Milliseconds after which the channel is not waited for and is named in `degraded`; "
+        "sooner where the request has less time left.",
     )
 
 

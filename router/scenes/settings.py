@@ -38,7 +38,7 @@ class PageSettings(BaseModel):
         ge=1,
         le=100,
         validate_default=True,
-        description="Items at most; a larger wish is coerced.",
+        description="Items at most; a larger number that is asked for is lowered to it.",
     )
     cursor_items: int = Field(
         default=400,

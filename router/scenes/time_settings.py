@@ -23,8 +23,7 @@ class DeadlineSettings(BaseModel):
         default=5.0,
         ge=0,
         le=1000,
-        description="Milliseconds kept back for encoding the answer and its way home; at most half of the "
-        "time.",
+        description="Milliseconds kept back for encoding and sending the answer; at most half of the time.",
     )
     recall_share: float = Field(
         default=0.5, gt=0, le=1, description="Part of the time after which no channel is waited for."

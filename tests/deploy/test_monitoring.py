@@ -12,10 +12,12 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
-from prometheus_client import Metric
+from prometheus_client import CollectorRegistry, Metric
 
+from environment.metrics import EnvironmentMetrics
 from foundation.telemetry.metrics import ProcessMetrics
 from foundation.telemetry.metrics.supervision_metrics import SupervisionMetrics
+from learning.metrics import LearnerMetrics
 from server.metric_groups import open_groups
 from tests.deploy.prometheus_tools import ROOT, run_promtool
 
@@ -122,18 +124,39 @@ def test_every_rule_asks_for_what_is_exported() -> None:
             assert known, f"{rule.get('alert') or rule.get('record')} asks for {name}, which nothing exports"
 
 
-def test_labels_in_expressions_are_labels_of_the_metrics() -> None:
-    labels: dict[str, set[str]] = {name: {"instance", "job"} for name in series()}
+def labels_of(*registries: CollectorRegistry) -> dict[str, set[str]]:
+    """Labels of the metrics of registries by name, under each name that a series of theirs may have."""
+    labels: dict[str, set[str]] = {}
+    for registry in registries:
+        for collector in registry._collector_to_names:
+            for suffix in ("", "_total", "_bucket", "_count", "_sum"):
+                name = collector._name + suffix  # type: ignore[attr-defined]
+                le = {"le"} if suffix == "_bucket" else set()
+                labels[name] = {*collector._labelnames, *le}  # type: ignore[attr-defined]
+    return labels
+
+
+def test_the_manual_names_metrics_and_labels_that_exist() -> None:
     metrics = open_groups(ProcessMetrics())
-    for collector in (
-        *metrics.registry._collector_to_names,
-        *SupervisionMetrics().registry._collector_to_names,
-    ):
-        names = set(collector._labelnames)  # type: ignore[attr-defined]
-        for suffix in ("", "_total", "_bucket", "_count", "_sum"):
-            name = collector._name + suffix  # type: ignore[attr-defined]
-            if name in labels:
-                labels[name] |= names | ({"le"} if suffix == "_bucket" else set())
+    for group in (LearnerMetrics, EnvironmentMetrics):
+        metrics.group(group)
+    labels = labels_of(metrics.registry, SupervisionMetrics().registry) | {name: set() for name in DERIVED}
+    checked = 0
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        for name, matchers in re.findall(r"\b(shopfront_\w+)(?:\{([^}]*)\})?", page.read_text("utf-8")):
+            assert name in labels, f"{page.name} names {name}, which nothing exports"
+            for label in re.findall(r"(\w+)\s*(?:=|,|$)", re.sub(r'"[^"]*"', "", matchers)):
+                assert label in labels[name], f"{page.name}: {name} has no label {label}"
+                checked += 1
+    assert checked > 15
+
+
+def test_labels_in_expressions_are_labels_of_the_metrics() -> None:
+    metrics = open_groups(ProcessMetrics())
+    labels = {name: {"instance", "job"} for name in series()}
+    for name, names in labels_of(metrics.registry, SupervisionMetrics().registry).items():
+        if name in labels:
+            labels[name] |= names
     expressions = [expression for _, expression in dashboard_expressions()] + [
         rule["expr"] for rule in rules()
     ]

@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import pytest
@@ -101,12 +101,22 @@ class _Whole(BaseModel):
     inner: _Part = Field(default_factory=_Part, description="One part.")
     names: tuple[str, ...] = Field(("a",), description="Names,\n  on two lines.")
     required: int = Field(gt=2, description="No default.")
+    kind: Literal["near", "far"] = Field("far", description="One of two.")
+    list_of: list[_Part] = Field([_Part()], description="Parts in a row.")
 
 
 def test_settings_become_rows_with_value_default_meaning_and_bounds() -> None:
     whole = _Whole(parts={"one": _Part(weight=1.0), "none": _Empty()}, required=3)
     rows = {row.key: row for row in setting_rows(whole)}
-    assert list(rows) == ["parts.one.weight", "parts.none", "inner.weight", "names", "required"]
+    assert list(rows) == [
+        "parts.one.weight",
+        "parts.none",
+        "inner.weight",
+        "names",
+        "required",
+        "kind",
+        "list_of",
+    ]
     weight = rows["parts.one.weight"]
     assert (weight.value, weight.default_value, weight.description, weight.bounds) == (
         "1.0", "0.5", "How much it counts.", "at least 0, at most 1",
@@ -114,6 +124,8 @@ def test_settings_become_rows_with_value_default_meaning_and_bounds() -> None:
     assert rows["parts.none"].description == "A part without settings."
     assert (rows["names"].value, rows["names"].description) == ('["a"]', "Names, on two lines.")
     assert (rows["required"].default_value, rows["required"].bounds) == ("", "above 2")
+    assert rows["kind"].bounds == "one of near, far"
+    assert rows["list_of"].default_value == '[{"weight": 0.5}]'
 
 
 def test_the_last_pages_are_kept_and_no_more(catalogue: Catalogue) -> None:

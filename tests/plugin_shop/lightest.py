@@ -16,7 +16,7 @@ from router.ranking.scorer_kind import ScorerContext, ScorerKind
 
 
 class LightestSettings(BaseModel):
-    """The scorer has no settings."""
+    """Scores light items above heavy ones, by the item column `weight`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

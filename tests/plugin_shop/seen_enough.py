@@ -33,7 +33,7 @@ class PatienceSettings(BaseModel):
 
 
 class SeenEnoughSettings(BaseModel):
-    """The filter has no settings."""
+    """Removes items that the shopper viewed as often as most do before they lose interest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -14,7 +14,7 @@ from router.tables.component import Parts
 
 
 class UpsideDownSettings(BaseModel):
-    """The page reranker has no settings."""
+    """Shows every scene after the first from its last candidate to its first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

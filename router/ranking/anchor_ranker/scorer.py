@@ -41,7 +41,7 @@ VALUE = "value"
 
 
 class AnchorRankerSettings(BaseModel):
-    """What keeps pages of different items apart."""
+    """Gives the probability that a candidate is taken next after the item of the page."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 

@@ -26,7 +26,7 @@ WITH_MODEL, MODEL_WEIGHT, SHIFT = "with_model", "model_weight", "shift"
 
 
 class LogisticSettings(BaseModel):
-    """The scorer has no settings: its weights are fitted when the snapshot is built."""
+    """Gives the probability of a take by a regression that the build fits: the last layer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -33,7 +33,7 @@ _TOP_PRICE = 0.95
 
 
 class ObjectivesSettings(BaseModel):
-    """The scorer has no settings: what it gives is fitted when the snapshot is built."""
+    """Gives what the merge `value` weighs beside the scene's own score; the build fits it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
