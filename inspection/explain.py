@@ -73,7 +73,7 @@ class Explainer:
             call.arrival,
             now,
             NoMetrics(),
-            [np.empty(0, np.int32)],
+            np.empty(0, np.int32),
             dict(request.profile),
         )
         (query,) = prepared.queries

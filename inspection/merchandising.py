@@ -29,7 +29,15 @@ from snapshot.catalogue import Catalogue
 from state.merchandising.live_rules import LiveRules
 from state.merchandising.plan_terms import PlanTerms
 from state.merchandising.resolve import codes_of
-from state.merchandising.rules import ITEM, Action, BusinessRule, RulesError, explain, groups_of_rules
+from state.merchandising.rules import (
+    ITEM,
+    Action,
+    BusinessRule,
+    DamagedRulesError,
+    RulesError,
+    explain,
+    groups_of_rules,
+)
 from state.merchandising.rules_file import BusinessRulesFile
 from state.plan_counts.plan_count import PlanCount
 from state.store import StateStore
@@ -112,6 +120,8 @@ class Merchandising:
                 plan=terms,
                 catalogue=self._live.current.catalogue,
             )
+        except DamagedRulesError as error:
+            raise _damaged(error) from error
         except RulesError as error:
             raise CallerError.of("rule", str(error)) from error
         except OSError as error:
@@ -133,6 +143,8 @@ class Merchandising:
 
         try:
             found = await asyncio.to_thread(removed)
+        except DamagedRulesError as error:
+            raise _damaged(error) from error
         except RulesError as error:
             raise CallerError.of("rule", str(error)) from error
         except OSError as error:
@@ -191,6 +203,12 @@ def _unwritable(file: BusinessRulesFile, error: OSError) -> PreconditionError:
         "RULES",
         "router.business_rules",
         f"{error.filename or file.path} cannot be used: {error.strerror or error}",
+    )
+
+
+def _damaged(error: DamagedRulesError) -> PreconditionError:
+    return PreconditionError(
+        "RULES", "router.business_rules", f"{error}; mend the file: until then the rules read before serve"
     )
 
 

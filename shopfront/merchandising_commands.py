@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _HOUR_S = 3_600
+_MOST_HOURS = 876_000
+"""A hundred years."""
 What = Annotated[str, typer.Argument(help="item, brand, category or another item column of groups.")]
 Value = Annotated[str, typer.Argument(help="The shop's item id, or the group's name.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the rule and in the audit log.")]
@@ -142,12 +144,21 @@ def _add(
             reason=reason,
             scene=scene,
             position=position,
-            expires_at=None if hours is None else int(time.time() + hours * _HOUR_S),
+            expires_at=None if hours is None else ends_at(time.time(), hours),
             alert=alert,
         )
     except RulesError as error:
         raise typer.BadParameter(str(error)) from error
     print_rules([rule], catalogue)
+
+
+def ends_at(begin: float, hours: float) -> int:
+    """The unix second `hours` after `begin`. Raises typer.BadParameter unless 0 < hours <= 876,000."""
+    if not 0 < hours <= _MOST_HOURS:
+        raise typer.BadParameter(
+            f"must be above 0 and at most {_MOST_HOURS:,}, is {hours:g}", param_hint="'--hours'"
+        )
+    return int(begin + hours * _HOUR_S)
 
 
 def remove_rules(
@@ -161,8 +172,13 @@ def remove_rules(
     config: Path,
 ) -> None:
     """Ends the rules of an action about something, and prints them. Raises typer.BadParameter."""
+    from state.merchandising.rules import RulesError
+
     file, _ = opened_rules(data, workspace, config)
-    removed = file.remove(action, what, value, operator=getpass.getuser(), reason=reason, scene=scene)
+    try:
+        removed = file.remove(action, what, value, operator=getpass.getuser(), reason=reason, scene=scene)
+    except RulesError as error:
+        raise typer.BadParameter(str(error)) from error
     if not removed:
         raise typer.BadParameter(f"there is no {action} of the {what} {value!r}")
     console.print(f"ended {len(removed)}:", highlight=False)
@@ -174,7 +190,8 @@ def opened_rules(
 ) -> tuple[BusinessRulesFile, Catalogue | None]:
     """The file that the workspace's routers follow, and the catalogue published, None before a build.
 
-    Raises typer.BadParameter where no file is configured, or no scene of the name that a new rule gives.
+    Raises typer.BadParameter where no file is configured, its folder does not exist, so that no router
+    follows it, or no scene has the name that a new rule gives.
     """
     from snapshot.manifest import SnapshotError
     from snapshot.store import SnapshotStore
@@ -184,6 +201,11 @@ def opened_rules(
     path = settings.router.business_rules
     if path is None:
         raise typer.BadParameter("router.business_rules is null: name a file there, which routers follow")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(
+            f"{path.parent} does not exist, so no router follows rules there: name the workspace that is "
+            "served with --workspace or --data, or build it first"
+        )
     if scene:
         _require_scene(scene, settings)
     try:

@@ -17,6 +17,7 @@ from shopfront.merchandising_commands import (
     Reason,
     Value,
     What,
+    ends_at,
     opened_rules,
     print_rules,
     remove_rules,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from state.merchandising.plan_terms import PlanTerms
 
 app = typer.Typer()
-
-_HOUR_S = 3_600
 
 
 @app.command()
@@ -66,7 +65,7 @@ def plan(
             operator=getpass.getuser(),
             reason=reason,
             scene=scene,
-            expires_at=int((begin or time.time()) + hours * _HOUR_S),
+            expires_at=ends_at(begin or time.time(), hours),
             plan=_terms(begin, guarantee, cap, slack, not at_once),
             catalogue=catalogue,
         )

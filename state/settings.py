@@ -32,7 +32,8 @@ class StateSettings(BaseModel):
         default=600,
         ge=1,
         le=65_535,
-        description="Items kept per user that the client reported as seen, with the scene and time.",
+        description="Items kept per user that the client reported as seen, with the scene and time; of more, "
+        "the oldest quarter leaves at once, so that the visits since can be counted.",
     )
     max_feedback: int = Field(
         default=1_000,

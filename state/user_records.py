@@ -54,13 +54,16 @@ class _RowRecord(Generic[Rows]):
     """A record of a user that consists of rows.
 
     name: one of `RECORDS`. field: of `UserState`. nothing: the rows of a user without the record. limit: the
-    setting with the most rows.
+    setting with the most rows. part: of these, the oldest that leave together where rows are more; 0: only
+    what is too much. Who counts visits in the rows needs a part: with every visit the oldest one would leave,
+    and their number would stay.
     """
 
     name: bytes
     field: str
     nothing: Rows
     limit: str
+    part: float = 0.0
 
 
 RECORDS = BEHAVIOURS, PURCHASES, IMPRESSIONS, PROFILES, FEEDBACK, SURVEYS, SEEN, CART_CHANGES = (
@@ -79,7 +82,7 @@ _PURCHASES = _RowRecord(PURCHASES, "purchases", NO_ITEMS, "max_purchases")
 _IMPRESSIONS = _RowRecord(IMPRESSIONS, "impressions", NO_ITEMS, "max_impressions")
 _FEEDBACK = _RowRecord(FEEDBACK, "feedback", NO_BEHAVIOURS, "max_feedback")
 _SURVEYS = _RowRecord(SURVEYS, "surveys", NO_BEHAVIOURS, "max_surveys")
-_SEEN = _RowRecord(SEEN, "seen", NO_SEEN, "max_seen")
+_SEEN = _RowRecord(SEEN, "seen", NO_SEEN, "max_seen", part=0.25)
 _CART_CHANGES = _RowRecord(CART_CHANGES, "cart_changes", NO_CART_CHANGES, "max_cart_changes")
 # Changes of the cart come before the behaviours, from which they are made where there are none yet.
 _ROW_RECORDS: tuple[_RowRecord[Any], ...] = (
@@ -222,8 +225,10 @@ class UserRecords:
 
     def _add(self, transaction: RecordTransaction, record: _RowRecord[Rows], key: bytes, rows: Rows) -> None:
         """Adds rows to a record, in reverse order of arrival."""
-        merged = merge(self._stored(transaction, record, key), rows, self._limit(record))
-        transaction.put(record.name, key, encode(key, merged))
+        stored, limit = self._stored(transaction, record, key), self._limit(record)
+        if len(stored.items) + len(rows.items) > limit:
+            limit -= int(limit * record.part)
+        transaction.put(record.name, key, encode(key, merge(stored, rows, limit)))
 
     def _limit(self, record: _RowRecord[Any]) -> int:
         return int(getattr(self._settings, record.limit))

@@ -1,7 +1,7 @@
 """Templates: pages in turn, one a visit, so that who comes back without a wish sees something else.
 
 The ranked candidates are the templates one after another: what the shopper's earlier visits saw of the scene
-moves behind all else, so that the page goes on where the last one seen ended. Only what the client reported
+makes room for all else, so that the page goes on where the last one seen ended. Only what the client reported
 as seen counts; an app that starts and shows nothing uses nothing up.
 """
 
@@ -69,13 +69,17 @@ class FatigueSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Moves what earlier visits saw of the scene since the last behaviour behind all else."""
+    """Leaves what earlier visits saw of the scene since the last behaviour out, or behind all else.
+
+    It is left out where the others fill the page: rerankers that follow weigh likeness or novelty against
+    scores, and would take it back from behind.
+    """
 
     settings: TemplatesSettings
     name: str = "templates"
 
     def order(self, query: Query, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
-        """Positions int[n]: the templates not seen yet, then those seen, each in its order."""
+        """Positions: the templates not seen yet; where they are less than the page, then those seen."""
         seen: Seen = query.features["seen"]
         if not seen.items.size:
             return np.arange(len(candidates))
@@ -87,7 +91,10 @@ class Templates:
         before = shown_before(here.items, here.ts, start, since, idle_s, self.settings.count)
         behind = np.isin(candidates.items, before)
         behind[: self.settings.fixed] = False
-        return np.argsort(behind, kind="stable")
+        fresh = np.flatnonzero(~behind)
+        if fresh.size >= page_size:
+            return fresh
+        return np.concatenate((fresh, np.flatnonzero(behind)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from router.errors import CallerError, FieldViolation
 from router.service.validation import CheckedRequest, SceneRequest
+from snapshot.catalogue import Catalogue
 from state.errors import CursorError
 from state.page_cursor import MOST_SHOWN, PageCursor, PageCursorCodec, first_page
 
@@ -25,6 +28,14 @@ def read_cursors(codec: PageCursorCodec, asked: CheckedRequest, now: int) -> lis
     if faults:
         raise CallerError(faults)
     return cursors
+
+
+def already_shown(cursors: Sequence[PageCursor], catalogue: Catalogue) -> NDArray[np.int32]:
+    """Dense items that the pages before showed in any of an answer's scenes, int32[m], distinct.
+
+    They are seen together, so what one scene showed comes back in none.
+    """
+    return np.unique(np.concatenate([cursor.items(catalogue) for cursor in cursors]))
 
 
 def next_cursor(

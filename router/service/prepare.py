@@ -77,7 +77,7 @@ async def prepare(
     arrived: float,
     now: int,
     metrics: StageMetrics,
-    shown: Sequence[NDArray[np.int32]],
+    shown: NDArray[np.int32],
     crowd: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Reads the shopper once and makes the query of each scene.
@@ -91,7 +91,7 @@ async def prepare(
         arrived: when the request arrived, on the same clock.
         now: unix seconds.
         metrics: counts each query feature's seconds and outcome.
-        shown: of each scene int32[s], what the pages before showed.
+        shown: int32[s], what the pages before showed in any of the scenes.
         crowd: profile that an anonymous shopper is taken to have.
 
     Raises:
@@ -124,12 +124,12 @@ async def prepare(
                 now,
                 variant.arms,
                 wish,
-                before,
+                shown,
                 sources.rules.of(engine.catalogue, scene.scene, now, surroundings.alerts),
             ),
             engine,
         )
-        for scene, variant, about, before in zip(asked.scenes, variants, anchors, shown, strict=True)
+        for scene, variant, about in zip(asked.scenes, variants, anchors, strict=True)
     ]
     return Prepared(shopper, queries, anchors, tuple(unknown))
 

@@ -29,7 +29,7 @@ from router.service.answer import add_trace
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
 from router.service.impressions import ShownPage
-from router.service.paging import read_cursors
+from router.service.paging import already_shown, read_cursors
 from router.service.prepare import Sources, prepare
 from router.service.quality import QualityFactors
 from router.service.respond import Responder
@@ -198,7 +198,7 @@ class RecommendationService:
             call.arrival,
             now,
             variants[0].pipeline.metrics,
-            [cursor.items(engine.catalogue) for cursor in cursors],
+            already_shown(cursors, engine.catalogue),
         )
         queries = prepared.queries
         try:

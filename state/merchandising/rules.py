@@ -24,6 +24,10 @@ class RulesError(ValueError):
     """Rules, or a change of them, that cannot be taken; the message names the rule and what is wrong."""
 
 
+class DamagedRulesError(RulesError):
+    """The file itself cannot be read as rules, whatever was asked of it."""
+
+
 def groups_of_rules() -> list[str]:
     """What a rule may be about: an item, or an item column of groups that is registered now."""
     return [ITEM, *(name for name, column in ITEM_COLUMNS.items() if column.kind == "group")]
@@ -139,22 +143,22 @@ NO_RULES = BusinessRules()
 def decode_rules(content: bytes, source: str) -> BusinessRules:
     """The rules of a file's bytes.
 
-    source: what to call the file in messages. Raises RulesError where the content is too large, no JSON or
-    has a wrong rule; the message names the rule's place.
+    source: what to call the file in messages. Raises DamagedRulesError where the content is too large, no
+    JSON or has a wrong rule; the message names the rule's place.
     """
     if len(content) > MAX_FILE_BYTES:
-        raise RulesError(f"{source} has {len(content):,} bytes, more than {MAX_FILE_BYTES:,}")
+        raise DamagedRulesError(f"{source} has {len(content):,} bytes, more than {MAX_FILE_BYTES:,}")
     try:
         raw: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise RulesError(f"{source} is no JSON: {error}") from error
+        raise DamagedRulesError(f"{source} is no JSON: {error}") from error
     count = len(raw["rules"]) if isinstance(raw, dict) and isinstance(raw.get("rules"), list) else 0
     if count > MAX_RULES:
-        raise RulesError(f"{source} has {count:,} rules, more than {MAX_RULES:,}")
+        raise DamagedRulesError(f"{source} has {count:,} rules, more than {MAX_RULES:,}")
     try:
         return BusinessRules.model_validate_json(content)
     except ValidationError as error:
-        raise RulesError(f"{source}: {explain(error)}") from error
+        raise DamagedRulesError(f"{source}: {explain(error)}") from error
 
 
 def explain(error: ValidationError) -> str:

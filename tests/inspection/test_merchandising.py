@@ -52,6 +52,13 @@ async def test_a_file_that_is_wrong_or_cannot_be_written_is_named(tmp_path: Path
     path.write_text("{")
     found = await merchandising(tmp_path / "a", path).listed(ListRulesRequest())
     assert "no JSON" in found.refused
+    rules = merchandising(tmp_path / "c", path)
+    for change in (
+        rules.add(ADD),
+        rules.remove(RemoveRuleRequest(id="x", reason="over", operator="jo")),
+    ):
+        with pytest.raises(PreconditionError, match=r"rules\.json is no JSON: .*; mend the file"):
+            await change
     (tmp_path / "file").write_text("")
     with pytest.raises(PreconditionError, match="cannot be used"):
         await merchandising(tmp_path / "b", tmp_path / "file" / "rules.json").add(ADD)

@@ -16,8 +16,8 @@ from shopfront.workspace import DEFAULT_FILE
 
 @pytest.fixture
 def run(tmp_path: Path):  # type: ignore[no-untyped-def]
-    def command(*arguments: str):  # type: ignore[no-untyped-def]
-        place = ["--workspace", str(tmp_path), "--config", str(DEFAULT_FILE)]
+    def command(*arguments: str, workspace: Path = tmp_path):  # type: ignore[no-untyped-def]
+        place = ["--workspace", str(workspace), "--config", str(DEFAULT_FILE)]
         return CliRunner().invoke(app, [*arguments, *place], env={"COLUMNS": "200"})
 
     return command
@@ -25,8 +25,8 @@ def run(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def run_plans(tmp_path: Path):  # type: ignore[no-untyped-def]
-    def command(*arguments: str):  # type: ignore[no-untyped-def]
-        place = ["--workspace", str(tmp_path), "--config", str(DEFAULT_FILE)]
+    def command(*arguments: str, workspace: Path = tmp_path):  # type: ignore[no-untyped-def]
+        place = ["--workspace", str(workspace), "--config", str(DEFAULT_FILE)]
         return CliRunner().invoke(plans, [*arguments, *place], env={"COLUMNS": "200"})
 
     return command
@@ -59,11 +59,39 @@ def test_what_is_wrong_is_said_in_a_line(run) -> None:  # type: ignore[no-untype
             "no scene hom is configured",
         ),
         (("block", "item", "1", "--scene", "hom", "--reason", "r"), "name one of home, halls, cart"),
+        (("block", "item", "1", "--hours", "nan", "--reason", "r"), "'--hours': must be above 0"),
+        (("block", "item", "1", "--hours", "inf", "--reason", "r"), "at most 876,000, is inf"),
         (("unblock", "item", "1", "--reason", "r"), "there is no block of the item '1'"),
     ):
         result = run(*arguments)
         assert result.exit_code == 2
         assert problem in " ".join(result.output.split())
+
+
+def test_a_rule_that_no_router_would_follow_is_refused(run, run_plans, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    mistyped = tmp_path / "smaple"
+    for command, arguments in (
+        (run, ("block", "item", "1", "--reason", "recall")),
+        (run, ("blocks",)),
+        (run_plans, ("plan", "item", "1", "--hours", "1", "--cap", "5", "--reason", "r")),
+    ):
+        result = command(*arguments, workspace=mistyped)
+        assert result.exit_code == 2
+        said = " ".join(result.output.replace("│", " ").split())
+        assert f"{mistyped} does not exist, so no router follows rules there" in said
+    assert not mistyped.exists()
+
+
+def test_a_damaged_file_of_rules_is_named_by_every_command(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "business_rules.json").write_text("{")
+    for arguments in (
+        ("blocks",),
+        ("block", "item", "1", "--reason", "r"),
+        ("unblock", "item", "1", "--reason", "r"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert "business_rules.json is no JSON" in " ".join(result.output.replace("│", " ").split())
 
 
 @pytest.mark.slow
@@ -80,6 +108,7 @@ def test_plans_are_made_listed_and_ended(run_plans, tmp_path: Path) -> None:  # 
         ((), "give guarantee, cap or both"),
         (("--cap", "5", "--starts", "2020-01-01"), "would have expired already"),
         (("--cap", "5", "--scene", "hom"), "no scene hom is configured"),
+        (("--cap", "5", "--hours", "inf"), "at most 876,000, is inf"),
         (("--guarantee", "1000"), ""),
     ):
         result = run_plans("plan", "item", "1", "--reason", "r", "--hours", "1", *arguments)

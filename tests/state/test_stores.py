@@ -82,6 +82,17 @@ async def test_what_was_seen_is_kept_with_its_scene_within_its_bound(settings: S
     store.close()
 
 
+async def test_of_too_many_seen_items_the_oldest_quarter_leaves_at_once(settings: StateSettings) -> None:
+    store = open_state(settings.model_copy(update={"max_seen": 8}))
+    kept = []
+    for at in range(1, 14):
+        await store.append(EventBatch.of(batch(("u", f"i{at}", IMPRESSION, at)).rows, ["home"]))
+        kept.append((await store.read("u")).seen.ts.tolist())
+    assert [len(ts) for ts in kept] == [1, 2, 3, 4, 5, 6, 7, 8, 6, 7, 8, 6, 7]
+    assert kept[-1] == list(range(13, 6, -1))
+    store.close()
+
+
 async def test_an_event_id_of_a_user_is_stored_once(store: StateStore) -> None:
     await store.append(batch(("u", "a", VIEW, 1), ("u", "b", VIEW, 2), event_ids=["1", "1"]))
     await store.append(batch(("u", "c", VIEW, 3), ("v", "d", VIEW, 4), event_ids=["1", "1"]))

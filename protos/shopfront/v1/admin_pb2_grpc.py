@@ -35,8 +35,8 @@ class AdminServiceStub:
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
-    or takes no changes here (inspection.changes); ABORTED where another edit came first;
+    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot read or
+    write it, or takes no changes here (inspection.changes); ABORTED where another edit came first;
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -168,8 +168,8 @@ class AdminServiceServicer:
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
-    or takes no changes here (inspection.changes); ABORTED where another edit came first;
+    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot read or
+    write it, or takes no changes here (inspection.changes); ABORTED where another edit came first;
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 
@@ -463,8 +463,8 @@ class AdminService:
 
     Failures, by owner:
     the caller's   INVALID_ARGUMENT with google.rpc.BadRequest naming each field;
-    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot write it,
-    or takes no changes here (inspection.changes); ABORTED where another edit came first;
+    the moment     FAILED_PRECONDITION where the router keeps no such thing (metrics, business rules), cannot read or
+    write it, or takes no changes here (inspection.changes); ABORTED where another edit came first;
     overload       RESOURCE_EXHAUSTED: too many of these calls are in progress.
     """
 

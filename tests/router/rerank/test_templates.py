@@ -104,6 +104,12 @@ def test_no_candidate_is_lost_where_all_were_seen() -> None:
     assert page(query(sights([1, 2], HOUR)), count=1) == [1, 2, 3]
 
 
+def test_what_was_seen_is_out_of_reach_of_later_rerankers_where_the_rest_fills_the_page() -> None:
+    stage, asked = TEMPLATES.create(PARTS, TemplatesSettings()), query(sights([1, 2, 3], HOUR))
+    assert stage.order(asked, candidates(), 9).tolist() == list(range(3, 12))
+    assert stage.order(asked, candidates(), 10).tolist() == [*range(3, 12), 0, 1, 2]
+
+
 def sunk(asked: Query, **settings: object) -> list[int]:
     stage = FATIGUE.create(PARTS, FatigueSettings(**settings))
     found = candidates(8)

@@ -260,6 +260,22 @@ async def test_pages_by_cursor_repeat_nothing_until_all_is_shown(
     assert len(seen) == np.count_nonzero(sellable)
 
 
+async def test_the_next_pages_of_scenes_that_are_shown_together_repeat_nothing_of_each_other(
+    running: RunningService,
+) -> None:
+    cursors, seen = {"home": "", "cart": ""}, []
+    for _ in range(4):
+        asked = [
+            SceneRequest(scene=name, page_size=8, page_cursor=cursor) for name, cursor in cursors.items()
+        ]
+        request = RecommendPageRequest(scenes=asked, user_id="u0003")
+        answers = (await running.service.recommend_page(request, new_call(time.monotonic()))).scenes
+        seen += [item for answer in answers for item in ids(answer)]
+        cursors = {answer.scene: answer.next_page_cursor for answer in answers}
+    assert len(seen) == 64
+    assert len(set(seen)) == 64
+
+
 async def test_a_cursor_survives_another_snapshot(running: RunningService, shop: ServedShop) -> None:
     first = await page(running, "home", user_id="u0002", page_size=20)
     before = running.live.current.snapshot_id

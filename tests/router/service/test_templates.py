@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 
@@ -35,8 +36,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> ServedShop:
 
 @pytest.fixture
 async def running(shop: ServedShop) -> AsyncIterator[RunningService]:
-    """The service."""
-    started = await start_service(shop.settings(NO_TRITON))
+    """The service, which keeps six pages of five seen items."""
+    started = await start_service(shop.settings(NO_TRITON, state={"max_seen": 30}))
     yield started
     await started.stop()
 
@@ -92,3 +93,13 @@ async def test_the_strict_filter_hides_at_once_what_was_seen(running: RunningSer
     await report(running, user, ids(first)[:2], 1, first.attribution_token)
     await report(running, user, ids(first)[2:3], 4, first.attribution_token)
     assert ids(await page(running, user, "cart"))[:3] == ids(first)[2:]
+
+
+async def test_who_never_opens_anything_is_shown_another_page_at_each_visit(running: RunningService) -> None:
+    user = f"shopper-{uuid.uuid4().hex}"
+    visits: list[list[str]] = []
+    for hours in range(40, 20, -1):
+        answer = await page(running, user)
+        visits.append(ids(answer))
+        await report(running, user, ids(answer), hours, answer.attribution_token)
+    assert sum(last == this for last, this in pairwise(visits)) <= 2
