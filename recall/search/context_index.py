@@ -12,7 +12,8 @@ from recall.search.text_index import TextIndex
 from recall.search.wish import NO_WISH, Wish, price_range
 from snapshot.catalogue import Catalogue
 
-QUERY_UNKNOWN, CATEGORY_UNKNOWN, BRAND_UNKNOWN = "query_unknown", "category_unknown", "brand_unknown"
+QUERY_UNKNOWN, QUERY_PARTIAL = "query_unknown", "query_partial"
+CATEGORY_UNKNOWN, BRAND_UNKNOWN = "category_unknown", "brand_unknown"
 CONTEXT_UNREADABLE = "channel:context"
 
 
@@ -29,7 +30,8 @@ class ContextIndex:
     def wish(self, asked: Asked) -> tuple[Wish, tuple[str, ...]]:
         """The wish, and what of it the catalogue does not know.
 
-        Something unknown that is a preference is left out of the wish; no item satisfies it as a must.
+        Something unknown that is a preference is left out of the wish; no item satisfies it as a must. Of a
+        query that no item in stock has all words of, what has some is wished for.
         """
         unknown = []
         wish = Wish(
@@ -40,6 +42,8 @@ class ContextIndex:
             text = self.texts.match(asked.search_query)
             if text.items.size:
                 wish = replace(wish, text=text)
+                if not self.catalogue.in_stock[text.items[text.every_word]].any():
+                    unknown.append(QUERY_PARTIAL)
             else:
                 unknown.append(QUERY_UNKNOWN)
         if asked.category.strip():

@@ -4,7 +4,9 @@ score(i) ∝ ¾ · Σ over the query's words that i has of the word's best BM25 
          + ¼ · BM25(i) / most that an item has
 
 The first part, which is Lucene's factor coord with words weighted by their rarity, keeps items with all words
-of the query before others; the second tells items apart that have the same words.
+of the query before others; the second tells items apart that have the same words. Where no item has all
+words, each counts 1 + 4 · the part of its items that have it in the name of their category: who finds no
+"almond milk" wants milk, although almonds are rarer.
 
 Robertson and Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009. The part of each word
 in an item's score is computed when the index is built (Lù, "BM25S", 2024), so that a query adds up the lists
@@ -13,6 +15,7 @@ of its few words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -37,6 +40,8 @@ GUESSED = 0.6
 """What a word counts that was completed or corrected, relative to one that is in the catalogue."""
 COVERED = 0.75
 """Part of a score that says which of the query's words an item has."""
+NAMING = 4.0
+"""What a word gains that names the categories of all its items, relative to one that names none."""
 _CACHED = 4_096
 
 _Found = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -68,53 +73,72 @@ class TextMatch:
 class TextIndex:
     """The index of one snapshot."""
 
-    def __init__(self, words: list[str], lists: ItemLists) -> None:
-        """`words`: sorted and distinct; list r holds the items that have the r-th word, scores above 0."""
+    def __init__(self, words: list[str], lists: ItemLists, naming: Mapping[str, int]) -> None:
+        """The index of these words.
+
+        Args:
+            words: sorted and distinct.
+            lists: list r holds the items that have the r-th word, scores above 0.
+            naming: by word, the items of categories that have it in their name.
+        """
         self._row = {word: row for row, word in enumerate(words)}
         self._lists = lists
+        having = np.maximum(np.diff(lists.offsets), 1)
+        part = np.minimum(np.array([naming.get(word, 0) for word in words]) / having, 1)
+        self._weights = (1 + NAMING * part).astype(np.float32)
         self._spelling = Spelling(words, np.diff(lists.offsets))
         self._taken_apart = lru_cache(_CACHED)(self._parts_of)
 
     @classmethod
-    def open(cls, folder: Path) -> TextIndex:
-        """Maps what `recall.search.text_index_build` wrote. Raises SnapshotError where it is torn."""
+    def open(cls, folder: Path, naming: Mapping[str, int]) -> TextIndex:
+        """Maps what `recall.search.text_index_build` wrote. Raises SnapshotError where it is torn.
+
+        naming: by word, the items of categories that have it in their name.
+        """
         words = load_strings(folder, WORDS)
         known = words.take(np.arange(len(words)))
         if any(one >= other for one, other in pairwise(known)):
             raise SnapshotError(
                 folder, f"{WORDS}.utf8.npy", "holds words that do not ascend", "build the folder again"
             )
-        return cls(known, ItemLists.open(folder, LISTS, len(known)))
+        return cls(known, ItemLists.open(folder, LISTS, len(known)), naming)
 
     def match(self, query: str) -> TextMatch:
         """What the first `MOST_WORDS` words of the query find.
 
         Two words that the catalogue has as one ("tooth brush") are both found by it. A word that it has more
         often as two ("icecream") is found by these. Another one that it lacks counts as the words that it
-        begins, or else for those that are spelt nearly so; an item's best one counts.
+        begins, or else for those that it is surely a slip for; an item's best one counts. One that may be a
+        slip finds what another word of the query finds too.
         """
         asked = query_terms(query)[:MOST_WORDS]
         strange = [word for word in asked if word not in self._row]
-        found = [self._word(word, word in strange[:MOST_GUESSED]) for word in asked]
+        alone = len(asked) == 1
+        found = [self._word(word, word in strange[:MOST_GUESSED], alone) for word in asked]
         for at, compound in joined(asked):
             if compound in self._row:
                 whole = self._lists.gather(np.array([self._row[compound]]))[:2]
                 found[at : at + 2] = [_best(each, whole) for each in found[at : at + 2]]
+        found = self._confirmed(asked, strange[:MOST_GUESSED], found)
         items = np.concatenate([each[0] for each in found]) if found else np.empty(0, np.int32)
         if not items.size:
             return TextMatch(items, np.empty(0, np.float32), np.empty(0, np.bool_))
-        scores = np.concatenate([each[1] for each in found])
         distinct, row = np.unique(items, return_inverse=True)
-        total = np.bincount(row, weights=scores)
         words = np.bincount(row)
+        if words.max() < len(asked):
+            found = [(each[0], each[1] * self._naming(word)) for word, each in zip(asked, found, strict=True)]
+        total = np.bincount(row, weights=np.concatenate([each[1] for each in found]))
         weights = [each[1].max(initial=0) for each in found]
         covered = np.bincount(row, weights=np.repeat(weights, [each[0].size for each in found]))
         score = (1 - COVERED) * total / total.max() + COVERED * covered / covered.max()
         # A word that counts as none is one that no item has.
         return TextMatch(distinct, (score / score.max()).astype(np.float32), words == len(asked))
 
-    def _word(self, word: str, guessed: bool) -> _Found:
-        """What the word finds. guessed: whether one that the catalogue lacks may stand for others."""
+    def _word(self, word: str, guessed: bool, alone: bool) -> _Found:
+        """What the word finds.
+
+        guessed: whether one that the catalogue lacks may stand for others; alone: whether it is the query.
+        """
         row = self._row.get(word)
         if row is not None:
             own = self._lists.gather(np.array([row]))[:2]
@@ -123,8 +147,33 @@ class TextIndex:
         apart = self._apart(word)
         if apart[0].size or not guessed:
             return apart
-        items, scores, _ = self._lists.gather(np.array(self._spelling.meant(word), np.int64))
+        return self._guessed(self._spelling.meant(word, alone))
+
+    def _confirmed(self, asked: list[str], strange: list[str], found: list[_Found]) -> list[_Found]:
+        """With what words that found nothing may stand for, of the items that other words found."""
+        if all(each[0].size for each in found):
+            return found
+        others = np.concatenate([each[0] for each in found])
+        if not others.size:
+            return found
+        made = list(found)
+        for at, (word, each) in enumerate(zip(asked, found, strict=True)):
+            if not each[0].size and word in strange:
+                items, scores = self._guessed(self._spelling.near(word))
+                both = np.isin(items, others)
+                made[at] = items[both], scores[both]
+        return made
+
+    def _guessed(self, rows: tuple[int, ...]) -> _Found:
+        """What the words of these rows find, as a word that stands for them."""
+        items, scores, _ = self._lists.gather(np.array(rows, np.int64))
         return _best((items, scores * np.float32(GUESSED)), _NOTHING)
+
+    def _naming(self, word: str) -> float:
+        """What the word counts where no item has all words."""
+        row = self._row.get(word)
+        rows = self._spelling.meant(word, False) if row is None else (row,)
+        return float(self._weights[list(rows)].max(initial=1))
 
     def _apart(self, word: str) -> _Found:
         """Items with both parts of the word, and the sum of their scores, where the catalogue has it so."""

@@ -97,6 +97,30 @@ def test_a_misspelt_query_finds_what_is_meant(channel: ContextChannel) -> None:
     assert recalled(channel, search_query="chick") == [1]
 
 
+def test_a_short_word_is_corrected_only_where_the_rest_of_the_query_agrees(channel: ContextChannel) -> None:
+    assert unknown(channel, search_query="beaf") == ("query_unknown",)
+    assert recalled(channel, search_query="dog beaf")[0] == 2
+    assert unknown(channel, search_query="dog beaf") == ()
+    # No dog food is of milk.
+    assert recalled(channel, search_query="wilk dog") == recalled(channel, search_query="dog")
+
+
+def test_a_query_of_which_a_part_is_understood_says_so(channel: ContextChannel) -> None:
+    assert unknown(channel, search_query="dog nonsense") == ("query_partial",)
+    assert unknown(channel, search_query="dog milk") == ("query_partial",)
+    assert unknown(channel, search_query="dog food") == ()
+    # One item has both words, and is sold out.
+    assert unknown(channel, search_query="food sold") == ("query_partial",)
+
+
+def test_where_no_item_has_all_words_those_with_the_word_of_a_category_come_first(
+    channel: ContextChannel,
+) -> None:
+    rare, naming = (recalled(channel, search_query=word) for word in ("vanilla", "food"))
+    assert recalled(channel, search_query="vanilla food")[:3] == naming[:3]
+    assert set(recalled(channel, search_query="vanilla food")) == {*rare, *naming}
+
+
 def test_a_compound_is_found_written_apart_and_together(channel: ContextChannel) -> None:
     assert recalled(channel, search_query="tooth brush") == [TOOTHBRUSH, BROOM]
     assert recalled(channel, search_query="toothbrush") == [TOOTHBRUSH]

@@ -67,14 +67,45 @@ WORDS = sorted(["beer", "bear", "chocolate", "choir", "detergent", "milk", "mill
         ("mlik", {"milk"}),
         ("chocolatte", {"chocolate"}),
         ("detregnet", {"detergent"}),
-        ("beor", {"beer", "bear"}),
+        ("millk", {"milk"}),
+        ("chior", {"choir"}),
+        ("chor", set()),
+        ("coir", set()),
+        ("chir", set()),
+        ("beor", set()),
+        ("choer", set()),
+        ("chxoir", {"choir"}),
+        ("yxghurt", {"yoghurt"}),
+        ("joghurt", set()),
         ("zzzz", set()),
         ("mi", set()),
     ],
 )
 def test_a_misspelt_or_unfinished_word_stands_for_others(typed: str, meant: set[str]) -> None:
     spelling = Spelling(WORDS, np.arange(1, len(WORDS) + 1))
-    assert {WORDS[at] for at in spelling.meant(typed)} == meant
+    assert {WORDS[at] for at in spelling.meant(typed, False)} == meant
+
+
+def test_a_letter_is_left_out_of_a_short_word_only_where_it_is_the_whole_query() -> None:
+    spelling = Spelling(WORDS, np.arange(1, len(WORDS) + 1))
+    assert [WORDS[at] for at in spelling.meant("coir", True)] == ["choir"]
+    assert not spelling.meant("coir", False)
+    assert not spelling.meant("beor", True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [
+        ("beor", {"beer", "bear"}),
+        ("coir", {"choir"}),
+        ("joghurt", {"yoghurt"}),
+        ("zzzz", set()),
+        ("mil", set()),
+    ],
+)
+def test_a_short_word_may_stand_for_more_where_the_query_agrees(typed: str, near: set[str]) -> None:
+    spelling = Spelling(WORDS, np.arange(1, len(WORDS) + 1))
+    assert {WORDS[at] for at in spelling.near(typed)} == near
 
 
 @given(st.integers(0, len(WORDS) - 1), st.integers(0, 20), st.sampled_from("aeixz"))
@@ -82,4 +113,6 @@ def test_every_word_is_found_with_one_letter_too_many(word: int, place: int, let
     typed = WORDS[word][:place] + letter + WORDS[word][place:]
     if typed not in WORDS:
         spelling = Spelling(WORDS, np.ones(len(WORDS), int))
-        assert word in spelling.meant(typed)
+        assert word in spelling.near(typed)
+        if len(typed) >= 6 and place:
+            assert word in spelling.meant(typed, False)

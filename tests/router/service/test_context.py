@@ -104,6 +104,7 @@ async def test_unknown_things_are_named_and_a_must_of_them_is_an_empty_page(runn
     context = Context(search_query="qqqqqq", category="Nowhere", brand="Nobody")
     answer = await page(running, context=context)
     assert {"query_unknown", "category_unknown", "brand_unknown"} <= set(answer.degraded)
+    assert "query_partial" in (await page(running, context=Context(search_query="tea qqqqqq"))).degraded
     assert ids(answer) == ids(await page(running))
     for must in ([QUERY], [CATEGORY], [BRAND]):
         context.ClearField("must")
