@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from models.category_network import SIDES, SMALL, CategoryNetwork, Form
+from models.class_draws import drawn
 from models.picture_distortion import distort
 from models.picture_network import PictureNetwork
 
@@ -58,11 +59,19 @@ class LabelledPictures:
         pictures: uint8[n, H, W, 3], of any size, which may be mapped.
         classes: int64[n] of each level, the one that counts most first; 0 … C − 1, −1 = not known.
         rows: int64[m], those to learn from.
+        draws: float64[m], how often each of them is seen in a pass, on average; of sum m. None = once.
     """
 
     pictures: NDArray[np.uint8]
     classes: tuple[NDArray[np.int64], ...]
     rows: NDArray[np.int64]
+    draws: NDArray[np.float64] | None = None
+
+    def order(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """int64[m], the rows of a pass."""
+        if self.draws is None:
+            return random.permutation(self.rows)
+        return drawn(self.rows, self.draws, random)
 
 
 def train_network(
@@ -120,7 +129,7 @@ def _train(
     for behind in range(*numbers):
         network.train()
         losses = []
-        order = random.permutation(training.rows)
+        order = training.order(random)
         for first in range(0, count - _BATCH + 1, _BATCH):
             rows = np.sort(order[first : first + _BATCH])
             sides = _SMALL_SIDES if done < part.small * steps else SIDES

@@ -36,7 +36,7 @@ def train_for(
 
     Args:
         workspace: has a data set.
-        settings: bound what is read.
+        settings: bound what is read, and say how pictures are drawn (`pictures.category_network`).
         data: the folder that paths of pictures start at.
         columns: item columns of groups, the one that counts most first.
         folder: gets the files.
@@ -66,6 +66,7 @@ def train_for(
     missing = why_none(settings, dataset.manifest)
     if missing:
         raise ValueError(missing)
+    from vision.category_sales import sales_of
     from vision.item_files import count_pictures, item_pictures
     from vision.small_predictor import pixels_of
     from vision.train_small_network import Level, train_small_network
@@ -86,7 +87,11 @@ def train_for(
             )
             for column in columns
         ]
-        meaning = train_small_network(pixels, items, levels, folder, passes, settings.seed, told)
+        drawing = chosen.category_network
+        sales = sales_of(dataset.events(), np.asarray(catalogue.column(columns[0])), drawing.sales_days)
+        meaning = train_small_network(
+            pixels, items, levels, folder, passes, settings.seed, told, sales, drawing
+        )
     return meaning, refused
 
 
@@ -116,10 +121,13 @@ def category_network(
         raise Refused(str(error)) from error
     for reason, count in sorted(refused.items()):
         console.print(Text(f"left out: {count:,} × {reason}"))
+    console.print(f"pictures were drawn {meaning.drawn}", highlight=False)
     for level in meaning.levels:
+        sold = level.accuracy_as_sold
+        weighted = "" if sold is None else f" ({sold:.1%}, weighted as their categories were bought)"
         console.print(
             f"{level.column}: {len(level.names):,} names, {level.accuracy:.1%} of the pictures held out are "
-            f"named right; nothing known below {level.least_probability:.2f}",
+            f"named right{weighted}; nothing known below {level.least_probability:.2f}",
             highlight=False,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -52,6 +54,41 @@ class PhotoSearchSettings(BaseModel):
         gt=0,
         le=60,
         description="Seconds between two looks for pictures that were put or deleted through other replicas.",
+    )
+
+
+class CategoryNetworkSettings(BaseModel):
+    """The small network that `shopfront category-network` trains."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    draw_by: Literal["pictures", "sales"] = Field(
+        default="pictures",
+        description="How pictures are drawn to learn from: each once a pass (pictures), or so that those of "
+        "a category appear as often as it was bought (sales), for a device that sees what sells. Without a "
+        "purchase in the log each is drawn once, and the command says so.",
+    )
+    sales_days: int = Field(
+        default=365, ge=1, le=3_650, description="Days of purchases that count, up to the log's last event."
+    )
+    sales_smoothing: float = Field(
+        default=1.0,
+        ge=0,
+        le=1_000_000,
+        description="Purchases that every category is given in addition to its own.",
+    )
+    least_draws: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="How often a picture is drawn in a pass at least, on average, be its category unsold.",
+    )
+    most_draws: float = Field(
+        default=5.0,
+        ge=1,
+        le=100,
+        description="How often a picture is drawn in a pass at most, on average, however few pictures a "
+        "category has that sells.",
     )
 
 
@@ -141,4 +178,7 @@ class PictureSettings(BaseModel):
         le=100_000_000,
         description="Pairs of pictures compared by one build, at most, each some 10 ms; further ones are not "
         "nearly identical.",
+    )
+    category_network: CategoryNetworkSettings = Field(
+        default=CategoryNetworkSettings(), description="The small network that names categories elsewhere."
     )

@@ -15,6 +15,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recall.category_head import softmax
+from vision.category_sales import EVENLY
 from vision.decode import PictureRefused, decode
 from vision.item_files import ItemPicture
 from vision.settings import PictureLimits
@@ -34,6 +35,7 @@ class NamedLevel(BaseModel):
         temperature: divides the logits; fitted on pictures held out.
         least_probability: of the likeliest class, below which a picture is of nothing known.
         accuracy: part of the pictures held out whose class is the likeliest.
+        accuracy_as_sold: the same, pictures weighted as their categories were bought; None = no purchases.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -43,6 +45,7 @@ class NamedLevel(BaseModel):
     temperature: float = Field(gt=0, allow_inf_nan=False)
     least_probability: float = Field(ge=0, le=1)
     accuracy: float = Field(ge=0, le=1)
+    accuracy_as_sold: float | None = Field(default=None, ge=0, le=1)
 
 
 class Meaning(BaseModel):
@@ -52,6 +55,7 @@ class Meaning(BaseModel):
         height: pixels.
         width: pixels.
         levels: of the graph's outputs, in their order.
+        drawn: how pictures were drawn to learn from, in words.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +63,7 @@ class Meaning(BaseModel):
     height: int = Field(ge=8, le=1024)
     width: int = Field(ge=8, le=1024)
     levels: list[NamedLevel] = Field(min_length=1)
+    drawn: str = EVENLY
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from models.category_training import LabelledPictures, Told, train_network, usua
 from models.picture_network import PictureNetwork, load_pretrained
 from recall.category_head import softmax
 from snapshot.durable_files import write_durably
+from vision.category_sales import Sales, draws_of
 from vision.fit_category_head import fit_temperature
+from vision.settings import CategoryNetworkSettings
 from vision.small_predictor import GRAPH, INPUT, NAMES, Meaning, NamedLevel, open_graph
 
 _LEAST_PICTURES, _LEAST_PER_CLASS = 200, 5
@@ -22,6 +24,7 @@ _HELD_OUT = 5
 """One of so many items is held out: for the temperatures, the thresholds and the accuracies."""
 _LET_THROUGH = 0.95
 _EXAMPLES, _PART = 256, 64
+_AS_A_RULE = CategoryNetworkSettings()
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ def train_small_network(
     passes: int,
     seed: int,
     told: Told,
+    sales: Sales | None = None,
+    settings: CategoryNetworkSettings = _AS_A_RULE,
 ) -> Meaning:
     """Writes the graph, of 8 bits but for its first layers, and what its outputs mean, into `folder`.
 
@@ -58,6 +63,9 @@ def train_small_network(
         passes: over all pictures to learn from; 0 = as many as are worth their time.
         seed: of what is drawn.
         told: after each pass.
+        sales: of the first level's codes; None = not known.
+        settings: how pictures are drawn. Where they are drawn by sales, temperatures and thresholds are for
+            pictures that come as they were sold, too.
 
     Returns:
         What the outputs mean.
@@ -68,10 +76,11 @@ def train_small_network(
     random = np.random.default_rng(seed)
     # All pictures of an item are on one side.
     held = random.permutation(int(items.max(initial=0)) + 1)[items] % _HELD_OUT == 0
-    kept, classes = [], []
+    kept, classes, named = [], [], []
     for level in levels:
         counts = np.bincount(level.codes[~held], minlength=len(level.names))
         codes = np.flatnonzero((counts >= _LEAST_PER_CLASS) & (np.arange(len(counts)) > 0))
+        named.append(codes)
         own = np.full(len(counts), -1)
         own[codes] = np.arange(len(codes))
         kept.append([level.names[code] for code in codes])
@@ -92,7 +101,8 @@ def train_small_network(
     encoder = PictureNetwork()
     load_pretrained(encoder)
     counts_of = tuple(len(names) for names in kept)
-    training = LabelledPictures(pictures, tuple(classes), learned)
+    draws = draws_of(sales, named[0], settings)
+    training = LabelledPictures(pictures, tuple(classes), learned, draws.of(classes[0][learned]))
     passes = passes or usual_passes(len(learned))
     network = train_network(training, counts_of, encoder, passes, seed, told)
     plain, small = folder / f".{GRAPH}.float32", folder / f".{GRAPH}.int8"
@@ -107,13 +117,15 @@ def train_small_network(
             for first in range(0, len(shown), _PART)
         ]
         found = [np.concatenate(logits) for logits in zip(*parts, strict=True)]
+        counted, sold = draws.of(classes[0][shown]), draws.weights(classes[0][shown])
         meaning = Meaning(
             height=SIDES[0],
             width=SIDES[1],
             levels=[
-                _calibrated(level.column, names, logits, truth[shown])
+                _calibrated(level.column, names, logits, truth[shown], counted, sold)
                 for level, names, logits, truth in zip(levels, kept, found, classes, strict=True)
             ],
+            drawn=draws.said,
         )
         # Both files at last: who is stopped before has the network of before, if any.
         small.replace(folder / GRAPH)
@@ -125,15 +137,26 @@ def train_small_network(
 
 
 def _calibrated(
-    column: str, names: list[str], logits: NDArray[np.float32], classes: NDArray[np.int64]
+    column: str,
+    names: list[str],
+    logits: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    counted: NDArray[np.float64] | None,
+    sold: NDArray[np.float64] | None,
 ) -> NamedLevel:
+    """What an output means; counted, sold: float64[n], weights of pictures held out; None = alike."""
     known = classes >= 0
-    temperature = fit_temperature(logits[known], classes[known])
+    weights = np.ones(len(classes)) if counted is None else counted
+    temperature = fit_temperature(logits[known], classes[known], weights[known])
     best = softmax(logits, temperature).max(axis=1)
+    right = (logits.argmax(axis=1) == classes)[known]
+    as_sold = None if sold is None or not sold[known].any() else np.average(right, weights=sold[known])
+    threshold = np.quantile(best, 1 - _LET_THROUGH, weights=weights, method="inverted_cdf")
     return NamedLevel(
         column=column,
         names=names,
         temperature=temperature,
-        least_probability=float(np.quantile(best, 1 - _LET_THROUGH)),
-        accuracy=float((logits.argmax(axis=1) == classes)[known].mean()),
+        least_probability=float(threshold),
+        accuracy=float(right.mean()),
+        accuracy_as_sold=None if as_sold is None else float(as_sold),
     )

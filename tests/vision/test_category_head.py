@@ -86,3 +86,8 @@ def test_a_temperature_undoes_overconfidence() -> None:
     weights = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     classes = np.array([random.choice(4, p=row / row.sum()) for row in weights])
     assert abs(fit_temperature(3 * logits, classes) - 3) < 0.3
+    # Half of the pictures are of another kind, which weights can leave out.
+    both, truth = np.concatenate((3 * logits, logits)), np.concatenate((classes, classes))
+    chosen = np.repeat([1.0, 1e-9], len(classes))
+    assert fit_temperature(both, truth, chosen) == fit_temperature(3 * logits, classes)
+    assert fit_temperature(both, truth) < fit_temperature(both, truth, chosen)

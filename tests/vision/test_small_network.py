@@ -11,13 +11,16 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from models.category_training import LabelledPictures
 from shopfront.category_network_command import named, train_for
 from shopfront.command_line import app
 from testing.picture_shop import draw, jpeg
 from tests.vision.conftest import settings_of
 from tests.vision.picture_shop import PictureShop
+from vision import train_small_network as train_small_network_module
+from vision.category_sales import Sales
 from vision.item_files import ItemPicture
-from vision.settings import PictureLimits
+from vision.settings import CategoryNetworkSettings, PictureLimits
 from vision.small_predictor import GRAPH, NAMES, SmallPredictor, pixels_of, stretched
 from vision.train_small_network import Level, train_small_network
 
@@ -42,8 +45,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         4,
         1,
         lambda done, loss: losses.append(loss),
+        Sales(np.array([0, 200, 100]), 30),
+        CategoryNetworkSettings(draw_by="sales"),
     )
     assert len(losses) == 4
+    assert meaning.drawn.startswith("as 300 purchases of the log's last 30 days")
+    assert meaning.levels[0].accuracy_as_sold == pytest.approx(meaning.levels[0].accuracy, abs=0.1)
     assert losses[-1] < losses[0]
     assert meaning.levels[0].accuracy > 0.8
     assert abs(meaning.levels[1].accuracy - 0.5) < 0.25
@@ -125,6 +132,39 @@ def test_pictures_that_cannot_be_used_are_counted_and_left_out() -> None:
     assert refused == {"no_file: there is no such file": 1, "unknown_format": 1}
     assert np.abs(pixels[1].astype(int) - (255, 0, 0)).max() <= 2
     assert not pixels[2:].any()
+
+
+def test_pictures_are_drawn_to_learn_from_as_their_first_column_was_bought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedError(Exception):
+        """Training is not needed."""
+
+    seen: list[LabelledPictures] = []
+
+    def train(training: LabelledPictures, *rest: object) -> None:
+        seen.append(training)
+        raise StoppedError
+
+    monkeypatch.setattr(train_small_network_module, "train_network", train)
+    items = np.arange(1, 301, dtype=np.int32)
+    levels = [
+        Level("shape", np.repeat(np.array([3, 1, 2], np.int32), 100), ["", "disc", "square", "star"]),
+        Level("half", items % 2 + 1, ["", "first", "second"]),
+    ]
+    pixels, sales = np.zeros((300, 8, 6, 3), np.uint8), Sales(np.array([0, 30, 10, 0]), 30)
+    for settings in (CategoryNetworkSettings(draw_by="sales", least_draws=0.3), CategoryNetworkSettings()):
+        with pytest.raises(StoppedError):
+            train_small_network(
+                pixels, items, levels, tmp_path, 1, 1, lambda done, loss: None, sales, settings
+            )
+    by_sales, evenly = seen
+    assert evenly.draws is None
+    assert by_sales.draws is not None
+    classes = by_sales.classes[0][by_sales.rows]
+    disc, square, star = (by_sales.draws[classes == each].mean() for each in range(3))
+    assert star == pytest.approx(0.3)
+    assert disc > 2.5 * square > star
 
 
 def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:
