@@ -80,6 +80,7 @@ def test_the_projects_own_scenes_are_good() -> None:
         "head_cap",
         "apart",
     ]
+    assert list(scenes["cart"].rerank) == ["dedup"]
     for name in ITEM_SCENES:
         # Alternatives are of one category by nature.
         assert list(scenes[name].rerank) == (["dedup"] if name == "substitutes" else ["dedup", "scatter"])
