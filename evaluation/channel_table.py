@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evaluation.page_metrics import PageFacts, page_looks
 from evaluation.queries import TestShopper
+from evaluation.recall_table import recalls_any
 from evaluation.scene_fusion import FusionOf
 from foundation.statistics.bootstrap import grouped_interval
 from foundation.statistics.ranking_metrics import hit_rate, ndcg, recall
@@ -52,7 +53,7 @@ def channel_table(
     facts: PageFacts,
     seed: int,
 ) -> dict[str, dict[str, float]]:
-    """Row → column → value: one row for each channel that answered, and `fused`.
+    """Row → column → value: one row for each channel of the scene or that recalls anything, and `fused`.
 
     Columns of quality, means over shoppers: recall of the targets at 50 and 200 items, of all and of those
     never taken before (`new_`), HR and NDCG of the first 10. Of looks, of the first 10: coverage (part of the
@@ -82,6 +83,8 @@ def channel_table(
     rows = {}
     for name in names:
         alone = [answer[name].items[:total] for answer in answers]
+        if name not in shares and not recalls_any(alone):
+            continue
         rows[name] = _gains(shoppers, alone).means() | _looks(shoppers, alone, facts)
         share = shares.get(name, 0.0)
         if share > 0:
@@ -98,6 +101,22 @@ def channel_table(
     rows[FUSED] = whole_gains.means() | _looks(shoppers, whole, facts)
     rows[FUSED] |= dict.fromkeys(LOSSES, float("nan"))
     return rows
+
+
+def channel_notes(
+    off: Mapping[str, str], built: Iterable[str], rows: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    """What a reader of the tables must know: channels that are off, with the reason, or recalled nothing.
+
+    Args:
+        off: channel → why it is switched off.
+        built: the others.
+        rows: of `channel_table`, where those that recall nothing are missing or cover nothing.
+    """
+    silent = [name for name in built if name not in rows or not rows[name]["coverage"]]
+    return [f"the channel {name} is switched off: {why}" for name, why in off.items()] + [
+        f"the channel {name} recalls nothing for what these shoppers do" for name in silent
+    ]
 
 
 def _gains(shoppers: Sequence[TestShopper], lists: Sequence[NDArray[np.int32]]) -> _Gains:

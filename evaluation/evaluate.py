@@ -16,7 +16,7 @@ from evaluation.anchor_pairs import next_in_basket
 from evaluation.anchor_rows import measure_anchors
 from evaluation.baselines import ItemCf
 from evaluation.cart_rows import measure_carts
-from evaluation.channel_table import CUTS, channel_table
+from evaluation.channel_table import CUTS, channel_notes, channel_table
 from evaluation.held_out_carts import held_out_carts
 from evaluation.loaded_models import item_vectors, load_models, services, with_facts
 from evaluation.newcomer_table import newcomer_table
@@ -292,7 +292,7 @@ def evaluate(
         visits=visits,
         venues=venues,
         reliability=measured.reliability | next_items,
-        notes=[*measured.notes, *(f"the channel {name} is switched off: {why}" for name, why in off.items())],
+        notes=[*measured.notes, *channel_notes(off, channels, by_channel)],
     )
 
 

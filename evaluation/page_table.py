@@ -21,6 +21,7 @@ from evaluation.peers.fit import fit_peers, missing_libraries
 from evaluation.peers.past_events import PastEvents, Visits
 from evaluation.peers.peer import peer_pages
 from evaluation.queries import TestShopper
+from evaluation.recall_table import recalls_any
 from evaluation.reliability import ScoredCandidates, reliability_rows
 from evaluation.served_scene import ServedScene, served
 from evaluation.settings import EvaluationSettings
@@ -111,7 +112,9 @@ class ServedPages:
                 pages[scene.name + WITHOUT_MODELS], _ = self._served(without, shoppers)
             pages[scene.name + RECALL_ORDER], _ = self._served(scene.in_recall_order(), shoppers)
         for name, channel in self.channels.items():
-            pages[name] = asyncio.run(_recalled(channel, shoppers))
+            heads = asyncio.run(_recalled(channel, shoppers))
+            if recalls_any(heads):
+                pages[name] = heads
         shown, more = self._peer_pages(past, shoppers, settings)
         pages |= shown
         rows = {name: page_row(shoppers, shown, facts, PAGE, settings.seed) for name, shown in pages.items()}

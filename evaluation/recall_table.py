@@ -34,7 +34,8 @@ def recall_table(
     """Row → column → value. Targets of a shopper are the distinct items taken from the test cut on.
 
     Rows: popularity and item_cf (from the histories the models see); each channel alone and their fusion,
-    made of `quotas` (channel → share, in the order of the scene), all with a budget of `fused_total` items;
+    made of `quotas` (channel → share, in the order of the scene), all with a budget of `fused_total` items; a
+    channel that is not in the scene and recalls nothing for anybody has no row;
     `fused_<model>`, the full path, where `ranking` orders `rank_candidates` fused items.
     Columns: recall@k, hr@k and ndcg@k for each of `ks`, and recall@k over new targets only (`new_recall@k`),
     for the shoppers who have some. A channel with fewer than k items is measured on what it gives.
@@ -54,7 +55,9 @@ def recall_table(
     ranked["popularity"] = [by_popularity[:fused_total]] * len(shoppers)
     ranked["item_cf"] = _item_cf_items(item_cf, shoppers, fused_total)
     for name in channels:
-        ranked[name] = [answer[name].items[:fused_total] for answer in answers]
+        lists = [answer[name].items[:fused_total] for answer in answers]
+        if name in quotas or recalls_any(lists):
+            ranked[name] = lists
     fusion = fusion_of(quotas)
     fused, scored = [], []
     for shopper, answer in zip(shoppers, answers, strict=True):
@@ -90,6 +93,11 @@ def measure(
             float(recall(new_hits[seeking], new[seeking], k).mean()) if seeking.any() else float("nan")
         )
     return columns
+
+
+def recalls_any(lists: Sequence[np.ndarray]) -> bool:
+    """Whether any list of any shopper has an item; `context`, for example, waits for a search."""
+    return any(items.size for items in lists)
 
 
 async def ask(

@@ -9,7 +9,15 @@ import pytest
 
 from docs.channel_table import markdown
 from evaluation import share_search
-from evaluation.channel_table import FUSED, LOOKS, LOSSES, QUALITY, TRIAL_SHARE, channel_table
+from evaluation.channel_table import (
+    FUSED,
+    LOOKS,
+    LOSSES,
+    QUALITY,
+    TRIAL_SHARE,
+    channel_notes,
+    channel_table,
+)
 from evaluation.page_metrics import PageFacts
 from evaluation.peers.past_events import PastEvents
 from evaluation.queries import TestShopper
@@ -53,11 +61,10 @@ ANSWERS = [
 
 def test_each_channel_is_measured_alone_and_by_what_is_lost_without_it():
     rows = channel_table(SHOPPERS, ANSWERS, {"left": 0.5, "noise": 0.5}, by_reciprocal_rank, FACTS, 0)
-    assert list(rows) == ["left", "right", "noise", "silent", "fused"]
+    assert list(rows) == ["left", "right", "noise", "fused"]
     assert rows["left"]["recall@50"] == 0.5
     assert rows["left"]["new_recall@50"] == 0
     assert rows["right"]["new_recall@50"] == 1
-    assert rows["silent"]["recall@200"] == 0
     assert rows["left"]["coverage"] == pytest.approx(10 / ITEMS)
     assert rows["left"]["overlap"] == rows["left"]["ils"] == 1
     # Both targets are found only with left and right.
@@ -68,9 +75,23 @@ def test_each_channel_is_measured_alone_and_by_what_is_lost_without_it():
     assert (rows["right"]["share"], rows["right"]["loss_recall@200"]) == (0, 0.5)
     assert rows["noise"]["loss_recall@200"] == 0
     assert rows["noise"]["loss_ndcg@10"] == 0
-    assert rows["silent"]["loss_recall@200"] == 0
     assert math.isnan(rows["fused"]["loss_ndcg@10"])
     assert 0 < TRIAL_SHARE < 0.5
+
+
+def test_a_channel_that_recalls_nothing_has_a_row_where_the_scene_has_it_and_else_a_note():
+    shares = {"left": 0.5, "silent": 0.5}
+    rows = channel_table(SHOPPERS, ANSWERS, shares, by_reciprocal_rank, FACTS, 0)
+    assert list(rows) == ["left", "right", "noise", "silent", "fused"]
+    assert rows["silent"]["recall@200"] == rows["silent"]["loss_recall@200"] == 0
+    assert channel_notes({"outfit": "no pictures"}, ANSWERS[0], rows) == [
+        "the channel outfit is switched off: no pictures",
+        "the channel silent recalls nothing for what these shoppers do",
+    ]
+    without = channel_table(SHOPPERS, ANSWERS, {"left": 1.0}, by_reciprocal_rank, FACTS, 0)
+    assert channel_notes({}, ANSWERS[0], without) == [
+        "the channel silent recalls nothing for what these shoppers do"
+    ]
 
 
 def test_the_only_channel_of_a_fusion_has_no_loss():

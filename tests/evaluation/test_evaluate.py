@@ -27,6 +27,7 @@ from models.settings import SampleSettings, TrainingSettings
 from models.train_bst import train_bst
 from models.train_mind import train_mind
 from recall.build import enabled_channels
+from recall.context import NAME as CONTEXT
 from recall.popularity import PopularityTableSettings
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
@@ -222,7 +223,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         "home, recall order",
         "search_companion",
         "search_companion, recall order",
-        *BUILT,
+        *(name for name in BUILT if name != CONTEXT),
         *PEERS,
     ]
     for row in report.pages.values():
@@ -239,6 +240,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
         "the scores of cart are no probabilities and have no reliability",
         "the channel similar_look is switched off: the items have no pictures",
         "the channel outfit is switched off: the shop brings neither outfits nor pictures of its items",
+        "the channel context recalls nothing for what these shoppers do",
     ]
     assert len(report.reliability) == 22
     assert all(0 <= row["observed"] <= 1 for row in report.reliability.values())

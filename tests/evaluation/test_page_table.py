@@ -18,6 +18,7 @@ from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
 from models.interaction_log import InteractionLog
 from pipeline.candidates import Candidates
+from pipeline.stages import EMPTY_RECALL
 from recall.channel import Recalled
 from recall.query import Query
 from recall.registry import CHANNELS
@@ -56,6 +57,15 @@ class InOrder:
         return Recalled(items, np.ones(len(items), np.float32), np.zeros(len(items), np.int32))
 
 
+class Waiting:
+    """Recalls nothing, as `context` does for shoppers who look for nothing."""
+
+    name = "waiting"
+
+    async def recall(self, query: Query, k: int) -> Recalled:
+        return EMPTY_RECALL
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> ServedPages:
     """Shoppers 1 and 2 bought item 1 an hour before the cut, and take items 2 and 12 after it."""
@@ -80,7 +90,7 @@ def served_after(
     return ServedPages(
         make_source(catalogue, bought, now=NOW - 1),
         log,
-        {"hot": InOrder()},
+        {"hot": InOrder(), "waiting": Waiting()},
         {},
         tmp_path / "tables",
         ItemCf.fit(log, NOW, settings.item_cf),
@@ -104,7 +114,7 @@ def test_a_scene_passes_its_filters_and_a_channel_does_not(served: ServedPages) 
     assert rows["hot"]["taken_before"] == pytest.approx(1 / 10)
     assert rows["hot"]["recall@10"] == 0.5
     assert rows["gp_topfreq"]["taken_before"] == pytest.approx(1 / 10)
-    # A scene that does not rank has no second row.
+    # A scene that does not rank has no second row, and a channel that recalls nothing none.
     assert list(rows)[:3] == ["home", "hot", "popularity"]
     assert tables.notes == []
     assert tables.reliability == {}

@@ -95,13 +95,14 @@ def test_rows_of_known_channels(log: InteractionLog, shoppers: list[TestShopper]
     channels = {
         "even": Oracle("even", shoppers, slice(0, None, 2)),
         "odd": Oracle("odd", shoppers, slice(1, None, 2)),
+        "empty": Oracle("empty", shoppers, slice(0, 0)),
         "unused": Oracle("unused", shoppers, slice(0, 0)),
     }
     torch.manual_seed(0)
     table = recall_table(
         shoppers,
         channels,
-        {"even": 1.0, "odd": 1.0},
+        {"even": 1.0, "odd": 1.0, "empty": 1.0},
         by_quota,
         ItemCf.fit(log, CUT, ItemCfSettings()),
         untrained_bst(),
@@ -109,11 +110,12 @@ def test_rows_of_known_channels(log: InteractionLog, shoppers: list[TestShopper]
         fused_total=60,
         rank_candidates=60,
     )
-    assert list(table) == ["popularity", "item_cf", "even", "odd", "unused", "fused", "fused_bst"]
+    # What recalls nothing has a row only where the scene has it.
+    assert list(table) == ["popularity", "item_cf", "even", "odd", "empty", "fused", "fused_bst"]
     share = np.mean([np.ceil(len(s.targets) / 2) / len(s.targets) for s in shoppers])
     assert table["even"]["recall@60"] == pytest.approx(share)
     assert table["odd"]["recall@60"] == pytest.approx(1 - share)
-    assert table["unused"]["hr@60"] == 0
+    assert table["empty"]["hr@60"] == 0
     # Each part alone finds half; fused they find all, and ranking loses none of it.
     for row in ("fused", "fused_bst"):
         assert table[row]["recall@60"] == pytest.approx(1)
