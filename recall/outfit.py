@@ -25,6 +25,7 @@ NAME = "outfit"
 
 Evidence = Literal["sets", "baskets", "rules"]
 """Why an item is in an outfit."""
+_SUREST: tuple[Evidence, ...] = ("sets", "baskets", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,20 @@ class Outfit:
         ]
 
     def slots_of(self, item: int) -> list[tuple[int, _Slot]]:
-        """Codes of the categories that go with an item, 1…N, the surest first, and their items."""
-        row = np.array([self._category[item]])
-        categories, _, _ = self._slots.gather(row)
-        made = [(int(category), self._slot(item, int(category))) for category in categories]
-        return [(category, slot) for category, slot in made if len(slot.items)]
+        """Codes of the categories that go with an item, 1…N, the surest first, and their items.
+
+        Surest is what shares a set with the item, however seldom their categories do, then what shares
+        baskets; among categories of one evidence, those that go with the item's come first. With an item of
+        no category goes what shares sets and baskets with it.
+        """
+        own = int(self._category[item])
+        of_category, _, _ = self._slots.gather(np.array([own]))
+        kinds: tuple[Evidence, ...] = ("sets",) if own else ("sets", "baskets")
+        of_partners = [self._category[self._partners(kind, item)] for kind in kinds]
+        categories = dict.fromkeys(np.concatenate((of_category, *of_partners)).tolist())
+        made = [(category, self._slot(item, category)) for category in categories]
+        filled = [(category, slot) for category, slot in made if len(slot.items)]
+        return sorted(filled, key=lambda each: _SUREST.index(each[1].evidence[0]))
 
     async def recall(self, query: Query, k: int) -> Recalled:
         """The first item of every category, then the second …; the heaviest trigger alone counts.

@@ -70,7 +70,7 @@ def _together(
     def strength(
         row: NDArray[np.int64], item: NDArray[np.int32], together: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        other = (category[row] != category[item]) & (category[row] > 0) & (category[item] > 0) & sold[item]
+        other = (category[row] != category[item]) & (category[item] > 0) & sold[item]
         return np.asarray(other * together / np.sqrt(counts[row] * counts[item]))
 
     most = settings.slots * settings.per_slot * 4

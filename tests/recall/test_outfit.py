@@ -54,6 +54,33 @@ def test_every_other_category_has_its_first_item_before_any_second(tmp_path: Pat
     assert recalled(channel, 3)[0] in (1, 2)
 
 
+def test_what_shares_a_set_with_the_item_comes_first_however_rare_its_category(tmp_path: Path) -> None:
+    # Tops go with trousers and shoes as a rule; item 2 alone has a set with a kettle.
+    sets = OutfitSets(
+        np.repeat(np.arange(4, dtype=np.int32), [3, 3, 3, 2]), np.array([1, 3, 5, 1, 4, 6, 1, 3, 6, 2, 7])
+    )
+    for most in (6, 2):
+        folder = tmp_path / str(most)
+        folder.mkdir()
+        channel = open_over(folder, sets, slots=most)
+        assert recalled(channel, 2)[0] == 7
+        assert set(recalled(channel, 2, k=3)[1:]) <= {3, 4, 5, 6}
+        assert recalled(channel, 1, k=2) == [3, 6]
+
+
+def test_an_item_without_a_category_goes_with_what_shares_sets_and_baskets_with_it(tmp_path: Path) -> None:
+    catalogue = make_catalogue(tmp_path, [0, 1, 2, 2])
+    sets = OutfitSets(np.array([0, 0, 1, 1], np.int32), np.array([1, 2, 2, 3], np.int32))
+    events = [(user, item, PURCHASE, user * DAY) for user in range(1, 5) for item in (1, 4)]
+    source = replace(make_source(catalogue, events), outfits=sets)
+    channel = tmp_path / "channel"
+    channel.mkdir()
+    build(source, channel, OutfitSettings())
+    opened = open_channel(channel, catalogue, NO_INTERESTS, OutfitSettings())
+    assert recalled(opened, 1, k=2) == [2, 4]
+    assert opened.evidence_of(1, np.array([2, 4], np.int32)) == ["sets", "baskets"]
+
+
 def test_without_sets_baskets_say_what_goes_together(tmp_path: Path) -> None:
     catalogue = make_catalogue(tmp_path, CATEGORIES)
     source = make_source(catalogue, BASKETS)
