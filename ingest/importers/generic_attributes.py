@@ -12,8 +12,8 @@ from ingest.attributes import item_attributes, user_profiles
 from ingest.column_types import FROM_EVENTS, with_plain_types
 from ingest.event_times import ORDERS
 from ingest.findings import Findings
-from ingest.importers.generic_columns import require, set_aside, with_our_names
-from ingest.mapping import AttributesMapping, ItemsMapping
+from ingest.importers.generic_columns import likely_meant, require, set_aside, with_our_names
+from ingest.mapping import MAPPING_NAME, AttributesMapping, ItemsMapping
 from ingest.numbers import read_numbers
 from ingest.placeholders import without_placeholders
 from ingest.shop_ids import stripped_ids, within_limit
@@ -55,12 +55,27 @@ def file_as_ours(
     known = known_columns(kind)
     table = with_our_names(raw, mapping.columns, known, path)
     require(table, [key], raw, path, f"{kind}s")
+    _alarm_on_unread(table, kind, mapping, path, findings)
     own = ["item"] if kind == "item" else ["user", *(f"{field}_code" for field in PROFILE_FIELDS)]
     table = with_plain_types(set_aside(table, own), known, path)
     table = table.with_columns(stripped_ids(table[key], path.name, findings))
     fits = within_limit(table[key])
     findings.count(f"{path.name}: {key} is longer than the {MAX_ID_BYTES} bytes the API takes", ~fits)
     return table.filter(fits)
+
+
+def _alarm_on_unread(
+    table: pl.DataFrame, kind: str, mapping: AttributesMapping, path: Path, findings: Findings
+) -> None:
+    """What is absent switches off what needs it, which a column of a similar name shows to be a mistake."""
+    known = known_columns(kind)
+    absent = [name for name in known if name not in table.columns and name not in mapping.from_events]
+    unread = [name for name in table.columns if name not in known]
+    for ours, theirs in likely_meant(unread, absent).items():
+        findings.alarm(
+            f"{path.name}: nothing reads its column {theirs!r}, and no column is {ours}; if that is what it "
+            f"says, write {kind}s: {{columns: {{{ours}: {theirs!r}}}}} into {MAPPING_NAME}"
+        )
 
 
 def attributes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ ALIASES = {
     "event": ("event_type", "behavior"),
     "standard_category": ("std_category",),
 }
+_WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+")
+_SHORT = 2
 # A column that must be there keeps its own name where the mapping gives it to another of these too.
 _NEEDED = ("user_id", "item_id", "event", "timestamp")
 
@@ -64,6 +67,26 @@ def with_our_names(
     # A column used under its own name and mapped to another of these names keeps both.
     table = table.rename(moved)
     return table.with_columns(pl.col(source).alias(ours) for ours, source in copies.items())
+
+
+def likely_meant(unread: Collection[str], absent: Collection[str]) -> dict[str, str]:
+    """Our names that a file lacks → the first of its unread columns whose name has all of their words.
+
+    Words of one or two letters do not count: `stock` and `stock_status` may be `in_stock`, `Product Title` may
+    be `title`.
+    """
+    words = {name: _words(name) for name in unread}
+    found = {}
+    for ours in absent:
+        wanted = _words(ours)
+        theirs = next((name for name, has in words.items() if wanted and wanted <= has), None)
+        if theirs is not None:
+            found[ours] = theirs
+    return found
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in _WORD.findall(name) if len(word) > _SHORT)
 
 
 def free_names(names: Collection[str], taken: Collection[str]) -> dict[str, str]:

@@ -57,6 +57,28 @@ def test_further_columns_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert dataset.manifest.rows["items_without_attributes"] == 3
 
 
+@pytest.mark.parametrize(
+    ("header", "meant"),
+    [
+        ("item_id,stock,price", {"in_stock": "stock"}),
+        (
+            "item_id,Stock Status,product-title,brandName",
+            {"in_stock": "Stock Status", "title": "product-title", "brand": "brandName"},
+        ),
+        ("item_id,in_stock,stock,min_price,price", {}),
+        ("item_id,at,in,colour,category,category_code", {}),
+    ],
+)
+def test_a_column_that_nothing_reads_and_may_be_one_that_is_absent_is_named(
+    tmp_path: Path, header: str, meant: dict[str, str]
+) -> None:
+    rows = "".join(f"thing{row}" + ",1" * header.count(",") + "\n" for row in range(3))
+    tables = read(tmp_path, {"events.csv": csv_text(columns()), "items.csv": f"{header}\n{rows}"})
+    for ours, theirs in meant.items():
+        assert any(f"write items: {{columns: {{{ours}: {theirs!r}}}}}" in alarm for alarm in tables.alarms)
+    assert len([alarm for alarm in tables.alarms if "nothing reads" in alarm]) == len(meant)
+
+
 def test_a_title_may_be_the_id(tmp_path: Path) -> None:
     mapping = "items: {from_events: {title: item_id}}\nusers: {from_events: {city: user_id}}"
     tables = read_events(tmp_path, mapping)
