@@ -72,8 +72,8 @@ def with_our_names(
 def likely_meant(unread: Collection[str], absent: Collection[str]) -> dict[str, str]:
     """Our names that a file lacks → the first of its unread columns whose name has all of their words.
 
-    Words of one or two letters do not count: `stock` and `stock_status` may be `in_stock`, `Product Title` may
-    be `title`.
+    Words of one or two letters do not count: `stock` and `stock_status` may be `in_stock`, and so may
+    `Product Title` be `title`.
     """
     words = {name: _words(name) for name in unread}
     found = {}
