@@ -11,7 +11,7 @@ For a candidate j, anchors a with weights w_a, and n_j baskets that hold j:
 `category_baskets`: an anchor of few baskets goes with what its category goes with. v_a is w_a / (n_a + 10)^β
 divided by the mean of 1 / (n_a + 10)^β over the anchors: of several, a bestseller says less of what goes with
 them all. The term `unseen` orders what shares no basket with the anchors: such an item comes after the
-others, the best sold of the anchor's category first.
+others, the best sold of the anchor's category first. Answers show it relative to the best candidate's.
 """
 
 from __future__ import annotations
@@ -120,9 +120,9 @@ class AnchorScorer:
     async def score(self, query: Query, candidates: Candidates) -> Mapping[str, NDArray[np.float32]]:
         """Columns float32[n].
 
-        score: not negative; by the query's triggers where it has no anchors. log_score: its logarithm less
-        the mean of the candidates', to be added to the log-odds of another scorer; 0 for all where the query
-        has no anchors.
+        score: relative to the best candidate's, 0 to 1; by the query's triggers where it has no anchors.
+        log_score: its logarithm less the mean of the candidates', to be added to the log-odds of another
+        scorer; 0 for all where the query has no anchors.
         """
         anchors, weights = query.anchors, query.anchor_weights
         if not anchors.size:
@@ -132,6 +132,7 @@ class AnchorScorer:
         if query.anchors.size and score.size:
             log_score = np.log(np.maximum(score, LEAST_SCORE))
             log_score -= log_score.mean()
+        score /= max(score.max(initial=0), LEAST_SCORE)
         return {SCORE: score.astype(np.float32), LOG_SCORE: log_score.astype(np.float32)}
 
     def scores(

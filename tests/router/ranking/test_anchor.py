@@ -16,7 +16,7 @@ from pipeline.candidates import Candidates, unscored
 from pipeline.stages import NO_MODEL
 from recall.lists import ItemLists
 from recall.query import Query
-from router.ranking.anchor import MOST_PAIRS, AnchorScorer, AnchorSettings, open_scorer
+from router.ranking.anchor import LEAST_SCORE, MOST_PAIRS, AnchorScorer, AnchorSettings, open_scorer
 from router.ranking.anchor_table import ANCHOR_PAIRS, AnchorTable, AnchorTableSettings
 from router.ranking.scorer_kind import ScorerContext
 from shopfront.workspace import DEFAULT_FILE
@@ -70,10 +70,16 @@ def query(anchors: Sequence[int], history: Sequence[int] = (), bought: Sequence[
 
 
 def scores(made: AnchorScorer, asked: Query, items: Sequence[int]) -> dict[int, float]:
+    """The formula's; the column has them relative to the best."""
     columns = asyncio.run(made.score(asked, candidates(items)))
     assert list(columns) == ["score", "log_score"]
     assert all(column.dtype == np.float32 for column in columns.values())
-    return dict(zip(items, columns["score"].tolist(), strict=True))
+    about = (asked.anchors, asked.anchor_weights)
+    if not asked.anchors.size:
+        about = (asked.triggers, asked.trigger_weights)
+    found = made.scores(asked, np.array(items, np.int32), *about)
+    assert columns["score"] == pytest.approx(found / max(found.max(initial=0), LEAST_SCORE), rel=1e-5)
+    return dict(zip(items, found.tolist(), strict=True))
 
 
 def test_scores_are_those_of_the_formula(catalogue: Catalogue, folder: Path) -> None:
@@ -236,6 +242,6 @@ def test_of_many_anchors_only_the_strongest_pairs_are_read(monkeypatch: pytest.M
     monkeypatch.setattr(ItemLists, "gather", counted)
     asked = query(range(1, 101))
     given = (rng.choice(size, 300, replace=False) + 1).tolist()
-    scores(AnchorScorer(table, codes, codes, AnchorSettings()), asked, given)
+    asyncio.run(AnchorScorer(table, codes, codes, AnchorSettings()).score(asked, candidates(given)))
     assert len(read) == 2
     assert all(0 < pairs_read <= MOST_PAIRS for pairs_read in read)
