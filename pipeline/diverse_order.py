@@ -19,20 +19,23 @@ Float64 = npt.NDArray[np.float64]
 _LEAST_VOLUME = 1e-9
 
 
+def tells_apart(score: Float32) -> bool:
+    """Whether every candidate, float32[n], has a score and not all the same one."""
+    values = score.astype(np.float64)
+    return bool(len(values) and np.isfinite(values).all() and np.ptp(values) > 0)
+
+
 def relevance(score: Float32) -> Float64:
     """float64[n] in 0…1, falling along n candidates given best first.
 
     By the scores between the lowest and the highest, made falling where rerankers before changed the order.
-    Where a score is missing or all are equal, by rank as 1 / log2(1 + rank), what NDCG takes a slot to be
+    Where scores do not tell candidates apart, by rank as 1 / log2(1 + rank), what NDCG takes a slot to be
     worth: a straight line would make neighbours at the head as good as equal, and likeness decide alone.
     """
+    if not tells_apart(score):
+        return np.asarray(1 / np.log2(np.arange(2, len(score) + 2)), np.float64)
     values = score.astype(np.float64)
-    if not len(values):
-        return values
-    span = np.ptp(values) if np.isfinite(values).all() else 0.0
-    if span <= 0:
-        return np.asarray(1 / np.log2(np.arange(2, len(values) + 2)), np.float64)
-    return np.asarray(np.minimum.accumulate((values - values.min()) / span), np.float64)
+    return np.asarray(np.minimum.accumulate((values - values.min()) / np.ptp(values)), np.float64)
 
 
 def mmr(

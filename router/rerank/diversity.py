@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.candidates import Candidates
-from pipeline.diverse_order import dpp, mmr, relevance
+from pipeline.diverse_order import dpp, mmr, relevance, tells_apart
 from router.rerank.dimensions import Dimension, GroupsOf, tables_for
 from router.rerank.kind import RerankerKind
 from router.tables.component import Parts
@@ -51,6 +51,14 @@ class MmrSettings(DiversitySettings):
         default=0.93, ge=0, le=1, description="Weight of relevance over that of likeness; 1 = by score alone."
     )
 
+    unscored_tradeoff: float = Field(
+        default=0.99,
+        ge=0,
+        le=1,
+        description="The same for a page whose candidates nothing scored, as while Triton is down: places "
+        "tell less of them than scores would.",
+    )
+
     summed: bool = Field(
         default=True,
         description="true: likeness to all items before adds up, so that a third of a group costs more "
@@ -80,7 +88,9 @@ class Diversity:
         (groups,) = self.groups([candidates])
         wanted = relevance(candidates.score)
         if isinstance(self.settings, MmrSettings):
-            return mmr(wanted, groups, self.weights, page_size, self.settings.tradeoff, self.settings.summed)
+            scored = tells_apart(candidates.score)
+            tradeoff = self.settings.tradeoff if scored else self.settings.unscored_tradeoff
+            return mmr(wanted, groups, self.weights, page_size, tradeoff, self.settings.summed)
         return dpp(wanted, groups, self.weights, page_size, self.settings.strength)
 
 

@@ -53,6 +53,21 @@ def test_the_last_dimension_is_given_up_first() -> None:
     assert ordered([1, 1, 2], 2, brands=[7, 8, 7], by=["brand", "category"])[:2] == [0, 1]
 
 
+def test_a_page_may_have_few_of_one_category() -> None:
+    categories = [1, 2, 1, 3, 1, 4, 1, 5, 6]
+    assert ordered(categories, 9) == list(range(9))
+    assert ordered(categories, 6, most=2, window=6) == [0, 1, 2, 3, 5, 7, 4, 6, 8]
+    assert ordered(categories, 6, most=1, window=6)[:6] == [0, 1, 3, 5, 7, 8]
+    # The first dimension alone.
+    brands = [7, 8] * 4 + [7]
+    both = {"by": ["category", "brand"], "most": 2, "window": 6}
+    assert ordered(categories, 6, brands=brands, **both)[:5] == [0, 1, 2, 3, 8]
+
+
+def test_too_many_of_one_category_are_given_up_before_neighbours() -> None:
+    assert ordered([1, 1, 2, 1], 4, most=1, window=4) == [0, 2, 1, 3]
+
+
 @given(CATEGORIES, st.integers(1, 30))
 def test_no_slot_is_lost_and_neighbours_are_alike_only_where_nothing_else_is_left(
     categories: list[int], size: int
@@ -65,7 +80,10 @@ def test_no_slot_is_lost_and_neighbours_are_alike_only_where_nothing_else_is_lef
             assert {categories[place] for place in order[slot:]} == {before}
 
 
-@pytest.mark.parametrize("wrong", [{"by": []}, {"by": ["colour"]}, {"by": "category"}, {"window": 3}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"by": []}, {"by": ["colour"]}, {"by": "category"}, {"windows": 3}, {"most": 0}, {"most": 10}],
+)
 def test_settings_that_say_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         ApartSettings(**wrong)
