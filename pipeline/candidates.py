@@ -9,6 +9,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.taken_columns import Rows, taken
+
 Int32 = npt.NDArray[np.int32]
 UInt32 = npt.NDArray[np.uint32]
 Float32 = npt.NDArray[np.float32]
@@ -48,7 +50,7 @@ class Candidates:
         """Number of candidates."""
         return self.items.size
 
-    def take(self, chosen: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Candidates:
+    def take(self, chosen: Rows) -> Candidates:
         """The rows at `chosen`: positions int[m] in the order wanted, a mask bool[n], or a slice."""
         return Candidates(
             self.items[chosen],
@@ -56,7 +58,7 @@ class Candidates:
             self.recall_score[chosen],
             self.trigger[chosen],
             self.score[chosen],
-            {name: column[chosen] for name, column in self.columns.items()} if self.columns else NO_COLUMNS,
+            taken(self.columns, chosen) if self.columns else NO_COLUMNS,
         )
 
     def with_score(self, score: Float32) -> Candidates:
