@@ -1,5 +1,7 @@
 """How a command ends that cannot do its work: which errors are one line, and what Ctrl-C leaves behind."""
 
+import errno
+import os
 import signal
 import threading
 from types import FrameType
@@ -70,12 +72,29 @@ def known_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def print_failure(to: Console, error: BaseException) -> None:
+def print_failure(to: Console, error: BaseException | str) -> None:
     """Prints the one line that a command ends with; brackets in it are text, not markup.
 
     Where it is not printed on a terminal, which has a width, the line is not wrapped.
     """
     to.print(f"shopfront: {error}", style="red", markup=False, highlight=False, soft_wrap=not to.is_terminal)
+
+
+def full_disk(error: BaseException) -> str:
+    """The line that a command ends with where a full disk caused its error; "" where nothing says so.
+
+    Libraries that write files raise errors of their own for it, some with the system's words in them.
+    """
+    words = os.strerror(errno.ENOSPC)
+    each: BaseException | None = error
+    while each is not None:
+        full = isinstance(each, OSError) and each.errno in (errno.ENOSPC, errno.EDQUOT)
+        if full or words in str(each):
+            file = each.filename if isinstance(each, OSError) else None
+            where = f"of {file}" if file else f"of the workspace, or of {os.environ.get('TMPDIR', '/tmp')},"
+            return f"the disk {where} is full ({words}): make room, and run the command again"
+        each = each.__cause__ or each.__context__
+    return ""
 
 
 def remember_interrupts() -> threading.Event:

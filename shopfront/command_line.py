@@ -11,7 +11,13 @@ from foundation.storage.private_files import keep_files_private
 from shopfront.asking_commands import app as asking
 from shopfront.building_commands import app as building
 from shopfront.category_network_command import app as category_network
-from shopfront.command_end import INTERRUPTED, known_errors, print_failure, remember_interrupts
+from shopfront.command_end import (
+    INTERRUPTED,
+    full_disk,
+    known_errors,
+    print_failure,
+    remember_interrupts,
+)
 from shopfront.command_options import errors
 from shopfront.learning_command import app as learning
 from shopfront.log_report_commands import app as log_reports
@@ -61,7 +67,8 @@ def main() -> Any:
         if interrupted.is_set():
             # A library that is interrupted while it is imported raises an error of its own instead.
             sys.exit(INTERRUPTED)
-        if not isinstance(error, (*known_errors(), OSError)):
+        full = full_disk(error)
+        if not full and not isinstance(error, (*known_errors(), OSError)):
             raise
-        print_failure(errors, error)
+        print_failure(errors, full or error)
         sys.exit(1)
