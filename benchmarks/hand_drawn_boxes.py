@@ -6,7 +6,8 @@
 of `shared/data/grocery_photos`: row of the photo in its file, digest of its bytes, edges in pixels. What the
 photo is of was drawn: what a hand holds, else the most prominent whole piece, a bunch or a pack; where pieces
 are smaller than 40 pixels, the heap. Boxes are found as in `benchmarks.object_boxes`. Recall@1 and @5 among
-81 catalogue pictures by the features as they are, and in a space trained by the photos of the training range.
+81 catalogue pictures by the features as they are, and in the spaces that are served, of 512 dimensions with
+colours (`benchmarks.photo_search`): of a shop without photos, and trained by those of the training range.
 Intervals are of 95 %, products drawn with replacement; differences are from the whole photo. Skipped, with a
 line that says so, where the data are absent.
 """
@@ -26,19 +27,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.object_boxes import Finder, trained_finder
+from benchmarks.photo_search import SERVED, Pictures, hits, pictures_of
 from benchmarks.picture_features import InProcessEncoder
 from benchmarks.public_data import SHARED
 from foundation.statistics.bootstrap import grouped_interval
 from models.picture_encoder import FEATURES, SIDE
 from recall.found_boxes import overlaps
 from recall.picture_space import PictureSpace
-from vision.fit_by_photos import Labelled, fit_by_photos
+from vision.fit_by_photos import fit_by_photos
 from vision.fit_object_head import fit_object_head
+from vision.fit_space import fit_space
 from vision.salience import salient_boxes
+from vision.same_picture import small_copy
 from vision.square import WHOLE, Box
 
 BOXES = Path(__file__).with_suffix(".csv")
-_DIMENSIONS, _DIGEST, _GOOD = 256, 8, 0.5
+_DIGEST, _GOOD = 8, 0.5
 _EDGES = ("left", "top", "right", "bottom")
 
 
@@ -90,11 +94,11 @@ def found_box(finder: Finder, picture: Image.Image) -> Box:
     return Box(*map(float, found.edges[0])) if len(found) else WHOLE
 
 
-def _text(hits: NDArray[np.bool_], base: NDArray[np.bool_], products: NDArray[np.int32]) -> str:
-    low, high = grouped_interval(hits.astype(float), products, np.random.default_rng(0))
-    change = hits.astype(float) - base
+def _text(found: NDArray[np.bool_], base: NDArray[np.bool_], products: NDArray[np.int32]) -> str:
+    low, high = grouped_interval(found.astype(float), products, np.random.default_rng(0))
+    change = found.astype(float) - base
     less, more = grouped_interval(change, products, np.random.default_rng(0))
-    return f"R@1 {hits.mean():.3f} [{low:.3f}, {high:.3f}], {change.mean():+.3f} [{less:+.3f}, {more:+.3f}]"
+    return f"R@1 {found.mean():.3f} [{low:.3f}, {high:.3f}], {change.mean():+.3f} [{less:+.3f}, {more:+.3f}]"
 
 
 def main() -> None:
@@ -141,10 +145,10 @@ def main() -> None:
     ):
         boxes[name] = [found_box(finder, photo) for photo in photos]
     boxes["drawn by hand"] = by_hand
-    features = {}
+    asked = {}
     for name, parts in boxes.items():
         cut = [photo.crop(box.of(*photo.size)) for photo, box in zip(photos, parts, strict=True)]
-        features[name] = encoder.features(cut)
+        asked[name] = Pictures(products, encoder.features(cut), np.stack([small_copy(each) for each in cut]))
         edges, truth = (
             np.array([(b.left, b.top, b.right, b.bottom) for b in side], np.float32)
             for side in (parts, by_hand)
@@ -158,26 +162,31 @@ def main() -> None:
         )
     shown = pl.read_parquet(groceries / "catalogue.parquet")
     taught = table.filter(pl.col("split") == "train")
-    catalogue, known = (
-        Labelled(
-            part["class_id"].to_numpy().astype(np.int32),
-            encoder.features([Image.open(io.BytesIO(each)).convert("RGB") for each in part["jpeg"]]),
-        )
-        for part in (shown, taught)
-    )
+    _search(asked, *(pictures_of(part, encoder) for part in (shown, taught)))
+
+
+def _search(asked: dict[str, Pictures], catalogue: Pictures, known: Pictures) -> None:
+    """Prints what is found by each part of the photos, the first of which is all of them."""
+    weight, dimensions = SERVED.weight, SERVED.dimensions
+    shown, taught = catalogue.labelled(weight), known.labelled(weight)
     spaces = {
-        "as they are": PictureSpace(np.zeros(FEATURES, np.float32), np.eye(FEATURES, dtype=np.float32)),
-        "trained by photos": fit_by_photos(catalogue, known, _DIMENSIONS, seed=1).space,
+        "as they are": (
+            0.0,
+            PictureSpace(np.zeros(FEATURES, np.float32), np.eye(FEATURES, dtype=np.float32)),
+        ),
+        "served, of a catalogue": (weight, fit_space(shown.features, dimensions, 1)),
+        "served, trained by photos": (weight, fit_by_photos(shown, taught, dimensions, seed=1).space),
     }
-    for space_name, space in spaces.items():
+    for space_name, (colours, space) in spaces.items():
         base = None
-        for name, asked in features.items():
-            likeness = space.project(asked) @ space.project(catalogue.features).T
-            order = catalogue.items[np.argsort(-likeness, axis=1, kind="stable")]
-            hits = order[:, 0] == products
-            base = hits if base is None else base
-            five = (order[:, :5] == products[:, None]).any(axis=1).mean()
-            print(f"{space_name:18} {name:16} {_text(hits, base, products)}, R@5 {five:.3f}", flush=True)
+        for name, pictures in asked.items():
+            found = hits(space, catalogue.labelled(colours), pictures.labelled(colours))
+            base = found[:, 0] if base is None else base
+            print(
+                f"{space_name:25} {name:16} {_text(found[:, 0], base, pictures.products)}, "
+                f"R@5 {found[:, 1].mean():.3f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

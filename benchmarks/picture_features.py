@@ -21,7 +21,7 @@ class InProcessEncoder:
     """EfficientNet-lite0 in torch, on one thread."""
 
     def __init__(self, cache: Path | None = None) -> None:
-        """`cache`: folder that keeps features by the squares they are of; None keeps none."""
+        """`cache`: folder that keeps the features of each square; None keeps none."""
         torch.set_num_threads(1)
         self.network = PictureNetwork()
         """Has its weights."""
@@ -47,14 +47,25 @@ class InProcessEncoder:
         return fine.numpy(), coarse.numpy()
 
     def _batch(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        file = None
-        if self._cache is not None:
-            file = self._cache / f"{hashlib.blake2b(squares.tobytes(), digest_size=16).hexdigest()}.npy"
-            if file.exists():
-                kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
-                return kept
-        with torch.no_grad():
-            made: NDArray[np.float32] = self.network(torch.from_numpy(squares))[0].numpy()
-        if file is not None:
-            np.save(file, made, allow_pickle=False)
+        files = [self._file(each) for each in squares]
+        made = np.empty((len(squares), FEATURES), np.float32)
+        new = []
+        for row, file in enumerate(files):
+            if file is not None and file.exists():
+                made[row] = np.load(file, allow_pickle=False)
+            else:
+                new.append(row)
+        if new:
+            with torch.no_grad():
+                made[new] = self.network(torch.from_numpy(squares[new]))[0].numpy()
+        for row in new:
+            file = files[row]
+            if file is not None:
+                np.save(file, made[row], allow_pickle=False)
         return made
+
+    def _file(self, pixels: NDArray[np.uint8]) -> Path | None:
+        """Where the features of a square uint8[224, 224, 3] are kept."""
+        if self._cache is None:
+            return None
+        return self._cache / f"{hashlib.blake2b(pixels.tobytes(), digest_size=16).hexdigest()}.npy"
