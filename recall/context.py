@@ -20,7 +20,6 @@ from recall.lists import ItemLists
 from recall.merge import top_positions
 from recall.query import Query
 from recall.search.asked import Facet
-from recall.search.category_words import items_named
 from recall.search.context_index import ContextIndex
 from recall.search.names import GroupNames
 from recall.search.text_index import TextIndex
@@ -166,7 +165,7 @@ def open_channel(
     """Memory-map the tables of `build`. Raises SnapshotError where they are torn or do not fit."""
     index = ContextIndex(
         catalogue,
-        TextIndex.open(folder, items_named(catalogue)),
+        TextIndex.open(folder),
         GroupNames(catalogue, "category", settings.category_separator, settings.several_separator),
         GroupNames(catalogue, "standard_category"),
         GroupNames(catalogue, "brand"),

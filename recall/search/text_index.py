@@ -5,8 +5,8 @@ score(i) ∝ ¾ · Σ over the query's words that i has of the word's best BM25 
 
 The first part, which is Lucene's factor coord with words weighted by their rarity, keeps items with all words
 of the query before others; the second tells items apart that have the same words. Where no item has all
-words, each counts 1 + 4 · the part of its items that have it in the name of their category: who finds no
-"almond milk" wants milk, although almonds are rarer.
+words, each counts 1 + 4 · how far it says what an item is (`NAMING_PARTS`): who finds no "almond milk" wants
+milk, although almonds are rarer.
 
 Robertson and Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009. The part of each word
 in an item's score is computed when the index is built (Lù, "BM25S", 2024), so that a query adds up the lists
@@ -15,7 +15,6 @@ of its few words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -28,6 +27,7 @@ from recall.lists import ItemLists
 from recall.search.compounds import halves, joined
 from recall.search.spelling import Spelling
 from recall.search.words import query_terms
+from snapshot.columns import load_column
 from snapshot.manifest import SnapshotError
 from snapshot.string_column import load_strings
 
@@ -40,8 +40,10 @@ GUESSED = 0.6
 """What a word counts that was completed or corrected, relative to one that is in the catalogue."""
 COVERED = 0.75
 """Part of a score that says which of the query's words an item has."""
+NAMING_PARTS = "word_naming"
+"""Column float32[w]: the mean, over the items that have a word, of the part of their category that has it."""
 NAMING = 4.0
-"""What a word gains that names the categories of all its items, relative to one that names none."""
+"""What a word gains that all items of a category have, relative to one that no two of a category have."""
 _CACHED = 4_096
 
 _Found = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -73,27 +75,25 @@ class TextMatch:
 class TextIndex:
     """The index of one snapshot."""
 
-    def __init__(self, words: list[str], lists: ItemLists, naming: Mapping[str, int]) -> None:
+    def __init__(self, words: list[str], lists: ItemLists, naming: NDArray[np.float32] | None = None) -> None:
         """The index of these words.
 
         Args:
             words: sorted and distinct.
             lists: list r holds the items that have the r-th word, scores above 0.
-            naming: by word, the items of categories that have it in their name.
+            naming: `NAMING_PARTS`; None: all words count alike.
         """
         self._row = {word: row for row, word in enumerate(words)}
         self._lists = lists
-        having = np.maximum(np.diff(lists.offsets), 1)
-        part = np.minimum(np.array([naming.get(word, 0) for word in words]) / having, 1)
-        self._weights = (1 + NAMING * part).astype(np.float32)
+        self._naming_parts = naming
         self._spelling = Spelling(words, np.diff(lists.offsets))
         self._taken_apart = lru_cache(_CACHED)(self._parts_of)
 
     @classmethod
-    def open(cls, folder: Path, naming: Mapping[str, int]) -> TextIndex:
+    def open(cls, folder: Path) -> TextIndex:
         """Maps what `recall.search.text_index_build` wrote. Raises SnapshotError where it is torn.
 
-        naming: by word, the items of categories that have it in their name.
+        In a folder that an earlier version made all words count alike.
         """
         words = load_strings(folder, WORDS)
         known = words.take(np.arange(len(words)))
@@ -101,6 +101,9 @@ class TextIndex:
             raise SnapshotError(
                 folder, f"{WORDS}.utf8.npy", "holds words that do not ascend", "build the folder again"
             )
+        naming = None
+        if (folder / f"{NAMING_PARTS}.npy").exists():
+            naming = load_column(folder, NAMING_PARTS, np.dtype(np.float32), len(known))
         return cls(known, ItemLists.open(folder, LISTS, len(known)), naming)
 
     def match(self, query: str) -> TextMatch:
@@ -171,9 +174,11 @@ class TextIndex:
 
     def _naming(self, word: str) -> float:
         """What the word counts where no item has all words."""
+        if self._naming_parts is None:
+            return 1.0
         row = self._row.get(word)
         rows = self._spelling.meant(word, False) if row is None else (row,)
-        return float(self._weights[list(rows)].max(initial=1))
+        return 1 + NAMING * float(self._naming_parts[list(rows)].max(initial=0))
 
     def _apart(self, word: str) -> _Found:
         """Items with both parts of the word, and the sum of their scores, where the catalogue has it so."""

@@ -8,13 +8,18 @@ from pathlib import Path
 
 import bm25s
 import numpy as np
+from numpy.typing import NDArray
 
 from recall.lists import ItemLists
-from recall.search.text_index import LISTS, WORDS
+from recall.search.text_index import LISTS, NAMING_PARTS, WORDS
 from recall.search.words import terms_of
 from snapshot.catalogue import Catalogue
+from snapshot.columns import save_column
 from snapshot.item_columns import ITEM_COLUMNS
 from snapshot.string_column import save_strings
+
+FEW = 6
+"""Items of a category below which what the others have says little."""
 
 # It logs each step at its own level, whatever the root's.
 logging.getLogger("bm25s").setLevel(logging.WARNING)
@@ -47,7 +52,25 @@ def build_index(
         lists = ItemLists(np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
     else:
         lists = _in_rows(lists, np.array([vocabulary[word] for word in words]))
+    save_column(folder, NAMING_PARTS, naming_parts(lists, catalogue.category))
     return {"words": len(words), "word_items": lists.write(folder, LISTS)}
+
+
+def naming_parts(lists: ItemLists, category: NDArray[np.integer]) -> NDArray[np.float32]:
+    """How far each word says what an item is: float32[w], 0 to 1, of lists of distinct items.
+
+    The mean, over the items that have the word, of the part of the others of their category that have it; of
+    few others less, as if there were `FEW` more without it. 0 for an item of no category.
+
+    category: codes of items, [N + 1], 0 = none.
+    """
+    word = np.repeat(np.arange(lists.rows), np.diff(lists.offsets))
+    size = np.bincount(category)
+    pairs, having = np.unique(word * size.size + category[lists.items], return_counts=True)
+    word, code = np.divmod(pairs, size.size)
+    part = np.where(code > 0, (having - 1) / (size[code] - 1 + FEW), 0)
+    summed = np.bincount(word, weights=having * part, minlength=lists.rows)
+    return (summed / np.maximum(np.diff(lists.offsets), 1)).astype(np.float32)
 
 
 def _terms_of_column(catalogue: Catalogue, name: str, vocabulary: dict[str, int]) -> list[list[int]]:

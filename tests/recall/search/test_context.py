@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from recall import context
 from recall.channel import BuildSource
 from recall.context import ContextChannel, ContextSettings
+from recall.lists import ItemLists
 from recall.restricted import Restricted
 from recall.search.asked import Asked, Facet
 from recall.search.context_index import wish_of
+from recall.search.text_index import NAMING_PARTS
+from recall.search.text_index_build import naming_parts
 from snapshot import Catalogue, SnapshotError, write_catalogue
 from tests.recall.small_shop import NO_INTERESTS, assert_well_formed, make_query, make_source
 from tests.snapshot.contents import columns as empty_columns
@@ -113,12 +116,29 @@ def test_a_query_of_which_a_part_is_understood_says_so(channel: ContextChannel) 
     assert unknown(channel, search_query="food sold") == ("query_partial",)
 
 
-def test_where_no_item_has_all_words_those_with_the_word_of_a_category_come_first(
-    channel: ContextChannel,
+def test_where_no_item_has_all_words_those_that_say_what_an_item_is_come_first(
+    source: BuildSource, folder: Path, channel: ContextChannel, tmp_path: Path
 ) -> None:
-    rare, naming = (recalled(channel, search_query=word) for word in ("vanilla", "food"))
-    assert recalled(channel, search_query="vanilla food")[:3] == naming[:3]
-    assert set(recalled(channel, search_query="vanilla food")) == {*rare, *naming}
+    for path in folder.iterdir():
+        if path.stem != NAMING_PARTS:
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    earlier = context.open_channel(tmp_path, source.catalogue, NO_INTERESTS, ContextSettings())
+    for opened, foods_first in ((channel, True), (earlier, False)):
+        wish, _ = opened.index.wish(Asked(search_query="creme food"))
+        assert wish.text is not None
+        food, creme = wish.text.scores_of(np.array([2, 6], np.int32))
+        assert (food > creme) == foods_first
+
+
+def test_how_far_a_word_says_what_an_item_is() -> None:
+    # Items 1 to 4 are of category 1, item 5 of category 2, item 6 of none.
+    category = np.array([0, 1, 1, 1, 1, 2, 0], np.int32)
+    of_words = [[1, 2, 3, 4], [1, 2, 5], [6], []]
+    offsets = np.cumsum([0, *map(len, of_words)])
+    items = np.array([item for words in of_words for item in words], np.int32)
+    found = naming_parts(ItemLists(offsets, items, np.ones(items.size, np.float32)), category)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [3 / 9, 2 / 3 * 1 / 9, 0, 0])
 
 
 def test_a_compound_is_found_written_apart_and_together(channel: ContextChannel) -> None:
