@@ -1,7 +1,7 @@
 """Orders that trade relevance against likeness: maximal marginal relevance, determinantal point processes.
 
-Two candidates are alike by the weights of the groups that they share, 0 to 1, so that the matrix of likeness
-is positive semidefinite without vectors of items.
+Two candidates are alike by the weights of the groups that they share and, where there are vectors, by the
+product of these: a matrix of likeness that is positive semidefinite, of 1 on the diagonal.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def mmr(
     page_size: int,
     tradeoff: float,
     summed: bool = False,
+    vectors: Float32 | None = None,
 ) -> Positions:
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) over the first `page_size` slots.
 
@@ -59,6 +60,8 @@ def mmr(
         tradeoff: 0…1; 1 = by relevance alone.
         summed: the sum of likeness to all placed before in place of the greatest, so that a third item of a
             group costs more than a second (max-sum diversification, Gollapudi and Sharma, WWW 2009).
+        vectors: float32[n, D] by whose product candidates are alike too, from less than 0 where they are
+            opposites; their squared lengths and the weights are in all at most 1. None = none.
 
     Returns:
         intp[n], a permutation: the page, then the rest in the given order.
@@ -77,12 +80,17 @@ def mmr(
         page.append(best)
         open_slots[best] = False
         gain[best] = -np.inf
-        join(likeness, _like(groups, weights, best, count), out=likeness)
+        join(likeness, _like(groups, weights, vectors, best, count), out=likeness)
     return np.concatenate((np.array(page, np.intp), np.flatnonzero(open_slots)))
 
 
 def dpp(
-    wanted: Float64, groups: Sequence[Int32], weights: Sequence[float], page_size: int, strength: float
+    wanted: Float64,
+    groups: Sequence[Int32],
+    weights: Sequence[float],
+    page_size: int,
+    strength: float,
+    vectors: Float32 | None = None,
 ) -> Positions:
     """The greedy most probable page of a determinantal point process over the first `page_size` slots.
 
@@ -105,16 +113,18 @@ def dpp(
             break
         page.append(best)
         open_slots[best] = False
-        kernel = quality[best] * quality * _like(groups, weights, best, count)
+        kernel = quality[best] * quality * _like(groups, weights, vectors, best, count)
         row = (kernel - factors[:slot, best] @ factors[:slot]) / np.sqrt(volume[best])
         factors[slot] = row
         volume = np.maximum(volume - row**2, 0.0)
     return np.concatenate((np.array(page, np.intp), np.flatnonzero(open_slots)))
 
 
-def _like(groups: Sequence[Int32], weights: Sequence[float], one: int, count: int) -> Float64:
+def _like(
+    groups: Sequence[Int32], weights: Sequence[float], vectors: Float32 | None, one: int, count: int
+) -> Float64:
     """float64[count]: likeness of every candidate to `one`, and 1 of it to itself."""
-    like = np.zeros(count)
+    like = np.zeros(count) if vectors is None else (vectors @ vectors[one]).astype(np.float64)
     for column, weight in zip(groups, weights, strict=True):
         if column[one]:
             like += weight * (column == column[one])

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.candidates import Candidates
 from pipeline.diverse_order import dpp, mmr, relevance, tells_apart
+from recall.walk_vectors import WalkVectors
 from router.rerank.dimensions import Dimension, GroupsOf, tables_for
 from router.rerank.kind import RerankerKind
 from router.tables.component import Parts
 from router.tables.kind import TableKind
 from router.tables.standard_categories import STANDARD_CATEGORIES
+from router.tables.walk_vectors import WALK_VECTORS
+
+ROUNDING = 1e-9
+"""By which a sum of weights may exceed 1."""
 
 
 class DiversitySettings(BaseModel):
@@ -32,16 +37,27 @@ class DiversitySettings(BaseModel):
         "1, the likeness of an item to itself.",
     )
 
-    @field_validator("alike")
-    @classmethod
-    def _a_part_of_one(cls, alike: dict[str, float]) -> dict[str, float]:
-        if min(alike.values()) <= 0 or sum(alike.values()) > 1:
-            raise ValueError(f"must be above 0 and in all at most 1, got {alike}")
-        return alike
+    vectors: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="How alike items are whose vectors of walks over sessions (router.tables.walk_vectors) "
+        "point the same way; together with `alike` at most 1. 0 = vectors are not trained.",
+    )
+
+    @model_validator(mode="after")
+    def _a_part_of_one(self) -> Self:
+        if min(self.alike.values()) <= 0 or sum(self.alike.values()) > 1:
+            raise ValueError(f"alike must be above 0 and in all at most 1, got {self.alike}")
+        if sum(self.alike.values()) + self.vectors > 1 + ROUNDING:
+            raise ValueError(
+                f"alike and vectors must be in all at most 1, got {self.alike} and {self.vectors}"
+            )
+        return self
 
     def needed_tables(self) -> tuple[TableKind, ...]:
-        """The learned tables that the dimensions are read from."""
-        return tables_for(self.alike)
+        """The learned tables that the dimensions and vectors are read from."""
+        return tables_for(self.alike) + ((WALK_VECTORS,) if self.vectors else ())
 
 
 class MmrSettings(DiversitySettings):
@@ -76,37 +92,43 @@ class DppSettings(DiversitySettings):
 
 @dataclass(frozen=True, slots=True)
 class Diversity:
-    """Orders a page by relevance and likeness."""
+    """Orders a page by relevance and likeness; `vectors`: None where their weight is 0."""
 
     name: str
     settings: MmrSettings | DppSettings
     groups: GroupsOf
     weights: Sequence[float]
+    vectors: WalkVectors | None = None
 
     def order(self, query: Any, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
         """Positions int[n]: the page, then the candidates left over in their order."""
         (groups,) = self.groups([candidates])
-        wanted = relevance(candidates.score)
-        if isinstance(self.settings, MmrSettings):
+        wanted, settings = relevance(candidates.score), self.settings
+        vectors = None
+        if self.vectors is not None:
+            vectors = self.vectors.of(candidates.items) * np.float32(settings.vectors**0.5)
+        if isinstance(settings, MmrSettings):
             scored = tells_apart(candidates.score)
-            tradeoff = self.settings.tradeoff if scored else self.settings.unscored_tradeoff
-            return mmr(wanted, groups, self.weights, page_size, tradeoff, self.settings.summed)
-        return dpp(wanted, groups, self.weights, page_size, self.settings.strength)
+            tradeoff = settings.tradeoff if scored else settings.unscored_tradeoff
+            return mmr(wanted, groups, self.weights, page_size, tradeoff, settings.summed, vectors)
+        return dpp(wanted, groups, self.weights, page_size, settings.strength, vectors)
 
 
 def _create(name: str, parts: Parts, settings: MmrSettings | DppSettings) -> Diversity:
-    return Diversity(name, settings, GroupsOf(parts, list(settings.alike)), tuple(settings.alike.values()))
+    groups = GroupsOf(parts, list(settings.alike))
+    vectors = parts.tables[WALK_VECTORS.name] if settings.vectors else None
+    return Diversity(name, settings, groups, tuple(settings.alike.values()), vectors)
 
 
 MMR = RerankerKind(
     settings=MmrSettings,
     create=lambda parts, settings: _create("mmr", parts, settings),
-    tables=(STANDARD_CATEGORIES,),
+    tables=(STANDARD_CATEGORIES, WALK_VECTORS),
     spared_late=True,
 )
 DPP = RerankerKind(
     settings=DppSettings,
     create=lambda parts, settings: _create("dpp", parts, settings),
-    tables=(STANDARD_CATEGORIES,),
+    tables=(STANDARD_CATEGORIES, WALK_VECTORS),
     spared_late=True,
 )
