@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.dataset_writer import write_dataset
+from ingest.importer_check import check_handed_over
 from ingest.importers import sample
 from ingest.importers.registry import IMPORTERS, detect_layout
 from ingest.settings import IngestSettings
@@ -44,7 +45,8 @@ def ingest_folder(
         work: where files are read and events cleaned that can be in parts.
 
     Raises:
-        IngestError: the files fit no layout, cannot be read or hold nothing usable.
+        IngestError: the files fit no layout, cannot be read or hold nothing usable, or the importer's tables
+            are not as `ShopTables` describes them.
         ItemIdClash: two item ids share a key.
     """
     now = created_at or datetime.now(UTC)
@@ -55,6 +57,7 @@ def ingest_folder(
         tables = importer.read(folder, now)
     else:
         tables = importer.read_in_parts(folder, now, work)
+    check_handed_over(tables, layout)
     tables = with_tagged_titles(tables, folder)
     return write_dataset(tables, workspace, settings, seed, progress, now, tombstones, work)
 

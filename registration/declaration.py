@@ -2,6 +2,7 @@
 
 Fields are checked by their annotations, so that a plug-in's mistake (a class where an object is expected, a
 name where a tuple of names is expected) is refused at start instead of failing where the field is first used.
+Settings must say what they are for, since people see them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 NOT_TEXT_IN_YAML = frozenset(("true", "false", "yes", "no", "on", "off", "null"))
@@ -38,10 +41,25 @@ def declaration_fault(member: object, kind: type) -> str | None:
     if not is_dataclass(member) or isinstance(member, type):
         return None
     for field in fields(member):
-        expected = _expected(type(member), field, getattr(member, field.name))
+        value = getattr(member, field.name)
+        expected = _expected(type(member), field, value)
         if expected is not None:
-            found = _described(getattr(member, field.name))
-            return f"has {found} as `{field.name}`; it must be {expected}"
+            return f"has {_described(value)} as `{field.name}`; it must be {expected}"
+        if isinstance(value, type) and issubclass(value, BaseModel):
+            fault = _undescribed(value)
+            if fault is not None:
+                return f"has {_described(value)} as `{field.name}`, {fault}"
+    return None
+
+
+def _undescribed(settings: type[BaseModel]) -> str | None:
+    """What settings lack that the console, `shopfront config` and the manual show of them; None: nothing."""
+    if not (settings.__doc__ or "").strip():
+        return "which has no docstring; its first line says what the member does"
+    for name, field in settings.model_fields.items():
+        section = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        if not field.description and not section:
+            return f"whose field {name} has no description; give its Field one, with its unit"
     return None
 
 

@@ -62,6 +62,9 @@ def why_taken(host: str, port: int) -> str:
     return ""
 
 
+_SCENES_BEGIN = " (a relative path begins at the folder above the configuration file's)"
+
+
 def _files(settings: Settings) -> Iterator[str]:
     router = settings.router
     tls, tokens = router.ingress.tls, router.ingress.tokens
@@ -80,7 +83,8 @@ def _files(settings: Settings) -> Iterator[str]:
         if path is None:
             continue
         if not path.is_file():
-            yield f"{path.absolute()} is no file; set {key}"
+            where = _SCENES_BEGIN if key == "router.scenes" else ""
+            yield f"{path.absolute()} is no file; set {key}{where}"
         elif not os.access(path, os.R_OK):
             yield f"{path.absolute()} cannot be read; change its mode, or set {key}"
 

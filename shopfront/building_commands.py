@@ -55,7 +55,7 @@ def ingest(
     """Read, map and clean the shop's files and report what came of them, without training."""
     from shopfront.ingest_report import ingest_into
 
-    place, settings = prepared(data, workspace, config)
+    place, settings = prepared(data, workspace, config, builds=True)
     if dry_run:
         ingest_into(None, data, settings, console)
         console.print("dry run: nothing was kept")

@@ -74,7 +74,7 @@ def served_scenes(settings: Settings, facts: ShopFacts | None) -> dict[str, Serv
 
     Scenes that answer no shopper but a photo, such as photo_search, are not measured.
 
-    Raises SettingsError or OSError where the scene configuration cannot be read.
+    Raises SettingsError where the scene configuration cannot be read.
     """
     tables = settings.router.tables.sections()
     return {

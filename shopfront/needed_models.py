@@ -25,7 +25,7 @@ def channel_needs(settings: Settings) -> Needs:
 def models_needed(settings: Settings) -> Needs:
     """Of the settings, the enabled channels, and every scene and arm of an experiment in one.
 
-    Raises SettingsError or OSError where the scene configuration cannot be read.
+    Raises SettingsError where the scene configuration cannot be read.
     """
     needs: Needs = {"router.ranking.model": (network_of(settings.router.ranking.model),)}
     needs |= channel_needs(settings)

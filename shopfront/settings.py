@@ -1,6 +1,7 @@
 """The process configuration: one file, one section per room."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,9 +182,10 @@ def load_plugins_of(path: Path) -> dict[str, Any]:
 def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
     """The scene shown and evaluated where none is named: "home" where it is configured, else the first.
 
-    Raises SettingsError or OSError where the scene configuration cannot be read.
+    Raises SettingsError where the scene configuration cannot be read.
     """
-    scenes = load_scenes(settings.router.scenes, KnownNames(CHANNELS))
+    with _scene_file_named(settings):
+        scenes = load_scenes(settings.router.scenes, KnownNames(CHANNELS))
     name = "home" if "home" in scenes else next(iter(scenes))
     return name, scenes[name]
 
@@ -191,7 +193,7 @@ def main_scene(settings: Settings) -> tuple[str, SceneSettings]:
 def configured_scenes(settings: Settings) -> list[tuple[str, SceneSettings]]:
     """(name, settings) of every configured scene, and of every form that arms of experiments give one.
 
-    Raises SettingsError or OSError where the scene configuration cannot be read.
+    Raises SettingsError where the scene configuration cannot be read.
     """
     scenes = scene_configuration(settings)
     arms = [
@@ -203,21 +205,35 @@ def configured_scenes(settings: Settings) -> list[tuple[str, SceneSettings]]:
 def configured_tables(settings: Settings) -> dict[str, TableKind]:
     """The learned tables that configured scenes, arms and page rerankers need, by name.
 
-    Raises SettingsError or OSError where the scene configuration cannot be read.
+    Raises SettingsError where the scene configuration cannot be read.
     """
     page = scene_configuration(settings).page
     return tables_of((scene for _, scene in configured_scenes(settings)), page)
 
 
 def scene_configuration(settings: Settings) -> Scenes:
-    """The scenes and the experiments on them. Raises SettingsError or OSError where they cannot be read."""
+    """The scenes and the experiments on them. Raises SettingsError where they cannot be read."""
     known = KnownNames(CHANNELS)
     configuration = SceneConfiguration(
         lambda content: read_scenes(content, str(settings.router.scenes), known),
         settings.router.experiments,
         known,
     )
-    return configuration.load(settings.router.scenes)
+    with _scene_file_named(settings):
+        return configuration.load(settings.router.scenes)
+
+
+@contextmanager
+def _scene_file_named(settings: Settings) -> Iterator[None]:
+    """Turns an OSError of reading the scene file into one that says which setting names the file."""
+    try:
+        yield
+    except OSError as error:
+        problem = (
+            f"it cannot be read ({error.strerror}); set router.scenes, where a relative path begins at the "
+            "folder above the configuration file's"
+        )
+        raise SettingsError(str(error.filename or settings.router.scenes), [problem]) from error
 
 
 def _over(defaults: Any, given: Any) -> Any:

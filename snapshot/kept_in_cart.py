@@ -9,6 +9,7 @@ from snapshot.event_codes import CART_CODES
 if TYPE_CHECKING:
     import polars as pl
 
+_KEYS = ("user", "item")
 _MOST_PIECES = 1_000_000
 _ALL = -(1 << 40)
 """Pieces that a purchase, and a removal without a number, take out: more than a cart can have."""
@@ -63,38 +64,10 @@ def kept_in_cart(
     """
     import polars as pl
 
-    keys = ["user", "item"]
-    removed = changes.filter(pl.col("pieces") <= 0).select(keys).unique()
-    change = pl.col("pieces").cast(pl.Int64)
-    parts = [
-        (rows.with_row_index("row"), pl.lit(_ROW), pl.lit(0), pl.col("row")),
-        (changes, pl.lit(_PUT), change, None),
-        (purchases, pl.lit(_PURCHASE), pl.lit(_ALL), None),
-    ]
-    nothing = pl.lit(None, pl.UInt32)
-    log = pl.concat(
-        part.join(removed, on=keys, how="semi").select(
-            *keys,
-            "ts",
-            kind.cast(pl.Int8).alias("kind"),
-            amount.cast(pl.Int64).alias("change"),
-            (nothing if row is None else row).cast(pl.UInt32).alias("row"),
-        )
-        for part, kind, amount, row in parts
-    )
-    taken_out = (pl.col("kind") == _PUT) & (pl.col("change") <= 0)
-    log = log.with_columns(
-        kind=pl.when(taken_out).then(pl.lit(_REMOVAL, pl.Int8)).otherwise("kind"),
-        change=pl.when(taken_out & (pl.col("change") == 0)).then(_ALL).otherwise("change"),
-    ).sort(*keys, "ts", "kind", maintain_order=True)
-    # Pieces in the cart, never below 0, are a sum of changes less its lowest point so far.
-    log = log.with_columns(pl.col("change").cum_sum().over(keys).alias("sum")).with_columns(
-        (pl.col("sum") - pl.min_horizontal(pl.col("sum").cum_min().over(keys), 0)).alias("pieces"),
-        (pl.col("kind") == _PURCHASE).cum_sum().over(keys).alias("bought"),
-    )
-    before = pl.col("pieces").shift(1).over(keys).fill_null(0)
+    log = _log_of_removed(rows, changes, purchases)
+    before = pl.col("pieces").shift(1).over(_KEYS).fill_null(0)
     left = pl.when(before > 0).then(pl.col("pieces") / before).otherwise(0.0).alias("left")
-    since = [*keys, "bought"]
+    since = [*_KEYS, "bought"]
     removals = log.with_columns(left).filter(pl.col("kind") == _REMOVAL)
     told = (
         log.filter(pl.col("kind") == _ROW)
@@ -107,3 +80,44 @@ def kept_in_cart(
     kept = told.group_by("row").agg(pl.col("left").product())
     result = pl.repeat(1.0, rows.height, dtype=pl.Float64, eager=True)
     return result.scatter(kept["row"], kept["left"])
+
+
+def _log_of_removed(rows: pl.DataFrame, changes: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
+    """Rows, cart changes and purchases of the items that a shopper ever took out of the cart, in their order.
+
+    Takes tables as of `kept_in_cart`.
+
+    Returns:
+        Sorted by user, item, ts and kind: user, item, ts; kind int8 (`_ROW` …); row uint32, null where it is
+        none of `rows`; pieces int64, those in the cart after it; bought, purchases of the item until then.
+    """
+    import polars as pl
+
+    removed = changes.filter(pl.col("pieces") <= 0).select(_KEYS).unique()
+    change = pl.col("pieces").cast(pl.Int64)
+    parts = [
+        (rows.with_row_index("row"), pl.lit(_ROW), pl.lit(0), pl.col("row")),
+        (changes, pl.lit(_PUT), change, None),
+        (purchases, pl.lit(_PURCHASE), pl.lit(_ALL), None),
+    ]
+    nothing = pl.lit(None, pl.UInt32)
+    log = pl.concat(
+        part.join(removed, on=_KEYS, how="semi").select(
+            *_KEYS,
+            "ts",
+            kind.cast(pl.Int8).alias("kind"),
+            amount.cast(pl.Int64).alias("change"),
+            (nothing if row is None else row).cast(pl.UInt32).alias("row"),
+        )
+        for part, kind, amount, row in parts
+    )
+    taken_out = (pl.col("kind") == _PUT) & (pl.col("change") <= 0)
+    log = log.with_columns(
+        kind=pl.when(taken_out).then(pl.lit(_REMOVAL, pl.Int8)).otherwise("kind"),
+        change=pl.when(taken_out & (pl.col("change") == 0)).then(_ALL).otherwise("change"),
+    ).sort(*_KEYS, "ts", "kind", maintain_order=True)
+    # Pieces in the cart, never below 0, are a sum of changes less its lowest point so far.
+    return log.with_columns(pl.col("change").cum_sum().over(_KEYS).alias("sum")).with_columns(
+        (pl.col("sum") - pl.min_horizontal(pl.col("sum").cum_min().over(_KEYS), 0)).alias("pieces"),
+        (pl.col("kind") == _PURCHASE).cum_sum().over(_KEYS).alias("bought"),
+    )

@@ -34,6 +34,7 @@ from router.scenes.fit_shop import fit_scene
 from router.scenes.parts_of import PartsOf
 from router.scenes.problems import SettingsError
 from router.scenes.ranking_settings import MergeChoice, SceneScorer
+from router.scenes.recall_settings import SceneChannel
 from router.scenes.settings import SceneSettings
 from snapshot.catalogue import Catalogue
 
@@ -67,16 +68,7 @@ def assemble(
     """
     scene = fit_scene(name, scene, None)
     weights = scene.shares()
-    live = {channel: scene.channels[channel] for channel in weights if channel in channels}
-    for channel in weights:
-        if channel not in live:
-            optional = channel in CHANNELS and CHANNELS[channel].optional
-            log.log(
-                logging.DEBUG if optional else logging.WARNING,
-                "scene %s goes without channel %s: the snapshot does not have it",
-                name,
-                channel,
-            )
+    live = _live_channels(name, scene, channels)
     shares = np.array([weights[channel] for channel in live], dtype=np.float64)
     if shares.sum() <= 0:
         raise _refused(f"scenes.{name}.channels", "no channel with a share", channels)
@@ -116,6 +108,23 @@ def assemble(
         or any(SCORERS[scorer.scorer].channel_ranks for scorer in scene.ranking.scorers.values()),
         metrics=metrics or NoMetrics(),
     )
+
+
+def _live_channels(
+    name: str, scene: SceneSettings, channels: Mapping[str, Channel[Query]]
+) -> dict[str, SceneChannel]:
+    """The scene's enabled channels that are live, in its order; the others are logged."""
+    enabled = scene.shares()
+    for channel in enabled:
+        if channel not in channels:
+            optional = channel in CHANNELS and CHANNELS[channel].optional
+            log.log(
+                logging.DEBUG if optional else logging.WARNING,
+                "scene %s goes without channel %s: the snapshot does not have it",
+                name,
+                channel,
+            )
+    return {channel: scene.channels[channel] for channel in enabled if channel in channels}
 
 
 def _fusion(scene: SceneSettings, parts: PartsOf, channels: tuple[str, ...], shares: Float64) -> Fusion:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from registration.declaration import declaration_fault
 
@@ -23,6 +23,23 @@ class PartSettings(BaseModel):
 
 class OtherSettings(PartSettings):
     """Settings of one member."""
+
+
+class SectionSettings(PartSettings):
+    """Settings with a section, which its type describes."""
+
+    other: OtherSettings = OtherSettings()
+    kept: int = Field(3, description="Items kept.")
+
+
+class TerseSettings(PartSettings):
+    """Settings with a field that says nothing."""
+
+    kept: int = 3
+
+
+class SilentSettings(PartSettings):
+    kept: int = Field(3, description="Items kept.")
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,7 @@ def test_members_that_fit_have_no_fault(kind: type[Kind]) -> None:
     assert declaration_fault(kind(OtherSettings), kind) is None
     full = kind(PartSettings, print, print, ("bst",), (Table(abs),), "live", {"n": 2}, 0.5, object())
     assert declaration_fault(full, kind) is None
+    assert declaration_fault(kind(SectionSettings), kind) is None
 
 
 @pytest.mark.parametrize(
@@ -64,6 +82,14 @@ def test_members_that_fit_have_no_fault(kind: type[Kind]) -> None:
     [
         ({"settings": OtherSettings()}, "has a OtherSettings as `settings`; it must be a subclass of Part"),
         ({"settings": dict}, "has the class dict as `settings`; it must be a subclass of PartSettings"),
+        (
+            {"settings": TerseSettings},
+            "has the class TerseSettings as `settings`, whose field kept has no description; give",
+        ),
+        (
+            {"settings": SilentSettings},
+            "has the class SilentSettings as `settings`, which has no docstring; its first line says what",
+        ),
         ({"create": None}, "has None as `create`; it must be a function"),
         ({"makes": 3}, "has a int as `makes`; it must be a function"),
         ({"models": "bst"}, "has the text 'bst' as `models`; it must be a tuple of str"),

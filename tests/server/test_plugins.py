@@ -123,10 +123,12 @@ def test_settings_that_cannot_be_left_out_are_refused_before_a_configuration_is_
     name = write(
         "bad",
         "import dataclasses\n"
+        "from pydantic import Field\n"
         "from recall.channel import ChannelSettings\n"
         "from recall.hot import CHANNEL\n"
         "class NearSettings(ChannelSettings):\n"
-        "    kept: int\n"
+        "    'Near items.'\n"
+        "    kept: int = Field(description='Items kept.')\n"
         "CHANNELS = {'near': dataclasses.replace(CHANNEL, settings=NearSettings)}\n",
     )
     load([name])

@@ -94,6 +94,7 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
         ("tls.key", "router.ingress.tls.key"),
     ):
         assert f"{tmp_path / name} is no file; set {key}" in said
+    assert "set router.scenes (a relative path begins at the folder above the configuration file's)" in said
 
 
 def test_experiments_that_are_not_there_are_none_and_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """`shopfront ingest`: the report of a shop's files, alarms first, and what a dry run leaves behind."""
 
+import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -19,6 +21,24 @@ SHOP = {
     "events.csv": csv_text(columns(item_id=[f"{200 + row % 4} " for row in range(10)], price=["ask"] * 10)),
     "items.csv": "item_id,brand\nSKU-1,x\n",
 }
+
+
+TILL = """
+import polars as pl
+from ingest.importers.registry import Importer
+from ingest.shop_tables import ShopTables
+
+def read(folder, now):
+    rows = range(40)
+    return ShopTables("till", pl.DataFrame({
+        "user_id": [f"u{row % 5}" for row in rows],
+        "item_id": [f"i{row % 7}" for row in rows],
+        "event": pl.Series([5] * 40, dtype=pl.UInt8),
+        "ts_ms": [1_700_000_000_000 + row * 7_200_000 for row in rows],
+    }))
+
+IMPORTERS = {"till": Importer(lambda folder: (folder / "till.dat").exists(), read, "till.dat")}
+"""
 
 
 def shopfront(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -53,6 +73,21 @@ def test_without_dry_run_the_data_set_is_published(tmp_path: Path) -> None:
     done = shopfront("ingest", "--data", data, "--workspace", workspace)
     assert done.returncode == 0, done.stderr
     assert DatasetStore(workspace / "datasets").open_current().manifest.rows["events"] == 10
+
+
+def test_log_formats_of_plugins_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write(tmp_path / "shop", {"till.dat": "made by a till"})
+    (tmp_path / "till_parts.py").write_text(TILL)
+    config = tmp_path / "shopfront.yaml"
+    config.write_text(f"plugins: [till_parts]\nrouter: {{scenes: {os.getcwd()}/config/scenes.yaml}}\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.getcwd()}")
+    done = shopfront("ingest", "--data", data, "--dry-run", "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"events kept +40 +purchase 40", done.stdout), done.stdout
+    config.write_text("plugins: [till_parts]\n")
+    done = shopfront("ingest", "--data", data, "--dry-run", "--config", config)
+    assert "scenes.yaml is refused:" in done.stderr
+    assert "set router.scenes, where a relative path" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("name", ["no[/such]", "[red]shop"])

@@ -164,7 +164,9 @@ def test_a_key_of_a_plugin_without_a_description_is_named_in_one_line(tmp_path: 
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert "setting router.recall.terse.kept has no description" in " ".join(done.stderr.split())
+    assert "terse of terse_parts has the class Terse as `settings`, whose field kept has no description" in (
+        " ".join(done.stderr.split())
+    )
     assert "Traceback" not in done.stderr
 
 

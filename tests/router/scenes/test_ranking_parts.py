@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import runner
 from pipeline.candidates import Candidates
@@ -32,7 +32,7 @@ class LearnerSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sign: int = -1
+    sign: int = Field(-1, description="What the score is multiplied by.")
 
 
 @dataclass
