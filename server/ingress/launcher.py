@@ -123,7 +123,15 @@ def _why(reported: ProcessStatus | None, handle: RouterHandle, cancel: threading
     if cancel.is_set():
         return "the start was cancelled"
     status = handle.exit_status()
-    return "it is not ready in time" if status is None else f"its process ended with {ending(status)}"
+    return f"it {_late(handle)}" if status is None else f"its process ended with {ending(status)}"
+
+
+def _late(handle: RouterHandle) -> str:
+    given_s = handle.settings.ingress.start_timeout_s
+    return (
+        f"is not ready within {given_s:g} s; where the machine has much else to do, raise "
+        "router.ingress.start_timeout_s"
+    )
 
 
 def _completed(settings: RouterSettings) -> RouterSettings:
@@ -180,7 +188,6 @@ def _wait_until_serving(
         if last is None:
             return
         if time.monotonic() > deadline or cancel.is_set():
-            raise RouterStartError(
-                f"{handle.address} does not serve ({last}); the router's log is {log_path}"
-            )
+            why = last if cancel.is_set() else f"{last}; it {_late(handle)}"
+            raise RouterStartError(f"{handle.address} does not serve ({why}); the router's log is {log_path}")
         time.sleep(_POLL_S)

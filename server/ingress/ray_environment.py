@@ -21,6 +21,8 @@ from server.ingress.ports import free_ports, free_range
 from server.ingress_settings import IngressSettings, RaySettings
 from server.rpc.methods import received_bytes
 
+_PROXY_SHARE = 0.25
+"""Part of the time for the router's start that its proxy may take."""
 _WITHOUT_RAY_S = 300
 _RAY_LOG_BYTES = 16 * 1024 * 1024
 
@@ -37,6 +39,9 @@ def serve_environment(settings: IngressSettings, plugins: Sequence[str] = ()) ->
         # noticed at once, a slow one is given time.
         "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": str(settings.health_check_period_s / 4),
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": str(2 * settings.health_check_period_s),
+        # Serve kills a proxy that takes longer than this to start, 5 s by default, which ends the router's
+        # start. Beside other work, a build for one, it takes longer; one that died is noticed at once.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": str(settings.start_timeout_s * _PROXY_SHARE),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": str(settings.deregister_s),
         "RAY_SERVE_LOG_TO_STDERR": "0",
         # What runs by the clock: each step of the controller takes 3 ms of a core, ten times a second by

@@ -16,6 +16,8 @@ import pytest
 from server.ingress import launcher
 from server.ingress.launcher import RouterStartError, start_router
 from server.ingress.ports import free_ports
+from server.ingress.ray_environment import serve_environment
+from server.ingress_settings import IngressSettings
 from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
@@ -88,6 +90,26 @@ def test_a_read_only_disk_of_the_state_is_named_before_ray_starts(
     with pytest.raises(RouterStartError, match=r"Read-only file system.*router\.state\.url"):
         start_router(settings)
     assert "Ray is up" not in (tmp_path / "router.log").read_text()
+
+
+def test_a_router_that_is_not_ready_in_time_says_which_key_gives_it_more(
+    quiet_shop: ServedShop, tmp_path: Path
+) -> None:
+    settings = quiet_shop.settings(
+        NO_TRITON,
+        ingress={"address": "127.0.0.1:0", "start_timeout_s": 0.2},
+        request_log={"folder": str(tmp_path)},
+    )
+    with pytest.raises(
+        RouterStartError, match=r"not ready within 0\.2 s; .* raise router\.ingress\.start_timeout_s"
+    ):
+        start_router(settings)
+
+
+def test_a_proxy_has_time_to_start_beside_other_work() -> None:
+    # Serve's own 5 s end the start of a router on a machine that builds meanwhile.
+    given = serve_environment(IngressSettings(start_timeout_s=200.0))
+    assert float(given["RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S"]) == 50
 
 
 STARTER = """
