@@ -104,7 +104,10 @@ class _State:
         self.counts = demands.members[:, :slots].sum(axis=1).astype(np.int64)
 
     def keep_most(self) -> Int64:
-        """Takes off what is too much, the least valuable first, and fills the slots again."""
+        """Takes off what is too much, the least valuable first, and fills the slots again.
+
+        Returns int64[g], the items taken off of each group.
+        """
         members, removed = self.demands.members, np.zeros(self.counts.size, np.int64)
         gone: set[int] = set()
         for group in range(self.counts.size):
@@ -121,7 +124,12 @@ class _State:
         return removed
 
     def approach(self, max_loss: float, removed: Int64) -> Swapped:
-        """Makes way for what is behind, and for what others are ahead of."""
+        """Makes way for what is behind, and for what others are ahead of.
+
+        Args:
+            max_loss: part of the page's summed value, 0 to 1, that all exchanges together may cost.
+            removed: int64[g], as `keep_most` returns it, for the result.
+        """
         demands, count = self.demands, self.counts.size
         value = float(self.values[self.page].sum())
         budget, spent = max_loss * value, 0.0

@@ -94,7 +94,7 @@ def _joined(first: Candidates, second: Candidates) -> dict[str, Float32]:
 
 
 def unscored(items: Int32, channels: UInt32, recall_score: Float32, trigger: Int32) -> Candidates:
-    """Candidates not yet scored: the four columns of length n given, `score` all NaN."""
+    """Candidates not yet scored: the four columns [n] given, and `score` float32[n], all NaN."""
     return Candidates(
         items, channels, recall_score, trigger, np.full(items.shape[0], np.nan, dtype=np.float32)
     )

@@ -14,6 +14,11 @@ from pipeline.stages import ContractError, MergedScore, RecalledColumns
 def check_recalled(recalled: RecalledColumns, k: int) -> None:
     """Raises `ContractError` unless the columns are equally long, at most k, with distinct items above 0."""
     items, scores, triggers = recalled.items, recalled.scores, recalled.triggers
+    if not (
+        isinstance(items, np.ndarray) and isinstance(scores, np.ndarray) and isinstance(triggers, np.ndarray)
+    ):
+        forms = ", ".join(map(_form, (items, scores, triggers)))
+        raise ContractError(f"recalled columns must be arrays int32, float32, int32, got {forms}")
     if not (items.ndim == scores.ndim == triggers.ndim == 1):
         raise ContractError("recalled columns must have one dimension each")
     if not (items.shape == scores.shape == triggers.shape):
@@ -40,8 +45,8 @@ def check_recalled(recalled: RecalledColumns, k: int) -> None:
 
 def check_mask(mask: npt.NDArray[np.bool_], count: int) -> None:
     """Raises `ContractError` unless `mask` is bool[count]."""
-    if mask.dtype != np.bool_ or mask.shape != (count,):
-        raise ContractError(f"a mask bool[{count}] was expected, got {mask.dtype}{list(mask.shape)}")
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (count,):
+        raise ContractError(f"a mask bool[{count}] was expected, got {_form(mask)}")
 
 
 def check_columns(columns: Mapping[str, Float32], count: int, names: tuple[str, ...] = ()) -> None:
@@ -56,10 +61,9 @@ def check_columns(columns: Mapping[str, Float32], count: int, names: tuple[str, 
             f"the scorer is registered with the columns {', '.join(names)}, it gave {', '.join(columns)}"
         )
     for name, column in columns.items():
-        if column.dtype != np.float32 or column.shape != (count,):
+        if not isinstance(column, np.ndarray) or column.dtype != np.float32 or column.shape != (count,):
             raise ContractError(
-                f"scores float32[{count}] were expected, the column {name} is "
-                f"{column.dtype}{list(column.shape)}"
+                f"scores float32[{count}] were expected, the column {name} is {_form(column)}"
             )
 
 
@@ -76,10 +80,8 @@ def check_merged(merged: MergedScore, columns: Mapping[str, Float32], count: int
 
 def check_positions(positions: npt.NDArray[np.intp], count: int) -> None:
     """Raises `ContractError` unless `positions` are integers in one dimension, distinct, within 0…count−1."""
-    if positions.ndim != 1 or positions.dtype.kind not in "iu":
-        raise ContractError(
-            f"positions must be integers in one dimension, got {positions.dtype}{list(positions.shape)}"
-        )
+    if not isinstance(positions, np.ndarray) or positions.ndim != 1 or positions.dtype.kind not in "iu":
+        raise ContractError(f"positions must be integers in one dimension, got {_form(positions)}")
     if positions.size == 0:
         return
     if positions.min() < 0 or positions.max() >= count:
@@ -95,3 +97,10 @@ def check_order(positions: npt.NDArray[np.intp], count: int, page_size: int) -> 
         raise ContractError(
             f"{positions.size} positions given where {count} candidates could fill {page_size} slots"
         )
+
+
+def _form(value: object) -> str:
+    """The dtype and shape of an array; of something else its type."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}{list(value.shape)}"
+    return f"a {type(value).__name__}"

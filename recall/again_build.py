@@ -51,7 +51,7 @@ def takers_of(source: BuildSource) -> Takers:
 
 
 def repeat_rates(source: BuildSource, strength: float) -> tuple[NDArray[np.float32], int]:
-    """`rates_of` the takers up to `source.now`, and how many items anybody came back to."""
+    """`rates_of` the takers up to `source.now`, float32[N + 1], and how many items anybody came back to."""
     taken = takers_of(source)
     return rates_of(taken, source.catalogue, strength), int(np.count_nonzero(taken.returned))
 

@@ -117,9 +117,13 @@ def strongest_partners(
         size: N.
         pairs_per_block: pairs in memory at once.
         most: partners kept of an item.
-        strength: by which they are chosen: strength(row, item, together).
+        strength: by which they are chosen: strength(row int64[p], item int32[p], together float32[p]) →
+            float64[p], of pairs with so many shared baskets.
         within: the items whose partners are looked for, one row each; None = all, with an empty row 0 before.
         scored_by: what a partner's score is, and the lists are ordered by.
+
+    Returns:
+        One list for each row, scores float32.
     """
     found = GrowingLists()
     for block, together in baskets.pairs(size, pairs_per_block, within):
@@ -155,7 +159,12 @@ class BasketContents:
 
 
 def basket_columns(events: pl.DataFrame, contents: BasketContents) -> Columns:
-    """The columns of `Baskets` of some shoppers, by all their events; baskets are numbered from 0."""
+    """The columns of `Baskets` of some shoppers, by all their events; baskets are numbered from 0.
+
+    Args:
+        events: as `BuildSource.events`, whole shoppers.
+        contents: which events fill baskets.
+    """
     settings = contents.settings
     filling = (pl.col("event") == PURCHASE) if contents.purchases else (pl.col("event") != IMPRESSION)
     events = events.filter(filling & (pl.col("ts") <= contents.now)).sort("user", "ts", maintain_order=True)

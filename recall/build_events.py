@@ -13,7 +13,7 @@ OPTIONAL = ("session_id", "query")
 
 
 def build_events(log: pl.LazyFrame) -> pl.DataFrame:
-    """The events of a data set as `recall.channel.BuildSource` takes them."""
+    """The events of a data set, with the columns and types of `recall.channel.BuildSource.events`."""
     return _columns(log).collect()
 
 

@@ -21,11 +21,11 @@ class FoundBoxes:
     confidence: NDArray[np.float32]
 
     def __len__(self) -> int:
-        """N."""
+        """The number of boxes n."""
         return len(self.edges)
 
     def take(self, rows: NDArray[np.int64]) -> FoundBoxes:
-        """The boxes at rows."""
+        """The boxes at the rows int64[m], in that order."""
         return FoundBoxes(self.edges[rows], self.confidence[rows])
 
     def best_first(self) -> FoundBoxes:

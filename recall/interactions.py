@@ -68,7 +68,10 @@ def interactions_of(source: BuildSource, items_per_user: int | None = None) -> I
 
 
 def interaction_columns(events: pl.DataFrame, taken: Taken) -> Columns:
-    """The columns of `Interactions` of some shoppers, by all their events."""
+    """The columns of `Interactions` of some shoppers, by all their events (as `BuildSource.events`).
+
+    Returns user int32, item int32, ts int64 (unix seconds) and score float32, all of one length.
+    """
     behaviours = events.filter((pl.col("event") != IMPRESSION) & (pl.col("ts") <= taken.now))
     pairs = behaviour_scores(behaviours).filter(pl.col("score") > 0).sort("user", "last_ts", "item")
     user = pairs["user"].to_numpy().astype(np.int32)
@@ -91,7 +94,7 @@ def impressions_of(source: BuildSource) -> UserEvents:
 
 
 def impression_columns(events: pl.DataFrame, now: int) -> Columns:
-    """The columns of `impressions_of` of some shoppers."""
+    """The columns of `impressions_of` of some shoppers: user int32, item int32, ts int64 (unix seconds)."""
     shown = events.filter((pl.col("event") == IMPRESSION) & (pl.col("ts") <= now))
     shown = shown.sort("user", "ts", maintain_order=True)
     return {

@@ -75,12 +75,15 @@ class ItemPictures:
 
 
 def save_contents(folder: Path, contents: NDArray[np.uint64], revision: int) -> None:
-    """Writes which pictures there are, and up to which change."""
+    """Writes which pictures there are, `contents` uint64[P, 2], and up to which change, `revision`."""
     save_column(folder, _CONTENTS, np.ascontiguousarray(contents, np.uint64).reshape(-1))
     save_column(folder, _REVISION, np.array([revision], np.int64))
 
 
 def open_contents(folder: Path, pictures: int) -> tuple[NDArray[np.uint64], int]:
-    """What `save_contents` wrote of P pictures. Raises SnapshotError where it is torn or of others."""
+    """What `save_contents` wrote of P pictures: uint64[P, 2] and the revision.
+
+    Raises SnapshotError where it is torn or of another number of pictures.
+    """
     contents = load_column(folder, _CONTENTS, np.dtype(np.uint64), 2 * pictures).reshape(-1, 2)
     return contents, int(load_column(folder, _REVISION, np.dtype(np.int64), 1)[0])

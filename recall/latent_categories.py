@@ -33,6 +33,7 @@ from recall.interest_search import INDEX, INDEXED, VECTORS, InterestFiles, Inter
 from recall.merge import merge_by_item, top_positions
 from recall.mind import INPUTS, MODEL
 from recall.query import Query
+from recall.unit_rows import unit_rows
 from recall.vector_index import VectorIndexSettings, open_vectors, write_index, write_vectors
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
@@ -164,14 +165,12 @@ def build(source: BuildSource, folder: Path, settings: LatentCategoriesSettings)
     centres = np.zeros((catalogue.category_count + 1, vectors.shape[1]), np.float64)
     # What nobody took counts a little, so that a category of new items has a centre too.
     np.add.at(centres, category[indexed], vectors[indexed] * (heat[indexed] + 0.01)[:, None])
-    norms = np.linalg.norm(centres, axis=1, keepdims=True)
-    centres = np.divide(centres, norms, out=np.zeros_like(centres), where=norms > 0)
     write_vectors(folder, VECTORS, vectors)
-    write_vectors(folder, CENTRES, centres.astype(np.float32))
+    write_vectors(folder, CENTRES, unit_rows(centres).astype(np.float32))
     save_column(folder, INDEXED, indexed)
     save_column(folder, HEAT, heat.astype(np.float32))
     write_index(folder / INDEX, vectors[indexed], FLAT, source.seed)
-    return {"indexed": len(indexed), "categories": int(np.count_nonzero(norms))}
+    return {"indexed": len(indexed), "categories": int(np.count_nonzero(centres.any(axis=1)))}
 
 
 def open_channel(

@@ -61,7 +61,7 @@ class ItemLists:
 
     @classmethod
     def of_columns(cls, columns: Mapping[str, NDArray[Any]]) -> ItemLists:
-        """The lists of rows 1, 2, … that are given as `columns`; row 0 is empty."""
+        """The lists of rows 1, 2, … that are given as `columns()` returns them; row 0 is empty."""
         offsets = np.concatenate((np.zeros(2, np.int64), np.cumsum(columns["length"])))
         return cls(offsets, columns["item"], columns["score"])
 
@@ -99,8 +99,12 @@ def ranked_lists(
 ) -> ItemLists:
     """Sort loose (row, item, score) entries into lists: best first, ties by the smaller item.
 
-    The inputs are of equal length, rows in 0…row_count − 1, scores not negative; each (row, item) occurs at
-    most once. Each row keeps its `limit` best.
+    Args:
+        rows: int[n], each in 0…row_count − 1.
+        items: int[n]; each (row, item) occurs at most once.
+        scores: number[n], not negative; taken as float32.
+        row_count: rows of the result.
+        limit: most entries of a row, the best ones.
     """
     scores = scores.astype(np.float32)
     # The bits of a float that is not negative rise with it: row and score fit one integer, half the sorting.
@@ -131,7 +135,10 @@ def united(first: ItemLists, second: ItemLists, limit: int) -> ItemLists:
 def best_of_each_row(
     row_ends: NDArray[np.integer], scores: NDArray[np.floating], limit: int
 ) -> NDArray[np.int64]:
-    """Positions of the `limit` largest positive scores of each row of a CSR matrix, rows in order."""
+    """Positions int64[m] of the `limit` largest positive scores of each row of a CSR matrix, rows in order.
+
+    row_ends: int[rows + 1], where each row begins and the last one ends; scores: float[n], its values.
+    """
     kept = scores > 0
     for row in np.flatnonzero(np.diff(row_ends) > limit):
         span = slice(row_ends[row], row_ends[row + 1])

@@ -32,8 +32,8 @@ def merge_by_item(
 ) -> Recalled:
     """One entry per item, its scores summed or maximised, the k best first.
 
-    Inputs are of equal length; an item may occur many times, entries of item 0 are dropped. The reported
-    trigger is the source of the item's largest single entry (of equal ones, the earliest).
+    Inputs are int32[n], float32[n] and int32[n]; an item may occur many times, entries of item 0 are dropped.
+    The reported trigger is the source of the item's largest single entry (of equal ones, the earliest).
     """
     if len(items) == 0 or k <= 0:
         return EMPTY_RECALL

@@ -92,7 +92,7 @@ class Outfit:
         return Recalled(items[order], scores.astype(np.float32), np.full(len(order), trigger, np.int32))
 
     def evidence_of(self, trigger: int, items: NDArray[np.int32]) -> list[Evidence]:
-        """Why each of `items` goes with the trigger; "rules" where nothing else says so."""
+        """Why each of `items` int32[n] goes with the trigger; "rules" where nothing else says so."""
         known: dict[int, Evidence] = {}
         for kind in ("baskets", "sets"):
             for item in self._partners(kind, trigger).tolist():

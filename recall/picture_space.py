@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recall.unit_rows import unit_rows
 from snapshot.columns import load_column, save_column
 from snapshot.manifest import SnapshotError
 
@@ -46,10 +47,7 @@ class PictureSpace:
 
     def project(self, looks: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors float32[n, D] of length 1 from looks float32[n, F + C]; the centre gives zeros."""
-        projected = np.asarray((looks - self.centre) @ self.matrix, np.float32)
-        length = np.linalg.norm(projected, axis=1, keepdims=True)
-        np.divide(projected, length, out=projected, where=length > 0)
-        return projected
+        return unit_rows(np.asarray((looks - self.centre) @ self.matrix, np.float32))
 
     def save(self, folder: Path) -> None:
         """Writes the map into `folder`."""

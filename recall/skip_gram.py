@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from recall.item_vector_settings import ItemVectorSettings
 from recall.lists import ItemLists, ranked_lists
+from recall.unit_rows import unit_rows
 from recall.vector_index import make_index, search_parameters
 
 if TYPE_CHECKING:
@@ -96,15 +97,9 @@ def trained(
             (loss / context.numel()).backward()
             optimiser.step()
         seen = torch.from_numpy(np.isin(np.arange(size + 1), np.append(centres, contexts)))
-        return _normalised(network.every(~seen))
+        return unit_rows(network.every(~seen).numpy().astype(np.float32))
     finally:
         torch.set_num_threads(threads)
-
-
-def _normalised(vectors: torch.Tensor) -> NDArray[np.float32]:
-    made = vectors.numpy().astype(np.float32)
-    length = np.linalg.norm(made, axis=1, keepdims=True)
-    return np.asarray(np.divide(made, length, out=np.zeros_like(made), where=length > 0))
 
 
 def nearest_items(
@@ -117,6 +112,16 @@ def nearest_items(
     """The best in-stock neighbours of each item: cosine · (1 + sessions)^β, of those that are most alike.
 
     An item in no session counts as the others do on average: how many will take it is not known yet.
+
+    Args:
+        vectors: float32[N + 1, D] of length 1; a row of zeros is of an item that is not known.
+        sessions: int64[N + 1], sessions with the item.
+        in_stock: bool[N + 1], items that may be neighbours.
+        settings: β is `popularity_exponent`; how the index is made and searched.
+        seed: of the index.
+
+    Returns:
+        Lists of rows 0…N, best first; row 0, and that of an item that is not known, is empty.
     """
     known = np.any(vectors != 0, axis=1)
     found = np.flatnonzero(known & in_stock).astype(np.int32)

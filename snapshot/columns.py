@@ -15,7 +15,7 @@ _HEADER = re.compile(r"\{'descr': '([<|][a-z]\d+)', 'fortran_order': False, 'sha
 
 
 def save_column(folder: Path, name: str, values: np.ndarray) -> None:
-    """Write a one-dimensional array as `<name>.npy` into `folder`, which must exist."""
+    """Write an array [n] of a plain type as `<name>.npy` into `folder`, which must exist."""
     np.save(folder / f"{name}.npy", np.ascontiguousarray(values), allow_pickle=False)
 
 

@@ -70,7 +70,7 @@ class PictureIndex:
                 self.revision = max(self.revision, revision)
 
     def vectors_of(self, items: NDArray[np.int32]) -> Pictured:
-        """Those of `items` that have a picture, and the vectors of their first ones."""
+        """Those of `items` int32[n] that have a picture, and the vectors [m, D] of their first ones."""
         known, vectors = [], []
         for item in items.tolist():
             rows = self._main.rows_of(item)[:1]

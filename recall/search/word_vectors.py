@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recall.search.words import terms_of
+from recall.unit_rows import unit_rows
 from snapshot.columns import load_column, save_column
 from snapshot.manifest import SnapshotError
 from snapshot.string_column import load_strings, save_strings
@@ -54,7 +55,7 @@ class WordVectors:
             if codes:
                 distinct, times = np.unique(codes, return_counts=True)
                 found[row] = ((1 + np.log(times)) * self.rarity[distinct]) @ self.vectors[distinct]
-        return unit(found)
+        return unit_rows(found)
 
     def related(self, text: str, k: int) -> list[tuple[str, float]]:
         """The k words nearest to a text by cosine, best first, its own words left out."""
@@ -67,7 +68,7 @@ class WordVectors:
 
     def nearest(self, vector: NDArray[np.float32], k: int) -> list[tuple[str, float]]:
         """The k words nearest to a vector float32[D] of the items' space by cosine above 0, best first."""
-        likeness = unit(self.vectors) @ unit(vector[None].astype(np.float32))[0]
+        likeness = unit_rows(self.vectors) @ unit_rows(vector[None].astype(np.float32))[0]
         best = np.argsort(-likeness, kind="stable")[:k]
         return [(self.words[code], float(likeness[code])) for code in best if likeness[code] > 0]
 
@@ -89,9 +90,3 @@ class WordVectors:
                 folder, f"{VECTORS}.npy", f"is not of {len(words)} words", "build the folder again"
             )
         return cls(words, rarity, flat.reshape(len(words), -1))
-
-
-def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The rows at length 1; a zero row stays."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(np.divide(vectors, length, out=np.zeros_like(vectors, np.float32), where=length > 0))

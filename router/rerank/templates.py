@@ -79,7 +79,7 @@ class Templates:
     name: str = "templates"
 
     def order(self, query: Query, candidates: Candidates, page_size: int) -> npt.NDArray[np.intp]:
-        """Positions: the templates not seen yet; where they are less than the page, then those seen."""
+        """intp[m]: the templates not seen yet; where they are less than the page, then those seen."""
         seen: Seen = query.features["seen"]
         if not seen.items.size:
             return np.arange(len(candidates))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recall.search.word_vectors import WordVectors, unit
+from recall.search.word_vectors import WordVectors
 from recall.search.word_vectors_build import counted, rarity_of, transferred, vocabulary_of, weighted
 from snapshot.manifest import SnapshotError
 
@@ -50,10 +50,3 @@ def test_words_by_which_the_same_is_taken_are_near_though_no_text_has_both(tmp_p
     (tmp_path / "word_vectors.npy").write_bytes(b"")
     with pytest.raises(SnapshotError):
         WordVectors.open(tmp_path)
-
-
-def test_a_zero_row_stays() -> None:
-    assert unit(np.array([[0, 0], [3, 4]], np.float32)).tolist() == [
-        [0, 0],
-        [pytest.approx(0.6), pytest.approx(0.8)],
-    ]
