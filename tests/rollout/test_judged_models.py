@@ -80,6 +80,7 @@ def test_with_few_requests_nothing_is_promoted_and_the_deadline_ends_it(
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(900)
 def test_twenty_good_models_are_promoted_but_for_one_at_most(
     shop: list[TrialRequest], tmp_path: Path
 ) -> None:
