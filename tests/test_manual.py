@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +128,35 @@ def test_every_component_says_what_it_does_and_every_key_what_it_means() -> None
     assert "| `window_days` | `30.0` |" in text
     assert "| `rules[].window` | `4` | at least 2, at most 100 |" in text
     assert "| `modulation.bounds.<name>.most` | `2.0` | at least 1, at most 10 |" in text
+
+
+def examples(page: Path) -> Iterator[ast.Module]:
+    """The blocks of Python of a page, parsed; neither lines of a file nor signatures (architecture.md)."""
+    if page.name != "architecture.md":
+        for block in re.findall(
+            r"^```python\n(?! )(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+        ):
+            yield ast.parse(block)
+
+
+@page
+def test_examples_in_python_import_what_exists(page: Path) -> None:
+    rooms = {path.name for path in PROJECT.iterdir() if (path / "__init__.py").exists()}
+    for example in examples(page):
+        for node in ast.walk(example):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in rooms:
+                for alias in node.names:
+                    module = importlib.import_module(node.module)
+                    found = hasattr(module, alias.name) or find_spec(f"{node.module}.{alias.name}")
+                    assert found, f"{node.module} has no {alias.name}"
+
+
+@page
+def test_examples_in_python_name_fields_of_the_contract(page: Path) -> None:
+    for example in examples(page):
+        for call in (node for node in ast.walk(example) if isinstance(node, ast.Call)):
+            module, _, name = ast.unparse(call.func).partition(".")
+            if re.fullmatch(r"\w+_pb2", module) and find_spec(f"protos.shopfront.v1.{module}"):
+                contract = importlib.import_module(f"protos.shopfront.v1.{module}")
+                fields = getattr(contract, name).DESCRIPTOR.fields_by_name
+                assert {keyword.arg for keyword in call.keywords} <= set(fields), ast.unparse(call)
