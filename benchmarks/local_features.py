@@ -1,15 +1,16 @@
 """Global features, local ones and baselines: photos of products searched for among catalogue pictures.
 
-    python -m benchmarks.local_features [--photos 296] [--cache FOLDER]
+    python -m benchmarks.local_features [--photos 296] [--cache FOLDER] [--without-networks]
 
 `shared/data/grocery_photos`: for each photo of the validation range, the place of its product's catalogue
 picture among 81. Keypoints are SIFT's (Lowe, IJCV 2004) and KAZE's (Alcantarilla et al., ECCV 2012), at
 most 400 of a picture, joined by VLAD (Jégou et al., CVPR 2010: residuals to 32 centres, their signed roots,
 per centre and in all of length 1) whose centres photos of the training range teach; HoG and histograms of
 colours are the baselines. NetVLAD is trained by the training photos but those that choose weights, with the
-trunk's block before it and without, and so is the space of the encoder's features beside it. `PQ`: the
+trunk's block before it and without, and so are the spaces of the encoder's features beside it: of features
+alone, and the one that is served, of 512 dimensions with colours. `--without-networks`: no NetVLAD. `PQ`: the
 catalogue's vectors by product quantisation of 16 × 6 bits (faiss), where it has enough pictures to learn
-from: by those of the training photos. Coarse to fine: the encoder's ten best, as it is and trained, ordered
+from: by those of the training photos. Coarse to fine: the ten best of the encoder and its spaces, ordered
 again by the sum of both cosines, weighted as is best on photos of the training range; with the category, a
 soft gate adds the logarithm of the probability of the product's coarse class, by a layer taught by the
 training range's features, weighted likewise.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,9 +36,15 @@ from PIL import Image
 from benchmarks.net_vlad import FittedNetVlad, maps_of
 from benchmarks.picture_features import InProcessEncoder
 from benchmarks.public_data import SHARED
+from models.picture_encoder import FEATURES
 from recall.category_head import softmax
+from recall.picture_space import PictureSpace
+from vision.colours import COLOURS
 from vision.fit_by_photos import Labelled, fit_by_photos
 from vision.fit_category_head import fit_layer
+from vision.look import make_looks
+from vision.same_picture import small_copy
+from vision.settings import PictureSettings
 
 _CV2: Any = cv2
 _FAISS: Any = faiss
@@ -45,6 +53,7 @@ Vectors = NDArray[np.float32]
 _KEYPOINTS, _CENTRES, _SIDE = 400, 32, 224
 _PQ_PARTS, _PQ_BITS, _BEST = 16, 6, 10
 _TRAINED, _TRAINED_DIMENSIONS = "encoder, trained", 256
+_SERVED = "served space"
 _STEPS_BEHIND, _STEPS_THROUGH = 200, 40
 """Of NetVLAD behind the block, and through it, which takes ten times as long."""
 _WEIGHTS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -145,6 +154,7 @@ def main() -> None:
     )
     parser.add_argument("--photos", type=int, default=296, help="of either range")
     parser.add_argument("--cache", type=Path, default=None, help="folder that keeps features")
+    parser.add_argument("--without-networks", action="store_true", help="train no NetVLAD")
     given = parser.parse_args()
     cv2.setNumThreads(1)
     folder = SHARED / "grocery_photos"
@@ -170,7 +180,8 @@ def main() -> None:
     # Trained forms do not learn from the photos by which weights are chosen.
     others = training.filter(~pl.col("row").is_in(chosen_by["row"].to_list()))
     forms += [
-        Form(name, make, sets) for name, make in trained_forms(encoder, sets[0], classes, others).items()
+        Form(name, make, sets)
+        for name, make in trained_forms(encoder, sets[0], classes, others, not given.without_networks).items()
     ]
     for form in forms:
         exact = recall(form.asked @ form.catalogue.T, classes, truth)
@@ -180,10 +191,10 @@ def main() -> None:
             f"PQ 12 bytes R@1 {codes[0]:.3f}  R@5 {codes[1]:.3f}  {form.ms:.0f} ms of CPU a picture",
             flush=True,
         )
-    plain, trained = forms[0], next(form for form in forms if form.name == _TRAINED)
-    for coarse, fine in [(plain, each) for each in forms[1:]] + [
-        (trained, each) for each in forms[1:] if each is not trained
-    ]:
+    plain, spaces = forms[0], [form for form in forms if form.name in (_TRAINED, _SERVED)]
+    for coarse, fine in itertools.product((plain, *spaces), forms[1:]):
+        if coarse is fine:
+            continue
         both = [
             (side @ coarse.catalogue.T, other @ fine.catalogue.T)
             for side, other in ((coarse.taught, fine.taught), (coarse.asked, fine.asked))
@@ -194,7 +205,8 @@ def main() -> None:
             f"{coarse.name}, then {fine.name:22} weight {weight:4}  R@1 {found[0]:.3f}  R@5 {found[1]:.3f}",
             flush=True,
         )
-    _gated(plain, tables, classes, known, truth)
+    for form in (plain, *spaces):
+        _gated(form, plain, tables, classes, known, truth)
 
 
 def trained_forms(
@@ -202,22 +214,43 @@ def trained_forms(
     catalogue: list[Image.Image],
     classes: NDArray[np.int64],
     photos: pl.DataFrame,
+    networks: bool,
 ) -> dict[str, Callable[[list[Image.Image]], Vectors]]:
-    """The encoder's features in a space trained by photos, and both forms of NetVLAD, by name."""
+    """Spaces trained by photos, and both forms of NetVLAD if they are wanted, by name."""
     pictures, products = _opened(photos), photos["class_id"].to_numpy()
-    space = fit_by_photos(
-        Labelled(classes.astype(np.int32), encoder.features(catalogue)),
-        Labelled(products.astype(np.int32), encoder.features(pictures)),
-        _TRAINED_DIMENSIONS,
-        1,
-    ).space
+    shown_looks, known_looks = (looks_of(each, encoder) for each in (catalogue, pictures))
+    made: dict[str, Callable[[list[Image.Image]], Vectors]] = {}
+    for name, dimensions, width in (
+        (_TRAINED, _TRAINED_DIMENSIONS, FEATURES),
+        (_SERVED, PictureSettings().dimensions, None),
+    ):
+        space = fit_by_photos(
+            Labelled(classes.astype(np.int32), shown_looks[:, :width]),
+            Labelled(products.astype(np.int32), known_looks[:, :width]),
+            dimensions,
+            1,
+        ).space
+
+        def project(
+            asked: list[Image.Image], space: PictureSpace = space, width: int | None = width
+        ) -> Vectors:
+            return space.project(looks_of(asked, encoder)[:, :width])
+
+        made[name] = project
+    if not networks:
+        return made
     network = encoder.network
     shown, known = maps_of(network, catalogue, classes), maps_of(network, pictures, products)
-    return {
-        _TRAINED: lambda asked: space.project(encoder.features(asked)),
+    return made | {
         "NetVLAD, block fixed": FittedNetVlad(network, shown, known, 1, _STEPS_BEHIND, fixed=True),
         "NetVLAD, end to end": FittedNetVlad(network, shown, known, 1, _STEPS_THROUGH),
     }
+
+
+def looks_of(pictures: list[Image.Image], encoder: InProcessEncoder) -> Vectors:
+    """float32[n, 1280 + 128], features and weighted colours, as the served space is fitted to them."""
+    copies = np.stack([small_copy(each) for each in pictures])
+    return make_looks(encoder.features(pictures), copies, COLOURS, PictureSettings().colour_weight)
 
 
 def _opened(table: pl.DataFrame) -> list[Image.Image]:
@@ -226,30 +259,36 @@ def _opened(table: pl.DataFrame) -> list[Image.Image]:
 
 def _gated(
     form: Form,
+    plain: Form,
     tables: list[pl.DataFrame],
     classes: NDArray[np.int64],
     known: NDArray[np.int64],
     truth: NDArray[np.int64],
 ) -> None:
-    """The coarse class as a soft and as a hard gate; the layer learns from half of the training photos."""
+    """The coarse class as a soft and as a hard gate of a form.
+
+    A layer over the encoder's features, `plain`, learns it from half of the training photos; the other half
+    chooses the weight.
+    """
     coarse = [table["coarse_id"].to_numpy() for table in tables]
     half = len(known) // 2
     codes, labels = np.unique(np.concatenate((coarse[0], coarse[1][:half])), return_inverse=True)
-    weights, bias = fit_layer(np.concatenate((form.catalogue, form.taught[:half])), labels, len(codes), 1)
+    weights, bias = fit_layer(np.concatenate((plain.catalogue, plain.taught[:half])), labels, len(codes), 1)
     column = np.searchsorted(codes, coarse[0])
 
     def log_odds(vectors: Vectors) -> Vectors:
         return np.asarray(np.log(softmax(vectors @ weights + bias, 1.0)[:, column] + 1e-6), np.float32)
 
     chosen, asked = (
-        (vectors @ form.catalogue.T, log_odds(vectors)) for vectors in (form.taught[half:], form.asked)
+        (vectors @ form.catalogue.T, log_odds(features))
+        for vectors, features in ((form.taught[half:], plain.taught[half:]), (form.asked, plain.asked))
     )
     weight = max(_WEIGHTS, key=lambda each: recall(chosen[0] + each * chosen[1], classes, known[half:])[0])
     found = recall(asked[0] + weight * asked[1], classes, truth)
     hard = asked[1] >= asked[1].max(axis=1, keepdims=True) - 1e-6
     gated = recall(np.where(hard, asked[0], asked[0] - 4), classes, truth)
-    print(f"encoder, soft gate of the class, weight {weight}:  R@1 {found[0]:.3f}  R@5 {found[1]:.3f}")
-    print(f"encoder, hard gate of the class:             R@1 {gated[0]:.3f}  R@5 {gated[1]:.3f}")
+    print(f"{form.name}, soft gate of the class, weight {weight}:  R@1 {found[0]:.3f}  R@5 {found[1]:.3f}")
+    print(f"{form.name}, hard gate of the class:  R@1 {gated[0]:.3f}  R@5 {gated[1]:.3f}")
 
 
 if __name__ == "__main__":
