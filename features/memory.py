@@ -82,21 +82,26 @@ def memory(things: NDArray[np.integer], touched: NDArray[np.integer], past: Past
     found[NEWEST] = NEVER_DAYS
     (behaviour,) = np.nonzero(place >= 0)
     if behaviour.size:
-        place = place[behaviour]
+        place = place.take(behaviour)
         # A stable sort keeps the behaviours of a thing newest first.
         order = np.argsort(place.astype(np.uint16) if count <= _FEW else place, kind="stable")
-        place, behaviour = place[order], behaviour[order]
-        first = np.append(True, place[1:] != place[:-1])
+        place, behaviour = place.take(order), behaviour.take(order)
+        first = np.ones(place.size, np.bool_)
+        np.not_equal(place[1:], place[:-1], out=first[1:])
         (starts,) = np.nonzero(first)
-        ends = np.append(starts[1:], place.size) - 1
-        day, age, rows = past.day[behaviour], past.age[behaviour], place[starts]
+        ends = np.empty_like(starts)
+        ends[:-1], ends[-1] = starts[1:] - 1, place.size - 1
+        day, age, rows = past.day.take(behaviour), past.age.take(behaviour), place.take(starts)
+        newest = age.take(starts)
         another_day = first.copy()
         another_day[1:] |= day[1:] != day[:-1]
-        found[: BOUGHT + 1, rows] = np.add.reduceat(past.worth[:, behaviour], starts, axis=1)
-        found[DAYS, rows] = np.add.reduceat(another_day, starts, dtype=np.int64)
-        found[NEWEST, rows] = age[starts]
-        found[SPAN, rows] = age[ends] - age[starts]
-    return found[:, code_of_thing]
+        of_code = np.empty((len(ROWS), rows.size))
+        np.add.reduceat(past.worth.take(behaviour, axis=1), starts, axis=1, out=of_code[: BOUGHT + 1])
+        np.add.reduceat(another_day, starts, dtype=np.float64, out=of_code[DAYS])
+        of_code[NEWEST] = newest
+        np.subtract(age.take(ends), newest, out=of_code[SPAN])
+        found[:, rows] = of_code
+    return found.take(code_of_thing, axis=1)
 
 
 def _places(
