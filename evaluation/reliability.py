@@ -44,9 +44,16 @@ class ScoredCandidates:
         )
 
     def are_probabilities(self) -> bool:
-        """Whether there are scores, and all that are numbers lie within 0 and 1."""
-        known = self.score[np.isfinite(self.score)]
-        return bool(len(known) and known.min() >= 0 and known.max() <= 1)
+        """Whether there are scores, all within 0 and 1 but what is no number, and not each shopper's best is 1.
+
+        Where it is, scores are relative to the best, as those of the scorer `anchor`.
+        """
+        numbers = np.isfinite(self.score)
+        known, shopper = self.score[numbers], self.shopper[numbers]
+        if not len(known) or known.min() < 0 or known.max() > 1:
+            return False
+        # As many shoppers have a best of 1 as have candidates at all.
+        return bool(np.unique(shopper[known == 1]).size < np.unique(shopper).size)
 
 
 def reliability_rows(scene: str, scored: ScoredCandidates, seed: int) -> dict[str, dict[str, float]]:

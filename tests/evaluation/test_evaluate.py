@@ -235,7 +235,7 @@ def test_evaluation_end_to_end(trained: tuple[Dataset, dict[str, Path]], tmp_pat
     assert report.pages["popularity"]["overlap"] == 1
     assert report.pages["home"]["overlap"] < 1
     assert report.pages["again"]["taken_before"] == 1
-    # The scores of the cart are sums of associations.
+    # The scores of the cart are relative to the best of each page.
     assert report.notes == [
         "the scores of cart are no probabilities and have no reliability",
         "the channel similar_look is switched off: the items have no pictures",

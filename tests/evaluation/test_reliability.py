@@ -65,9 +65,22 @@ def test_candidates_without_a_score_and_shops_without_candidates() -> None:
 
 @pytest.mark.parametrize(
     ("scores", "probabilities"),
-    [([0.0, 1.0, np.nan], True), ([np.nan], False), ([-0.1, 0.5], False), ([0.5, 1.1], False)],
+    [([0.0, 0.9, np.nan], True), ([np.nan], False), ([-0.1, 0.5], False), ([0.5, 1.1], False)],
 )
 def test_only_numbers_within_0_and_1_are_probabilities(scores: list[float], probabilities: bool) -> None:
     shown = np.arange(len(scores), dtype=np.int32)
     scored = ScoredCandidates.of([(shown, np.array(scores, np.float32))], [shown])
+    assert scored.are_probabilities() is probabilities
+
+
+@pytest.mark.parametrize(
+    ("best", "probabilities"), [((1.0, 0.9), True), ((1.0, 1.0), False), ((1.0, np.nan), False)]
+)
+def test_scores_relative_to_each_shoppers_best_are_no_probabilities(
+    best: tuple[float, float], probabilities: bool
+) -> None:
+    shown = np.arange(2, dtype=np.int32)
+    scored = ScoredCandidates.of(
+        [(shown, np.array([score, score / 4], np.float32)) for score in best], [shown, shown]
+    )
     assert scored.are_probabilities() is probabilities
