@@ -44,9 +44,9 @@ class ScoredCandidates:
         )
 
     def are_probabilities(self) -> bool:
-        """Whether there are scores, all within 0 and 1 but what is no number, and not each shopper's best is 1.
+        """Whether there are scores, and all that are numbers lie within 0 and 1.
 
-        Where it is, scores are relative to the best, as those of the scorer `anchor`.
+        Not where every shopper's best has exactly 1: those are relative, as the scores of the scorer `anchor`.
         """
         numbers = np.isfinite(self.score)
         known, shopper = self.score[numbers], self.shopper[numbers]
