@@ -46,7 +46,7 @@ class ScoredCandidates:
     def are_probabilities(self) -> bool:
         """Whether there are scores, and all that are numbers lie within 0 and 1.
 
-        Not where every shopper's best has exactly 1: those are relative, as the scores of the scorer `anchor`.
+        Not where every shopper's best has exactly 1: those are relative, as scores of the scorer `anchor`.
         """
         numbers = np.isfinite(self.score)
         known, shopper = self.score[numbers], self.shopper[numbers]
