@@ -1,6 +1,7 @@
 """The small network that names categories, trained on public pictures, as float32 and int8.
 
     python -m benchmarks.category_predictor --folder FOLDER [--data groceries] [--passes 9] [--lite0 4000]
+        [--learned 3000]
     python -m benchmarks.category_predictor --folder OTHER --network lite0 --passes 3
 
 Sub-categories and article types of `shared/data/myntra_fashion`, or coarse classes and products of
@@ -9,7 +10,8 @@ photo to learn from chooses instead. FOLDER keeps the network, and a second run 
 temperature and the probability below which a picture is of nothing known are chosen on the validation range;
 figures are of the test range and, for what is nothing known, of the other data set. Accuracies have the 95 %
 interval of the normal approximation. `--lite0 N`: the layer over lite0's features that a build fits, on N
-training pictures. `--network lite0`: all of EfficientNet-lite0, fine-tuned in its place by the same recipe.
+training pictures. `--learned N`: so many of the training range, spread over it. `--network lite0`: all of
+EfficientNet-lite0, fine-tuned in its place by the same recipe.
 """
 
 from __future__ import annotations
@@ -145,6 +147,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=0, help="0: as a shop's network")
     parser.add_argument("--lite0", type=int, default=0)
     parser.add_argument("--network", choices=_FORMS, default="small")
+    parser.add_argument("--learned", type=int, default=0, help="0: all of the training range")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
@@ -153,7 +156,9 @@ def main() -> None:
     print(
         f"{' and '.join(str(len(names)) for names in pictures.names.values())} classes; {ranges}", flush=True
     )
-    network = _network(pictures, given.folder / "network.pt", given.passes, _FORMS[given.network])
+    network = _network(
+        pictures, given.folder / "network.pt", given.passes, _FORMS[given.network], given.learned
+    )
     plain, small = given.folder / "float32.onnx", given.folder / "int8.onnx"
     write_float32(network, plain, {level: (len(pictures.names[level]),) for level in _LEVELS})
     learned = pictures.files["train"]
@@ -165,7 +170,12 @@ def main() -> None:
         _lite0(given.lite0, pictures, given.folder)
 
 
-def _network(pictures: Pictures, path: Path, passes: int, form: Form) -> CategoryNetwork:
+def spread_rows(count: int, wanted: int) -> NDArray[np.int64]:
+    """int64[m], rows of a range that is in no order of chance; 0 = all of them."""
+    return np.linspace(0, count - 1, min(wanted or count, count)).astype(np.int64)
+
+
+def _network(pictures: Pictures, path: Path, passes: int, form: Form, wanted: int) -> CategoryNetwork:
     """The one that the folder keeps, or else a trained one."""
     encoder = PictureNetwork()
     load_pretrained(encoder)
@@ -174,10 +184,11 @@ def _network(pictures: Pictures, path: Path, passes: int, form: Form) -> Categor
         network = CategoryNetwork(counts, encoder, torch.zeros((2, *SIDES, 3)), form)
         network.load_state_dict(torch.load(path, weights_only=True))
         return network.eval()
+    rows = spread_rows(len(pictures.files["train"]), wanted)
     training = LabelledPictures(
-        pictures_of(pictures.files["train"], pictures.sides),
-        tuple(pictures.classes[level]["train"] for level in _LEVELS),
-        np.arange(len(pictures.files["train"])),
+        pictures_of(pictures.files["train"][rows], pictures.sides),
+        tuple(pictures.classes[level]["train"][rows] for level in _LEVELS),
+        np.arange(len(rows)),
     )
     began = time.process_time()
 
@@ -239,8 +250,7 @@ def _lite0(count: int, pictures: Pictures, folder: Path) -> None:
 
     encoder = InProcessEncoder(folder / "features")
     files, classes = pictures.files, pictures.classes["category"]
-    # Spread over the range, which is not in an order of chance.
-    rows = np.linspace(0, len(files["train"]) - 1, min(count, len(files["train"]))).astype(np.int64)
+    rows = spread_rows(len(files["train"]), count)
     asked_files = {"train": files["train"][rows], "test": files["test"], "strange": files["strange"]}
     features = {
         part: encoder.features([Image.open(io.BytesIO(each)).convert("RGB") for each in contents])

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.category_predictor import Pictures, pictures_of, read
+from benchmarks.category_predictor import Pictures, pictures_of, read, spread_rows
 from foundation.statistics.bootstrap import ratio_interval
 from models.category_network import CategoryNetwork
 from models.category_training import LabelledPictures, train_network
@@ -75,8 +75,7 @@ def main() -> None:
     torch.set_num_threads(1)
     pictures = read("myntra")
     learned = pictures.files["train"]
-    # Spread over the range, which is not in an order of chance.
-    rows = np.linspace(0, len(learned) - 1, min(given.learned, len(learned))).astype(np.int64)
+    rows = spread_rows(len(learned), given.learned)
     names = tuple(pictures.classes)
     evenly = LabelledPictures(
         pictures_of(learned[rows], pictures.sides),

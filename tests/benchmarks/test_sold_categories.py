@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.category_predictor import spread_rows
 from benchmarks.sold_categories import made_sales, weights_of
 
 
@@ -21,3 +22,9 @@ def test_classes_weigh_as_they_were_sold_however_many_pictures_they_have() -> No
     classes = np.array([0, 0, 0, 1, -1])
     weights = weights_of(classes, np.array([6, 3, 1]))
     np.testing.assert_allclose(weights, [2, 2, 2, 3, 0])
+
+
+def test_rows_are_spread_over_a_range() -> None:
+    assert spread_rows(10, 0).tolist() == list(range(10))
+    assert spread_rows(9, 3).tolist() == [0, 4, 8]
+    assert spread_rows(2, 5).tolist() == [0, 1]
