@@ -26,6 +26,7 @@ import lmdb, sys
 lmdb.open(sys.argv[1], max_dbs=16, max_readers=254).begin(write=True).abort()
 """
 _LOCK_WAIT_S = 1.0
+_STOPPED_WITHIN_S = 10.0
 
 
 @contextmanager
@@ -35,11 +36,35 @@ def frozen(pids: Sequence[int]) -> Iterator[list[psutil.Process]]:
     for process in processes:
         process.suspend()
     try:
+        for process in processes:
+            _wait_until_stopped(process)
         yield processes
     finally:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
+
+
+def _wait_until_stopped(process: psutil.Process) -> None:
+    """The signal stops the other threads only once the one that it was given to has had a processor.
+
+    Raises RuntimeError where some thread still runs after `_STOPPED_WITHIN_S`.
+    """
+    deadline = time.monotonic() + _STOPPED_WITHIN_S
+    while not _is_stopped(process.pid):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"process {process.pid} runs on after SIGSTOP")
+        time.sleep(0.001)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether no thread of the process runs, or it is gone."""
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            # The state follows the name, which may hold blanks and brackets.
+            if thread.read_text().rpartition(") ")[2][0] not in "TtZX":
+                return False
+    return True
 
 
 def killed_after(processes: Sequence[psutil.Process], seconds: float) -> float | None:

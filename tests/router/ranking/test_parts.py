@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,6 +25,7 @@ from router.ranking.model_scorer import ModelColumn
 from router.ranking.settings import BreakerSettings, TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
+from testing.frozen_processes import frozen
 from testing.triton_models import ITEMS
 from testing.triton_server import tiny_triton
 from tests.pipeline.stand_ins import FirstComeFusion, FixedChannel
@@ -198,12 +197,9 @@ async def test_a_triton_that_hangs_opens_the_circuit_and_scores_when_it_goes_on(
         async with ranker(server.grpc_url, breaker) as ranks:
             before = await until_whole(lambda: ranks.page(Split(3, 4)))
             assert server.pid is not None
-            os.kill(server.pid, signal.SIGSTOP)
-            try:
+            with frozen([server.pid]):
                 lost = await ranks.page(Split(3, 4), timeout_ms=100.0)
                 refused = await ranks.page(Split(3, 4), timeout_ms=60_000.0)
-            finally:
-                os.kill(server.pid, signal.SIGCONT)
             after = await until_whole(lambda: ranks.page(Split(3, 4)))
     assert lost.degraded == refused.degraded == ("ranking",)
     assert "part 4 of 4: bst version 1 is not asked" in ranking_detail(refused)

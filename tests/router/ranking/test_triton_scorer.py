@@ -24,6 +24,7 @@ from router.ranking.model_calls import TritonModelCalls
 from router.ranking.settings import TritonClientSettings
 from router.ranking.triton_client import TritonClient
 from router.ranking.triton_scorer import TritonScorer
+from testing.frozen_processes import frozen
 from testing.triton_models import bst_scores, mind_interests
 from testing.triton_server import OUTPUTS, tiny_triton
 from tests.router.ranking.queries import candidates, query
@@ -166,10 +167,11 @@ async def test_a_frozen_server_costs_no_more_than_the_timeout(tmp_path: Path) ->
             asked, among = query(), candidates(50)
             before = await scorer.score(asked, among)
             assert server.pid is not None
-            os.kill(server.pid, signal.SIGSTOP)
-            with pytest.raises(DependencyError, match="did not answer within 50 ms"):
+            with (
+                frozen([server.pid]),
+                pytest.raises(DependencyError, match="did not answer within 50 ms"),
+            ):
                 await scorer.score(asked, among, timeout_s=0.05)
-            os.kill(server.pid, signal.SIGCONT)
             np.testing.assert_array_equal(await scorer.score(asked, among), before)
 
 
