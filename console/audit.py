@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from console.access import Session
+from foundation.storage.appended_lines import append_lines
 
 
 class AuditLog:
@@ -19,7 +19,7 @@ class AuditLog:
         self.path = path
         self._clock = clock
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(self._open())
+        append_lines(path, [])
 
     def note(
         self, session: Session, source: str, action: str, subject: Mapping[str, str], outcome: str
@@ -34,12 +34,4 @@ class AuditLog:
             "subject": dict(subject),
             "outcome": outcome,
         }
-        descriptor = self._open()
-        try:
-            os.write(descriptor, (json.dumps(line, ensure_ascii=False) + "\n").encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _open(self) -> int:
-        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        append_lines(self.path, [json.dumps(line, ensure_ascii=False)])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from foundation.storage.appended_lines import append_lines
 from snapshot.catalogue import Catalogue
 from snapshot.durable_files import sync_folder, write_durably
 from state.merchandising.contradictions import contradictions
@@ -187,11 +188,7 @@ class BusinessRulesFile:
             )
             for rule in rules
         ]
-        descriptor = os.open(self.audit_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "ab") as log:
-            log.write(("\n".join(lines) + "\n").encode())
-            log.flush()
-            os.fsync(log.fileno())
+        append_lines(self.audit_path, lines)
         sync_folder(self.path.parent)
         write_durably(self.path, after.encode())
 
