@@ -17,7 +17,7 @@ from evaluation.loaded_models import LoadedModel
 from evaluation.objective_fit import Happened, asked_shoppers
 from evaluation.objective_reliability import objective_rows, value_of
 from evaluation.page_metrics import PageFacts, page_row
-from evaluation.peers.fit import fit_peers, missing_libraries
+from evaluation.peers.fit import BOOSTED_COUNTS, fit_peers, missing_libraries
 from evaluation.peers.past_events import PastEvents, Visits
 from evaluation.peers.peer import peer_pages
 from evaluation.queries import TestShopper
@@ -213,6 +213,8 @@ class ServedPages:
             f"the row {row} is left out: the library {library} is not installed"
             for row, library in missing_libraries().items()
         ]
+        if BOOSTED_COUNTS not in peers and BOOSTED_COUNTS not in missing_libraries():
+            notes.append(f"the row {BOOSTED_COUNTS} is left out: nobody took what it would learn of")
         if taken > scored:
             notes.append(
                 f"ease scores {scored} of {taken} items, those taken by most shoppers "

@@ -72,7 +72,9 @@ class BoostedCountsSettings(BaseModel):
     model_config = FROZEN
 
     learned_days: float = Field(
-        14.0, gt=0, description="Last days of the past, of which it learns what is taken."
+        14.0,
+        gt=0,
+        description="Last days of the past, of which it learns what is taken; at most a third of all.",
     )
     max_shoppers: int = Field(2_000, ge=1, description="Shoppers it learns from, at most.")
     popular: int = Field(100, ge=0, description="Most popular items scored beside the shopper's own.")

@@ -57,10 +57,14 @@ class BoostedCounts:
     def fit(
         cls, past: PastEvents, category: NDArray[np.integer], settings: BoostedCountsSettings, seed: int
     ) -> BoostedCounts | None:
-        """None where nobody took anything in those days. Raises ImportError without the library."""
+        """None where nobody took anything in those days. Raises ImportError without the library.
+
+        Of a log shorter than three times `learned_days`, a third is learned of: the rest are the counts.
+        """
         import lightgbm
 
-        begin = past.now - round(settings.learned_days * DAY)
+        whole = past.now - int(past.ts.min(initial=past.now))
+        begin = past.now - min(round(settings.learned_days * DAY), whole // 3)
         late = past.ts >= begin
         shoppers = np.unique(past.user[late])
         rng = np.random.default_rng(seed)

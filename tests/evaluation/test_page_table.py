@@ -45,6 +45,8 @@ scenes:
 )
 HOME = ServedScene("home", SCENES.by_name["home"], {}, {})
 ITEMS = 12
+NOTHING_TO_BOOST = "the row lightgbm, counts is left out: nobody took what it would learn of"
+"""What is said of shops where everything was taken before the days that the boosted trees learn of."""
 
 
 class InOrder:
@@ -116,7 +118,7 @@ def test_a_scene_passes_its_filters_and_a_channel_does_not(served: ServedPages) 
     assert rows["gp_topfreq"]["taken_before"] == pytest.approx(1 / 10)
     # A scene that does not rank has no second row, and a channel that recalls nothing none.
     assert list(rows)[:3] == ["home", "hot", "popularity"]
-    assert tables.notes == []
+    assert tables.notes == [NOTHING_TO_BOOST]
     assert tables.reliability == {}
 
 
@@ -147,10 +149,10 @@ def test_what_ease_leaves_out_is_said(served: ServedPages) -> None:
         np.asarray(source.catalogue.category),
     )
     again = ServedPages(source, log, served.channels, {}, served.tables, served.item_cf)
-    notes = measured(again, [HOME]).notes
-    assert len(notes) == 1
-    assert "ease scores 2 of 4 items" in notes[0]
-    assert "evaluation.peers.ease.max_items" in notes[0]
+    missing, note = measured(again, [HOME]).notes
+    assert missing == NOTHING_TO_BOOST
+    assert "ease scores 2 of 4 items" in note
+    assert "evaluation.peers.ease.max_items" in note
 
 
 MERGED = read_scenes(
@@ -196,7 +198,7 @@ def test_a_merged_scene_has_a_row_without_the_model_and_its_scores_have_rows(
     ]
     assert tables.reliability["home, all"]["n"] == 2 * ITEMS
     assert tables.reliability["home, all"]["observed"] == pytest.approx(2 / ITEMS)
-    assert tables.notes == []
+    assert tables.notes == [NOTHING_TO_BOOST]
 
 
 def test_scenes_of_one_kind_of_scorer_have_no_row_without_it() -> None:
@@ -210,7 +212,10 @@ def test_scenes_of_one_kind_of_scorer_have_no_row_without_it() -> None:
 def test_scores_that_are_no_probabilities_are_said_to_be_none(served: ServedPages) -> None:
     tables = measured(replace(served, models={"bst": LastFirst(probability=False)}), [merged("plain")])
     assert tables.reliability == {}
-    assert tables.notes == ["the scores of plain are no probabilities and have no reliability"]
+    assert tables.notes == [
+        "the scores of plain are no probabilities and have no reliability",
+        NOTHING_TO_BOOST,
+    ]
 
 
 def test_the_days_of_the_fit_are_beside_those_of_the_test(served: ServedPages, tmp_path: Path) -> None:
@@ -220,7 +225,7 @@ def test_the_days_of_the_fit_are_beside_those_of_the_test(served: ServedPages, t
     default_weights(("hot",), names).model_copy(update={"window_days": 2.0}).write(fitted)
     source = replace(served.source, fitted={"logistic_ranker": fitted})
     tables = measured(replace(served, source=source, models={"bst": LastFirst()}), [merged("home")])
-    (note,) = tables.notes
+    (note,) = (said for said in tables.notes if said != NOTHING_TO_BOOST)
     assert "are for 2.0 days, and so are the takes of their reliability; the test range has 0.0" in note
 
 
@@ -235,12 +240,12 @@ def test_what_moves_the_scores_of_a_scene_is_beside_their_reliability(
     source = replace(served.source, fitted={"logistic_ranker": fitted})
     shop = replace(served, source=source, models={"bst": LastFirst()})
     tables = measured(shop, [merged("home")])
-    (note,) = tables.notes
+    (note,) = (said for said in tables.notes if said != NOTHING_TO_BOOST)
     assert note.startswith("home: odds of scores times 1.28, without the model times 1.65, ")
     assert "1,200 of them taken" in note
     weights.model_copy(update={"taken": 50}).write(fitted)
     plain = measured(replace(shop, tables=tmp_path / "others"), [merged("home")])
-    assert plain.notes == []
+    assert plain.notes == [NOTHING_TO_BOOST]
     assert plain.pages["home"]["ndcg@10"] == tables.pages["home"]["ndcg@10"]
     promised = [each.reliability["home, all"]["predicted"] for each in (plain, tables)]
     assert promised[0] < promised[1]

@@ -207,8 +207,8 @@ def test_every_peer_gives_everybody_a_page_and_sees_no_future() -> None:
 def _fitted(log: InteractionLog, cut: int) -> dict[str, Peer]:
     past = PastEvents.before(log, cut)
     item_cf = ItemCf.fit(log, cut, ItemCfSettings())
-    half = (cut - int(log.behaviours.ts.min())) / 2 / DAY
-    boosted = BoostedCountsSettings(trees=5, least_in_leaf=5, learned_days=half)
+    # The log is shorter than the days that the boosted trees learn of by default.
+    boosted = BoostedCountsSettings(trees=5, least_in_leaf=5)
     settings = PeersSettings(als=AlsSettings(factors=4), boosted_counts=boosted)
     return fit_peers(past, Visits.of(past), item_cf, settings, np.zeros(log.items + 1, np.int32), 1)
 
