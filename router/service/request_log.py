@@ -9,6 +9,7 @@ from typing import Any
 from foundation.telemetry.call_context import CURRENT_CALL
 from foundation.telemetry.logs.json_lines import FIELDS
 from foundation.telemetry.logs.user_ids import UserIds
+from router.service.lost_parts import lost_parts
 
 logger = logging.getLogger("shopfront.requests")
 
@@ -24,9 +25,9 @@ class RequestLog:
     def answered(
         self, method: str, request_id: str, user_id: str, elapsed_ms: float, degraded: tuple[str, ...]
     ) -> None:
-        """An answer left, `degraded` naming what was missing in it."""
+        """An answer left; `degraded`: what was missing in it, a warning where it is a part of the shop."""
         if degraded or self._log_answers:
-            level = logging.WARNING if degraded else logging.INFO
+            level = logging.WARNING if lost_parts(degraded) else logging.INFO
             self._write(level, "answered", method, request_id, user_id, elapsed_ms, degraded=degraded)
 
     def refused(

@@ -29,6 +29,7 @@ from router.service.answer import add_trace
 from router.service.call import Call
 from router.service.compute_limiter import ComputeLimiter
 from router.service.impressions import ShownPage
+from router.service.lost_parts import lost_parts
 from router.service.paging import already_shown, read_cursors
 from router.service.prepare import Sources, prepare
 from router.service.quality import QualityFactors
@@ -246,7 +247,7 @@ class RecommendationService:
                 total_ms,
                 shown=len(response.items),
                 page_size=scene.page_size,
-                degraded=response.degraded,
+                degraded=lost_parts(response.degraded),
             )
         if asked.with_trace:
             for response, each in zip(responses, drawn, strict=True):

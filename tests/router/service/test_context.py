@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from protos.shopfront.v1.recommend_pb2 import (
     SceneRequest,
     SimilarItemsRequest,
 )
+from rollout.rollouts import Rollouts
 from router.errors import CallerError
 from router.service.call import new_call
 from router.service.context import asked_of
@@ -98,6 +99,21 @@ async def test_a_preference_lifts_what_fits(running: RunningService) -> None:
     assert {
         item.reasons[0].channel for item in (await page(running, context=Context(category="Tea"))).items[:3]
     } == {"context"}
+
+
+async def test_rollouts_are_not_judged_by_what_shoppers_search_for_in_vain(
+    running: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, ...]] = []
+
+    def answered(*_: object, degraded: Sequence[str], **__: object) -> None:
+        told.append(tuple(degraded))
+
+    monkeypatch.setattr(Rollouts, "answered", answered)
+    plain = await page(running)
+    answer = await page(running, context=Context(search_query="tea qqqqqq"))
+    assert set(answer.degraded) == {*plain.degraded, "query_partial"}
+    assert told == [tuple(plain.degraded)] * 2
 
 
 async def test_unknown_things_are_named_and_a_must_of_them_is_an_empty_page(running: RunningService) -> None:

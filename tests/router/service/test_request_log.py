@@ -44,6 +44,13 @@ def test_whole_answers_are_logged_only_on_demand(lines: pytest.LogCaptureFixture
     assert whole["user"] == ""
 
 
+def test_what_a_shopper_asks_for_in_vain_is_no_warning(lines: pytest.LogCaptureFixture) -> None:
+    log = RequestLog(UserIds("salt"), log_answers=False)
+    log.answered("Recommend", "r1", USER, 1.0, ("query_partial", "cart_unknown"))
+    log.answered("Recommend", "r2", USER, 1.0, ("query_partial", "ranking"))
+    assert [record.levelno for record in lines.records] == [logging.INFO, logging.WARNING]
+
+
 def test_pseudonyms_depend_on_the_salt() -> None:
     assert UserIds("a")(USER) == UserIds("a")(USER) != UserIds("b")(USER)
     assert len(UserIds("a")(USER)) == 16
