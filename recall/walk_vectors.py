@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recall.channel import BuildSource, NothingToRecall
+from recall.unit_rows import unit_rows
 from snapshot.catalogue import Catalogue
 from snapshot.columns import load_column, save_column
 
@@ -52,8 +53,7 @@ def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     known = np.any(vectors != 0, axis=1)
     made = np.zeros_like(vectors)
     if known.any():
-        parted = vectors[known] - vectors[known].mean(axis=0)
-        made[known] = parted / np.maximum(np.linalg.norm(parted, axis=1, keepdims=True), 1e-9)
+        made[known] = unit_rows(vectors[known] - vectors[known].mean(axis=0))
     return made
 
 

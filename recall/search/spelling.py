@@ -18,6 +18,8 @@ SHORTEST_LEFT_OUT_ALONE = 4
 SHORTEST_CHANGED = 6
 SHORTEST_TWICE_WRONG = 9
 SHORTEST_TWICE_WRONG_CONFIRMED = 8
+"""Characters from which a word is corrected by so much: one letter left out, or that where the word is the
+whole query; any one edit; two edits, or those where the rest of the query agrees."""
 SHORTEST_PREFIX = 3
 MOST_COMPARED = 32
 """Words whose distance is computed, those with the most characters in common."""
