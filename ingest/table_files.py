@@ -73,11 +73,44 @@ def read_table(
         form: what is known of the file.
 
     Raises:
-        UnreadableFile: the file is missing, empty, no table, not of its encoding, a quote never closes, or a
-            line has another number of values than the header.
+        UnreadableFile: the file is missing, empty, no table, not of its encoding, a quote never closes, a
+            line has another number of values than the header, or the file changed while it was read.
     """
     if not path.is_file():
         raise UnreadableFile(path, None, None, "there is no such file")
+    before = _state(path)
+    try:
+        table = _read(path, header, dtypes, rows, form)
+    except UnreadableFile as error:
+        # What is wrong with a half-written file says nothing of the one that it will be.
+        raise (_changed(path) if _state(path) != before else error) from error.__cause__
+    if _state(path) != before:
+        raise _changed(path)
+    return table
+
+
+def _state(path: Path) -> tuple[int, int, int] | None:
+    """Which file it is, its bytes and the nanosecond it was written; None where it is gone."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _changed(path: Path) -> UnreadableFile:
+    return UnreadableFile(
+        path, None, None, "changed while it was read; begin again when it is written to its end"
+    )
+
+
+def _read(
+    path: Path,
+    header: Sequence[str] | None,
+    dtypes: Mapping[str, pl.DataType | type[pl.DataType]] | None,
+    rows: pl.Expr | None,
+    form: FileForm,
+) -> pl.DataFrame:
     try:
         file = recognise(path, form.encoding)
     except (OSError, EOFError) as error:
@@ -98,7 +131,8 @@ def read_table(
         return table.with_columns(texts).with_columns(casts).collect(engine="streaming")
     except pl.exceptions.ColumnNotFoundError:
         raise
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        # Polars panics at some torn pages; its message is of no use to people.
         raise UnreadableFile(path, None, None, "is no readable Parquet file; write it again") from error
 
 

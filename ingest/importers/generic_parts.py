@@ -167,11 +167,7 @@ class _ParsedFile:
 
 def _parsed(part: Path, order: PartsOrder) -> _ParsedFile:
     section, findings = order.mapping.events, Findings()
-    try:
-        whole = read_table(part)
-    except pl.exceptions.PanicException as error:
-        # Polars panics at some torn pages; its message is of no use to people.
-        raise UnreadableFile(part, None, None, "is no readable Parquet file; write it again") from error
+    whole = read_table(part)
     raw, events = parse_events(whole, order.mapping, part, order.now, findings)
     usable = usable_ids_and_quantities(events, raw, section, part, findings)
     if "event_id" in events.columns:

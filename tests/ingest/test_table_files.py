@@ -3,6 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from ingest.file_bytes import FileBytes, recognise
 from ingest.table_files import UnreadableFile, read_table
 
 
@@ -70,3 +71,35 @@ def test_a_torn_parquet_an_unknown_ending_and_an_absent_file_are_named(tmp_path:
         with pytest.raises(UnreadableFile, match=fault) as failure:
             read_table(tmp_path / name)
         assert name in str(failure.value)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_file_that_changes_while_it_is_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, cut: bool
+) -> None:
+    path = tmp_path / name
+    table = pl.DataFrame({"id": ["1"] * 100})
+    table.write_csv(path) if name == "t.csv" else table.write_parquet(path)
+
+    def recognised_then_changed(path: Path, encoding: str | None) -> FileBytes:
+        file = recognise(path, encoding)
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2] if cut else content + content)
+        return file
+
+    monkeypatch.setattr("ingest.table_files.recognise", recognised_then_changed)
+    with pytest.raises(UnreadableFile, match=f"{name}: changed while it was read"):
+        read_table(path)
+
+
+def test_a_panic_of_the_reader_is_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"id": ["1"]}).write_parquet(path)
+
+    def panic(*arguments: object, **named: object) -> None:
+        raise pl.exceptions.PanicException("range end index 9 out of range for slice of length 4")
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", panic)
+    with pytest.raises(UnreadableFile, match="is no readable Parquet file"):
+        read_table(path)
