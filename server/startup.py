@@ -122,7 +122,7 @@ async def start_service(settings: RouterSettings) -> RunningService:
     configuration = scene_configuration(settings)
     scenes = configuration.load(settings.scenes)
     snapshots = SnapshotStore(settings.snapshots.folder)
-    live, damage = await open_engine(builder, snapshots, scenes)
+    live, unusable = await open_engine(builder, snapshots, scenes)
     store = await asyncio.to_thread(
         open_state, settings.state, released_while=overload.limiter.released_while
     )
@@ -216,10 +216,10 @@ async def start_service(settings: RouterSettings) -> RunningService:
         readiness,
     )
     await make_ready(live.current)
-    if damage is None:
+    if unusable is None:
         report_snapshot(metrics, "loaded", live.current)
     else:
-        verification.start_beside(damage.folder.name, damage)
+        verification.start_beside(unusable.id, unusable.fault)
     set_queue_limits(settings, metrics)
     running.keep_running(watch.run())
     running.keep_running(verification.run())

@@ -12,10 +12,17 @@ from snapshot.sealed_folders import Opened, SealedFolders
 
 @dataclass(frozen=True, slots=True)
 class Usable(Generic[Opened]):
-    """A verified folder to serve; `damage`: what is wrong with the published one, None where it is this."""
+    """A verified folder to serve.
+
+    Attributes:
+        opened: it.
+        damage: what is wrong with the published one; None where it is this.
+        damaged: id of the published one; empty where it is this.
+    """
 
     opened: Opened
     damage: SnapshotError | None = None
+    damaged: str = ""
 
 
 def open_usable(store: SealedFolders[Opened]) -> Usable[Opened]:
@@ -31,7 +38,7 @@ def open_usable(store: SealedFolders[Opened]) -> Usable[Opened]:
         if current is None:
             raise
         for opened in intact_folders(store, besides={current}):
-            return Usable(opened, damage)
+            return Usable(opened, damage, current)
         raise
 
 

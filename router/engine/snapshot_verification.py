@@ -122,7 +122,7 @@ class SnapshotVerification:
         return await self._replace(engine, damage)
 
     def start_beside(self, id: str, damage: SnapshotError) -> None:
-        """Notes that the published snapshot `id` was found damaged at the start, and another one serves."""
+        """Notes that the published snapshot `id` could not be opened at the start, and another one serves."""
         self._damaged[id] = str(damage)
         self._watch.refuse_damaged(id)
         logger.error("%s; snapshot %s serves instead", _told(id, damage), self._live.current.snapshot_id)
@@ -228,4 +228,6 @@ class Pace:
 
 
 def _told(id: str, damage: SnapshotError) -> str:
-    return f"snapshot {id} is damaged: {damage.file} {damage.fault}"
+    parts = damage.folder.parts
+    within = parts[parts.index(id) + 1 :] if id in parts else ()
+    return f"snapshot {id} is damaged: {'/'.join((*within, damage.file))} {damage.fault}"

@@ -1,7 +1,8 @@
 """Picks up newly published snapshots while the one before serves.
 
 A new snapshot is opened and verified off the event loop, answers one query per scene, and then takes over.
-One that is corrupt, or that a scene fails on, is refused once, and the engine in service stays.
+One that is corrupt, or that a scene fails on, is refused once, and the engine in service stays; where it was
+for a scene, it is opened again when the scenes are edited.
 
 A snapshot takes over only when Triton has its model versions: its item ids are those its models were trained
 on, and without them every answer would lose its ranking. It waits for as long as that takes, since the old
@@ -20,6 +21,7 @@ from pipeline.stages import StageBug
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.engine.settings import SnapshotWatchSettings
+from router.scenes.load import Scenes
 from router.scenes.problems import SettingsError
 from snapshot.manifest import SnapshotError
 from snapshot.store import SnapshotStore
@@ -59,6 +61,7 @@ class SnapshotWatch:
         self._report = report
         self._clock = clock
         self._refused: str | None = None
+        self._refused_under: Scenes | None = None
         self._waiting: Engine | None = None
         self._waiting_since = 0.0
         self._warned = False
@@ -76,17 +79,22 @@ class SnapshotWatch:
 
     def refuse_damaged(self, id: str) -> None:
         """Does not pick up the snapshot `id`, which was found damaged, until `accept`."""
-        self._refused = id
+        self._refused, self._refused_under = id, None
 
     def accept(self, id: str) -> None:
         """Considers the snapshot `id` again, whose files were put right."""
         if self._refused == id:
             self._refused = None
 
+    def _is_refused(self, id: str) -> bool:
+        """Whether it was refused, and not for scenes that were edited since."""
+        under = self._refused_under
+        return id == self._refused and (under is None or under is self._live.current.configured)
+
     async def look(self) -> Outcome:
         """Looks once, and puts a new snapshot into service where there is a good one."""
         id = self._store.current_id()
-        if id is None or id in (self._live.current.snapshot_id, self._refused):
+        if id is None or id == self._live.current.snapshot_id or self._is_refused(id):
             self._waiting = None
             return "unchanged"
         if self._waiting is None or self._waiting.snapshot_id != id:
@@ -129,6 +137,9 @@ class SnapshotWatch:
 
     def _refuse(self, id: str, error: Exception) -> Outcome:
         self._refused, self._waiting = id, None
+        # Other scenes may be without what failed, or may not need what the snapshot lacks.
+        of_scenes = isinstance(error, SettingsError | StageBug)
+        self._refused_under = self._live.current.configured if of_scenes else None
         logger.error(
             "snapshot %s is refused and %s goes on serving: %s", id, self._live.current.snapshot_id, error
         )

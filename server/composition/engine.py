@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -26,10 +28,11 @@ from router.engine.snapshot_verification import SnapshotVerification, Verified
 from router.engine.snapshot_watch import SnapshotWatch
 from router.ranking.model_calls import TritonModelCalls
 from router.scenes.load import Scenes
+from router.scenes.problems import SettingsError
 from router.scenes.watch import SceneWatch
 from server.composition.ranking import Ranking
 from server.settings import RouterSettings
-from snapshot.last_good import open_usable
+from snapshot.last_good import intact_folders, open_usable
 from snapshot.manifest import SnapshotError
 from snapshot.store import SnapshotStore
 
@@ -56,21 +59,40 @@ def _open_shards(folders: Sequence[Path], dimensions: int, settings: SimilarLook
     return RayShards(folders, dimensions, settings)
 
 
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """The published snapshot `id`, which cannot serve, and why."""
+
+    id: str
+    fault: SnapshotError
+
+
 async def open_engine(
     builder: EngineBuilder, snapshots: SnapshotStore, scenes: Scenes
-) -> tuple[LiveEngine, SnapshotError | None]:
-    """Opens the published snapshot, or the newest intact one where it is damaged.
+) -> tuple[LiveEngine, Unusable | None]:
+    """Opens the published snapshot, or the newest other one that serves where it is damaged or incomplete.
+
+    It may be intact and lack what this router opens: another release or other settings built it.
 
     Returns:
         The engine, and what is wrong with the published snapshot; None where it serves.
 
     Raises:
-        SnapshotError: there is none that can be served.
+        SnapshotError: there is none that can be served; the fault is the published one's.
+        SettingsError: the scenes need what the snapshot does not have.
     """
 
-    def opened() -> tuple[LiveEngine, SnapshotError | None]:
+    def opened() -> tuple[LiveEngine, Unusable | None]:
         usable = open_usable(snapshots)
-        return LiveEngine(builder, usable.opened, scenes), usable.damage
+        unusable = None if usable.damage is None else Unusable(usable.damaged, usable.damage)
+        try:
+            return LiveEngine(builder, usable.opened, scenes), unusable
+        except SnapshotError as fault:
+            unusable = unusable or Unusable(usable.opened.manifest.id, fault)
+        for other in intact_folders(snapshots, besides={unusable.id, usable.opened.manifest.id}):
+            with suppress(SnapshotError, SettingsError):
+                return LiveEngine(builder, other, scenes), unusable
+        raise unusable.fault
 
     return await asyncio.to_thread(opened)
 

@@ -97,6 +97,17 @@ async def test_a_snapshot_a_stage_fails_on_is_refused(watched: Watched) -> None:
     assert watched.live.current is old
 
 
+async def test_a_snapshot_refused_for_a_scene_serves_once_the_scene_is_mended(watched: Watched) -> None:
+    new = watched.shop.publish(seed=2)
+    watched.scorer.bug = KeyError("a column that is not there")
+    assert [await watched.watch.look() for _ in range(2)] == ["refused", "unchanged"]
+    whole = watched.shop.scenes.read_text()
+    watched.shop.scenes.write_text(whole.replace("enabled: true, model: bst", "enabled: false, model: bst"))
+    watched.live.change_scenes(read(watched.shop))
+    assert await watched.watch.look() == "loaded"
+    assert watched.live.current.snapshot_id == new
+
+
 async def test_edited_scenes_serve_from_the_same_snapshot(watched: Watched) -> None:
     before = watched.live.current
     watched.shop.scenes.write_text(watched.shop.scenes.read_text().replace("  cart:", "  basket:"))
