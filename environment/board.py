@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from environment.city_alerts import Alert, CityAlerts
-from environment.readings import Checked, Reading
+from environment.readings import ALERT_NAME, Checked, Reading
 from environment.settings import AlertRule, EnvironmentSettings
 
 MOST_CITIES = 10_000
+_MOST_GIVEN = 1_000
 _MOST_AHEAD_S = 3_600
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 
@@ -64,6 +65,7 @@ class Board:
         self._stale_s = stale_s
         self._default_city = default_city
         self._cities: dict[str, _City] = {}
+        self._given: set[str] | None = None
 
     @classmethod
     def of_settings(cls, settings: EnvironmentSettings) -> Board:
@@ -79,6 +81,23 @@ class Board:
     def cities(self) -> int:
         """Cities of which anything is known."""
         return len(self._cities)
+
+    @property
+    def alert_names(self) -> tuple[str, ...]:
+        """Alerts that readings can begin, and the first 1,000 that the feed has given itself; sorted."""
+        return tuple(sorted(self._rules.keys() | (self._given or set()))) if self.configured else ()
+
+    def why_never(self, alert: str) -> str:
+        """Why an alert of this name is never in force, as far as is known; "" where it can be.
+
+        A feed that gives alerts itself may give any name some day.
+        """
+        if not self.configured:
+            return "no feed raises alerts: router.environment.file and url are null"
+        if alert in self.alert_names or (self._given is not None and ALERT_NAME.fullmatch(alert)):
+            return ""
+        known = f"known are {', '.join(self.alert_names)}" if self.alert_names else "none are known"
+        return f"nothing raises it: {known} (router.environment.alerts, and what the feed gives itself)"
 
     @property
     def newest_s(self) -> int:
@@ -131,6 +150,9 @@ class Board:
         city.newest_s = reading.at_s
         city.last |= {name: (value, reading.at_s) for name, value in reading.measures.items()}
         city.alerts.add(reading)
+        if reading.alerts is not None:
+            self._given = self._given or set()
+            self._given |= set(sorted(reading.alerts)[: max(_MOST_GIVEN - len(self._given), 0)])
         return ""
 
 

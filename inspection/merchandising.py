@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 from pydantic import ValidationError
 
+from environment.board import Board
 from features.exposure_pace import due_exposures
 from foundation.storage.errors import StorageError
 from inspection.item_summaries import summaries
@@ -57,18 +58,20 @@ class Merchandising:
         path: Path | None,
         changes: bool,
         store: StateStore,
+        environment: Board,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """Opens nothing.
 
         `path`: the file of rules, None = none; `changes`: whether they may be changed here; `store`: where
-        exposures under plans are counted.
+        exposures under plans are counted; `environment`: knows which alerts there are.
         """
         self._live = live
         self._rules = rules
         self._file = None if path is None else BusinessRulesFile(path, wall_clock)
         self._changes = changes
         self._store = store
+        self._environment = environment
         self._wall_clock = wall_clock
 
     async def listed(self, request: ListRulesRequest) -> ListRulesResponse:
@@ -79,7 +82,9 @@ class Merchandising:
         try:
             found = await asyncio.to_thread(file.list_rules, request.scene, expired=request.expired)
         except RulesError as error:
-            return ListRulesResponse(refused=str(error), groups=groups_of_rules())
+            return ListRulesResponse(
+                refused=str(error), groups=groups_of_rules(), alerts=self._environment.alert_names
+            )
         except OSError as error:
             raise _unwritable(file, error) from error
         if request.item_id:
@@ -90,6 +95,7 @@ class Merchandising:
             total=len(found),
             refused=self._rules.refused or "",
             groups=groups_of_rules(),
+            alerts=self._environment.alert_names,
         )
 
     async def add(self, request: AddRuleRequest) -> Rule:
@@ -105,6 +111,9 @@ class Merchandising:
             raise CallerError.of(
                 "scene", f"must be one of {', '.join(self._live.current.scenes)}, or empty for every one"
             )
+        never = self._environment.why_never(request.alert) if request.alert else ""
+        if never:
+            raise CallerError.of("alert", never)
         try:
             rule = await asyncio.to_thread(
                 file.add,
@@ -161,6 +170,8 @@ class Merchandising:
 
     async def _messages(self, rules: list[BusinessRule], catalogue: Catalogue) -> list[Rule]:
         messages = _messages(rules, catalogue)
+        for message in messages:
+            message.alert_known = message.alert in self._environment.alert_names
         plans = {rule.id: rule.expires_at for rule in rules if rule.plan and rule.expires_at is not None}
         if not plans:
             return messages

@@ -134,7 +134,7 @@ def _add(
 ) -> None:
     from state.merchandising.rules import RulesError
 
-    file, catalogue = opened_rules(data, workspace, config, scene)
+    file, catalogue = opened_rules(data, workspace, config, scene, alert)
     try:
         rule = file.add(
             action,
@@ -186,12 +186,12 @@ def remove_rules(
 
 
 def opened_rules(
-    data: Path | None, folder: Path | None, config: Path, scene: str = ""
+    data: Path | None, folder: Path | None, config: Path, scene: str = "", alert: str = ""
 ) -> tuple[BusinessRulesFile, Catalogue | None]:
     """The file that the workspace's routers follow, and the catalogue published, None before a build.
 
     Raises typer.BadParameter where no file is configured, its folder does not exist, so that no router
-    follows it, or no scene has the name that a new rule gives.
+    follows it, or no scene or alert can have the name that a new rule gives.
     """
     from snapshot.manifest import SnapshotError
     from snapshot.store import SnapshotStore
@@ -208,6 +208,8 @@ def opened_rules(
         )
     if scene:
         _require_scene(scene, settings)
+    if alert:
+        _require_alert(alert, settings)
     try:
         catalogue = SnapshotStore(place.snapshots).open_current(verify=False).catalogue
     except SnapshotError:
@@ -221,6 +223,22 @@ def _require_scene(scene: str, settings: Settings) -> None:
     known = scene_configuration(settings).by_name
     if scene not in known:
         raise typer.BadParameter(f"no scene {scene} is configured; name one of {', '.join(known)}")
+
+
+def _require_alert(alert: str, settings: Settings) -> None:
+    """Raises where no feed is configured; says so where only the feed itself can give the alert."""
+    environment = settings.router.environment
+    if not environment.configured:
+        raise typer.BadParameter(
+            "no feed raises alerts: router.environment.file and url are null", param_hint="'--alert'"
+        )
+    if alert not in environment.alerts:
+        console.print(
+            f"{alert} is none of router.environment.alerts ({', '.join(environment.alerts)}): the rule holds "
+            "only where the feed itself gives that alert",
+            markup=False,
+            highlight=False,
+        )
 
 
 def print_rules(rules: Sequence[BusinessRule], catalogue: Catalogue | None) -> None:

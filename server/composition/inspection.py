@@ -37,7 +37,12 @@ def open_inspection(
     """
     metrics = Path(settings.metrics.folder) if settings.metrics.enabled else None
     merchandising = Merchandising(
-        live, sources.rules, settings.business_rules, settings.inspection.changes, sources.store
+        live,
+        sources.rules,
+        settings.business_rules,
+        settings.inspection.changes,
+        sources.store,
+        sources.environment,
     )
     changes, history = settings.inspection.changes, settings.inspection.scene_history
     scene_file = SceneFile(

@@ -191,3 +191,19 @@ def test_the_haze_of_beijing_is_found_as_a_plain_mean_finds_it() -> None:
                 expected.add(times[row])
     assert found == expected
     assert expected
+
+
+def test_the_board_knows_which_alerts_there_can_be() -> None:
+    without = Board.of_settings(EnvironmentSettings())
+    assert without.alert_names == ()
+    assert "no feed" in without.why_never("haze")
+    known = Board({"heat": HEAT, "haze": HAZE}, HOUR)
+    assert known.why_never("haze") == ""
+    assert "known are haze, heat" in known.why_never("storm")
+    # A feed that gives alerts itself may give any, once it has shown that it does.
+    known.add(Checked((reading(0, temp=20.0),)), START)
+    assert known.why_never("storm")
+    known.add(Checked((reading(1, frozenset({"frost"})),)), START + HOUR)
+    assert known.alert_names == ("frost", "haze", "heat")
+    assert known.why_never("storm") == ""
+    assert known.why_never("Storm!")

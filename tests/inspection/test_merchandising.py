@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from environment.board import NO_FEED, Board
+from environment.readings import Checked, Reading
+from environment.settings import EnvironmentSettings
 from inspection.merchandising import Merchandising
 from protos.shopfront.v1.admin_pb2 import AddRuleRequest, ExposurePlan, ListRulesRequest, RemoveRuleRequest
 from router.errors import CallerError, PreconditionError
@@ -19,7 +22,9 @@ from tests.snapshot.contents import columns
 ADD = AddRuleRequest(action="block", value="i1", reason="why", operator="ann")
 
 
-def merchandising(folder: Path, path: Path | None, *, changes: bool = True) -> Merchandising:
+def merchandising(
+    folder: Path, path: Path | None, *, changes: bool = True, environment: Board = NO_FEED
+) -> Merchandising:
     folder.mkdir(exist_ok=True)
     contents = columns(2)
     contents["brand"][1] = 1
@@ -28,7 +33,7 @@ def merchandising(folder: Path, path: Path | None, *, changes: bool = True) -> M
         current=SimpleNamespace(catalogue=Catalogue.open(folder / "catalogue"), scenes={"home": None})
     )
     store: Any = SimpleNamespace(exchange_plan_counts=_counts)
-    return Merchandising(live, LiveRules(path), path, changes, store)
+    return Merchandising(live, LiveRules(path), path, changes, store, environment)
 
 
 def _counts(replica: str, own: object, plans: dict[str, int]) -> dict[str, PlanCount]:
@@ -112,3 +117,24 @@ async def test_plans_that_cannot_be_kept_are_refused_by_their_field(tmp_path: Pa
     assert (await rules.add(planned("i1", guarantee=100))).known
     assert (await rules.add(planned("i2", guarantee=101))).known
     assert not (await rules.add(planned("i9", guarantee=5))).known
+
+
+async def test_an_alert_that_nothing_raises_is_refused_or_marked(tmp_path: Path) -> None:
+    board = Board.of_settings(EnvironmentSettings(file=tmp_path / "weather.csv"))
+    rules = merchandising(tmp_path / "a", tmp_path / "rules.json", environment=board)
+
+    def under(alert: str) -> AddRuleRequest:
+        return AddRuleRequest(action="block", value="i1", reason="why", operator="ann", alert=alert)
+
+    with pytest.raises(CallerError, match="alert: nothing raises it: known are haze, heat"):
+        await rules.add(under("hase"))
+    assert (await rules.add(under("haze"))).alert_known
+    # What a feed that gives alerts itself will give is not known before.
+    board.add(Checked((Reading("Bonn", 1_700_000_000, {}, frozenset({"frost"})),)), 1_700_000_000)
+    assert not (await rules.add(under("storm"))).alert_known
+    found = await rules.listed(ListRulesRequest())
+    assert list(found.alerts) == ["frost", "haze", "heat"]
+    assert [(rule.alert, rule.alert_known) for rule in found.rules] == [("storm", False), ("haze", True)]
+    without = merchandising(tmp_path / "b", tmp_path / "others.json")
+    with pytest.raises(CallerError, match=r"no feed raises alerts: router\.environment"):
+        await without.add(under("haze"))

@@ -68,6 +68,16 @@ def test_what_is_wrong_is_said_in_a_line(run) -> None:  # type: ignore[no-untype
         assert problem in " ".join(result.output.split())
 
 
+def test_an_alert_that_no_rule_of_the_shop_raises_is_refused_or_told(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    block = ("block", "item", "1", "--reason", "r", "--alert", "hase")
+    assert "no feed raises alerts" in run(*block).output
+    config = tmp_path / "shop.yaml"
+    config.write_text(f"router: {{environment: {{file: {tmp_path / 'weather.csv'}}}}}")
+    told = CliRunner().invoke(app, [*block, "--workspace", str(tmp_path), "--config", str(config)])
+    assert told.exit_code == 0
+    assert "hase is none of router.environment.alerts (heat, haze)" in " ".join(told.output.split())
+
+
 def test_a_rule_that_no_router_would_follow_is_refused(run, run_plans, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     mistyped = tmp_path / "smaple"
     for command, arguments in (

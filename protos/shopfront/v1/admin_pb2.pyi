@@ -599,7 +599,7 @@ class Report(_message.Message):
     def __init__(self, name: _Optional[str] = ..., at_ms: _Optional[int] = ..., json: _Optional[str] = ...) -> None: ...
 
 class Rule(_message.Message):
-    __slots__ = ("id", "action", "by", "value", "scene", "position", "reason", "operator", "created_at", "expires_at", "known", "item", "plan", "progress", "alert")
+    __slots__ = ("id", "action", "by", "value", "scene", "position", "reason", "operator", "created_at", "expires_at", "known", "item", "plan", "progress", "alert", "alert_known")
     ID_FIELD_NUMBER: _ClassVar[int]
     ACTION_FIELD_NUMBER: _ClassVar[int]
     BY_FIELD_NUMBER: _ClassVar[int]
@@ -615,6 +615,7 @@ class Rule(_message.Message):
     PLAN_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     ALERT_FIELD_NUMBER: _ClassVar[int]
+    ALERT_KNOWN_FIELD_NUMBER: _ClassVar[int]
     id: str
     action: str
     by: str
@@ -630,7 +631,8 @@ class Rule(_message.Message):
     plan: ExposurePlan
     progress: ExposureProgress
     alert: str
-    def __init__(self, id: _Optional[str] = ..., action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., created_at: _Optional[int] = ..., expires_at: _Optional[int] = ..., known: _Optional[bool] = ..., item: _Optional[_Union[ItemSummary, _Mapping]] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ..., progress: _Optional[_Union[ExposureProgress, _Mapping]] = ..., alert: _Optional[str] = ...) -> None: ...
+    alert_known: bool
+    def __init__(self, id: _Optional[str] = ..., action: _Optional[str] = ..., by: _Optional[str] = ..., value: _Optional[str] = ..., scene: _Optional[str] = ..., position: _Optional[int] = ..., reason: _Optional[str] = ..., operator: _Optional[str] = ..., created_at: _Optional[int] = ..., expires_at: _Optional[int] = ..., known: _Optional[bool] = ..., item: _Optional[_Union[ItemSummary, _Mapping]] = ..., plan: _Optional[_Union[ExposurePlan, _Mapping]] = ..., progress: _Optional[_Union[ExposureProgress, _Mapping]] = ..., alert: _Optional[str] = ..., alert_known: _Optional[bool] = ...) -> None: ...
 
 class ExposurePlan(_message.Message):
     __slots__ = ("starts_at", "guarantee", "cap", "slack", "at_once")
@@ -671,16 +673,18 @@ class ListRulesRequest(_message.Message):
     def __init__(self, scene: _Optional[str] = ..., item_id: _Optional[str] = ..., expired: _Optional[bool] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ListRulesResponse(_message.Message):
-    __slots__ = ("rules", "total", "refused", "groups")
+    __slots__ = ("rules", "total", "refused", "groups", "alerts")
     RULES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
+    ALERTS_FIELD_NUMBER: _ClassVar[int]
     rules: _containers.RepeatedCompositeFieldContainer[Rule]
     total: int
     refused: str
     groups: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., total: _Optional[int] = ..., refused: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
+    alerts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, rules: _Optional[_Iterable[_Union[Rule, _Mapping]]] = ..., total: _Optional[int] = ..., refused: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., alerts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AddRuleRequest(_message.Message):
     __slots__ = ("action", "by", "value", "scene", "position", "reason", "operator", "expires_at", "plan", "alert")
