@@ -29,7 +29,8 @@ class Deduplication:
         """Whether the event was not seen in the window; notes it where it was not."""
         suffix = user_hash + event_digest(event_id)
         today = now_s // _DAY_S
-        for day in range(today - self._days, today):
+        # Tomorrow too: a clock that is put right may go back over midnight.
+        for day in (*range(today - self._days, today), today + 1):
             if transaction.get(_DAY.pack(max(day, 0)) + suffix, db=self._databases[b"seen"]) is not None:
                 return False
         return bool(

@@ -97,8 +97,10 @@ class PageCursorCodec:
         if cursor.about != first.about:
             raise CursorError("it was issued for pages about another item")
         age = first.issued_at - cursor.issued_at
-        if not -MAX_AHEAD_S <= age <= VALID_S:
+        if age > VALID_S:
             raise CursorError("it has expired; ask for the first page again")
+        if age < -MAX_AHEAD_S:
+            raise CursorError(f"it was issued {-age} s ahead of this router's clock; set the routers' clocks")
         return cursor
 
 

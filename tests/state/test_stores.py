@@ -134,6 +134,19 @@ async def test_of_two_processes_that_store_one_event_one_is_told_that_it_is_new(
     other.close()
 
 
+async def test_an_event_is_known_again_where_the_clock_went_back_over_midnight(
+    settings: StateSettings,
+) -> None:
+    now = 20_000.0 * 86_400
+    store = open_state(settings, lambda: now)
+    event = batch(("u", "a", VIEW, 1), event_ids=["1"])
+    await store.append(event)
+    now -= 2
+    await store.append(event)
+    assert len((await store.read("u")).behaviours.items) == 1
+    store.close()
+
+
 async def test_an_event_id_is_forgotten_after_the_window(settings: StateSettings) -> None:
     now = 1_700_000_000.0
     settings = settings.model_copy(update={"deduplication_days": 2})
