@@ -10,6 +10,7 @@ from ingest.findings import Findings
 
 _HINTS: dict[str, Callable[[pl.Series], pl.Series]] = {
     "upper and lower case": lambda ids: ids.str.to_lowercase(),
+    "how Unicode writes letters with accents (normalise both to NFC)": lambda ids: ids.str.normalize("NFC"),
     "leading zeros": lambda ids: ids.str.strip_chars_start("0"),
     "signs and blanks": lambda ids: ids.str.replace_all(r"[^\p{L}\p{N}]", ""),
 }

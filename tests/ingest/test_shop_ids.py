@@ -105,6 +105,13 @@ def test_leading_zeros_are_named(tmp_path: Path) -> None:
     assert any("leading zeros" in alarm for alarm in tables.alarms)
 
 
+def test_letters_that_unicode_writes_in_two_ways_are_named(tmp_path: Path) -> None:
+    events = csv_text(columns(item_id=numbered("cafe\u0301-{}")))
+    items = "item_id,brand\n" + "".join(f"caf\u00e9-{number},b\n" for number in range(200, 204))
+    tables = read(tmp_path, {"events.csv": events, "items.csv": items})
+    assert any("how Unicode writes letters with accents" in alarm for alarm in tables.alarms)
+
+
 def test_users_of_whom_none_meets_are_an_alarm(tmp_path: Path) -> None:
     files = {"events.csv": csv_text(columns()), "users.csv": "user_id,city\nc1,Bonn\n"}
     sentence = "none of the 3 users in events is in users.csv; are these the same ids?"
