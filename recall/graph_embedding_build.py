@@ -38,7 +38,9 @@ def item_vectors(
         raise NothingToRecall("no session of the log has two items")
     walks = graph.walks(settings.walks_per_item, settings.walk_length, rng)
     centres, contexts = walk_contexts(walks, settings.window, TOGETHER, settings.max_pairs, rng)
-    parts = ItemParts.of(source.catalogue, settings.side_information, settings.words, settings.word_items)
+    parts = ItemParts.of(
+        source.catalogue, settings.side_information, settings.words, settings.tags, settings.word_items
+    )
     import torch
 
     from recall.graph_embedding_network import ItemMixture

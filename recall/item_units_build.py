@@ -38,7 +38,9 @@ def item_vectors(
     """
     catalogue, rng = source.catalogue, np.random.default_rng(source.seed)
     size = catalogue.size
-    parts = ItemParts.of(catalogue, settings.side_information, settings.words, settings.word_items)
+    parts = ItemParts.of(
+        catalogue, settings.side_information, settings.words, settings.tags, settings.word_items
+    )
     if not parts.known.any():
         raise NothingToRecall("nothing is known of the items but their ids")
     purchases = purchases_alone(source, settings)

@@ -36,8 +36,15 @@ class ItemVectorSettings(EvidenceSettings, VisitSettings, OptionalChannelSetting
         description="First words of a title whose vectors are one more part of an item; 0 = titles are not "
         "read.",
     )
+    tags: int = Field(
+        default=8,
+        ge=0,
+        le=64,
+        description="First tags of an item (the column tags) that count beside these words; 0 = tags are not "
+        "read.",
+    )
     word_items: int = Field(
-        default=5, ge=1, description="Items whose titles have a word at least, for it to count."
+        default=5, ge=1, description="Items whose titles or tags have a word at least, for it to count."
     )
     max_pairs: int = Field(
         default=8_000_000, ge=1_000, description="Pairs trained on; of more, so many are drawn."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from recall import (
     again,
     alert_picks,
+    attributes,
     bought_together,
     category_hot,
     context,
@@ -54,6 +55,7 @@ CHANNELS: Registry[ChannelKind] = Registry(
         sequential.NAME: sequential.CHANNEL,
         latent_categories.NAME: latent_categories.CHANNEL,
         category_hot.NAME: category_hot.CHANNEL,
+        attributes.NAME: attributes.CHANNEL,
         again.NAME: again.CHANNEL,
         retargeting.NAME: retargeting.CHANNEL,
         similar_look.NAME: similar_look.CHANNEL,

@@ -88,7 +88,7 @@ class Catalogue:
                 if column.kind != "text"
             },
             _texts={
-                name: _strings(folder, name, rows)
+                name: _texts(folder, name, column, rows)
                 for name, column in registered.items()
                 if column.kind == "text"
             },
@@ -262,8 +262,12 @@ NO_NAMES = StringColumn(np.zeros(2, np.int64), np.empty(0, np.uint8))
 """The names of a group column that is absent: that of the code 0 alone."""
 
 
+def _file_of(name: str, column: ItemColumn) -> str:
+    return f"{name}.offsets.npy" if column.kind == "text" else f"{name}.npy"
+
+
 def _is_absent(folder: Path, name: str, column: ItemColumn) -> bool:
-    return column.later and not (folder / f"{name}.npy").exists()
+    return column.later and not (folder / _file_of(name, column)).exists()
 
 
 def _values(folder: Path, name: str, column: ItemColumn, rows: int) -> NDArray[Any]:
@@ -277,7 +281,7 @@ def _values(folder: Path, name: str, column: ItemColumn, rows: int) -> NDArray[A
 def _require(folder: Path, name: str) -> None:
     """Raises SnapshotError where the folder has no file of a column that a plug-in registers."""
     source = ITEM_COLUMNS.source(name)
-    file = f"{name}.offsets.npy" if ITEM_COLUMNS[name].kind == "text" else f"{name}.npy"
+    file = _file_of(name, ITEM_COLUMNS[name])
     if source != BUILT_IN and not (folder / file).exists():
         raise SnapshotError(
             folder,
@@ -285,6 +289,13 @@ def _require(folder: Path, name: str) -> None:
             f"is missing: the folder was built without the item column {name} that {source} registers",
             f"build the folder again, or take {source} out of the setting plugins",
         )
+
+
+def _texts(folder: Path, name: str, column: ItemColumn, rows: int) -> StringColumn:
+    if not _is_absent(folder, name, column):
+        return _strings(folder, name, rows)
+    # All offsets are one number in memory.
+    return StringColumn(np.broadcast_to(np.int64(0), rows + 1), np.empty(0, np.uint8))
 
 
 def _strings(folder: Path, name: str, rows: int) -> StringColumn:

@@ -178,6 +178,10 @@ ITEM_COLUMNS: Registry[ItemColumn] = Registry(
             later=True,
         ),
         "title": ItemColumn.text("Title for people."),
+        "tags": replace(
+            ItemColumn.text("Words and phrases that it is labelled with, several with `|` between them."),
+            later=True,
+        ),
         "in_stock": ItemColumn.flag("Whether it can be sold now.", default=True),
         "adult": ItemColumn.flag("Whether it is for adults only.", default=False),
         "created_at": ItemColumn.time("When the shop began to offer it."),

@@ -1,8 +1,10 @@
 """Every registered column of an items file is read alike: its name, its numbers, times and empty values."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from snapshot.item_columns import ItemColumn
 from tests.ingest.small_shop import columns, csv_text, ingest, read
@@ -31,6 +33,21 @@ def test_names_are_known_in_any_case_and_placeholders_are_no_regions(tmp_path: P
     assert catalogue.names("region", catalogue.column("region")[dense]) == ["", "Köln", ""]
     assert catalogue.names("venue", catalogue.column("venue")[dense]) == ["", "Hall 1", ""]
     assert catalogue.column("list_price")[dense].tolist() == [3.0, 4.0, 5.0]
+
+
+def test_tags_are_read_as_one_text_with_bars_between_them(tmp_path: Path) -> None:
+    tags = pl.DataFrame({"item_id": ["thing0", "thing1"], "tags": [["organic", "gluten free"], None]})
+    buffer = BytesIO()
+    tags.write_parquet(buffer)
+    written = "item_id,tags\nthing0,organic|gluten free\nthing1,\n"
+    for files in ({"items.parquet": buffer.getvalue()}, {"items.csv": written}):
+        folder = tmp_path / next(iter(files))
+        folder.mkdir()
+        catalogue = ingest(folder, EVENTS | files).catalogue
+        found = catalogue.texts("tags", catalogue.dense(["thing0", "thing1"]))
+        assert found == ["organic|gluten free", ""]
+    absent = ingest(tmp_path, EVENTS).catalogue
+    assert set(absent.texts("tags", np.arange(absent.size + 1))) == {""}
 
 
 def test_every_time_of_an_item_is_read_by_the_items_format(tmp_path: Path) -> None:

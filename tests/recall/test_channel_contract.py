@@ -26,7 +26,7 @@ ALWAYS_FULL = "hot"
 BY_HISTORY = (
     "ranki2i", "bought_together", "mind", "sequential", "item_knn", "visit_knn", "user_knn", "matrix_factors",
     "ease", "svd", "rbm", "naive_bayes", "shortest_path", "graph_embedding", "item_units", "again",
-    "retargeting", "category_hot", "latent_categories", "similar_look",
+    "retargeting", "category_hot", "attributes", "latent_categories", "similar_look",
 )  # fmt: skip
 """Channels that return nothing for a shopper without a history; another one may answer anybody."""
 ITEMS = 400

@@ -276,6 +276,22 @@ def test_torn_tables_are_refused(source: BuildSource, folder: Path, tmp_path: Pa
         context.open_channel(tmp_path, source.catalogue, NO_INTERESTS, ContextSettings())
 
 
+def test_an_item_is_found_by_its_tags_and_by_title_and_tag_together(tmp_path: Path) -> None:
+    columns = empty_columns(3) | {
+        "title": ["", "Brown bread", "White bread", "Brown sugar"],
+        "tags": ["", "bakery|gluten-free", "bakery", ""],
+    }
+    columns["in_stock"][1:] = True
+    write_catalogue(tmp_path / "catalogue", ["a", "b", "c"], columns, {}, {})
+    source = make_source(Catalogue.open(tmp_path / "catalogue"), [], [{}])
+    (tmp_path / "tables").mkdir()
+    context.build(source, tmp_path / "tables", ContextSettings())
+    channel = context.open_channel(tmp_path / "tables", source.catalogue, NO_INTERESTS, ContextSettings())
+    assert sorted(recalled(channel, search_query="bakery")) == [1, 2]
+    assert recalled(channel, search_query="gluten free") == [1]
+    assert recalled(channel, search_query="white bakery")[0] == 2
+
+
 def test_a_catalogue_without_texts_has_an_empty_index(tmp_path: Path) -> None:
     write_catalogue(tmp_path / "catalogue", ["a"], empty_columns(1), {}, {})
     catalogue = Catalogue.open(tmp_path / "catalogue")
