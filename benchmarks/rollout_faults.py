@@ -40,6 +40,7 @@ from testing.quick_rollouts import quick_settings
 from testing.rollout_traffic import Operator, Traffic, shoppers, stage
 from testing.served_shop import ServedShop, make_shop
 from testing.triton_server import tiny_triton
+from triton_repo.process_ends import wait_until_ended
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher
 
@@ -99,7 +100,7 @@ class Router:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
-        psutil.wait_procs(others, timeout=10)
+        wait_until_ended(others, 10.0)
         self._handle.stop()
         self._handle = start_router(self._settings)
         return time.monotonic() - began

@@ -21,6 +21,7 @@ from shopfront.settings import Settings, load_settings
 from shopfront.workspace import DEFAULT_FILE, PROJECT, Workspace
 from snapshot.dataset import DatasetStore
 from testing.redis_server import RedisServer, running_redis
+from triton_repo.process_ends import wait_until_ended
 
 SCENE = "home"
 StateKind = Literal["lmdb", "redis"]
@@ -111,8 +112,7 @@ def title_of(process: psutil.Process) -> str:
 
 def left_behind(processes: list[psutil.Process]) -> list[str]:
     """Which of these still run, by their command lines."""
-    _, alive = psutil.wait_procs(processes, timeout=10)
-    return [title_of(process) for process in alive]
+    return [title_of(process) for process in wait_until_ended(processes, 10.0)]
 
 
 def _link(source: str, target: str) -> None:

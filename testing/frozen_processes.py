@@ -16,7 +16,7 @@ import grpc
 import psutil
 
 from protos.shopfront.v1 import event_pb2, event_pb2_grpc
-from server.ingress.sessions import is_alive
+from triton_repo.process_ends import is_alive
 
 _WRITERS = 8
 _TRIES = 500

@@ -15,6 +15,7 @@ import psutil
 
 from server.ingress.ray_side_processes import without_side_processes
 from server.ingress.sessions import program_of
+from triton_repo.process_ends import wait_until_ended
 
 OBJECT_STORE_BYTES = 100 * 2**20
 _ENVIRONMENT = {
@@ -83,7 +84,7 @@ class RayNodes:
         for process in processes:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
-        psutil.wait_procs(processes, timeout=10)
+        wait_until_ended(processes, 10.0)
         self._cluster.remove_node(node, allow_graceful=False)
 
     def replace(self) -> None:

@@ -17,10 +17,11 @@ from server.ingress.calls import call_handler
 from server.ingress.launcher import start_router
 from server.ingress.own_grpc import serve_in_process
 from server.ingress.router_handle import RouterHandle
-from server.ingress.sessions import is_alive
 from server.running_service import RunningService
 from server.settings import RouterSettings
 from server.startup import start_service
+from testing.triton_server import end_at_once
+from triton_repo.process_ends import is_alive
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher
 
@@ -92,4 +93,6 @@ def watched(server: TritonServer) -> Iterator[None]:
     try:
         yield
     finally:
+        # The watcher's own way of stopping it is orderly, and takes five seconds.
+        end_at_once(server)
         watcher.stop()

@@ -13,6 +13,7 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 
 from models.contracts import contracts
 from testing.triton_models import add_tiny_version
+from triton_repo.model_processes import remove_shared_memory
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import ModelSettings, TritonSettings
@@ -37,13 +38,31 @@ def tiny_triton(folder: Path, seed: int = 1, **settings: object) -> Iterator[Tri
         folder / "triton.log",
         TritonSettings.model_validate({"models": BOTH, **settings}),
     )
+    with started(server):
+        yield server
+
+
+@contextmanager
+def started(server: TritonServer) -> Iterator[None]:
+    """The server runs while the body does."""
     server.start()
     try:
-        yield server
+        yield
     finally:
-        # An orderly end takes Triton three seconds.
-        server.kill()
-        server.stop()
+        end_at_once(server)
+
+
+def end_at_once(server: TritonServer) -> None:
+    """Kills a server and its model processes; nothing of them is left.
+
+    An orderly end takes Triton three seconds, and its model processes two to notice that it is gone.
+    """
+    models = server.model_processes()
+    server.kill()
+    for model in models:
+        model.kill()
+    server.stop()
+    remove_shared_memory(model.region for model in models)
 
 
 def infer(

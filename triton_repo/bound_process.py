@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from triton_repo.process_ends import is_alive, wait_until_ended
+
 _LAUNCHER = Path(__file__).parent / "launch.py"
 
 
@@ -59,20 +61,21 @@ def stop_session(process: subprocess.Popen[bytes], timeout_s: float) -> None:
 
 def session_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The live processes that a child of `start_bound` started, also after its own death."""
-    return [other for other in psutil.process_iter() if _session(other.pid) == process.pid != other.pid]
+    started = (other for other in psutil.process_iter() if _session(other.pid) == process.pid != other.pid)
+    return [other for other in started if is_alive(other)]
 
 
 def reap(processes: Sequence[psutil.Process], timeout_s: float = 5.0) -> None:
     """Waits for processes to end by themselves and kills those still alive after `timeout_s` seconds.
 
     Model processes notice that their server is gone within about two seconds, and then remove their
-    shared memory; one that is killed leaves it behind.
+    shared memory; one that is killed leaves it behind, and has as many seconds again to end.
     """
-    _, alive = psutil.wait_procs(list(processes), timeout=timeout_s)
+    alive = wait_until_ended(processes, timeout_s)
     for straggler in alive:
         with suppress(psutil.NoSuchProcess):
             straggler.kill()
-    psutil.wait_procs(alive)
+    wait_until_ended(alive, timeout_s)
 
 
 def _session(pid: int) -> int:

@@ -14,8 +14,9 @@ import time
 import psutil
 import ray
 
-from server.ingress.sessions import is_alive, program_of
+from server.ingress.sessions import program_of
 from server.ingress_settings import RaySettings
+from triton_repo.process_ends import is_alive
 
 logger = logging.getLogger(__name__)
 

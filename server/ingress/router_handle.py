@@ -20,6 +20,7 @@ from server.ingress.router_process import LOST_RAY
 from server.ingress.session_folder import hold
 from server.ingress.sessions import kill_all, program_of, session_processes
 from server.settings import RouterSettings
+from triton_repo.process_ends import wait_until_ended
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class RouterHandle:
             with suppress(psutil.NoSuchProcess):
                 # HAProxy's signal for stopping softly (https://docs.haproxy.org/2.8/management.html#4).
                 proxy.send_signal(signal.SIGUSR1)
-        psutil.wait_procs(proxies, timeout=self.settings.ingress.drain_s)
+        wait_until_ended(proxies, self.settings.ingress.drain_s)
         if not proxies:
             for replica in self._replicas():
                 kill_all([replica])

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 
-from server.ingress.sessions import is_alive, kill_all, session_processes
+from server.ingress.sessions import kill_all, session_processes
+from triton_repo.process_ends import is_alive
 
 # HAProxy's sockets lie two levels below and may have paths of at most 97 bytes.
 _PARENT = Path("/tmp")

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import psutil
 
+from triton_repo.process_ends import is_alive, wait_until_ended
+
 
 def session_processes(leader: int) -> list[psutil.Process]:
     """Every living process of the session that process id `leader` leads or led."""
@@ -20,15 +22,7 @@ def kill_all(processes: Iterable[psutil.Process], timeout_s: float = 10.0) -> No
     for process in killed:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(killed, timeout=timeout_s)
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether the process runs; one that has ended and was not waited for does not."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    wait_until_ended(killed, timeout_s)
 
 
 def program_of(process: psutil.Process) -> str:

@@ -24,7 +24,7 @@ from models.checkpoint import load_checkpoint
 from models.contracts import contract as contract_of
 from models.contracts import contracts
 from models.registry import MODELS
-from testing.triton_server import infer
+from testing.triton_server import infer, started
 from tests.exporters.conftest import SETTINGS, CopyOf, Shop, clock, torch_scores
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
@@ -136,8 +136,7 @@ def test_triton_serves_what_torch_answers_also_with_constants_apart(
     server = TritonServer(
         own, tmp_path / "triton.log", TritonSettings(models={"bst": ModelSettings(), "mind": ModelSettings()})
     )
-    server.start()
-    try:
+    with started(server):
         for model in ("bst", "mind"):
             module, _ = load_checkpoint(shop.checkpoints[model])
             contract = contract_of(model)
@@ -148,8 +147,6 @@ def test_triton_serves_what_torch_answers_also_with_constants_apart(
                 np.testing.assert_allclose(
                     answer, torch_scores(module, model)(case.feeds), rtol=0, atol=1e-4, err_msg=case.name
                 )
-    finally:
-        server.stop()
 
 
 def test_a_perturbed_graph_is_refused(

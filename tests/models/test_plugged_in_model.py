@@ -29,6 +29,7 @@ from shopfront.settings import ModelsSettings
 from shopfront.training import train_model
 from snapshot.dataset import Dataset
 from testing.synthetic_shop import synthetic_dataset
+from testing.triton_server import started
 from tests.models.toy_model import MODEL
 from tests.router.ranking.queries import query
 from triton_repo.repository import ModelRepository
@@ -84,13 +85,9 @@ def test_triton_and_this_process_answer_the_same(dataset: Dataset, checkpoint: P
     server = TritonServer(
         repository, tmp_path / "triton.log", TritonSettings(models={"toy": ModelSettings()})
     )
-    server.start()
-    try:
+    with started(server):
         asked = replace(query(), model_versions={"toy": "1"})
         asyncio.run(_compare(server.grpc_url, asked, dataset, here))
-    finally:
-        server.kill()
-        server.stop()
 
 
 async def _compare(url: str, asked: Query, dataset: Dataset, here) -> None:  # type: ignore[no-untyped-def]

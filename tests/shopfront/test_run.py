@@ -24,6 +24,7 @@ from testing.file_modes import readable_by_others
 from testing.served_command import served_command
 from tests.shopfront.looks import looks_are_served
 from tests.shopfront.run_shop import PICTURED, SETTINGS, Shop, left_behind, write_shop
+from triton_repo.process_ends import wait_until_ended
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -77,8 +78,7 @@ def test_run_answers_learns_and_stops(shop: Shop) -> None:
         rebuild(shop)
         assert wait_for_snapshot(address, other_than=first) != first
     assert process.returncode == 0
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert not alive
+    assert not wait_until_ended(family, 10.0)
     assert not left_behind(shop.workspace)
     public = {path.parts[0] for path in readable_by_others(shop.workspace)}
     assert public == {"triton"}, "only models may be read by other users"
@@ -125,8 +125,7 @@ def test_a_second_run_replaces_a_lost_router_and_a_sigterm_under_load_fails_no_a
             process.send_signal(signal.SIGTERM)
             output += process.communicate(timeout=90)[0]
         assert process.returncode == 0, output
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert not alive
+    assert not wait_until_ended(family, 10.0)
     assert not left_behind(shop.workspace)
     # What is not accepted any more may be sent elsewhere.
     assert {call.first for call in load.sent} <= {"OK", "UNAVAILABLE"}
@@ -153,8 +152,7 @@ def test_serve_ends_where_ray_is_lost_for_others_to_start_it_anew(shop: Shop) ->
         assert process.returncode == 1
         assert "raylet" in output
         assert "Traceback" not in output
-    _, alive = psutil.wait_procs(family, timeout=10)
-    assert not alive
+    assert not wait_until_ended(family, 10.0)
     assert not left_behind(shop.workspace)
 
 

@@ -137,7 +137,7 @@ def processes(server: TritonServer, version: int) -> list[int]:
     """Process ids of the model processes of one version of bst."""
     assert server._process is not None
     folder = f"/bst/{version}/"
-    return [p.pid for p in session_of(server._process) if p.is_running() and folder in " ".join(_command(p))]
+    return [p.pid for p in session_of(server._process) if folder in " ".join(_command(p))]
 
 
 def _command(process: psutil.Process) -> list[str]:

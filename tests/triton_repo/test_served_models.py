@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from testing.triton_models import add_tiny_version, bst_feeds, bst_scores
-from testing.triton_server import OUTPUTS, infer, tiny_repository
+from testing.triton_server import OUTPUTS, end_at_once, infer, tiny_repository
 from triton_repo.bound_process import session_of
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.health import find_problem
@@ -75,4 +75,5 @@ def test_a_restarted_server_has_what_was_published_since_and_what_serves_of_old(
                 time.sleep(0.05)
             assert problem.model == "prerank"
     finally:
+        end_at_once(server)
         watcher.stop()

@@ -24,6 +24,7 @@ from triton_repo import installation
 from triton_repo.control import TritonControl
 from triton_repo.errors import TritonStartError
 from triton_repo.health import find_problem
+from triton_repo.process_ends import is_alive
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
 from triton_repo.settings import TritonSettings
@@ -131,7 +132,7 @@ def test_stop_leaves_no_process_and_no_shared_memory(tmp_path: Path) -> None:
         assert len(models) == 2
         assert all(region.exists() for region in regions)
         server.stop()
-    assert not any(member.is_running() for member in [process, *models])
+    assert not any(is_alive(member) for member in [process, *models])
     assert not any(region.exists() for region in regions)
     assert server.pid is None
     server.stop()
@@ -156,7 +157,7 @@ def test_a_server_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> N
         family = [process, *process.children(recursive=True)]
         process.suspend()
         server.stop()
-    assert not any(member.is_running() for member in family)
+    assert not any(is_alive(member) for member in family)
 
 
 def test_the_server_dies_with_the_process_that_started_it(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from testing.triton_models import bst_feeds, bst_scores
-from testing.triton_server import infer, tiny_triton
+from testing.triton_server import end_at_once, infer, tiny_triton
+from triton_repo.process_ends import is_alive
 from triton_repo.server import TritonServer
 from triton_repo.watch import TritonWatcher, WatchEvent
 
@@ -41,6 +42,7 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     with tiny_triton(tmp_path, health_timeout_s=0.5, health_failures=2, **quick) as server:
         started = Watched(server)
         yield started
+        end_at_once(server)
         started.watcher.stop()
 
 
@@ -54,7 +56,7 @@ def test_a_killed_server_comes_back_on_the_same_ports(watched: Watched) -> None:
     assert (restarted.kind, restarted.attempt) == ("restarted", 1)
     assert watched.server.ports == ports
     assert_answers(watched.server)
-    assert not any(model.is_running() for model in models)
+    assert not any(is_alive(model) for model in models)
 
 
 def test_failed_restarts_are_reported_until_one_succeeds(watched: Watched) -> None:
@@ -92,6 +94,7 @@ def test_a_report_that_fails_does_not_end_the_watch(tmp_path: Path) -> None:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         assert [seen.get(timeout=30) for _ in range(2)] == ["died", "restarted"]
+        end_at_once(server)
         watcher.stop()
 
 
@@ -114,7 +117,7 @@ def test_a_model_whose_process_is_stopped_is_reloaded(watched: Watched) -> None:
     bst.suspend()
     assert watched.next_event().kind == "reloaded"
     # Triton does not wait for it.
-    assert not bst.is_running() or bst.status() == psutil.STATUS_ZOMBIE
+    assert not is_alive(bst)
     assert watched.server.pid == pid
     assert_answers(watched.server)
 

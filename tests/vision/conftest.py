@@ -24,7 +24,7 @@ from testing.picture_shop import write_picture_shop
 from testing.running_router import in_process
 from testing.served_shop import SCENES, ServedShop
 from testing.synthetic_shop import CREATED_AT
-from testing.triton_server import BOTH, tiny_repository
+from testing.triton_server import BOTH, started, tiny_repository
 from tests.vision.photos import PHOTO_SEARCH, VERSIONS, Photos
 from tests.vision.picture_shop import PictureShop
 from triton_repo.repository import ModelRepository
@@ -114,11 +114,7 @@ def photos(picture_shop: PictureShop) -> Iterator[Photos]:
         served.folder / "triton.log",
         TritonSettings(models={**BOTH, "picture_encoder": ModelSettings()}),
     )
-    triton.start()
-    try:
+    with started(triton):
         settings = served.settings(triton.grpc_url, photo_search={"encode_timeout_ms": 10_000.0})
         with in_process(settings) as ingress:
             yield Photos(picture_shop, served, ingress, triton)
-    finally:
-        triton.kill()
-        triton.stop()

@@ -17,6 +17,7 @@ from server.running_service import RunningService
 from server.startup import start_service
 from testing.served_shop import SCENES, ServedShop, make_shop
 from testing.triton_models import ITEMS, add_tiny_version, item_weights
+from testing.triton_server import started
 from triton_repo.control import TritonControl, publish_version
 from triton_repo.repository import ModelRepository
 from triton_repo.server import TritonServer
@@ -49,12 +50,8 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
         add_tiny_version(repository, model, PRERANK_SEED if model == "prerank" else 1)
     settings = TritonSettings(models={model: ModelSettings() for model in MODELS})
     server = TritonServer(repository, folder / "triton.log", settings)
-    server.start()
-    try:
+    with started(server):
         yield server
-    finally:
-        server.kill()
-        server.stop()
 
 
 @pytest.fixture

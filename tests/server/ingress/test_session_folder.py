@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from server.ingress.session_folder import end_abandoned, hold, make_session_folder
-from server.ingress.sessions import is_alive, session_processes
+from server.ingress.sessions import session_processes
 from testing.served_shop import make_shop
+from triton_repo.process_ends import is_alive
 
 STARTER = """
 import json, sys, time

@@ -28,6 +28,7 @@ from server.ingress_settings import IngressKind
 from server.settings import RouterSettings
 from state.registry import open_state
 from testing.served_shop import make_shop
+from triton_repo.process_ends import is_alive
 
 NO_TRITON = "127.0.0.1:9"
 HEAL_S = 150.0
@@ -266,7 +267,7 @@ def test_a_router_whose_parts_are_killed_is_replaced_at_its_address_and_loses_no
                 seen += watcher.router.processes()
     finally:
         watcher.stop()
-    assert not [process for process in seen if process.is_running()]
+    assert not [process for process in seen if is_alive(process)]
     assert not [call for call in load.sent if not call.ok and call.with_ids]
     store = open_state(shop.settings(NO_TRITON).state)
     try:
