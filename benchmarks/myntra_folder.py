@@ -1,9 +1,10 @@
 """Writes a shop's folder from Myntra's catalogue, for `make run DATA=`.
 
-    python -m benchmarks.myntra_folder FOLDER [--items 1500] [--styles DOWNLOAD]
+    python -m benchmarks.myntra_folder FOLDER [--items 1500] [--styles CATALOGUE]
 
-The catalogue is that of `shared/data/myntra_fashion`, or a download as Kaggle offers it ("Fashion Product
-Images"): a folder with `styles.csv` and `images/<id>.jpg`. Titles, categories and pictures are the
+FOLDER is created. The catalogue is that of `shared/data/myntra_fashion` beside the checkout, or of another
+folder: one with `items.parquet` and `images.parquet` as there, or a download as Kaggle offers it ("Fashion
+Product Images"), with `styles.csv` and `images/<id>.jpg`. Titles, categories and pictures are the
 catalogue's. It has no log, so events are made up: shoppers who prefer a few article types, and look at items
 of these. What channels of behaviour recall from them means nothing.
 """
@@ -26,6 +27,17 @@ _SHARES = (0.3, 0.45, 0.05, 0.1, 0.1)
 def catalogue_of_parquet(source: Path) -> pl.DataFrame:
     """Items with a picture: id, title, articleType, subCategory, baseColour, jpeg (bytes)."""
     return pl.read_parquet(source / "items.parquet").join(pl.read_parquet(source / "images.parquet"), on="id")
+
+
+def catalogue_of(source: Path) -> pl.DataFrame:
+    """As `catalogue_of_parquet`, of a folder of either form. Raises FileNotFoundError where it is of none."""
+    if (source / "items.parquet").is_file() and (source / "images.parquet").is_file():
+        return catalogue_of_parquet(source)
+    if (source / "styles.csv").is_file() and (source / "images").is_dir():
+        return catalogue_of_styles(source)
+    raise FileNotFoundError(
+        f"{source} has neither items.parquet and images.parquet nor styles.csv and images/"
+    )
 
 
 def catalogue_of_styles(source: Path) -> pl.DataFrame:
@@ -89,14 +101,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--styles", type=Path, help="folder with styles.csv and images/")
+    parser.add_argument(
+        "--styles", type=Path, default=SHARED / "myntra_fashion", help="folder with the catalogue"
+    )
     parser.add_argument("--items", type=int, default=1500)
     parser.add_argument("--shoppers", type=int, default=400)
     parser.add_argument("--events", type=int, default=20_000)
     given = parser.parse_args()
-    table = (
-        catalogue_of_styles(given.styles) if given.styles else catalogue_of_parquet(SHARED / "myntra_fashion")
-    )
+    if given.folder.exists():
+        parser.error(f"{given.folder} exists")
+    try:
+        table = catalogue_of(given.styles)
+    except FileNotFoundError as error:
+        parser.error(str(error))
     written = write_folder(table, given.folder, given.items, given.shoppers, given.events, seed=1)
     print(f"{written:,} items with pictures in {given.folder}")
 

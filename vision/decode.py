@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Literal, get_args
+import re
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from vision.settings import PictureLimits
 
@@ -27,6 +28,25 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """Formats that are read, as Pillow names them. A JPEG with a second view (MPO) is read as its first."""
 _BACKGROUND = (255, 255, 255)
 _WIDE_MODES = ("I", "F")
+_BAND = 2**20
+"""Pixels of wide values that are converted at a time."""
+_MOST_SCANS = 100
+"""Of a progressive JPEG; encoders make about ten. Each is a pass over all pixels, and takes a few bytes."""
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# Behind 0xFF, 0 and restarts are pixels, and 1, 0xD8 and 0xFF have no length: none of them begins a segment.
+_SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by its EXIF's orientation."""
 
 
 class PictureRefused(Exception):
@@ -72,7 +92,10 @@ def decode(content: bytes, limits: PictureLimits, least_side: int = 0) -> Image.
     with image:
         _check_size(image.size, limits)
         try:
+            _check_work(image, content, limits)
             return _upright_rgb(image, least_side)
+        except PictureRefused:
+            raise
         except Exception as error:
             # As above: a picture that ends early, or whose pixels cannot be unpacked.
             raise PictureRefused(
@@ -93,36 +116,90 @@ def _check_size(size: tuple[int, int], limits: PictureLimits) -> None:
         )
 
 
+def _check_work(image: Image.Image, content: bytes, limits: PictureLimits) -> None:
+    """Raises PictureRefused where a picture of few pixels has its decoder unpack many."""
+    if image.format == "TIFF":
+        tags = getattr(image, "tag_v2", {})
+        width, height = (tags.get(tag, 0) for tag in (_TILE_WIDTH, _TILE_LENGTH))
+        # A tile is unpacked whole, however much of it lies in the picture.
+        if width * height > limits.pixels:
+            raise PictureRefused(
+                "too_many_pixels",
+                f"the picture's tiles are {width:,} × {height:,}; at most {limits.pixels:,} pixels are "
+                "decoded",
+            )
+    if image.info.get("progressive") and _more_scans(content, _MOST_SCANS):
+        raise PictureRefused(
+            "too_many_pixels",
+            f"the picture's pixels come in more than {_MOST_SCANS} scans, each of them a pass",
+        )
+
+
+def _more_scans(content: bytes, most: int) -> bool:
+    """Whether a JPEG has more than so many scans, before its end."""
+    scans, place = 0, 2
+    while scans <= most and (found := _SEGMENT.search(content, place)):
+        kind, place = found.group(1)[0], found.end()
+        if kind == _END_OF_IMAGE:
+            break
+        scans += kind == _START_OF_SCAN
+        place += int.from_bytes(content[place : place + 2], "big")
+    return scans > most
+
+
 def _upright_rgb(image: Image.Image, least_side: int) -> Image.Image:
     if least_side:
         # Only JPEG's decoder does this; others ignore it.
         image.draft("RGB", (least_side, least_side))
     # An animated picture is read at its first frame.
     image.load()
-    return _rgb(ImageOps.exif_transpose(image))
+    turn = _turn(image)
+    return _rgb(image if turn is None else image.transpose(turn))
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        # What EXIF says beside the pixels may be broken in any way; the picture is not.
+        return None
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode in _WIDE_MODES:
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in _WIDE_MODES:
+        return Image.fromarray(_eight_bits(image)).convert("RGB")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         flat = Image.new("RGB", image.size, _BACKGROUND)
         flat.paste(image, mask=image.getchannel("A"))
         return flat
+    # The caller closes the opened file, which would take pixels along that are not copied.
     return image.convert("RGB")
 
 
-def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """uint8 of grey values: 16-bit integers by their upper byte, what is wider stretched from its range."""
-    if values.dtype == np.uint16 or (values.dtype.kind == "i" and 255 < values.max() <= 65_535):
-        return (values.astype(np.uint32) >> 8).astype(np.uint8)
-    wide = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
-    low, high = wide.min(), wide.max()
+def _eight_bits(image: Image.Image) -> NDArray[np.uint8]:
+    """uint8[H, W] of 32 bits: 16-bit integers by their upper byte, others stretched from their range."""
+    width, height = image.size
+    rows = max(1, _BAND // width)
+    bands = [(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+    def values(band: tuple[int, int]) -> NDArray[np.float64]:
+        wide = np.asarray(image.crop((0, band[0], width, band[1]))).astype(np.float64)
+        return np.nan_to_num(wide, copy=False, posinf=0, neginf=0)
+
+    low = min(float(values(band).min()) for band in bands)
+    high = max(float(values(band).max()) for band in bands)
+    scale = 255 / ((high - low) or 1.0)
     if low >= 0 and high <= 255:
-        return wide.astype(np.uint8)
-    stretched: NDArray[np.uint8] = ((wide - low) * (255 / (high - low))).astype(np.uint8)
-    return stretched
+        low, scale = 0.0, 1.0
+    elif image.mode == "I" and low >= 0 and high <= 65_535:
+        low, scale = 0.0, 1 / 256
+    made = np.empty((height, width), np.uint8)
+    for band in bands:
+        made[band[0] : band[1]] = (values(band) - low) * scale
+    return made
 
 
 def _unknown(content: bytes) -> PictureRefused:

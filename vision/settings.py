@@ -17,7 +17,7 @@ class PictureLimits(BaseModel):
         default=32_000_000,
         ge=4096,
         le=80_000_000,
-        description="Largest width × height, pixels; decoding one takes up to 8 bytes a pixel.",
+        description="Largest width × height, pixels; decoding one takes up to 13 bytes a pixel.",
     )
     side: int = Field(default=16, ge=2, le=512, description="Shortest side of a usable picture, pixels.")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.myntra_folder import catalogue_of_parquet, catalogue_of_styles, write_folder
+from benchmarks.myntra_folder import catalogue_of, write_folder
 from benchmarks.public_data import SHARED
 from ingest.ingest_folder import ingest_folder
 from ingest.settings import IngestSettings
@@ -43,11 +43,17 @@ def test_a_download_with_commas_in_titles_and_lost_pictures_becomes_a_shop(tmp_p
     (tmp_path / "images").mkdir()
     for number in range(1, 38):
         (tmp_path / "images" / f"{number}.jpg").write_bytes(jpeg(draw(number, 3)))
-    table = catalogue_of_styles(tmp_path)
+    table = catalogue_of(tmp_path)
     assert table.height == 37
     check(table, tmp_path, 37)
 
 
 @pytest.mark.skipif(not MYNTRA.is_dir(), reason="no shared/data/myntra_fashion beside the checkout")
 def test_the_shared_catalogue_becomes_a_shop(tmp_path: Path) -> None:
-    check(catalogue_of_parquet(MYNTRA), tmp_path, 40)
+    check(catalogue_of(MYNTRA), tmp_path, 40)
+
+
+def test_a_folder_that_is_no_catalogue_is_named(tmp_path: Path) -> None:
+    (tmp_path / "styles.csv").write_text("id")
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} has neither"):
+        catalogue_of(tmp_path)

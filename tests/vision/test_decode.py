@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import tracemalloc
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
-from tests.vision.pictures import BAD, COLOURED, GOOD, encoded, huge
+from tests.vision.pictures import BAD, COLOURED, GOOD, encoded, huge, wide
 from vision.decode import REASONS, PictureRefused, decode
 from vision.settings import PictureLimits
 from vision.square import Box, square
@@ -33,11 +37,25 @@ def test_an_unusable_picture_is_refused_with_its_reason(name: str) -> None:
     assert str(refusal.value)
 
 
-def test_a_picture_is_turned_as_its_exif_says() -> None:
-    pixels = np.asarray(decode(GOOD["turned"], LIMITS))
+@pytest.mark.parametrize("name", ["turned", "turned, with broken EXIF"])
+def test_a_picture_is_turned_as_its_exif_says(name: str) -> None:
+    pixels = np.asarray(decode(GOOD[name], LIMITS))
     assert pixels.shape == (40, 80, 3)
     assert pixels[20, 10, 0] > 180 > 60 > pixels[20, 10, 2]
     assert pixels[20, 70, 2] > 180 > 60 > pixels[20, 70, 0]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "WEBP"])
+def test_every_turn_is_the_one_that_exif_defines(form: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(
+        COLOURED.crop((0, 0, 90, 40)), form, exif=exif, **{"WEBP": {"lossless": True}}.get(form, {})
+    )
+    with Image.open(io.BytesIO(content)) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    assert (np.asarray(decode(content, LIMITS)) == expected).all()
 
 
 def test_an_animated_picture_is_read_at_its_first_frame() -> None:
@@ -55,6 +73,35 @@ def test_sixteen_bits_keep_their_order() -> None:
     assert row[0] == 0
     assert row[-1] == 255
     assert (np.diff(row) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 7, 255], [0, 7, 255]),
+        ([0, 256, 65_535], [0, 1, 255]),
+        ([-51, 0, 51], [0, 127, 255]),
+        ([70_000, 70_000, 70_000], [0, 0, 0]),
+    ],
+)
+def test_32_bits_become_eight(values: list[int], expected: list[int]) -> None:
+    picture = np.tile(np.repeat(np.array(values, np.int32), 20), (20, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pixels = np.asarray(decode(wide(picture), LIMITS))
+    assert pixels[10, 10::20, 1].tolist() == expected
+
+
+def test_wide_values_are_converted_in_little_memory() -> None:
+    content = wide(np.tile(np.linspace(-1, 1, 2_000, dtype=np.float32), (2_000, 1)))
+    tracemalloc.start()
+    try:
+        decode(content, LIMITS)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # At 8 bytes a value, all four million at once are 32 MB in each step.
+    assert most < 45_000_000
 
 
 @pytest.mark.parametrize("name", ["png", "cmyk", "webp", "bmp"])
