@@ -28,7 +28,7 @@ _DROPPED_BITS = np.uint64(8 * (8 - _KEY_BYTES))
 class PageCursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Whose pages of what, and what they showed.
 
-    `shopper` and `about` are tags of the shopper's id and of the item that the pages are about, as
+    `shopper` and `about` are tags of the shopper's id and of the item or picture that the pages are about, as
     `state.attribution_scope` makes them, empty where there is none; `issued_at` is in unix seconds; `shown`
     is 5 bytes per item.
     """
@@ -75,7 +75,7 @@ class PageCursorCodec:
         return self._seal.seal(msgspec.msgpack.encode(cursor))
 
     def decode(self, text: str, first: PageCursor) -> PageCursor:
-        """The cursor of a text, where it follows `first`: that of the same shopper, scene and item.
+        """The cursor of a text, where it follows `first`: of the same shopper, scene, and item or picture.
 
         Raises:
             CursorError: it is malformed, forged, expired, or of other pages.
@@ -95,7 +95,7 @@ class PageCursorCodec:
         if cursor.shopper != first.shopper:
             raise CursorError("it was issued to another shopper")
         if cursor.about != first.about:
-            raise CursorError("it was issued for pages about another item")
+            raise CursorError("it was issued for pages about another item or picture")
         age = first.issued_at - cursor.issued_at
         if age > VALID_S:
             raise CursorError("it has expired; ask for the first page again")
@@ -105,7 +105,10 @@ class PageCursorCodec:
 
 
 def first_page(scene: str, user_id: str, about: str, now: int) -> PageCursor:
-    """The cursor of a scene's first page for a shopper; ids empty where there is none; unix second `now`."""
+    """The cursor of a scene's first page for a shopper; unix second `now`.
+
+    `user_id` and `about`, the id of an item or the name of a picture, are empty where there is none.
+    """
     return PageCursor(scene, shopper_tag(user_id), shopper_tag(about), now, b"")
 
 

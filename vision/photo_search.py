@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,9 +91,9 @@ class PhotoSearch:
         check_search_scene(ShopperScenes(engine, request.user_id), request.scene)
         if source == "item_id":
             return visual_pb2.SearchByImageResponse(page=await self._like_item(request, call))
-        wanted = _page_request(request)
+        wanted, photo = _page_request(request), _photo_name(request)
         # Everything else is checked before anything is decoded.
-        await self._service.recommend(_checking(wanted), call)
+        await self._service.recommend(_checking(wanted), call, picture=photo)
         try:
             seen = await self._seen(engine, request, call)
         except DependencyError:
@@ -104,7 +105,7 @@ class PhotoSearch:
                     degraded=[ENCODER],
                 )
             )
-        page = await self._service.recommend(wanted, call, seen.look)
+        page = await self._service.recommend(wanted, call, seen.look, photo)
         if request.with_trace:
             for stage in reversed(seen.stages):
                 page.trace.stages.insert(0, stage)
@@ -225,6 +226,17 @@ def _page_request(request: visual_pb2.SearchByImageRequest) -> recommend_pb2.Rec
         timeout_ms=request.timeout_ms,
         page_cursor=request.page_cursor,
     )
+
+
+def _photo_name(request: visual_pb2.SearchByImageRequest) -> str:
+    """The same for the same bytes and part."""
+    name = blake2b(request.image, digest_size=16)
+    for field in ("box", "tap"):
+        if request.HasField(field):
+            name.update(field.encode() + getattr(request, field).SerializeToString(deterministic=True))
+    if request.surest_object:
+        name.update(b"surest_object")
+    return f"picture {name.hexdigest()}"
 
 
 def _checking(wanted: recommend_pb2.RecommendRequest) -> recommend_pb2.RecommendRequest:

@@ -18,7 +18,7 @@ def read_cursors(codec: PageCursorCodec, asked: CheckedRequest, now: int) -> lis
     """The cursor of each scene, at unix second `now`. Raises `CallerError` with every cursor at fault."""
     cursors, faults = [], []
     for scene in asked.scenes:
-        cursor = first_page(scene.scene, asked.user_id, asked.anchor_item_id, now)
+        cursor = first_page(scene.scene, asked.user_id, asked.anchor_item_id or asked.picture, now)
         if scene.page_cursor:
             try:
                 cursor = codec.decode(scene.page_cursor, cursor)

@@ -94,10 +94,16 @@ class RecommendationService:
         request: recommend_pb2.RecommendRequest,
         call: Call,
         look: NDArray[np.float32] | None = None,
+        picture: str = "",
     ) -> recommend_pb2.RecommendResponse:
-        """Items for one scene; `look`: of a picture that they are to look like, as `Query.look`."""
+        """Items for one scene.
+
+        `look`: of a picture that they are to look like, as `Query.look`; `picture`: names it, so that its
+        pages follow one another alone.
+        """
         engine = self._live.current
-        asked = replace(check_recommend(request, ShopperScenes(engine, request.user_id)), look=look)
+        checked = check_recommend(request, ShopperScenes(engine, request.user_id))
+        asked = replace(checked, look=look, picture=picture)
         if request.validate_only:
             read_cursors(self._cursors, asked, int(self._wall_clock()))
             return recommend_pb2.RecommendResponse(

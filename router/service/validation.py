@@ -77,6 +77,8 @@ class CheckedRequest:
     looking_for: Asked = NOTHING_ASKED
     look: NDArray[np.float32] | None = None
     """Look of a picture that the items are to have, as `Query.look`."""
+    picture: str = ""
+    """Names that picture, for cursors; empty where there is none."""
 
 
 def check_recommend(request: RecommendRequest, scenes: Scenes) -> CheckedRequest:

@@ -176,6 +176,9 @@ def test_a_must_is_searched_in_and_pages_follow(photos: Photos) -> None:
         image=photos.picture(0), context=context, page_size=2, page_cursor=first.next_page_cursor
     ).page
     assert not {item.item_id for item in first.items} & {item.item_id for item in second.items}
+    cursor = first.next_page_cursor
+    for other in ({"image": photos.picture(20)}, {"image": photos.picture(0), "surest_object": True}):
+        assert "another item or picture" in photos.refusal(page_cursor=cursor, **other)[1]["page_cursor"]
     excluded = photos.search(image=photos.picture(0), excluded_item_ids=[first.items[0].item_id]).page
     assert first.items[0].item_id not in [item.item_id for item in excluded.items]
 
