@@ -86,7 +86,11 @@ def _add_items(
         strict=True,
     ):
         reasons = response.items.add(item_id=item_id, score=score, title=title, category=category).reasons
-        first, *others = _channels(channels, channel_names)
+        named = _channels(channels, channel_names)
+        if not named:
+            # An operator's pin or exposure plan put it there.
+            continue
+        first, *others = named
         reasons.add(channel=first, trigger_item_id=trigger_id)
         for channel in others:
             reasons.add(channel=channel)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 
+import numpy as np
 import pytest
 
 from protos.shopfront.v1.recommend_pb2 import RecommendPageRequest, RecommendRequest, SceneRequest
@@ -103,6 +104,22 @@ async def test_pins_stand_in_their_slots_and_obey_exclusions_and_blocks(
     assert await shown(running, "cart") == usual
     file.add("block", "item", below, **MADE)
     assert len(await until(running, lambda page: below not in page)) == 8
+
+
+async def test_what_no_channel_recalled_is_shown_where_it_is_pinned(
+    running: RunningService, file: BusinessRulesFile
+) -> None:
+    catalogue, everything = running.live.current.catalogue, await shown(running, size=100)
+    fit = catalogue.in_stock & ~catalogue.adult.astype(bool)
+    known = catalogue.item_ids(np.flatnonzero(fit)[1:].astype(np.int32))
+    pinned = next(item for item in known if item not in everything)
+    file.add("pin", "item", pinned, scene="home", position=1, **MADE)
+    page = await until(running, lambda page: page[0] == pinned)
+    assert page[1:] == everything[:7]
+    asked = RecommendRequest(scene="home", page_size=8)
+    response = await running.service.recommend(asked, new_call(time.monotonic()))
+    reasons = [[reason.channel for reason in item.reasons] for item in response.items]
+    assert reasons == [[], *[["hot"]] * 7]
 
 
 async def test_a_pinned_item_that_another_scene_shows_is_not_shown_twice(
