@@ -80,9 +80,11 @@ class SupervisionMetrics:
         """Replaces the file; a disk that refuses costs the figures, nothing else."""
         if self._file is None:
             return
+        # Not the registry's: what serves it adds the counts of every process.
         rows = [
             [sample.name, sample.labels, sample.value]
-            for metric in self.registry.collect()
+            for declared in (self._restarts, self._lost, self._lost_at)
+            for metric in declared.collect()
             for sample in metric.samples
             if not sample.name.endswith("_created")
         ]

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from prometheus_client import Counter
 
 from foundation.telemetry.metrics.supervision_metrics import FILE, SupervisionMetrics, supervised
 from inspection.metric_samples import MetricSamples
@@ -37,6 +38,21 @@ def test_losses_and_restarts_are_read_from_the_folder(tmp_path: Path) -> None:
     assert sum(added.values()) == 2
     samples = asyncio.run(MetricSamples(tmp_path).read(["shopfront_part_lost"])).samples
     assert {each.labels["part"] for each in samples} == {"router", "triton", "console", "learner"}
+
+
+def test_what_else_is_served_beside_it_is_not_in_the_file(tmp_path: Path) -> None:
+    counts = SupervisionMetrics(tmp_path)
+    many = Counter("shopfront_others", "As of the processes.", ["name"], registry=counts.registry)
+    for name in range(2_000):
+        many.labels(str(name)).inc()
+    counts.lost("triton")
+    found = told(tmp_path)
+    assert found["shopfront_part_lost", "triton"] == 1
+    assert {name for name, *_ in found} == {
+        "shopfront_restarts_total",
+        "shopfront_part_lost",
+        "shopfront_part_lost_timestamp_seconds",
+    }
 
 
 @pytest.mark.parametrize("content", [b"", b"[[1", b"{}", b"[[1, 2]]", b'[["a", [], 1]]', b"\xff", b"7"])
