@@ -26,7 +26,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.scale_steps import STEPS, Order, Place
+from benchmarks.scale_place import Order, Place
+from benchmarks.scale_steps import STEPS
 from shopfront.workspace import PROJECT
 from snapshot.durable_files import write_durably
 

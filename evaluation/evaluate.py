@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +32,7 @@ from evaluation.scene_fusion import SceneFusion
 from evaluation.search_table import search_table, simulated_searches
 from evaluation.served_scene import ServedScene, rate_prior
 from evaluation.settings import EvaluationSettings
+from evaluation.steps import STEPS, StepProgress, no_progress
 from evaluation.venue_table import shows_venues, venue_table
 from evaluation.visit_table import CHANGING, visit_table
 from models.checkpoint import ModelRecord
@@ -46,30 +47,6 @@ from recall.item_pictures import ItemPictures
 from recall.query import Query
 from recall.settings import RecallSettings
 from snapshot.dataset import Dataset
-
-STEPS = (
-    "reading the log",
-    "item-CF",
-    "ranking table",
-    "building channels",
-    "recall table",
-    "channel table",
-    "prerank table",
-    "anchor tables",
-    "cart table",
-    "search table",
-    "served pages",
-    "newcomers",
-    "visits",
-    "venues",
-)
-
-StepProgress = Callable[[str, int, int], None]
-"""Told (step, done, of) before each of `STEPS` and, with an empty step, at the end."""
-
-
-def no_progress(step: str, done: int, of: int) -> None:
-    """A `StepProgress` that shows nothing."""
 
 
 def evaluate(

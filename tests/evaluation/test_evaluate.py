@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evaluation.evaluate import STEPS, evaluate
+from evaluation.evaluate import evaluate
 from evaluation.page_metrics import HEADS, LOOKS, SETS, WINDOW
 from evaluation.reliability import COLUMNS
 from evaluation.report import EvaluationReport
 from evaluation.scene_fusion import SceneFusion
 from evaluation.served_scene import ServedScene
 from evaluation.settings import EvaluationSettings
+from evaluation.steps import STEPS
 from features.profile import PROFILE_FIELDS
 from models.bst_settings import BstNetworkSettings
 from models.checkpoint import TrainedOn, record_of, save_checkpoint

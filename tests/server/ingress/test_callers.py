@@ -14,7 +14,8 @@ from typing import Any
 import grpc
 import pytest
 
-from benchmarks.steady_load import CONNECTIONS, LoadPlan, Sent, steady_load
+from benchmarks.steady_caller import CONNECTIONS
+from benchmarks.steady_load import LoadPlan, Sent, steady_load
 from protos.shopfront.v1 import event_pb2, event_pb2_grpc, recommend_pb2, recommend_pb2_grpc
 from server.ingress.status import PUSHBACK_KEY
 from testing.freezing_front import FreezingFront
