@@ -21,6 +21,8 @@ export:
   quality_candidates: 100
   speed_rounds: 3
 pictures: {object_scenes: 0}
+evaluation: {max_users: 40, ranking_points: 100, page_shoppers: 20, carts: 20, searches: 20,
+             newcomer_shoppers: 10, visit_shoppers: 5, visits: 2, anchor_pairs: 100}
 router: {ingress: {address: "127.0.0.1:0"}, metrics: {port: 0}}
 console: {address: "127.0.0.1:0"}
 """

@@ -29,7 +29,9 @@ models:
   prerank: {training: {max_steps: 20, evaluate_every: 10, validation_points: 20}}
 export: {formats: [onnx]}
 evaluation: {prerank_shoppers: 20, prerank_candidates: [150], prerank_kept: [60, 100], max_users: 40,
-             ranking_points: 100, ranking_negatives: 20, fused_total: 50, rank_candidates: 60, ks: [10]}
+             ranking_points: 100, ranking_negatives: 20, fused_total: 50, rank_candidates: 60, ks: [10],
+             page_shoppers: 20, carts: 20, searches: 20, newcomer_shoppers: 10, visit_shoppers: 5, visits: 2,
+             anchor_pairs: 100}
 """
 NO_PRERANK = "prerank: null"
 

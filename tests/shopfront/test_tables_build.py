@@ -30,9 +30,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SETTINGS = """
 models:
   bst: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}
-  mind: {training: {max_steps: 20, evaluate_every: 10, validation_points: 100}}
 export: {formats: [onnx]}
-router: {tables: {rare_items: {least: LEAST}}}
+router: {tables: {rare_items: {least: LEAST}}, recall: {mind: {enabled: false}}}
 """
 PLAIN = "scenes: {home: {}}"
 WITH_FILTER = "scenes: {home: {filters: {rare: {}}}}"
@@ -86,7 +85,7 @@ def recall_files(snapshot: Snapshot) -> dict[str, object]:
 def test_a_table_is_built_where_a_scene_or_an_arm_needs_it(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # With two cores, while models are trained: channels in a process of their own.
+    # With two cores, while the model is trained: channels in a process of their own.
     monkeypatch.setattr(model_steps, "WORTH_STEPS", 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     plain, _ = build(shop, PLAIN)

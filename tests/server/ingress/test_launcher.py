@@ -21,6 +21,7 @@ from server.ingress_settings import IngressSettings
 from testing.served_shop import ServedShop, make_shop
 
 NO_TRITON = "127.0.0.1:9"
+ONE_BEHIND_HAPROXY = {"kind": "haproxy", "address": "127.0.0.1:0", "replicas": 1}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,6 @@ def test_a_taken_address_is_named(quiet_shop: ServedShop) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_missing_snapshot_is_named_at_once(quiet_shop: ServedShop, tmp_path: Path) -> None:
     settings = quiet_shop.settings(
         NO_TRITON, ingress={"address": "127.0.0.1:0"}, snapshots={"folder": str(tmp_path / "empty")}
@@ -48,7 +48,6 @@ def test_a_missing_snapshot_is_named_at_once(quiet_shop: ServedShop, tmp_path: P
         start_router(settings)
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_a_wrong_scene_file_is_named_at_once(quiet_shop: ServedShop, tmp_path: Path) -> None:
     scenes = tmp_path / "scenes.yaml"
@@ -126,7 +125,7 @@ time.sleep(600)
 def test_a_chosen_port_that_is_taken_meanwhile_is_replaced(
     quiet_shop: ServedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = quiet_shop.settings(NO_TRITON, ingress={"kind": "haproxy", "address": "127.0.0.1:0"})
+    settings = quiet_shop.settings(NO_TRITON, ingress=ONE_BEHIND_HAPROXY)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -142,7 +141,7 @@ def test_a_chosen_port_that_is_taken_meanwhile_is_replaced(
 
 @pytest.mark.slow
 def test_the_router_ends_with_the_program_that_started_it(quiet_shop: ServedShop) -> None:
-    settings = quiet_shop.settings(NO_TRITON, ingress={"kind": "haproxy", "address": "127.0.0.1:0"})
+    settings = quiet_shop.settings(NO_TRITON, ingress=ONE_BEHIND_HAPROXY)
     starter = subprocess.Popen(
         [sys.executable, "-c", STARTER, json.dumps(settings.model_dump(mode="json"))], stdout=subprocess.PIPE
     )

@@ -11,11 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from server.ingress.launcher import start_router
 from server.ingress.ray_side_processes import with_agent, without_side_processes
 from server.ingress.ray_site import FOLDER
 from server.ingress.sessions import program_of
-from testing.served_shop import make_shop
+from testing.running_router import Ingress
 
 
 def test_only_the_commands_of_agents_are_replaced() -> None:
@@ -99,16 +98,11 @@ def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_router_runs_none_of_the_side_processes(tmp_path: Path) -> None:
-    shop = make_shop(tmp_path)
-    settings = shop.settings("127.0.0.1:9", ingress={"kind": "grpc", "address": "127.0.0.1:0"})
-    router = start_router(settings)
-    try:
-        programs = [" ".join(process.cmdline()) for process in router.processes()]
-        assert sum(program.startswith("ray::ServeReplica") for program in programs) == 2
-        for side in ("dashboard.py", "monitor.py", "ray::DashboardAgent", "ray::RuntimeEnvAgent"):
-            assert not [program for program in programs if side in program]
-        assert any(program_of(process) == "tail" for process in router.processes())
-    finally:
-        router.stop()
-    assert not router.processes()
+def test_a_router_runs_none_of_the_side_processes(ingress: Ingress) -> None:
+    if ingress.handle is None:
+        pytest.skip("there is no Ray")
+    programs = [" ".join(process.cmdline()) for process in ingress.handle.processes()]
+    assert sum(program.startswith("ray::ServeReplica") for program in programs) == 2
+    for side in ("dashboard.py", "monitor.py", "ray::DashboardAgent", "ray::RuntimeEnvAgent"):
+        assert not [program for program in programs if side in program]
+    assert any(program_of(process) == "tail" for process in ingress.handle.processes())

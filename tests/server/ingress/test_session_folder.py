@@ -66,7 +66,7 @@ def test_processes_of_a_router_killed_with_its_starter_are_ended(
     kind: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     shop = make_shop(tmp_path_factory.mktemp("killed"))
-    settings = shop.settings("127.0.0.1:9", ingress={"kind": kind, "address": "127.0.0.1:0"})
+    settings = shop.settings("127.0.0.1:9", ingress={"kind": kind, "address": "127.0.0.1:0", "replicas": 1})
     command = [sys.executable, "-c", STARTER, json.dumps(settings.model_dump(mode="json"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as starter:
         assert starter.stdout is not None

@@ -180,7 +180,7 @@ def test_no_process_of_the_router_names_a_shopper(tmp_path: Path, capfd: pytest.
     metrics = {"enabled": True, "folder": str(tmp_path / "metrics")}
     chosen = shop.settings(
         NO_TRITON,
-        ingress={"kind": "haproxy", "address": f"127.0.0.1:{_free_port()}"},
+        ingress={"kind": "haproxy", "address": f"127.0.0.1:{_free_port()}", "replicas": 1},
         request_log={"folder": str(tmp_path / "logs"), "level": "DEBUG", "log_answers": True},
         metrics=metrics,
     )
