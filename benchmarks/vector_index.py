@@ -78,7 +78,10 @@ def build(folder: Path, recipe: Recipe, count: int, settings: SimilarLookSetting
     blocks = -(-count // BLOCK)
     wanted = sample_size(count, settings)
     each = -(-wanted // blocks)
-    sample = np.concatenate([recipe.block(number, min(BLOCK, count))[:each] for number in range(blocks)])
+    # Copies, since parts of blocks would keep all blocks in memory.
+    sample = np.concatenate(
+        [recipe.block(number, min(BLOCK, count))[:each].copy() for number in range(blocks)]
+    )
     training, adding = _Stopwatch(), _Stopwatch()
     with training:
         index = train_compact(sample, count, settings.compact, recipe.seed)
