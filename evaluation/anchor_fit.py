@@ -36,8 +36,6 @@ from router.scenes.settings import SceneSettings
 from router.tables.files import open_tables
 
 _LEAST_SCALE = 1e-6
-_DRAWS = 6
-"""Of items, each for another shopper, whose pages are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +141,21 @@ async def _compared(
     settings: AnchorRankerTableSettings,
     rng: np.random.Generator,
 ) -> list[list[ScoredPage]]:
-    """Draws of pages about the best sold items: one for each of a few of the shoppers."""
-    known = [each for each in shoppers if each.history_items.size] or list(shoppers)
+    """Draws of pages about the best sold items: one for each of some shoppers, several for nobody known."""
+    known = [each for each in shoppers if each.history_items.size]
+    if known:
+        drawn = rng.choice(len(known), min(settings.compared_shoppers, len(known)), replace=False)
+        shown_to = [known[row] for row in drawn.tolist()]
+    else:
+        shown_to = [shoppers[0]] * settings.compared_draws
     weights = np.array(fitted.weights)
     both = np.stack((weights, weights * own_inputs(channels)), axis=1).astype(np.float32)
     sold = np.where(source.catalogue.in_stock, inputs.baskets, 0)
     draws = []
-    for row in rng.choice(len(known), min(_DRAWS, len(known)), replace=False):
+    for shopper in shown_to:
         draw = []
         for anchor in best_of(sold, settings.compared_among, settings.compared_items, rng):
-            query = replace(known[row], scene=pipeline.name).about(np.array([anchor], np.int32))
+            query = replace(shopper, scene=pipeline.name).about(np.array([anchor], np.int32))
             deadline = time.monotonic() + UNHURRIED_MS / 1_000
             candidates = (await rank(pipeline, query, 1, deadline, time.monotonic)).candidates
             table = scaled(

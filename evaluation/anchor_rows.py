@@ -72,11 +72,11 @@ def measure_anchors(
         **{name: page_of_channel(channels[name], PAGE) for name in COMPARED_CHANNELS if name in channels},
     }
     served = {name: page_of_pipeline(pipeline, PAGE) for name, pipeline in pipelines.items()}
+    compared = rng.permutation(known or list(shoppers))[: settings.anchor_shoppers].tolist()
     rows = anchor_table(
         pairs,
-        best_sold(source, settings.anchors_among, settings.anchors, rng),
         shoppers,
-        rng.permutation(known or list(shoppers))[: settings.anchor_shoppers].tolist(),
+        {user: best_sold(source, settings.anchors_among, settings.anchors, rng) for user in compared},
         pages,
         served,
         np.asarray(source.catalogue.category),

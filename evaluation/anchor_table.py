@@ -25,9 +25,8 @@ PageOf = Callable[[Query], Awaitable[NDArray[np.int32]]]
 
 def anchor_table(
     pairs: AnchorPairs,
-    anchors: NDArray[np.int32],
     shoppers: Mapping[int, Query],
-    compared: Sequence[int],
+    compared: Mapping[int, NDArray[np.int32]],
     pages: Mapping[str, PageOf],
     served: Mapping[str, PageOf],
     category: NDArray[np.integer],
@@ -38,9 +37,9 @@ def anchor_table(
 
     Args:
         pairs: what to predict.
-        anchors: int32[a], items whose pages are compared with each other.
         shoppers: user index → query of every user of the pairs and of `compared`.
-        compared: user indexes; the anchors' pages are compared for each.
+        compared: user index → anchors, int32[a], a draw of items whose pages are compared with each other:
+            for this shopper, and for whom nobody knows. How alike they are depends on both, so a mean counts.
         pages: row → what shows a page to a shopper whom nobody knows.
         served: scene → what shows its pages; each has a row of anonymous and one of known shoppers.
         category: int[N + 1], categories by item; 0 = unknown.
@@ -49,16 +48,19 @@ def anchor_table(
 
     Returns:
         hr@10: share of the pairs whose target is on the page about its anchor, with its 95 % interval over
-        shoppers (low, high); distinct: different items on the anchors' pages; overlap: part of a page that is
-        also on the page of another anchor; same_category: part of the items in the anchor's category.
+        shoppers (low, high); distinct: different items on the pages of a draw; overlap: part of a page that
+        is also on the page of another anchor of its draw; same_category: part of the items in the anchor's
+        category.
     """
     nobody = anonymous_at(now)
     anonymous = {f"{name}, anonymous": page_of for name, page_of in served.items()}
+    draws = list(compared.values())
     rows = {}
     for name, page_of in {**pages, **anonymous}.items():
-        shown = asyncio.run(_pages(page_of, {int(item): nobody for item in (*pairs.anchor, *anchors)}))
+        asked_about = np.unique(np.concatenate((pairs.anchor, *draws))).tolist()
+        shown = asyncio.run(_pages(page_of, dict.fromkeys(asked_about, nobody)))
         hits = [target in shown[anchor] for anchor, target in zip(pairs.anchor, pairs.target, strict=True)]
-        compare = [_compared(anchors, [shown[item] for item in anchors], category)]
+        compare = [_compared(draw, [shown[item] for item in draw.tolist()], category) for draw in draws]
         rows[name] = _row(np.array(hits, float), pairs.user, compare, seed)
     asked = [
         shoppers[user].about(_one(item))
@@ -68,9 +70,9 @@ def anchor_table(
         own = asyncio.run(_each(page_of, asked))
         hits = [target in page for target, page in zip(pairs.target, own, strict=True)]
         compare = []
-        for user in compared:
-            shown = asyncio.run(_pages(page_of, {int(item): shoppers[user] for item in anchors}))
-            compare.append(_compared(anchors, [shown[item] for item in anchors], category))
+        for user, draw in compared.items():
+            shown = asyncio.run(_pages(page_of, dict.fromkeys(draw.tolist(), shoppers[user])))
+            compare.append(_compared(draw, list(shown.values()), category))
         rows[f"{name}, known shopper"] = _row(np.array(hits, float), pairs.user, compare, seed)
     return rows
 

@@ -86,7 +86,9 @@ class EvaluationSettings(BaseModel):
     )
     anchors: int = Field(60, ge=2, description="Items whose pages are compared with each other.")
     anchors_among: int = Field(2000, ge=2, description="Best sold items from which these are drawn.")
-    anchor_shoppers: int = Field(10, ge=1, description="Shoppers for each of whom these are compared.")
+    anchor_shoppers: int = Field(
+        10, ge=1, description="Shoppers for each of whom such items are drawn and compared; a mean counts."
+    )
     carts: int = Field(1000, ge=1, description="Baskets in the table of pages with a cart.")
     searches: int = Field(500, ge=1, description="Shoppers in the table of pages beside a search.")
     venue_shoppers: int = Field(1000, ge=1, description="Shoppers in the table of pages of venues.")

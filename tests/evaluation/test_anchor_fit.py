@@ -69,7 +69,14 @@ def test_it_learns_of_later_baskets_and_says_where_it_cannot(tmp_path: Path) -> 
     settings = {name: kind.settings() for name, kind in tables.items()}
 
     def fit(least: int, **spread: float) -> object:
-        few = AnchorRankerTableSettings(max_pairs=60, least_taken=least, compared_items=8, **spread)  # type: ignore[arg-type]
+        few = AnchorRankerTableSettings(
+            max_pairs=60,
+            least_taken=least,
+            compared_items=8,
+            compared_draws=2,
+            compared_shoppers=6,
+            **spread,  # type: ignore[arg-type]
+        )
         scene = ServedScene("similar_items", SCENE, tables, settings | {ANCHOR_RANKER.name: few})
         later = events.filter(pl.col("ts") >= cuts.valid_from)
         return fit_anchor_rankers(

@@ -55,9 +55,8 @@ def test_columns_are_counted_over_pairs_and_pages() -> None:
     shopper = Query(scene="s", now=1, user_id="u")
     rows = anchor_table(
         AnchorPairs(*(np.array(column, np.int32) for column in ([7, 7], [1, 2], [3, 9]))),
-        np.array([1, 2], np.int32),
         {7: shopper},
-        [7],
+        {7: np.array([1, 2], np.int32)},
         {"a": shown},
         {"s": shown},
         np.array([0, 1, 2, 1, 0, 1, 0, 0, 0, 2]),
@@ -70,6 +69,28 @@ def test_columns_are_counted_over_pairs_and_pages() -> None:
     assert rows["s, known shopper"] == pytest.approx(
         {"hr@10": 0.5, "low": 0.5, "high": 0.5, "distinct": 2, "overlap": 1, "same_category": 0.5}
     )
+
+
+def test_how_alike_pages_are_is_a_mean_over_draws_of_items() -> None:
+    """Pages of 1 and 2 are the same, those of 3 and 4 have nothing in common."""
+
+    async def shown(query: Query) -> np.ndarray:
+        (anchor,) = query.anchors
+        return np.array([5, 6] if anchor < 3 else [2 * anchor, 2 * anchor + 1], np.int32)
+
+    shoppers = {user: Query(scene="s", now=1, user_id=str(user)) for user in (7, 8)}
+    rows = anchor_table(
+        AnchorPairs(*(np.array(column, np.int32) for column in ([7], [1], [3]))),
+        shoppers,
+        {7: np.array([1, 2], np.int32), 8: np.array([3, 4], np.int32)},
+        {"a": shown},
+        {"s": shown},
+        np.zeros(12, int),
+        1,
+        0,
+    )
+    for row in rows.values():
+        assert (row["distinct"], row["overlap"]) == (3, 0.5)
 
 
 async def page(made: PageOf, anchor: int) -> list[int]:
@@ -116,9 +137,8 @@ def test_empty_pages_have_no_share_and_no_warning() -> None:
 
     rows = anchor_table(
         AnchorPairs(*(np.array(column, np.int32) for column in ([7], [1], [3]))),
-        np.array([1, 2], np.int32),
         {7: Query(scene="s", now=1, user_id="u")},
-        [7],
+        {7: np.array([1, 2], np.int32)},
         {"a": nothing},
         {"s": nothing},
         np.zeros(4, int),
