@@ -14,6 +14,7 @@ from triton_repo.errors import RepositoryError
 from triton_repo.manifest import VersionManifest, read_manifest, verify
 from triton_repo.pinned import Pinned
 from triton_repo.settings import ModelSettings
+from triton_repo.staging import remove_abandoned, stage
 
 _SERVED = "served.json"
 _FOLDER_MODE, _FILE_MODE = 0o755, 0o644
@@ -38,6 +39,7 @@ class ModelRepository:
         """
         self.root = root.absolute()
         self.models_folder = self.root / "models"
+        self._staging = self.root / "staging"
         self._contracts = dict(contracts or {})
 
     def configure(self, models: Mapping[str, ModelSettings]) -> None:
@@ -194,9 +196,7 @@ class ModelRepository:
 
     def stage(self, model: str) -> Path:
         """A fresh folder to write a version into, on the same file system as the versions."""
-        staging = self.root / "staging"
-        staging.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f"{model}-", dir=staging))
+        return stage(self._staging, model)
 
     def add_version(self, model: str, staged: Path) -> int:
         """Moves a written version folder in as the next version, in one rename, and returns its number.
@@ -248,7 +248,7 @@ class ModelRepository:
     def prune(self, model: str, keep: int, needed: frozenset[int] = frozenset()) -> list[int]:
         """Removes all but the newest `keep` versions, those in `needed` and those pinned.
 
-        Returns what was removed.
+        What exporters of this machine left that were killed goes too. Returns the versions removed.
         """
         versions = self.versions(model)
         pinned = self.pinned(model)
@@ -261,6 +261,7 @@ class ModelRepository:
             doomed = self.stage(model)
             folder.rename(doomed)
             shutil.rmtree(doomed)
+        remove_abandoned(self._staging, model)
         return spare
 
 

@@ -1,5 +1,6 @@
 """Versions on disk: numbering, checksums, refusal, pruning, configurations."""
 
+import multiprocessing
 from pathlib import Path
 
 import msgspec
@@ -114,6 +115,24 @@ def test_versions_are_numbered_upwards_and_numbers_are_not_reused_after_pruning(
     assert add_tiny_version(repository, "bst", 0) == 13
     assert repository.manifest("bst", 13).checkpoint == "tiny-0"
     assert list((repository.root / "staging").iterdir()) == []
+
+
+def test_what_a_killed_exporter_staged_is_removed_and_what_a_running_one_did_stays(
+    repository: ModelRepository,
+) -> None:
+    mine = repository.stage("bst")
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        running = pool.apply(repository.stage, ("bst",))
+        pool.apply(repository.stage, ("mind",))
+        repository.prune("bst", keep=1)
+        assert running.is_dir()
+    pool.join()
+    repository.prune("bst", keep=1)
+    assert mine.is_dir()
+    assert not running.exists()
+    (of_another_model,) = (repository.root / "staging").glob("mind-*")
+    repository.prune("mind", keep=1)
+    assert not of_another_model.exists()
 
 
 def test_a_changed_file_is_found_and_refused(repository: ModelRepository) -> None:
