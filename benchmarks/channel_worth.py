@@ -17,7 +17,7 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,14 @@ def measured(
         return rows, channel_notes(off, channels, rows)
 
 
+def _without_nan(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | None]]:
+    """NaN is null in JSON."""
+    return {
+        name: {column: value if np.isfinite(value) else None for column, value in row.items()}
+        for name, row in rows.items()
+    }
+
+
 def _told(stage: str, share: float) -> None:
     print(f"{time.process_time():7.0f} CPU s  {stage}", flush=True)
 
@@ -118,7 +126,7 @@ def main() -> None:
     rows, notes = measured(workspace, settings, options.range, options.shoppers, options.without)
     print("\n".join(notes))
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    write_durably(options.json, json.dumps({"channels": rows}, indent=2).encode())
+    write_durably(options.json, json.dumps({"channels": _without_nan(rows)}, indent=2).encode())
 
 
 if __name__ == "__main__":
