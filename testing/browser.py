@@ -29,6 +29,7 @@ _ARGUMENTS = (
     "--no-first-run",
 )
 _PATIENCE_S = 20.0
+_LOOK_S = 0.03
 
 
 def why_no_browser() -> str:
@@ -91,7 +92,7 @@ class Page:
 
     def until(self, condition: Any) -> None:
         """Waits until `condition()` is true; while a page is replaced, it cannot be asked."""
-        wait = WebDriverWait(self.browser, _PATIENCE_S, ignored_exceptions=[WebDriverException])
+        wait = WebDriverWait(self.browser, _PATIENCE_S, _LOOK_S, ignored_exceptions=[WebDriverException])
         wait.until(lambda browser: condition())
 
     def follow(self, element: WebElement) -> None:

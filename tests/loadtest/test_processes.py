@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from tests.loadtest.greeter import Greeter
+from triton_repo.process_ends import wait_until_ended
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ def test_ctrl_c_ends_every_process_with_one_report(server: Greeter, to_group: bo
         process.wait()
     assert process.returncode == 130
     assert report.count('"endReason":"cancel"') == 1
-    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert not wait_until_ended(children, 10.0)
 
 
 def test_processes_whose_parent_was_killed_end_by_themselves(server: Greeter) -> None:
@@ -56,7 +57,7 @@ def test_processes_whose_parent_was_killed_end_by_themselves(server: Greeter) ->
     children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.communicate()
-    alive = psutil.wait_procs(children, timeout=15)[1]
+    alive = wait_until_ended(children, 15.0)
     for child in alive:
         child.kill()
     assert not alive

@@ -16,7 +16,7 @@ from testing.running_router import Ingress
 from tests.server.ingress.test_contract import ids, refused
 
 _BOMB_BYTES = 64 * 2**20
-_BOMBS = 20
+_BOMBS = 10
 _LARGE_BYTES = 9 * 2**20
 _LARGE = 40
 
