@@ -57,13 +57,13 @@ def bought_together_peer(channel: Any) -> Peer:
 def neighbours_peer(tables: CompletedNeighbours, merge: str) -> Peer:
     """As `ranki2i_peer`, for the tables of any channel that sums or maximises neighbours."""
     neighbours, completion = as_dictionary(tables.neighbours), as_dictionary(tables.completion)
-    category = tables.category.tolist()
+    category, seldom = tables.category.tolist(), tables.seldom.tolist()
 
     def recall(query: Query, k: int) -> Answer:
         scores: dict[int, float] = {}
         for trigger, weight in zip(query.triggers.tolist(), query.trigger_weights.tolist(), strict=True):
             entries = neighbours.get(trigger, [])
-            if len(entries) < tables.complete_below:
+            if len(entries) < tables.complete_below or seldom[trigger]:
                 entries = entries + completion.get(category[trigger], [])
             for item, score in entries:
                 if item == trigger:
