@@ -191,3 +191,28 @@ def test_codes_of_vectors_with_few_strong_dimensions_find_nearly_all(
     found = index.search(asked, 10, params=parameters)[1]
     exact = np.argsort(-asked @ vectors.T, axis=1)[:, :10]
     assert (found[:, :, None] == exact[:, None, :]).any(axis=1).mean() >= least
+
+
+def test_a_graph_of_lists_finds_as_many_as_a_filter_has_visited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """320 of 2,000 lists: by the width that a graph has by itself, it finds 73 % of them."""
+    random = np.random.default_rng(0)
+    vectors = unit(random, 20_000)
+    among = np.sort(random.permutation(len(vectors))[: len(vectors) // 16]).astype(np.int64)
+    found = []
+    for many in (64, 10**6):
+        monkeypatch.setattr("recall.pictures.compact._MANY_LISTS", many)
+        chosen = CompactSettings(lists=2_000, training=10)
+        index = train_compact(vectors, len(vectors), chosen, 1)
+        index.add(vectors)
+        count = len(vectors)
+        main = MainPart(
+            index,
+            None,
+            np.arange(1, count + 1, dtype=np.int32),
+            np.zeros((count, 2), np.uint64),
+            np.ones(count, np.bool_),
+            SimilarLookSettings(index="compact", compact=chosen, exact_below=10),
+        )
+        found.append(main.search(vectors[:100], 10, among, probes=20)[1])
+    same = [len(np.intersect1d(*rows)) for rows in zip(*found, strict=True)]
+    assert np.mean(same) > 9.8
