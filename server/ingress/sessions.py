@@ -25,12 +25,17 @@ def kill_all(processes: Iterable[psutil.Process], timeout_s: float = 10.0) -> No
     wait_until_ended(killed, timeout_s)
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    """The words of its command line; none where it is gone."""
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []
+
+
 def program_of(process: psutil.Process) -> str:
     """File name of the program, or the title that Ray gives its workers; "" where it is gone."""
-    try:
-        words = process.cmdline()
-    except psutil.Error:
-        return ""
+    words = command_of(process)
     return " ".join(words) if not words or words[0].startswith("ray::") else os.path.basename(words[0])
 
 

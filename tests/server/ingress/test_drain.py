@@ -17,6 +17,7 @@ from protos.shopfront.v1.recommend_pb2 import RecommendRequest
 from protos.shopfront.v1.recommend_pb2_grpc import RecommendServiceStub
 from server.ingress.launcher import start_router
 from server.ingress.router_handle import RouterHandle
+from server.ingress.sessions import command_of
 from server.ingress_settings import IngressKind
 from testing.running_router import in_process
 from testing.served_shop import make_shop
@@ -101,7 +102,7 @@ class Watching:
 def fallback_of(router: RouterHandle) -> str:
     """Address of Serve's proxy, to which HAProxy turns while it takes all replicas for down."""
     for process in router.processes():
-        for argument in process.cmdline():
+        for argument in command_of(process):
             if argument.endswith("haproxy.cfg"):
                 found = re.search(
                     r"server SERVE_PROXY_ACTOR-\S+ (\S+) proto h2 .* backup", Path(argument).read_text()
@@ -136,9 +137,7 @@ def test_a_router_that_stops_under_load_fails_nobody_who_asks_once_more_and_ends
             while asking.answered[0] < 50:
                 assert time.monotonic() < until, asking.failed
                 time.sleep(0.02)
-            print("DIAG stop", time.monotonic())
             stopped.stop()
-            print("DIAG stopped", time.monotonic())
             assert stopped.exit_status() == 0
             elsewhere = asking.answered[1]
             while asking.answered[1] < elsewhere + 20:

@@ -7,6 +7,7 @@ import asyncio
 import psutil
 
 from benchmarks.malformed import BUGS, held, send_random
+from server.ingress.sessions import command_of
 from testing.running_router import Ingress
 
 PER_METHOD = 40
@@ -18,7 +19,7 @@ def lasting(ingress: Ingress) -> list[psutil.Process]:
     """The processes that serve, without those that end with the call about a shopper's data they run for."""
     if ingress.handle is None:
         return [psutil.Process()]
-    return [each for each in ingress.handle.processes() if "server.privacy.worker" not in each.cmdline()]
+    return [each for each in ingress.handle.processes() if "server.privacy.worker" not in command_of(each)]
 
 
 def test_random_requests_meet_no_bug_and_leave_nothing(ingress: Ingress) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from server.ingress.ray_side_processes import with_agent, without_side_processes
 from server.ingress.ray_site import FOLDER
-from server.ingress.sessions import program_of
+from server.ingress.sessions import command_of, program_of
 from testing.running_router import Ingress
 
 
@@ -101,7 +101,7 @@ def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
 def test_a_router_runs_none_of_the_side_processes(ingress: Ingress) -> None:
     if ingress.handle is None:
         pytest.skip("there is no Ray")
-    programs = [" ".join(process.cmdline()) for process in ingress.handle.processes()]
+    programs = [" ".join(command_of(process)) for process in ingress.handle.processes()]
     assert sum(program.startswith("ray::ServeReplica") for program in programs) == 2
     for side in ("dashboard.py", "monitor.py", "ray::DashboardAgent", "ray::RuntimeEnvAgent"):
         assert not [program for program in programs if side in program]

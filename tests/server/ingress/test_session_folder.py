@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from server.ingress.session_folder import end_abandoned, hold, make_session_folder
-from server.ingress.sessions import session_processes
+from server.ingress.sessions import command_of, session_processes
 from testing.served_shop import make_shop
 from triton_repo.process_ends import is_alive
 
@@ -73,7 +73,7 @@ def test_processes_of_a_router_killed_with_its_starter_are_ended(
         address, pids = json.loads(starter.stdout.readline())
         (leader,) = {os.getsid(pid) for pid in pids}
         left = [process for process in session_processes(leader) if process.pid != leader]
-        titles = [word for process in left for word in process.cmdline()[:1]]
+        titles = [word for process in left for word in command_of(process)[:1]]
         assert any(title.startswith("ray::ServeReplica") for title in titles)
         for pid in (starter.pid, leader):
             os.kill(pid, signal.SIGKILL)

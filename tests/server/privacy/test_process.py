@@ -16,6 +16,7 @@ import pytest
 from foundation.storage.errors import StorageUnavailable
 from inspection.recent_pages import KeptPage, RecentPages
 from router.service.settings import RequestLogSettings
+from server.ingress.sessions import command_of
 from server.privacy.places import Places
 from server.privacy.process import PrivacyWorkers, follow_erasures
 from server.recording.settings import RecordingSettings
@@ -90,7 +91,7 @@ def kill_the_worker(wait_for: Callable[[], bool]) -> None:
     """Kills the worker that this process has started, none of a router of its, once it is there."""
     while not wait_for():
         for child in psutil.Process().children():
-            if "server.privacy.worker" in child.cmdline():
+            if "server.privacy.worker" in command_of(child):
                 os.kill(child.pid, signal.SIGKILL)
                 return
         time.sleep(0.005)
