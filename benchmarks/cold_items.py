@@ -57,7 +57,7 @@ Gains = dict[str, NDArray[np.float64]]
 
 
 async def _no_model(query: Any, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    raise NotImplementedError
+    raise AssertionError("none of these channels asks a model")
 
 
 def sample_part(dataset: Dataset) -> Part:
