@@ -1,10 +1,12 @@
 """What each recall channel costs over synthetic logs of growing catalogues: its build, its tables, a request.
 
 Shoppers take items drawn by Zipf's law, most of them of a few categories of their own. Every channel is built
-by its own `build`, opened over what it wrote, and asked by shoppers of the log; channels of a model get
-seeded random vectors and interests. Printed are seconds of the CPU for the build, MiB of the tables (memory-
-mapped), and milliseconds of a request for 300 items (median, 99th percentile). `implicit` does the jobs
-of `matrix_factors` (ALS, folded in) and `item_knn` (cosine of items) on the same interactions.
+by its own `build`, opened over what it wrote, and asked by shoppers of the log; channels of a model ask its
+network with drawn weights, in every form that it has (`benchmarks.channel_models`). Printed are seconds of
+the CPU for the build, MiB of the tables (memory-mapped), and milliseconds of a request for 300 items (median,
+99th percentile), the model's call within it; of a model, those of its graph: the export, its size, a call.
+`implicit` does the jobs of `matrix_factors` (ALS, folded in) and `item_knn` (cosine of items) on the same
+interactions.
 
 Run `python -m benchmarks.channel_costs [--items 100000 1000000] [--events 2000000] [--channels hot again …]`.
 """
@@ -15,8 +17,8 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,10 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from benchmarks.channel_models import FORMS, ServedNetwork, served_network
 from benchmarks.visit_lookup import drawn_items
+from features.history import history_inputs
+from models.contracts import contract
 from recall.channel import BuildSource, NothingToRecall, Services
 from recall.interactions import interactions_of
 from recall.query import Query
@@ -39,7 +44,7 @@ from snapshot.event_codes import PURCHASE, VIEW
 from snapshot.item_columns import ITEM_COLUMNS
 
 NOW, DAY_S = 1_700_000_000, 86_400
-ASKED, DIMENSIONS, INTERESTS = 300, 64, 4
+ASKED, DIMENSIONS = 300, 64
 NEEDS_MORE = ("similar_look", "outfit", "alert_picks", "context", "query_intent")
 """Channels that need pictures, outfits, alerts or searches, which these logs lack."""
 
@@ -116,16 +121,12 @@ def queries_of(log: pl.DataFrame, count: int, random: np.random.Generator) -> li
     return queries
 
 
-def _unit(random: np.random.Generator, rows: int) -> NDArray[np.float32]:
-    vectors = random.standard_normal((rows, DIMENSIONS), np.float32)
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+async def _unasked(query: Query, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    raise RuntimeError("a channel without models asked one")
 
 
-def _services(interests: NDArray[np.float32]) -> Services:
-    async def call(query: Query, inputs: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-        return {"interests": interests[None]}
-
-    return Services(lambda model: call)
+NO_MODELS = Services(lambda model: _unasked)
+"""For channels without models."""
 
 
 def cost_of(
@@ -134,7 +135,7 @@ def cost_of(
     """Builds, opens and asks one channel; None where the log has nothing for it."""
     kind = CHANNELS[name]
     settings = kind.settings(enabled=True)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     began = time.process_time()
     try:
         kind.build(source, folder, settings)
@@ -154,13 +155,43 @@ def cost_of(
 
     # The first pass maps the pages of the files.
     asyncio.run(ask())
-    took = asyncio.run(ask())
-    return Cost(
+    return _cost(
         built,
         sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20,
-        float(np.median(took) * 1e3),
-        float(np.quantile(took, 0.99) * 1e3),
+        asyncio.run(ask()),
     )
+
+
+def call_cost(network: ServedNetwork, model: str, queries: Sequence[Query]) -> Cost:
+    """Of a network's graph: its export, its size, and a call for one shopper."""
+    wanted = [tensor.name for tensor in contract(model).tensors.inputs]
+    took = []
+    for query in queries:
+        encoded = history_inputs(query.history_items, query.history_events, query.history_ts, query.now)
+        inputs = {name: encoded[name] for name in wanted}
+        start = time.perf_counter()
+        network.run(inputs)
+        took.append(time.perf_counter() - start)
+    return _cost(network.export_s, network.mib, took)
+
+
+def modelled_costs(
+    names: Sequence[str], source: BuildSource, folder: Path, queries: Sequence[Query]
+) -> Iterator[tuple[str, Cost | None]]:
+    """Rows of every form of each model that the channels ask: of its graph, then of these channels."""
+    for model, forms in FORMS.items():
+        channels = [name for name in names if model in CHANNELS[name].models]
+        for form in forms if channels else ():
+            network = served_network(form, source.catalogue, folder / form / "graph", source.seed)
+            yield f"graph {form}", call_cost(network, model, queries)
+            own = replace(source, vectors={model: network.vectors})
+            for name in channels:
+                label = name if form == forms[0] else f"{name}, {form}"
+                yield label, cost_of(name, own, folder / form / name, network.services(), queries)
+
+
+def _cost(built: float, mib: float, took: Sequence[float]) -> Cost:
+    return Cost(built, mib, float(np.median(took) * 1e3), float(np.quantile(took, 0.99) * 1e3))
 
 
 def peers(source: BuildSource, queries: Sequence[Query]) -> dict[str, Cost]:
@@ -201,9 +232,7 @@ def peers(source: BuildSource, queries: Sequence[Query]) -> dict[str, Cost]:
             if name.endswith("ALS")
             else model.similarity.data.nbytes + model.similarity.indices.nbytes
         )
-        costs[name] = Cost(
-            built, held / 2**20, float(np.median(took) * 1e3), float(np.quantile(took, 0.99) * 1e3)
-        )
+        costs[name] = _cost(built, held / 2**20, took)
     return costs
 
 
@@ -225,28 +254,26 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             catalogue = synthetic_catalogue(Path(scratch) / "catalogue", items, random)
             log = synthetic_log(catalogue, options.events, random)
-            vectors = np.concatenate((np.zeros((1, DIMENSIONS), np.float32), _unit(random, items)))
-            models = {model for name in options.channels for model in CHANNELS[name].models}
             users = pl.DataFrame(
                 {"user": [1], "user_id": ["u1"]}, schema={"user": pl.Int32, "user_id": pl.String}
             )
-            source = BuildSource(log, users, catalogue, NOW, dict.fromkeys(models, vectors), options.seed)
+            source = BuildSource(log, users, catalogue, NOW, {}, options.seed)
             queries = queries_of(log, options.requests, random)
-            services = _services(_unit(random, INTERESTS))
             print(f"{items:,} items, {log.height:,} events", flush=True)
-            costs: dict[str, Cost | None] = {}
             for name in options.channels:
-                costs[name] = cost_of(name, source, Path(scratch) / name, services, queries)
-                _show(name, costs[name])
+                if not CHANNELS[name].models:
+                    _show(name, cost_of(name, source, Path(scratch) / name, NO_MODELS, queries))
+            for row, cost in modelled_costs(options.channels, source, Path(scratch) / "models", queries):
+                _show(row, cost)
             if options.peers:
-                for name, cost in peers(source, queries).items():
-                    _show(name, cost)
+                for row, cost in peers(source, queries).items():
+                    _show(row, cost)
 
 
 def _show(name: str, cost: Cost | None) -> None:
     if cost is not None:
         print(
-            f"{name:18} build {cost.build_s:7.1f} CPU s  {cost.mib:8.1f} MiB  "
+            f"{name:28} build {cost.build_s:7.1f} CPU s  {cost.mib:8.1f} MiB  "
             f"request {cost.request_ms:7.3f} ms  p99 {cost.p99_ms:7.3f} ms",
             flush=True,
         )
