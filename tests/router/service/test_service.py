@@ -144,6 +144,35 @@ async def test_events_become_history_profile_and_purchases(running: RunningServi
     assert "i0002" not in ids(response)
 
 
+async def test_the_same_request_gives_the_same_page_also_of_another_replica(shop: ServedShop) -> None:
+    user = f"shopper-{uuid.uuid4().hex}"
+    asked = RecommendPageRequest(
+        user_id=user,
+        scenes=[SceneRequest(scene="home", page_size=30), SceneRequest(scene="cart", page_size=10)],
+    )
+    events = [
+        event_pb2.Event(user_id=user, item_id=f"i{item:04}", type=event_pb2.EVENT_TYPE_VIEW)
+        for item in (1, 5, 9)
+    ]
+    pages = []
+    for replica in range(2):
+        started = await start_service(shop.settings(NO_TRITON))
+        if replica == 0:
+            await started.service.report_events(event_pb2.ReportEventsRequest(events=events), call())
+        for _ in range(2):
+            answer = await started.service.recommend_page(asked, call())
+            pages.append(
+                [
+                    [(item.item_id, [reason.channel for reason in item.reasons]) for item in scene.items]
+                    for scene in answer.scenes
+                ]
+            )
+        await started.stop()
+    assert [len(scene) for scene in pages[0]] == [30, 10]
+    assert any("ranki2i" in channels for _, channels in pages[0][0])
+    assert all(page == pages[0] for page in pages)
+
+
 async def test_served_items_are_noted_after_the_answer(running: RunningService) -> None:
     user = f"shopper-{uuid.uuid4().hex}"
     response = await running.service.recommend(RecommendRequest(scene="home", user_id=user), call())
