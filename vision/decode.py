@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from vision.settings import PictureLimits
 
@@ -32,6 +33,8 @@ _BAND = 2**20
 """Pixels of wide values that are converted at a time."""
 _MOST_SCANS = 100
 """Of a progressive JPEG; encoders make about ten. Each is a pass over all pixels, and takes a few bytes."""
+_SCANS_READ = 1024
+"""Bytes of a progressive JPEG decoded at a time: a few scans, where a block of Pillow may have them all."""
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 # Behind 0xFF, 0 and restarts are pixels, and 1, 0xD8 and 0xFF have no length: none of them begins a segment.
 _SEGMENT = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
@@ -58,7 +61,26 @@ class PictureRefused(Exception):
         self.reason = reason
 
 
-def decode(content: bytes, limits: PictureLimits, least_side: int = 0) -> Image.Image:
+class DecodingEnded(Exception):
+    """The time for a picture was over before it was decoded."""
+
+
+class _Watched(io.BytesIO):
+    """A file whose reading ends with the time for it."""
+
+    def __init__(self, content: bytes, is_over: Callable[[], bool]) -> None:
+        super().__init__(content)
+        self._is_over = is_over
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self._is_over():
+            raise DecodingEnded("the time was over when the picture was being decoded")
+        return super().read(size)
+
+
+def decode(
+    content: bytes, limits: PictureLimits, least_side: int = 0, is_over: Callable[[], bool] | None = None
+) -> Image.Image:
     """The first frame of a picture, upright, as RGB.
 
     Transparent places become white; 16 bits per channel become 8.
@@ -68,9 +90,12 @@ def decode(content: bytes, limits: PictureLimits, least_side: int = 0) -> Image.
         limits: checked before anything is decoded.
         least_side: a JPEG may be decoded at an eighth, a quarter or half of its size, as long as its sides
             keep this many pixels, which takes a fraction of the time; 0 = full size.
+        is_over: asked before each block of the file that is read; where it says so, decoding ends. WebP and
+            compressed TIFF are unpacked in one step that cannot be ended. None = it never is.
 
     Raises:
         PictureRefused: the bytes are no picture within the limits, or a damaged one.
+        DecodingEnded: `is_over` said so.
     """
     if not content:
         raise PictureRefused("empty", "the picture has no bytes")
@@ -79,7 +104,10 @@ def decode(content: bytes, limits: PictureLimits, least_side: int = 0) -> Image.
             "too_many_bytes", f"the picture has {len(content):,} bytes; at most {limits.bytes:,} are read"
         )
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        file = io.BytesIO(content) if is_over is None else _Watched(content, is_over)
+        image = Image.open(file, formats=FORMATS)
+    except DecodingEnded:
+        raise
     except UnidentifiedImageError as error:
         raise _unknown(content) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -94,7 +122,7 @@ def decode(content: bytes, limits: PictureLimits, least_side: int = 0) -> Image.
         try:
             _check_work(image, content, limits)
             return _upright_rgb(image, least_side)
-        except PictureRefused:
+        except (PictureRefused, DecodingEnded):
             raise
         except Exception as error:
             # As above: a picture that ends early, or whose pixels cannot be unpacked.
@@ -151,6 +179,8 @@ def _upright_rgb(image: Image.Image, least_side: int) -> Image.Image:
     if least_side:
         # Only JPEG's decoder does this; others ignore it.
         image.draft("RGB", (least_side, least_side))
+    if isinstance(image, ImageFile.ImageFile) and image.info.get("progressive"):
+        image.decodermaxblock = _SCANS_READ
     # An animated picture is read at its first frame.
     image.load()
     turn = _turn(image)

@@ -79,6 +79,7 @@ class ObjectDetector:
         Raises:
             CallerError: the request or its picture breaks a rule.
             PreconditionError: the snapshot in service has no pictures.
+            DeadlineExceeded: the call's time is over.
         """
         engine = self._live.current
         looks = self._encoder.looks(engine)
@@ -86,7 +87,7 @@ class ObjectDetector:
             raise CallerError.of("limit", "must not be negative; 0 takes the default")
         if not 0 <= request.least_confidence <= 1:
             raise CallerError.of("least_confidence", "must be 0 to 1; 0 takes the default")
-        image = await self._encoder.decode(request.image, whole=True)
+        image = await self._encoder.decode(request.image, call, 0, whole=True)
         answer = visual_pb2.DetectObjectsResponse(snapshot_id=engine.snapshot_id, request_id=call.request_id)
         maps: Mapping[str, NDArray[Any]] = {}
         if looks.objects is not None:

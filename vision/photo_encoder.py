@@ -74,12 +74,22 @@ class PhotoEncoder:
         """Milliseconds since a call's arrival."""
         return (self._clock() - call.arrival) * 1_000
 
-    async def decode(self, content: bytes, *, whole: bool) -> Image:
-        """The RGB picture of a file; where only the `whole` of it is looked at, perhaps reduced.
+    async def decode(self, content: bytes, call: Call, timeout_ms: int, *, whole: bool) -> Image:
+        """The RGB picture of a file.
 
-        Raises CallerError, PreconditionError where Pillow is not installed.
+        Args:
+            content: the file.
+            call: its time must not be over.
+            timeout_ms: of the request, as of `infer`.
+            whole: only the whole of it is looked at, so that it may be reduced.
+
+        Raises:
+            CallerError: the file is no usable picture.
+            PreconditionError: Pillow is not installed.
+            DeadlineExceeded: the call's time is over.
         """
-        return await asyncio.to_thread(self._decode, content, _REDUCED * SIDE if whole else 0)
+        deadline = _deadline(call, timeout_ms)
+        return await asyncio.to_thread(self._decode, content, _REDUCED * SIDE if whole else 0, deadline)
 
     async def infer(
         self,
@@ -107,8 +117,7 @@ class PhotoEncoder:
         from vision.square import square
 
         pixels = await asyncio.to_thread(square, image, SIDE, _part(box))
-        budget_s = min(timeout_ms or _LONGEST_MS, _LONGEST_MS) / 1_000
-        left_s = call.deadline_within(budget_s) - self._clock()
+        left_s = _deadline(call, timeout_ms) - self._clock()
         if left_s <= 0:
             raise DeadlineExceeded("the time was over when the photo was decoded")
         try:
@@ -149,18 +158,24 @@ class PhotoEncoder:
         (look,) = make_looks(features[None], copy[None], looks.space.colours)
         return np.asarray(look)
 
-    def _decode(self, content: bytes, least_side: int) -> Image:
+    def _decode(self, content: bytes, least_side: int, deadline: float) -> Image:
         try:
-            from vision.decode import PictureRefused, decode
+            from vision.decode import DecodingEnded, PictureRefused, decode
         except ImportError as error:
             raise PreconditionError(
                 "EXTRA", "vision", "this router cannot decode pictures; install the extra `vision`"
             ) from error
         try:
-            return decode(content, self._settings.limits, least_side)
+            return decode(content, self._settings.limits, least_side, lambda: self._clock() >= deadline)
+        except DecodingEnded as ended:
+            raise DeadlineExceeded(str(ended)) from ended
         except PictureRefused as refusal:
             self._metrics.photos[refusal.reason,].inc()
             raise CallerError.of("image", f"{refusal.reason}: {refusal}") from refusal
+
+
+def _deadline(call: Call, timeout_ms: int) -> float:
+    return call.deadline_within(min(timeout_ms or _LONGEST_MS, _LONGEST_MS) / 1_000)
 
 
 def _part(box: visual_pb2.Box | None) -> Box:

@@ -81,6 +81,7 @@ class PhotoSearch:
             CallerError: the request or its picture breaks a rule, or the scene that it names cannot look.
             PreconditionError: the snapshot in service has no pictures, or the scene that answers where none
                 is named cannot look.
+            DeadlineExceeded: the call's time is over.
         """
         engine = self._live.current
         self._encoder.looks(engine)
@@ -130,7 +131,7 @@ class PhotoSearch:
         )
         try:
             box = box_of(request)
-            image = await self._encoder.decode(request.image, whole=box is None)
+            image = await self._encoder.decode(request.image, call, 0, whole=box is None)
             features = (await self._encoder.infer(engine, image, box, [OUTPUT], call, 0))[OUTPUT]
             vector = looks.vector_of(await self._encoder.look(looks, image, box, features))
             found = await looks.aside(lambda: looks.search(vector, self._settings.neighbours))
@@ -162,7 +163,9 @@ class PhotoSearch:
         began = self._encoder.since(call)
         looks, part = self._encoder.looks(engine), box_of(request)
         of_object = request.HasField("tap") or request.surest_object
-        image = await self._encoder.decode(request.image, whole=part is None and not of_object)
+        image = await self._encoder.decode(
+            request.image, call, request.timeout_ms, whole=part is None and not of_object
+        )
         found, stages, outputs = None, [], {}
         if part is None:
             # All of the photo is encoded once, for the objects in it and for its features.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +14,7 @@ from numpy.typing import NDArray
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics
 from models.picture_encoder import NAME as ENCODER
 from models.picture_encoder import OUTPUT, PICTURES, SIDE
-from pipeline.stages import DependencyError
+from pipeline.stages import DeadlineExceeded, DependencyError
 from protos.shopfront.v1 import visual_pb2
 from recall.similar_look import SimilarLook
 from router.engine.engine import Engine
@@ -66,6 +69,7 @@ class PictureUploads:
         store: PictureChanges,
         follower: PictureFollower,
         metrics: ProcessMetrics,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Opens nothing.
 
@@ -76,12 +80,14 @@ class PictureUploads:
             store: keeps what is put and deleted.
             follower: takes it into this replica's index.
             metrics: count pictures.
+            clock: monotonic seconds, as of calls.
         """
         self._settings = settings
         self._triton = triton
         self._live = live
         self._store = store
         self._follower = follower
+        self._clock = clock
         self._counted = metrics.group(PutPicturesMetrics).put_pictures
 
     async def put(self, request: visual_pb2.PutPicturesRequest, call: Call) -> visual_pb2.PutPicturesResponse:
@@ -90,6 +96,7 @@ class PictureUploads:
         Raises:
             CallerError: an item id is none, or there are no pictures.
             PreconditionError: the snapshot in service has no pictures.
+            DeadlineExceeded: the call's time was over before all were decoded; none is stored.
             StorageError: the store does not confirm.
         """
         engine = self._live.current
@@ -99,7 +106,9 @@ class PictureUploads:
         pictures = [
             _Picture(key, content_key(each.image)) for key, each in zip(keys, request.pictures, strict=True)
         ]
-        await asyncio.to_thread(self._decode, pictures, [each.image for each in request.pictures])
+        contents = [each.image for each in request.pictures]
+        deadline = math.inf if call.deadline is None else call.deadline
+        await asyncio.to_thread(self._decode, pictures, contents, deadline)
         response = visual_pb2.PutPicturesResponse(request_id=call.request_id)
         usable = [each for each in pictures if not each.refused]
         for start in range(0, len(usable), _TOGETHER):
@@ -191,10 +200,10 @@ class PictureUploads:
             each.features = features
         return True
 
-    def _decode(self, pictures: list[_Picture], contents: list[bytes]) -> None:
-        """Raises PreconditionError where Pillow is not installed."""
+    def _decode(self, pictures: list[_Picture], contents: list[bytes], deadline: float) -> None:
+        """Raises PreconditionError where Pillow is not installed, DeadlineExceeded."""
         try:
-            from vision.decode import PictureRefused, decode
+            from vision.decode import DecodingEnded, PictureRefused, decode
             from vision.same_picture import small_copy
             from vision.square import square
             from vision.structure import structure
@@ -204,9 +213,13 @@ class PictureUploads:
             ) from error
         for each, content in zip(pictures, contents, strict=True):
             try:
-                image = decode(content, self._settings.limits, _REDUCED * SIDE)
+                image = decode(
+                    content, self._settings.limits, _REDUCED * SIDE, lambda: self._clock() >= deadline
+                )
                 each.square, each.structure = square(image, SIDE), structure(image)
                 each.copy = small_copy(image)
+            except DecodingEnded as ended:
+                raise DeadlineExceeded(str(ended)) from ended
             except PictureRefused as refusal:
                 each.refused = f"{refusal.reason}: {refusal}"
 

@@ -10,17 +10,24 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from recall.pictures.search_parameters import search_parameters, selector_of
+from recall.pictures.search_parameters import KeptParameters, selector_of
 from recall.pictures.settings import SimilarLookSettings
 
+Allowed = Callable[[NDArray[np.int32]], NDArray[np.bool_]]
+
 _FIRST = 256
+_OF_SEALED = 64
+"""Where many are sealed, a part of so many of them may be open, so that a picture costs no more to seal."""
+_FAISS: Any = faiss
+"""Its stubs take pointers for arrays."""
 
 
 @dataclass(frozen=True)
 class _View:
     """What a search uses, replaced as a whole: rows up to `sealed` are in `index`, the others in `open`.
 
-    `open`: float32[capacity, D], of which the first `count − sealed` rows are written.
+    `open`: float32[capacity, D], of which the first `count − sealed` rows are written; `shown`: rows that are
+    not dead, of items that a search may find.
     """
 
     count: int
@@ -28,20 +35,22 @@ class _View:
     index: Any
     open: NDArray[np.float32]
     items: NDArray[np.int32]
-    alive: NDArray[np.bool_]
+    shown: NDArray[np.bool_]
 
 
 class DeltaPart:
     """One thread appends and marks dead while others search; no search waits for it.
 
-    The newest `delta_open` vectors are compared one by one. When there are so many, they go into a copy of
-    the index of those before, which then takes its place: faiss cannot add to an index that is searched.
+    The newest `delta_open` vectors are compared one by one, where they lie: a copy of those that may be found
+    would take ten times as long. When there are so many, they go into a copy of the index of those before,
+    which then takes its place: faiss cannot add to an index that is searched.
     """
 
     def __init__(self, empty: Callable[[], Any], dimensions: int, settings: SimilarLookSettings) -> None:
         """`empty`: makes a trained index without vectors, of the main part's kind."""
         self._empty = empty
         self._settings = settings
+        self._parameters = KeptParameters(width=settings.hnsw_search_width, refined=settings.compact.refined)
         self._view = _View(
             0,
             0,
@@ -55,26 +64,25 @@ class DeltaPart:
         """Rows, dead ones included."""
         return self._view.count
 
-    def append(self, item: int, vector: NDArray[np.float32]) -> int:
-        """Adds a picture of an item; the next search finds it. Returns its row."""
+    def append(self, item: int, vector: NDArray[np.float32], may_be_found: bool) -> int:
+        """Adds a picture of an item, which the next search finds where it may. Returns its row."""
         view = self._view
-        items, alive, unsealed = view.items, view.alive, view.open
-        if view.count - view.sealed >= self._settings.delta_open:
+        if view.count - view.sealed >= max(self._settings.delta_open, view.sealed // _OF_SEALED):
             view = self._sealed(view)
-            unsealed = view.open
+        items, shown, unsealed = view.items, view.shown, view.open
         row = view.count
         if row == len(items):
-            items, alive = _grown(items), _grown(alive)
+            items, shown = _grown(items), _grown(shown)
         at = row - view.sealed
         if at == len(unsealed):
             unsealed = _grown(unsealed)
-        items[row], alive[row], unsealed[at] = item, True, vector
-        self._view = _View(row + 1, view.sealed, view.index, unsealed, items, alive)
+        items[row], shown[row], unsealed[at] = item, may_be_found, vector
+        self._view = _View(row + 1, view.sealed, view.index, unsealed, items, shown)
         return row
 
     def end(self, row: int) -> None:
         """Marks a row dead: no search that begins now finds it."""
-        self._view.alive[row] = False
+        self._view.shown[row] = False
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[m, D] of rows; of older ones as the index has them."""
@@ -87,14 +95,14 @@ class DeltaPart:
         return found
 
     def search(
-        self, query: NDArray[np.float32], k: int, allowed: NDArray[np.bool_]
+        self, query: NDArray[np.float32], k: int, allowed: Allowed | None = None
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Items and cosines of the nearest rows that are not dead, in no order.
 
         Args:
             query: float32[D], of length 1.
             k: of the older rows and of the newest, each.
-            allowed: bool[N + 1], items that may be found.
+            allowed: says of items int32[m] which alone may be found, bool[m]; None = all.
 
         Returns:
             int32[m] and float32[m]; an item once for each of its pictures.
@@ -102,10 +110,12 @@ class DeltaPart:
         view = self._view
         if not view.count:
             return np.empty(0, np.int32), np.empty(0, np.float32)
-        shown = view.alive[: view.count] & allowed[view.items[: view.count]]
+        shown = view.shown[: view.count]
+        if allowed is not None:
+            shown = shown & allowed(view.items[: view.count])
         newest = np.flatnonzero(shown[view.sealed :])
         rows = newest + view.sealed
-        likeness = view.open[: view.count - view.sealed][newest] @ query
+        likeness = _products(query, view.open[: view.count - view.sealed])[newest]
         if len(rows) > k:
             best = np.argpartition(-likeness, k - 1)[:k]
             rows, likeness = rows[best], likeness[best]
@@ -119,13 +129,8 @@ class DeltaPart:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         selector = None if shown.all() else selector_of(np.packbits(shown, bitorder="little"))
         wanted = min(k, view.sealed)
-        parameters = search_parameters(
-            view.index,
-            wanted,
-            probes=self._settings.ivf_probes,
-            width=self._settings.hnsw_search_width,
-            refined=self._settings.compact.refined,
-            selector=selector,
+        parameters = self._parameters.of(
+            view.index, wanted, self._settings.ivf_probes, selector, lasting=selector is None
         )
         likeness, rows = view.index.search(query[None], wanted, params=parameters)
         found = rows[0] >= 0
@@ -133,10 +138,25 @@ class DeltaPart:
 
     def _sealed(self, view: _View) -> _View:
         index = self._empty() if view.index is None else faiss.clone_index(view.index)
+        # Searches have the other cores.
+        faiss.omp_set_num_threads(self._settings.threads)
         index.add(np.ascontiguousarray(view.open[: view.count - view.sealed]))
         fresh = np.empty((_FIRST, view.open.shape[1]), np.float32)
-        self._view = _View(view.count, view.count, index, fresh, view.items, view.alive)
+        self._view = _View(view.count, view.count, index, fresh, view.items, view.shown)
         return self._view
+
+
+def _products(query: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[m]: of float32[D] with each row of contiguous float32[m, D], on the thread that asks.
+
+    NumPy's product takes all cores, and waits for each of them, where others work.
+    """
+    found = np.empty(len(rows), np.float32)
+    query = np.ascontiguousarray(query, np.float32)
+    _FAISS.fvec_inner_products_ny(
+        faiss.swig_ptr(found), faiss.swig_ptr(query), faiss.swig_ptr(rows), rows.shape[1], len(rows)
+    )
+    return found
 
 
 def _grown(column: NDArray[Any]) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recall.pictures.search_parameters import search_parameters, selector_of
+from recall.pictures.search_parameters import KeptParameters, selector_of
 from recall.pictures.settings import SimilarLookSettings
 from snapshot.columns import rows_between
 
@@ -43,6 +43,9 @@ class MainPart:
         self._alive = np.ones(len(items), np.bool_)
         self._shown = may_be_found.copy()
         self._bits = np.packbits(self._shown, bitorder="little")
+        # Sees what becomes of the bits.
+        self._selector = selector_of(self._bits)
+        self._parameters = KeptParameters(width=settings.hnsw_search_width, refined=settings.compact.refined)
         self._hidden = int(len(items) - np.count_nonzero(self._shown))
 
     def __len__(self) -> int:
@@ -93,26 +96,20 @@ class MainPart:
         Returns:
             Cosines float32[n, k] and rows int64[n, k], best first.
         """
-        bits, found = self._bits, len(self) - self._hidden
+        found = len(self) - self._hidden
+        selector = self._selector if self._hidden else None
         if among is not None:
             among = among[self._shown[among]]
             if len(among) <= self._settings.exact_below:
                 return self._compared(queries, k, among)
             mask = np.zeros(len(self), np.bool_)
             mask[among] = True
-            bits, found = np.packbits(mask, bitorder="little"), len(among)
+            selector, found = selector_of(np.packbits(mask, bitorder="little")), len(among)
         if not found:
             return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
-        selector = None if found == len(self) else selector_of(bits)
         widened = min(_MOST_WIDENED, len(self) / found)
-        parameters = search_parameters(
-            self._index,
-            k,
-            probes=int((probes or self._settings.ivf_probes) * widened),
-            width=self._settings.hnsw_search_width,
-            refined=self._settings.compact.refined,
-            selector=selector,
-        )
+        probed = int((probes or self._settings.ivf_probes) * widened)
+        parameters = self._parameters.of(self._index, k, probed, selector, lasting=among is None)
         likeness, rows = self._index.search(np.ascontiguousarray(queries, np.float32), k, params=parameters)
         return likeness, rows
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recall.pictures.delta_part import DeltaPart
+from recall.pictures.delta_part import Allowed, DeltaPart
 from recall.pictures.main_part import MainPart
 from recall.pictures.searched import Alike, IndexChange, Pictured, best_items
 from recall.pictures.settings import SimilarLookSettings
 
 _PICTURES_PER_ITEM = 4
-"""Pictures asked of each part for every item wanted, since several may be one item's."""
+"""Pictures asked of each part for every item wanted, at most, where several are one item's."""
 
 
 class PictureIndex:
@@ -52,6 +52,8 @@ class PictureIndex:
         self._ends = np.searchsorted(of_rows[self._by_category], np.arange(codes + 2))
         self._changing = threading.Lock()
         self._later: dict[int, dict[tuple[int, int], int]] = {}
+        self._per_item = _most_of_one(main.items)
+        self._later_per_item = 1
 
     @property
     def pictures(self) -> tuple[int, int]:
@@ -105,16 +107,23 @@ class PictureIndex:
         """
         if k <= 0:
             return Alike(np.empty(0, np.int32), np.empty(0, np.float32))
-        near = max(1, min(_PICTURES_PER_ITEM * k, len(self._main)))
+        near = max(1, min(self._per_item * k, len(self._main)))
         items, likeness = self._search_main(vector, near, category, eligible)
         if len(self._delta):
-            allowed = self._in_stock if eligible is None else self._in_stock & eligible
-            if category:
-                allowed = allowed & (self._categories == category)
-            later, cosines = self._delta.search(vector, _PICTURES_PER_ITEM * k, allowed)
+            allowed = None if eligible is None and not category else self._allowed(category, eligible)
+            later, cosines = self._delta.search(vector, self._later_per_item * k, allowed)
             items, likeness = np.concatenate((items, later)), np.concatenate((likeness, cosines))
         kept = likeness >= minimum
         return best_items(items[kept], likeness[kept], k)
+
+    def _allowed(self, category: int, eligible: NDArray[np.bool_] | None) -> Allowed:
+        """Looks at the items that are asked about alone, which are few among all of the catalogue."""
+
+        def allowed(items: NDArray[np.int32]) -> NDArray[np.bool_]:
+            within = np.ones(len(items), np.bool_) if eligible is None else eligible[items]
+            return within & (self._categories[items] == category) if category else within
+
+        return allowed
 
     def _search_main(
         self, vector: NDArray[np.float32], k: int, category: int, eligible: NDArray[np.bool_] | None
@@ -136,7 +145,9 @@ class PictureIndex:
         later = self._later.get(item, {})
         if content in later or self._main.row_of(item, content) >= 0:
             return
-        row = self._delta.append(item, vector)
+        # Before the picture can be found, so that those of its item leave room for other items.
+        self._later_per_item = max(self._later_per_item, min(len(later) + 1, _PICTURES_PER_ITEM))
+        row = self._delta.append(item, vector, bool(self._in_stock[item]))
         # Replaced, not changed: a search may be reading it.
         self._later[item] = {**later, content: row}
 
@@ -155,3 +166,11 @@ class PictureIndex:
             self._delta.end(row)
         if ended:
             self._later[change.item] = {key: row for key, row in later.items() if key not in ended}
+
+
+def _most_of_one(items: NDArray[np.int32]) -> int:
+    """The most rows of one of int32[P] ascending items, or `_PICTURES_PER_ITEM` where there are more."""
+    most = 1
+    while most < _PICTURES_PER_ITEM and (items[most:] == items[:-most]).any():
+        most += 1
+    return most

@@ -29,10 +29,11 @@ class SimilarLookSettings(VectorIndexSettings):
         description="Pictures of one category, or under musts, up to which each is compared.",
     )
     delta_open: int = Field(
-        default=4_096,
+        default=1_024,
         ge=16,
         le=1_000_000,
-        description="Newest pictures of those that arrived since the snapshot that are compared one by one.",
+        description="Newest pictures of those that arrived since the snapshot that are compared one by one; "
+        "a 64th of the others where that is more.",
     )
     shards: int = Field(
         default=0,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -216,3 +218,63 @@ def test_a_graph_of_lists_finds_as_many_as_a_filter_has_visited(monkeypatch: pyt
         found.append(main.search(vectors[:100], 10, among, probes=20)[1])
     same = [len(np.intersect1d(*rows)) for rows in zip(*found, strict=True)]
     assert np.mean(same) > 9.8
+
+
+def test_the_pictures_of_one_item_leave_room_for_other_items(tmp_path: Path) -> None:
+    """Four pictures of one item are nearest, in the main part and among those that arrived."""
+    near, others = np.eye(DIMENSIONS, dtype=np.float32)[0], np.eye(DIMENSIONS, dtype=np.float32)[1:]
+    vectors = np.concatenate((np.tile(near, (4, 1)), others))
+    items = np.array([1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8], np.int32)
+    write_index_files(tmp_path, vectors, EXACT, 1)
+    files = open_index_files(tmp_path, len(items), DIMENSIONS)
+    contents = np.stack((np.arange(len(items)), np.zeros(len(items))), axis=1).astype(np.uint64)
+    sold = np.ones(ITEMS + 1, np.bool_)
+    main = MainPart(files.index, files.vectors, items, contents, sold[items], EXACT)
+    delta = DeltaPart(files.empty, DIMENSIONS, EXACT)
+    index = PictureIndex(main, delta, np.zeros(ITEMS + 1, np.int32), 1, sold, EXACT)
+    asked = (near + 0.5 * others[2]) / np.linalg.norm(near + 0.5 * others[2])
+    assert index.search(asked, 2).items.tolist() == [1, 4]
+    index.apply([IndexChange(20, (100 + number, 0), near) for number in range(4)])
+    index.apply([IndexChange(21, (200, 0), others[2])])
+    index.apply([IndexChange(item, None, None) for item in range(1, 9)])
+    assert index.search(asked, 2).items.tolist() == [20, 21]
+
+
+def test_taking_many_up_copies_each_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    copied = []
+
+    def counted(index: Any) -> Any:
+        copied.append(index.ntotal)
+        return clone_index(index)
+
+    clone_index = faiss.clone_index
+    monkeypatch.setattr("recall.pictures.delta_part.faiss.clone_index", counted)
+    delta = DeltaPart(lambda: faiss.IndexFlatIP(DIMENSIONS), DIMENSIONS, EXACT)
+    arriving = unit(np.random.default_rng(1), 8_000)
+    for row, vector in enumerate(arriving):
+        delta.append(row + 1, vector, True)
+    # Each time that 16 have come they would be 250.
+    assert sum(copied) <= 64 * len(arriving)
+    items, likeness = delta.search(arriving[0], 3)
+    assert items[np.argmax(likeness)] == 1
+
+
+def test_what_arrived_is_found_where_it_may_be_and_by_its_own_product() -> None:
+    delta = DeltaPart(lambda: faiss.IndexFlatIP(DIMENSIONS), DIMENSIONS, EXACT)
+    arriving = unit(np.random.default_rng(2), 40)
+    for row, vector in enumerate(arriving):
+        delta.append(row + 1, vector, row % 3 > 0)
+    allowed = np.arange(1, 41) % 2 == 0
+    items, likeness = delta.search(arriving[7], 40, lambda items: items % 2 == 0)
+    expected = np.flatnonzero(allowed & (np.arange(40) % 3 > 0))
+    assert sorted(items.tolist()) == (expected + 1).tolist()
+    np.testing.assert_allclose(likeness, arriving[items - 1] @ arriving[7], atol=1e-6)
+
+
+def test_searches_without_a_filter_share_what_faiss_needs_and_see_what_died(tmp_path: Path) -> None:
+    shop = Shop(tmp_path / "index", COMPACT, 6)
+    (vector,) = unit(np.random.default_rng(9), 1)
+    for _ in range(12):
+        found = shop.index.search(vector, ITEMS).items.tolist()
+        assert set(found) == set(shop.brute_force(vector, np.ones(ITEMS + 1, np.bool_)))
+        shop.delete(found[0], None)

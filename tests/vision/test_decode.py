@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from tests.vision.pictures import BAD, COLOURED, GOOD, encoded, huge, wide
-from vision.decode import REASONS, PictureRefused, decode
+from vision.decode import REASONS, DecodingEnded, PictureRefused, decode
 from vision.settings import PictureLimits
 from vision.square import Box, square
 
@@ -152,3 +152,40 @@ def test_any_box_gives_a_square(edges: tuple[float, ...], size: tuple[int, int])
     left, right = sorted(edges[:2])
     top, bottom = sorted(edges[2:])
     assert square(Image.new("RGB", size), 24, Box(left, top, right, bottom)).shape == (24, 24, 3)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "progressive"])
+def test_decoding_ends_soon_after_its_time(form: str) -> None:
+    """Of each the first blocks are read, and far from all."""
+    side = 700
+    picture = Image.effect_noise((side, side), 90).convert("RGB")
+    content = {
+        "JPEG": lambda: encoded(picture, "JPEG", quality=95),
+        "PNG": lambda: encoded(picture, "PNG", compress_level=1),
+        "progressive": lambda: encoded(Image.new("RGB", (side, side)), "JPEG", progressive=True),
+    }[form]()
+    asked = 0
+
+    def is_over() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    whole = decode(content, PictureLimits(), is_over=is_over)
+    assert whole.size == (side, side)
+    needed, asked = asked, 0
+    assert needed > 6
+
+    def is_over_in_the_middle() -> bool:
+        return is_over() or asked > needed - 3
+
+    with pytest.raises(DecodingEnded):
+        decode(content, PictureLimits(), is_over=is_over_in_the_middle)
+    with pytest.raises(DecodingEnded):
+        decode(content, PictureLimits(), is_over=lambda: True)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_watched_picture_is_the_same(name: str) -> None:
+    watched = decode(GOOD[name], LIMITS, 16, lambda: False)
+    assert (np.asarray(watched) == np.asarray(decode(GOOD[name], LIMITS, 16))).all()
