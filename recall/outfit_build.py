@@ -4,11 +4,13 @@
     strength(i, j) = together(i, j) / √(n_i · n_j)
 
 with n_i the number of sets that hold i. Two items of one category never go together here: they are choices of
-the same thing. Sets that the shop brings come before baskets.
+the same thing. Sets that the shop brings come before baskets. Where there are many, a network learns from
+them what goes together by looks, and is kept where more of the sets held out are found with it.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +18,23 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from foundation.statistics.bootstrap import grouped_interval
 from recall.baskets import Baskets, baskets_of, strongest_partners
 from recall.channel import BuildSource, NothingToRecall
 from recall.lists import ItemLists, ranked_lists
+from recall.outfit_network import Pairs, first_pictures, pairs_of, train
 from recall.outfit_sets import OutfitSets
 from recall.outfit_settings import OutfitSettings
+from recall.outfit_slots import NETWORK, Outfit
+from recall.vector_index import write_vectors
+
+logger = logging.getLogger(__name__)
 
 SLOTS, OF_SETS, OF_BASKETS, BEST_SOLD = "slots", "of_sets", "of_baskets", "best_sold"
 _LIFTED = 1.0
 """Baskets have two categories together at least so many times as often as by chance."""
+_HELD_OUT, _ASKED = 5, 2_000
+"""Every fifth set says whether the network is kept, by so many of their pairs at most."""
 
 
 @dataclass(frozen=True)
@@ -42,17 +52,84 @@ def build_tables(source: BuildSource, folder: Path, settings: OutfitSettings) ->
     baskets = _together(source, baskets_of(source, settings), settings, settings.least_together, _LIFTED)
     kinds = [baskets]
     if source.outfits is not None:
-        kinds.insert(0, _together(source, _as_baskets(source.outfits), settings, 1, 0.0))
+        kinds.insert(0, _of_sets(source, source.outfits, settings))
     slots = _slots(kinds, settings.slots)
     if not len(slots.items):
         raise NothingToRecall("no two categories are in one outfit, or often enough in one basket")
     nothing = ranked_lists(*(np.empty(0, np.int64),) * 3, source.catalogue.size + 1, 1)
-    return {
+    best_sold = _best_sold(source, settings.ruled)
+    written = {
         SLOTS: slots.write(folder, SLOTS),
         OF_SETS: (kinds[0].items if source.outfits is not None else nothing).write(folder, OF_SETS),
         OF_BASKETS: baskets.items.write(folder, OF_BASKETS),
-        BEST_SOLD: _best_sold(source, settings.ruled).write(folder, BEST_SOLD),
+        BEST_SOLD: best_sold.write(folder, BEST_SOLD),
     }
+    network = _network(source, settings, slots, baskets.items, best_sold)
+    if network is not None:
+        write_vectors(folder, NETWORK, network)
+        written[NETWORK] = int(network.any(axis=1).sum())
+    return written
+
+
+def _network(
+    source: BuildSource,
+    settings: OutfitSettings,
+    slots: ItemLists,
+    of_baskets: ItemLists,
+    best_sold: ItemLists,
+) -> NDArray[np.float32] | None:
+    """What a network of all sets makes of the items; None where there are too few, or it does not help."""
+    sets, pictures, catalogue = source.outfits, source.pictures, source.catalogue
+    if sets is None or pictures is None or not settings.network_from:
+        return None
+    rows, category = first_pictures(pictures.items, catalogue.size), np.asarray(catalogue.category)
+    pairs = pairs_of(sets, category, (rows >= 0) & np.asarray(catalogue.in_stock))
+    if len(np.unique(pairs.set)) < settings.network_from:
+        return None
+    held = pairs.set % _HELD_OUT == 0
+    if held.all() or not held.any():
+        return None
+    taught = sets.number % _HELD_OUT != 0
+    learned = OutfitSets(sets.number[taught], sets.item[taught])
+    trained = train(pairs.take(~held), rows, pictures.vectors, catalogue, source.seed)
+    of_sets = _of_sets(source, learned, settings).items
+    random = np.random.default_rng(source.seed)
+    asked = pairs.take(random.permutation(np.flatnonzero(held))[:_ASKED])
+    without, by_looks = (
+        _hits(
+            Outfit(slots, {"sets": of_sets, "baskets": of_baskets}, best_sold, catalogue, settings, network),
+            asked,
+            category,
+        )
+        for network in (None, trained)
+    )
+    low, high = grouped_interval(by_looks - without, asked.set, random)
+    logger.info(
+        "of %d pairs of outfits held out, %.3f are among the %d items of their slot by looks, %.3f without "
+        "(difference %.3f to %.3f, 95%%): the network is %s",
+        len(asked.item),
+        by_looks.mean(),
+        settings.per_slot,
+        without.mean(),
+        low,
+        high,
+        "kept" if low > 0 else "left out",
+    )
+    return train(pairs, rows, pictures.vectors, catalogue, source.seed) if low > 0 else None
+
+
+def _hits(outfit: Outfit, pairs: Pairs, category: NDArray[np.int32]) -> NDArray[np.float64]:
+    """float64[m]: 1 where the other item is in its slot of the first one's outfit."""
+    return np.array(
+        [
+            float(other in outfit.slot(item, int(category[other])).items)
+            for item, other in zip(pairs.item.tolist(), pairs.other.tolist(), strict=True)
+        ]
+    )
+
+
+def _of_sets(source: BuildSource, sets: OutfitSets, settings: OutfitSettings) -> _Together:
+    return _together(source, _as_baskets(sets), settings, 1, 0.0)
 
 
 def _as_baskets(sets: OutfitSets) -> Baskets:

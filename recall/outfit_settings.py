@@ -25,6 +25,12 @@ class OutfitSettings(BasketSettings, ChannelSettings):
         description="Item column of groups → weight: where neither sets nor baskets have the item, those of "
         "the other category count that agree with it in these.",
     )
+    network_from: int = Field(
+        default=1_000,
+        ge=0,
+        description="Sets with pictures of two categories from which on a network learns what goes together "
+        "by looks; it is kept where it finds more of the sets held out; 0 = never.",
+    )
     ruled: int = Field(
         default=500, ge=1, description="Best sold items of a category that are looked at for agreement."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from protos.shopfront.v1 import recommend_pb2, visual_pb2
-from recall.outfit import NAME, Evidence, Outfit
+from recall.outfit_slots import NAME, Evidence, Outfit
 from router.engine.engine import Engine
 from router.engine.live import LiveEngine
 from router.errors import CallerError, PreconditionError
@@ -17,6 +17,7 @@ _DEFAULT_SLOTS, _MOST_SLOTS = 6, 20
 _EVIDENCE: dict[Evidence, visual_pb2.OutfitEvidence] = {
     "sets": visual_pb2.OUTFIT_EVIDENCE_SETS,
     "baskets": visual_pb2.OUTFIT_EVIDENCE_BASKETS,
+    "network": visual_pb2.OUTFIT_EVIDENCE_NETWORK,
     "rules": visual_pb2.OUTFIT_EVIDENCE_RULES,
 }
 

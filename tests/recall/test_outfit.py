@@ -12,9 +12,10 @@ import pytest
 from ingest.outfit_file import read_outfits
 from ingest.shop_tables import IngestError
 from recall.channel import NothingToRecall
-from recall.outfit import Outfit, build, open_channel
+from recall.outfit import build, open_channel
 from recall.outfit_sets import OutfitSets
 from recall.outfit_settings import OutfitSettings
+from recall.outfit_slots import Outfit
 from tests.recall.small_shop import DAY, NO_INTERESTS, make_catalogue, make_query, make_source
 
 # Items 1, 2: tops; 3, 4: trousers; 5, 6: shoes; 7, 8: kettles.

@@ -22,6 +22,7 @@ class OutfitEvidence(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTFIT_EVIDENCE_SETS: _ClassVar[OutfitEvidence]
     OUTFIT_EVIDENCE_BASKETS: _ClassVar[OutfitEvidence]
     OUTFIT_EVIDENCE_RULES: _ClassVar[OutfitEvidence]
+    OUTFIT_EVIDENCE_NETWORK: _ClassVar[OutfitEvidence]
 PICTURE_OUTCOME_UNSPECIFIED: PictureOutcome
 PICTURE_OUTCOME_STORED: PictureOutcome
 PICTURE_OUTCOME_DELETED: PictureOutcome
@@ -31,6 +32,7 @@ OUTFIT_EVIDENCE_UNSPECIFIED: OutfitEvidence
 OUTFIT_EVIDENCE_SETS: OutfitEvidence
 OUTFIT_EVIDENCE_BASKETS: OutfitEvidence
 OUTFIT_EVIDENCE_RULES: OutfitEvidence
+OUTFIT_EVIDENCE_NETWORK: OutfitEvidence
 
 class Box(_message.Message):
     __slots__ = ("left", "top", "right", "bottom")
