@@ -185,7 +185,7 @@ def fit_ranker(
             window_days * _DAY_S,
             settings.level_windows,
         )
-        weights = weights_of(sample, names, settings, level).model_copy(
+        weights = weights_of(sample, names, settings, level, seed).model_copy(
             update={"model": model, "window_days": window_days}
         )
         if joined:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.calibration_fit import fit_calibration
+from evaluation.layer_networks import THIRDS, fit_networks
 from evaluation.take_level import TakeLevel
 from foundation.statistics.logistic import Fit, fit_logistic
 from pipeline.channel_ranks import PREFIX
@@ -19,7 +20,6 @@ from router.ranking.logistic.weights import NewcomerPart, Weights, default_weigh
 
 _FACTS = tuple(f"item.{fact}" for fact in FACTS)
 _LEAST_SCALE = 1e-6
-_FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def weights_of(
     channels: tuple[str, ...],
     settings: LogisticRankerSettings,
     level: TakeLevel = TakeLevel(),
+    seed: int = 0,
 ) -> Weights:
     """The weights fitted on a sample; the default ones where nothing, or everything, of it was taken.
 
@@ -84,6 +85,7 @@ def weights_of(
         channels: whose ranks are inputs.
         settings: of the fit.
         level: what a take counts in the calibration.
+        seed: of the networks.
     """
     if sample.weight is not None:
         sample = sample.of(sample.weight > 0)
@@ -118,15 +120,16 @@ def weights_of(
         before = sample.inputs[:, names.index(TAKEN_BEFORE)] > 0
     happened = np.where(sample.taken, np.where(before, level.again, level.new), 0.0)
     crossed = sample.taken.sum() < settings.cross_fitted_below
-    calibrations = [
-        fit_calibration(
-            _crossed(design, sample, strength)
-            if crossed
-            else design.rows @ fit.weights.astype(np.float32) + np.float32(fit.bias),
-            happened,
-        )
+    odds = [
+        _crossed(design, sample, strength)
+        if crossed
+        else design.rows @ fit.weights.astype(np.float32) + np.float32(fit.bias)
         for design, fit in zip(designs, fits, strict=True)
     ]
+    networks, added = fit_networks(
+        inputs, sample.taken, odds[1], sample.shopper, thirds_of(sample), settings.networks, seed, counts
+    )
+    calibrations = [fit_calibration(each + added, happened) for each in odds]
     alone, beside = (design.parted(fit) for design, fit in zip(designs, fits, strict=True))
     model_weight, new_model_weight = beside.weights[-1] / width, beside.new[-1] / width
     return Weights(
@@ -149,6 +152,7 @@ def weights_of(
         )
         if settings.newcomers
         else NewcomerPart(),
+        networks=networks,
         alone_calibration=calibrations[0],
         calibration=calibrations[1],
         shoppers=whole.shoppers,
@@ -204,13 +208,20 @@ class _Design:
         return _Parted(fit.weights[: self.width], fit.bias, new, float(fit.weights[-1]))
 
 
+def thirds_of(sample: RankedSample) -> NDArray[np.integer]:
+    """int[n] in 0…2: the third of the shoppers to which each candidate belongs.
+
+    A shopper and the newcomer that is the same shopper are in one.
+    """
+    return np.unique(sample.users, return_inverse=True)[1][sample.shopper] % THIRDS
+
+
 def _crossed(design: _Design, sample: RankedSample, strength: float) -> NDArray[np.float64]:
     """float64[n]: log-odds of each shopper's candidates by weights fitted on the others, in three parts."""
     rows = design.rows
     found = np.empty(len(rows))
-    # A shopper and the newcomer that is the same shopper are in one part.
-    fold_of = np.unique(sample.users, return_inverse=True)[1][sample.shopper] % _FOLDS
-    for fold in range(_FOLDS):
+    fold_of = thirds_of(sample)
+    for fold in range(THIRDS):
         here = fold_of == fold
         counts = None if sample.weight is None else sample.weight[~here]
         fit = fit_logistic(rows[~here], sample.taken[~here], design.prior, strength, weights=counts)

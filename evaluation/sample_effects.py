@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from evaluation.head_ndcg import HEAD, head_ndcg
 from evaluation.ranker_weights import RankedSample, weights_of
 from evaluation.sample_rules.registry import SAMPLE_RULES
 from evaluation.sample_rules.rule import SampleLog
 from evaluation.sample_rules.window import take_weights
 from foundation.statistics.bootstrap import grouped_interval
-from foundation.statistics.ranking_metrics import ndcg
+from router.ranking.logistic.last_layer import LastLayer
 from router.ranking.logistic.table import LogisticRankerSettings
-from router.ranking.logistic.weights import Regressions
 from snapshot.event_codes import IMPRESSION
 
-HEAD = 10
 COLUMNS = ("takes", "weighed", "left_out", f"ndcg@{HEAD}", "gain", "low", "high")
 
 
@@ -86,18 +85,16 @@ def sample_effects(
 def _ndcg(
     sample: RankedSample, channels: tuple[str, ...], settings: LogisticRankerSettings
 ) -> NDArray[np.float64]:
-    """float64[s]: of each shopper with a hit among the candidates, by weights fitted on the other half."""
+    """float64[s]: of each shopper with a hit among the candidates, by weights fitted on the other half.
+
+    By the regression alone, which is fitted in a moment.
+    """
     odds = np.empty(len(sample.taken), np.float32)
-    uncrossed = settings.model_copy(update={"cross_fitted_below": 0})
+    alone = {"cross_fitted_below": 0, "networks": settings.networks.model_copy(update={"each_third": 0})}
+    uncrossed = settings.model_copy(update=alone)
     for half in (0, 1):
         here = sample.shopper % 2 == half
         learned = weights_of(sample.of(~here), channels, uncrossed)
-        both, model_weight = Regressions.of(learned).log_odds(sample.inputs[here])
+        both, model_weight = LastLayer.of(learned).log_odds(sample.inputs[here])
         odds[here] = both[:, 1] + model_weight * np.nan_to_num(sample.model[here])
-    ends = np.searchsorted(sample.shopper, np.arange(1, sample.shoppers))
-    found = []
-    for own, taken in zip(np.split(odds, ends), np.split(sample.taken, ends), strict=True):
-        if taken.any():
-            head = taken[np.argsort(-own, kind="stable")[:HEAD]]
-            found.append(ndcg(np.pad(head, (0, HEAD - len(head)))[None], [int(taken.sum())], HEAD)[0])
-    return np.array(found)
+    return head_ndcg(odds, sample.taken, sample.shopper)

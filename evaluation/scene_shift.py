@@ -120,7 +120,7 @@ class ScoredScenes:
     def _odds(self, inputs: Float32, model: Float32) -> Odds:
         """Of inputs float32[n, F] and the model's log-odds float32[n]."""
         learned = self.table.learned
-        both, weight = self.table.regressions.log_odds(inputs)
+        both, weight = self.table.layer.log_odds(inputs)
         alone, beside = both.T
         return (
             learned.alone_calibration.of(alone),

@@ -24,8 +24,9 @@ from recall.build_events import build_events
 from recall.registry import CHANNELS
 from recall.settings import RecallSettings
 from router.ranking.logistic.inputs import input_names
-from router.ranking.logistic.table import LogisticRankerSettings
-from router.ranking.logistic.weights import NewcomerPart, Regressions, Weights, default_weights, scaled
+from router.ranking.logistic.last_layer import LastLayer
+from router.ranking.logistic.table import LogisticRankerSettings, NetworkSettings
+from router.ranking.logistic.weights import NewcomerPart, Weights, default_weights, scaled
 from router.ranking.objectives.table import OBJECTIVES, ObjectivesTableSettings
 from router.scenes.components import tables_of
 from router.scenes.load import KnownNames, read_scenes
@@ -47,7 +48,8 @@ scenes:
     KnownNames(CHANNELS),
 )["home"]
 NAMES = ("ranki2i", "again", "hot")
-SETTINGS = LogisticRankerSettings(prior_strength=1.0)
+REGRESSION = NetworkSettings(each_third=0)
+SETTINGS = LogisticRankerSettings(prior_strength=1.0, networks=REGRESSION)
 
 
 @pytest.fixture(scope="module")
@@ -263,8 +265,7 @@ def test_newcomers_get_weights_of_their_own() -> None:
     assert learned.with_model[place] + learned.newcomer.with_model[place] == pytest.approx(2, abs=0.15)
     untold = [row for row, name in enumerate(learned.inputs) if name.startswith(("brand.", "shopper."))]
     assert {learned.newcomer.alone[row] for row in untold} == {0.0}
-    regressions = Regressions.of(learned)
-    odds = learned.alone_calibration.of(regressions.log_odds(drawn.inputs)[0][:, 0])
+    odds = learned.alone_calibration.of(LastLayer.of(learned).log_odds(drawn.inputs)[0][:, 0])
     new = drawn.shopper >= 15
     for who in (new, ~new):
         assert (1 / (1 + np.exp(-odds[who]))).mean() == pytest.approx(drawn.taken[who].mean(), rel=0.1)

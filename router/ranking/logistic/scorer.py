@@ -26,7 +26,7 @@ WITH_MODEL, MODEL_WEIGHT, SHIFT = "with_model", "model_weight", "shift"
 
 
 class LogisticSettings(BaseModel):
-    """Gives the probability of a take by a regression that the build fits: the last layer."""
+    """Gives the probability of a take by a regression and networks that the build fits: the last layer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -50,7 +50,7 @@ class LogisticScorer:
         table = self._table
         inputs = ranker_inputs(query, candidates, table.facts, self._catalogue, self._channels)
         # With a cart the page is also ordered by what goes with it, in which sales are counted already.
-        log_odds, model_weight = table.regressions.log_odds(inputs, newcomers=not query.anchors.size)
+        log_odds, model_weight = table.layer.log_odds(inputs, newcomers=not query.anchors.size)
         shift = table.learned.scene_shifts.get(query.scene, NO_SHIFT)
         return {
             SCORE: probability(log_odds[:, 0]),

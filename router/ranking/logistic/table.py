@@ -5,17 +5,56 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recall.channel import BuildSource
 from recall.item_facts import ItemFacts, item_facts
 from router.ranking.logistic.inputs import input_names
-from router.ranking.logistic.weights import FILE, Regressions, Weights, default_weights
+from router.ranking.logistic.last_layer import LastLayer
+from router.ranking.logistic.weights import FILE, Weights, default_weights
 from router.tables.kind import TableKind
 from snapshot.catalogue import Catalogue
 from snapshot.manifest import SnapshotError
 
 NAME = "logistic_ranker"
+
+
+class NetworkSettings(BaseModel):
+    """How the networks that add to the regressions are trained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    each_third: int = Field(
+        default=2,
+        ge=0,
+        le=8,
+        description="Networks learned without each third of the shoppers; of their mean scores of this third "
+        "share and calibration are found. 0: there are none.",
+    )
+    hidden: tuple[int, ...] = Field(default=(32, 16), description="Units of the layers between.")
+    steps: int = Field(default=4_000, ge=1, le=1_000_000, description="Batches that each learns from.")
+    batch: int = Field(default=256, ge=1, le=65_536, description="Candidates in a batch.")
+    learning_rate: float = Field(default=3e-3, gt=0, le=1, description="AdamW's; rises and falls in a cycle.")
+    weight_decay: float = Field(default=0.01, ge=0, le=10, description="AdamW's, of weights.")
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="Part of the hidden units left out in training."
+    )
+    not_taken: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="Part of the candidates that were not taken which they learn from, weighed accordingly.",
+    )
+    least_taken: int = Field(
+        default=1_000, ge=1, description="With fewer takes there are none: a regression needs less."
+    )
+
+    @field_validator("hidden")
+    @classmethod
+    def _some_units(cls, hidden: tuple[int, ...]) -> tuple[int, ...]:
+        if not 1 <= len(hidden) <= 4 or not all(1 <= units <= 1_024 for units in hidden):
+            raise ValueError("names 1 to 4 layers of 1 to 1024 units")
+        return hidden
 
 
 class LogisticRankerSettings(BaseModel):
@@ -74,6 +113,9 @@ class LogisticRankerSettings(BaseModel):
         description="Precision of the prior around the default weights: the larger, the more data it takes "
         "to move them.",
     )
+    networks: NetworkSettings = Field(
+        default=NetworkSettings(), description="Small networks that add what a weighted sum cannot say."
+    )
     rate_prior: float = Field(
         default=10.0, gt=0, description="Shoppers' worth of the category's repeat rate mixed into an item's."
     )
@@ -85,12 +127,12 @@ class LogisticTable:
 
     facts: ItemFacts
     learned: Weights
-    regressions: Regressions
+    layer: LastLayer
 
     @classmethod
     def of(cls, facts: ItemFacts, learned: Weights) -> LogisticTable:
         """The table of these parts."""
-        return cls(facts, learned, Regressions.of(learned))
+        return cls(facts, learned, LastLayer.of(learned))
 
 
 def build(source: BuildSource, folder: Path, settings: LogisticRankerSettings) -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from router.ranking.calibration import AS_IT_IS, Calibration
 from router.ranking.fitted_file import FittedFile
-from router.ranking.logistic.inputs import SHOPPER_COUNT
+from router.ranking.logistic.networks import NetworkPart
 
 FILE = "weights.json"
 FURTHEST = 8.0
@@ -60,7 +59,7 @@ class NewcomerPart(BaseModel):
 class Weights(FittedFile):
     """Two regressions over the same inputs: one by itself, one beside the log-odds of a model's score.
 
-    An input x enters as (x − mean) / scale, cut to ±8.
+    An input x enters as (x − mean) / scale, cut to ±8. Networks over the same inputs add to both.
     """
 
     file_name: ClassVar[str] = FILE
@@ -77,6 +76,9 @@ class Weights(FittedFile):
     model_weight: float = Field(description="Weight of the log-odds of the model's score.")
     newcomer: NewcomerPart = Field(
         default=NewcomerPart(), description="What is added for shoppers of whom little is known."
+    )
+    networks: NetworkPart = Field(
+        default=NetworkPart(), description="What is added to both, of the scaled inputs."
     )
     alone_calibration: Calibration = Field(
         default=AS_IT_IS, description="Of the log-odds without a model, what makes them those of takes."
@@ -101,6 +103,8 @@ class Weights(FittedFile):
         for name in ("alone", "with_model"):
             if self.newcomer.events and len(getattr(self.newcomer, name)) != len(self.inputs):
                 raise ValueError(f"newcomer.{name} has other than {len(self.inputs)} values")
+        if self.networks.width not in (None, len(self.inputs)):
+            raise ValueError(f"networks read {self.networks.width} of {len(self.inputs)} inputs")
         if min(self.scale, default=1.0) <= 0:
             raise ValueError("a scale is not above 0")
         return self
@@ -139,57 +143,3 @@ def newness(count: NDArray[np.floating], events: float) -> NDArray[np.float32]:
     if not events:
         return np.zeros(len(count), np.float32)
     return np.asarray(events / (events + np.expm1(np.maximum(count, 0))), np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Regressions:
-    """Weights as arrays.
-
-    mean, scale   float32[F]
-    weights       float32[F, 4]: of the regression by itself, of the one beside a model, and what newness adds
-                  to each
-    bias          float32[4], likewise
-    model_weight  of a model's log-odds, and what newness adds
-    events        of `newness`
-    count         column of the inputs that newness is read from
-    """
-
-    mean: NDArray[np.float32]
-    scale: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    model_weight: tuple[float, float]
-    events: float
-    count: int
-
-    @classmethod
-    def of(cls, learned: Weights) -> Regressions:
-        """Those of what was learned."""
-        new, none = learned.newcomer, (0.0,) * len(learned.inputs)
-        return cls(
-            np.array(learned.mean, np.float32),
-            np.array(learned.scale, np.float32),
-            np.stack(
-                [learned.alone, learned.with_model, new.alone or none, new.with_model or none], axis=1
-            ).astype(np.float32),
-            np.array(
-                [learned.alone_bias, learned.with_model_bias, new.alone_bias, new.with_model_bias], np.float32
-            ),
-            (learned.model_weight, new.model_weight),
-            new.events,
-            learned.inputs.index(SHOPPER_COUNT) if new.events else 0,
-        )
-
-    def log_odds(
-        self, inputs: NDArray[np.float32], newcomers: bool = True
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Of inputs float32[n, F]: float32[n, 2], alone and beside a model; float32[n], its weight.
-
-        newcomers: whether the newcomers' part counts.
-        """
-        parts = scaled(inputs, self.mean, self.scale) @ self.weights + self.bias
-        events = self.events if newcomers else 0.0
-        new = newness(inputs[:, self.count] if events else np.zeros(len(inputs)), events)
-        both: NDArray[np.float32] = parts[:, :2] + new[:, None] * parts[:, 2:]
-        weight, added = self.model_weight
-        return both, np.asarray(weight + added * new, np.float32)

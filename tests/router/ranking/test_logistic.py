@@ -174,7 +174,7 @@ def test_a_value_never_seen_does_not_outweigh_all_others(catalogue: Catalogue, t
     found = table(catalogue, tmp_path, learned)
     row = np.zeros((1, len(names)), np.float32)
     row[0, names.index("item.count")] = 50
-    assert found.regressions.log_odds(row)[0][0, 0] == pytest.approx(8)
+    assert found.layer.log_odds(row)[0][0, 0] == pytest.approx(8)
 
 
 def test_newness_is_whole_without_behaviours_and_half_with_as_many_as_said() -> None:
@@ -205,7 +205,7 @@ def test_the_newcomers_part_counts_by_newness(catalogue: Catalogue, tmp_path: Pa
     rows = np.zeros((3, len(learned.inputs)), np.float32)
     rows[:, learned.inputs.index("item.trend")] = 2
     rows[:, learned.inputs.index("shopper.count")] = np.log1p([0, 30, 1e9])
-    log_odds, model_weight = found.regressions.log_odds(rows)
+    log_odds, model_weight = found.layer.log_odds(rows)
     np.testing.assert_allclose(log_odds[:, 0], [2 - 4 + 4, 2 - 2 + 2, 2], atol=1e-4)
     np.testing.assert_allclose(log_odds[:, 1], [2 + 6 - 1, 2 + 3 - 0.5, 2], atol=1e-4)
     np.testing.assert_allclose(model_weight, [1.5, 1.25, 1], atol=1e-4)
