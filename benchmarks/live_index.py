@@ -59,7 +59,6 @@ def measure_adds(
 ) -> str:
     """A row: queries of so many threads beside so many adds a second, when `arrived` pictures came before."""
     index, changes = _open(built, recipe, settings, arrived + int(adds_per_s * seconds * 2))
-    faiss.omp_set_num_threads(1)
     began = time.perf_counter()
     index.apply(changes[:arrived])
     filling = arrived / (time.perf_counter() - began) if arrived else 0.0
@@ -130,6 +129,10 @@ def _open(
         np.ones(size + 1, np.bool_),
         settings,
     )
+    # What a process has just mapped is slow to read for once.
+    faiss.omp_set_num_threads(1)
+    for query in built.queries:
+        index.search(query, NEAREST)
     fresh = recipe.block(_ARRIVING_BLOCK, arriving) if arriving else ()
     return index, [IndexChange(built.count + 1 + row, (row, 1), vector) for row, vector in enumerate(fresh)]
 

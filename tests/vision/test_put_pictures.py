@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -167,7 +168,7 @@ def test_changes_through_another_replica_are_followed(photos: Photos, bare: list
 
 
 def compacted(photos: Photos, folder: Path) -> ItemPictures:
-    """What the next build makes of the files and of what arrived."""
+    """What the next build makes of the files and of what arrived, its objects fitted as before."""
     running = photos.ingress.running
     assert running is not None
     shop = photos.shop
@@ -188,7 +189,7 @@ def compacted(photos: Photos, folder: Path) -> ItemPictures:
         None,
         received,
     )
-    return ItemPictures.open(folder)
+    return replace(ItemPictures.open(folder), objects=photos.shop.pictures.objects)
 
 
 def shop_encoder(photos: Photos) -> str:
@@ -226,7 +227,13 @@ def test_a_compaction_takes_over_without_a_dropped_request(
             np.count_nonzero(pictures.items == dense[0]),
             np.count_nonzero(pictures.items == dense[1]),
         ) == (1, 0)
-        photos.served.publish(models=VERSIONS, pictures=pictures, outfits=outfits_of(photos.shop.dataset))
+        # Whole, since tests that follow are served by it.
+        photos.served.publish(
+            models=VERSIONS,
+            pictures=pictures,
+            thumbnails=photos.shop.thumbnails,
+            outfits=outfits_of(photos.shop.dataset),
+        )
         deadline = time.monotonic() + 60
         while photos.search(image=image).page.snapshot_id == before:
             assert time.monotonic() < deadline
