@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from foundation.collection import collection_paused
 from shopfront.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ def prepared(
     data: Path | None, folder: Path | None, config: Path, *, builds: bool = False
 ) -> tuple[Workspace, Settings]:
     """The workspace and its settings; `builds`: with what building needs of plug-ins loaded too."""
-    from shopfront.plugins import load_for_building
-    from shopfront.settings import load_settings
-
     workspace = Workspace(folder.absolute()) if folder is not None else Workspace.for_data(data)
-    settings = load_settings(config, workspace)
-    if builds:
-        load_for_building(settings.plugins)
+    with collection_paused():
+        from shopfront.plugins import load_for_building
+        from shopfront.settings import load_settings
+
+        settings = load_settings(config, workspace)
+        if builds:
+            load_for_building(settings.plugins)
     return workspace, settings

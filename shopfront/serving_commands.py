@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +26,7 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
     """Build what is missing, start Triton and the router, print an answer, stay up until Ctrl-C."""
     from shopfront.before_build import check_before_build
     from shopfront.console_beside import look_for_console
-    from triton_repo.bound_process import bound
+    from shopfront.forked_command import run_forked
     from triton_repo.installation import Installation
 
     place, settings = prepared(data, workspace, config)
@@ -40,10 +38,9 @@ def run(data: Data = None, workspace: WorkspaceFolder = None, config: Config = D
         check_before_build(place, settings)
         look_for_console(settings.console, _say)
         # A process of its own, so that the memory of training is not kept while serving.
-        build = [sys.executable, "-m", "shopfront", "build", *_options(place, config, data)]
-        finished = subprocess.run(bound(build), check=False)
-        if finished.returncode:
-            raise typer.Exit(finished.returncode)
+        status = run_forked(["build", *_options(place, config, data)])
+        if status:
+            raise typer.Exit(status)
         _serve(place, settings, config, data, supervised=True)
 
 

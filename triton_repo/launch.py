@@ -13,13 +13,21 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def main(parent: int, command: list[str]) -> None:
-    """Binds this process to `parent` and becomes `command`; does not return."""
+def bind(parent: int) -> None:
+    """Has this process get a SIGTERM when the thread of `parent` that started it ends.
+
+    Raises OSError where Linux refuses, SystemExit where `parent` is gone already.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent:
         raise SystemExit("the starting process is gone")
+
+
+def main(parent: int, command: list[str]) -> None:
+    """Binds this process to `parent` and becomes `command`; does not return."""
+    bind(parent)
     os.execv(command[0], command)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from foundation.collection import collection_paused
 from foundation.telemetry.metrics.settings import MetricsSettings
 from router.service.settings import AdmissionSettings
 from server.ingress_settings import IngressSettings, RaySettings, SupervisionSettings
@@ -34,7 +35,8 @@ class HaproxyReplica:
         self, settings: dict[str, Any], plugins: Sequence[str]
     ) -> None:
         """Becomes a `HaproxyIngress`: Ray Serve has made the object before it calls this."""
-        from server.ingress.serve_haproxy import HaproxyIngress
+        with collection_paused():
+            from server.ingress.serve_haproxy import HaproxyIngress
 
         self.__class__ = HaproxyIngress  # type: ignore[assignment]
         await HaproxyIngress.__init__(self, settings, plugins)  # type: ignore[arg-type]
@@ -48,7 +50,8 @@ class OwnGrpcReplica:
         self, settings: dict[str, Any], plugins: Sequence[str]
     ) -> None:
         """Becomes an `OwnGrpcIngress`: Ray Serve has made the object before it calls this."""
-        from server.ingress.serve_own_grpc import OwnGrpcIngress
+        with collection_paused():
+            from server.ingress.serve_own_grpc import OwnGrpcIngress
 
         self.__class__ = OwnGrpcIngress  # type: ignore[assignment]
         await OwnGrpcIngress.__init__(self, settings, plugins)  # type: ignore[arg-type]

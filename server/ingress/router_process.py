@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from foundation.collection import collection_paused
 from foundation.storage.private_files import keep_files_private
 from foundation.telemetry.metrics.counts_file import flush_counts
 from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_metrics
@@ -38,7 +39,7 @@ from server.ingress.ray_environment import local_environment, serve_environment
 from server.ingress.ray_side_processes import without_side_processes
 from server.ingress.session_folder import hold
 from server.ingress.sessions import kill_all, program_of, session_processes
-from server.ingress.start_check import in_one_line, why_replicas_would_fail
+from server.ingress.start_check import StartCheck, in_one_line
 from server.ingress_settings import split_address
 
 if TYPE_CHECKING:
@@ -77,9 +78,13 @@ def main() -> int:
     settings: StartedSettings | None = None
     watch: RayWatch | None = None
     try:
-        failure = why_replicas_would_fail(request.settings, request.plugins)
+        # What it imports, and Ray, which is imported meanwhile, take a second of a core each.
+        check = StartCheck(request.settings, request.plugins)
+        started = StartedSettings.model_validate(request.settings)
+        _import_ray(started, request, folder)
+        failure = check.failure()
         if not failure:
-            settings = StartedSettings.model_validate(request.settings)
+            settings = started
             watch = _start(settings, request, folder)
         outcome = ProcessStatus(error=failure)
     except Exception as error:
@@ -155,7 +160,8 @@ def _wait(watch: RayWatch, interval_s: float, output: BinaryIO) -> str | None:
     return None
 
 
-def _start(settings: StartedSettings, request: StartRequest, folder: Path) -> RayWatch:
+def _import_ray(settings: StartedSettings, request: StartRequest, folder: Path) -> None:
+    """Sets the environment that Ray reads when it is imported, and imports it; starts nothing."""
     if request.plugins:
         # Their RPC services may take larger requests. Without any, no room is imported here.
         from server.plugins import load
@@ -164,7 +170,11 @@ def _start(settings: StartedSettings, request: StartRequest, folder: Path) -> Ra
     os.environ.update(serve_environment(settings.ingress, request.plugins))
     if not settings.ray.address:
         os.environ.update(local_environment(settings.ray, folder))
-    # Only now: importing Ray reads the environment.
+    with collection_paused():
+        from ray import serve  # noqa: F401
+
+
+def _start(settings: StartedSettings, request: StartRequest, folder: Path) -> RayWatch:
     import ray
     from ray import serve
 

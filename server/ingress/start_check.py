@@ -6,6 +6,7 @@ starts Ray and waits, does without 50 MiB.
 
 from __future__ import annotations
 
+import gc
 import logging
 import multiprocessing
 from collections.abc import Mapping, Sequence
@@ -21,28 +22,35 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def why_replicas_would_fail(settings: Mapping[str, Any], plugins: Sequence[str]) -> str:
-    """The reason in one line, "" where they would not; logged with its trace.
+class StartCheck:
+    """The check, in a process that ends with it, while this one goes on."""
 
-    Must be called while this process has one thread, since it is copied.
+    def __init__(self, settings: Mapping[str, Any], plugins: Sequence[str]) -> None:
+        """Begins it. Must be called while this process has one thread, since it is copied.
 
-    Args:
-        settings: `RouterSettings` as JSON values.
-        plugins: modules that each replica loads before it reads the settings.
-    """
-    context = multiprocessing.get_context("fork")
-    reading, writing = context.Pipe(duplex=False)
-    process = context.Process(target=_check, args=(writing, settings, plugins), name="start-check")
-    process.start()
-    writing.close()
-    try:
-        reason = str(reading.recv())
-    except EOFError:
-        reason = ""
-    process.join()
-    if process.exitcode != 0 and not reason:
-        reason = f"the check of its settings ended with status {process.exitcode}"
-    return reason
+        Args:
+            settings: `RouterSettings` as JSON values.
+            plugins: modules that each replica loads before it reads the settings.
+        """
+        context = multiprocessing.get_context("fork")
+        self._reading, writing = context.Pipe(duplex=False)
+        self._process = context.Process(target=_check, args=(writing, settings, plugins), name="start-check")
+        self._process.start()
+        writing.close()
+
+    def failure(self) -> str:
+        """Waits for its end; why replicas would fail, in one line, "" where they would not.
+
+        Its trace is logged.
+        """
+        try:
+            reason = str(self._reading.recv())
+        except EOFError:
+            reason = ""
+        self._process.join()
+        if self._process.exitcode != 0 and not reason:
+            reason = f"the check of its settings ended with status {self._process.exitcode}"
+        return reason
 
 
 def in_one_line(error: BaseException) -> str:
@@ -61,6 +69,7 @@ def _check(writing: Connection, settings: Mapping[str, Any], plugins: Sequence[s
 
 def _check_what_replicas_need(settings: Mapping[str, Any], plugins: Sequence[str]) -> None:
     # Only in the process that ends.
+    gc.disable()
     from server.composition.scenes import scene_configuration
     from server.ingress.bearer_tokens import BearerTokens
     from server.ingress.tls import server_credentials

@@ -26,7 +26,15 @@ _REFUSED = {
     "opentelemetry.sdk": "ray.serve._private.tracing_utils",
 }
 """What is refused → the module to which it is refused."""
-_WHEN_USED = frozenset({"requests", "jsonschema"})
+_WHEN_USED = frozenset({"requests", "jsonschema", "fastapi", "fastapi.encoders", "fastapi.routing", "numpy"})
+_SERVE = "ray.serve."
+_STAND_INS = {
+    "fastapi": frozenset({"APIRouter", "FastAPI", "Request"}),
+    "fastapi.encoders": frozenset({"jsonable_encoder"}),
+    "fastapi.routing": frozenset({"APIRoute", "APIWebSocketRoute", "_IncludedRouter"}),
+    "numpy": frozenset({"generic", "ndarray"}),
+}
+"""Names that Serve takes out of a module, or annotates with, while it is imported."""
 _IMPORT_MACHINERY = "importlib."
 _LOADER = "_loader_when_used"
 _executing = threading.RLock()
@@ -54,19 +62,56 @@ def _importing_module() -> str:
     return str(frame.f_globals.get("__name__", ""))
 
 
+class _StandIn(type):
+    """Takes the place of a class or a function of a module that is not executed yet.
+
+    Called, it is the real one. Nothing is an instance of a class that does not exist yet.
+    """
+
+    _module: ModuleType
+
+    def __call__(cls, *args: Any, **named: Any) -> Any:
+        return cls._real()(*args, **named)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        if type(cls._module) is _Unexecuted:
+            return False
+        return isinstance(instance, cls._real())
+
+    def _real(cls) -> Any:
+        return getattr(cls._module, cls.__name__)
+
+
 class _Unexecuted(ModuleType):
     """A module whose code runs when a name that it has not yet is asked for."""
 
     def __getattr__(self, name: str) -> Any:
-        with _executing:
-            loader = self.__dict__.pop(_LOADER, None)
-            if loader is not None:
-                self.__class__ = ModuleType  # type: ignore[assignment]
-                loader.exec_module(self)
+        if name == "__path__":
+            # A package has one before its code runs.
+            raise AttributeError(name)
+        own = str(self.__dict__.get("__name__"))
+        if name in _STAND_INS.get(own, ()) and _importing_module().startswith(_SERVE):
+            return _StandIn(name, (), {"_module": self})
+        _execute(self)
         if type(self) is _Unexecuted:
             # The import machinery has not yet filled the module in.
-            raise AttributeError(f"module {self.__dict__.get('__name__')!r} has no attribute {name!r}")
+            raise AttributeError(f"module {own!r} has no attribute {name!r}")
         return getattr(self, name)
+
+
+def _execute(module: ModuleType) -> None:
+    """Runs the code of a module that is `_Unexecuted`, after that of the package it is in."""
+    with _executing:
+        if _LOADER not in module.__dict__:
+            return
+        package = sys.modules.get(module.__name__.rpartition(".")[0])
+        if type(package) is _Unexecuted:
+            _execute(package)
+        # The package may have executed it.
+        loader = module.__dict__.pop(_LOADER, None)
+        if loader is not None:
+            module.__class__ = ModuleType
+            loader.exec_module(module)
 
 
 class _LoaderWhenUsed(Loader):
@@ -82,6 +127,18 @@ class _LoaderWhenUsed(Loader):
         module.__dict__[_LOADER] = self._loader
 
 
+class _LoaderOfLoaded(Loader):
+    """Gives a module that its package has imported meanwhile."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = sys.modules[spec.name]
+        self._spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec
+
+
 class _WhenUsed:
     """Finds modules that are executed when they are used."""
 
@@ -90,6 +147,11 @@ class _WhenUsed:
         name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The spec of what is listed; None of others, and of what is not installed."""
+        package = sys.modules.get(name.rpartition(".")[0])
+        if type(package) is _Unexecuted and not _importing_module().startswith(_SERVE):
+            _execute(package)
+            if name in sys.modules:
+                return ModuleSpec(name, _LoaderOfLoaded())
         if name not in _WHEN_USED:
             return None
         spec = PathFinder.find_spec(name, path, target)

@@ -1,4 +1,4 @@
-"""A local node without the processes of Ray's dashboard, and Ray Serve without pandas."""
+"""A local node without the processes of Ray's dashboard, and Ray Serve without pandas, FastAPI and NumPy."""
 
 from __future__ import annotations
 
@@ -80,8 +80,15 @@ def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
         "import os, sys; import ray.serve; from ray.util.serialization_addons import apply;"
         "from ray._private.serialization import SerializationContext;"
         "apply(SerializationContext(None));"
-        "absent = ('pandas', 'pyarrow', 'urllib3', 'referencing', 'tqdm', 'opentelemetry.sdk');"
+        "absent = ('pandas', 'pyarrow', 'urllib3', 'referencing', 'tqdm', 'opentelemetry.sdk', 'numpy._core',"
+        "'fastapi.applications');"
         "loaded = [name for name in absent if name in sys.modules];"
+        "print(isinstance(1, ray.serve.api.FastAPI), isinstance(1, ray.serve._private.utils.np.ndarray));"
+        "from numpy.linalg import norm; from fastapi.routing import APIRouter; import fastapi, numpy;"
+        "print(norm([3, 4]), numpy.linalg.__spec__.name, APIRouter is fastapi.APIRouter);"
+        "print(isinstance(fastapi.FastAPI(), ray.serve.api.FastAPI), isinstance(1, ray.serve.api.FastAPI));"
+        "from ray.serve._private import http_util, utils;"
+        "print(http_util.jsonable_encoder({'a': numpy.arange(2)}, custom_encoder=utils.serve_encoders));"
         "import opentelemetry.sdk, pandas, pyarrow, tqdm;"
         "print(loaded, pandas.DataFrame({'a': [1]}).shape, pyarrow.array([1]).sum());"
         "import requests, jsonschema; print(requests.__version__ > '2', requests.get.__name__);"
@@ -94,7 +101,16 @@ def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert found.stdout.split("\n") == ["[] (1, 1) 1", "True get", "None ran", ""]
+    assert found.stdout.split("\n") == [
+        "False False",
+        "5.0 numpy.linalg True",
+        "True False",
+        "{'a': [0, 1]}",
+        "[] (1, 1) 1",
+        "True get",
+        "None ran",
+        "",
+    ]
 
 
 @pytest.mark.slow
