@@ -20,7 +20,8 @@ import shutil
 import sys
 import threading
 import time
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -50,6 +51,7 @@ logger = logging.getLogger(__name__)
 APPLICATION = "shopfront"
 _BEAT = msgspec.json.encode(ProcessStatus(beat=True)) + b"\n"
 _LOOK_S = 0.1
+_CREATE = "_create_controller_and_proxy_refs"
 LOST_RAY = 3
 """Exit status of a process whose Ray was lost."""
 
@@ -196,12 +198,13 @@ def _start(settings: StartedSettings, request: StartRequest, folder: Path) -> Ra
                 _node_ip_address="127.0.0.1",
             )
     logger.info("Ray is up after %.1f s", time.monotonic() - began)
-    _start_serve(settings)
-    try:
-        serve.run(application_of(request.settings, request.plugins), name=APPLICATION, route_prefix="/")
-    except RuntimeError as error:
-        # Serve's own message omits why a replica could not be built.
-        raise RuntimeError(_why_deploying_failed() or str(error)) from error
+    with proxies_beside_replicas():
+        _start_serve(settings)
+        try:
+            serve.run(application_of(request.settings, request.plugins), name=APPLICATION, route_prefix="/")
+        except RuntimeError as error:
+            # Serve's own message omits why a replica could not be built.
+            raise RuntimeError(_why_deploying_failed() or str(error)) from error
     logger.info("%d replicas are up after %.1f s", settings.ingress.replicas, time.monotonic() - began)
     return RayWatch(settings.ray)
 
@@ -214,6 +217,40 @@ def look_often() -> None:
     from ray.serve._private import client
 
     client.CLIENT_POLLING_INTERVAL_S = _LOOK_S
+
+
+@contextmanager
+def proxies_beside_replicas() -> Iterator[None]:
+    """Serve starts its proxies while what the body deploys starts; both are up at the end of the body.
+
+    Serve by itself deploys nothing before HAProxy runs, and a core would have nothing to do until then. Where
+    Serve is another version, whose parts have other names, it does as it does.
+
+    Raises:
+        TimeoutError: the proxies are not up within the time that Serve gives them.
+    """
+    import ray
+    from ray.serve._private import api
+
+    if not callable(getattr(api, _CREATE, None)):
+        yield
+        return
+    create, awaited = getattr(api, _CREATE), []
+
+    def create_and_go_on(*args: Any, **named: Any) -> Any:
+        controller, starting = create(*args, **named)
+        awaited.extend(starting)
+        return controller, []
+
+    setattr(api, _CREATE, create_and_go_on)
+    try:
+        yield
+    finally:
+        setattr(api, _CREATE, create)
+    try:
+        ray.get(awaited, timeout=api.HTTP_PROXY_TIMEOUT)
+    except ray.exceptions.GetTimeoutError as error:
+        raise TimeoutError(f"Serve's proxies are not up after {api.HTTP_PROXY_TIMEOUT} s") from error
 
 
 def _start_serve(settings: StartedSettings) -> None:

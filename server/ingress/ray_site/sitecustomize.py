@@ -9,6 +9,7 @@ Ray also imports what it uses for runtime environments, usage statistics and its
 none here: 4 MiB of each process. These modules are executed when one of their names is used.
 """
 
+import asyncio
 import importlib
 import sys
 import threading
@@ -35,6 +36,8 @@ _STAND_INS = {
     "numpy": frozenset({"generic", "ndarray"}),
 }
 """Names that Serve takes out of a module, or annotates with, while it is imported."""
+_HAPROXY = "ray.serve._private.haproxy"
+_LOOKS_S, _LOOK_S = (0.2, 0.5), 0.05
 _IMPORT_MACHINERY = "importlib."
 _LOADER = "_loader_when_used"
 _executing = threading.RLock()
@@ -160,6 +163,50 @@ class _WhenUsed:
         return spec
 
 
+class _LooksOften:
+    """`asyncio` as the module of Serve that starts HAProxy sees it: what it waits for is looked at often.
+
+    It would look every 200 or 500 ms whether a HAProxy is up, several times one after the other in a start.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    @staticmethod
+    async def sleep(delay: float) -> None:
+        """As `asyncio.sleep`, but for the intervals of looking."""
+        await asyncio.sleep(_LOOK_S if delay in _LOOKS_S else delay)
+
+
+class _LoaderOfHaproxy(Loader):
+    """Executes the module of Serve that starts HAProxy, with `_LooksOften`."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        made: ModuleType | None = self._loader.create_module(spec)
+        return made
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        module.__dict__["asyncio"] = _LooksOften()
+
+
+class _Haproxy:
+    """Finds the module of Serve that starts HAProxy."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The spec of that module, None of others."""
+        spec = PathFinder.find_spec(name, path, target) if name == _HAPROXY else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = _LoaderOfHaproxy(spec.loader)
+        return spec
+
+
 def _import_the_hidden_one() -> None:
     """Runs the `sitecustomize` of the system, which this one hides."""
     own = str(Path(__file__).parent)
@@ -176,5 +223,5 @@ def _import_the_hidden_one() -> None:
 
 
 if __name__ == "sitecustomize":
-    sys.meta_path[:0] = [_WithoutTables, _WhenUsed]
+    sys.meta_path[:0] = [_WithoutTables, _WhenUsed, _Haproxy]
     _import_the_hidden_one()

@@ -87,7 +87,9 @@ def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
         "from numpy.linalg import norm; from fastapi.routing import APIRouter; import fastapi, numpy;"
         "print(norm([3, 4]), numpy.linalg.__spec__.name, APIRouter is fastapi.APIRouter);"
         "print(isinstance(fastapi.FastAPI(), ray.serve.api.FastAPI), isinstance(1, ray.serve.api.FastAPI));"
-        "from ray.serve._private import http_util, utils;"
+        "import asyncio, time; from ray.serve._private import haproxy, http_util, utils;"
+        "began = time.monotonic(); asyncio.run(haproxy.asyncio.sleep(0.5));"
+        "print(time.monotonic() - began < 0.4, haproxy.asyncio.Lock is asyncio.Lock);"
         "print(http_util.jsonable_encoder({'a': numpy.arange(2)}, custom_encoder=utils.serve_encoders));"
         "import opentelemetry.sdk, pandas, pyarrow, tqdm;"
         "print(loaded, pandas.DataFrame({'a': [1]}).shape, pyarrow.array([1]).sum());"
@@ -105,6 +107,7 @@ def test_ray_goes_without_tables_and_others_have_them(tmp_path: Path) -> None:
         "False False",
         "5.0 numpy.linalg True",
         "True False",
+        "True True",
         "{'a': [0, 1]}",
         "[] (1, 1) 1",
         "True get",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import time
 import warnings
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import ray
 
-from server.ingress.router_process import look_often
+from server.ingress.router_process import look_often, proxies_beside_replicas
 
 
 class Controller:
@@ -53,3 +54,34 @@ def test_serves_client_soon_notices_what_is_done(
         SimpleNamespace(_controller=controller), argument
     )
     assert pauses == [0.1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [False, True])
+def test_serves_proxies_are_awaited_after_what_is_deployed(
+    monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    from ray.serve._private import api
+
+    order: list[str] = []
+
+    def get(references: Any, timeout: float) -> None:
+        order.append(f"awaited {references}")
+        if late:
+            raise ray.exceptions.GetTimeoutError
+
+    def create(options: str) -> tuple[str, list[str]]:
+        order.append(f"created {options}")
+        return "controller", ["proxy"]
+
+    monkeypatch.setattr(ray, "get", get)
+    monkeypatch.setattr(api, "_create_controller_and_proxy_refs", create)
+    ends = pytest.raises(TimeoutError, match="not up after") if late else nullcontext()
+    with ends, proxies_beside_replicas():
+        assert api._create_controller_and_proxy_refs("as given") == ("controller", [])  # type: ignore[call-arg]
+        order.append("deployed")
+    assert order == ["created as given", "deployed", "awaited ['proxy']"]
+    assert api._create_controller_and_proxy_refs is create
+    with pytest.raises(RuntimeError, match="no replica"), proxies_beside_replicas():
+        raise RuntimeError("no replica")
+    assert len(order) == 3, "what fails to deploy is said at once"
