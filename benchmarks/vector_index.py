@@ -80,9 +80,7 @@ def measure(main: MainPart, built: Built, probes: int) -> str:
 def measure_filtered(main: MainPart, built: Built, recipe: Recipe, share: float) -> str:
     """Recall and queries a second where only a part of the rows may be found."""
     count = len(main)
-    allowed = np.flatnonzero(np.random.default_rng(7).random(count) < share)
-    mask = np.zeros(count, np.bool_)
-    mask[allowed] = True
+    mask = np.random.default_rng(7).random(count) < share
     best = np.full((_FILTERED, NEAREST), -2.0, np.float32)
     exact = np.zeros((_FILTERED, NEAREST), np.int64)
     first = 0
@@ -97,7 +95,7 @@ def measure_filtered(main: MainPart, built: Built, recipe: Recipe, share: float)
     faiss.omp_set_num_threads(1)
     began = time.perf_counter()
     rows = np.concatenate(
-        [main.search(query[None], NEAREST, allowed)[1] for query in built.queries[:_FILTERED]]
+        [main.search(query[None], NEAREST, mask=mask)[1] for query in built.queries[:_FILTERED]]
     )
     elapsed = time.perf_counter() - began
     return (

@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from recall.pictures.products import products
 from recall.pictures.search_parameters import KeptParameters, selector_of
 from recall.pictures.settings import SimilarLookSettings
 
@@ -18,8 +19,6 @@ Allowed = Callable[[NDArray[np.int32]], NDArray[np.bool_]]
 _FIRST = 256
 _OF_SEALED = 64
 """Where many are sealed, a part of so many of them may be open, so that a picture costs no more to seal."""
-_FAISS: Any = faiss
-"""Its stubs take pointers for arrays."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class DeltaPart:
             shown = shown & allowed(view.items[: view.count])
         newest = np.flatnonzero(shown[view.sealed :])
         rows = newest + view.sealed
-        likeness = _products(query, view.open[: view.count - view.sealed])[newest]
+        likeness = products(query, view.open[: view.count - view.sealed])[newest]
         if len(rows) > k:
             best = np.argpartition(-likeness, k - 1)[:k]
             rows, likeness = rows[best], likeness[best]
@@ -144,19 +143,6 @@ class DeltaPart:
         fresh = np.empty((_FIRST, view.open.shape[1]), np.float32)
         self._view = _View(view.count, view.count, index, fresh, view.items, view.shown)
         return self._view
-
-
-def _products(query: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32[m]: of float32[D] with each row of contiguous float32[m, D], on the thread that asks.
-
-    NumPy's product takes all cores, and waits for each of them, where others work.
-    """
-    found = np.empty(len(rows), np.float32)
-    query = np.ascontiguousarray(query, np.float32)
-    _FAISS.fvec_inner_products_ny(
-        faiss.swig_ptr(found), faiss.swig_ptr(query), faiss.swig_ptr(rows), rows.shape[1], len(rows)
-    )
-    return found
 
 
 def _grown(column: NDArray[Any]) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recall.pictures.products import products
 from recall.pictures.search_parameters import KeptParameters, selector_of
 from recall.pictures.settings import SimilarLookSettings
 from snapshot.columns import rows_between
@@ -84,6 +85,7 @@ class MainPart:
         k: int,
         among: NDArray[np.int64] | None = None,
         probes: int | None = None,
+        mask: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The nearest rows of each query; the last of a row are −1 where fewer were found.
 
@@ -92,6 +94,7 @@ class MainPart:
             k: rows each.
             among: int64[r], distinct rows that alone may be found; None = all. Dead ones are never found.
             probes: inverted lists visited; None = as the settings say.
+            mask: bool[P], says the same of many rows, where `among` is None.
 
         Returns:
             Cosines float32[n, k] and rows int64[n, k], best first.
@@ -104,12 +107,17 @@ class MainPart:
                 return self._compared(queries, k, among)
             mask = np.zeros(len(self), np.bool_)
             mask[among] = True
-            selector, found = selector_of(np.packbits(mask, bitorder="little")), len(among)
+        if mask is not None:
+            mask = mask & self._shown
+            found = int(np.count_nonzero(mask))
+            if found <= self._settings.exact_below:
+                return self._compared(queries, k, np.flatnonzero(mask))
+            selector = selector_of(np.packbits(mask, bitorder="little"))
         if not found:
             return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
         widened = min(_MOST_WIDENED, len(self) / found)
         probed = int((probes or self._settings.ivf_probes) * widened)
-        parameters = self._parameters.of(self._index, k, probed, selector, lasting=among is None)
+        parameters = self._parameters.of(self._index, k, probed, selector, lasting=mask is None)
         likeness, rows = self._index.search(np.ascontiguousarray(queries, np.float32), k, params=parameters)
         return likeness, rows
 
@@ -119,7 +127,8 @@ class MainPart:
         likeness = np.full((len(queries), k), -np.inf, np.float32)
         rows = np.full((len(queries), k), -1, np.int64)
         if len(among):
-            cosines = queries @ self.vectors(among).T
+            vectors = np.ascontiguousarray(self.vectors(among), np.float32)
+            cosines = np.stack([products(query, vectors) for query in queries])
             kept = min(k, len(among))
             order = np.argsort(-cosines, axis=1, kind="stable")[:, :kept]
             rows[:, :kept] = among[order]

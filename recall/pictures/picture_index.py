@@ -53,6 +53,8 @@ class PictureIndex:
         self._changing = threading.Lock()
         self._later: dict[int, dict[tuple[int, int], int]] = {}
         self._per_item = _most_of_one(main.items)
+        items = main.items
+        self._in_a_row = self._per_item == 1 and len(items) > 0 and items[-1] - items[0] + 1 == len(items)
         self._later_per_item = 1
 
     @property
@@ -131,15 +133,21 @@ class PictureIndex:
         if not len(self._main):
             return np.empty(0, np.int32), np.empty(0, np.float32)
         among: NDArray[np.int64] | None = None
+        mask: NDArray[np.bool_] | None = None
         if category:
             among = self._by_category[self._ends[category] : self._ends[category + 1]].astype(np.int64)
             if eligible is not None:
                 among = among[eligible[self._main.items[among]]]
         elif eligible is not None:
-            among = np.flatnonzero(eligible[self._main.items])
-        likeness, rows = self._main.search(vector[None], k, among)
+            mask = self._of_rows(eligible)
+        likeness, rows = self._main.search(vector[None], k, among, mask=mask)
         found = rows[0] >= 0
         return self._main.items[rows[0][found]], likeness[0][found]
+
+    def _of_rows(self, of_items: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """bool[P] of the main part's rows, from bool[N + 1]: a part of it where these are in a row."""
+        items = self._main.items
+        return of_items[items[0] : items[-1] + 1] if self._in_a_row else of_items[items]
 
     def _put(self, item: int, content: tuple[int, int], vector: NDArray[np.float32]) -> None:
         later = self._later.get(item, {})

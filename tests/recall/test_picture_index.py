@@ -18,6 +18,7 @@ from recall.pictures.delta_part import DeltaPart
 from recall.pictures.files import open_index_files, write_index_files
 from recall.pictures.main_part import MainPart
 from recall.pictures.picture_index import PictureIndex
+from recall.pictures.products import products
 from recall.pictures.search_parameters import search_parameters
 from recall.pictures.searched import IndexChange
 from recall.pictures.settings import SimilarLookSettings
@@ -278,3 +279,41 @@ def test_searches_without_a_filter_share_what_faiss_needs_and_see_what_died(tmp_
         found = shop.index.search(vector, ITEMS).items.tolist()
         assert set(found) == set(shop.brute_force(vector, np.ones(ITEMS + 1, np.bool_)))
         shop.delete(found[0], None)
+
+
+@pytest.mark.parametrize("exact_below", [0, 30])
+@pytest.mark.parametrize(
+    "items", [np.arange(4, 34), np.delete(np.arange(4, 35), 9)], ids=["in a row", "one missing"]
+)
+def test_a_filter_of_items_is_one_of_their_rows(
+    items: NDArray[np.int32], exact_below: int, tmp_path: Path
+) -> None:
+    """Of items with one picture each, all from the first to the last or not."""
+    choice = COMPACT.model_copy(update={"exact_below": exact_below})
+    random = np.random.default_rng(8)
+    vectors = unit(random, len(items))
+    write_index_files(tmp_path, vectors, choice, 1)
+    files = open_index_files(tmp_path, len(items), DIMENSIONS)
+    contents = np.stack((np.arange(len(items)), np.zeros(len(items))), axis=1).astype(np.uint64)
+    sold = random.random(ITEMS + 1) < 0.8
+    held = items.astype(np.int32)
+    main = MainPart(files.index, files.vectors, held, contents, sold[held], choice)
+    delta = DeltaPart(files.empty, DIMENSIONS, choice)
+    index = PictureIndex(main, delta, np.zeros(ITEMS + 1, np.int32), 1, sold, choice)
+    for _ in range(5):
+        eligible = random.random(ITEMS + 1) < 0.5
+        found = index.search(vectors[3], ITEMS, eligible=eligible)
+        assert set(found.items.tolist()) == set(held[eligible[held] & sold[held]].tolist())
+    index.apply([IndexChange(int(held[5]), None, None)])
+    everything = np.ones(ITEMS + 1, np.bool_)
+    assert set(index.search(vectors[3], ITEMS, eligible=everything).items.tolist()) == set(
+        held[sold[held]].tolist()
+    ) - {int(held[5])}
+
+
+def test_products_are_those_of_numpy() -> None:
+    random = np.random.default_rng(3)
+    query, rows = unit(random, 1)[0], unit(random, 50)
+    np.testing.assert_allclose(products(query, rows), rows @ query, atol=1e-6)
+    np.testing.assert_allclose(products(query[::-1], rows), rows @ query[::-1], atol=1e-6)
+    assert products(query, rows[:0]).shape == (0,)
