@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recall.pictures.compact import longer_codes
 from recall.pictures.products import products
 from recall.pictures.search_parameters import KeptParameters, selector_of
 from recall.pictures.settings import SimilarLookSettings
@@ -127,7 +128,12 @@ class MainPart:
         likeness = np.full((len(queries), k), -np.inf, np.float32)
         rows = np.full((len(queries), k), -1, np.int64)
         if len(among):
-            vectors = np.ascontiguousarray(self.vectors(among), np.float32)
+            if self._vectors is None:
+                turn, codes = longer_codes(self._index)
+                queries = turn.apply(np.ascontiguousarray(queries, np.float32))
+                vectors = codes.reconstruct_batch(np.ascontiguousarray(among, np.int64))
+            else:
+                vectors = np.ascontiguousarray(self._vectors[among], np.float32)
             cosines = np.stack([products(query, vectors) for query in queries])
             kept = min(k, len(among))
             order = np.argsort(-cosines, axis=1, kind="stable")[:, :kept]

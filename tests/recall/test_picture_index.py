@@ -304,6 +304,8 @@ def test_a_filter_of_items_is_one_of_their_rows(
         eligible = random.random(ITEMS + 1) < 0.5
         found = index.search(vectors[3], ITEMS, eligible=eligible)
         assert set(found.items.tolist()) == set(held[eligible[held] & sold[held]].tolist())
+        own = vectors[np.searchsorted(held, found.items)]
+        np.testing.assert_allclose(found.likeness, own @ vectors[3], atol=CODED)
     index.apply([IndexChange(int(held[5]), None, None)])
     everything = np.ones(ITEMS + 1, np.bool_)
     assert set(index.search(vectors[3], ITEMS, eligible=everything).items.tolist()) == set(
