@@ -76,8 +76,12 @@ def test_a_wrong_rooms_table_is_corrected_or_refused() -> None:
     [
         (("server.startup", "server.ingress.own_grpc", "server.ingress.serve_haproxy"), ("torch", "polars")),
         (("shopfront.command_line", "shopfront.serve"), ("torch", "polars", "ray")),
+        (
+            ("server.ingress.router_process", "server.ingress.add_services", "server.ingress.reflection"),
+            ("torch", "polars", "ray", "numpy", "snapshot", "state", "recall", "router.scenes"),
+        ),
     ],
-    ids=["a replica", "the supervisor"],
+    ids=["a replica", "the supervisor", "what starts Ray and passes calls on"],
 )
 def test_serving_loads_nothing_that_only_training_needs(
     modules: tuple[str, ...], unwanted: tuple[str, ...]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from learning.satisfaction.dimensions import DIMENSIONS
+from learning.satisfaction.limits import MAX_ITEMS, MAX_RATINGS, MAX_REASONS
 from protos.shopfront.v1 import feedback_pb2
 from router.errors import CallerError, FieldViolation
 from router.events.check import MAX_SHORT_BYTES, timestamp_reason
@@ -27,9 +28,6 @@ from state.feedback_codes import (
 )
 from state.logged_event import LoggedEvent, LoggedRating
 
-MAX_RATINGS = 5
-MAX_REASONS = 10
-MAX_ITEMS = 100
 MAX_COMMENT_BYTES = 2_000
 MAX_FEEDBACK_ID_BYTES = 48
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from protos.shopfront.v1 import event_pb2
 from router.errors import CallerError
+from router.limits import MAX_EVENTS
 from snapshot.event_codes import EVENT_CODES, EVENT_NAMES, REMOVE_FROM_CART
 from snapshot.id_limit import MAX_ID_BYTES
 from state.attribution import Attribution, AttributionCodec
@@ -15,7 +16,6 @@ from state.exposure_event import EXPOSURE_PREFIX
 from state.feedback_codes import FEEDBACK_ID_PREFIX
 from state.logged_event import LoggedEvent
 
-MAX_EVENTS = 1_000
 MAX_SHORT_BYTES = 64
 MAX_QUERY_BYTES = 512
 MAX_POSITION = 1_000_000

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from router.limits import MAX_CART_ITEMS
 from router.service.shopper import Shopper
-from router.service.validation import MAX_CART_ITEMS
 from snapshot.catalogue import Catalogue
 from state.cart import contents
 

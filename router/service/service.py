@@ -36,12 +36,7 @@ from router.service.quality import QualityFactors
 from router.service.respond import Responder
 from router.service.serving_state import ServingState
 from router.service.shopper_scenes import ShopperScenes
-from router.service.validation import (
-    CheckedRequest,
-    check_page,
-    check_recommend,
-    check_similar_items,
-)
+from router.service.validation import CheckedRequest, check_page, check_recommend, check_similar_items
 from state.attribution import AttributionCodec
 from state.page_cursor import PageCursor, PageCursorCodec
 

@@ -22,15 +22,17 @@ from protos.shopfront.v1.recommend_pb2 import (
 )
 from recall.search.asked import NOTHING_ASKED, Asked
 from router.errors import CallerError, FieldViolation
+from router.limits import (
+    MAX_CART_ITEMS,
+    MAX_CITY_CHARACTERS,
+    MAX_EXCLUDED,
+    MAX_SCENES,
+    MAX_TIMEOUT_MS,
+)
 from router.scenes.settings import PageSettings, SceneSettings
 from router.service.context import asked_of, context_faults
 from snapshot.id_limit import MAX_ID_BYTES
 
-MAX_SCENES = 10
-MAX_EXCLUDED = 1_000
-MAX_CITY_CHARACTERS = 128
-MAX_TIMEOUT_MS = 10_000
-MAX_CART_ITEMS = 200
 SIMILAR_ITEMS_SCENE = "similar_items"
 SCENES_BY_KIND: Mapping[int, str] = {
     SimilarItemsKind.SIMILAR_ITEMS_KIND_UNSPECIFIED: SIMILAR_ITEMS_SCENE,

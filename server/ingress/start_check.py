@@ -13,9 +13,6 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from snapshot.last_good import open_usable
-from snapshot.store import SnapshotStore
-
 if TYPE_CHECKING:
     from server.settings import RouterSettings
 
@@ -76,6 +73,8 @@ def _check_what_replicas_need(settings: Mapping[str, Any], plugins: Sequence[str
     from server.plugins import load
     from server.settings import RouterSettings
     from server.written_folders import check_written_folders
+    from snapshot.last_good import open_usable
+    from snapshot.store import SnapshotStore
 
     load(plugins)
     checked = RouterSettings.model_validate(settings)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from inspection.bounds import MAX_BYTES, MAX_DESCRIBED, MAX_EDITS, MAX_ITEMS, MAX_PREFIXES, MAX_SHOPPERS
 from protos.shopfront.v1 import admin_pb2
 from router.errors import ForbiddenError
+from router.limits import MAX_CART_ITEMS
 from router.service.call import Call
-from router.service.validation import MAX_CART_ITEMS
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import event_pb2
-from router.events.check import MAX_EVENTS
+from router.limits import MAX_EVENTS
 from router.service.call import Call
 from server.rpc.service import MethodOptions, Service
 

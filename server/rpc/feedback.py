@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from learning.satisfaction.check import MAX_ITEMS, MAX_RATINGS, MAX_REASONS
+from learning.satisfaction.limits import MAX_ITEMS, MAX_RATINGS, MAX_REASONS
 from protos.shopfront.v1 import feedback_pb2
 from router.service.call import Call
 from server.rpc.service import MethodOptions, Service

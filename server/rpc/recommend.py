@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import recommend_pb2
+from router.limits import MAX_CART_ITEMS, MAX_EXCLUDED, MAX_SCENES
 from router.service.call import Call
-from router.service.validation import MAX_CART_ITEMS, MAX_EXCLUDED, MAX_SCENES
 from server.rpc.service import MethodOptions, Service
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from protos.shopfront.v1 import visual_pb2
 from router.errors import ForbiddenError
+from router.limits import MAX_EXCLUDED
 from router.service.call import Call
-from router.service.validation import MAX_EXCLUDED
 from server.rpc.service import MethodOptions, Service
 from vision.bounds import MAX_DELETED, MAX_PUT
 
