@@ -34,6 +34,7 @@ from foundation.telemetry.metrics.process_metrics import ProcessMetrics, open_me
 from server.connection_metrics import ConnectionMetrics
 from server.ingress.application import QUIET, StartedSettings, application_of
 from server.ingress.haproxy_drain import refuse_new_calls
+from server.ingress.haproxy_replicas import wait_for_replicas
 from server.ingress.haproxy_watch import HaproxyWatch
 from server.ingress.process_status import ProcessStatus
 from server.ingress.ray_environment import local_environment, serve_environment
@@ -51,6 +52,7 @@ logger = logging.getLogger(__name__)
 APPLICATION = "shopfront"
 _BEAT = msgspec.json.encode(ProcessStatus(beat=True)) + b"\n"
 _LOOK_S = 0.1
+_LISTED_S = 10.0
 _CREATE = "_create_controller_and_proxy_refs"
 LOST_RAY = 3
 """Exit status of a process whose Ray was lost."""
@@ -205,6 +207,8 @@ def _start(settings: StartedSettings, request: StartRequest, folder: Path) -> Ra
         except RuntimeError as error:
             # Serve's own message omits why a replica could not be built.
             raise RuntimeError(_why_deploying_failed() or str(error)) from error
+    if settings.ingress.kind == "haproxy" and not settings.ray.address:
+        wait_for_replicas(folder, settings.ingress.replicas, _LISTED_S)
     logger.info("%d replicas are up after %.1f s", settings.ingress.replicas, time.monotonic() - began)
     return RayWatch(settings.ray)
 
