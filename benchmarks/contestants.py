@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -96,6 +97,8 @@ def _peer(name: str, module: str, plan: dict[str, Any], scratch: Path) -> Iterat
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # As Ray gives its actors: threads of NumPy's products would wait for each other on every call.
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
