@@ -26,13 +26,16 @@ _SERVER, _ACTIVE, _UP = "2", "1", "UP"
 
 
 def replicas_listed(answer: str) -> int:
-    """Replicas that get calls over gRPC, by the answer to `show stat`. Raises KeyError for another text."""
+    """Replicas that get calls over gRPC, by the answer to `show stat`.
+
+    What is not said counts as none: a HAProxy can end while it answers.
+    """
     rows = csv.DictReader(io.StringIO(answer.removeprefix("# ")))
     return sum(
-        row["type"] == _SERVER
-        and row["act"] == _ACTIVE
-        and row["pxname"].startswith(_GRPC)
-        and row["status"].startswith(_UP)
+        row.get("type") == _SERVER
+        and row.get("act") == _ACTIVE
+        and (row.get("pxname") or "").startswith(_GRPC)
+        and (row.get("status") or "").startswith(_UP)
         for row in rows
     )
 

@@ -29,6 +29,14 @@ def test_replicas_that_get_calls_are_counted_and_serves_own_proxy_is_not() -> No
     assert replicas_listed(STAT + FRONT + FALLBACKS + HTTP + DOWN + REPLICAS + "\n") == 2
 
 
+def test_an_answer_that_ends_anywhere_counts_what_it_says() -> None:
+    whole = STAT + REPLICAS
+    counted = [replicas_listed(whole[:length]) for length in range(len(whole))]
+    assert counted == sorted(counted)
+    assert counted[len(STAT) - 1] == 0
+    assert counted[-1] == 2
+
+
 def test_where_too_few_are_listed_in_time_it_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
